@@ -1,0 +1,178 @@
+//! The accounts of one zone. What was measured equals what was charged, to the microjoule, after every booking.
+
+use std::time::Duration;
+
+use crate::counter::GapReason;
+use crate::post::FunctionId;
+use crate::shares::split;
+use crate::units::Microjoules;
+
+/// Who used CPU time in a window, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumers {
+    /// Each function's calls; every function at most once.
+    pub functions: Vec<(FunctionId, u64)>,
+    /// This process, less its calls.
+    pub runtime: u64,
+    /// Everything else that ran on the machine.
+    pub host: u64,
+}
+
+impl Consumers {
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        let functions: u64 = self.functions.iter().map(|&(_, cpu)| cpu).sum();
+        Duration::from_nanos(functions + self.runtime + self.host)
+    }
+
+    fn weights(&self) -> Vec<u64> {
+        let functions = self.functions.iter().map(|&(_, cpu)| cpu);
+        functions.chain([self.runtime, self.host]).collect()
+    }
+}
+
+/// What one function has been charged in one zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionEnergy {
+    /// Energy that its calls caused: the function's account.
+    pub active: Microjoules,
+    /// Its share, by CPU time, of the base account. A view of that account, not in addition to it.
+    pub base: Microjoules,
+}
+
+/// The accounts of one zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// All energy that was accepted: the sum of the accounts.
+    pub total: Microjoules,
+    /// Each function, by its number.
+    pub functions: Vec<FunctionEnergy>,
+    /// This process, less its calls.
+    pub runtime: Microjoules,
+    /// Everything else that ran.
+    pub host: Microjoules,
+    /// What the zone draws when nothing runs, and what it drew while nobody ran.
+    pub base: Microjoules,
+    /// Trusted energy that belongs to no window.
+    pub gap: Microjoules,
+    /// Time without energy of its own, by reason.
+    pub gaps: [Duration; GapReason::ALL.len()],
+}
+
+/// What one window's energy was split into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Charges {
+    /// Active and base energy of each function, in the order of [`Consumers::functions`].
+    pub functions: Vec<FunctionEnergy>,
+    /// Active energy of everybody together.
+    pub active: Microjoules,
+    /// Base energy.
+    pub base: Microjoules,
+}
+
+impl Accounts {
+    /// Splits a window's `energy`, of which `base` is base, among its consumers, and charges it.
+    ///
+    /// # Panics
+    /// When the accounts do not add up to what was measured, which no input can cause.
+    pub fn book(&mut self, energy: Microjoules, base: Microjoules, consumers: &Consumers) -> Charges {
+        let dynamic = energy - base.at_most(energy);
+        let weights = consumers.weights();
+        let count = consumers.functions.len();
+        let Some(active) = split(dynamic.0, &weights) else {
+            // Nobody ran: all of it is base.
+            self.base += energy;
+            self.total += energy;
+            self.assert_balanced();
+            return Charges { functions: Vec::new(), active: Microjoules::ZERO, base: energy };
+        };
+        let base = energy - dynamic;
+        let base_shares = split(base.0, &weights).unwrap_or_default();
+        let functions: Vec<FunctionEnergy> = active[..count]
+            .iter()
+            .zip(&base_shares[..count])
+            .map(|(&active, &base)| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) })
+            .collect();
+        for (&(function, _), charge) in consumers.functions.iter().zip(&functions) {
+            let account = self.function(function);
+            account.active += charge.active;
+            account.base += charge.base;
+        }
+        self.runtime += Microjoules(active[count]);
+        self.host += Microjoules(active[count + 1]);
+        self.base += base;
+        self.total += energy;
+        self.assert_balanced();
+        Charges { functions, active: dynamic, base }
+    }
+
+    /// Records time without energy of its own, and energy that came to light without a window of its own.
+    pub fn book_gap(&mut self, reason: GapReason, time: Duration, found: Microjoules) {
+        self.gaps[reason as usize] += time;
+        self.gap += found;
+        self.total += found;
+        self.assert_balanced();
+    }
+
+    /// Charged active energy of all functions.
+    #[must_use]
+    pub fn functions_total(&self) -> Microjoules {
+        self.functions.iter().map(|function| function.active).sum()
+    }
+
+    /// What was measured less what was charged: zero.
+    #[must_use]
+    pub fn residual(&self) -> i128 {
+        let charged = self.functions_total() + self.runtime + self.host + self.base + self.gap;
+        i128::from(self.total.0) - i128::from(charged.0)
+    }
+
+    fn assert_balanced(&self) {
+        assert_eq!(self.residual(), 0, "the accounts of a zone add up to what was measured");
+    }
+
+    fn function(&mut self, function: FunctionId) -> &mut FunctionEnergy {
+        let index = function.0 as usize;
+        if index >= self.functions.len() {
+            self.functions.resize(index + 1, FunctionEnergy::default());
+        }
+        &mut self.functions[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consumers(functions: &[(u32, u64)], runtime: u64, host: u64) -> Consumers {
+        let functions = functions.iter().map(|&(id, cpu)| (FunctionId(id), cpu)).collect();
+        Consumers { functions, runtime, host }
+    }
+
+    #[test]
+    fn active_energy_goes_by_cpu_time_and_base_stays_apart() {
+        let mut accounts = Accounts::default();
+        let charges = accounts.book(Microjoules(1_000), Microjoules(400), &consumers(&[(0, 30), (2, 10)], 10, 50));
+        assert_eq!(charges.functions[0], FunctionEnergy { active: Microjoules(180), base: Microjoules(120) });
+        assert_eq!(charges.functions[1], FunctionEnergy { active: Microjoules(60), base: Microjoules(40) });
+        assert_eq!(accounts.functions[1], FunctionEnergy::default());
+        assert_eq!([accounts.runtime.0, accounts.host.0, accounts.base.0], [60, 300, 400]);
+    }
+
+    #[test]
+    fn energy_that_nobody_caused_is_base() {
+        let mut accounts = Accounts::default();
+        let charges = accounts.book(Microjoules(700), Microjoules(400), &consumers(&[], 0, 0));
+        assert_eq!(charges.base, Microjoules(700));
+        assert_eq!([accounts.base, accounts.total], [Microjoules(700); 2]);
+    }
+
+    #[test]
+    fn found_energy_has_an_account_of_its_own() {
+        let mut accounts = Accounts::default();
+        accounts.book_gap(GapReason::Lost, Duration::from_secs(3), Microjoules(42));
+        assert_eq!([accounts.gap, accounts.total], [Microjoules(42); 2]);
+        assert_eq!(accounts.gaps[GapReason::Lost as usize], Duration::from_secs(3));
+    }
+}
