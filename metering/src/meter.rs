@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::Base;
 use crate::calibration::{Calibration, ZoneCalibration};
 use crate::calls::{Calls, Settled};
-use crate::counter::{Counter, Observation};
+use crate::counter::{Counter, GapReason, Observation};
 use crate::ledger::{Accounts, Charges, Consumers};
 use crate::post::{FunctionId, PostBox, Posting};
 use crate::rate::Rate;
@@ -25,6 +25,7 @@ pub struct Meter<E> {
     calls_cpu: Duration,
     runtime: Remainder,
     host: Remainder,
+    gaps: [Duration; GapReason::ALL.len()],
 }
 
 /// The time that the meter has seen.
@@ -63,6 +64,7 @@ impl<E> Meter<E> {
             calls_cpu: Duration::ZERO,
             runtime: Remainder::default(),
             host: Remainder::default(),
+            gaps: Default::default(),
         }
     }
 
@@ -97,13 +99,20 @@ impl<E> Meter<E> {
             cpus: self.cpus,
             consumers: self.consumers(&span.start, now, functions),
         };
+        let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
         for (zone, reading) in self.zones.iter_mut().zip(&readings) {
             match zone.close(&window, reading) {
                 Closed::Charged(charges) => self.calls.charge(&window.consumers.functions, &charges),
-                Closed::Unknown => self.calls.mark_incomplete(),
+                Closed::Baseline => self.calls.mark_incomplete(),
+                Closed::Gap(reason, time) => {
+                    self.calls.mark_incomplete();
+                    let gap = &mut gaps[reason as usize];
+                    *gap = time.max(*gap);
+                }
                 Closed::Observed => {}
             }
         }
+        self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
         self.calls.settle(settled);
         self.span = Some(Span { start: span.start, last: *now });
         self.readings = readings;
@@ -133,6 +142,12 @@ impl<E> Meter<E> {
             failure: zone.failure.clone(),
         };
         self.zones.iter().map(report).collect()
+    }
+
+    /// Time in which some additive zone had no energy of its own, by reason. A time that several zones miss for the same
+    /// reason counts once.
+    pub fn gaps(&self) -> impl Iterator<Item = (GapReason, Duration)> + '_ {
+        GapReason::ALL.into_iter().map(|reason| (reason, self.gaps[reason as usize]))
     }
 
     fn meet_new_zones(&mut self) {
@@ -165,8 +180,10 @@ struct Window {
 enum Closed {
     /// Its energy was charged.
     Charged(Charges),
-    /// Its energy is not known.
-    Unknown,
+    /// It has no energy of its own, since it is the zone's first.
+    Baseline,
+    /// It has no energy of its own for another reason.
+    Gap(GapReason, Duration),
     /// The zone is shown and never added; it charges nobody.
     Observed,
 }
@@ -201,18 +218,22 @@ impl ZoneMeter {
     fn close(&mut self, window: &Window, reading: &Result<Microjoules, ReadError>) -> Closed {
         self.failure = reading.as_ref().err().map(ToString::to_string);
         let additive = self.spec().zone.is_additive();
-        match self.counter.observe(reading, &window.now) {
-            Observation::Baseline => {}
-            Observation::Gap { reason, time, found } => self.accounts.book_gap(reason, time, found),
+        let closed = match self.counter.observe(reading, &window.now) {
+            Observation::Baseline => Closed::Baseline,
+            Observation::Gap { reason, time, found } => {
+                self.accounts.book_gap(reason, time, found);
+                Closed::Gap(reason, time)
+            }
             Observation::Window(energy) => {
                 self.watts = energy.over(window.time);
                 if additive {
                     return Closed::Charged(self.charge(window, energy));
                 }
                 self.accounts.book(energy, energy, &Consumers::default());
+                Closed::Observed
             }
-        }
-        if additive { Closed::Unknown } else { Closed::Observed }
+        };
+        if additive { closed } else { Closed::Observed }
     }
 
     fn charge(&mut self, window: &Window, energy: Microjoules) -> Charges {

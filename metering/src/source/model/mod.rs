@@ -1,0 +1,209 @@
+//! Energy without a power counter: the processor's kind and how busy it is, turned into joules. An estimate, never to
+//! be taken for a measurement.
+//!
+//! Most virtual machines have no power counter at all. What can be said of them is that a hardware thread of a known
+//! kind draws so much at rest and so much at full load, with a straight line between the two:
+//!
+//! ```text
+//! package = threads · idle · elapsed + (full − idle) · busy       dram = watts · elapsed
+//! ```
+//!
+//! `elapsed` is monotonic time, which stands still while the machine sleeps; `busy` is the CPU time of everything on
+//! the machine. Both are counted from the first reading, which therefore gives zero.
+//!
+//! In a virtual machine the threads are the virtual processors that it sees, as if each had a hardware thread to
+//! itself. What the hypervisor and other guests draw is not in it.
+
+pub mod coefficients;
+pub mod cpu;
+mod describe;
+pub mod memory;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use self::coefficients::Coefficients;
+use self::cpu::{Processor, parse_cpuinfo};
+use self::memory::{Memory, parse_meminfo};
+use super::{Moment, ReadError, Source, SourceKind};
+use crate::units::{Microjoules, Watts};
+use crate::work::host::parse_cpu_count;
+use crate::zone::{CounterSpec, Domain, Zone};
+
+/// How far above full load a window may seem to lie. Work comes in ticks of 10 ms, so that a window of a few
+/// milliseconds may hold the work of many; what the bound is for is `/proc/stat` leaping by hours.
+const LEAP_MAX: f64 = 100.0;
+
+/// 1 mW for 1 ns is 1 pJ.
+const PICOJOULES_PER_MICROJOULE: u128 = 1_000_000;
+
+/// Why there is no model.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Neither `cpuinfo` nor `stat` lists a processor, and without their number there is nothing to go by.
+    #[error("cannot tell how many processors there are from `{}`", path.display())]
+    CountProcessors {
+        /// The last file asked.
+        path: PathBuf,
+        /// What the kernel said of it, or that it lists none.
+        source: io::Error,
+    },
+}
+
+/// A model of this machine's processor and memory.
+#[derive(Debug)]
+pub struct Model {
+    processor: Processor,
+    coefficients: Coefficients,
+    memory: Option<Memory>,
+    counters: Vec<CounterSpec>,
+    /// First reading, and the furthest since.
+    span: Option<(Moment, Moment)>,
+}
+
+impl Model {
+    /// Finds out which processor this is, and how much memory it has, from `cpuinfo`, `stat` and `meminfo` below
+    /// `procfs_root`. An unknown processor gets generic figures with a wider error; without `meminfo` there is no
+    /// memory in it.
+    ///
+    /// # Errors
+    /// When it cannot be told how many processors there are.
+    pub fn open(procfs_root: &Path) -> Result<Self, OpenError> {
+        let mut processor = parse_cpuinfo(&read_text(&procfs_root.join("cpuinfo")).unwrap_or_default());
+        if processor.threads == 0 {
+            processor.threads = count_processors(&procfs_root.join("stat"))?;
+        }
+        let memory = read_text(&procfs_root.join("meminfo")).ok().and_then(|text| parse_meminfo(&text));
+        let memory = memory.map(|total_kib| Memory::new(total_kib, processor.threads));
+        Ok(Self::new(processor, memory))
+    }
+
+    fn new(processor: Processor, memory: Option<Memory>) -> Self {
+        let coefficients = Coefficients::of(processor.signature.as_ref());
+        let mut model = Self { processor, coefficients, memory, counters: Vec::new(), span: None };
+        let package = Watts(model.full_watts().0 * LEAP_MAX);
+        model.counters.push(counter(Domain::Package, package));
+        if let Some(memory) = model.extra_memory() {
+            model.counters.push(counter(Domain::Dram, Watts(watts(memory.milliwatts()).0 * LEAP_MAX)));
+        }
+        model
+    }
+
+    /// The microarchitecture that the figures are of, or `None` if they are generic.
+    #[must_use]
+    pub fn microarchitecture(&self) -> Option<&'static str> {
+        self.coefficients.microarchitecture
+    }
+
+    /// Hardware threads, or virtual processors.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        self.processor.threads
+    }
+
+    /// Draw of all processors with nothing to do. Without memory beyond what is in that figure.
+    #[must_use]
+    pub fn idle_watts(&self) -> Watts {
+        watts(u64::from(self.threads()) * u64::from(self.coefficients.idle_milliwatts))
+    }
+
+    /// Draw of all processors at full load. Without memory beyond what is in that figure.
+    #[must_use]
+    pub fn full_watts(&self) -> Watts {
+        watts(u64::from(self.threads()) * u64::from(self.coefficients.full_milliwatts))
+    }
+
+    /// Constant draw of memory beyond what is in the processors' figures; `None` if there is no more, or it is not
+    /// known.
+    #[must_use]
+    pub fn memory_watts(&self) -> Option<Watts> {
+        self.extra_memory().map(|memory| watts(memory.milliwatts()))
+    }
+
+    fn extra_memory(&self) -> Option<Memory> {
+        self.memory.filter(|memory| memory.milliwatts() > 0)
+    }
+
+    /// Energy from the first reading to `moment`, of the package and of memory.
+    ///
+    /// It is worked out anew from the whole span, in integers, and cut to microjoules only at the end. So nothing
+    /// adds up, and a thousand readings come to the same total as one.
+    fn energy(&mut self, moment: &Moment) -> [Microjoules; 2] {
+        let (start, furthest) = self.span.get_or_insert((*moment, *moment));
+        furthest.monotonic = furthest.monotonic.max(moment.monotonic);
+        furthest.busy = furthest.busy.max(moment.busy);
+        let elapsed = furthest.monotonic.saturating_sub(start.monotonic).as_nanos();
+        let busy = furthest.busy.saturating_sub(start.busy).as_nanos();
+        let Coefficients { idle_milliwatts, full_milliwatts, .. } = self.coefficients;
+        let idle = u128::from(self.processor.threads) * u128::from(idle_milliwatts);
+        let rise = u128::from(full_milliwatts - idle_milliwatts);
+        let memory = self.memory.map_or(0, |memory| u128::from(memory.milliwatts()));
+        [
+            microjoules(idle.saturating_mul(elapsed).saturating_add(rise.saturating_mul(busy))),
+            microjoules(memory.saturating_mul(elapsed)),
+        ]
+    }
+}
+
+impl Source for Model {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Model
+    }
+
+    fn counters(&self) -> &[CounterSpec] {
+        &self.counters
+    }
+
+    fn read(&mut self, moment: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>) {
+        readings.clear();
+        let energy = self.energy(moment);
+        readings.extend(energy.into_iter().take(self.counters.len()).map(Ok));
+    }
+
+    /// The errors of processors and memory, weighed by what each draws at half load. Memory's is the larger and never
+    /// reaches the active energy of a call, for which the figure is therefore on the safe side.
+    fn relative_error(&self) -> f64 {
+        let package = f64::midpoint(self.idle_watts().0, self.full_watts().0);
+        let memory = self.memory_watts().map_or(0.0, |watts| watts.0);
+        (self.coefficients.relative_error * package + memory::RELATIVE_ERROR * memory) / (package + memory)
+    }
+
+    fn base_watts(&self, zone: &Zone) -> Option<Watts> {
+        if zone.domain == Domain::Dram { self.memory_watts() } else { Some(self.idle_watts()) }
+    }
+
+    fn describe(&self) -> String {
+        describe::sentence(self)
+    }
+}
+
+fn counter(domain: Domain, watts_max: Watts) -> CounterSpec {
+    CounterSpec { zone: Zone::new(domain, "0"), range: None, watts_max, quantum: Microjoules(1) }
+}
+
+fn watts(milliwatts: u64) -> Watts {
+    Watts(milliwatts as f64 / 1e3)
+}
+
+fn microjoules(picojoules: u128) -> Microjoules {
+    Microjoules(u64::try_from(picojoules / PICOJOULES_PER_MICROJOULE).unwrap_or(u64::MAX))
+}
+
+/// The text of a file, with whatever is no text replaced.
+fn read_text(path: &Path) -> io::Result<String> {
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn count_processors(stat: &Path) -> Result<u32, OpenError> {
+    let none = || io::Error::new(io::ErrorKind::InvalidData, "it lists no processor");
+    let counted = read_text(stat).and_then(|text| match u32::try_from(parse_cpu_count(&text)) {
+        Ok(0) | Err(_) => Err(none()),
+        Ok(count) => Ok(count),
+    });
+    counted.map_err(|source| OpenError::CountProcessors { path: stat.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests;

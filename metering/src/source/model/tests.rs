@@ -1,0 +1,162 @@
+//! The model of recorded machines, and what its energy adds up to.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn model(machine: &str) -> Model {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/proc").join(machine);
+    Model::open(&root).expect("the fixture is complete")
+}
+
+fn at(monotonic_ns: u64, busy_ns: u64) -> Moment {
+    Moment { monotonic: Duration::from_nanos(monotonic_ns), busy: Duration::from_nanos(busy_ns), ..Moment::default() }
+}
+
+fn read(model: &mut Model, moment: &Moment) -> Vec<u64> {
+    let mut readings = vec![Err(ReadError::ZoneGone)];
+    model.read(moment, &mut readings);
+    readings.into_iter().map(|reading| reading.expect("a model always has a figure").0).collect()
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn recorded_machines_are_recognised() {
+    let recognised = |machine: &str| model(machine).microarchitecture();
+    let known = [
+        ("skylake-sp", "Skylake (server)"),
+        ("cascade-lake", "Cascade Lake"),
+        ("coffee-lake", "Coffee Lake"),
+        ("ice-lake-sp-guest", "Ice Lake"),
+        ("sapphire-rapids", "Sapphire Rapids"),
+        ("epyc-naples", "EPYC 1st Gen"),
+        ("epyc-rome", "EPYC 2nd Gen"),
+        ("epyc-milan", "EPYC 3rd Gen"),
+        ("epyc-genoa", "EPYC 4th Gen"),
+        ("neoverse-n1", "Neoverse N1"),
+    ];
+    for (machine, microarchitecture) in known {
+        assert_eq!(recognised(machine), Some(microarchitecture), "{machine}");
+    }
+    for machine in ["cooper-lake", "epyc-turin-guest", "masked-guest", "nothing-known"] {
+        assert_eq!(recognised(machine), None, "{machine}");
+    }
+}
+
+#[test]
+fn the_first_reading_is_zero_whenever_it_comes() {
+    let mut model = model("ice-lake-sp-guest");
+    assert_eq!(read(&mut model, &at(86_400 * SECOND, 9999 * SECOND)), [0, 0]);
+    assert_eq!(model.counters().len(), 2);
+}
+
+#[test]
+fn an_idle_machine_draws_idle_watts_and_a_busy_one_full_watts() {
+    let mut idle = model("ice-lake-sp-guest");
+    read(&mut idle, &at(5, 5));
+    // 2 · 0.767 W; 22 GiB beyond the 2 GiB that two threads hold, at 0.392 W each.
+    assert_eq!(read(&mut idle, &at(5 + SECOND, 5)), [1_534_000, 8_624_000]);
+    let mut busy = model("ice-lake-sp-guest");
+    read(&mut busy, &at(5, 5));
+    assert_eq!(read(&mut busy, &at(5 + SECOND, 5 + 2 * SECOND)), [7_516_000, 8_624_000]);
+}
+
+#[test]
+fn time_asleep_draws_nothing() {
+    let mut model = model("epyc-rome");
+    read(&mut model, &at(0, 0));
+    let asleep = Moment { boottime: Duration::from_hours(1), ..at(0, 0) };
+    assert_eq!(read(&mut model, &asleep), [0]);
+}
+
+#[test]
+fn memory_that_the_servers_had_too_is_no_zone_of_its_own() {
+    let model = model("epyc-rome");
+    assert_eq!(model.counters().len(), 1);
+    assert_eq!(model.memory_watts(), None);
+}
+
+#[test]
+fn counters_say_what_they_are() {
+    let model = model("ice-lake-sp-guest");
+    let zones: Vec<_> = model.counters().iter().map(|spec| spec.zone.to_string()).collect();
+    assert_eq!(zones, ["package-0", "dram-0"]);
+    for spec in model.counters() {
+        assert_eq!((spec.range, spec.quantum), (None, Microjoules(1)));
+        assert!(spec.zone.is_additive());
+    }
+    assert!(model.counters()[0].watts_max > model.full_watts());
+    assert_eq!(model.kind(), SourceKind::Model);
+}
+
+#[test]
+fn people_are_told_what_it_rests_on() {
+    assert_eq!(
+        model("skylake-sp").describe(),
+        "model of Skylake (server), 4 threads, 2.2–16.0 W, memory 3.9 GiB included; ±50 %; not measured"
+    );
+    assert_eq!(
+        model("ice-lake-sp-guest").describe(),
+        "model of Ice Lake, 2 virtual processors, 1.5–7.5 W, memory 24.0 GiB, of which 22.0 GiB beyond that at 8.6 W; \
+         ±76 %; not measured"
+    );
+    assert_eq!(
+        model("epyc-turin-guest").describe(),
+        "model of an average server for the unlisted processor `AMD EPYC 9655 96-Core Processor`, \
+         2 virtual processors, 1.5–7.0 W, memory 1.9 GiB included; ±80 %; not measured"
+    );
+    assert_eq!(
+        model("nothing-known").describe(),
+        "model of an average server for an unknown processor, 4 threads, 3.0–14.0 W, memory unknown; \
+         ±80 %; not measured"
+    );
+}
+
+#[test]
+fn without_any_count_of_processors_there_is_no_model() {
+    let error = Model::open(Path::new("/nowhere")).expect_err("there is no such tree");
+    assert_eq!(error.to_string(), "cannot tell how many processors there are from `/nowhere/stat`");
+    let root = tempfile::tempdir().expect("a directory can be made");
+    std::fs::write(root.path().join("stat"), "intr 0\n").expect("the file can be written");
+    assert!(Model::open(root.path()).is_err());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_tolerated() {
+    let root = tempfile::tempdir().expect("a directory can be made");
+    std::fs::write(root.path().join("cpuinfo"), b"processor : 0\nmodel name : \xff\xfe\n").expect("it can be written");
+    assert_eq!(Model::open(root.path()).expect("one processor is listed").threads(), 1);
+}
+
+proptest! {
+    #[test]
+    fn how_a_span_is_cut_changes_nothing(
+        steps in prop::collection::vec((0_u64..3 * SECOND, 0_u64..6 * SECOND), 1..300),
+    ) {
+        let (mut cut, mut whole) = (model("ice-lake-sp-guest"), model("ice-lake-sp-guest"));
+        let (mut monotonic, mut busy) = (7 * SECOND, 3 * SECOND);
+        read(&mut cut, &at(monotonic, busy));
+        read(&mut whole, &at(monotonic, busy));
+        let mut last = vec![0, 0];
+        for (time, work) in steps {
+            monotonic += time;
+            busy += work;
+            last = read(&mut cut, &at(monotonic, busy));
+        }
+        prop_assert_eq!(last, read(&mut whole, &at(monotonic, busy)));
+    }
+
+    #[test]
+    fn readings_only_grow(moments: Vec<(u64, u64)>) {
+        let mut model = model("ice-lake-sp-guest");
+        let mut last = vec![0, 0];
+        for (monotonic, busy) in moments {
+            let now = read(&mut model, &at(monotonic, busy));
+            prop_assert!(now.iter().zip(&last).all(|(now, last)| now >= last));
+            last = now;
+        }
+    }
+}

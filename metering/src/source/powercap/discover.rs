@@ -1,0 +1,127 @@
+//! Turns directories into counters: names them, opens them, and keeps one of those that have the same name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::attribute::read_attribute;
+use super::counter_file::CounterFile;
+use super::error::{Obstacle, OpenError};
+use super::limits::{quantum, read_range, read_stated_powers, watts_max};
+use super::survey::ClassState;
+use super::walk::{Place, walk};
+use super::zone_id::ZoneId;
+use super::zone_name::parse_zone_name;
+use crate::source::ReadError;
+use crate::zone::{CounterSpec, Zone};
+
+/// Characters of a file's text that an error repeats.
+const SHOWN_CHARS_MAX: usize = 32;
+
+/// A counter that could be read.
+#[derive(Debug)]
+pub(super) struct Counter {
+    pub(super) spec: CounterSpec,
+    pub(super) file: CounterFile,
+}
+
+/// A zone's directory and what came of it.
+#[derive(Debug)]
+pub(super) struct FoundZone {
+    pub(super) path: PathBuf,
+    pub(super) zone: Option<Zone>,
+    pub(super) counter: Result<Counter, Obstacle>,
+}
+
+/// All that is to be found.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    pub(super) looked_in: PathBuf,
+    pub(super) class: ClassState,
+    pub(super) zones: Vec<FoundZone>,
+}
+
+/// Finds the zones below `root` and opens their counters. No two counters that it gives have the same zone.
+pub(super) fn discover(root: &Path) -> Discovery {
+    let walk = walk(root);
+    let mut known = BTreeMap::new();
+    let mut zones = Vec::new();
+    for (id, place) in walk.zones {
+        let (zone, counter) = match read_zone(&id, &place, &known) {
+            Ok(zone) => (Some(zone.clone()), open_counter(&place.path, zone)),
+            Err(obstacle) => (None, Err(obstacle)),
+        };
+        known.extend(zone.clone().map(|zone| (id, zone)));
+        zones.push(FoundZone { path: place.path, zone, counter });
+    }
+    drop_duplicates(&mut zones);
+    Discovery { looked_in: walk.looked_in, class: walk.class, zones }
+}
+
+/// Reads what the zone counts, with the help of the zones `known` so far, of which its parent has to be one.
+fn read_zone(id: &ZoneId, place: &Place, known: &BTreeMap<ZoneId, Zone>) -> Result<Zone, Obstacle> {
+    if place.dangling {
+        return Err(Obstacle::Masked);
+    }
+    let around = match id.parent() {
+        Some(parent) => Some(known.get(&parent).ok_or(Obstacle::Orphan)?),
+        None => None,
+    };
+    let text = read_attribute(&place.path.join("name")).map_err(|error| Obstacle::from_io("name", error))?;
+    parse_zone_name(&text, around)
+        .ok_or_else(|| Obstacle::ParseName { text: text.trim().chars().take(SHOWN_CHARS_MAX).collect() })
+}
+
+/// Opens the counter and reads it once, since opening proves little: only a number shows that it works.
+fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, Obstacle> {
+    let unread = |error| Obstacle::from_io("energy_uj", error);
+    let file = CounterFile::open(directory.join("energy_uj")).map_err(unread)?;
+    file.read().map_err(|error| match error {
+        ReadError::ReadCounter { source, .. } => unread(source),
+        ReadError::ParseCounter { text, .. } => Obstacle::ParseCounter { text },
+        ReadError::ZoneGone => Obstacle::Missing { file: "energy_uj" },
+    })?;
+    let range = read_range(directory);
+    let watts_max = watts_max(&zone.domain, &read_stated_powers(directory));
+    Ok(Counter { spec: CounterSpec { zone, range, watts_max, quantum: quantum(range) }, file })
+}
+
+/// Of the zones with the same name in the same package, the first that can be read stays. `intel-rapl` comes before
+/// `intel-rapl-mmio`, so that the latter is used only where the former cannot be read.
+fn drop_duplicates(zones: &mut [FoundZone]) {
+    let mut kept: BTreeMap<Zone, PathBuf> = BTreeMap::new();
+    for found in zones {
+        let Ok(counter) = &found.counter else { continue };
+        if let Some(of) = kept.get(&counter.spec.zone) {
+            found.counter = Err(Obstacle::Duplicate { of: of.clone() });
+        } else {
+            kept.insert(counter.spec.zone.clone(), found.path.clone());
+        }
+    }
+}
+
+impl Discovery {
+    /// The zones, provided that one of them at least may be added and can be read.
+    pub(super) fn into_readable(self) -> Result<Vec<FoundZone>, OpenError> {
+        let path = self.looked_in;
+        match self.class {
+            ClassState::Present => {}
+            ClassState::Missing => return Err(OpenError::NoClass { path }),
+            ClassState::Masked => return Err(OpenError::Masked { path }),
+            ClassState::Empty => return Err(OpenError::NoZone { path }),
+            ClassState::Unlisted(source) => return Err(OpenError::ListClass { path, source }),
+        }
+        let readable = |found: &FoundZone| found.counter.as_ref().is_ok_and(|counter| counter.spec.zone.is_additive());
+        if self.zones.iter().any(readable) {
+            return Ok(self.zones);
+        }
+        // A zone without a name might have been a package, and is the reason where nothing else is.
+        let may_be_added = |found: &FoundZone| found.zone.as_ref().is_none_or(Zone::is_additive);
+        let obstacles = self.zones.into_iter().filter(may_be_added);
+        let mut obstacles = obstacles.filter_map(|found| found.counter.err().map(|obstacle| (found.path, obstacle)));
+        Err(match obstacles.next() {
+            Some((path, source @ Obstacle::Forbidden { .. })) => OpenError::Forbidden { path, source },
+            Some((path, source)) => OpenError::ReadZones { path, source },
+            None => OpenError::NoAdditiveZone { path },
+        })
+    }
+}

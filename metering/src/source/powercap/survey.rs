@@ -1,0 +1,91 @@
+//! What is there, for people: the same search as for reading, with nothing left out and no counter required.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::discover::discover;
+use super::error::Obstacle;
+use super::mirror::same_register;
+use crate::zone::Zone;
+
+/// What became of the powercap class as a whole.
+#[derive(Debug)]
+pub enum ClassState {
+    /// There are RAPL zones. Whether they can be read is another question.
+    Present,
+    /// There is a class without a RAPL zone.
+    Empty,
+    /// There is no class.
+    Missing,
+    /// A container runtime hides what the class leads to.
+    Masked,
+    /// The class cannot be listed.
+    Unlisted(io::Error),
+}
+
+impl fmt::Display for ClassState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Present => f.write_str("there"),
+            Self::Empty => f.write_str("there, without a RAPL zone"),
+            Self::Missing => f.write_str("missing"),
+            Self::Masked => f.write_str("masked by the container runtime"),
+            Self::Unlisted(error) => write!(f, "cannot be listed: {error}"),
+        }
+    }
+}
+
+/// One zone, and whether its counter can be read.
+#[derive(Debug)]
+pub struct SurveyedZone {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it counts, where its name could be read.
+    pub zone: Option<Zone>,
+    /// What stands in the way of its being reported; `None` if nothing does.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl fmt::Display for SurveyedZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.path.display())?;
+        if let Some(zone) = &self.zone {
+            write!(f, " ({zone})")?;
+        }
+        match &self.obstacle {
+            None => f.write_str(": there"),
+            Some(obstacle) => write!(f, ": {obstacle}"),
+        }
+    }
+}
+
+/// All that is there.
+#[derive(Debug)]
+pub struct Survey {
+    /// The directory that was looked in last, which is the one that holds the zones if there are any.
+    pub looked_in: PathBuf,
+    /// What became of the class.
+    pub class: ClassState,
+    /// The zones, parents before their children.
+    pub zones: Vec<SurveyedZone>,
+}
+
+/// Looks for zones below `sysfs_root`, as a rule `/sys`, and tries to read each once. Never fails: that nothing is
+/// there is an answer.
+#[must_use]
+pub fn survey(sysfs_root: &Path) -> Survey {
+    let discovery = discover(sysfs_root);
+    let mut zones: Vec<SurveyedZone> = Vec::new();
+    for found in discovery.zones {
+        let obstacle = found.counter.err().or_else(|| {
+            let reported =
+                zones.iter().filter(|known| known.obstacle.is_none()).filter_map(|known| known.zone.as_ref());
+            let mut repeated =
+                reported.filter(|known| found.zone.as_ref().is_some_and(|zone| same_register(known, zone)));
+            repeated.next().map(|of| Obstacle::SuspectedMirror { of: of.clone() })
+        });
+        zones.push(SurveyedZone { path: found.path, zone: found.zone, obstacle });
+    }
+    Survey { looked_in: discovery.looked_in, class: discovery.class, zones }
+}

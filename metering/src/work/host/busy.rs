@@ -1,0 +1,157 @@
+//! One figure for the machine's CPU time out of two clocks: a coarse one for everything, a fine one for this process.
+//!
+//! `/proc/stat` counts in ticks of 10 ms and, on most kernels, whole ticks are given to whoever is running when one
+//! falls; the process's own clock counts nanoseconds. Taken as they are, the two contradict each other: the process
+//! seems to have used more than the machine it runs on, by some ticks at every reading and, where it sleeps in step
+//! with the tick, by more and more. So the machine's time is taken as the process's own, exactly, plus what *others*
+//! have used, which only ever grows.
+
+use std::time::Duration;
+
+/// How far the machine's ticks may fall behind the process's clock before that counts as lost for good.
+///
+/// Noise stays below it: each of the five fields is cut to a tick of 10 ms, and each processor may be a tick late, so
+/// that 64 processors make 0.7 s. Beyond it, the work of others would stay hidden for as long as the deficit lasts.
+const DEFICIT_MAX: Duration = Duration::from_secs(1);
+
+/// Machine time, put together from ticks and the process's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Busy {
+    /// Highest process time seen.
+    process: Duration,
+    /// What others have used since the first reading. Only grows.
+    others: Duration,
+    /// Machine less process, in nanoseconds, where `others` is zero.
+    zero: i128,
+}
+
+impl Busy {
+    /// Starts with a first reading, at which others have used nothing.
+    pub(super) fn new(machine: Duration, process: Duration) -> Self {
+        Self { process, others: Duration::ZERO, zero: surplus(machine, process) }
+    }
+
+    /// Takes a reading and gives the machine's time: never less than `process`, never less than before.
+    pub(super) fn advance(&mut self, machine: Duration, process: Duration) -> Duration {
+        let surplus = surplus(machine, process);
+        let others = surplus - self.zero;
+        let known = nanos(self.others);
+        if others > known {
+            self.others = u64::try_from(others).map_or(Duration::MAX, Duration::from_nanos);
+        } else if known - others > nanos(DEFICIT_MAX) {
+            self.zero = surplus - known;
+        }
+        self.process = self.process.max(process);
+        self.process.saturating_add(self.others)
+    }
+}
+
+fn nanos(time: Duration) -> i128 {
+    i128::try_from(time.as_nanos()).unwrap_or(i128::MAX / 4)
+}
+
+fn surplus(machine: Duration, process: Duration) -> i128 {
+    nanos(machine) - nanos(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn ticks(time: Duration) -> Duration {
+        TICK * u32::try_from(time.as_millis() / 10).expect("the test is short")
+    }
+
+    #[test]
+    fn it_starts_at_the_time_of_the_process() {
+        let mut busy = Busy::new(ms(80_000), ms(30));
+        assert_eq!(busy.advance(ms(80_000), ms(30)), ms(30));
+    }
+
+    #[test]
+    fn others_are_added_to_the_process() {
+        let mut busy = Busy::new(ms(80_000), ms(30));
+        assert_eq!(busy.advance(ms(80_500), ms(130)), ms(530));
+        assert_eq!(busy.advance(ms(80_500), ms(131)), ms(531));
+    }
+
+    #[test]
+    fn ticks_that_run_backwards_take_nothing_back() {
+        let mut busy = Busy::new(ms(80_000), ms(0));
+        assert_eq!(busy.advance(ms(80_500), ms(0)), ms(500));
+        assert_eq!(busy.advance(ms(80_400), ms(0)), ms(500));
+        assert_eq!(busy.advance(ms(10), ms(0)), ms(500));
+        assert_eq!(busy.advance(ms(60), ms(0)), ms(550));
+    }
+
+    #[test]
+    fn a_deficit_that_stays_does_not_hide_others_for_ever() {
+        let mut busy = Busy::new(ms(0), ms(0));
+        // The process used 100 s that no tick ever saw.
+        for second in 1..=100 {
+            assert_eq!(busy.advance(ms(0), ms(second * 1000)), ms(second * 1000));
+        }
+        let before = busy.advance(ms(0), ms(100_000));
+        let after = busy.advance(ms(5000), ms(100_000));
+        assert!(after - before >= ms(5000) - DEFICIT_MAX, "{:?}", after - before);
+    }
+
+    proptest! {
+        #[test]
+        fn it_only_grows_and_never_falls_below_the_process(
+            readings in prop::collection::vec((0_u64..10_000_000, 0_u64..5_000_000), 1..200),
+        ) {
+            let mut busy = Busy::new(ms(readings[0].0), Duration::ZERO);
+            let (mut last, mut process) = (Duration::ZERO, Duration::ZERO);
+            for (machine, step) in readings {
+                process += Duration::from_micros(step);
+                let now = busy.advance(ms(machine), process);
+                prop_assert!(now >= last && now >= process);
+                last = now;
+            }
+        }
+
+        #[test]
+        fn a_process_alone_makes_no_others(
+            start in 0_u64..1_000_000,
+            steps in prop::collection::vec(0_u64..300_000, 1..200),
+        ) {
+            let mut process = Duration::from_micros(start);
+            let mut busy = Busy::new(ticks(process), process);
+            for step in steps {
+                process += Duration::from_micros(step);
+                prop_assert!(busy.advance(ticks(process), process) < process + TICK);
+            }
+        }
+
+        #[test]
+        fn it_follows_the_truth_within_two_ticks(
+            steps in prop::collection::vec((0_u64..300_000, 0_u64..300_000), 1..200),
+        ) {
+            let (mut mine, mut theirs) = (Duration::ZERO, Duration::ZERO);
+            let mut busy = Busy::new(Duration::ZERO, Duration::ZERO);
+            for (own, other) in steps {
+                mine += Duration::from_micros(own);
+                theirs += Duration::from_micros(other);
+                let now = busy.advance(ticks(mine) + ticks(theirs), mine);
+                prop_assert!(now <= mine + theirs);
+                prop_assert!(now + 2 * TICK > mine + theirs);
+            }
+        }
+
+        #[test]
+        fn no_reading_is_too_large(machine: u64, process: u64, again: u64) {
+            let mut busy = Busy::new(ms(machine), ms(process));
+            prop_assert!(busy.advance(ms(again), ms(process)) >= ms(process));
+            prop_assert!(busy.advance(Duration::MAX, Duration::MAX) == Duration::MAX);
+        }
+    }
+}
