@@ -1,1 +1,14 @@
+//! Nebula runs WebAssembly functions over HTTP and tells, for every call, how many joules it took.
+//!
+//! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
+//! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
+//! charge into [`telemetry`]. [`cli`] and [`config`] are how people tell the program what to do.
 
+pub mod cli;
+pub mod config;
+pub mod functions;
+pub mod http;
+pub mod invocation;
+pub mod meter;
+pub mod runtime;
+pub mod telemetry;

@@ -1,5 +1,6 @@
 //! Closes windows: reads the source, collects what was posted, splits the energy, settles the calls that have ended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::Base;
@@ -23,6 +24,7 @@ pub struct Meter<E> {
     span: Option<Span>,
     calls: Calls<E>,
     calls_cpu: Duration,
+    functions_cpu: BTreeMap<FunctionId, Duration>,
     runtime: Remainder,
     host: Remainder,
     gaps: [Duration; GapReason::ALL.len()],
@@ -62,6 +64,7 @@ impl<E> Meter<E> {
             span: None,
             calls: Calls::new(calls_max),
             calls_cpu: Duration::ZERO,
+            functions_cpu: BTreeMap::new(),
             runtime: Remainder::default(),
             host: Remainder::default(),
             gaps: Default::default(),
@@ -92,6 +95,9 @@ impl<E> Meter<E> {
 
         let span = self.span.unwrap_or(Span { start: *now, last: *now });
         let functions = self.calls.functions();
+        for &(function, cpu) in &functions {
+            *self.functions_cpu.entry(function).or_default() += Duration::from_nanos(cpu);
+        }
         let window = Window {
             now: *now,
             time: now.monotonic.saturating_sub(span.last.monotonic),
@@ -148,6 +154,11 @@ impl<E> Meter<E> {
     /// reason counts once.
     pub fn gaps(&self) -> impl Iterator<Item = (GapReason, Duration)> + '_ {
         GapReason::ALL.into_iter().map(|reason| (reason, self.gaps[reason as usize]))
+    }
+
+    /// CPU time of each function's calls.
+    pub fn functions_cpu(&self) -> impl Iterator<Item = (FunctionId, Duration)> + '_ {
+        self.functions_cpu.iter().map(|(&function, &cpu)| (function, cpu))
     }
 
     fn meet_new_zones(&mut self) {

@@ -1,0 +1,155 @@
+//! What the command line looks like. `serve`'s options are those of the table in [`crate::config`].
+
+use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+use clap_complete::Shell;
+
+use crate::config::{OPTIONS, ServeOption, flag, variable};
+
+/// Options that `run` and `doctor` share with `serve`.
+const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
+
+/// Where a daemon listens unless told otherwise.
+const DAEMON: &str = "http://127.0.0.1:8080";
+
+/// The whole command line.
+#[must_use]
+pub fn command() -> Command {
+    Command::new("nebula")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Runs WebAssembly functions and tells, for every call, how many joules it took")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(serve())
+        .subcommand(run())
+        .subcommand(invoke())
+        .subcommand(list())
+        .subcommand(doctor())
+        .subcommand(completions())
+}
+
+fn serve() -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .env("NEBULA_CONFIG")
+        .value_hint(ValueHint::FilePath)
+        .help("Read options from this TOML file; flags and variables go before it");
+    Command::new("serve")
+        .about("Serve functions over HTTP")
+        .long_about(
+            "Serves the functions that come with the program, and those of a directory, over HTTP. Its first line on \
+             stdout is `listening on http://ADDRESS`; logs go to stderr.\n\nEvery option can be given as a flag, as a \
+             variable (shown in brackets) or in the configuration file, where a flag --limits-wall is the key wall of the \
+             table [limits].",
+        )
+        .after_help("Example:\n  nebula serve --functions ./functions --listen 127.0.0.1:9000")
+        .arg(config)
+        .args(OPTIONS.iter().map(option))
+}
+
+fn option(option: &ServeOption) -> Arg {
+    let default = option.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    let hint = if option.value == "DIR" { ValueHint::DirPath } else { ValueHint::Other };
+    Arg::new(option.key)
+        .long(flag(option))
+        .value_name(option.value)
+        .value_hint(hint)
+        .help(format!("{}{default} [env: {}]", option.help, variable(option)))
+}
+
+fn source_options() -> impl Iterator<Item = Arg> {
+    OPTIONS.iter().filter(|option| SOURCE_OPTIONS.contains(&option.key)).map(option)
+}
+
+fn run() -> Command {
+    Command::new("run")
+        .about("Run one module here and tell the joules on stderr")
+        .after_help(
+            "The exit code is the module's own; 134 when it trapped. Arguments of a numeric module are its parameters.\n\n\
+             Examples:\n  echo 10 | nebula run fibonacci.wasm\n  nebula run --dir . --env LEVEL=9 compress.wasm book.txt",
+        )
+        .arg(
+            Arg::new("dir")
+                .long("dir")
+                .value_name("HOST[::GUEST]")
+                .action(ArgAction::Append)
+                .value_hint(ValueHint::DirPath)
+                .help("Let the module use this directory, under its own name or another"),
+        )
+        .arg(
+            Arg::new("env")
+                .long("env")
+                .value_name("NAME[=VALUE]")
+                .action(ArgAction::Append)
+                .help("Set an environment variable, or pass on our own of this name"),
+        )
+        .arg(Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Do not tell the joules"))
+        .args(source_options())
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_hint(ValueHint::FilePath)
+                .help("A .wasm or .wat module"),
+        )
+        .arg(
+            Arg::new("arguments")
+                .value_name("ARGS")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .help("Arguments of the module"),
+        )
+}
+
+fn daemon() -> Arg {
+    Arg::new("daemon")
+        .long("daemon")
+        .value_name("URL")
+        .env("NEBULA_DAEMON")
+        .default_value(DAEMON)
+        .value_hint(ValueHint::Url)
+        .help("The daemon to talk to")
+}
+
+fn invoke() -> Command {
+    Command::new("invoke")
+        .about("Call a function of a running daemon; print its output and its energy")
+        .after_help(
+            "The output goes to stdout, the energy to stderr. The exit code is the function's own; 1 when it was stopped \
+             or the daemon could not be reached.\n\nExamples:\n  nebula invoke fibonacci --input 10\n  nebula invoke \
+             sudoku --env puzzle=53..7....\n  nebula invoke echo <letter.txt --input -",
+        )
+        .arg(Arg::new("name").value_name("NAME").required(true).help("The function"))
+        .arg(Arg::new("input").long("input").short('i').value_name("TEXT").help("What it reads; `-` for our own stdin"))
+        .arg(
+            Arg::new("env")
+                .long("env")
+                .value_name("NAME=VALUE")
+                .action(ArgAction::Append)
+                .help("Set an environment variable of the call"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON"))
+        .arg(daemon())
+}
+
+fn list() -> Command {
+    Command::new("list")
+        .about("List the functions of a running daemon")
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+        .arg(daemon())
+}
+
+fn doctor() -> Command {
+    Command::new("doctor")
+        .about("Tell what this machine can measure, what is missing, and what would mend it")
+        .after_help("Exits with 0 if something can be measured, with 1 if there is only the model.")
+        .args(source_options().filter(|option| option.get_id() != "source"))
+}
+
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Print the completion script of a shell")
+        .after_help("Example:\n  nebula completions bash >~/.local/share/bash-completion/completions/nebula")
+        .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell)))
+}

@@ -1,0 +1,16 @@
+//! `nebula completions`: the completion script of a shell.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use clap_complete::Shell;
+
+/// Prints the script.
+pub fn completions(matches: &ArgMatches) -> super::Result {
+    let Some(&shell) = matches.get_one::<Shell>("shell") else { return Ok(ExitCode::from(super::EXIT_USAGE)) };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut super::command(), "nebula", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,2 @@
+//! `nebula doctor`.
+pub fn doctor(_: &clap::ArgMatches) -> super::Result { unimplemented!() }

@@ -1,0 +1,2 @@
+//! `nebula invoke`.
+pub fn invoke(_: &clap::ArgMatches) -> super::Result { unimplemented!() }

@@ -1,0 +1,2 @@
+//! `nebula list`.
+pub fn list(_: &clap::ArgMatches) -> super::Result { unimplemented!() }

@@ -1,0 +1,162 @@
+//! `nebula serve`: the daemon.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use clap::ArgMatches;
+use nebula_metering::Settled;
+use nebula_metering::work::host::HostClock;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::Failure;
+use crate::config::{Config, Layers, Mistakes, read_file};
+use crate::functions::{self, Registry};
+use crate::http::{App, Server};
+use crate::invocation::{Admission, Invoker};
+use crate::meter::{self, CallEnd, EnergyMeter, Sampler};
+use crate::runtime::{Pool, Runtime};
+use crate::telemetry::{EnergyCollector, Metrics, RecentCalls, start_logging};
+
+/// What a shell reports of a process that a signal ended.
+const EXIT_SIGNAL: i32 = 128;
+
+/// Serves until a signal comes.
+pub fn serve(matches: &ArgMatches) -> super::Result {
+    let config = configure(matches).map_err(Failure::usage)?;
+    start_logging(config.log_format, config.log_level);
+
+    let opened = meter::open_source(config.source, &config.sysfs_root, &config.procfs_root)?;
+    let reason = opened.reason.clone();
+    let settings = meter::Settings {
+        window: config.window,
+        postings: config.meter.postings,
+        calls: config.meter.calls,
+        workers: config.workers,
+    };
+    let meter = Arc::new(EnergyMeter::new(opened, settings));
+    tracing::info!(reason, "energy source: {}", meter.describe_source());
+    if let Some(why) = meter.no_events() {
+        tracing::info!("calls are measured by CPU time alone: {why}");
+    }
+
+    let metrics = Arc::new(Metrics::new(config.labels_max)?);
+    let recent = Arc::new(RecentCalls::new(config.meter.recent));
+    let registry = Arc::new(OnceLock::new());
+    let clock = HostClock::open(&config.procfs_root)?;
+    let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), recent.clone())?;
+
+    let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
+    let functions = load(&config, &runtime, &metrics)?;
+    let functions = registry.get_or_init(|| functions).clone();
+
+    let bounds = config.bounds;
+    let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
+    let invoker = Arc::new(Invoker::new(meter, admission));
+    metrics.register(EnergyCollector::new(invoker.clone(), functions.clone(), reason))?;
+    let app = App {
+        registry: functions,
+        invoker,
+        metrics,
+        recent,
+        policy: config.policy,
+        body_max: bounds.body,
+        body_timeout: config.http.body_timeout,
+        draining: AtomicBool::new(false),
+    };
+    let workers = tokio::runtime::Builder::new_multi_thread().worker_threads(config.workers).enable_all().build()?;
+    workers.block_on(listen(&config, Arc::new(app)))?;
+    // Calls that outlived their time of grace end with their threads.
+    workers.shutdown_background();
+    drop(sampler);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
+    let mut mistakes = Vec::new();
+    let file = match matches.get_one::<String>("config") {
+        Some(path) => read_file(Path::new(path), &mut mistakes),
+        None => BTreeMap::new(),
+    };
+    let flags = |key: &str| matches.get_one::<String>(key).cloned();
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), file, &mut mistakes);
+    Config::check(&layers, mistakes)
+}
+
+fn start_sampler(
+    meter: &Arc<EnergyMeter>,
+    clock: HostClock,
+    registry: Arc<OnceLock<Arc<Registry>>>,
+    metrics: Arc<Metrics>,
+    recent: Arc<RecentCalls>,
+) -> Result<Sampler, Failure> {
+    let settled = move |calls: Vec<Settled<CallEnd>>| {
+        // Before there are functions there are no calls.
+        let Some(registry) = registry.get() else { return };
+        for call in &calls {
+            if let Some(function) = registry.by_id(call.function) {
+                metrics.settled(&function.metrics, call);
+                recent.push(function.name.as_str(), call);
+            }
+        }
+    };
+    Ok(Sampler::start(meter.clone(), clock, settled)?)
+}
+
+fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {
+    let settings = functions::Settings {
+        directory: config.functions.clone(),
+        functions_max: config.bounds.functions,
+        size_max: config.bounds.module,
+    };
+    let started = Instant::now();
+    let terminal = std::io::stderr().is_terminal();
+    let progress = |done: usize, all: usize| {
+        if terminal {
+            // A line that overwrites itself; lost on a terminal that is gone.
+            let end = if done == all { "\r\x1b[K" } else { "" };
+            let _ = write!(std::io::stderr(), "\rcompiling functions: {done} of {all}{end}");
+        }
+    };
+    let registry = functions::load(&settings, runtime, metrics, &progress)?;
+    tracing::info!("{} functions compiled in {:.0?}", registry.len(), started.elapsed());
+    Ok(Arc::new(registry))
+}
+
+async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
+    let server = Server::bind(config.listen, config.http).await?;
+    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on http://{}", server.address())?;
+    stdout.flush()?;
+    let (stop, stopped) = oneshot::channel();
+    tokio::spawn(watch_signals(signals, stop));
+    let drained = server.serve(app, async { drop(stopped.await) }).await;
+    if drained {
+        tracing::info!("drained");
+    } else {
+        tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
+    }
+    Ok(())
+}
+
+/// The first signal drains, the second cuts.
+async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: oneshot::Sender<()>) {
+    next_signal(&mut terminate, &mut interrupt).await;
+    tracing::info!("draining: a second signal cuts it short");
+    let _ = stop.send(());
+    let number = next_signal(&mut terminate, &mut interrupt).await;
+    std::process::exit(EXIT_SIGNAL + number);
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+    }
+}

@@ -1,0 +1,337 @@
+//! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
+
+mod layers;
+mod options;
+mod quantity;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use nebula_metering::source::SourceKind;
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+
+pub use layers::{Layers, Origin, flag, read_file, variable};
+pub use options::{OPTIONS, ServeOption};
+pub use quantity::{duration, size};
+
+use crate::meter::Choice;
+use crate::runtime::Limits;
+use crate::telemetry::{LogFormat, LogLevel};
+
+/// Everything `nebula serve` can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// A directory of functions.
+    pub functions: Option<PathBuf>,
+    /// Which energy source.
+    pub source: Choice,
+    /// Time between two readings of it.
+    pub window: Duration,
+    /// What `energy_joules` means.
+    pub policy: Policy,
+    /// Where sysfs is mounted.
+    pub sysfs_root: PathBuf,
+    /// Where procfs is mounted.
+    pub procfs_root: PathBuf,
+    /// What one call may use.
+    pub limits: Limits,
+    /// What callers may ask of the daemon.
+    pub bounds: Bounds,
+    /// How connections are treated.
+    pub http: Http,
+    /// After how long a running call lets others have their turn.
+    pub tick: Duration,
+    /// Threads that run calls.
+    pub workers: usize,
+    /// Bounds of the meter's queues.
+    pub meter: MeterBounds,
+    /// Functions with labels of their own.
+    pub labels_max: usize,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which are.
+    pub log_level: LogLevel,
+}
+
+/// What `energy_joules` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The energy that the call caused.
+    Active,
+    /// That, and a share of the base energy by CPU time.
+    Usage,
+}
+
+impl Policy {
+    /// The name used in answers and options.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Usage => "usage",
+        }
+    }
+}
+
+/// What callers may ask of the daemon.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Largest request body in bytes.
+    pub body: usize,
+    /// Calls at once.
+    pub concurrency: u32,
+    /// Calls waiting.
+    pub queue: usize,
+    /// How long they may wait.
+    pub queue_wait: Duration,
+    /// Functions.
+    pub functions: usize,
+    /// Largest module in bytes.
+    pub module: u64,
+}
+
+/// How connections are treated.
+#[derive(Clone, Copy, Debug)]
+pub struct Http {
+    /// Connections at once.
+    pub connections: usize,
+    /// Longest time for a request's head.
+    pub header_timeout: Duration,
+    /// Longest time for a request's body.
+    pub body_timeout: Duration,
+    /// HTTP/2 streams on a connection.
+    pub streams: u32,
+    /// Longest time to finish running calls at the end.
+    pub grace: Duration,
+}
+
+/// Bounds of the meter's queues.
+#[derive(Clone, Copy, Debug)]
+pub struct MeterBounds {
+    /// Postings of a worker within a window.
+    pub postings: usize,
+    /// Calls that are not settled yet.
+    pub calls: usize,
+    /// Settled calls that are remembered.
+    pub recent: usize,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{}", .0.join("\n"))]
+pub struct Mistakes(pub Vec<String>);
+
+impl Config {
+    /// Checks every value; says all that is wrong at once.
+    ///
+    /// # Errors
+    /// All mistakes, those found before in `mistakes` included.
+    pub fn check(layers: &Layers, mistakes: Vec<String>) -> Result<Self, Mistakes> {
+        let mut check = Checker { layers, mistakes };
+        let short = Duration::from_millis(1)..=Duration::from_secs(60);
+        let long = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        let config = Self {
+            listen: check.parse("listen", |text| text.parse().map_err(|_| address_hint(text))),
+            functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
+            source: check.parse("source", source),
+            window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
+            policy: check.parse("policy", one_of(&[("active", Policy::Active), ("usage", Policy::Usage)])),
+            sysfs_root: check.parse("sysfs-root", directory),
+            procfs_root: check.parse("procfs-root", directory),
+            limits: Limits {
+                wall: check.duration("limits.wall", &long),
+                memory: check.size("limits.memory", 64 << 10..=4 << 30),
+                stdout: check.size("limits.stdout", 0..=1 << 30),
+                stderr: check.size("limits.stderr", 0..=1 << 30),
+            },
+            bounds: Bounds {
+                body: check.size("limits.body", 0..=1 << 30),
+                concurrency: check.number("limits.concurrency", 1..=10_000),
+                queue: check.number("limits.queue", 0..=1_000_000),
+                queue_wait: check.duration("limits.queue-wait", &long),
+                functions: check.number("limits.functions", 1..=100_000),
+                module: check.size("limits.module", 8..=1 << 30) as u64,
+            },
+            http: Http {
+                connections: check.number("http.connections", 1..=1_000_000),
+                header_timeout: check.duration("http.header-timeout", &long),
+                body_timeout: check.duration("http.body-timeout", &long),
+                streams: check.number("http.streams", 1..=10_000),
+                grace: check.duration("http.grace", &(Duration::ZERO..=Duration::from_secs(86_400))),
+            },
+            tick: check.duration("runtime.tick", &short),
+            workers: check
+                .optional("runtime.workers", |text| within(text, &(1..=1024)))
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            meter: MeterBounds {
+                postings: check.number("meter.postings", 16..=1 << 24),
+                calls: check.number("meter.calls", 16..=1 << 24),
+                recent: check.number("meter.recent", 0..=1 << 20),
+            },
+            labels_max: check.number("metrics.functions", 0..=100_000),
+            log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
+            log_level: check.parse("log.level", |text| match LevelFilter::from_str(text) {
+                Ok(level) => Ok(LogLevel(level)),
+                Err(_) => Err("it is one of error, warn, info, debug, trace, off".into()),
+            }),
+        };
+        if check.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(check.mistakes)) }
+    }
+}
+
+/// Collects mistakes while values are read. A value that is wrong is replaced by its default, which is never used,
+/// since a configuration with mistakes is not given out.
+struct Checker<'a> {
+    layers: &'a Layers,
+    mistakes: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn optional<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let (value, origin) = self.layers.value(key)?;
+        match read(value) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.mistakes.push(format!("`{value}` is no good for {origin}: {why}"));
+                let default = OPTIONS.iter().find(|option| option.key == key).and_then(|option| option.default)?;
+                read(default).ok()
+            }
+        }
+    }
+
+    /// # Panics
+    /// When an option of the table has no good default; a test reads all defaults.
+    fn parse<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> T {
+        match self.optional(key, read) {
+            Some(value) => value,
+            None => unreachable!("the option `{key}` has a default that can be read"),
+        }
+    }
+
+    fn duration(&mut self, key: &str, range: &RangeInclusive<Duration>) -> Duration {
+        self.parse(key, |text| {
+            let value = duration(text)?;
+            let (least, most) = (range.start(), range.end());
+            if range.contains(&value) { Ok(value) } else { Err(format!("it must be from {least:?} to {most:?}")) }
+        })
+    }
+
+    fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> usize {
+        self.parse(key, |text| {
+            let value = size(text)?;
+            let (least, most) = (range.start(), range.end());
+            let wrong = || format!("it must be from {least} to {most} bytes");
+            if range.contains(&value) { usize::try_from(value).map_err(|_| wrong()) } else { Err(wrong()) }
+        })
+    }
+
+    fn number<T: FromStr + PartialOrd + std::fmt::Display>(&mut self, key: &str, range: RangeInclusive<T>) -> T {
+        self.parse(key, |text| within(text, &range))
+    }
+}
+
+fn within<T: FromStr + PartialOrd + std::fmt::Display>(text: &str, range: &RangeInclusive<T>) -> Result<T, String> {
+    let value = text.trim().parse().ok().filter(|value| range.contains(value));
+    value.ok_or_else(|| format!("it must be a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        found.ok_or_else(|| format!("it is one of {}", names.join(", ")))
+    }
+}
+
+fn source(text: &str) -> Result<Choice, String> {
+    let choices = [
+        ("auto", Choice::Auto),
+        ("powercap", Choice::Only(SourceKind::Powercap)),
+        ("model", Choice::Only(SourceKind::Model)),
+    ];
+    one_of(&choices)(text)
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
+}
+
+fn address_hint(text: &str) -> String {
+    match text.parse::<u16>() {
+        Ok(port) => format!("an address goes with the port, such as 127.0.0.1:{port}"),
+        Err(_) => "it must be an IP address with a port, such as 127.0.0.1:8080 or [::1]:8080".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let find = |pairs: &[(&str, &str)], key: &str| {
+            pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
+        };
+        let file: BTreeMap<_, _> = file.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let mut mistakes = Vec::new();
+        let layers = Layers::stack(|key| find(flags, key), |key| find(variables, key), file, &mut mistakes);
+        Config::check(&layers, mistakes)
+    }
+
+    #[test]
+    fn every_default_is_good() {
+        let config = check(&[], &[], &[]).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(config.window, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn flags_go_before_variables_and_variables_before_the_file() {
+        let file = [("window", "3s"), ("policy", "usage"), ("limits.queue", "3")];
+        let variables = [("NEBULA_WINDOW", "2s"), ("NEBULA_LIMITS_QUEUE", "2")];
+        let config = check(&[("window", "1s")], &variables, &file).unwrap();
+        assert_eq!((config.window, config.bounds.queue), (Duration::from_secs(1), 2));
+        assert_eq!(config.policy, Policy::Usage);
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_together() {
+        let Err(Mistakes(mistakes)) = check(
+            &[("listen", "8080"), ("source", "guess")],
+            &[("NEBULA_WINDOW", "soon")],
+            &[("limits.memory", "1KiB"), ("limits.stdoutt", "1MiB"), ("nonsense", "1")],
+        ) else {
+            panic!("the configuration is good")
+        };
+        assert_eq!(
+            mistakes,
+            [
+                "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
+                "`nonsense` in the configuration file is not an option",
+                "`8080` is no good for --listen: an address goes with the port, such as 127.0.0.1:8080",
+                "`guess` is no good for --source: it is one of auto, powercap, model",
+                "`soon` is no good for NEBULA_WINDOW: a duration is a number with its unit, such as 100ms, 30s or 2m",
+                "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to 4294967296 bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn limits_end_where_they_say() {
+        for (key, least, below) in [("limits.memory", "65536", "65535"), ("limits.concurrency", "1", "0")] {
+            assert!(check(&[(key, least)], &[], &[]).is_ok(), "{key}");
+            assert!(check(&[(key, below)], &[], &[]).is_err(), "{key}");
+        }
+        for (key, most, above) in [("limits.concurrency", "10000", "10001"), ("runtime.tick", "60s", "61s")] {
+            assert!(check(&[(key, most)], &[], &[]).is_ok(), "{key}");
+            assert!(check(&[(key, above)], &[], &[]).is_err(), "{key}");
+        }
+    }
+}

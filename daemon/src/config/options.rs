@@ -1,0 +1,58 @@
+//! Every option, once. Flags, environment variables, keys of the file, defaults and help all come from this table.
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOption {
+    /// Its key in the file. The flag is `--` and the key with `-` for `.`; the variable `NEBULA_` and the key in
+    /// capitals with `_`.
+    pub key: &'static str,
+    /// What its value is, as help shows it.
+    pub value: &'static str,
+    /// Used where nothing is said; `None` where the option may be absent.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub help: &'static str,
+}
+
+const fn option(
+    key: &'static str,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> ServeOption {
+    ServeOption { key, value, default, help }
+}
+
+/// All options of `nebula serve`, in the order in which help shows them.
+pub const OPTIONS: &[ServeOption] = &[
+    option("listen", "ADDRESS", Some("127.0.0.1:8080"), "Address and port to listen on; port 0 takes a free one"),
+    option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
+    option("source", "SOURCE", Some("auto"), "Energy source: auto, powercap (measured) or model (an estimate)"),
+    option("window", "DURATION", Some("100ms"), "Time between two readings of the energy source"),
+    option("policy", "POLICY", Some("active"), "What energy_joules means: active, or usage (adds a share of the base energy by CPU time)"),
+    option("sysfs-root", "DIR", Some("/sys"), "Where sysfs is mounted"),
+    option("procfs-root", "DIR", Some("/proc"), "Where procfs is mounted"),
+    option("limits.wall", "DURATION", Some("30s"), "Longest time a call may run"),
+    option("limits.memory", "SIZE", Some("128MiB"), "Most memory a call may have"),
+    option("limits.stdout", "SIZE", Some("4MiB"), "Most output a call may write"),
+    option("limits.stderr", "SIZE", Some("64KiB"), "How much of a call's stderr is kept, from its end"),
+    option("limits.body", "SIZE", Some("4MiB"), "Largest request body"),
+    option("limits.concurrency", "COUNT", Some("256"), "Most calls that run at once"),
+    option("limits.queue", "COUNT", Some("1024"), "Most calls that wait for others to end"),
+    option("limits.queue-wait", "DURATION", Some("10s"), "Longest time a call may wait for others to end"),
+    option("limits.functions", "COUNT", Some("10000"), "Most functions that are loaded"),
+    option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
+    option("http.header-timeout", "DURATION", Some("10s"), "Longest time until a request's head is complete, and between two requests"),
+    option("http.body-timeout", "DURATION", Some("30s"), "Longest time until a request's body is complete"),
+    option("http.streams", "COUNT", Some("100"), "Most HTTP/2 streams at once on a connection"),
+    option("http.grace", "DURATION", Some("10s"), "Longest time to finish running calls after SIGTERM or SIGINT"),
+    option("runtime.tick", "DURATION", Some("5ms"), "After how long a running call lets others have their turn"),
+    option("runtime.workers", "COUNT", None, "Threads that run calls; one for each processor if not given"),
+    option("meter.postings", "COUNT", Some("16384"), "Slices of calls that each worker can report within a window"),
+    option("meter.calls", "COUNT", Some("65536"), "Calls that are kept in mind until they are settled"),
+    option("meter.recent", "COUNT", Some("256"), "Settled calls that the page remembers"),
+    option("metrics.functions", "COUNT", Some("1000"), "Functions with a label of their own in /metrics; the rest are `other`"),
+    option("log.format", "FORMAT", Some("text"), "Log format: text or json"),
+    option("log.level", "LEVEL", Some("info"), "Least severe log lines written: error, warn, info, debug, trace or off"),
+];

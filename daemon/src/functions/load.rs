@@ -1,0 +1,182 @@
+//! Finds functions and compiles them, all processors at once.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use nebula_metering::FunctionId;
+use thiserror::Error;
+
+use super::name::{FunctionName, NameError};
+use super::registry::{Function, Origin, Registry};
+use super::samples::SAMPLES;
+use crate::runtime::{CompileError, Program, Runtime};
+use crate::telemetry::Metrics;
+
+/// Functions cannot be served.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The directory cannot be listed.
+    #[error("cannot list the functions in `{}`", path.display())]
+    ListDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More functions than the configuration allows.
+    #[error("{found} functions are more than `limits.functions` allows ({max})")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
+}
+
+/// One function cannot be served; the others can.
+#[derive(Debug, Error)]
+enum Broken {
+    #[error("its name cannot be used: {0}")]
+    Name(#[from] NameError),
+    #[error("its file name is not text")]
+    FileName,
+    #[error("both `.wasm` and `.wat` of it exist")]
+    Twice,
+    #[error("cannot read it")]
+    Read(#[source] io::Error),
+    #[error("it has {size} bytes, more than `limits.module` allows ({max})")]
+    TooLarge { size: u64, max: u64 },
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
+
+/// How far loading has come.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A directory of functions, besides those that come with the program.
+    pub directory: Option<PathBuf>,
+    /// How many functions there may be.
+    pub functions_max: usize,
+    /// The largest module in bytes.
+    pub size_max: u64,
+}
+
+struct Candidate {
+    name: FunctionName,
+    origin: Origin,
+    example: &'static str,
+}
+
+/// Loads the functions that come with the program and those in the directory; one in the directory replaces one of
+/// the same name. A broken function is logged and left out. `progress` hears after each function how many of how many
+/// are done.
+///
+/// # Errors
+/// When the directory cannot be read, or holds too many.
+pub fn load(
+    settings: &Settings,
+    runtime: &Runtime,
+    metrics: &Metrics,
+    progress: Progress<'_>,
+) -> Result<Registry, LoadError> {
+    let candidates = candidates(settings)?;
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let compiled = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(candidate) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match compile(candidate, settings, runtime) {
+                Ok((program, size)) => {
+                    compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((candidate, program, size));
+                }
+                Err(broken) => {
+                    let why = crate::telemetry::chain(&broken);
+                    tracing::error!(function = %candidate.name, "a function cannot be served: {why}");
+                }
+            }
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, candidates.len());
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(candidates.len().max(1));
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    let mut compiled = compiled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    compiled.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
+    let function = |(id, (candidate, program, size)): (u32, (&Candidate, Program, usize))| Function {
+        name: candidate.name.clone(),
+        id: FunctionId(id),
+        origin: candidate.origin.clone(),
+        size,
+        example: candidate.example,
+        program,
+        metrics: metrics.function(&candidate.name),
+        called: AtomicBool::new(false),
+    };
+    Ok(Registry::new((0..).zip(compiled).map(function).collect()))
+}
+
+fn candidates(settings: &Settings) -> Result<Vec<Candidate>, LoadError> {
+    let mut found = BTreeMap::new();
+    for sample in SAMPLES {
+        if let Ok(name) = sample.name.parse::<FunctionName>() {
+            found.insert(name.clone(), Candidate { name, origin: Origin::BuiltIn, example: sample.example });
+        }
+    }
+    if let Some(directory) = &settings.directory {
+        for (name, path) in files(directory)? {
+            found.insert(name.clone(), Candidate { name, origin: Origin::File(path), example: "" });
+        }
+    }
+    if found.len() > settings.functions_max {
+        return Err(LoadError::TooMany { found: found.len(), max: settings.functions_max });
+    }
+    Ok(found.into_values().collect())
+}
+
+fn files(directory: &Path) -> Result<BTreeMap<FunctionName, PathBuf>, LoadError> {
+    let failed = |source| LoadError::ListDirectory { path: directory.into(), source };
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !path.extension().is_some_and(|extension| extension == "wasm" || extension == "wat") {
+            continue;
+        }
+        match name_of(&path) {
+            Ok(name) if found.contains_key(&name) => log_broken(&path, &Broken::Twice),
+            Ok(name) => drop(found.insert(name, path)),
+            Err(broken) => log_broken(&path, &broken),
+        }
+    }
+    Ok(found)
+}
+
+fn name_of(path: &Path) -> Result<FunctionName, Broken> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or(Broken::FileName)?;
+    Ok(stem.parse()?)
+}
+
+fn log_broken(path: &Path, broken: &Broken) {
+    tracing::error!("`{}` cannot be served: {}", path.display(), crate::telemetry::chain(broken));
+}
+
+fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {
+    let wasm = match &candidate.origin {
+        Origin::BuiltIn => {
+            let sample = SAMPLES.iter().find(|sample| sample.name == candidate.name.as_str());
+            sample.map(|sample| sample.wasm.to_vec()).unwrap_or_default()
+        }
+        Origin::File(path) => {
+            let size = std::fs::metadata(path).map_err(Broken::Read)?.len();
+            if size > settings.size_max {
+                return Err(Broken::TooLarge { size, max: settings.size_max });
+            }
+            std::fs::read(path).map_err(Broken::Read)?
+        }
+    };
+    Ok((Program::compile(runtime, &wasm)?, wasm.len()))
+}

@@ -1,0 +1,85 @@
+//! What a function may be called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The longest name: one label of a host name, so that a function can have a host of its own.
+const NAME_MAX: usize = 63;
+
+/// First path segments that belong to the daemon. A function of such a name could not be reached at `/{function}`.
+pub const RESERVED: [&str; 12] = [
+    "api", "energy", "events", "fn", "functions", "healthz", "invocations", "invoke", "metrics", "openapi.json",
+    "readyz", "wasm",
+];
+
+/// A function's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionName(Box<str>);
+
+/// The text is no function's name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Too long, or none at all.
+    #[error("a function's name has 1 to {NAME_MAX} characters")]
+    Length,
+    /// A character that may not be in it.
+    #[error("a function's name has lower-case letters, digits, `-` and `_`, and begins with a letter or digit")]
+    Character,
+    /// The daemon itself answers there.
+    #[error("`{0}` is a path of the daemon's own")]
+    Reserved(String),
+}
+
+impl FunctionName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FunctionName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() || text.len() > NAME_MAX {
+            return Err(NameError::Length);
+        }
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        if text.starts_with(['-', '_']) || !text.bytes().all(allowed) {
+            return Err(NameError::Character);
+        }
+        if RESERVED.contains(&text) {
+            return Err(NameError::Reserved(text.into()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for FunctionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        for good in ["a", "hello-world", "v2_beta", "0", &"x".repeat(63)] {
+            assert_eq!(good.parse::<FunctionName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", "_a", "A", "a/b", "..", "a b", "ä", "a\0", &"x".repeat(64)] {
+            assert!(bad.parse::<FunctionName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_daemons_own_paths_are_not_for_functions() {
+        assert_eq!("metrics".parse::<FunctionName>(), Err(NameError::Reserved("metrics".into())));
+    }
+}

@@ -1,0 +1,50 @@
+//! The functions that come with the program. Their sources are in `functions/`, beside the artefacts built from them.
+
+/// A function that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Its name.
+    pub name: &'static str,
+    /// Its binary or text.
+    pub wasm: &'static [u8],
+    /// An input that shows what it does.
+    pub example: &'static str,
+}
+
+macro_rules! samples {
+    ($($name:literal $example:literal)*) => {
+        &[$(Sample {
+            name: $name,
+            wasm: include_bytes!(concat!("../../../functions/dist/", $name, ".wasm")),
+            example: $example,
+        },)* Sample { name: "answer", wasm: include_bytes!("../../../functions/answer.wat"), example: "" }]
+    };
+}
+
+/// Every function that comes with the program.
+pub const SAMPLES: &[Sample] = samples! {
+    "add" "2,3"
+    "echo" "Hello, joules!"
+    "estimate-pi" "1000000"
+    "exponential" "1"
+    "factorial" "35"
+    "fibonacci" "10"
+    "fibonacci-recursive" "30"
+    "hello-world" ""
+    "option-pricing" "100,105,0.03,0.2,1,200000"
+    "prime-number" "600"
+    "sudoku" "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::FunctionName;
+
+    #[test]
+    fn every_sample_has_a_good_name() {
+        for sample in SAMPLES {
+            assert!(sample.name.parse::<FunctionName>().is_ok(), "{}", sample.name);
+        }
+    }
+}

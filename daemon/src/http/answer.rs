@@ -1,0 +1,36 @@
+//! Small answers.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use serde::Serialize;
+
+use super::Response;
+
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// Source: Prometheus, "Exposition formats", text format 0.0.4.
+pub const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// An answer of the given type. Answers are about this moment, and are what they say they are.
+pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A value as JSON.
+pub fn json(status: StatusCode, content_type: HeaderValue, value: &impl Serialize) -> Response {
+    // Nothing that is written here can fail: no map has keys that are not text.
+    let mut body = serde_json::to_vec(value).unwrap_or_default();
+    body.push(b'\n');
+    answer(status, content_type, body)
+}

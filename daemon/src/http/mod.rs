@@ -1,0 +1,21 @@
+//! Speaks HTTP: listens, routes, reads requests, writes answers. Knows nothing of wasmtime.
+
+mod answer;
+mod body;
+mod envelope;
+mod invoke;
+mod negotiate;
+mod page;
+mod problem;
+mod query;
+mod router;
+mod server;
+
+pub use router::App;
+pub use server::{ServeError, Server};
+
+/// What every answer is.
+pub(crate) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
+
+/// What every request is.
+pub(crate) type Request = hyper::Request<hyper::body::Incoming>;

@@ -1,0 +1,151 @@
+//! What people see in a browser: a first page, and the answer to a call.
+
+use std::time::SystemTime;
+
+use hyper::StatusCode;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use nebula_metering::Joules;
+
+use super::Response;
+use super::answer::{HTML, answer};
+use super::envelope::{Cost, Envelope, Output, State};
+use super::problem::{FailedCall, Problem};
+use super::router::App;
+
+/// How many of the last calls are shown.
+const CALLS_SHOWN: usize = 20;
+
+const STYLE: &str = include_str!("page.css");
+
+/// The functions with a form to try each, and the joules of the last calls.
+pub fn index(app: &App) -> Markup {
+    let meter = app.invoker.meter();
+    let source = meter.calibration().source;
+    layout("Nebula", &html! {
+        p {
+            "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated, not measured" } }
+            ": " (meter.describe_source()) "."
+        }
+        h2 { "Functions" }
+        table {
+            thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
+            tbody {
+                @for function in app.registry.iter() {
+                    @let name = function.name.as_str();
+                    tr {
+                        th scope="row" { (name) }
+                        td { (function.program.kind().as_str()) }
+                        td {
+                            form action={ "/invoke/" (name) } {
+                                input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
+                                button { "Call" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        h2 { "Last calls" }
+        (calls(app))
+        p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
+    })
+}
+
+fn calls(app: &App) -> Markup {
+    let calls = app.recent.last(CALLS_SHOWN);
+    if calls.is_empty() {
+        return html! { p { "None yet." } };
+    }
+    let now = SystemTime::now();
+    html! {
+        table {
+            thead { tr { th { "Function" } th { "Outcome" } th { "Time" } th { "Estimated" } th { "Settled" } th { "Ago" } } }
+            tbody {
+                @for call in calls {
+                    tr {
+                        th scope="row" { (call.function) }
+                        td { (call.outcome.as_str()) }
+                        td class="number" { (format!("{:.3} ms", call.duration.as_secs_f64() * 1e3)) }
+                        td class="number" { (shown(call.estimate)) }
+                        td class="number" { (shown(call.charge.map(|charge| charge.active.joules().0))) }
+                        td class="number" { (format!("{} s", now.duration_since(call.at).unwrap_or_default().as_secs())) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The answer to a call.
+pub fn envelope(envelope: &Envelope<'_>) -> Markup {
+    layout(envelope.function, &html! {
+        pre {
+            @match &envelope.output {
+                Output::Text(text) => (text),
+                Output::Base64(text) => (text),
+            }
+        }
+        (cost(&envelope.cost))
+    })
+}
+
+/// A request that went wrong, for people.
+pub fn problem(problem: &Problem, call: Option<FailedCall<'_>>) -> Response {
+    let mut plain = problem.response(None);
+    let (_, document) = problem.document(None);
+    let text = layout(document.title(), &html! {
+        p { (document.detail()) }
+        @if let Some(call) = &call {
+            @if !call.stderr.is_empty() { pre { (call.stderr) } }
+            (cost(&call.cost))
+        }
+    });
+    let mut response = answer(StatusCode::OK, HTML, text.into_string());
+    *response.status_mut() = plain.status();
+    let content_type = response.headers_mut().remove(hyper::header::CONTENT_TYPE);
+    std::mem::swap(response.headers_mut(), plain.headers_mut());
+    if let Some(content_type) = content_type {
+        response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+fn cost(cost: &Cost) -> Markup {
+    let Cost { energy, timing, .. } = cost;
+    html! {
+        dl {
+            dt { "Energy" }
+            dd {
+                strong { (shown(cost.energy_joules)) }
+                @if energy.state == State::Estimated { " ± " (shown(energy.uncertainty_joules)) }
+                " (" (energy.source) ", " (energy.policy) ")"
+            }
+            @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
+            dt { "Processor time" } dd { (timing.cpu_us) " µs" }
+            dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
+        }
+    }
+}
+
+fn shown(joules: Option<f64>) -> String {
+    joules.map_or_else(|| "not known".into(), |joules| Joules(joules).to_string())
+}
+
+fn layout(title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) @if title != "Nebula" { " · Nebula" } }
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header { a href="/" { "Nebula" } }
+                main { h1 { (title) } (content) }
+            }
+        }
+    }
+}

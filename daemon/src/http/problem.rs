@@ -1,0 +1,137 @@
+//! Everything that can go wrong with a request, and the only place that turns it into a status.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Response;
+use super::answer::{PROBLEM, json};
+use super::envelope::Cost;
+use crate::invocation::Busy;
+use crate::runtime::Ending;
+
+/// Seconds after which a refused caller may try again: calls are short.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// A request that is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Problem {
+    NoRoute(String),
+    UnknownFunction(String),
+    MethodNotAllowed(&'static str),
+    BadRequest(String),
+    BodyTooLarge { bytes_max: usize },
+    BodyTooSlow { time_max: Duration },
+    Busy(Busy),
+    Draining,
+    Unhealthy(String),
+    Guest(Ending),
+}
+
+/// The answer of RFC 9457, with what is known of the call.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    call: Option<FailedCall<'a>>,
+}
+
+/// A call that ran and failed. What it cost it cost all the same.
+#[derive(Debug, Serialize)]
+pub struct FailedCall<'a> {
+    pub function: &'a str,
+    pub invocation_id: Uuid,
+    pub exit_code: Option<i32>,
+    /// The end of what the guest wrote to stderr.
+    pub stderr: String,
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+impl Document<'_> {
+    /// What kind of problem it is, for people.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What happened, and what to do about it.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl Problem {
+    /// The status, a name for programs, and a title for people.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no-route", "Nothing is here"),
+            Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body came too slowly"),
+            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many calls"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
+            Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
+            Self::Guest(ending) => match ending {
+                Ending::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-input", "The input is not what the function takes"),
+                Ending::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", "The function ran for too long"),
+                Ending::Exited(_) => (StatusCode::INTERNAL_SERVER_ERROR, "exit", "The function reported a failure"),
+                Ending::OutOfMemory => (StatusCode::INTERNAL_SERVER_ERROR, "out-of-memory", "The function needs more memory than it may have"),
+                Ending::OutputTooLarge => (StatusCode::INTERNAL_SERVER_ERROR, "output-too-large", "The function wrote more than it may"),
+                Ending::Trapped(_) | Ending::Returned => (StatusCode::INTERNAL_SERVER_ERROR, "trap", "The function was stopped"),
+            },
+        }
+    }
+
+    /// What happened, and what to do about it.
+    fn detail(&self) -> String {
+        match self {
+            Self::NoRoute(path) => format!("there is nothing at `{path}`; `/` lists what there is"),
+            Self::UnknownFunction(name) => format!("there is no function `{name}`; `/functions` lists them"),
+            Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
+            Self::BadRequest(why) | Self::Unhealthy(why) => why.clone(),
+            Self::BodyTooLarge { bytes_max } => format!("a body may have {bytes_max} bytes (`limits.body`)"),
+            Self::BodyTooSlow { time_max } => format!("a body must arrive within {time_max:?} (`http.body-timeout`)"),
+            Self::Busy(busy) => format!("{busy}; try again later"),
+            Self::Draining => "no new calls are taken; try again later".into(),
+            Self::Guest(ending) => match ending {
+                Ending::BadInput(why) => why.clone(),
+                Ending::TimedOut => "it was stopped at its deadline (`limits.wall`)".into(),
+                Ending::Exited(code) => format!("it exited with {code}; `stderr` may tell why"),
+                Ending::OutOfMemory => "it was refused more memory (`limits.memory`) and failed".into(),
+                Ending::OutputTooLarge => "it was stopped at the bound of its output (`limits.stdout`)".into(),
+                Ending::Trapped(trap) => trap.clone(),
+                Ending::Returned => String::new(),
+            },
+        }
+    }
+
+    /// The document that describes it, and its status.
+    pub fn document<'a>(&self, call: Option<FailedCall<'a>>) -> (StatusCode, Document<'a>) {
+        let (status, name, title) = self.kind();
+        let kind = format!("urn:nebula:{name}");
+        (status, Document { kind, title, status: status.as_u16(), detail: self.detail(), call })
+    }
+
+    /// The whole answer.
+    pub fn response(&self, call: Option<FailedCall<'_>>) -> Response {
+        let (status, document) = self.document(call);
+        let mut response = json(status, PROBLEM, &document);
+        match self {
+            Self::Busy(_) | Self::Draining => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::MethodNotAllowed(allowed) => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            _ => {}
+        }
+        response
+    }
+}

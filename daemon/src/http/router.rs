@@ -1,0 +1,157 @@
+//! Which path does what.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::{Method, StatusCode, Version};
+use serde_json::json;
+
+use super::answer::{HTML, JSON, METRICS, TEXT, answer, json};
+use super::invoke::Form;
+use super::problem::Problem;
+use super::query::decoded;
+use super::{Request, Response, page};
+use crate::config::Policy;
+use crate::functions::{Function, Origin, Registry};
+use crate::invocation::Invoker;
+use crate::telemetry::{Metrics, RecentCalls};
+
+/// Everything that answers need.
+pub struct App {
+    /// The functions.
+    pub registry: Arc<Registry>,
+    /// What runs them.
+    pub invoker: Arc<Invoker>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The last settled calls.
+    pub recent: Arc<RecentCalls>,
+    /// What `energy_joules` means.
+    pub policy: Policy,
+    /// Largest body of a request, in bytes.
+    pub body_max: usize,
+    /// Longest time until a body is complete.
+    pub body_timeout: Duration,
+    /// Set when the daemon is about to end.
+    pub draining: AtomicBool,
+}
+
+impl App {
+    /// Answers a request. Never fails: what goes wrong is an answer too.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn answer(self: Arc<Self>, request: Request) -> Result<Response, Infallible> {
+        Ok(match check_head(&request) {
+            Ok(()) => self.route(request).await.unwrap_or_else(|problem| problem.response(None)),
+            Err(problem) => problem.response(None),
+        })
+    }
+
+    async fn route(&self, request: Request) -> Result<Response, Problem> {
+        let path = request.uri().path().to_owned();
+        let (first, rest) = match path[1..].split_once('/') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (&path[1..], None),
+        };
+        match (first, rest) {
+            ("", None) => self.get(&request, |app| answer(StatusCode::OK, HTML, page::index(app).into_string())),
+            ("invoke", Some(name)) => {
+                allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
+                Ok(self.call(request, &decoded(name)?, None, Form::Envelope).await)
+            }
+            ("api" | "wasm", Some(rest)) => {
+                allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
+                let (name, input) = rest.split_once('/').unwrap_or((rest, ""));
+                let input = decoded(input)?;
+                let given = (request.method() == Method::GET || !input.is_empty()).then_some(&*input);
+                Ok(self.call(request, &decoded(name)?, given, Form::Envelope).await)
+            }
+            ("fn", Some(rest)) => {
+                let name = rest.split_once('/').map_or(rest, |(name, _)| name);
+                Ok(self.call(request, &decoded(name)?, None, Form::Plain).await)
+            }
+            ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list())),
+            ("functions", Some(name)) => {
+                let name = decoded(name)?;
+                let function = self.registry.find(&name).ok_or_else(|| Problem::UnknownFunction(name.into()))?;
+                self.get(&request, |_| json(StatusCode::OK, JSON, &describe(function)))
+            }
+            ("metrics", None) => self.get(&request, |app| match app.metrics.render() {
+                Ok(text) => answer(StatusCode::OK, METRICS, text),
+                Err(error) => Problem::Unhealthy(error.to_string()).response(None),
+            }),
+            ("healthz", None) => self.get(&request, |app| match app.invoker.meter().stalled() {
+                None => answer(StatusCode::OK, TEXT, "ok\n"),
+                Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
+            }),
+            ("readyz", None) => self.get(&request, |app| {
+                if app.draining.load(Ordering::Relaxed) {
+                    Problem::Draining.response(None)
+                } else {
+                    answer(StatusCode::OK, TEXT, "ready\n")
+                }
+            }),
+            (name, None) => {
+                let name = decoded(name)?;
+                if self.registry.find(&name).is_none() {
+                    return Err(Problem::NoRoute(path.clone()));
+                }
+                allow(&request, &[Method::GET], "GET")?;
+                Ok(self.call(request, &name, None, Form::Plain).await)
+            }
+            (_, Some(_)) => Err(Problem::NoRoute(path.clone())),
+        }
+    }
+
+    fn get(&self, request: &Request, answer: impl FnOnce(&Self) -> Response) -> Result<Response, Problem> {
+        allow(request, &[Method::GET], "GET")?;
+        Ok(answer(self))
+    }
+
+    fn list(&self) -> serde_json::Value {
+        json!({ "functions": self.registry.iter().map(|function| describe(function)).collect::<Vec<_>>() })
+    }
+}
+
+fn describe(function: &Function) -> serde_json::Value {
+    let origin = match &function.origin {
+        Origin::BuiltIn => "built-in",
+        Origin::File(_) => "file",
+    };
+    json!({
+        "name": function.name.as_str(),
+        "kind": function.program.kind().as_str(),
+        "origin": origin,
+        "size_bytes": function.size,
+        "invoke": format!("/invoke/{}", function.name),
+    })
+}
+
+/// `HEAD` is allowed wherever `GET` is; hyper leaves the body out.
+fn allow(request: &Request, methods: &[Method], names: &'static str) -> Result<(), Problem> {
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    if methods.contains(method) { Ok(()) } else { Err(Problem::MethodNotAllowed(names)) }
+}
+
+/// What hyper lets through and a careful server does not.
+///
+/// Source: RFC 9112, sections 3.2 (`Host`) and 6.3 (both lengths: a request made to be read in two ways).
+fn check_head(request: &Request) -> Result<(), Problem> {
+    if !matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(Problem::BadRequest("a request has exactly one `Host`".into()));
+    }
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        let why = "a request has `Content-Length` or `Transfer-Encoding`, not both";
+        return Err(Problem::BadRequest(why.into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Accepts connections, bounds them, and drains them at the end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncRead};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::router::App;
+use crate::config::Http;
+
+/// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A request's head: its line and all of its headers.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Windows of HTTP/2, as Envoy advises for servers that face strangers.
+const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
+const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// After an idle time of this an HTTP/2 client is asked whether it is still there.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long to wait when the system has no file left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The server cannot begin.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address is in use, forbidden, or not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    settings: Http,
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr, settings: Http) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, settings })
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
+    /// Whether all of them did.
+    pub async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
+        let Self { listener, settings, .. } = self;
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(settings.connections));
+        let accept = async {
+            loop {
+                // The semaphore is never closed.
+                let Ok(permit) = room.clone().acquire_owned().await else { break };
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let connection = connection(stream, app.clone(), settings, graceful.watcher(), permit);
+                        tokio::spawn(connection);
+                    }
+                    Err(error) => {
+                        tracing::warn!("a connection was not accepted: {error}");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        };
+        tokio::pin!(stop);
+        tokio::select! {
+            () = accept => {}
+            () = &mut stop => {}
+        }
+        drop(listener);
+        app.draining.store(true, Ordering::Relaxed);
+        tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
+    }
+}
+
+/// Finds out which version the client speaks, and serves it.
+async fn connection(stream: TcpStream, app: Arc<App>, settings: Http, watcher: Watcher, _permit: OwnedSemaphorePermit) {
+    // Small answers go out at once.
+    let _ = stream.set_nodelay(true);
+    let (mut reader, writer) = stream.into_split();
+    let first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader));
+    let Ok(Ok(first)) = first.await else { return };
+    if first.is_empty() {
+        return;
+    }
+    let is_http2 = first.starts_with(HTTP2_PREFACE);
+    let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), writer);
+    let served = if is_http2 {
+        serve_http2(stream, app, settings, watcher).await
+    } else {
+        serve_http1(stream, app, settings, watcher).await
+    };
+    if let Err(error) = served {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+/// As many bytes as it takes to tell the versions apart. hyper itself waits for them without a limit of time.
+async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1024);
+    while HTTP2_PREFACE.starts_with(&bytes) && bytes.len() < HTTP2_PREFACE.len() {
+        if reader.read_buf(&mut bytes).await? == 0 {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+async fn serve_http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Arc<App>,
+    settings: Http,
+    watcher: Watcher,
+) -> hyper::Result<()> {
+    let service = service_fn(move |request| app.clone().answer(request));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(HEAD_BYTES_MAX);
+    watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+}
+
+async fn serve_http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Arc<App>,
+    settings: Http,
+    watcher: Watcher,
+) -> hyper::Result<()> {
+    let service = service_fn(move |request| app.clone().answer(request));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.streams)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(settings.header_timeout);
+    watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+}

@@ -1,0 +1,142 @@
+//! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate.
+
+mod admission;
+mod outcome;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use nebula_metering::work::Work;
+use nebula_metering::{CallId, Estimate, NoEstimate};
+use uuid::Uuid;
+
+pub use admission::{Admission, Busy};
+pub use outcome::Outcome;
+
+use crate::functions::Function;
+use crate::meter::{CallEnd, EnergyMeter};
+use crate::runtime::{Completion, Invocation, Stdio};
+
+/// A call that has come to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its identity.
+    pub id: Uuid,
+    /// How it ended and what it left.
+    pub completion: Completion,
+    /// What it took from the processor.
+    pub work: Work,
+    /// What it is expected to have cost.
+    pub estimate: Result<Estimate, NoEstimate>,
+    /// Whether it was the first call of its function since the daemon started.
+    pub cold_start: bool,
+    /// Time from admission to the end.
+    pub total: Duration,
+}
+
+/// What a caller gives a function.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// What the function reads from stdin.
+    pub input: Bytes,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Runs calls.
+pub struct Invoker {
+    meter: Arc<EnergyMeter>,
+    admission: Admission,
+    in_flight: AtomicUsize,
+}
+
+impl Invoker {
+    /// Calls are admitted by `admission` and measured by `meter`.
+    #[must_use]
+    pub fn new(meter: Arc<EnergyMeter>, admission: Admission) -> Self {
+        Self { meter, admission, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// How many calls run now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The meter that measures the calls.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<EnergyMeter> {
+        &self.meter
+    }
+
+    /// Calls `function`. Dropping the future cancels the call, which is counted and charged all the same.
+    ///
+    /// # Errors
+    /// When there is no room for the call. Whatever the guest does is no error here.
+    pub async fn invoke(&self, function: &Function, request: Request) -> Result<Finished, Busy> {
+        let _permit = match self.admission.enter().await {
+            Ok(permit) => permit,
+            Err(busy) => {
+                function.metrics.count(Outcome::Rejected);
+                return Err(busy);
+            }
+        };
+        let mut running = Running::begin(self, function);
+        let invocation = Invocation {
+            arguments: vec![function.name.to_string()],
+            environment: request.environment,
+            directories: Vec::new(),
+            stdio: Stdio::Captured(request.input),
+        };
+        let guest = function.program.call(invocation);
+        let (completion, work) = self.meter.bracket(running.call, function.id, guest).await;
+        let estimate = self.meter.estimate(&work);
+        let cold_start = function.is_cold_start();
+        let total = running.end(&completion, &estimate);
+        function.metrics.observe(total, completion.startup, cold_start);
+        Ok(Finished { id: Uuid::from_u128(running.call.0), completion, work, estimate, cold_start, total })
+    }
+}
+
+/// A call that has begun; if nobody says how it ended, it was cancelled.
+struct Running<'a> {
+    invoker: &'a Invoker,
+    function: &'a Function,
+    call: CallId,
+    started: Instant,
+    ended: bool,
+}
+
+impl<'a> Running<'a> {
+    fn begin(invoker: &'a Invoker, function: &'a Function) -> Self {
+        invoker.in_flight.fetch_add(1, Ordering::Relaxed);
+        let call = CallId(Uuid::now_v7().as_u128());
+        Self { invoker, function, call, started: Instant::now(), ended: false }
+    }
+
+    fn end(&mut self, completion: &Completion, estimate: &Result<Estimate, NoEstimate>) -> Duration {
+        self.ended = true;
+        let estimate = estimate.as_ref().ok().map(|estimate| estimate.active.0);
+        self.settle_later(Outcome::from(&completion.ending), estimate)
+    }
+
+    fn settle_later(&self, outcome: Outcome, estimate: Option<f64>) -> Duration {
+        let duration = self.started.elapsed();
+        self.function.metrics.count(outcome);
+        let end = CallEnd { outcome, at: SystemTime::now(), duration, estimate };
+        self.invoker.meter.end(self.call, self.function.id, end);
+        duration
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.invoker.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.ended {
+            self.settle_later(Outcome::Cancelled, None);
+        }
+    }
+}
+

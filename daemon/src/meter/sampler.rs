@@ -1,0 +1,77 @@
+//! The one thread that reads the energy source, once a window.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nebula_metering::Settled;
+use nebula_metering::work::host::HostClock;
+use nebula_metering::work::thread::thread_cpu;
+use thiserror::Error;
+
+use super::{CallEnd, EnergyMeter};
+
+/// The sampler could not be started.
+#[derive(Debug, Error)]
+#[error("cannot start the sampler thread")]
+pub struct SamplerError(#[source] std::io::Error);
+
+/// Runs until dropped; closes a last window then.
+pub struct Sampler {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// Closes a window of `meter` every [`EnergyMeter::window`], beginning now, and hands `settled` what was settled.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(
+        meter: Arc<EnergyMeter>,
+        mut clock: HostClock,
+        mut settled: impl FnMut(Vec<Settled<CallEnd>>) + Send + 'static,
+    ) -> Result<Self, SamplerError> {
+        let (stop, stopped) = mpsc::channel();
+        let mut close = move |meter: &EnergyMeter| match clock.now() {
+            Ok(now) => settled(meter.close_window(&now)),
+            // Without knowing who was busy nothing can be charged; the next window gets the time of both.
+            Err(error) => tracing::warn!("no window was closed: {error}"),
+        };
+        // The first reading is made before anything can be measured.
+        close(&meter);
+        let run = move || {
+            let window = meter.settings.window;
+            let mut next = Instant::now();
+            loop {
+                // Missed beats are left out, not made up for.
+                next = (next + window).max(Instant::now());
+                let waited = stopped.recv_timeout(next.saturating_duration_since(Instant::now()));
+                close(&meter);
+                meter.sampler_cpu.store(nanos(thread_cpu()), Ordering::Relaxed);
+                if waited != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("sampler".into()).spawn(run).map_err(SamplerError)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sampler had stopped: the accounts are incomplete");
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

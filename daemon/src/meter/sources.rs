@@ -1,0 +1,60 @@
+//! Chooses and opens the energy source.
+
+use std::path::Path;
+
+use nebula_metering::source::model::{self, Model};
+use nebula_metering::source::powercap::{self, Powercap};
+use nebula_metering::source::{Source, SourceKind};
+use thiserror::Error;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best that answers.
+    Auto,
+    /// This one or none.
+    Only(SourceKind),
+}
+
+/// A source that answers.
+pub struct OpenedSource {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// How many processors share the energy.
+    pub cpus: usize,
+    /// Why this one.
+    pub reason: String,
+}
+
+/// The source asked for cannot be used.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// Powercap was asked for by name.
+    #[error("the source `powercap` cannot be used; `nebula doctor` tells what is missing")]
+    Powercap(#[source] powercap::OpenError),
+    /// The model needs to know the processors.
+    #[error("the source `model` cannot be used")]
+    Model(#[source] model::OpenError),
+}
+
+/// Opens what was chosen, below the roots given.
+///
+/// # Errors
+/// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
+pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, cpus, reason };
+    let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
+    match choice {
+        Choice::Only(SourceKind::Model) => Ok(opened(model()?, "asked for".into())),
+        Choice::Only(SourceKind::Powercap) => {
+            let source = Powercap::open(sysfs_root).map_err(SourceError::Powercap)?;
+            Ok(opened(Box::new(source), "asked for".into()))
+        }
+        Choice::Auto => match Powercap::open(sysfs_root) {
+            Ok(source) => Ok(opened(Box::new(source), "the machine's own energy counters answer".into())),
+            Err(error) => Ok(opened(model()?, format!("no energy counters: {}", crate::telemetry::chain(&error)))),
+        },
+    }
+}
+

@@ -1,0 +1,35 @@
+//! Refuses a guest more memory than it may have, and remembers that it did.
+
+use wasmtime::ResourceLimiter;
+
+/// Bounds of one instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Limiter {
+    memory_max: usize,
+    table_elements_max: usize,
+    /// Whether something was refused: a guest that traps afterwards did so for want of memory.
+    pub refused: bool,
+}
+
+impl Limiter {
+    /// At most `memory_max` bytes of linear memory and `table_elements_max` elements in each table.
+    pub fn new(memory_max: usize, table_elements_max: usize) -> Self {
+        Self { memory_max, table_elements_max, refused: false }
+    }
+
+    fn allow(&mut self, desired: usize, max: usize) -> bool {
+        let allowed = desired <= max;
+        self.refused |= !allowed;
+        allowed
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.allow(desired, self.memory_max))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.allow(desired, self.table_elements_max))
+    }
+}

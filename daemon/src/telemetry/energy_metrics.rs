@@ -1,0 +1,179 @@
+//! The accounts as metrics, made from the exact ledger whenever they are asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nebula_metering::{FunctionId, Microjoules, ZoneReport};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{CounterVec, GaugeVec, Opts};
+
+use super::metrics::OTHER;
+use crate::functions::Registry;
+use crate::invocation::Invoker;
+
+/// Name, help and labels of a metric.
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+}
+
+const FUNCTION_ENERGY: Family = Family {
+    name: "nebula_function_energy_joules_total",
+    help: "Settled energy by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
+    labels: &["function", "zone", "component", "source"],
+};
+const ACCOUNT_ENERGY: Family = Family {
+    name: "nebula_account_energy_joules_total",
+    help: "Settled energy by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
+    labels: &["account", "zone", "source"],
+};
+const ZONE_ENERGY: Family = Family {
+    name: "nebula_zone_energy_joules_total",
+    help: "Energy of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
+    labels: &["zone", "package", "source"],
+};
+const OBSERVED_ENERGY: Family = Family {
+    name: "nebula_observed_energy_joules_total",
+    help: "Energy of zones that lie inside others or overlap with them. Shown, never added.",
+    labels: &["zone", "package", "source"],
+};
+const FUNCTION_CPU: Family = Family {
+    name: "nebula_function_cpu_seconds_total",
+    help: "CPU time of the calls of a function.",
+    labels: &["function"],
+};
+const SOURCE_INFO: Family = Family {
+    name: "nebula_energy_source_info",
+    help: "Where joules come from (1), whether they are measured or modelled, and why this source was chosen.",
+    labels: &["source", "measured", "reason"],
+};
+const WINDOW: Family =
+    Family { name: "nebula_window_seconds", help: "Time between two readings of the energy source.", labels: &[] };
+const GAPS: Family = Family {
+    name: "nebula_gap_seconds_total",
+    help: "Time in which a zone that counts had no energy of its own, by reason.",
+    labels: &["reason"],
+};
+const METER_CPU: Family = Family {
+    name: "nebula_meter_cpu_seconds_total",
+    help: "CPU time of the thread that reads the energy source and keeps the accounts.",
+    labels: &[],
+};
+const IN_FLIGHT: Family =
+    Family { name: "nebula_in_flight_invocations", help: "Calls that run now.", labels: &[] };
+const FUNCTIONS: Family = Family { name: "nebula_functions", help: "Functions that can be called.", labels: &[] };
+const DROPPED: Family = Family {
+    name: "nebula_postings_dropped_total",
+    help: "Slices and ends of calls that found the queue to the meter full. Their energy went to the account runtime.",
+    labels: &[],
+};
+
+/// Collects the energy of everything.
+pub struct EnergyCollector {
+    invoker: Arc<Invoker>,
+    registry: Arc<Registry>,
+    reason: String,
+}
+
+impl EnergyCollector {
+    /// Collects from the meter of `invoker`, whose source was chosen for `reason`.
+    #[must_use]
+    pub fn new(invoker: Arc<Invoker>, registry: Arc<Registry>, reason: String) -> Self {
+        Self { invoker, registry, reason }
+    }
+
+    fn label(&self, index: usize) -> &str {
+        let id = u32::try_from(index).ok().map(FunctionId);
+        id.and_then(|id| self.registry.by_id(id)).map_or(OTHER, |function| &function.metrics.label)
+    }
+}
+
+/// Adds up integers before anything becomes a floating-point number.
+type Sums<const LABELS: usize> = BTreeMap<[Box<str>; LABELS], Microjoules>;
+
+fn add<const LABELS: usize>(sums: &mut Sums<LABELS>, labels: [&str; LABELS], energy: Microjoules) {
+    *sums.entry(labels.map(Box::from)).or_default() += energy;
+}
+
+impl Collector for EnergyCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let meter = self.invoker.meter();
+        let snapshot = meter.snapshot();
+        let source = meter.calibration().source;
+        let kind = source.as_str();
+        let (mut functions, mut accounts, mut zones, mut observed) =
+            (Sums::new(), Sums::new(), Sums::new(), Sums::new());
+        for ZoneReport { zone, accounts: account, .. } in &snapshot.zones {
+            let domain = zone.domain.to_string();
+            let labels = [domain.as_str(), &zone.package, kind];
+            if !zone.is_additive() {
+                add(&mut observed, labels, account.total);
+                continue;
+            }
+            add(&mut zones, labels, account.total);
+            for (name, energy) in [
+                ("function", account.functions_total()),
+                ("runtime", account.runtime),
+                ("host", account.host),
+                ("base", account.base),
+                ("gap", account.gap),
+            ] {
+                add(&mut accounts, [name, &domain, kind], energy);
+            }
+            for (index, energy) in account.functions.iter().enumerate() {
+                add(&mut functions, [self.label(index), &domain, "active", kind], energy.active);
+                add(&mut functions, [self.label(index), &domain, "base", kind], energy.base);
+            }
+        }
+        let mut cpu = BTreeMap::<&str, Duration>::new();
+        for (function, time) in &snapshot.function_cpu {
+            *cpu.entry(self.label(function.0 as usize)).or_default() += *time;
+        }
+        let measured = if source.is_measured() { "true" } else { "false" };
+        let gaps = snapshot.gaps.iter().map(|(reason, time)| ([reason.as_str()], time.as_secs_f64()));
+        [
+            counters(&FUNCTION_ENERGY, joules(&functions)),
+            counters(&ACCOUNT_ENERGY, joules(&accounts)),
+            counters(&ZONE_ENERGY, joules(&zones)),
+            counters(&OBSERVED_ENERGY, joules(&observed)),
+            counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([*label], time.as_secs_f64()))),
+            gauge(&SOURCE_INFO, [kind, measured, &self.reason], 1.0),
+            gauge(&WINDOW, [], meter.window().as_secs_f64()),
+            counters(&GAPS, gaps),
+            counters(&METER_CPU, [([], snapshot.sampler_cpu.as_secs_f64())]),
+            counters(&DROPPED, [([], snapshot.postings_dropped as f64)]),
+            gauge(&IN_FLIGHT, [], self.invoker.in_flight() as f64),
+            gauge(&FUNCTIONS, [], self.registry.len() as f64),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+fn joules<const LABELS: usize>(sums: &Sums<LABELS>) -> impl Iterator<Item = ([&str; LABELS], f64)> {
+    sums.iter().map(|(labels, energy)| (labels.each_ref().map(AsRef::as_ref), energy.joules().0))
+}
+
+/// A family of counters that stand at the given values.
+fn counters<'a, const LABELS: usize>(
+    family: &Family,
+    values: impl IntoIterator<Item = ([&'a str; LABELS], f64)>,
+) -> Vec<MetricFamily> {
+    let Ok(vec) = CounterVec::new(Opts::new(family.name, family.help), family.labels) else { return Vec::new() };
+    values.into_iter().for_each(|(labels, value)| vec.with_label_values(&labels).inc_by(value));
+    vec.collect()
+}
+
+fn gauge<const LABELS: usize>(family: &Family, labels: [&str; LABELS], value: f64) -> Vec<MetricFamily> {
+    let Ok(vec) = GaugeVec::new(Opts::new(family.name, family.help), family.labels) else { return Vec::new() };
+    vec.with_label_values(&labels).set(value);
+    vec.collect()
+}

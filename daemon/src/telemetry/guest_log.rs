@@ -1,0 +1,48 @@
+//! What guests write to stderr, made safe for a terminal and a log file.
+
+use std::fmt::Write;
+
+/// A line of a guest's log longer than this is cut, in characters.
+const LINE_MAX: usize = 1000;
+
+/// The text with every control character but the tab written out, so that it can neither move a cursor nor fake a line.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Besides control characters: separators that some viewers break lines at, and marks that reverse text.
+        let hidden = matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (character.is_control() && character != '\t') || hidden {
+            // Writing to a string cannot fail.
+            let _ = write!(safe, "{}", character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Logs what a guest of this function wrote, line by line.
+pub fn log_guest(function: &str, log: &[u8], truncated: bool) {
+    if log.is_empty() {
+        return;
+    }
+    if truncated {
+        tracing::info!(target: "nebula::guest", function, "(the beginning is left out)");
+    }
+    for line in String::from_utf8_lossy(log).lines() {
+        let line: String = line.chars().take(LINE_MAX).collect();
+        tracing::info!(target: "nebula::guest", function, "{}", escaped(&line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_cursor_or_fakes_a_line_gets_through() {
+        assert_eq!(escaped("a\x1b[2Jb\r\nc\u{202e}d\te\u{9b}"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d\te\\u{9b}");
+        assert_eq!(escaped("plain, äöü ✓"), "plain, äöü ✓");
+    }
+}

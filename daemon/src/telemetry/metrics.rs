@@ -1,0 +1,194 @@
+//! The metrics of calls. Every name and label value comes from a closed set, or is bounded.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use nebula_metering::Settled;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+};
+
+use crate::functions::FunctionName;
+use crate::invocation::Outcome;
+use crate::meter::CallEnd;
+
+/// The label of functions beyond the cap.
+pub const OTHER: &str = "other";
+
+/// From a microjoule, below any counter's quantum, to 1 kJ: a minute of a large machine.
+const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
+
+/// From an empty call to a call of minutes.
+const DURATION_BUCKETS: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 2.5, 10.0, 60.0];
+
+/// From a pooled instance to one whose memory has to be mapped.
+const STARTUP_BUCKETS: [f64; 8] = [2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2];
+
+/// Settled over estimated: within a few percent, and how far beyond.
+const RATIO_BUCKETS: [f64; 11] = [0.1, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 2.0, 10.0];
+
+/// All metrics of this daemon.
+pub struct Metrics {
+    registry: Registry,
+    invocations: IntCounterVec,
+    durations: HistogramVec,
+    startups: HistogramVec,
+    cold_starts: IntCounterVec,
+    energy: HistogramVec,
+    estimate_ratio: Histogram,
+    labels: Labels,
+}
+
+/// Handles to the metrics of one function, so that no call looks anything up.
+pub struct FunctionMetrics {
+    /// The value of its label `function`.
+    pub label: Box<str>,
+    outcomes: [IntCounter; Outcome::ALL.len()],
+    duration: Histogram,
+    startup: Histogram,
+    cold_starts: IntCounter,
+    energy: Histogram,
+}
+
+/// Bounds how many functions have a label of their own.
+struct Labels {
+    max: usize,
+    given: Mutex<usize>,
+}
+
+impl Metrics {
+    /// At most `functions_max` functions have labels of their own.
+    ///
+    /// # Errors
+    /// Never with the names in this file; a test pins them.
+    pub fn new(functions_max: usize) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let register = |collector: Box<dyn Collector>| registry.register(collector);
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+            register(Box::new(counters.clone())).map(|()| counters)
+        };
+        let histograms = |name: &str, help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            let histograms = HistogramVec::new(options, &["function"])?;
+            register(Box::new(histograms.clone())).map(|()| histograms)
+        };
+        let invocations = counters(
+            "nebula_invocations_total",
+            "Calls by how they ended. Rejected ones did not run.",
+            &["function", "outcome"],
+        )?;
+        let cold_starts = counters(
+            "nebula_cold_starts_total",
+            "First calls of a function since the daemon loaded it.",
+            &["function"],
+        )?;
+        let durations = histograms(
+            "nebula_invocation_duration_seconds",
+            "Time of a call from its admission to its end.",
+            &DURATION_BUCKETS,
+        )?;
+        let startups = histograms(
+            "nebula_invocation_startup_seconds",
+            "Time from the start of a call to the first instruction of its fresh instance.",
+            &STARTUP_BUCKETS,
+        )?;
+        let energy = histograms(
+            "nebula_invocation_energy_joules",
+            "Settled active energy of a call. Calls whose energy is not fully known are not in it.",
+            &ENERGY_BUCKETS,
+        )?;
+        let ratio = HistogramOpts::new(
+            "nebula_estimate_ratio",
+            "Settled active energy of a call divided by the estimate that was in its answer.",
+        );
+        let estimate_ratio = Histogram::with_opts(ratio.buckets(RATIO_BUCKETS.to_vec()))?;
+        register(Box::new(estimate_ratio.clone()))?;
+        let labels = Labels { max: functions_max, given: Mutex::new(0) };
+        Ok(Self { registry, invocations, durations, startups, cold_starts, energy, estimate_ratio, labels })
+    }
+
+    /// Adds metrics that are collected when asked for.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn register(&self, collector: impl Collector + 'static) -> prometheus::Result<()> {
+        self.registry.register(Box::new(collector))
+    }
+
+    /// The metrics of a new function.
+    #[must_use]
+    pub fn function(&self, name: &FunctionName) -> FunctionMetrics {
+        let label: Box<str> = self.labels.give(name).into();
+        let outcome = |outcome: Outcome| self.invocations.with_label_values(&[&*label, outcome.as_str()]);
+        FunctionMetrics {
+            outcomes: Outcome::ALL.map(outcome),
+            duration: self.durations.with_label_values(&[&*label]),
+            startup: self.startups.with_label_values(&[&*label]),
+            cold_starts: self.cold_starts.with_label_values(&[&*label]),
+            energy: self.energy.with_label_values(&[&*label]),
+            label,
+        }
+    }
+
+    /// Takes in a settled call of the function that `metrics` belong to.
+    pub fn settled(&self, metrics: &FunctionMetrics, call: &Settled<CallEnd>) {
+        let Some(charge) = call.charge else { return };
+        let settled = charge.active.joules().0;
+        metrics.energy.observe(settled);
+        if let Some(estimate) = call.end.estimate.filter(|estimate| *estimate > 0.0) {
+            self.estimate_ratio.observe(settled / estimate);
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be written, which its registration excludes.
+    pub fn render(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+impl FunctionMetrics {
+    /// Counts a call that ended so.
+    pub fn count(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].inc();
+    }
+
+    /// Takes in the times of a call that ran.
+    pub fn observe(&self, duration: Duration, startup: Duration, cold_start: bool) {
+        self.duration.observe(duration.as_secs_f64());
+        self.startup.observe(startup.as_secs_f64());
+        if cold_start {
+            self.cold_starts.inc();
+        }
+    }
+}
+
+impl Labels {
+    fn give<'a>(&self, name: &'a FunctionName) -> &'a str {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if *given >= self.max {
+            return OTHER;
+        }
+        *given += 1;
+        name.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_beyond_the_cap_share_a_label() {
+        let metrics = Metrics::new(2).unwrap();
+        let label = |name: &str| metrics.function(&name.parse().unwrap()).label;
+        assert_eq!(["a", "b", "c", "d"].map(label), ["a", "b", OTHER, OTHER].map(Box::from));
+    }
+}
