@@ -3,6 +3,8 @@
 #[path = "fixtures/powercap/tree.rs"]
 mod tree;
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -50,11 +50,11 @@ fn serve() -> Command {
 fn option(option: &ServeOption) -> Arg {
     let default = option.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let hint = if option.value == "DIR" { ValueHint::DirPath } else { ValueHint::Other };
-    Arg::new(option.key)
-        .long(flag(option))
-        .value_name(option.value)
-        .value_hint(hint)
-        .help(format!("{}{default} [env: {}]", option.help, variable(option)))
+    Arg::new(option.key).long(flag(option)).value_name(option.value).value_hint(hint).help(format!(
+        "{}{default} [env: {}]",
+        option.help,
+        variable(option)
+    ))
 }
 
 fn source_options() -> impl Iterator<Item = Arg> {

@@ -1,2 +1,4 @@
 //! `nebula doctor`.
-pub fn doctor(_: &clap::ArgMatches) -> super::Result { unimplemented!() }
+pub fn doctor(_: &clap::ArgMatches) -> super::Result {
+    unimplemented!()
+}

@@ -1,2 +1,4 @@
 //! `nebula invoke`.
-pub fn invoke(_: &clap::ArgMatches) -> super::Result { unimplemented!() }
+pub fn invoke(_: &clap::ArgMatches) -> super::Result {
+    unimplemented!()
+}

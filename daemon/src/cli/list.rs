@@ -1,2 +1,4 @@
 //! `nebula list`.
-pub fn list(_: &clap::ArgMatches) -> super::Result { unimplemented!() }
+pub fn list(_: &clap::ArgMatches) -> super::Result {
+    unimplemented!()
+}

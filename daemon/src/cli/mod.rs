@@ -1,11 +1,11 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod client;
 mod completions;
 mod doctor;
 mod invoke;
 mod list;
-mod client;
 mod run;
 mod serve;
 

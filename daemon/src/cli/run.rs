@@ -1,5 +1,6 @@
 //! `nebula run`: one module, here and now, with our own standard streams.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ const FUNCTION: FunctionId = FunctionId(0);
 pub fn run(matches: &ArgMatches) -> super::Result {
     start_logging(LogFormat::Text, LogLevel(LevelFilter::WARN));
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), Default::default(), &mut Vec::new());
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &BTreeMap::new(), &mut Vec::new());
     let config = Config::check(&layers, Vec::new()).map_err(Failure::usage)?;
 
     let text = |key: &str| matches.get_many::<String>(key).into_iter().flatten().map(String::as_str);

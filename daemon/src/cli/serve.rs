@@ -84,7 +84,7 @@ fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
         None => BTreeMap::new(),
     };
     let flags = |key: &str| matches.get_one::<String>(key).cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), file, &mut mistakes);
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &file, &mut mistakes);
     Config::check(&layers, mistakes)
 }
 

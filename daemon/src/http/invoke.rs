@@ -101,7 +101,7 @@ impl App {
             let stderr = String::from_utf8_lossy(&completion.log).into_owned();
             let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
             let problem = Problem::Guest(completion.ending.clone());
-            if html { page::problem(&problem, Some(failed)) } else { problem.response(Some(failed)) }
+            if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
         };
         if let Some(headers) = headers {
             response.headers_mut().extend(headers);

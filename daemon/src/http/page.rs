@@ -21,34 +21,37 @@ const STYLE: &str = include_str!("page.css");
 pub fn index(app: &App) -> Markup {
     let meter = app.invoker.meter();
     let source = meter.calibration().source;
-    layout("Nebula", &html! {
-        p {
-            "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated, not measured" } }
-            ": " (meter.describe_source()) "."
-        }
-        h2 { "Functions" }
-        table {
-            thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
-            tbody {
-                @for function in app.registry.iter() {
-                    @let name = function.name.as_str();
-                    tr {
-                        th scope="row" { (name) }
-                        td { (function.program.kind().as_str()) }
-                        td {
-                            form action={ "/invoke/" (name) } {
-                                input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
-                                button { "Call" }
+    layout(
+        "Nebula",
+        &html! {
+            p {
+                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated, not measured" } }
+                ": " (meter.describe_source()) "."
+            }
+            h2 { "Functions" }
+            table {
+                thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
+                tbody {
+                    @for function in app.registry.iter() {
+                        @let name = function.name.as_str();
+                        tr {
+                            th scope="row" { (name) }
+                            td { (function.program.kind().as_str()) }
+                            td {
+                                form action={ "/invoke/" (name) } {
+                                    input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
+                                    button { "Call" }
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-        h2 { "Last calls" }
-        (calls(app))
-        p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
-    })
+            h2 { "Last calls" }
+            (calls(app))
+            p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
+        },
+    )
 }
 
 fn calls(app: &App) -> Markup {
@@ -78,28 +81,34 @@ fn calls(app: &App) -> Markup {
 
 /// The answer to a call.
 pub fn envelope(envelope: &Envelope<'_>) -> Markup {
-    layout(envelope.function, &html! {
-        pre {
-            @match &envelope.output {
-                Output::Text(text) => (text),
-                Output::Base64(text) => (text),
+    layout(
+        envelope.function,
+        &html! {
+            pre {
+                @match &envelope.output {
+                    Output::Text(text) => (text),
+                    Output::Base64(text) => (text),
+                }
             }
-        }
-        (cost(&envelope.cost))
-    })
+            (cost(&envelope.cost))
+        },
+    )
 }
 
 /// A request that went wrong, for people.
-pub fn problem(problem: &Problem, call: Option<FailedCall<'_>>) -> Response {
+pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
     let mut plain = problem.response(None);
     let (_, document) = problem.document(None);
-    let text = layout(document.title(), &html! {
-        p { (document.detail()) }
-        @if let Some(call) = &call {
-            @if !call.stderr.is_empty() { pre { (call.stderr) } }
-            (cost(&call.cost))
-        }
-    });
+    let text = layout(
+        document.title(),
+        &html! {
+            p { (document.detail()) }
+            @if let Some(call) = call {
+                @if !call.stderr.is_empty() { pre { (call.stderr) } }
+                (cost(&call.cost))
+            }
+        },
+    );
     let mut response = answer(StatusCode::OK, HTML, text.into_string());
     *response.status_mut() = plain.status();
     let content_type = response.headers_mut().remove(hyper::header::CONTENT_TYPE);

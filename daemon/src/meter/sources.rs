@@ -57,4 +57,3 @@ pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<Ope
         },
     }
 }
-

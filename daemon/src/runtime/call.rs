@@ -11,6 +11,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use super::capture::{Capture, OutputFull};
 use super::completion::{Completion, Ending};
+use super::engine::TABLE_ELEMENTS_MAX;
 use super::limiter::Limiter;
 use super::numeric;
 use super::program::{Entry, Program};
@@ -128,7 +129,7 @@ impl Program {
         for Directory { host, guest } in &invocation.directories {
             wasi.preopened_dir(host, guest, FsPerms::ReadWrite)?;
         }
-        let limiter = Limiter::new(self.runtime.limits.memory, self.runtime.table_elements_max());
+        let limiter = Limiter::new(self.runtime.limits.memory, TABLE_ELEMENTS_MAX);
         Ok(Guest { wasi: wasi.build_p1(), limiter })
     }
 

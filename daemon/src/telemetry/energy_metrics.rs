@@ -62,8 +62,7 @@ const METER_CPU: Family = Family {
     help: "CPU time of the thread that reads the energy source and keeps the accounts.",
     labels: &[],
 };
-const IN_FLIGHT: Family =
-    Family { name: "nebula_in_flight_invocations", help: "Calls that run now.", labels: &[] };
+const IN_FLIGHT: Family = Family { name: "nebula_in_flight_invocations", help: "Calls that run now.", labels: &[] };
 const FUNCTIONS: Family = Family { name: "nebula_functions", help: "Functions that can be called.", labels: &[] };
 const DROPPED: Family = Family {
     name: "nebula_postings_dropped_total",

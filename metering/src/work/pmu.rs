@@ -43,11 +43,7 @@ impl ThreadCounters {
         Self::open_events(Hardware::INSTRUCTIONS, Hardware::CPU_CYCLES, Hardware::CACHE_MISSES)
     }
 
-    fn open_events(
-        instructions: impl Event,
-        cycles: impl Event,
-        cache_misses: impl Event,
-    ) -> io::Result<Self> {
+    fn open_events(instructions: impl Event, cycles: impl Event, cache_misses: impl Event) -> io::Result<Self> {
         let mut group = Group::new()?;
         let instructions = group.add(&Builder::new(instructions))?;
         let cycles = group.add(&Builder::new(cycles))?;
