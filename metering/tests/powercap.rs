@@ -1,9 +1,9 @@
 //! The powercap source on the trees of recorded machines: what it finds, what it leaves alone, and why.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 #[path = "fixtures/powercap/tree.rs"]
 mod tree;
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
 
 use std::error::Error;
 use std::fs;
