@@ -10,5 +10,6 @@ pub mod functions;
 pub mod http;
 pub mod invocation;
 pub mod meter;
+pub mod outcome;
 pub mod runtime;
 pub mod telemetry;

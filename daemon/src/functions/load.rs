@@ -114,7 +114,7 @@ pub fn load(
         size,
         example: candidate.example,
         program,
-        metrics: metrics.function(&candidate.name),
+        metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
         called: AtomicBool::new(false),
     };
     Ok(Registry::new((0..).zip(compiled).map(function).collect()))

@@ -4,12 +4,12 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{BYTES, HTML, JSON, TEXT, answer, json};
+use super::app::App;
 use super::envelope::{Cost, Envelope, Output};
 use super::negotiate::prefers_html;
 use super::page;
 use super::problem::{FailedCall, Problem};
 use super::query::variables;
-use super::router::App;
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};

@@ -8,9 +8,9 @@ use nebula_metering::Joules;
 
 use super::Response;
 use super::answer::{HTML, answer};
+use super::app::App;
 use super::envelope::{Cost, Envelope, Output, State};
 use super::problem::{FailedCall, Problem};
-use super::router::App;
 
 /// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;

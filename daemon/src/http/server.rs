@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::router::App;
+use super::app::App;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.

@@ -7,8 +7,8 @@ use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 use wasmtime_wasi::p1;
 
-use super::call::Guest;
 use super::epoch::EpochClock;
+use super::guest::Guest;
 
 /// Linear memory that a pooled slot keeps between two calls, rewritten instead of returned to the kernel. Most calls
 /// touch less; with it and `PAGEMAP_SCAN` a fresh instance costs about a third of what it costs without.

@@ -6,7 +6,7 @@ mod capture;
 mod completion;
 mod engine;
 mod epoch;
-mod limiter;
+mod guest;
 mod numeric;
 mod program;
 

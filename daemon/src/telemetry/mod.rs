@@ -11,7 +11,7 @@ use std::error::Error;
 pub use energy_metrics::EnergyCollector;
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Metrics};
+pub use metrics::{FunctionMetrics, Labels, Metrics};
 pub use recent::{RecentCall, RecentCalls};
 
 /// An error with its causes, in one line.
