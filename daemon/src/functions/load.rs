@@ -96,7 +96,7 @@ pub fn load(
                     compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((candidate, program, size));
                 }
                 Err(broken) => {
-                    let why = crate::telemetry::chain(&broken);
+                    let why = crate::causes::chain(&broken);
                     tracing::error!(function = %candidate.name, "a function cannot be served: {why}");
                 }
             }
@@ -161,7 +161,7 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 }
 
 fn log_broken(path: &Path, broken: &Broken) {
-    tracing::error!("`{}` cannot be served: {}", path.display(), crate::telemetry::chain(broken));
+    tracing::error!("`{}` cannot be served: {}", path.display(), crate::causes::chain(broken));
 }
 
 fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {
