@@ -22,14 +22,14 @@ pub fn index(app: &App) -> Markup {
     let meter = app.invoker.meter();
     let source = meter.calibration().source;
     layout(
-        "Nebula",
+        "Joules per call",
         &html! {
             p {
-                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated, not measured" } }
+                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
                 ": " (meter.describe_source()) "."
             }
             h2 { "Functions" }
-            table {
+            table class="try" {
                 thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
                 tbody {
                     @for function in app.registry.iter() {
@@ -62,7 +62,7 @@ fn calls(app: &App) -> Markup {
     let now = SystemTime::now();
     html! {
         table {
-            thead { tr { th { "Function" } th { "Outcome" } th { "Time" } th { "Estimated" } th { "Settled" } th { "Ago" } } }
+            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Ago"] { th class="number" { (title) } } } }
             tbody {
                 @for call in calls {
                     tr {
@@ -147,7 +147,7 @@ fn layout(title: &str, content: &Markup) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) @if title != "Nebula" { " · Nebula" } }
+                title { (title) " · Nebula" }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
