@@ -3,7 +3,7 @@
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 
-use super::answer::{BYTES, HTML, JSON, TEXT, answer, json};
+use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use super::app::App;
 use super::envelope::{Cost, Envelope, Output};
 use super::negotiate::prefers_html;
@@ -91,7 +91,7 @@ impl App {
                 (Form::Envelope, _) => {
                     let envelope = Envelope { function, invocation_id, output, exit_code, cost };
                     if html {
-                        answer(StatusCode::OK, HTML, page::envelope(&envelope).into_string())
+                        html_page(StatusCode::OK, page::envelope(&envelope).into_string())
                     } else {
                         json(StatusCode::OK, JSON, &envelope)
                     }

@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
-use hyper::StatusCode;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use nebula_metering::Joules;
 
 use super::Response;
-use super::answer::{HTML, answer};
+use super::answer::html;
 use super::app::App;
 use super::envelope::{Cost, Envelope, Output, State};
 use super::problem::{FailedCall, Problem};
@@ -23,7 +22,7 @@ pub fn index(app: &App) -> Markup {
     let source = meter.calibration().source;
     layout(
         "Joules per call",
-        &html! {
+        &markup! {
             p {
                 "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
                 ": " (meter.describe_source()) "."
@@ -57,10 +56,10 @@ pub fn index(app: &App) -> Markup {
 fn calls(app: &App) -> Markup {
     let calls = app.recent.last(CALLS_SHOWN);
     if calls.is_empty() {
-        return html! { p { "None yet." } };
+        return markup! { p { "None yet." } };
     }
     let now = SystemTime::now();
-    html! {
+    markup! {
         table {
             thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Ago"] { th class="number" { (title) } } } }
             tbody {
@@ -83,7 +82,7 @@ fn calls(app: &App) -> Markup {
 pub fn envelope(envelope: &Envelope<'_>) -> Markup {
     layout(
         envelope.function,
-        &html! {
+        &markup! {
             pre {
                 @match &envelope.output {
                     Output::Text(text) => (text),
@@ -101,7 +100,7 @@ pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
     let (_, document) = problem.document(None);
     let text = layout(
         document.title(),
-        &html! {
+        &markup! {
             p { (document.detail()) }
             @if let Some(call) = call {
                 @if !call.stderr.is_empty() { pre { (call.stderr) } }
@@ -109,19 +108,19 @@ pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
             }
         },
     );
-    let mut response = answer(StatusCode::OK, HTML, text.into_string());
-    *response.status_mut() = plain.status();
-    let content_type = response.headers_mut().remove(hyper::header::CONTENT_TYPE);
-    std::mem::swap(response.headers_mut(), plain.headers_mut());
-    if let Some(content_type) = content_type {
-        response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
+    let mut response = html(plain.status(), text.into_string());
+    // What belongs to the problem itself, such as `Retry-After`, holds for people too.
+    for (name, value) in plain.headers_mut().drain() {
+        if let Some(name) = name {
+            response.headers_mut().entry(name).or_insert(value);
+        }
     }
     response
 }
 
 fn cost(cost: &Cost) -> Markup {
     let Cost { energy, timing, .. } = cost;
-    html! {
+    markup! {
         dl {
             dt { "Energy" }
             dd {
@@ -141,7 +140,7 @@ fn shown(joules: Option<f64>) -> String {
 }
 
 fn layout(title: &str, content: &Markup) -> Markup {
-    html! {
+    markup! {
         (DOCTYPE)
         html lang="en" {
             head {

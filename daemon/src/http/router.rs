@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
-use super::answer::{HTML, JSON, METRICS, TEXT, answer, json};
+use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::invoke::Form;
 use super::problem::Problem;
@@ -35,7 +35,7 @@ impl App {
             None => (&path[1..], None),
         };
         match (first, rest) {
-            ("", None) => self.get(&request, |app| answer(StatusCode::OK, HTML, page::index(app).into_string())),
+            ("", None) => self.get(&request, |app| html(StatusCode::OK, page::index(app).into_string())),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.call(request, &decoded(name)?, None, Form::Envelope).await)

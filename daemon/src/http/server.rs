@@ -13,7 +13,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, watch};
 
 use super::app::App;
 use crate::config::Http;
@@ -77,6 +77,7 @@ impl Server {
     pub async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, settings, .. } = self;
         let graceful = GracefulShutdown::new();
+        let (stopping, _) = watch::channel(());
         let room = Arc::new(Semaphore::new(settings.connections));
         let accept = async {
             loop {
@@ -84,8 +85,11 @@ impl Server {
                 let Ok(permit) = room.clone().acquire_owned().await else { break };
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let connection = connection(stream, app.clone(), settings, graceful.watcher(), permit);
-                        tokio::spawn(connection);
+                        let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
+                        tokio::spawn(async move {
+                            connection(stream, app, settings, watcher, stopping).await;
+                            drop(permit);
+                        });
                     }
                     Err(error) => {
                         tracing::warn!("a connection was not accepted: {error}");
@@ -101,17 +105,28 @@ impl Server {
         }
         drop(listener);
         app.draining.store(true, Ordering::Relaxed);
+        // Connections that have not said anything have nothing to finish.
+        drop(stopping);
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
     }
 }
 
 /// Finds out which version the client speaks, and serves it.
-async fn connection(stream: TcpStream, app: Arc<App>, settings: Http, watcher: Watcher, _permit: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    app: Arc<App>,
+    settings: Http,
+    watcher: Watcher,
+    mut stopping: watch::Receiver<()>,
+) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
     let (mut reader, writer) = stream.into_split();
-    let first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader));
-    let Ok(Ok(first)) = first.await else { return };
+    let first = tokio::select! {
+        first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
+        _ = stopping.changed() => return,
+    };
+    let Ok(Ok(first)) = first else { return };
     if first.is_empty() {
         return;
     }
