@@ -121,7 +121,14 @@ fn invoke() -> Command {
              sudoku --env puzzle=53..7....\n  nebula invoke echo <letter.txt --input -",
         )
         .arg(Arg::new("name").value_name("NAME").required(true).help("The function"))
-        .arg(Arg::new("input").long("input").short('i').value_name("TEXT").help("What it reads; `-` for our own stdin"))
+        .arg(
+            Arg::new("input")
+                .long("input")
+                .short('i')
+                .value_name("TEXT")
+                .allow_hyphen_values(true)
+                .help("What it reads; `-` for our own stdin"),
+        )
         .arg(
             Arg::new("env")
                 .long("env")

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod bill;
 mod client;
 mod completions;
 mod doctor;
@@ -8,6 +9,7 @@ mod invoke;
 mod list;
 mod run;
 mod serve;
+mod stdout;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
