@@ -53,9 +53,11 @@ impl App {
 
     async fn route(&self, request: Request) -> Result<Response, Problem> {
         let path = request.uri().path().to_owned();
-        let (first, rest) = match path[1..].split_once('/') {
+        // `CONNECT` has no path, and `OPTIONS *` one without a slash.
+        let below = path.get(1..).unwrap_or_default();
+        let (first, rest) = match below.split_once('/') {
             Some((first, rest)) => (first, Some(rest)),
-            None => (&path[1..], None),
+            None => (below, None),
         };
         match (first, rest) {
             ("", None) => self.get(&request, |app| answer(StatusCode::OK, HTML, page::index(app).into_string())),

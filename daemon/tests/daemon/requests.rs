@@ -147,6 +147,16 @@ fn what_is_no_request_is_refused() {
 }
 
 #[test]
+fn a_request_without_a_path_is_answered() {
+    let daemon = Daemon::shared(OPTIONS);
+    for line in ["CONNECT a:80", "OPTIONS *", "CONNECT /invoke/add"] {
+        let answer = daemon.send(format!("{line} HTTP/1.1\r\nhost: a:80\r\nconnection: close\r\n\r\n").as_bytes());
+        let status = Response::parse(&answer).0.status;
+        assert!(matches!(status, 400 | 404 | 405), "{line}: {status}");
+    }
+}
+
+#[test]
 fn requests_on_one_connection_are_answered_in_turn() {
     let daemon = Daemon::shared(OPTIONS);
     let mut stream = daemon.connect();
