@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
@@ -139,7 +139,8 @@ fn allow(request: &Request, methods: &[Method], names: &'static str) -> Result<(
     if methods.contains(method) { Ok(()) } else { Err(Problem::MethodNotAllowed(names)) }
 }
 
-/// What hyper lets through and a careful server does not.
+/// What hyper lets through and a careful server does not. A request with both lengths is settled by hyper: it believes
+/// the chunks, hides the other length from us, and closes the connection.
 ///
 /// Source: RFC 9112, sections 3.2 (`Host`) and 6.3 (both lengths: a request made to be read in two ways).
 fn check_head(request: &Request) -> Result<(), Problem> {
@@ -150,10 +151,6 @@ fn check_head(request: &Request) -> Result<(), Problem> {
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err(Problem::BadRequest("a request has exactly one `Host`".into()));
-    }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        let why = "a request has `Content-Length` or `Transfer-Encoding`, not both";
-        return Err(Problem::BadRequest(why.into()));
     }
     Ok(())
 }
