@@ -13,7 +13,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncRead};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::router::App;
 use crate::config::Http;
@@ -77,6 +77,7 @@ impl Server {
     pub async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, settings, .. } = self;
         let graceful = GracefulShutdown::new();
+        let (serving, ended) = watch::channel(());
         let room = Arc::new(Semaphore::new(settings.connections));
         let accept = async {
             loop {
@@ -84,8 +85,8 @@ impl Server {
                 let Ok(permit) = room.clone().acquire_owned().await else { break };
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let connection = connection(stream, app.clone(), settings, graceful.watcher(), permit);
-                        tokio::spawn(connection);
+                        let end = End { watcher: graceful.watcher(), ended: ended.clone() };
+                        tokio::spawn(connection(stream, app.clone(), settings, end, permit));
                     }
                     Err(error) => {
                         tracing::warn!("a connection was not accepted: {error}");
@@ -99,19 +100,33 @@ impl Server {
             () = accept => {}
             () = &mut stop => {}
         }
-        drop(listener);
         app.draining.store(true, Ordering::Relaxed);
+        drop((listener, serving));
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
     }
 }
 
+/// How a connection hears of the end.
+struct End {
+    /// Lets its calls finish; held until then.
+    watcher: Watcher,
+    /// Changes when no more connections are taken: one that has not begun to ask has nothing to finish.
+    ended: watch::Receiver<()>,
+}
+
 /// Finds out which version the client speaks, and serves it.
-async fn connection(stream: TcpStream, app: Arc<App>, settings: Http, watcher: Watcher, _permit: OwnedSemaphorePermit) {
+async fn connection(stream: TcpStream, app: Arc<App>, settings: Http, end: End, _permit: OwnedSemaphorePermit) {
+    let End { watcher, mut ended } = end;
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
     let (mut reader, writer) = stream.into_split();
     let first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader));
-    let Ok(Ok(first)) = first.await else { return };
+    let first = tokio::select! {
+        biased;
+        first = first => first,
+        _ = ended.changed() => return,
+    };
+    let Ok(Ok(first)) = first else { return };
     if first.is_empty() {
         return;
     }

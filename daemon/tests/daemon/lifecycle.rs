@@ -6,7 +6,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::client::{Response, connect, read_to_end, request};
+use crate::client::{Response, connect, read_answer, read_to_end, request};
 use crate::daemon::Daemon;
 use crate::patience::until;
 
@@ -78,4 +78,17 @@ fn calls_that_outlive_their_time_of_grace_are_cut_off() {
     until("the calls run", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) >= 2.0);
     let log = daemon.stop();
     assert!(log.contains("calls were cut off at the end of their time of grace"), "{log}");
+}
+
+#[test]
+fn connections_without_a_call_do_not_hold_up_the_end() {
+    // Longer than the time of grace: waiting for what they might ask would cut them off.
+    let daemon = Daemon::start(&["--source", "model", "--http-header-timeout", "60s"]);
+    let silent = daemon.connect();
+    let mut idle = daemon.connect();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut idle).status, 200);
+    let log = daemon.stop();
+    assert!(log.contains("drained") && !log.contains("cut off"), "{log}");
+    drop((silent, idle));
 }
