@@ -21,7 +21,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
     let good = guests::source("scale");
     let good = good.as_bytes();
     let largest = format!("{}{}", guests::source("scale"), " ".repeat(2000 - good.len()));
-    let files: [(&str, &[u8]); 12] = [
+    let files: [(&str, &[u8]); 13] = [
         ("good.wat", good),
         ("largest.wat", largest.as_bytes()),
         ("too-large.wat", &[largest.as_bytes(), b" "].concat()),
@@ -30,6 +30,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("twice.wat", good),
         ("twice.wasm", &fs::read(guests::sample("hello-world")).unwrap()[..100]),
         ("component.wasm", b"\0asm\x0d\0\x01\0"),
+        ("component-as-text.wat", b"(component)"),
         ("no-entry.wat", b"(module)"),
         ("vectors.wat", b"(module (func (export \"run\") (param v128)))"),
         ("imports.wat", b"(module (import \"env\" \"secret\" (func)) (func (export \"_start\")))"),
@@ -50,6 +51,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("metrics.wat", "`metrics` is a path of the daemon's own"),
         ("twice", "both `.wasm` and `.wat` of it exist"),
         ("component", "it is a component"),
+        ("component-as-text", "it is a component"),
         ("no-entry", "it exports neither `_start`"),
         ("vectors", "its export `run` takes or gives a `v128`"),
         ("imports", "cannot link the module"),

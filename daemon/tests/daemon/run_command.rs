@@ -120,6 +120,7 @@ fn what_cannot_be_run_is_a_clear_error() {
         (file("letter.txt", b"Dear reader"), "cannot compile the module"),
         (file("empty.wasm", b""), "cannot compile the module"),
         (file("component.wasm", b"\0asm\x0d\0\x01\0"), "it is a component"),
+        (file("component.wat", b"(component)"), "it is a component"),
         (file("idle.wat", b"(module)"), "it exports neither `_start`"),
         (text(&folder.path().join("missing.wasm")), "cannot read"),
         (text(folder.path()), "cannot read"),
