@@ -40,7 +40,7 @@ pub enum LoadError {
 /// One function cannot be served; the others can.
 #[derive(Debug, Error)]
 enum Broken {
-    #[error("its name cannot be used: {0}")]
+    #[error("its name cannot be used")]
     Name(#[from] NameError),
     #[error("its file name is not text")]
     FileName,
@@ -161,7 +161,8 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 }
 
 fn log_broken(path: &Path, broken: &Broken) {
-    tracing::error!("`{}` cannot be served: {}", path.display(), crate::telemetry::chain(broken));
+    let path = crate::telemetry::escaped(&path.display().to_string());
+    tracing::error!("`{path}` cannot be served: {}", crate::telemetry::chain(broken));
 }
 
 fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {

@@ -21,7 +21,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
     let good = guests::source("scale");
     let good = good.as_bytes();
     let largest = format!("{}{}", guests::source("scale"), " ".repeat(2000 - good.len()));
-    let files: [(&str, &[u8]); 13] = [
+    let files: [(&str, &[u8]); 15] = [
         ("good.wat", good),
         ("largest.wat", largest.as_bytes()),
         ("too-large.wat", &[largest.as_bytes(), b" "].concat()),
@@ -29,8 +29,10 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("metrics.wat", good),
         ("twice.wat", good),
         ("twice.wasm", &fs::read(guests::sample("hello-world")).unwrap()[..100]),
+        ("no-module.wasm", b"not WebAssembly at all"),
         ("component.wasm", b"\0asm\x0d\0\x01\0"),
         ("component-as-text.wat", b"(component)"),
+        ("\x1b[2Jescape.wat", good),
         ("no-entry.wat", b"(module)"),
         ("vectors.wat", b"(module (func (export \"run\") (param v128)))"),
         ("imports.wat", b"(module (import \"env\" \"secret\" (func)) (func (export \"_start\")))"),
@@ -50,8 +52,10 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("Upper.wat", "lower-case letters"),
         ("metrics.wat", "`metrics` is a path of the daemon's own"),
         ("twice", "both `.wasm` and `.wat` of it exist"),
+        ("no-module", "cannot compile the module"),
         ("component", "it is a component"),
         ("component-as-text", "it is a component"),
+        ("\\u{1b}[2Jescape", "lower-case letters"),
         ("no-entry", "it exports neither `_start`"),
         ("vectors", "its export `run` takes or gives a `v128`"),
         ("imports", "cannot link the module"),
@@ -59,6 +63,9 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         assert!(log.lines().any(|line| line.contains(refused) && line.contains(why)), "{refused}: {why}\n{log}");
         assert!(refused == "twice" || !names.contains(&refused.into()), "{refused}");
     }
+    let one_line = |line: &str| line.contains("INFO") || line.contains("ERROR");
+    assert!(log.lines().all(one_line) && !log.contains('\x1b'), "{log}");
+    assert_eq!(log.matches("lower-case letters").count(), 2, "no cause is told twice: {log}");
     assert_eq!(names.len(), SAMPLES + 2 + usize::from(names.contains(&"twice".into())));
 }
 
