@@ -61,6 +61,15 @@ fn a_table_grows_to_its_limit_and_no_further() {
 }
 
 #[test]
+fn random_bytes_come_in_portions_that_keep_nobody_waiting() {
+    let daemon = Daemon::shared(OPTIONS);
+    assert_eq!(daemon.get("/invoke/random?input=65536").json()["output"], "0\n");
+    let problem = daemon.get("/invoke/random?input=65537").problem();
+    assert_eq!(problem["type"], "urn:nebula:trap");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("exceeds limit 65536")), "{problem}");
+}
+
+#[test]
 fn a_call_that_runs_out_of_memory_fails_alone() {
     let daemon = Daemon::shared(OPTIONS);
     thread::scope(|scope| {
