@@ -4,11 +4,13 @@
 //! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
 //! charge into [`telemetry`]. [`cli`] and [`config`] are how people tell the program what to do.
 
+pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod functions;
 pub mod http;
 pub mod invocation;
 pub mod meter;
+pub mod outcome;
 pub mod runtime;
 pub mod telemetry;

@@ -59,10 +59,12 @@ impl Base {
         }
     }
 
-    /// The part of a window's energy that is base: never more than the window had, nothing while it is not known.
+    /// The part of a window's energy that is base: never more than the window had, nothing while it is not known. Rounded
+    /// up, so that nobody is charged the fraction of a microjoule by which an idle window exceeds whole ones.
     #[must_use]
     pub fn part_of(&self, energy: Microjoules, time: Duration) -> Microjoules {
-        self.watts().map_or(Microjoules::ZERO, |watts| watts.during(time).at_most(energy))
+        let rounded_up = |watts: Watts| watts.during(time) + Microjoules(1);
+        self.watts().map_or(Microjoules::ZERO, |watts| rounded_up(watts).at_most(energy))
     }
 }
 
@@ -106,7 +108,7 @@ mod tests {
     fn base_never_exceeds_what_was_measured() {
         let base = Base::new(Some(Watts(5.0)));
         assert_eq!(base.part_of(Microjoules(300_000), WINDOW), Microjoules(300_000));
-        assert_eq!(base.part_of(Microjoules(700_000), WINDOW), Microjoules(500_000));
+        assert_eq!(base.part_of(Microjoules(700_000), WINDOW), Microjoules(500_001));
         assert_eq!(Base::new(None).part_of(Microjoules(700_000), WINDOW), Microjoules::ZERO);
     }
 }

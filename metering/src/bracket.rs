@@ -106,8 +106,10 @@ impl<F: Future, E> Future for Bracket<F, E> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let polled = this.tally.measure(|| {
-            let future = this.future.as_mut().as_pin_mut();
-            let polled = future.expect("a bracket is not polled after it was ready").poll(context);
+            let Some(future) = this.future.as_mut().as_pin_mut() else {
+                panic!("a bracket was polled after it was ready");
+            };
+            let polled = future.poll(context);
             if polled.is_ready() {
                 this.future.set(None);
             }
@@ -159,7 +161,8 @@ mod tests {
         let _costly = Costly;
         burn(Duration::from_millis(1));
         let mut yielded = false;
-        std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        std::future::poll_fn(|_| if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
         burn(Duration::from_millis(1));
     }
 

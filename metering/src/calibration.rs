@@ -65,8 +65,12 @@ impl Calibration {
             return Err(NoEstimate::NoZone);
         }
         let base_known = self.zones.iter().all(|zone| zone.base.is_some());
-        let mut estimate =
-            Estimate { active: Joules(0.0), base: base_known.then_some(Joules(0.0)), uncertainty: Joules(0.0), zones: Vec::new() };
+        let mut estimate = Estimate {
+            active: Joules(0.0),
+            base: base_known.then_some(Joules(0.0)),
+            uncertainty: Joules(0.0),
+            zones: Vec::new(),
+        };
         let mut variance = 0.0;
         for zone in &self.zones {
             let expected = zone.rate.expect(work.cpu).ok_or(NoEstimate::NoWindow)?;

@@ -37,7 +37,7 @@ struct OpenCall {
 /// Calls between their first slice and their settlement.
 #[derive(Debug)]
 pub(crate) struct Calls<E> {
-    calls_max: usize,
+    open_max: usize,
     open: HashMap<CallId, OpenCall>,
     window: u64,
     /// CPU time of each function in this window, also of calls for which there was no room.
@@ -50,9 +50,9 @@ pub(crate) struct Calls<E> {
 }
 
 impl<E> Calls<E> {
-    pub(crate) fn new(calls_max: usize) -> Self {
+    pub(crate) fn new(open_max: usize) -> Self {
         Self {
-            calls_max,
+            open_max,
             open: HashMap::new(),
             window: 0,
             functions: HashMap::new(),
@@ -66,7 +66,7 @@ impl<E> Calls<E> {
         self.window += 1;
         self.functions.clear();
         self.touched.clear();
-        if self.open.len() >= self.calls_max {
+        if self.open.len() >= self.open_max {
             // Ends that were dropped on the way leave calls behind; they are forgotten when room is needed.
             let oldest = self.window.saturating_sub(IDLE_WINDOWS_MAX);
             self.open.retain(|_, call| call.touched >= oldest);
@@ -77,7 +77,7 @@ impl<E> Calls<E> {
         // No slice runs for the 584 years that do not fit.
         let cpu = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
         *self.functions.entry(function).or_default() += cpu;
-        if self.open.len() >= self.calls_max && !self.open.contains_key(&call) {
+        if self.open.len() >= self.open_max && !self.open.contains_key(&call) {
             return;
         }
         let open = self.open.entry(call).or_default();

@@ -372,11 +372,8 @@ mod tests {
         counter.observe(&Ok(Microjoules(5)), &at(0.0));
         counter.observe(&lost(), &at(1.0));
         let seen = counter.observe(&Ok(Microjoules(6)), &at(700.0));
-        let expected = Observation::Gap {
-            reason: GapReason::Ambiguous,
-            time: Duration::from_secs(699),
-            found: Microjoules::ZERO,
-        };
+        let expected =
+            Observation::Gap { reason: GapReason::Ambiguous, time: Duration::from_secs(699), found: Microjoules::ZERO };
         assert_eq!(seen, expected);
     }
 

@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn windows_that_stray_widen_the_deviation() {
         let mut rate = Rate::default();
-        (0..1000).for_each(|step| rate.learn(Microjoules(900_000 + 200_000 * (step % 2)), Microjoules(0), WINDOW, WINDOW));
+        (0..1000)
+            .for_each(|step| rate.learn(Microjoules(900_000 + 200_000 * (step % 2)), Microjoules(0), WINDOW, WINDOW));
         let expected = rate.expect(Duration::from_secs(1)).unwrap();
         assert!((expected.active.0 - 10.0).abs() < 0.1, "{expected:?}");
         assert!((expected.deviation.0 - 1.0).abs() < 0.1, "{expected:?}");

@@ -64,7 +64,11 @@ impl Zone {
 
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.package.is_empty() { write!(f, "{}", self.domain) } else { write!(f, "{}-{}", self.domain, self.package) }
+        if self.package.is_empty() {
+            write!(f, "{}", self.domain)
+        } else {
+            write!(f, "{}-{}", self.domain, self.package)
+        }
     }
 }
 

@@ -50,11 +50,11 @@ fn serve() -> Command {
 fn option(option: &ServeOption) -> Arg {
     let default = option.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let hint = if option.value == "DIR" { ValueHint::DirPath } else { ValueHint::Other };
-    Arg::new(option.key)
-        .long(flag(option))
-        .value_name(option.value)
-        .value_hint(hint)
-        .help(format!("{}{default} [env: {}]", option.help, variable(option)))
+    Arg::new(option.key).long(flag(option)).value_name(option.value).value_hint(hint).help(format!(
+        "{}{default} [env: {}]",
+        option.help,
+        variable(option)
+    ))
 }
 
 fn source_options() -> impl Iterator<Item = Arg> {
@@ -121,7 +121,14 @@ fn invoke() -> Command {
              sudoku --env puzzle=53..7....\n  nebula invoke echo <letter.txt --input -",
         )
         .arg(Arg::new("name").value_name("NAME").required(true).help("The function"))
-        .arg(Arg::new("input").long("input").short('i').value_name("TEXT").help("What it reads; `-` for our own stdin"))
+        .arg(
+            Arg::new("input")
+                .long("input")
+                .short('i')
+                .value_name("TEXT")
+                .allow_hyphen_values(true)
+                .help("What it reads; `-` for our own stdin"),
+        )
         .arg(
             Arg::new("env")
                 .long("env")

@@ -1,6 +1,5 @@
 //! `nebula completions`: the completion script of a shell.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -11,6 +10,6 @@ pub fn completions(matches: &ArgMatches) -> super::Result {
     let Some(&shell) = matches.get_one::<Shell>("shell") else { return Ok(ExitCode::from(super::EXIT_USAGE)) };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut super::command(), "nebula", &mut script);
-    std::io::stdout().write_all(&script)?;
+    super::stdout::print(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,15 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod bill;
+mod client;
 mod completions;
 mod doctor;
 mod invoke;
 mod list;
-mod client;
 mod run;
 mod serve;
+mod stdout;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! `nebula run`: one module, here and now, with our own standard streams.
 
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::work::Work;
 use nebula_metering::work::host::HostClock;
-use nebula_metering::{CallId, FunctionId, Joules, Microjoules};
+use nebula_metering::{CallId, FunctionId, Microjoules};
 use tracing::level_filters::LevelFilter;
 
+use super::bill::{Bill, Charge};
+use super::stdout::print;
 use super::{EXIT_USAGE, Failure};
 use crate::config::{Config, Layers};
 use crate::meter::{self, EnergyMeter, Sampler};
@@ -33,7 +35,7 @@ const FUNCTION: FunctionId = FunctionId(0);
 pub fn run(matches: &ArgMatches) -> super::Result {
     start_logging(LogFormat::Text, LogLevel(LevelFilter::WARN));
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), Default::default(), &mut Vec::new());
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &BTreeMap::new(), &mut Vec::new());
     let config = Config::check(&layers, Vec::new()).map_err(Failure::usage)?;
 
     let text = |key: &str| matches.get_many::<String>(key).into_iter().flatten().map(String::as_str);
@@ -59,8 +61,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     // The last window closes with the sampler; all slices have been posted before.
     drop(sampler);
 
-    std::io::stdout().write_all(&completion.output)?;
-    std::io::stdout().flush()?;
+    print(&completion.output)?;
     let code = exit_code(&completion);
     if !matches.get_flag("quiet") {
         eprintln!("{}", bill(&meter, &work));
@@ -91,25 +92,24 @@ fn exit_code(completion: &Completion) -> ExitCode {
 /// The joules of the only call, from the windows that it lived in.
 fn bill(meter: &EnergyMeter, work: &Work) -> String {
     let calibration = meter.calibration();
-    let origin = if calibration.source.is_measured() { "measured" } else { "an estimate, not measured" };
     let zones = meter.snapshot().zones;
     let additive = || zones.iter().filter(|zone| zone.zone.is_additive());
     let charged = |of: fn(&nebula_metering::FunctionEnergy) -> Microjoules| -> Microjoules {
         additive().filter_map(|zone| zone.accounts.functions.first()).map(of).sum()
     };
-    let cpu = work.cpu.as_secs_f64() * 1e3;
-    let source = calibration.source;
-    if additive().all(|zone| zone.accounts.total == Microjoules::ZERO) {
-        return format!("nebula: joules not known: no energy was read while it ran; {cpu:.3} ms CPU; source {source}");
-    }
-    let active = charged(|function| function.active).joules();
-    let uncertainty = calibration.estimate(work).map_or(Joules(f64::NAN), |estimate| estimate.uncertainty);
-    let base = if additive().all(|zone| zone.base.is_some()) {
-        format!(" + {} base", charged(|function| function.base).joules())
+    let energy = if additive().all(|zone| zone.accounts.total == Microjoules::ZERO) {
+        Err("no energy was read while it ran")
     } else {
-        " (base power not known, and in it)".into()
+        let base_known = additive().all(|zone| zone.base.is_some());
+        Ok(Charge {
+            active: charged(|function| function.active).joules(),
+            uncertainty: calibration.estimate(work).ok().map(|estimate| estimate.uncertainty),
+            base: base_known.then(|| charged(|function| function.base).joules()),
+        })
     };
-    format!("nebula: {active} ± {uncertainty}{base}; {cpu:.3} ms CPU; source {source} ({origin})")
+    let source = calibration.source;
+    let origin = if source.is_measured() { "measured" } else { "an estimate, not measured" };
+    Bill { energy, cpu: work.cpu, source: source.as_str(), origin }.to_string()
 }
 
 fn name(file: &Path) -> String {

@@ -57,8 +57,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
 
     let bounds = config.bounds;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
-    let invoker = Arc::new(Invoker::new(meter, admission));
-    metrics.register(EnergyCollector::new(invoker.clone(), functions.clone(), reason))?;
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), reason))?;
+    let invoker = Arc::new(Invoker::new(meter, admission, metrics.in_flight().clone()));
     let app = App {
         registry: functions,
         invoker,
@@ -84,7 +84,7 @@ fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
         None => BTreeMap::new(),
     };
     let flags = |key: &str| matches.get_one::<String>(key).cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), file, &mut mistakes);
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &file, &mut mistakes);
     Config::check(&layers, mistakes)
 }
 

@@ -56,7 +56,7 @@ impl Layers {
     pub fn stack(
         flags: impl Fn(&str) -> Option<String>,
         variables: impl Fn(&str) -> Option<String>,
-        file: BTreeMap<String, String>,
+        file: &BTreeMap<String, String>,
         mistakes: &mut Vec<String>,
     ) -> Self {
         let mut values = BTreeMap::new();

@@ -281,7 +281,7 @@ mod tests {
         };
         let file: BTreeMap<_, _> = file.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let mut mistakes = Vec::new();
-        let layers = Layers::stack(|key| find(flags, key), |key| find(variables, key), file, &mut mistakes);
+        let layers = Layers::stack(|key| find(flags, key), |key| find(variables, key), &file, &mut mistakes);
         Config::check(&layers, mistakes)
     }
 

@@ -13,8 +13,9 @@ use thiserror::Error;
 use super::name::{FunctionName, NameError};
 use super::registry::{Function, Origin, Registry};
 use super::samples::SAMPLES;
+use crate::causes::chain;
 use crate::runtime::{CompileError, Program, Runtime};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, escaped};
 
 /// Functions cannot be served.
 #[derive(Debug, Error)]
@@ -96,7 +97,7 @@ pub fn load(
                     compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((candidate, program, size));
                 }
                 Err(broken) => {
-                    let why = crate::telemetry::chain(&broken);
+                    let why = escaped(&chain(&broken));
                     tracing::error!(function = %candidate.name, "a function cannot be served: {why}");
                 }
             }
@@ -114,7 +115,7 @@ pub fn load(
         size,
         example: candidate.example,
         program,
-        metrics: metrics.function(&candidate.name),
+        metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
         called: AtomicBool::new(false),
     };
     Ok(Registry::new((0..).zip(compiled).map(function).collect()))
@@ -161,8 +162,8 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 }
 
 fn log_broken(path: &Path, broken: &Broken) {
-    let path = crate::telemetry::escaped(&path.display().to_string());
-    tracing::error!("`{path}` cannot be served: {}", crate::telemetry::chain(broken));
+    let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
+    tracing::error!("`{path}` cannot be served: {why}");
 }
 
 fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {

@@ -10,8 +10,18 @@ const NAME_MAX: usize = 63;
 
 /// First path segments that belong to the daemon. A function of such a name could not be reached at `/{function}`.
 pub const RESERVED: [&str; 12] = [
-    "api", "energy", "events", "fn", "functions", "healthz", "invocations", "invoke", "metrics", "openapi.json",
-    "readyz", "wasm",
+    "api",
+    "energy",
+    "events",
+    "fn",
+    "functions",
+    "healthz",
+    "invocations",
+    "invoke",
+    "metrics",
+    "openapi.json",
+    "readyz",
+    "wasm",
 ];
 
 /// A function's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.

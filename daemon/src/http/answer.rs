@@ -3,16 +3,18 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use serde::Serialize;
 
 use super::Response;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-pub const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const PAGE_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'");
 /// Source: Prometheus, "Exposition formats", text format 0.0.4.
 pub const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -24,6 +26,13 @@ pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Byt
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A page. It brings all it needs, and what a guest wrote is text in it and nothing else.
+pub fn html(status: StatusCode, page: String) -> Response {
+    let mut response = answer(status, HTML, page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
     response
 }
 

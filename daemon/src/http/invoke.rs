@@ -3,13 +3,13 @@
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 
-use super::answer::{BYTES, HTML, JSON, TEXT, answer, json};
+use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
+use super::app::App;
 use super::envelope::{Cost, Envelope, Output};
 use super::negotiate::prefers_html;
 use super::page;
 use super::problem::{FailedCall, Problem};
 use super::query::variables;
-use super::router::App;
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
@@ -91,7 +91,7 @@ impl App {
                 (Form::Envelope, _) => {
                     let envelope = Envelope { function, invocation_id, output, exit_code, cost };
                     if html {
-                        answer(StatusCode::OK, HTML, page::envelope(&envelope).into_string())
+                        html_page(StatusCode::OK, page::envelope(&envelope).into_string())
                     } else {
                         json(StatusCode::OK, JSON, &envelope)
                     }
@@ -101,7 +101,7 @@ impl App {
             let stderr = String::from_utf8_lossy(&completion.log).into_owned();
             let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
             let problem = Problem::Guest(completion.ending.clone());
-            if html { page::problem(&problem, Some(failed)) } else { problem.response(Some(failed)) }
+            if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
         };
         if let Some(headers) = headers {
             response.headers_mut().extend(headers);

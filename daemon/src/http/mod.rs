@@ -1,6 +1,7 @@
 //! Speaks HTTP: listens, routes, reads requests, writes answers. Knows nothing of wasmtime.
 
 mod answer;
+mod app;
 mod body;
 mod envelope;
 mod invoke;
@@ -11,7 +12,7 @@ mod query;
 mod router;
 mod server;
 
-pub use router::App;
+pub use app::App;
 pub use server::{ServeError, Server};
 
 /// What every answer is.

@@ -2,15 +2,14 @@
 
 use std::time::SystemTime;
 
-use hyper::StatusCode;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use nebula_metering::Joules;
 
 use super::Response;
-use super::answer::{HTML, answer};
+use super::answer::html;
+use super::app::App;
 use super::envelope::{Cost, Envelope, Output, State};
 use super::problem::{FailedCall, Problem};
-use super::router::App;
 
 /// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;
@@ -21,45 +20,48 @@ const STYLE: &str = include_str!("page.css");
 pub fn index(app: &App) -> Markup {
     let meter = app.invoker.meter();
     let source = meter.calibration().source;
-    layout("Nebula", &html! {
-        p {
-            "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated, not measured" } }
-            ": " (meter.describe_source()) "."
-        }
-        h2 { "Functions" }
-        table {
-            thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
-            tbody {
-                @for function in app.registry.iter() {
-                    @let name = function.name.as_str();
-                    tr {
-                        th scope="row" { (name) }
-                        td { (function.program.kind().as_str()) }
-                        td {
-                            form action={ "/invoke/" (name) } {
-                                input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
-                                button { "Call" }
+    layout(
+        "Joules per call",
+        &markup! {
+            p {
+                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
+                ": " (meter.describe_source()) "."
+            }
+            h2 { "Functions" }
+            table class="try" {
+                thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
+                tbody {
+                    @for function in app.registry.iter() {
+                        @let name = function.name.as_str();
+                        tr {
+                            th scope="row" { (name) }
+                            td { (function.program.kind().as_str()) }
+                            td {
+                                form action={ "/invoke/" (name) } {
+                                    input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
+                                    button { "Call" }
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-        h2 { "Last calls" }
-        (calls(app))
-        p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
-    })
+            h2 { "Last calls" }
+            (calls(app))
+            p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
+        },
+    )
 }
 
 fn calls(app: &App) -> Markup {
     let calls = app.recent.last(CALLS_SHOWN);
     if calls.is_empty() {
-        return html! { p { "None yet." } };
+        return markup! { p { "None yet." } };
     }
     let now = SystemTime::now();
-    html! {
+    markup! {
         table {
-            thead { tr { th { "Function" } th { "Outcome" } th { "Time" } th { "Estimated" } th { "Settled" } th { "Ago" } } }
+            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Ago"] { th class="number" { (title) } } } }
             tbody {
                 @for call in calls {
                     tr {
@@ -78,41 +80,47 @@ fn calls(app: &App) -> Markup {
 
 /// The answer to a call.
 pub fn envelope(envelope: &Envelope<'_>) -> Markup {
-    layout(envelope.function, &html! {
-        pre {
-            @match &envelope.output {
-                Output::Text(text) => (text),
-                Output::Base64(text) => (text),
+    layout(
+        envelope.function,
+        &markup! {
+            pre {
+                @match &envelope.output {
+                    Output::Text(text) => (text),
+                    Output::Base64(text) => (text),
+                }
             }
-        }
-        (cost(&envelope.cost))
-    })
+            (cost(&envelope.cost))
+        },
+    )
 }
 
 /// A request that went wrong, for people.
-pub fn problem(problem: &Problem, call: Option<FailedCall<'_>>) -> Response {
+pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
     let mut plain = problem.response(None);
     let (_, document) = problem.document(None);
-    let text = layout(document.title(), &html! {
-        p { (document.detail()) }
-        @if let Some(call) = &call {
-            @if !call.stderr.is_empty() { pre { (call.stderr) } }
-            (cost(&call.cost))
+    let text = layout(
+        document.title(),
+        &markup! {
+            p { (document.detail()) }
+            @if let Some(call) = call {
+                @if !call.stderr.is_empty() { pre { (call.stderr) } }
+                (cost(&call.cost))
+            }
+        },
+    );
+    let mut response = html(plain.status(), text.into_string());
+    // What belongs to the problem itself, such as `Retry-After`, holds for people too.
+    for (name, value) in plain.headers_mut().drain() {
+        if let Some(name) = name {
+            response.headers_mut().entry(name).or_insert(value);
         }
-    });
-    let mut response = answer(StatusCode::OK, HTML, text.into_string());
-    *response.status_mut() = plain.status();
-    let content_type = response.headers_mut().remove(hyper::header::CONTENT_TYPE);
-    std::mem::swap(response.headers_mut(), plain.headers_mut());
-    if let Some(content_type) = content_type {
-        response.headers_mut().insert(hyper::header::CONTENT_TYPE, content_type);
     }
     response
 }
 
 fn cost(cost: &Cost) -> Markup {
     let Cost { energy, timing, .. } = cost;
-    html! {
+    markup! {
         dl {
             dt { "Energy" }
             dd {
@@ -132,13 +140,13 @@ fn shown(joules: Option<f64>) -> String {
 }
 
 fn layout(title: &str, content: &Markup) -> Markup {
-    html! {
+    markup! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) @if title != "Nebula" { " · Nebula" } }
+                title { (title) " · Nebula" }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }

@@ -81,12 +81,22 @@ impl Problem {
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
             Self::Guest(ending) => match ending {
-                Ending::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-input", "The input is not what the function takes"),
+                Ending::BadInput(_) => {
+                    (StatusCode::BAD_REQUEST, "bad-input", "The input is not what the function takes")
+                }
                 Ending::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", "The function ran for too long"),
                 Ending::Exited(_) => (StatusCode::INTERNAL_SERVER_ERROR, "exit", "The function reported a failure"),
-                Ending::OutOfMemory => (StatusCode::INTERNAL_SERVER_ERROR, "out-of-memory", "The function needs more memory than it may have"),
-                Ending::OutputTooLarge => (StatusCode::INTERNAL_SERVER_ERROR, "output-too-large", "The function wrote more than it may"),
-                Ending::Trapped(_) | Ending::Returned => (StatusCode::INTERNAL_SERVER_ERROR, "trap", "The function was stopped"),
+                Ending::OutOfMemory => (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "out-of-memory",
+                    "The function needs more memory than it may have",
+                ),
+                Ending::OutputTooLarge => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "output-too-large", "The function wrote more than it may")
+                }
+                Ending::Trapped(_) | Ending::Returned => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "trap", "The function was stopped")
+                }
             },
         }
     }

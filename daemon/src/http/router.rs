@@ -2,42 +2,19 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
-use super::answer::{HTML, JSON, METRICS, TEXT, answer, json};
+use super::answer::{JSON, METRICS, TEXT, answer, html, json};
+use super::app::App;
 use super::invoke::Form;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
-use crate::config::Policy;
-use crate::functions::{Function, Origin, Registry};
-use crate::invocation::Invoker;
-use crate::telemetry::{Metrics, RecentCalls};
-
-/// Everything that answers need.
-pub struct App {
-    /// The functions.
-    pub registry: Arc<Registry>,
-    /// What runs them.
-    pub invoker: Arc<Invoker>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The last settled calls.
-    pub recent: Arc<RecentCalls>,
-    /// What `energy_joules` means.
-    pub policy: Policy,
-    /// Largest body of a request, in bytes.
-    pub body_max: usize,
-    /// Longest time until a body is complete.
-    pub body_timeout: Duration,
-    /// Set when the daemon is about to end.
-    pub draining: AtomicBool,
-}
+use crate::functions::{Function, Origin};
 
 impl App {
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -60,7 +37,7 @@ impl App {
             None => (below, None),
         };
         match (first, rest) {
-            ("", None) => self.get(&request, |app| answer(StatusCode::OK, HTML, page::index(app).into_string())),
+            ("", None) => self.get(&request, |app| html(StatusCode::OK, page::index(app).into_string())),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.call(request, &decoded(name)?, None, Form::Envelope).await)

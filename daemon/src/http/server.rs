@@ -11,11 +11,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncRead};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
-use super::router::App;
+use super::app::App;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
@@ -77,7 +77,7 @@ impl Server {
     pub async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, settings, .. } = self;
         let graceful = GracefulShutdown::new();
-        let (serving, ended) = watch::channel(());
+        let (stopping, _) = watch::channel(());
         let room = Arc::new(Semaphore::new(settings.connections));
         let accept = async {
             loop {
@@ -85,8 +85,11 @@ impl Server {
                 let Ok(permit) = room.clone().acquire_owned().await else { break };
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let end = End { watcher: graceful.watcher(), ended: ended.clone() };
-                        tokio::spawn(connection(stream, app.clone(), settings, end, permit));
+                        let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
+                        tokio::spawn(async move {
+                            connection(stream, app, settings, watcher, stopping).await;
+                            drop(permit);
+                        });
                     }
                     Err(error) => {
                         tracing::warn!("a connection was not accepted: {error}");
@@ -101,30 +104,28 @@ impl Server {
             () = &mut stop => {}
         }
         app.draining.store(true, Ordering::Relaxed);
-        drop((listener, serving));
+        drop(listener);
+        // Connections that have not said anything have nothing to finish.
+        drop(stopping);
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
     }
 }
 
-/// How a connection hears of the end.
-struct End {
-    /// Lets its calls finish; held until then.
-    watcher: Watcher,
-    /// Changes when no more connections are taken: one that has not begun to ask has nothing to finish.
-    ended: watch::Receiver<()>,
-}
-
 /// Finds out which version the client speaks, and serves it.
-async fn connection(stream: TcpStream, app: Arc<App>, settings: Http, end: End, _permit: OwnedSemaphorePermit) {
-    let End { watcher, mut ended } = end;
+async fn connection(
+    stream: TcpStream,
+    app: Arc<App>,
+    settings: Http,
+    watcher: Watcher,
+    mut stopping: watch::Receiver<()>,
+) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
     let (mut reader, writer) = stream.into_split();
-    let first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader));
     let first = tokio::select! {
         biased;
-        first = first => first,
-        _ = ended.changed() => return,
+        first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
+        _ = stopping.changed() => return,
     };
     let Ok(Ok(first)) = first else { return };
     if first.is_empty() {

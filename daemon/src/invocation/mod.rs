@@ -1,22 +1,21 @@
 //! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate.
 
 mod admission;
-mod outcome;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, Estimate, NoEstimate};
+use prometheus::IntGauge;
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
-pub use outcome::Outcome;
 
 use crate::functions::Function;
 use crate::meter::{CallEnd, EnergyMeter};
+use crate::outcome::Outcome;
 use crate::runtime::{Completion, Invocation, Stdio};
 
 /// A call that has come to its end.
@@ -49,20 +48,14 @@ pub struct Request {
 pub struct Invoker {
     meter: Arc<EnergyMeter>,
     admission: Admission,
-    in_flight: AtomicUsize,
+    in_flight: IntGauge,
 }
 
 impl Invoker {
-    /// Calls are admitted by `admission` and measured by `meter`.
+    /// Calls are admitted by `admission`, measured by `meter` and, while they run, counted in `in_flight`.
     #[must_use]
-    pub fn new(meter: Arc<EnergyMeter>, admission: Admission) -> Self {
-        Self { meter, admission, in_flight: AtomicUsize::new(0) }
-    }
-
-    /// How many calls run now.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn new(meter: Arc<EnergyMeter>, admission: Admission, in_flight: IntGauge) -> Self {
+        Self { meter, admission, in_flight }
     }
 
     /// The meter that measures the calls.
@@ -111,7 +104,7 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn begin(invoker: &'a Invoker, function: &'a Function) -> Self {
-        invoker.in_flight.fetch_add(1, Ordering::Relaxed);
+        invoker.in_flight.inc();
         let call = CallId(Uuid::now_v7().as_u128());
         Self { invoker, function, call, started: Instant::now(), ended: false }
     }
@@ -133,10 +126,9 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.invoker.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.invoker.in_flight.dec();
         if !self.ended {
             self.settle_later(Outcome::Cancelled, None);
         }
     }
 }
-

@@ -18,7 +18,7 @@ use nebula_metering::{
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
 
-use crate::invocation::Outcome;
+use crate::outcome::Outcome;
 
 /// The sampler has stopped when it has missed so many windows, and some more time for a machine that is overloaded.
 const STALLED_WINDOWS: u32 = 10;

@@ -53,8 +53,7 @@ pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<Ope
         }
         Choice::Auto => match Powercap::open(sysfs_root) {
             Ok(source) => Ok(opened(Box::new(source), "the machine's own energy counters answer".into())),
-            Err(error) => Ok(opened(model()?, format!("no energy counters: {}", crate::telemetry::chain(&error)))),
+            Err(error) => Ok(opened(model()?, format!("no energy counters: {}", crate::causes::chain(&error)))),
         },
     }
 }
-

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wasmtime::{Store, Trap, Val};
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use super::capture::{Capture, OutputFull};
 use super::completion::{Completion, Ending};
-use super::limiter::Limiter;
+use super::engine::TABLE_ELEMENTS_MAX;
+use super::guest::{Guest, Limiter};
 use super::numeric;
 use super::program::{Entry, Program};
 
@@ -58,12 +58,6 @@ impl Default for Stdio {
     fn default() -> Self {
         Self::Captured(Bytes::new())
     }
-}
-
-/// What belongs to one instance.
-pub(super) struct Guest {
-    pub(super) wasi: WasiP1Ctx,
-    limiter: Limiter,
 }
 
 impl Program {
@@ -133,7 +127,7 @@ impl Program {
         for Directory { host, guest } in &invocation.directories {
             wasi.preopened_dir(host, guest, FsPerms::ReadWrite)?;
         }
-        let limiter = Limiter::new(self.runtime.limits.memory, self.runtime.table_elements_max());
+        let limiter = Limiter::new(self.runtime.limits.memory, TABLE_ELEMENTS_MAX);
         Ok(Guest { wasi: wasi.build_p1(), limiter })
     }
 

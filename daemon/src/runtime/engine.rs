@@ -7,8 +7,8 @@ use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 use wasmtime_wasi::p1;
 
-use super::call::Guest;
 use super::epoch::EpochClock;
+use super::guest::Guest;
 
 /// Linear memory that a pooled slot keeps between two calls, rewritten instead of returned to the kernel. Most calls
 /// touch less; with it and `PAGEMAP_SCAN` a fresh instance costs about a third of what it costs without.
@@ -20,7 +20,7 @@ const STACK_KEEP_RESIDENT: usize = 16 << 10;
 
 /// Elements in one table. Rust and C modules have one for each function whose address is taken; a Go module of
 /// 2.5 MB has about 7,000.
-const TABLE_ELEMENTS_MAX: usize = 100_000;
+pub(super) const TABLE_ELEMENTS_MAX: usize = 100_000;
 
 /// Tables in one module. Toolchains make one; reference types allow more.
 const TABLES_MAX: u32 = 4;
@@ -98,10 +98,6 @@ impl Runtime {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    pub(super) fn table_elements_max(&self) -> usize {
-        TABLE_ELEMENTS_MAX
     }
 }
 

@@ -6,9 +6,9 @@ mod capture;
 mod completion;
 mod engine;
 mod epoch;
+mod guest;
 mod numeric;
 mod program;
-mod limiter;
 
 pub use call::{Directory, Invocation, Stdio};
 pub use completion::{Completion, Ending};

@@ -3,8 +3,8 @@
 use thiserror::Error;
 use wasmtime::{CodeBuilder, CodeHint, InstancePre, Module};
 
-use super::call::Guest;
 use super::engine::Runtime;
+use super::guest::Guest;
 use super::numeric::{self, Signature};
 
 /// The export that every WASI command starts with.

@@ -9,9 +9,8 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts};
 
-use super::metrics::OTHER;
-use crate::functions::Registry;
-use crate::invocation::Invoker;
+use super::metrics::Labels;
+use crate::meter::EnergyMeter;
 
 /// Name, help and labels of a metric.
 struct Family {
@@ -62,9 +61,6 @@ const METER_CPU: Family = Family {
     help: "CPU time of the thread that reads the energy source and keeps the accounts.",
     labels: &[],
 };
-const IN_FLIGHT: Family =
-    Family { name: "nebula_in_flight_invocations", help: "Calls that run now.", labels: &[] };
-const FUNCTIONS: Family = Family { name: "nebula_functions", help: "Functions that can be called.", labels: &[] };
 const DROPPED: Family = Family {
     name: "nebula_postings_dropped_total",
     help: "Slices and ends of calls that found the queue to the meter full. Their energy went to the account runtime.",
@@ -73,21 +69,16 @@ const DROPPED: Family = Family {
 
 /// Collects the energy of everything.
 pub struct EnergyCollector {
-    invoker: Arc<Invoker>,
-    registry: Arc<Registry>,
+    meter: Arc<EnergyMeter>,
+    labels: Arc<Labels>,
     reason: String,
 }
 
 impl EnergyCollector {
-    /// Collects from the meter of `invoker`, whose source was chosen for `reason`.
+    /// Collects from `meter`, whose source was chosen for `reason`.
     #[must_use]
-    pub fn new(invoker: Arc<Invoker>, registry: Arc<Registry>, reason: String) -> Self {
-        Self { invoker, registry, reason }
-    }
-
-    fn label(&self, index: usize) -> &str {
-        let id = u32::try_from(index).ok().map(FunctionId);
-        id.and_then(|id| self.registry.by_id(id)).map_or(OTHER, |function| &function.metrics.label)
+    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, reason: String) -> Self {
+        Self { meter, labels, reason }
     }
 }
 
@@ -104,9 +95,8 @@ impl Collector for EnergyCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let meter = self.invoker.meter();
-        let snapshot = meter.snapshot();
-        let source = meter.calibration().source;
+        let snapshot = self.meter.snapshot();
+        let source = self.meter.calibration().source;
         let kind = source.as_str();
         let (mut functions, mut accounts, mut zones, mut observed) =
             (Sums::new(), Sums::new(), Sums::new(), Sums::new());
@@ -127,14 +117,15 @@ impl Collector for EnergyCollector {
             ] {
                 add(&mut accounts, [name, &domain, kind], energy);
             }
-            for (index, energy) in account.functions.iter().enumerate() {
-                add(&mut functions, [self.label(index), &domain, "active", kind], energy.active);
-                add(&mut functions, [self.label(index), &domain, "base", kind], energy.base);
+            for (id, energy) in (0..).map(FunctionId).zip(&account.functions) {
+                let label = self.labels.of(id);
+                add(&mut functions, [&label, &domain, "active", kind], energy.active);
+                add(&mut functions, [&label, &domain, "base", kind], energy.base);
             }
         }
-        let mut cpu = BTreeMap::<&str, Duration>::new();
+        let mut cpu = BTreeMap::<Arc<str>, Duration>::new();
         for (function, time) in &snapshot.function_cpu {
-            *cpu.entry(self.label(function.0 as usize)).or_default() += *time;
+            *cpu.entry(self.labels.of(*function)).or_default() += *time;
         }
         let measured = if source.is_measured() { "true" } else { "false" };
         let gaps = snapshot.gaps.iter().map(|(reason, time)| ([reason.as_str()], time.as_secs_f64()));
@@ -143,14 +134,12 @@ impl Collector for EnergyCollector {
             counters(&ACCOUNT_ENERGY, joules(&accounts)),
             counters(&ZONE_ENERGY, joules(&zones)),
             counters(&OBSERVED_ENERGY, joules(&observed)),
-            counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([*label], time.as_secs_f64()))),
+            counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
             gauge(&SOURCE_INFO, [kind, measured, &self.reason], 1.0),
-            gauge(&WINDOW, [], meter.window().as_secs_f64()),
+            gauge(&WINDOW, [], self.meter.window().as_secs_f64()),
             counters(&GAPS, gaps),
             counters(&METER_CPU, [([], snapshot.sampler_cpu.as_secs_f64())]),
             counters(&DROPPED, [([], snapshot.postings_dropped as f64)]),
-            gauge(&IN_FLIGHT, [], self.invoker.in_flight() as f64),
-            gauge(&FUNCTIONS, [], self.registry.len() as f64),
         ]
         .into_iter()
         .flatten()

@@ -3,7 +3,10 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +23,15 @@ pub struct LogLevel(pub LevelFilter);
 
 /// Starts logging. A second start in the same process changes nothing.
 pub fn start_logging(format: LogFormat, level: LogLevel) {
-    let builder = fmt().with_writer(std::io::stderr).with_max_level(level.0).with_target(false);
-    let builder = builder.with_ansi(std::io::stderr().is_terminal());
-    // It fails only where logging was started before.
-    let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_target(true).try_init(),
+    // Other crates speak only of trouble, unless more was asked for: wasmtime-wasi opens a span at level info for every
+    // call of a guest into the host, which costs a tenth of a short call.
+    let others = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::WARN) };
+    let wanted = Targets::new().with_target("nebula", level.0).with_default(others);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    // It fails only where logging was started before.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
 }

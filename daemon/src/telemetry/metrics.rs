@@ -1,18 +1,17 @@
 //! The metrics of calls. Every name and label value comes from a closed set, or is bounded.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nebula_metering::Settled;
+use nebula_metering::{FunctionId, Settled};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use crate::functions::FunctionName;
-use crate::invocation::Outcome;
 use crate::meter::CallEnd;
+use crate::outcome::Outcome;
 
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
@@ -38,13 +37,13 @@ pub struct Metrics {
     cold_starts: IntCounterVec,
     energy: HistogramVec,
     estimate_ratio: Histogram,
-    labels: Labels,
+    functions: IntGauge,
+    in_flight: IntGauge,
+    labels: Arc<Labels>,
 }
 
 /// Handles to the metrics of one function, so that no call looks anything up.
 pub struct FunctionMetrics {
-    /// The value of its label `function`.
-    pub label: Box<str>,
     outcomes: [IntCounter; Outcome::ALL.len()],
     duration: Histogram,
     startup: Histogram,
@@ -52,10 +51,10 @@ pub struct FunctionMetrics {
     energy: Histogram,
 }
 
-/// Bounds how many functions have a label of their own.
-struct Labels {
+/// The label of each function. Only so many functions have one of their own.
+pub struct Labels {
     max: usize,
-    given: Mutex<usize>,
+    given: Mutex<BTreeMap<FunctionId, Arc<str>>>,
 }
 
 impl Metrics {
@@ -106,8 +105,25 @@ impl Metrics {
         );
         let estimate_ratio = Histogram::with_opts(ratio.buckets(RATIO_BUCKETS.to_vec()))?;
         register(Box::new(estimate_ratio.clone()))?;
-        let labels = Labels { max: functions_max, given: Mutex::new(0) };
-        Ok(Self { registry, invocations, durations, startups, cold_starts, energy, estimate_ratio, labels })
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            register(Box::new(gauge.clone())).map(|()| gauge)
+        };
+        let functions = gauge("nebula_functions", "Functions that can be called.")?;
+        let in_flight = gauge("nebula_in_flight_invocations", "Calls that run now.")?;
+        let labels = Arc::new(Labels { max: functions_max, given: Mutex::default() });
+        Ok(Self {
+            registry,
+            invocations,
+            durations,
+            startups,
+            cold_starts,
+            energy,
+            estimate_ratio,
+            functions,
+            in_flight,
+            labels,
+        })
     }
 
     /// Adds metrics that are collected when asked for.
@@ -120,8 +136,9 @@ impl Metrics {
 
     /// The metrics of a new function.
     #[must_use]
-    pub fn function(&self, name: &FunctionName) -> FunctionMetrics {
-        let label: Box<str> = self.labels.give(name).into();
+    pub fn function(&self, id: FunctionId, name: &str) -> FunctionMetrics {
+        self.functions.inc();
+        let label = self.labels.give(id, name);
         let outcome = |outcome: Outcome| self.invocations.with_label_values(&[&*label, outcome.as_str()]);
         FunctionMetrics {
             outcomes: Outcome::ALL.map(outcome),
@@ -129,8 +146,17 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
-            label,
         }
+    }
+
+    /// How many calls run now.
+    pub fn in_flight(&self) -> &IntGauge {
+        &self.in_flight
+    }
+
+    /// The label of each function.
+    pub fn labels(&self) -> &Arc<Labels> {
+        &self.labels
     }
 
     /// Takes in a settled call of the function that `metrics` belong to.
@@ -171,13 +197,18 @@ impl FunctionMetrics {
 }
 
 impl Labels {
-    fn give<'a>(&self, name: &'a FunctionName) -> &'a str {
+    /// The label of this function.
+    #[must_use]
+    pub fn of(&self, function: FunctionId) -> Arc<str> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.get(&function).cloned().unwrap_or_else(|| OTHER.into())
+    }
+
+    fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        if *given >= self.max {
-            return OTHER;
-        }
-        *given += 1;
-        name.as_str()
+        let label: Arc<str> = if given.len() < self.max { name.into() } else { return OTHER.into() };
+        given.insert(function, label.clone());
+        label
     }
 }
 
@@ -188,7 +219,10 @@ mod tests {
     #[test]
     fn functions_beyond_the_cap_share_a_label() {
         let metrics = Metrics::new(2).unwrap();
-        let label = |name: &str| metrics.function(&name.parse().unwrap()).label;
-        assert_eq!(["a", "b", "c", "d"].map(label), ["a", "b", OTHER, OTHER].map(Box::from));
+        for (id, name) in (0..).map(FunctionId).zip(["a", "b", "c", "d"]) {
+            let _ = metrics.function(id, name);
+        }
+        let labels = [0, 1, 2, 3].map(|id| metrics.labels().of(FunctionId(id)));
+        assert_eq!(labels.each_ref().map(AsRef::as_ref), ["a", "b", OTHER, OTHER]);
     }
 }

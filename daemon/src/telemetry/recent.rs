@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use nebula_metering::{FunctionEnergy, Settled};
 use uuid::Uuid;
 
-use crate::invocation::Outcome;
 use crate::meter::CallEnd;
+use crate::outcome::Outcome;
 
 /// A settled call.
 #[derive(Clone, Debug)]

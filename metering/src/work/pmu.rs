@@ -43,11 +43,7 @@ impl ThreadCounters {
         Self::open_events(Hardware::INSTRUCTIONS, Hardware::CPU_CYCLES, Hardware::CACHE_MISSES)
     }
 
-    fn open_events(
-        instructions: impl Event,
-        cycles: impl Event,
-        cache_misses: impl Event,
-    ) -> io::Result<Self> {
+    fn open_events(instructions: impl Event, cycles: impl Event, cache_misses: impl Event) -> io::Result<Self> {
         let mut group = Group::new()?;
         let instructions = group.add(&Builder::new(instructions))?;
         let cycles = group.add(&Builder::new(cycles))?;
@@ -101,6 +97,7 @@ fn scaled(from: &Reading, to: &Reading) -> Events {
 mod tests {
     use super::*;
     use perf_event::events::Software;
+    use std::io::Write;
 
     #[test]
     fn a_group_counts_what_its_thread_does() {
@@ -109,7 +106,11 @@ mod tests {
             ThreadCounters::open_events(Software::TASK_CLOCK, Software::CONTEXT_SWITCHES, Software::PAGE_FAULTS);
         let mut counters = match opened {
             Ok(counters) => counters,
-            Err(error) => return println!("SKIPPED: perf events are not allowed here: {error}"),
+            Err(error) => {
+                // Not `println!`, which is shown for failing tests alone.
+                let _ = writeln!(io::stderr(), "SKIPPED: perf events are not allowed here: {error}");
+                return;
+            }
         };
         let before = counters.read().unwrap();
         let touched: Vec<u8> = vec![1; 8 << 20];

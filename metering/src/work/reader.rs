@@ -9,7 +9,7 @@ use super::{Events, Work};
 
 thread_local! {
     /// Opened at the thread's first reading, closed with the thread. `None` where opening failed.
-    static COUNTERS: RefCell<Option<Option<ThreadCounters>>> = const { RefCell::new(None) };
+    static COUNTERS: RefCell<Option<ThreadCounters>> = RefCell::new(ThreadCounters::open().ok());
 }
 
 /// Which work counters are read: the thread's CPU clock always, hardware events where the machine has them.
@@ -49,8 +49,5 @@ impl WorkReader {
 }
 
 fn thread_events() -> Option<Events> {
-    COUNTERS.with_borrow_mut(|counters| {
-        let counters = counters.get_or_insert_with(|| ThreadCounters::open().ok());
-        counters.as_mut().and_then(|counters| counters.read().ok())
-    })
+    COUNTERS.with_borrow_mut(|counters| counters.as_mut().and_then(|counters| counters.read().ok()))
 }

@@ -41,7 +41,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{Obstacle, OpenError, Problem};
-pub use survey::{ClassState, Survey, SurveyedZone, survey};
+pub use survey::{Survey, SurveyedZone, survey};
+pub use walk::ClassState;
 
 use counter_file::CounterFile;
 use discover::{Counter, FoundZone, discover};

@@ -1,40 +1,13 @@
 //! What is there, for people: the same search as for reading, with nothing left out and no counter required.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::discover::discover;
 use super::error::Obstacle;
 use super::mirror::same_register;
+use super::walk::ClassState;
 use crate::zone::Zone;
-
-/// What became of the powercap class as a whole.
-#[derive(Debug)]
-pub enum ClassState {
-    /// There are RAPL zones. Whether they can be read is another question.
-    Present,
-    /// There is a class without a RAPL zone.
-    Empty,
-    /// There is no class.
-    Missing,
-    /// A container runtime hides what the class leads to.
-    Masked,
-    /// The class cannot be listed.
-    Unlisted(io::Error),
-}
-
-impl fmt::Display for ClassState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Present => f.write_str("there"),
-            Self::Empty => f.write_str("there, without a RAPL zone"),
-            Self::Missing => f.write_str("missing"),
-            Self::Masked => f.write_str("masked by the container runtime"),
-            Self::Unlisted(error) => write!(f, "cannot be listed: {error}"),
-        }
-    }
-}
 
 /// One zone, and whether its counter can be read.
 #[derive(Debug)]

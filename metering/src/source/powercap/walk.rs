@@ -3,12 +3,39 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::survey::ClassState;
 use super::zone_id::{ZoneId, parse_control, parse_zone_id};
+
+/// What became of the powercap class as a whole.
+#[derive(Debug)]
+pub enum ClassState {
+    /// There are RAPL zones. Whether they can be read is another question.
+    Present,
+    /// There is a class without a RAPL zone.
+    Empty,
+    /// There is no class.
+    Missing,
+    /// A container runtime hides what the class leads to.
+    Masked,
+    /// The class cannot be listed.
+    Unlisted(io::Error),
+}
+
+impl fmt::Display for ClassState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Present => f.write_str("there"),
+            Self::Empty => f.write_str("there, without a RAPL zone"),
+            Self::Missing => f.write_str("missing"),
+            Self::Masked => f.write_str("masked by the container runtime"),
+            Self::Unlisted(error) => write!(f, "cannot be listed: {error}"),
+        }
+    }
+}
 
 /// Zones that are looked at. The largest machines have some 32 packages with 3 zones each, shown by two drivers.
 const ZONES_MAX: usize = 1024;

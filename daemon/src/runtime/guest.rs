@@ -1,8 +1,17 @@
-//! Refuses a guest more memory than it may have, and remembers that it did.
+//! What belongs to one instance: its WASI context, and the bounds of its memory.
 
 use wasmtime::ResourceLimiter;
+use wasmtime_wasi::p1::WasiP1Ctx;
 
-/// Bounds of one instance.
+/// What belongs to one instance.
+pub struct Guest {
+    /// What it can see of the host.
+    pub wasi: WasiP1Ctx,
+    /// What it may have.
+    pub limiter: Limiter,
+}
+
+/// Refuses an instance more memory than it may have, and remembers that it did.
 #[derive(Clone, Copy, Debug)]
 pub struct Limiter {
     memory_max: usize,

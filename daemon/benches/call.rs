@@ -1,0 +1,65 @@
+//! Microseconds of one call in process, without HTTP: a fresh instance of a sample, with and without the bracket.
+
+#![allow(clippy::expect_used, missing_docs, reason = "a benchmark ends where something is wrong, and has no readers")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use nebula::functions::SAMPLES;
+use nebula::meter::{CallEnd, Choice, EnergyMeter, Settings, open_source};
+use nebula::runtime::{Invocation, Limits, Pool, Program, Runtime, Stdio};
+use nebula_metering::source::SourceKind;
+use nebula_metering::work::reader::WorkReader;
+use nebula_metering::{Bracket, CallId, FunctionId, PostBox, Tally};
+
+const LIMITS: Limits = Limits { wall: Duration::from_secs(30), memory: 128 << 20, stdout: 4 << 20, stderr: 64 << 10 };
+
+fn invocation(name: &str) -> Invocation {
+    Invocation { arguments: vec![name.into()], stdio: Stdio::Captured("10".into()), ..Invocation::default() }
+}
+
+fn calls(criterion: &mut Criterion) {
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let pooled = Runtime::new(LIMITS, Pool::Slots(256), Duration::from_millis(5)).expect("an engine");
+    let on_demand = Runtime::new(LIMITS, Pool::OnDemand, Duration::from_millis(5)).expect("an engine");
+    let program = |runtime: &Runtime, name: &str| {
+        let sample = SAMPLES.iter().find(|sample| sample.name == name).expect("a sample");
+        Program::compile(runtime, sample.wasm).expect("a sample that compiles")
+    };
+    let mut group = criterion.benchmark_group("fresh instance");
+    for name in ["hello-world", "fibonacci"] {
+        let program = program(&pooled, name);
+        group.bench_function(name, |bench| {
+            bench.iter(|| executor.block_on(program.call(invocation(name))));
+        });
+    }
+    let demand = program(&on_demand, "hello-world");
+    group.bench_function("hello-world, without the pool", |bench| {
+        bench.iter(|| executor.block_on(demand.call(invocation("hello-world"))));
+    });
+    let source = open_source(Choice::Only(SourceKind::Model), "/sys".as_ref(), "/proc".as_ref()).expect("a model");
+    let settings = Settings { window: Duration::from_millis(100), postings: 1 << 14, calls: 1 << 10, workers: 1 };
+    let meter = EnergyMeter::new(source, settings);
+    let hello = program(&pooled, "hello-world");
+    group.bench_function("hello-world, bracketed", |bench| {
+        bench
+            .iter(|| executor.block_on(meter.bracket(CallId(1), FunctionId(0), hello.call(invocation("hello-world")))));
+    });
+    group.finish();
+
+    let posts: Arc<PostBox<CallEnd>> = Arc::new(PostBox::new(1, 1 << 14));
+    let reader = WorkReader::cpu_time_only();
+    let bracket = || Bracket::new(std::future::ready(()), Tally::new(CallId(1), FunctionId(0), reader, posts.clone()));
+    criterion.bench_function("empty bracket", |bench| {
+        bench.iter(|| {
+            let done = executor.block_on(bracket());
+            posts.collect(drop);
+            done
+        });
+    });
+    criterion.bench_function("no bracket", |bench| bench.iter(|| executor.block_on(std::future::ready(()))));
+}
+
+criterion_group!(benches, calls);
+criterion_main!(benches);

@@ -1,0 +1,261 @@
+//! Talks to a daemon: one request on a connection of its own.
+
+mod upload;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use upload::attach;
+
+/// Longest time to find the host and connect: a second is much, even across the world.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Largest answer. The envelope of a call grows with its output, of which a daemon allows 4 MiB unless told otherwise
+/// and which JSON makes at most six times longer.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+const PORT_HTTP: u16 = 80;
+
+const PROGRAM: &str = concat!("nebula/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    #[error("`{0}` is no address of a daemon: it has the form http://HOST[:PORT], and nothing after that")]
+    ParseUrl(String),
+    #[error("`{0}`: only http:// is spoken, not https://; where there is TLS, go through a proxy or a tunnel")]
+    Tls(String),
+    #[error("no daemon answers at {0}; start one with `nebula serve`, or name another with --daemon")]
+    Refused(String),
+    #[error("cannot connect to {url}; name another daemon with --daemon")]
+    Connect { url: String, source: std::io::Error },
+    #[error("cannot connect to {url} within {CONNECT_TIME_MAX:?}; name another daemon with --daemon")]
+    ConnectTimedOut { url: String },
+    #[error("no answer came from {url} within {time_max:?}")]
+    AnswerTimedOut { url: String, time_max: Duration },
+    #[error("the connection to {url} broke off before the answer was complete")]
+    Exchange { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the answer of {url} has more than {ANSWER_BYTES_MAX} bytes")]
+    AnswerTooLarge { url: String },
+    #[error("what answers at {url} is no nebula daemon (status {status}); name one with --daemon")]
+    Foreign { url: String, status: StatusCode },
+    #[error("{0}")]
+    Refusal(Refusal),
+    #[error("cannot start the client")]
+    Start(#[source] std::io::Error),
+}
+
+/// What a daemon says when it does not do what it was asked. Source: RFC 9457.
+#[derive(Clone, Debug, Deserialize, Error)]
+#[error("{title}: {detail}")]
+pub struct Refusal {
+    title: String,
+    detail: String,
+}
+
+/// A daemon's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    authority: String,
+    host: String,
+    port: u16,
+}
+
+/// A daemon's answer, whatever it is.
+#[derive(Debug)]
+pub struct Answer {
+    url: String,
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl Client {
+    /// A client of the daemon at `url`.
+    ///
+    /// # Errors
+    /// When it is not of the form `http://HOST[:PORT]`.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let wrong = || ClientError::ParseUrl(url.into());
+        let parsed: Uri = url.parse().map_err(|_| wrong())?;
+        let authority = match (parsed.scheme_str(), parsed.authority()) {
+            (Some("http"), Some(authority)) => authority,
+            (Some("https"), _) => return Err(ClientError::Tls(url.into())),
+            _ => return Err(wrong()),
+        };
+        if parsed.path() != "/" || parsed.query().is_some() {
+            return Err(wrong());
+        }
+        let port = port(authority).ok_or_else(wrong)?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        Ok(Self { authority: authority.as_str().into(), host: host.into(), port })
+    }
+
+    /// Asks for what is at `path`, and waits no longer than `time_max`.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn get(&self, path: &str, time_max: Duration) -> Result<Answer, ClientError> {
+        self.exchange(Method::GET, path, Bytes::new(), time_max)
+    }
+
+    /// Sends `body` to `path` and waits for as long as it takes: how long that may be is for the daemon to say.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, ClientError> {
+        self.exchange(Method::POST, path, body.into(), Duration::MAX)
+    }
+
+    fn exchange(&self, method: Method, path: &str, body: Bytes, time_max: Duration) -> Result<Answer, ClientError> {
+        let executor =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Start)?;
+        let answer = executor.block_on(async {
+            let stream = self.connect().await?;
+            let timed_out = |_| ClientError::AnswerTimedOut { url: self.url(), time_max };
+            tokio::time::timeout(time_max, self.ask(stream, method, path, body)).await.map_err(timed_out)?
+        });
+        // A thread that still waits for the name of a host would keep us.
+        executor.shutdown_background();
+        answer
+    }
+
+    async fn connect(&self) -> Result<TcpStream, ClientError> {
+        let connecting = TcpStream::connect((&*self.host, self.port));
+        match tokio::time::timeout(CONNECT_TIME_MAX, connecting).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                Err(ClientError::Refused(self.url()))
+            }
+            Ok(Err(source)) => Err(ClientError::Connect { url: self.url(), source }),
+            Err(_) => Err(ClientError::ConnectTimedOut { url: self.url() }),
+        }
+    }
+
+    async fn ask(&self, stream: TcpStream, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let broken = |source| ClientError::Exchange { url: self.url(), source };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(USER_AGENT, PROGRAM)
+            .header(ACCEPT, "application/json, application/problem+json")
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(())
+            .map_err(|error| broken(error.into()))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
+        // What becomes of the connection, its answer tells.
+        tokio::spawn(async { drop(connection.await) });
+        let response = sender.send_request(attach(request, body)).await.map_err(|error| broken(error.into()))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { ClientError::AnswerTooLarge { url: self.url() } } else { broken(error) }
+        })?;
+        Ok(Answer { url: self.url(), status, body: body.to_bytes() })
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+}
+
+/// The port, or `None` if it is none, or if there is more than host and port.
+fn port(authority: &Authority) -> Option<u16> {
+    match authority.as_str().strip_prefix(authority.host())? {
+        "" => Some(PORT_HTTP),
+        rest => rest.strip_prefix(':')?.parse().ok(),
+    }
+}
+
+impl Answer {
+    /// Whether the daemon did as it was asked.
+    pub fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// The answer as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What the answer says.
+    ///
+    /// # Errors
+    /// When no daemon of ours would say that.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        let foreign = |_| ClientError::Foreign { url: self.url.clone(), status: self.status };
+        serde_json::from_slice(&self.body).map_err(foreign)
+    }
+
+    /// What the answer says, provided that the daemon did as it was asked.
+    ///
+    /// # Errors
+    /// What it says if it did not.
+    pub fn expect<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        if self.is_success() { self.parse() } else { Err(ClientError::Refusal(self.parse()?)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_a_host_and_a_port() {
+        for (url, host, port) in [
+            ("http://127.0.0.1:8080", "127.0.0.1", 8080),
+            ("http://localhost/", "localhost", 80),
+            ("HTTP://[::1]:9000", "::1", 9000),
+        ] {
+            let client = Client::new(url).unwrap();
+            assert_eq!((&*client.host, client.port), (host, port), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_form_of_one() {
+        for url in [
+            "",
+            "localhost",
+            "localhost:8080",
+            "ftp://a",
+            "http://",
+            "http://a:99999",
+            "http://a:",
+            "http://me:secret@a",
+            "http://a/path",
+            "http://a/?x=y",
+            "http://a b",
+        ] {
+            let error = Client::new(url).unwrap_err().to_string();
+            assert!(error.contains("http://HOST[:PORT]"), "{url}: {error}");
+        }
+        assert!(matches!(Client::new("https://a"), Err(ClientError::Tls(_))));
+    }
+
+    #[test]
+    fn an_answer_that_no_daemon_gives_is_told_from_a_refusal() {
+        let answer = |status, body: &'static str| Answer {
+            url: "http://a".into(),
+            status,
+            body: Bytes::from_static(body.as_bytes()),
+        };
+        let page = answer(StatusCode::NOT_FOUND, "<html>").expect::<serde_json::Value>();
+        assert!(matches!(page, Err(ClientError::Foreign { .. })));
+        let text = answer(StatusCode::OK, "hello").expect::<serde_json::Value>();
+        assert!(matches!(text, Err(ClientError::Foreign { .. })));
+        let busy = r#"{"title":"Too many calls","detail":"try again later","status":503}"#;
+        let busy = answer(StatusCode::SERVICE_UNAVAILABLE, busy).expect::<serde_json::Value>();
+        assert_eq!(busy.unwrap_err().to_string(), "Too many calls: try again later");
+    }
+}

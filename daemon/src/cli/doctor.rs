@@ -1,2 +1,0 @@
-//! `nebula doctor`.
-pub fn doctor(_: &clap::ArgMatches) -> super::Result { unimplemented!() }

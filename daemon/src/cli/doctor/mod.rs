@@ -1,0 +1,88 @@
+//! `nebula doctor`: what this machine can measure, what is missing, and what would mend it.
+
+mod finding;
+mod powercap;
+mod work;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use nebula_metering::source::Source;
+use nebula_metering::source::model::Model;
+use nebula_metering::source::model::cpu::{Processor, Signature, parse_cpuinfo};
+use nebula_metering::source::powercap::survey;
+
+use super::stdout::print;
+use super::{EXIT_FAILURE, Failure};
+use crate::causes::chain;
+use crate::config::{Config, Layers};
+use crate::meter::{Choice, open_source};
+use finding::{Finding, Status, report};
+
+/// What to do where `/proc` does not show what Linux shows there.
+const NO_PROCFS: &str = "mount procfs, or name another place with --procfs-root";
+
+/// Looks at everything, tells it, and exits with 0 if there is a source that measures.
+pub fn doctor(matches: &ArgMatches) -> super::Result {
+    let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &BTreeMap::new(), &mut Vec::new());
+    let Config { sysfs_root, procfs_root, .. } = Config::check(&layers, Vec::new()).map_err(Failure::usage)?;
+
+    let cpuinfo = std::fs::read(procfs_root.join("cpuinfo")).unwrap_or_default();
+    let processor = parse_cpuinfo(&String::from_utf8_lossy(&cpuinfo));
+    let (auto, is_measured) = auto(&sysfs_root, &procfs_root);
+    let findings = [
+        powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
+        model(&procfs_root),
+        work::counters(&procfs_root, &processor),
+        work::clock(&procfs_root),
+        auto,
+    ];
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    print(report(&findings, colours).as_bytes())?;
+    Ok(if is_measured { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
+}
+
+fn model(procfs_root: &Path) -> Finding {
+    match Model::open(procfs_root) {
+        Ok(model) => {
+            let fact = model.describe();
+            Finding::new(Status::Ok, "model", fact.strip_prefix("model of ").unwrap_or(&fact))
+        }
+        Err(error) => Finding::new(Status::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
+    }
+}
+
+/// What `--source auto` comes to, and whether that measures.
+fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
+    match open_source(Choice::Auto, sysfs_root, procfs_root) {
+        Ok(opened) => {
+            let kind = opened.source.kind();
+            let fact = format!("chooses `{kind}`: {}", opened.reason);
+            (Finding::new(Status::Ok, "--source auto", fact), kind.is_measured())
+        }
+        Err(error) => (Finding::new(Status::Missing, "--source auto", chain(&error)), false),
+    }
+}
+
+/// Whether a processor may have RAPL: whatever is not known to be of another architecture.
+fn is_x86(processor: &Processor) -> bool {
+    match &processor.signature {
+        Some(Signature::X86 { .. }) => true,
+        Some(Signature::Arm { .. }) => false,
+        None => cfg!(any(target_arch = "x86_64", target_arch = "x86")),
+    }
+}
+
+/// The path of this program, as a shell takes it.
+fn program() -> String {
+    let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+    match std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()) {
+        Some(path) if plain(&path) => path,
+        Some(path) => format!("'{}'", path.replace('\'', r"'\''")),
+        None => r#""$(command -v nebula)""#.into(),
+    }
+}

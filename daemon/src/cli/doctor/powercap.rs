@@ -1,0 +1,228 @@
+//! The powercap zones, and how to come by them.
+
+use std::path::Path;
+
+use nebula_metering::Zone;
+use nebula_metering::source::model::cpu::Processor;
+use nebula_metering::source::powercap::{ClassState, Obstacle, Survey, SurveyedZone};
+
+use super::finding::{Finding, Status};
+use super::{is_x86, program};
+use crate::causes::chain;
+
+const ITEM: &str = "powercap";
+
+/// What a survey of the zones below `sysfs_root` comes to.
+pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Finding {
+    let looked_in = survey.looked_in.display();
+    match &survey.class {
+        ClassState::Present => present(survey),
+        ClassState::Missing => Finding::new(Status::Missing, ITEM, format!("there is no `{looked_in}`"))
+            .with_remedies(without_zones(sysfs_root, processor)),
+        ClassState::Empty => Finding::new(Status::Missing, ITEM, format!("`{looked_in}` has no RAPL zone"))
+            .with_remedies(without_zones(sysfs_root, processor)),
+        ClassState::Masked => {
+            let fact = format!("a container runtime hides what `{looked_in}` leads to");
+            let mut finding = Finding::new(Status::Masked, ITEM, fact).with_remedies(masked());
+            finding.parts = survey.zones.iter().map(part).collect();
+            finding
+        }
+        ClassState::Unlisted(error) => {
+            let forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
+            let status = if forbidden { Status::Forbidden } else { Status::Broken };
+            Finding::new(status, ITEM, format!("`{looked_in}` cannot be listed: {error}")).with_remedy(
+                "an ordinary machine lets everyone list it: look for the sandbox or the security module that forbids it",
+            )
+        }
+    }
+}
+
+/// Zones are there: each is a part, and each kind of obstacle has its remedies once.
+fn present(survey: &Survey) -> Finding {
+    let added = |zone: &&SurveyedZone| zone.zone.as_ref().is_some_and(Zone::is_additive);
+    let lost = |zone: &&SurveyedZone| zone.obstacle.as_ref().is_some_and(|obstacle| !obstacle.is_repetition());
+    // A zone without a name might have been a package.
+    let decisive = |zone: &&SurveyedZone| lost(zone) && zone.zone.as_ref().is_none_or(Zone::is_additive);
+    let readable = survey.zones.iter().filter(added).filter(|zone| zone.obstacle.is_none()).count();
+    let status = match (readable, survey.zones.iter().find(decisive)) {
+        (1.., _) => Status::Ok,
+        (0, Some(zone)) => status(zone),
+        (0, None) => Status::Missing,
+    };
+    let looked_in = survey.looked_in.display();
+    let fact = match status {
+        Status::Ok if readable == 1 => format!("`{looked_in}`: 1 zone is measured and added"),
+        Status::Ok => format!("`{looked_in}`: {readable} zones are measured and added"),
+        Status::Missing => format!("`{looked_in}`: no zone is a package or memory, and others may not be added up"),
+        _ => format!("`{looked_in}`: no package and no memory can be read"),
+    };
+    let mut finding = Finding::new(status, ITEM, fact);
+    finding.parts = survey.zones.iter().map(part).collect();
+    let obstacles: Vec<_> = survey.zones.iter().filter(lost).filter_map(|zone| zone.obstacle.as_ref()).collect();
+    let any = |kind: fn(&Obstacle) -> bool| obstacles.iter().any(|obstacle| kind(obstacle));
+    if any(|obstacle| matches!(obstacle, Obstacle::Forbidden { .. })) {
+        finding.remedies.extend(forbidden());
+    }
+    if any(|obstacle| matches!(obstacle, Obstacle::Masked)) {
+        finding.remedies.extend(masked());
+    }
+    if any(|obstacle| matches!(obstacle, Obstacle::Read { .. } | Obstacle::ParseCounter { .. })) {
+        finding.remedies.push("the kernel's log may tell why: sudo dmesg | grep -i rapl".into());
+    }
+    finding
+}
+
+fn status(zone: &SurveyedZone) -> Status {
+    match &zone.obstacle {
+        None => Status::Ok,
+        Some(obstacle) if obstacle.is_repetition() => Status::Ok,
+        Some(Obstacle::Masked) => Status::Masked,
+        Some(Obstacle::Missing { .. }) => Status::Missing,
+        Some(Obstacle::Forbidden { .. }) => Status::Forbidden,
+        Some(_) => Status::Broken,
+    }
+}
+
+/// One zone, with what becomes of its energy.
+fn part(zone: &SurveyedZone) -> Finding {
+    let name = zone.zone.as_ref().map_or_else(|| "zone".to_owned(), Zone::to_string);
+    let path = zone.path.display();
+    let fact = match &zone.obstacle {
+        Some(obstacle) if obstacle.is_repetition() => format!("`{path}`: left out, {}", chain(obstacle)),
+        Some(obstacle) => format!("`{path}`: {}", chain(obstacle)),
+        None if zone.zone.as_ref().is_some_and(Zone::is_additive) => format!("`{path}`: added"),
+        None => format!("`{path}`: shown, not added"),
+    };
+    Finding::new(status(zone), name, fact)
+}
+
+/// No zone at all: the driver is missing, or there is nothing that it could drive.
+///
+/// Source: Linux `drivers/powercap/Kconfig` (`INTEL_RAPL`, for AMD's processors too) and
+/// `drivers/powercap/intel_rapl_msr.c`; QEMU `docs/specs/rapl-msr.rst`.
+fn without_zones(sysfs_root: &Path, processor: &Processor) -> Vec<String> {
+    if !sysfs_root.join("class").is_dir() {
+        return vec![format!(
+            "`{}` is no sysfs: mount it there, or name another place with --sysfs-root",
+            sysfs_root.display()
+        )];
+    }
+    if !is_x86(processor) {
+        return vec!["none known: only Intel's and AMD's processors have these counters; the model stands in".into()];
+    }
+    if processor.is_guest {
+        return vec![
+            "this is a virtual machine whose hypervisor does not pass RAPL on: run nebula on the host".into(),
+            "or let the host's QEMU (9.1 or later, Intel) pass it on: -accel kvm,rapl=true,path=SOCKET of \
+             qemu-vmsr-helper; then here: sudo modprobe intel_rapl_msr"
+                .into(),
+        ];
+    }
+    if sysfs_root.join("module/intel_rapl_msr").is_dir() {
+        return vec![
+            "the driver is loaded and found no counter that it knows: a newer kernel may know this processor".into(),
+        ];
+    }
+    vec![
+        "sudo modprobe intel_rapl_msr   (loads intel_rapl_common too; on the host, if this is a container)".into(),
+        "at every start: echo intel_rapl_msr | sudo tee /etc/modules-load.d/nebula.conf".into(),
+        "if there is no such module: a kernel built with CONFIG_POWERCAP and CONFIG_INTEL_RAPL".into(),
+    ]
+}
+
+/// Since Linux 5.10 only root may read `energy_uj`. Source: CVE-2020-8694.
+///
+/// Other users can learn secrets from the counters (PLATYPUS), so that none of these opens them to everyone.
+fn forbidden() -> Vec<String> {
+    vec![
+        format!("sudo setcap cap_dac_read_search+ep {}", program()),
+        "or as a systemd service: AmbientCapabilities=CAP_DAC_READ_SEARCH under [Service]".into(),
+        "or for a group `nebula`, at every start: echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", \
+         RUN+=\"/usr/bin/chgrp nebula /sys%p/energy_uj\", RUN+=\"/usr/bin/chmod g+r /sys%p/energy_uj\"' | sudo tee \
+         /etc/udev/rules.d/60-nebula.rules"
+            .into(),
+        "and without starting anew: sudo udevadm control --reload && sudo udevadm trigger --action=add \
+         --subsystem-match=powercap"
+            .into(),
+    ]
+}
+
+/// Source: GHSA-jq35-85cj-fj4p.
+fn masked() -> Vec<String> {
+    vec![
+        "start the container with the host's sysfs beside its own: docker run -v /sys:/host/sys:ro …".into(),
+        "and name it: --sysfs-root /host/sys, or NEBULA_SYSFS_ROOT=/host/sys".into(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use nebula_metering::Domain;
+
+    use super::*;
+
+    fn zone(domain: Domain, obstacle: Option<Obstacle>) -> SurveyedZone {
+        SurveyedZone { path: PathBuf::from("/sys/x"), zone: Some(Zone::new(domain, "0")), obstacle }
+    }
+
+    fn present_with(zones: Vec<SurveyedZone>) -> Finding {
+        present(&Survey { looked_in: PathBuf::from("/sys/class/powercap"), class: ClassState::Present, zones })
+    }
+
+    fn denied() -> Obstacle {
+        Obstacle::Forbidden { file: "energy_uj", source: io::ErrorKind::PermissionDenied.into() }
+    }
+
+    #[test]
+    fn one_readable_package_is_enough_and_what_is_lost_is_still_told() {
+        let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Dram, Some(denied()))]);
+        assert_eq!(finding.status, Status::Ok);
+        assert_eq!(finding.parts[1].status, Status::Forbidden);
+        assert!(finding.remedies[0].starts_with("sudo setcap cap_dac_read_search+ep "), "{:?}", finding.remedies);
+    }
+
+    #[test]
+    fn the_first_lost_package_says_how_it_is() {
+        let core = || zone(Domain::Core, None);
+        assert_eq!(present_with(vec![zone(Domain::Package, Some(denied())), core()]).status, Status::Forbidden);
+        assert_eq!(present_with(vec![zone(Domain::Package, Some(Obstacle::Masked))]).status, Status::Masked);
+        let text = || "n/a".to_owned();
+        let broken = present_with(vec![zone(Domain::Package, Some(Obstacle::ParseCounter { text: text() }))]);
+        assert_eq!(broken.status, Status::Broken);
+        assert!(broken.remedies[0].contains("dmesg"));
+        let neither = present_with(vec![core()]);
+        assert_eq!(neither.status, Status::Missing);
+        assert!(neither.remedies.is_empty());
+    }
+
+    #[test]
+    fn a_repetition_needs_no_remedy() {
+        let repeated = Obstacle::Duplicate { of: PathBuf::from("/sys/y") };
+        let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Package, Some(repeated))]);
+        assert_eq!(finding.status, Status::Ok);
+        assert!(finding.remedies.is_empty());
+        assert!(finding.parts[1].fact.contains("left out"));
+    }
+
+    #[test]
+    fn a_machine_without_zones_is_told_what_it_can_do() {
+        let sysfs = tempfile::tempdir().unwrap();
+        let remedy = |processor: &Processor| without_zones(sysfs.path(), processor).join("\n");
+        let bare = Processor { signature: None, ..Processor::default() };
+        assert!(remedy(&bare).contains("is no sysfs"));
+        std::fs::create_dir(sysfs.path().join("class")).unwrap();
+        let intel = super::super::parse_cpuinfo(
+            "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n",
+        );
+        assert!(remedy(&intel).contains("modprobe intel_rapl_msr"));
+        let guest = Processor { is_guest: true, ..intel.clone() };
+        assert!(remedy(&guest).contains("hypervisor"));
+        let arm = super::super::parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
+        assert!(remedy(&arm).contains("the model stands in"));
+        std::fs::create_dir_all(sysfs.path().join("module/intel_rapl_msr")).unwrap();
+        assert!(remedy(&intel).contains("newer kernel"));
+    }
+}

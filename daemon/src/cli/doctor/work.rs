@@ -1,0 +1,143 @@
+//! What tells how much work a call did: the processor's event counters, and the machine's clocks.
+
+use std::io;
+use std::path::Path;
+
+use nebula_metering::source::model::cpu::Processor;
+use nebula_metering::work::host::HostClock;
+use nebula_metering::work::reader::WorkReader;
+
+use super::finding::{Finding, Status};
+use super::{NO_PROCFS, program};
+use crate::causes::chain;
+
+/// The strictest value of `perf_event_paranoid` that lets everyone count their own threads' events in user mode, which
+/// is all that is counted here. Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`; 3 and 4 are additions of
+/// Debian and Ubuntu.
+const PARANOID_MAX: i32 = 2;
+
+/// `ENODEV`, for which the standard library has no name.
+const NO_DEVICE: i32 = 19;
+
+/// Instructions, cycles and cache misses.
+pub fn counters(procfs_root: &Path, processor: &Processor) -> Finding {
+    let paranoid = std::fs::read_to_string(procfs_root.join("sys/kernel/perf_event_paranoid"));
+    let paranoid = paranoid.ok().and_then(|text| text.trim().parse().ok());
+    let (_, error) = WorkReader::probe();
+    judge_counters(error.as_ref(), paranoid, processor.is_guest)
+}
+
+fn judge_counters(error: Option<&io::Error>, paranoid: Option<i32>, is_guest: bool) -> Finding {
+    let setting = paranoid.map_or_else(|| "is not known".to_owned(), |value| format!("is {value}"));
+    let finding = |status, what: &str| Finding::new(status, "work counters", what);
+    let Some(error) = error else {
+        return finding(Status::Ok, &format!("instructions, cycles and cache misses (perf_event_paranoid {setting})"));
+    };
+    let fact = format!("calls are measured by CPU time alone: {error} (perf_event_paranoid {setting})");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => finding(Status::Forbidden, &fact)
+            .with_remedies(forbidden(paranoid.is_some_and(|value| value <= PARANOID_MAX))),
+        io::ErrorKind::NotFound | io::ErrorKind::Unsupported => {
+            finding(Status::Missing, &fact).with_remedy(missing(is_guest))
+        }
+        _ if error.raw_os_error() == Some(NO_DEVICE) => finding(Status::Missing, &fact).with_remedy(missing(is_guest)),
+        _ => finding(Status::Broken, &fact),
+    }
+}
+
+fn missing(is_guest: bool) -> &'static str {
+    if is_guest {
+        "this virtual machine has no PMU: give it one (QEMU: -cpu host,pmu=on; libvirt: <pmu state='on'/>; in a cloud, a \
+         bare-metal size)"
+    } else {
+        "the kernel offers no PMU here: a container sandbox may hide it, the firmware may have switched it off"
+    }
+}
+
+/// Where the kernel's own setting allows it, something else forbids it: as a rule a container's system call filter.
+///
+/// Source: `perf_event_open(2)`, `capabilities(7)`; moby's default seccomp profile.
+fn forbidden(allowed_by_setting: bool) -> Vec<String> {
+    if allowed_by_setting {
+        return vec![
+            "the kernel's setting allows it, so that a system call filter forbids it: in a container, docker \
+                     run --cap-add PERFMON …"
+                .into(),
+        ];
+    }
+    vec![
+        format!("sudo sysctl kernel.perf_event_paranoid={PARANOID_MAX}"),
+        format!(
+            "at every start: echo kernel.perf_event_paranoid={PARANOID_MAX} | sudo tee /etc/sysctl.d/60-nebula.conf"
+        ),
+        format!(
+            "or for nebula alone: sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (the second is for powercap: \
+             setcap replaces what was set before)",
+            program()
+        ),
+    ]
+}
+
+/// What the processors did for everyone else, without which there is no telling whose the energy is.
+pub fn clock(procfs_root: &Path) -> Finding {
+    let stat = procfs_root.join("stat");
+    let finding = |status, fact: String| Finding::new(status, "host clock", fact);
+    match HostClock::open(procfs_root) {
+        Ok(_) => finding(Status::Ok, format!("`{}`: CPU time of the whole machine", stat.display())),
+        Err(error) => {
+            let status = match std::fs::File::open(&stat).map_err(|error| error.kind()) {
+                Err(io::ErrorKind::PermissionDenied) => Status::Forbidden,
+                Err(_) => Status::Missing,
+                Ok(_) => Status::Broken,
+            };
+            finding(status, chain(&error)).with_remedy(NO_PROCFS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENOENT: i32 = 2;
+    const EACCES: i32 = 13;
+    const ENOSYS: i32 = 38;
+
+    fn judged(errno: Option<i32>, paranoid: Option<i32>, is_guest: bool) -> (Status, String) {
+        let error = errno.map(io::Error::from_raw_os_error);
+        let finding = judge_counters(error.as_ref(), paranoid, is_guest);
+        (finding.status, format!("{}\n{}", finding.fact, finding.remedies.join("\n")))
+    }
+
+    #[test]
+    fn a_strict_setting_is_named_with_what_loosens_it() {
+        let (status, text) = judged(Some(EACCES), Some(4), false);
+        assert_eq!(status, Status::Forbidden);
+        assert!(text.contains("perf_event_paranoid is 4"), "{text}");
+        assert!(text.contains("sudo sysctl kernel.perf_event_paranoid=2"), "{text}");
+    }
+
+    #[test]
+    fn a_filter_is_suspected_where_the_setting_allows_it() {
+        let (status, text) = judged(Some(EACCES), Some(2), false);
+        assert_eq!(status, Status::Forbidden);
+        assert!(text.contains("--cap-add PERFMON") && !text.contains("sysctl kernel"), "{text}");
+    }
+
+    #[test]
+    fn a_machine_without_a_pmu_is_told_from_one_that_forbids_it() {
+        for errno in [ENOENT, ENOSYS, NO_DEVICE] {
+            let (status, text) = judged(Some(errno), Some(2), true);
+            assert_eq!(status, Status::Missing, "{text}");
+            assert!(text.contains("virtual machine has no PMU"), "{text}");
+        }
+        assert!(judged(Some(ENOENT), None, false).1.contains("perf_event_paranoid is not known"));
+    }
+
+    #[test]
+    fn counters_that_answer_need_no_remedy() {
+        let (status, text) = judged(None, Some(2), true);
+        assert_eq!(status, Status::Ok);
+        assert!(text.ends_with('\n'), "{text}");
+    }
+}
