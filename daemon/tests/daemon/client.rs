@@ -96,9 +96,11 @@ pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 /// A request after whose answer the connection is closed.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n");
-    headers.iter().for_each(|header| head.extend([header, "\r\n"]));
+    for header in headers {
+        head.extend([header, "\r\n"]);
+    }
     if !body.is_empty() {
-        head += &format!("content-length: {}\r\n", body.len());
+        head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
     }
     [head.as_bytes(), b"\r\n", body].concat()
 }

@@ -12,7 +12,9 @@ const SAMPLES: usize = nebula::functions::SAMPLES.len();
 
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = TempDir::with_prefix_in("loading-", env!("CARGO_TARGET_TMPDIR")).unwrap();
-    files.iter().for_each(|(name, bytes)| fs::write(folder.path().join(name), bytes).unwrap());
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
     folder
 }
 

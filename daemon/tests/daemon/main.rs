@@ -3,6 +3,8 @@
 //! One binary, for linking the runtime into each of many takes longer than running them. The first modules are how
 //! tests start daemons and talk to them; each of the others pins one side of what users rely on.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 mod client;
 mod daemon;
 mod exposition;

@@ -36,7 +36,9 @@ static SHOWN: LazyLock<String> = LazyLock::new(|| {
     for function in ["add", "answer", "sudoku"] {
         daemon.get(&format!("/invoke/{function}"));
     }
-    counters.iter_mut().for_each(|counter| counter.advance(30_000));
+    for counter in &mut counters {
+        counter.advance(30_000);
+    }
     let settled = |metrics: &Exposition| {
         let functions = metrics.find("nebula_function_energy_joules_total", &[("function", "other")]).count();
         let energies = metrics.sum("nebula_invocation_energy_joules_count", &[]);
