@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line: some errors draw pictures of the text they are about.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -11,5 +11,17 @@ pub fn chain(error: &dyn Error) -> String {
         text = format!("{text}: {cause}");
         next = cause.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_line() {
+        let cause = std::io::Error::other("expected `(`\n   --> <anon>:1:1\n    |\n  1 | nonsense");
+        let error = crate::runtime::CompileError::Link(cause.into());
+        assert_eq!(chain(&error), "cannot link the module: expected `(` --> <anon>:1:1 | 1 | nonsense");
+    }
 }

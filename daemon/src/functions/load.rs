@@ -13,8 +13,9 @@ use thiserror::Error;
 use super::name::{FunctionName, NameError};
 use super::registry::{Function, Origin, Registry};
 use super::samples::SAMPLES;
+use crate::causes::chain;
 use crate::runtime::{CompileError, Program, Runtime};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, escaped};
 
 /// Functions cannot be served.
 #[derive(Debug, Error)]
@@ -40,7 +41,7 @@ pub enum LoadError {
 /// One function cannot be served; the others can.
 #[derive(Debug, Error)]
 enum Broken {
-    #[error("its name cannot be used: {0}")]
+    #[error("its name cannot be used")]
     Name(#[from] NameError),
     #[error("its file name is not text")]
     FileName,
@@ -96,7 +97,7 @@ pub fn load(
                     compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((candidate, program, size));
                 }
                 Err(broken) => {
-                    let why = crate::causes::chain(&broken);
+                    let why = escaped(&chain(&broken));
                     tracing::error!(function = %candidate.name, "a function cannot be served: {why}");
                 }
             }
@@ -161,7 +162,8 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 }
 
 fn log_broken(path: &Path, broken: &Broken) {
-    tracing::error!("`{}` cannot be served: {}", path.display(), crate::causes::chain(broken));
+    let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
+    tracing::error!("`{path}` cannot be served: {why}");
 }
 
 fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {

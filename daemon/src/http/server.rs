@@ -103,8 +103,8 @@ impl Server {
             () = accept => {}
             () = &mut stop => {}
         }
-        drop(listener);
         app.draining.store(true, Ordering::Relaxed);
+        drop(listener);
         // Connections that have not said anything have nothing to finish.
         drop(stopping);
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
@@ -123,6 +123,7 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let (mut reader, writer) = stream.into_split();
     let first = tokio::select! {
+        biased;
         first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
         _ = stopping.changed() => return,
     };

@@ -18,6 +18,11 @@ use super::program::{Entry, Program};
 /// How long the log of a failed call may show its stack, in characters.
 const BACKTRACE_MAX: usize = 4000;
 
+/// Random bytes that a guest gets at once. The host makes them without yielding, and the guest's deadline does not
+/// interrupt it: with wasmtime's default of 64 MiB two guests can keep everybody else waiting for seconds. Browsers
+/// draw the line here too. Source: W3C Web Cryptography, `getRandomValues`.
+const RANDOM_BYTES_MAX: u64 = 65_536;
+
 /// What a call is given.
 #[derive(Debug, Default)]
 pub struct Invocation {
@@ -108,7 +113,7 @@ impl Program {
 
     fn guest(&self, invocation: Invocation, output: &Capture, log: &Capture) -> wasmtime::Result<Guest> {
         let mut wasi = WasiCtxBuilder::new();
-        wasi.args(&invocation.arguments).envs(&invocation.environment);
+        wasi.args(&invocation.arguments).envs(&invocation.environment).max_random_size(RANDOM_BYTES_MAX);
         match invocation.stdio {
             Stdio::Captured(input) => {
                 wasi.stdin(MemoryInputPipe::new(input)).stdout(output.clone()).stderr(log.clone());

@@ -1,7 +1,7 @@
 //! A compiled function: what kind it is, and everything a call needs that can be prepared once.
 
 use thiserror::Error;
-use wasmtime::{InstancePre, Module};
+use wasmtime::{CodeBuilder, CodeHint, InstancePre, Module};
 
 use super::engine::Runtime;
 use super::guest::Guest;
@@ -12,10 +12,6 @@ const COMMAND_ENTRY: &str = "_start";
 
 /// The export that a numeric function is called by.
 const NUMERIC_ENTRY: &str = "run";
-
-/// How a component begins: the magic number, and the version and layer that core modules do not have.
-/// Source: WebAssembly component model, `Binary.md`, "Component Definitions".
-const COMPONENT_PREAMBLE: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
 /// What a function is, recognised from its binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +71,12 @@ impl Program {
     /// # Errors
     /// When it is not a function; the error says what it lacks.
     pub fn compile(runtime: &Runtime, wasm: &[u8]) -> Result<Self, CompileError> {
-        if wasm.starts_with(&COMPONENT_PREAMBLE) {
+        let mut code = CodeBuilder::new(&runtime.engine);
+        code.wasm_binary_or_text(wasm, None).map_err(CompileError::Compile)?;
+        if matches!(code.hint(), Some(CodeHint::Component)) {
             return Err(CompileError::Component);
         }
-        let module = Module::new(&runtime.engine, wasm).map_err(CompileError::Compile)?;
+        let module = code.compile_module().map_err(CompileError::Compile)?;
         let entry = recognise(&module)?;
         let instance = runtime.linker.instantiate_pre(&module).map_err(CompileError::Link)?;
         Ok(Self { runtime: runtime.clone(), instance, entry })

@@ -1,0 +1,142 @@
+//! The program under test: started as people start it, asked to end as systemd asks, its last word checked.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::guests;
+use crate::patience::eventually;
+
+/// A running `nebula serve`.
+pub struct Daemon {
+    child: Child,
+    address: SocketAddr,
+    stderr: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Daemon {
+    /// Serves on a free port with these options besides.
+    pub fn start(options: &[&str]) -> Self {
+        Self::start_command(nebula().args(["serve", "--listen", "127.0.0.1:0"]).args(options))
+    }
+
+    /// Serves the guests of this suite too.
+    pub fn with_guests(options: &[&str]) -> Self {
+        Self::start(&[&["--functions", guests::folder()], options].concat())
+    }
+
+    /// A daemon with guests that tests of the same options share. It ends with the last of them.
+    pub fn shared(options: &'static [&'static str]) -> Arc<Self> {
+        static SHARED: Mutex<Vec<(&[&str], Weak<Daemon>)>> = Mutex::new(Vec::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = shared.iter().find(|(known, _)| *known == options).and_then(|(_, daemon)| daemon.upgrade());
+        found.unwrap_or_else(|| {
+            let daemon = Arc::new(Self::with_guests(options));
+            shared.retain(|(known, _)| *known != options);
+            shared.push((options, Arc::downgrade(&daemon)));
+            daemon
+        })
+    }
+
+    /// Runs a command that serves.
+    pub fn start_command(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let reader = collect(child.stderr.take().unwrap(), stderr.clone());
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.strip_prefix("listening on http://") else {
+            let _ = (child.kill(), child.wait(), reader.join());
+            panic!("the first line is {line:?}; stderr: {}", stderr.lock().unwrap());
+        };
+        let address = address.trim_end().parse().unwrap();
+        Self { child, address, stderr, reader: Some(reader) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, which somebody has caused.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = eventually("the daemon ends", || self.child.try_wait().unwrap());
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
+    }
+
+    /// Asks it to end, and gives its whole log.
+    pub fn stop(mut self) -> String {
+        self.end();
+        self.log()
+    }
+
+    fn end(&mut self) {
+        if self.reader.is_none() {
+            return;
+        }
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(Signal::TERM);
+        }
+        let status = self.wait();
+        assert_eq!(status.code(), Some(0), "{status}; stderr: {}", self.log());
+        assert!(!self.log().contains("panicked"), "{}", self.log());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = (self.child.kill(), self.child.wait());
+            eprintln!("the daemon's log:\n{}", self.log());
+        } else {
+            self.end();
+        }
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    })
+}
+
+/// The program, in an environment that says nothing to it.
+pub fn nebula() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nebula"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEBULA_")) {
+        command.env_remove(name);
+    }
+    // A backtrace costs each trap of a guest milliseconds, and nobody here reads it.
+    command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    command
+}
+
+/// Runs a command that ends by itself.
+pub fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+/// What it wrote to stderr, as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

@@ -1,0 +1,72 @@
+//! What `/metrics` says, as values that can be asked for.
+
+use std::collections::BTreeMap;
+
+use crate::daemon::Daemon;
+
+/// One scrape.
+#[derive(Clone, Debug)]
+pub struct Exposition {
+    pub text: String,
+    series: Vec<Series>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+}
+
+impl Daemon {
+    pub fn metrics(&self) -> Exposition {
+        let response = self.get("/metrics");
+        assert_eq!(response.status, 200);
+        Exposition::parse(response.text())
+    }
+}
+
+impl Exposition {
+    pub fn parse(text: &str) -> Self {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        Self { text: text.into(), series: samples.map(Series::parse).collect() }
+    }
+
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter()
+    }
+
+    /// All series of a name that have these labels among theirs.
+    pub fn find<'a>(&'a self, name: &'a str, labels: &'a [(&str, &str)]) -> impl Iterator<Item = &'a Series> {
+        let has = |series: &Series| {
+            labels.iter().all(|(label, value)| series.labels.get(*label).is_some_and(|known| known == value))
+        };
+        self.series().filter(move |series| series.name == name && has(series))
+    }
+
+    /// Their sum; none is zero.
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.find(name, labels).map(|series| series.value).sum()
+    }
+
+    /// Their sum in whole microjoules, each value being one of joules that stands for a whole number of them.
+    pub fn microjoules(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.find(name, labels).map(|series| (series.value * 1e6).round() as u64).sum()
+    }
+}
+
+impl Series {
+    fn parse(line: &str) -> Self {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let pairs = labels.trim_end_matches('}').split("\",");
+        let pair = |pair: &str| pair.split_once("=\"").map(|(label, value)| (label.to_owned(), value.to_owned()));
+        let labels = pairs.filter_map(|text| pair(text.trim_end_matches('"'))).collect();
+        Self { name: name.into(), labels, value: value.parse().unwrap() }
+    }
+
+    /// Whether it may only rise.
+    pub fn is_cumulative(&self) -> bool {
+        ["_total", "_count", "_sum", "_bucket"].iter().any(|suffix| self.name.ends_with(suffix))
+    }
+}

@@ -1,0 +1,150 @@
+//! The accounts against a made-up powercap tree, whose every microjoule the test has given out itself.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::daemon::Daemon;
+use crate::exposition::Exposition;
+use crate::patience::until;
+use crate::powercap_tree::{MODULUS, RANGE, Tree};
+
+const ZONES: &str = "nebula_zone_energy_joules_total";
+const OBSERVED: &str = "nebula_observed_energy_joules_total";
+const ACCOUNTS: &str = "nebula_account_energy_joules_total";
+const FUNCTIONS: &str = "nebula_function_energy_joules_total";
+
+/// How often the counters move.
+const STEPS: u64 = 150;
+
+fn options(tree: &Tree) -> [&str; 6] {
+    ["--source", "powercap", "--sysfs-root", tree.root(), "--window", "20ms"]
+}
+
+fn lost(metrics: &Exposition) -> f64 {
+    metrics.sum("nebula_gap_seconds_total", &[("reason", "lost")])
+}
+
+/// Each zone is the sum of its accounts, and the account of functions that of each function.
+fn assert_balanced(metrics: &Exposition) {
+    for zone in ["package", "dram"] {
+        let accounts = metrics.microjoules(ACCOUNTS, &[("zone", zone)]);
+        assert_eq!(metrics.microjoules(ZONES, &[("zone", zone)]), accounts, "{zone}");
+        let functions = metrics.microjoules(FUNCTIONS, &[("zone", zone), ("component", "active")]);
+        assert_eq!(metrics.microjoules(ACCOUNTS, &[("zone", zone), ("account", "function")]), functions, "{zone}");
+    }
+}
+
+#[test]
+fn every_microjoule_that_the_counters_gave_out_is_in_an_account() {
+    let tree = Tree::new();
+    // The package is two joules before its wrap.
+    let mut package = tree.zone("intel-rapl:0", "package-0", RANGE - 2_000_000);
+    let mut core = tree.zone("intel-rapl:0:0", "core", 7);
+    let mut dram = tree.zone("intel-rapl:0:1", "dram", 1_000_000);
+    let mut psys = tree.zone("intel-rapl:1", "psys", 0);
+    // The first reading is made before the daemon listens, and the tree has stood still until then.
+    let daemon = Daemon::with_guests(&options(&tree));
+    thread::scope(|scope| {
+        let counting = scope.spawn(|| {
+            for _ in 0..STEPS {
+                package.advance(50_021);
+                core.advance(30_003);
+                dram.advance(7_001);
+                psys.advance(90_007);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        while !counting.is_finished() {
+            let envelope = daemon.get("/invoke/fibonacci-recursive?input=24").json();
+            assert_eq!(envelope["energy"]["source"], "powercap");
+            assert_eq!(daemon.get("/invoke/unreachable").status, 500);
+            assert_balanced(&daemon.metrics());
+        }
+    });
+    let given = STEPS * 50_021;
+    assert!(RANGE - 2_000_000 + given > MODULUS, "the package has wrapped");
+    // A counter that wraps shows what it has counted less the modulus, which is more than the range.
+    let expected = [
+        (ZONES, "package", given),
+        (ZONES, "dram", STEPS * 7_001),
+        (OBSERVED, "core", STEPS * 30_003),
+        (OBSERVED, "psys", STEPS * 90_007),
+    ];
+    for (name, zone, expected) in expected {
+        until(&format!("{zone} is {expected}"), || {
+            daemon.metrics().microjoules(name, &[("zone", zone), ("source", "powercap")]) == expected
+        });
+    }
+    let metrics = daemon.metrics();
+    assert_balanced(&metrics);
+    for zone in ["core", "psys"] {
+        assert_eq!(metrics.find(ZONES, &[("zone", zone)]).count(), 0, "{zone} is never added");
+        assert_eq!(metrics.find(ACCOUNTS, &[("zone", zone)]).count(), 0, "{zone} has no accounts");
+    }
+    for function in ["fibonacci-recursive", "unreachable"] {
+        let active = [("function", function), ("component", "active")];
+        assert!(metrics.microjoules(FUNCTIONS, &active) > 0, "{function}");
+    }
+    assert_eq!(lost(&metrics), 0.0);
+    assert_eq!(metrics.sum("nebula_energy_source_info", &[("source", "powercap"), ("measured", "true")]), 1.0);
+}
+
+#[test]
+fn a_source_that_is_lost_and_comes_back_loses_nothing() {
+    let tree = Tree::new();
+    let mut package = tree.zone("intel-rapl:0", "package-0", 0);
+    let mut dram = tree.zone("intel-rapl:0:0", "dram", 0);
+    let daemon = Daemon::with_guests(&options(&tree));
+    let is = |zone: &str, expected: u64| {
+        until(&format!("{zone} is {expected}"), || daemon.metrics().microjoules(ZONES, &[("zone", zone)]) == expected);
+    };
+    package.advance(40_000);
+    is("package", 40_000);
+
+    package.fail(123_456);
+    until("the loss is noticed", || lost(&daemon.metrics()) > 0.0);
+    let before = lost(&daemon.metrics());
+    until("the gap grows", || lost(&daemon.metrics()) > before);
+    dram.advance(2_000);
+    is("dram", 2_000);
+    assert_eq!(daemon.get("/invoke/answer").status, 200, "calls do not need the source");
+    is("package", 40_000);
+
+    package.show();
+    is("package", 163_456);
+    let metrics = daemon.metrics();
+    assert_balanced(&metrics);
+    assert_eq!(metrics.microjoules(ACCOUNTS, &[("account", "gap"), ("zone", "package")]), 123_456);
+    package.advance(1_000);
+    is("package", 164_456);
+    let gap = lost(&daemon.metrics());
+    dram.advance(1);
+    is("dram", 2_001);
+    assert_eq!(lost(&daemon.metrics()), gap, "the gap has ended");
+}
+
+#[test]
+fn a_counter_that_is_set_back_is_not_believed() {
+    let tree = Tree::new();
+    let mut package = tree.zone("intel-rapl:0", "package-0", 90_000_000);
+    let daemon = Daemon::with_guests(&options(&tree));
+    package.advance(50_000);
+    until("it is booked", || daemon.metrics().microjoules(ZONES, &[]) == 50_000);
+    package.jump(5_000);
+    let reset = || daemon.metrics().sum("nebula_gap_seconds_total", &[("reason", "reset")]);
+    until("the reset is noticed", || reset() > 0.0);
+    // The next reading has to confirm where the counter stands now; a later one is a window again.
+    let (windows, seen) = (5, reset());
+    for _ in 0..windows {
+        let before = package_booked(&daemon);
+        package.advance(10_000);
+        until("a window is closed", || package_booked(&daemon) > before);
+    }
+    assert_eq!(package_booked(&daemon), 50_000 + windows * 10_000);
+    assert_eq!(reset(), seen, "it was set back once");
+    assert_balanced(&daemon.metrics());
+}
+
+fn package_booked(daemon: &Daemon) -> u64 {
+    daemon.metrics().microjoules(ZONES, &[("zone", "package")])
+}

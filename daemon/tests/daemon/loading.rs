@@ -1,0 +1,102 @@
+//! Which files become functions, and what is said of the others.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::guests;
+
+/// The built-in functions.
+const SAMPLES: usize = nebula::functions::SAMPLES.len();
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::with_prefix_in("loading-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
+    let good = guests::source("scale");
+    let good = good.as_bytes();
+    let largest = format!("{}{}", guests::source("scale"), " ".repeat(2000 - good.len()));
+    let files: [(&str, &[u8]); 15] = [
+        ("good.wat", good),
+        ("largest.wat", largest.as_bytes()),
+        ("too-large.wat", &[largest.as_bytes(), b" "].concat()),
+        ("Upper.wat", good),
+        ("metrics.wat", good),
+        ("twice.wat", good),
+        ("twice.wasm", &fs::read(guests::sample("hello-world")).unwrap()[..100]),
+        ("no-module.wasm", b"not WebAssembly at all"),
+        ("component.wasm", b"\0asm\x0d\0\x01\0"),
+        ("component-as-text.wat", b"(component)"),
+        ("\x1b[2Jescape.wat", good),
+        ("no-entry.wat", b"(module)"),
+        ("vectors.wat", b"(module (func (export \"run\") (param v128)))"),
+        ("imports.wat", b"(module (import \"env\" \"secret\" (func)) (func (export \"_start\")))"),
+        ("readme.txt", b"not a function"),
+    ];
+    let folder = folder(&files);
+    let daemon = Daemon::start(&["--functions", folder.path().to_str().unwrap(), "--limits-module", "2000"]);
+    let names = daemon.get("/functions").json();
+    let names: Vec<_> =
+        names["functions"].as_array().unwrap().iter().map(|function| function["name"].clone()).collect();
+    for served in ["good", "largest"] {
+        assert!(names.contains(&served.into()), "{served}");
+    }
+    let log = daemon.log();
+    for (refused, why) in [
+        ("too-large", "more than `limits.module` allows (2000)"),
+        ("Upper.wat", "lower-case letters"),
+        ("metrics.wat", "`metrics` is a path of the daemon's own"),
+        ("twice", "both `.wasm` and `.wat` of it exist"),
+        ("no-module", "cannot compile the module"),
+        ("component", "it is a component"),
+        ("component-as-text", "it is a component"),
+        ("\\u{1b}[2Jescape", "lower-case letters"),
+        ("no-entry", "it exports neither `_start`"),
+        ("vectors", "its export `run` takes or gives a `v128`"),
+        ("imports", "cannot link the module"),
+    ] {
+        assert!(log.lines().any(|line| line.contains(refused) && line.contains(why)), "{refused}: {why}\n{log}");
+        assert!(refused == "twice" || !names.contains(&refused.into()), "{refused}");
+    }
+    let one_line = |line: &str| line.contains("INFO") || line.contains("ERROR");
+    assert!(log.lines().all(one_line) && !log.contains('\x1b'), "{log}");
+    assert_eq!(log.matches("lower-case letters").count(), 2, "no cause is told twice: {log}");
+    assert_eq!(names.len(), SAMPLES + 2 + usize::from(names.contains(&"twice".into())));
+}
+
+#[test]
+fn a_file_replaces_a_built_in_function_of_its_name() {
+    let folder = folder(&[("answer.wat", b"(module (func (export \"run\") (result i32) i32.const 43))")]);
+    let folder = folder.path().to_str().unwrap();
+    let count = SAMPLES.to_string();
+    // Just as many as may be, since it replaces one.
+    let daemon = Daemon::start(&["--functions", folder, "--limits-functions", &count]);
+    assert_eq!(daemon.get("/invoke/answer").json()["output"], "43\n");
+    assert_eq!(daemon.get("/functions/answer").json()["origin"], "file");
+    assert_eq!(daemon.metrics().sum("nebula_functions", &[]), SAMPLES as f64);
+}
+
+#[test]
+fn more_functions_than_allowed_are_too_many() {
+    let folder = folder(&[("another.wat", guests::source("scale").as_bytes())]);
+    let count = SAMPLES.to_string();
+    let command = ["serve", "--listen", "127.0.0.1:0", "--limits-functions", &count, "--functions"];
+    let output = run(nebula().args(command).arg(folder.path()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("{} functions are more than `limits.functions` allows", SAMPLES + 1)));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_an_error() {
+    let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--functions", "/nowhere/at/all"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot list the functions in `/nowhere/at/all`"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+}

@@ -1,0 +1,33 @@
+//! The daemon from outside: the real program, real connections, real signals.
+//!
+//! One binary, for linking the runtime into each of many takes longer than running them. The first modules are how
+//! tests start daemons and talk to them; each of the others pins one side of what users rely on.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
+mod client;
+mod daemon;
+mod exposition;
+mod guests;
+mod patience;
+mod powercap_tree;
+mod skipping;
+
+mod configuration;
+mod connections;
+mod failures;
+mod http2;
+mod invoking;
+mod isolation;
+mod ledger;
+mod lifecycle;
+mod limits;
+mod loading;
+mod logs;
+mod metrics;
+mod overload;
+mod pages;
+mod prometheus;
+mod requests;
+mod run_command;
+mod samples;

@@ -1,0 +1,73 @@
+//! A made-up sysfs whose energy counters a test moves.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+use tempfile::TempDir;
+
+/// What the kernel states as the highest value of a counter of 2^32 steps of 61035 nJ.
+pub const RANGE: u64 = 262_143_328_850;
+
+/// What such a counter has counted when it starts again at zero, in microjoules: `RANGE` · 2^32 / (2^32 − 1).
+pub const MODULUS: u64 = (61_035 << 32) / 1000;
+
+/// The root of the tree.
+pub struct Tree(TempDir);
+
+/// One counter.
+pub struct Counter {
+    file: File,
+    /// Where it would stand if it never wrapped.
+    position: u64,
+}
+
+impl Tree {
+    pub fn new() -> Self {
+        Self(TempDir::with_prefix_in("sysfs-", env!("CARGO_TARGET_TMPDIR")).unwrap())
+    }
+
+    pub fn root(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+
+    /// Adds a zone whose counter stands at `start`.
+    pub fn zone(&self, id: &str, name: &str, start: u64) -> Counter {
+        let directory = self.0.path().join("class/powercap").join(id);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("name"), format!("{name}\n")).unwrap();
+        fs::write(directory.join("max_energy_range_uj"), format!("{RANGE}\n")).unwrap();
+        let counter = Counter { file: File::create(directory.join("energy_uj")).unwrap(), position: start };
+        counter.show();
+        counter
+    }
+}
+
+impl Counter {
+    /// Counts this much more.
+    pub fn advance(&mut self, microjoules: u64) {
+        self.position += microjoules;
+        self.show();
+    }
+
+    /// Counts on unseen, and shows something that is no number.
+    pub fn fail(&mut self, microjoules: u64) {
+        self.position += microjoules;
+        self.write("no number");
+    }
+
+    /// Shows the number again.
+    pub fn show(&self) {
+        self.write(&(self.position % MODULUS).to_string());
+    }
+
+    /// Shows a number that does not follow from the last.
+    pub fn jump(&mut self, position: u64) {
+        self.position = position;
+        self.show();
+    }
+
+    /// One write over the whole text, so that nobody reads half of it.
+    fn write(&self, text: &str) {
+        self.file.write_all_at(format!("{text:<24}\n").as_bytes(), 0).unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! `nebula run`: one module, with our own standard streams.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::daemon::{nebula, stderr};
+use crate::guests;
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut command = nebula();
+    command.args(["run", "--source", "model"]).args(arguments).env("NEBULA_TEST_SECRET", "ours");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program that ends without reading closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn guest(name: &str) -> String {
+    text(&guests::path(name))
+}
+
+fn sample(name: &str) -> String {
+    text(&guests::sample(name))
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_module_reads_our_stdin_and_its_joules_stand_on_stderr() {
+    let output = run(&[&sample("fibonacci")], "10\n");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), "[0, 1, 1, 2, 3, 5, 8, 13, 21, 34]\n");
+    let bill = stderr(&output);
+    assert_eq!(bill.lines().count(), 1, "{bill}");
+    for part in ["nebula: ", "J + ", "ms CPU", "source model", "an estimate, not measured"] {
+        assert!(bill.contains(part), "{part}: {bill}");
+    }
+}
+
+#[test]
+fn quiet_leaves_out_the_joules() {
+    for flag in ["--quiet", "-q"] {
+        let output = run(&[flag, &sample("hello-world")], "");
+        assert_eq!((stdout(&output), stderr(&output).as_str()), ("Hello, World!\n", ""));
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_modules() {
+    for code in ["0", "1", "7", "125"] {
+        let output = run(&["-q", &guest("exit"), code], "");
+        assert_eq!(output.status.code().map(|code| code.to_string()).as_deref(), Some(code));
+    }
+    let output = run(&[&guest("complain")], "words");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).starts_with("words") && stderr(&output).contains("ms CPU"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_trap_is_told_and_has_the_exit_code_of_an_abort() {
+    for guest in [guest("unreachable"), guest("memory-bomb")] {
+        let output = run(&[&guest], "");
+        assert_eq!(output.status.code(), Some(134));
+        assert!(stderr(&output).contains("nebula: the module"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("ms CPU"), "a trap costs energy too: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_environment_is_what_was_given() {
+    let output = run(
+        &["-q", "--env", "LEVEL=9", "--env", "NEBULA_TEST_SECRET", "--env", "NOT_SET_ANYWHERE", &guest("environment")],
+        "",
+    );
+    assert_eq!(stdout(&output), "LEVEL=9\0NEBULA_TEST_SECRET=ours\0");
+    assert_eq!(stdout(&run(&["-q", &guest("environment")], "")), "", "nothing of ours by itself");
+}
+
+#[test]
+fn a_directory_is_there_when_it_was_given() {
+    let folder = TempDir::with_prefix_in("run-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = text(folder.path());
+    assert_eq!(stdout(&run(&["-q", &guest("reach")], "")), "0\n");
+    assert_ne!(stdout(&run(&["-q", "--dir", &format!("{folder}::/"), &guest("reach")], "")), "0\n");
+    let output = run(&["--dir", "/nowhere/at/all", &guest("reach")], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot open the directory `/nowhere/at/all` of --dir"), "{}", stderr(&output));
+}
+
+#[test]
+fn arguments_are_the_parameters_of_a_function_of_numbers() {
+    let output = run(&["-q", &guest("scale"), "3", "2.5"], "");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "7.5\n"));
+    let output = run(&["-q", &guest("scale"), "-3", "-2.5"], "");
+    assert_eq!(stdout(&output), "7.5\n", "negative numbers are no flags");
+    let output = run(&["-q", &guest("scale"), "3"], "");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("the input has 1 numbers; the function takes: i32, f64"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_cannot_be_run_is_a_clear_error() {
+    let folder = TempDir::with_prefix_in("run-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        text(&path)
+    };
+    for (path, why) in [
+        (file("letter.txt", b"Dear reader"), "cannot compile the module"),
+        (file("empty.wasm", b""), "cannot compile the module"),
+        (file("component.wasm", b"\0asm\x0d\0\x01\0"), "it is a component"),
+        (file("component.wat", b"(component)"), "it is a component"),
+        (file("idle.wat", b"(module)"), "it exports neither `_start`"),
+        (text(&folder.path().join("missing.wasm")), "cannot read"),
+        (text(folder.path()), "cannot read"),
+    ] {
+        let output = run(&[&path], "");
+        assert_eq!(output.status.code(), Some(1), "{path}");
+        let told = stderr(&output);
+        assert!(told.contains(why) && told.contains(&path), "{why}\n{told}");
+        assert!(!told.contains("panicked") && output.stdout.is_empty(), "{told}");
+    }
+}

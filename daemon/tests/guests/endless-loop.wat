@@ -1,0 +1,4 @@
+;; Computes until it is stopped.
+(module
+  (func (export "_start")
+    (loop $again (br $again))))

@@ -1,0 +1,26 @@
+;; Tries to reach what it was not given: open directories, files by path, sockets. The result is how often it could.
+(module
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_accept" (func $sock_accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_send" (func $sock_send (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 512) "/etc/passwd")
+  (func (export "run") (result i32) (local $fd i32) (local $reached i32)
+    (loop $next
+      (if (i32.eqz (call $fd_prestat_get (local.get $fd) (i32.const 0)))
+        (then (local.set $reached (i32.add (local.get $reached) (i32.const 1)))))
+      (if (i32.eqz (call $path_open (local.get $fd) (i32.const 0) (i32.const 512) (i32.const 11) (i32.const 0)
+            (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 0)))
+        (then (local.set $reached (i32.add (local.get $reached) (i32.const 1)))))
+      (if (i32.eqz (call $path_open (local.get $fd) (i32.const 0) (i32.const 513) (i32.const 3) (i32.const 0)
+            (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 0)))
+        (then (local.set $reached (i32.add (local.get $reached) (i32.const 1)))))
+      (if (i32.eqz (call $sock_accept (local.get $fd) (i32.const 0) (i32.const 0)))
+        (then (local.set $reached (i32.add (local.get $reached) (i32.const 1)))))
+      (if (i32.eqz (call $sock_send (local.get $fd) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+        (then (local.set $reached (i32.add (local.get $reached) (i32.const 1)))))
+      (local.set $fd (i32.add (local.get $fd) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $fd) (i32.const 16))))
+    (local.get $reached)))

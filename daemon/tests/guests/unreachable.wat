@@ -1,0 +1,4 @@
+;; Does what WebAssembly forbids.
+(module
+  (func (export "_start")
+    unreachable))
