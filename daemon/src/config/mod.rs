@@ -105,6 +105,8 @@ pub struct Http {
     pub header_timeout: Duration,
     /// Longest time for a request's body.
     pub body_timeout: Duration,
+    /// Longest time for which a client may take nothing of an answer.
+    pub write_timeout: Duration,
     /// HTTP/2 streams on a connection.
     pub streams: u32,
     /// Longest time to finish running calls at the end.
@@ -162,6 +164,7 @@ impl Config {
                 connections: check.number("http.connections", 1..=1_000_000),
                 header_timeout: check.duration("http.header-timeout", &long),
                 body_timeout: check.duration("http.body-timeout", &long),
+                write_timeout: check.duration("http.write-timeout", &long),
                 streams: check.number("http.streams", 1..=10_000),
                 grace: check.duration("http.grace", &(Duration::ZERO..=Duration::from_secs(86_400))),
             },

@@ -55,6 +55,12 @@ pub const OPTIONS: &[ServeOption] = &[
         "Longest time until a request's head is complete, and between two requests",
     ),
     option("http.body-timeout", "DURATION", Some("30s"), "Longest time until a request's body is complete"),
+    option(
+        "http.write-timeout",
+        "DURATION",
+        Some("30s"),
+        "Longest time for which a client may take nothing of an answer",
+    ),
     option("http.streams", "COUNT", Some("100"), "Most HTTP/2 streams at once on a connection"),
     option("http.grace", "DURATION", Some("10s"), "Longest time to finish running calls after SIGTERM or SIGINT"),
     option("runtime.tick", "DURATION", Some("5ms"), "After how long a running call lets others have their turn"),

@@ -8,8 +8,9 @@ use thiserror::Error;
 /// The longest name: one label of a host name, so that a function can have a host of its own.
 const NAME_MAX: usize = 63;
 
-/// First path segments that belong to the daemon. A function of such a name could not be reached at `/{function}`.
-pub const RESERVED: [&str; 12] = [
+/// First path segments that belong to the daemon: a function of such a name could not be reached at `/{function}`. And
+/// the label that functions share in metrics when there are too many.
+pub const RESERVED: [&str; 13] = [
     "api",
     "energy",
     "events",
@@ -20,6 +21,7 @@ pub const RESERVED: [&str; 12] = [
     "invoke",
     "metrics",
     "openapi.json",
+    "other",
     "readyz",
     "wasm",
 ];
@@ -38,7 +40,7 @@ pub enum NameError {
     #[error("a function's name has lower-case letters, digits, `-` and `_`, and begins with a letter or digit")]
     Character,
     /// The daemon itself answers there.
-    #[error("`{0}` is a path of the daemon's own")]
+    #[error("`{0}` is a name of the daemon's own")]
     Reserved(String),
 }
 

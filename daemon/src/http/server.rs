@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutWriter;
 
 use super::app::App;
 use crate::config::Http;
@@ -132,7 +133,10 @@ async fn connection(
         return;
     }
     let is_http2 = first.starts_with(HTTP2_PREFACE);
-    let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), writer);
+    // A client that asks and takes nothing of the answers would keep them in our memory for ever.
+    let mut writer = TimeoutWriter::new(writer);
+    writer.set_timeout(Some(settings.write_timeout));
+    let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), Box::pin(writer));
     let served = if is_http2 {
         serve_http2(stream, app, settings, watcher).await
     } else {

@@ -23,6 +23,9 @@ const BACKTRACE_MAX: usize = 4000;
 /// draw the line here too. Source: W3C Web Cryptography, `getRandomValues`.
 const RANDOM_BYTES_MAX: u64 = 65_536;
 
+/// Bytes that a guest may hand to the host at once whatever its output may be.
+const HOST_CALL_MIN: usize = 1 << 20;
+
 /// What a call is given.
 #[derive(Debug, Default)]
 pub struct Invocation {
@@ -106,6 +109,7 @@ impl Program {
         };
         let mut store = Store::new(&self.runtime.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(host_call_bytes(self.runtime.limits().stdout));
         store.epoch_deadline_async_yield_and_update(1);
         let result = self.enter(&mut store, &parameters, output, started, startup).await;
         result.map_or_else(|error| ending(&error, &store.data().limiter), |()| Ending::Returned)
@@ -157,6 +161,12 @@ impl Program {
             }
         }
     }
+}
+
+/// How many bytes a guest may hand to the host at once: an answer in one piece, and some more for what is no answer,
+/// such as what it waits for. The host copies them before it looks at any limit of ours.
+fn host_call_bytes(stdout: usize) -> usize {
+    stdout.max(HOST_CALL_MIN).saturating_add(HOST_CALL_MIN)
 }
 
 /// What an error from wasmtime means for the call.

@@ -5,6 +5,9 @@ use std::fmt::Write;
 /// A line of a guest's log longer than this is cut, in characters.
 const LINE_MAX: usize = 1000;
 
+/// How many lines of one call are logged, the last ones. A call may write many more empty lines than it writes bytes.
+const LINES_MAX: usize = 100;
+
 /// The text with every control character but the tab written out, so that it can neither move a cursor nor fake a line.
 #[must_use]
 pub fn escaped(text: &str) -> String {
@@ -27,10 +30,12 @@ pub fn log_guest(function: &str, log: &[u8], truncated: bool) {
     if log.is_empty() {
         return;
     }
-    if truncated {
+    let text = String::from_utf8_lossy(log);
+    let surplus = text.lines().count().saturating_sub(LINES_MAX);
+    if truncated || surplus > 0 {
         tracing::info!(target: "nebula::guest", function, "(the beginning is left out)");
     }
-    for line in String::from_utf8_lossy(log).lines() {
+    for line in text.lines().skip(surplus) {
         let line: String = line.chars().take(LINE_MAX).collect();
         tracing::info!(target: "nebula::guest", function, "{}", escaped(&line));
     }

@@ -111,3 +111,11 @@ fn a_source_that_is_not_there_is_a_clear_error() {
     let told = stderr(&output);
     assert!(told.contains("the source `powercap` cannot be used") && told.contains("nebula doctor"), "{told}");
 }
+
+#[test]
+fn a_variable_that_is_no_option_is_warned_of() {
+    let mut command = nebula();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--source", "model"]).env("NEBULA_LIMIT_WALL", "5s");
+    let log = Daemon::start_command(&mut command).stop();
+    assert!(log.contains("the environment variable `NEBULA_LIMIT_WALL` is not an option"), "{log}");
+}

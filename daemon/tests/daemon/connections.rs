@@ -107,3 +107,15 @@ fn a_head_has_a_largest_size_and_a_largest_number_of_headers() {
     assert_eq!(status(&["x: y"; 98]), 200);
     assert_eq!(status(&["x: y"; 99]), 431);
 }
+
+#[test]
+fn a_client_that_takes_nothing_is_closed() {
+    let daemon = Daemon::with_guests(&["--source", "model", "--http-write-timeout", "1s", "--http-connections", "1"]);
+    let mut greedy = daemon.connect();
+    // More than the system holds for a connection, so that the daemon has to wait for its reader.
+    greedy.write_all(&b"GET /fn/pour HTTP/1.1\r\nhost: a\r\n\r\n".repeat(16)).unwrap();
+    let started = Instant::now();
+    // There is room for one connection: this answer comes once the other has been closed.
+    assert_eq!(daemon.get("/healthz").status, 200);
+    assert!(started.elapsed() >= TIMEOUT, "closed after {:?}", started.elapsed());
+}

@@ -133,3 +133,12 @@ fn a_body_that_says_it_is_too_long_is_refused_before_it_comes() {
     let head = "POST /invoke/add HTTP/1.1\r\nhost: a\r\ncontent-length: 17\r\n\r\n";
     assert_eq!(Response::parse(&daemon.send(head.as_bytes())).0.problem()["status"], 413);
 }
+
+#[test]
+fn a_guest_hands_the_host_only_so_much_at_once() {
+    let daemon = Daemon::shared(&["--source", "model", "--limits-stdout", "1MiB", "--limits-memory", "64MiB"]);
+    // 48 bytes each of the 2 MiB that this limit of output allows.
+    assert_eq!(daemon.post("/invoke/wait-for-many", "10000").json()["output"], "0\n");
+    // WASI's error number 48: not enough memory.
+    assert_eq!(daemon.post("/invoke/wait-for-many", "100000").json()["output"], "48\n");
+}

@@ -52,7 +52,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
     for (refused, why) in [
         ("too-large", "more than `limits.module` allows (2000)"),
         ("Upper.wat", "lower-case letters"),
-        ("metrics.wat", "`metrics` is a path of the daemon's own"),
+        ("metrics.wat", "`metrics` is a name of the daemon's own"),
         ("twice", "both `.wasm` and `.wat` of it exist"),
         ("no-module", "cannot compile the module"),
         ("component", "it is a component"),

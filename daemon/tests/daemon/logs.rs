@@ -41,3 +41,15 @@ fn a_level_leaves_out_what_is_less_severe() {
     daemon.post("/invoke/complain", "words");
     assert_eq!(daemon.stop(), "");
 }
+
+#[test]
+fn a_call_can_log_only_so_many_lines() {
+    let daemon = Daemon::with_guests(&["--source", "model"]);
+    for (lines, told, left_out) in [(100, 100, false), (101, 100, true), (50_000, 100, true)] {
+        let before = daemon.log().matches("complain").count();
+        daemon.post("/invoke/complain", format!("{}end\n", "\n".repeat(lines - 1)));
+        until("it is logged", || daemon.log().matches("complain").count() >= before + told + usize::from(left_out));
+        let log = daemon.log();
+        assert_eq!(log.matches("complain").count(), before + told + usize::from(left_out), "{lines} lines");
+    }
+}
