@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use nebula::functions::SAMPLES;
-use nebula::meter::{CallEnd, Choice, EnergyMeter, Settings, open_source};
+use nebula::meter::CallEnd;
 use nebula::runtime::{Invocation, Limits, Pool, Program, Runtime, Stdio};
-use nebula_metering::source::SourceKind;
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::{Bracket, CallId, FunctionId, PostBox, Tally};
 
@@ -38,22 +37,22 @@ fn calls(criterion: &mut Criterion) {
     group.bench_function("hello-world, without the pool", |bench| {
         bench.iter(|| executor.block_on(demand.call(invocation("hello-world"))));
     });
-    let source = open_source(Choice::Only(SourceKind::Model), "/sys".as_ref(), "/proc".as_ref()).expect("a model");
-    let settings = Settings { window: Duration::from_millis(100), postings: 1 << 14, calls: 1 << 10, workers: 1 };
-    let meter = EnergyMeter::new(source, settings);
+    let posts: Arc<PostBox<CallEnd>> = Arc::new(PostBox::new(1, 1 << 14));
+    let reader = WorkReader::cpu_time_only();
+    let tally = || Tally::new(CallId(1), FunctionId(0), reader, posts.clone());
     let hello = program(&pooled, "hello-world");
     group.bench_function("hello-world, bracketed", |bench| {
-        bench
-            .iter(|| executor.block_on(meter.bracket(CallId(1), FunctionId(0), hello.call(invocation("hello-world")))));
+        bench.iter(|| {
+            let done = executor.block_on(Bracket::new(hello.call(invocation("hello-world")), tally()));
+            posts.collect(drop);
+            done
+        });
     });
     group.finish();
 
-    let posts: Arc<PostBox<CallEnd>> = Arc::new(PostBox::new(1, 1 << 14));
-    let reader = WorkReader::cpu_time_only();
-    let bracket = || Bracket::new(std::future::ready(()), Tally::new(CallId(1), FunctionId(0), reader, posts.clone()));
     criterion.bench_function("empty bracket", |bench| {
         bench.iter(|| {
-            let done = executor.block_on(bracket());
+            let done = executor.block_on(Bracket::new(std::future::ready(()), tally()));
             posts.collect(drop);
             done
         });
