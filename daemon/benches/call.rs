@@ -12,7 +12,13 @@ use nebula::runtime::{Invocation, Limits, Pool, Program, Runtime, Stdio};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::{Bracket, CallId, FunctionId, PostBox, Tally};
 
-const LIMITS: Limits = Limits { wall: Duration::from_secs(30), memory: 128 << 20, stdout: 4 << 20, stderr: 64 << 10 };
+const LIMITS: Limits = Limits {
+    wall: Duration::from_secs(30),
+    memory: 128 << 20,
+    table_elements: 100_000,
+    stdout: 4 << 20,
+    stderr: 64 << 10,
+};
 
 fn invocation(name: &str) -> Invocation {
     Invocation { arguments: vec![name.into()], stdio: Stdio::Captured("10".into()), ..Invocation::default() }

@@ -1,7 +1,6 @@
 //! `nebula invoke`: calls a function of a running daemon.
 
-use std::fmt::Display;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use serde::Deserialize;
 use super::bill::{Bill, Charge};
 use super::client::{Answer, Client, Refusal};
 use super::stdout::print;
-use super::{EXIT_FAILURE, Failure};
+use super::{EXIT_FAILURE, Failure, tell};
 
 /// What stands for itself in a path. Source: RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -188,11 +187,6 @@ fn failed(code: Option<i32>) -> ExitCode {
         Some(code) if code & 0xff != 0 => own(code),
         _ => ExitCode::from(EXIT_FAILURE),
     }
-}
-
-/// Writes a line to stderr, if there still is one.
-fn tell(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[cfg(test)]

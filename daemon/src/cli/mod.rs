@@ -12,6 +12,8 @@ mod serve;
 mod stdout;
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -43,6 +45,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { code: EXIT_FAILURE, error: Some(error.into()) }
     }
+}
+
+/// Says a line on stderr. Nobody being there to hear it is no error.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// What a command comes to.

@@ -15,7 +15,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::bill::{Bill, Charge};
 use super::stdout::print;
-use super::{EXIT_USAGE, Failure};
+use super::{EXIT_USAGE, Failure, tell};
 use crate::config::{Config, Layers};
 use crate::meter::{self, EnergyMeter, Sampler};
 use crate::runtime::{Completion, Directory, Ending, Invocation, Limits, Pool, Program, Runtime, Stdio};
@@ -25,7 +25,8 @@ use crate::telemetry::{LogFormat, LogLevel, start_logging};
 const EXIT_TRAP: u8 = 134;
 
 /// One's own module on one's own machine: what 32-bit WebAssembly can address, and all the time there is.
-const LIMITS: Limits = Limits { wall: Duration::MAX, memory: 4 << 30, stdout: 1 << 30, stderr: 1 << 20 };
+const LIMITS: Limits =
+    Limits { wall: Duration::MAX, memory: 4 << 30, table_elements: 10_000_000, stdout: 1 << 30, stderr: 1 << 20 };
 
 /// The only call and the only function.
 const CALL: CallId = CallId(0);
@@ -64,7 +65,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     print(&completion.output)?;
     let code = exit_code(&completion);
     if !matches.get_flag("quiet") {
-        eprintln!("{}", bill(&meter, &work));
+        tell(bill(&meter, &work));
     }
     Ok(code)
 }
@@ -75,15 +76,15 @@ fn exit_code(completion: &Completion) -> ExitCode {
         // The kernel keeps the lowest byte of an exit code, as it does for every process.
         Ending::Exited(code) => ExitCode::from((code & 0xff) as u8),
         Ending::BadInput(why) => {
-            eprintln!("nebula: {why}");
+            tell(format_args!("nebula: {why}"));
             ExitCode::from(EXIT_USAGE)
         }
         Ending::Trapped(why) => {
-            eprintln!("nebula: the module trapped: {why}");
+            tell(format_args!("nebula: the module trapped: {why}"));
             ExitCode::from(EXIT_TRAP)
         }
         Ending::OutOfMemory | Ending::OutputTooLarge | Ending::TimedOut => {
-            eprintln!("nebula: the module was stopped at a limit: {:?}", completion.ending);
+            tell(format_args!("nebula: the module was stopped at a limit: {:?}", completion.ending));
             ExitCode::from(EXIT_TRAP)
         }
     }

@@ -101,6 +101,8 @@ pub struct Bounds {
 pub struct Http {
     /// Connections at once.
     pub connections: usize,
+    /// Largest head of a request, in bytes.
+    pub head: usize,
     /// Longest time for a request's head.
     pub header_timeout: Duration,
     /// Longest time for a request's body.
@@ -149,6 +151,7 @@ impl Config {
             limits: Limits {
                 wall: check.duration("limits.wall", &long),
                 memory: check.size("limits.memory", 64 << 10..=4 << 30),
+                table_elements: check.number("limits.table", 0..=10_000_000),
                 stdout: check.size("limits.stdout", 0..=1 << 30),
                 stderr: check.size("limits.stderr", 0..=1 << 30),
             },
@@ -162,6 +165,7 @@ impl Config {
             },
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
+                head: check.size("http.head", 8 << 10..=1 << 20),
                 header_timeout: check.duration("http.header-timeout", &long),
                 body_timeout: check.duration("http.body-timeout", &long),
                 write_timeout: check.duration("http.write-timeout", &long),

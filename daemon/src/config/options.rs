@@ -39,6 +39,7 @@ pub const OPTIONS: &[ServeOption] = &[
     option("procfs-root", "DIR", Some("/proc"), "Where procfs is mounted"),
     option("limits.wall", "DURATION", Some("30s"), "Longest time a call may run"),
     option("limits.memory", "SIZE", Some("128MiB"), "Most memory a call may have"),
+    option("limits.table", "COUNT", Some("100000"), "Most elements that a table of a call may have"),
     option("limits.stdout", "SIZE", Some("4MiB"), "Most output a call may write"),
     option("limits.stderr", "SIZE", Some("64KiB"), "How much of a call's stderr is kept, from its end"),
     option("limits.body", "SIZE", Some("4MiB"), "Largest request body"),
@@ -48,6 +49,7 @@ pub const OPTIONS: &[ServeOption] = &[
     option("limits.functions", "COUNT", Some("10000"), "Most functions that are loaded"),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
+    option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(
         "http.header-timeout",
         "DURATION",

@@ -22,9 +22,6 @@ use crate::config::Http;
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A request's head: its line and all of its headers.
-const HEAD_BYTES_MAX: usize = 64 << 10;
-
 /// Windows of HTTP/2, as Envoy advises for servers that face strangers.
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
@@ -166,7 +163,7 @@ async fn serve_http1(
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| app.clone().answer(request));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(HEAD_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
 }
 
@@ -183,7 +180,7 @@ async fn serve_http2(
         .max_concurrent_streams(settings.streams)
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(u32::try_from(settings.head).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(settings.header_timeout);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await

@@ -10,7 +10,6 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use super::capture::{Capture, OutputFull};
 use super::completion::{Completion, Ending};
-use super::engine::TABLE_ELEMENTS_MAX;
 use super::guest::{Guest, Limiter};
 use super::numeric;
 use super::program::{Entry, Program};
@@ -131,7 +130,7 @@ impl Program {
         for Directory { host, guest } in &invocation.directories {
             wasi.preopened_dir(host, guest, FsPerms::ReadWrite)?;
         }
-        let limiter = Limiter::new(self.runtime.limits.memory, TABLE_ELEMENTS_MAX);
+        let limiter = Limiter::new(self.runtime.limits.memory, self.runtime.limits.table_elements);
         Ok(Guest { wasi: wasi.build_p1(), limiter })
     }
 

@@ -18,10 +18,6 @@ const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
 const TABLE_KEEP_RESIDENT: usize = 16 << 10;
 const STACK_KEEP_RESIDENT: usize = 16 << 10;
 
-/// Elements in one table. Rust and C modules have one for each function whose address is taken; a Go module of
-/// 2.5 MB has about 7,000.
-pub(super) const TABLE_ELEMENTS_MAX: usize = 100_000;
-
 /// Tables in one module. Toolchains make one; reference types allow more.
 const TABLES_MAX: u32 = 4;
 
@@ -38,6 +34,9 @@ pub struct Limits {
     pub wall: Duration,
     /// Linear memory in bytes.
     pub memory: usize,
+    /// Elements of each table. Rust and C modules have one for each function whose address is taken; a Go module of
+    /// 2.5 MB has about 7,000.
+    pub table_elements: usize,
     /// Standard output in bytes.
     pub stdout: usize,
     /// Standard error in bytes; of more, the end is kept.
@@ -117,7 +116,7 @@ fn config(limits: &Limits, pool: Pool) -> Config {
             .max_memories_per_module(1)
             .max_tables_per_module(TABLES_MAX)
             .max_memory_size(limits.memory)
-            .table_elements(TABLE_ELEMENTS_MAX)
+            .table_elements(limits.table_elements)
             .max_unused_warm_slots(slots)
             .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
             .table_keep_resident(TABLE_KEEP_RESIDENT)
