@@ -17,7 +17,7 @@ use crate::units::Microjoules;
 use crate::zone::CounterSpec;
 
 /// RAPL counters are updated about every 0.976 ms, so that a difference may contain one update more than its time.
-/// Source: Intel SDM vol. 3B, 16.10 (`ENERGY_STATUS` "is updated approximately every 1 ms"); doubled for its jitter.
+/// Source: Intel SDM vol. 3B, on the RAPL interfaces (about 1 ms); doubled for its jitter.
 const UPDATE_SLACK: Duration = Duration::from_millis(2);
 
 /// More than this between two readings on `CLOCK_BOOTTIME` than on `CLOCK_MONOTONIC` means that the machine slept.

@@ -23,8 +23,8 @@ use crate::meter::{self, CallEnd, EnergyMeter, Sampler};
 use crate::runtime::{Pool, Runtime};
 use crate::telemetry::{EnergyCollector, Metrics, RecentCalls, escaped, start_logging};
 
-/// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick:
-/// with tokio's 61 of them a new request waited for up to 300 ms, with 8 for 40.
+/// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
+/// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
 const EVENT_INTERVAL: u32 = 8;
 
 /// What a shell reports of a process that a signal ended.

@@ -11,7 +11,7 @@ use super::epoch::EpochClock;
 use super::guest::Guest;
 
 /// Linear memory that a pooled slot keeps between two calls, rewritten instead of returned to the kernel. Most calls
-/// touch less; with it and `PAGEMAP_SCAN` a fresh instance costs about a third of what it costs without.
+/// touch less, and need no page mapped anew.
 const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
 
 /// The same for tables and stacks.
@@ -34,8 +34,7 @@ pub struct Limits {
     pub wall: Duration,
     /// Linear memory in bytes.
     pub memory: usize,
-    /// Elements of each table. Rust and C modules have one for each function whose address is taken; a Go module of
-    /// 2.5 MB has about 7,000.
+    /// Elements of each table. Compilers make one for each function whose address is taken.
     pub table_elements: usize,
     /// Standard output in bytes.
     pub stdout: usize,

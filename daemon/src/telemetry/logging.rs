@@ -24,7 +24,7 @@ pub struct LogLevel(pub LevelFilter);
 /// Starts logging. A second start in the same process changes nothing.
 pub fn start_logging(format: LogFormat, level: LogLevel) {
     // Other crates speak only of trouble, unless more was asked for: wasmtime-wasi opens a span at level info for every
-    // call of a guest into the host, which costs a tenth of a short call.
+    // call of a guest into the host, and nobody reads them.
     let others = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::WARN) };
     let wanted = Targets::new().with_target("nebula", level.0).with_default(others);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());

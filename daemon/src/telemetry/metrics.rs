@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
 
-/// From a microjoule, below any counter's quantum, to 1 kJ: a minute of a large machine.
+/// From a microjoule, below any counter's quantum, to 1 kJ: ten seconds of a hundred watts.
 const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
 /// From an empty call to a call of minutes.

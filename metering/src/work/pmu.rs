@@ -1,7 +1,7 @@
 //! Instructions, cycles and cache misses of one thread, where the machine counts them.
 //!
 //! The counters of a thread form one perf group, so that they cover exactly the same stretch of execution. They are
-//! opened once, left running, and subtracted: switching them on and off costs 1.9 µs, a read about 0.5. When more
+//! opened once, left running, and subtracted: switching them on and off costs 1.9 µs, a read 0.4 to 1.4. When more
 //! groups want the processor's few registers than there are, the kernel takes turns; `time_running` below
 //! `time_enabled` shows it, and what was counted is scaled up to the whole.
 //!
