@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::post::{CallId, FunctionId, PostBox, Posting};
+use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::work::Work;
 use crate::work::reader::WorkReader;
+use crate::work::thread::here_and_now;
 
 /// The running account of one call.
 #[derive(Debug)]
@@ -47,12 +48,16 @@ impl<E> Tally<E> {
         result
     }
 
+    fn slice(&self, work: Work) -> Posting<E> {
+        let (end, cpu) = here_and_now();
+        Posting::Slice(Slice { call: self.call, function: self.function, end, cpu, work })
+    }
+
     fn add(&mut self, work: Work) {
         self.total += work;
         let mut work_to_post = work;
         work_to_post += self.unposted;
-        let slice = Posting::Slice { call: self.call, function: self.function, work: work_to_post };
-        self.unposted = if self.posts.post(slice).is_ok() { Work::default() } else { work_to_post };
+        self.unposted = if self.posts.post(self.slice(work_to_post)).is_ok() { Work::default() } else { work_to_post };
     }
 }
 
@@ -61,8 +66,7 @@ impl<E> Drop for Tally<E> {
         if self.unposted.cpu.is_zero() {
             return;
         }
-        let slice = Posting::Slice { call: self.call, function: self.function, work: self.unposted };
-        if self.posts.post(slice).is_err() {
+        if self.posts.post(self.slice(self.unposted)).is_err() {
             // The work is not lost to the ledger: nobody having claimed it, it is the runtime's.
             self.posts.count_dropped();
         }
@@ -144,7 +148,7 @@ mod tests {
     fn posted(posts: &PostBox<()>) -> Vec<Duration> {
         let mut slices = Vec::new();
         posts.collect(|posting| match posting {
-            Posting::Slice { call: CALL, function: FUNCTION, work } => slices.push(work.cpu),
+            Posting::Slice(Slice { call: CALL, function: FUNCTION, work, .. }) => slices.push(work.cpu),
             other => panic!("{other:?}"),
         });
         slices
@@ -206,7 +210,8 @@ mod tests {
     fn a_slice_that_finds_the_queue_full_goes_with_the_next() {
         let (bracket, posts) = bracket(two_slices(), 1);
         let mut bracket = Box::pin(bracket);
-        posts.post(Posting::Slice { call: CALL, function: FUNCTION, work: Work::default() }).unwrap();
+        let (end, cpu) = here_and_now();
+        posts.post(Posting::Slice(Slice { call: CALL, function: FUNCTION, end, cpu, work: Work::default() })).unwrap();
         assert!(bracket.as_mut().poll(&mut context()).is_pending());
         assert_eq!(posted(&posts), [Duration::ZERO]);
         let Poll::Ready(((), work)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };

@@ -18,6 +18,8 @@ pub struct ZoneCalibration {
     pub base: Option<Watts>,
     pub(crate) rate: Rate,
     pub(crate) quantum: Microjoules,
+    /// By how much the counter itself may be off, as a fraction at 95 % confidence.
+    pub(crate) relative_error: f64,
 }
 
 /// What is known of the machine.
@@ -25,8 +27,6 @@ pub struct ZoneCalibration {
 pub struct Calibration {
     /// Where the energy readings come from.
     pub source: SourceKind,
-    /// By how much the source itself may be off, as a fraction at 95 % confidence.
-    pub relative_error: f64,
     /// The additive zones.
     pub zones: Vec<ZoneCalibration>,
 }
@@ -71,7 +71,7 @@ impl Calibration {
             uncertainty: Joules(0.0),
             zones: Vec::new(),
         };
-        let mut variance = 0.0;
+        let (mut variance, mut systematic) = (0.0, 0.0_f64);
         for zone in &self.zones {
             let expected = zone.rate.expect(work.cpu).ok_or(NoEstimate::NoWindow)?;
             estimate.active.0 += expected.active.0;
@@ -81,6 +81,7 @@ impl Calibration {
             // The error of a difference of two readings, each rounded down to a quantum, is triangular on ±1 quantum:
             // its variance is a sixth of the quantum's square.
             let quantum = zone.quantum.joules().0;
+            systematic += zone.relative_error * expected.active.0;
             variance += expected.deviation.0.powi(2) + quantum.powi(2) / 6.0;
             match estimate.zones.iter_mut().find(|(domain, _)| *domain == zone.zone.domain) {
                 Some((_, joules)) => joules.0 += expected.active.0,
@@ -88,7 +89,7 @@ impl Calibration {
             }
         }
         let from_windows = DEVIATIONS_95 * variance.sqrt();
-        estimate.uncertainty = Joules(from_windows.hypot(self.relative_error * estimate.active.0));
+        estimate.uncertainty = Joules(from_windows.hypot(systematic));
         Ok(estimate)
     }
 }
@@ -104,13 +105,19 @@ mod tests {
         let zone = |&(ref domain, package, energy): &(Domain, &str, u64)| {
             let mut rate = Rate::default();
             (0..100).for_each(|_| rate.learn(Microjoules(energy), Microjoules(200_000), WINDOW, WINDOW));
-            ZoneCalibration { zone: Zone::new(domain.clone(), package), base, rate, quantum: Microjoules(61) }
+            ZoneCalibration {
+                zone: Zone::new(domain.clone(), package),
+                base,
+                rate,
+                quantum: Microjoules(61),
+                relative_error: 0.0,
+            }
         };
-        Calibration { source: SourceKind::Powercap, relative_error: 0.0, zones: zones.iter().map(zone).collect() }
+        Calibration { source: SourceKind::Powercap, zones: zones.iter().map(zone).collect() }
     }
 
     fn work(cpu: Duration) -> Work {
-        Work { cpu, events: None }
+        Work::of_cpu(cpu)
     }
 
     #[test]
@@ -135,7 +142,8 @@ mod tests {
     #[test]
     fn what_the_source_itself_may_be_off_widens_the_interval() {
         let known = calibration(&[(Domain::Package, "0", 500_000)], None);
-        let modelled = Calibration { source: SourceKind::Model, relative_error: 0.5, ..known };
+        let mut modelled = Calibration { source: SourceKind::Model, ..known };
+        modelled.zones[0].relative_error = 0.5;
         let estimate = modelled.estimate(&work(Duration::from_secs(1))).unwrap();
         assert!((estimate.uncertainty.0 / estimate.active.0 - 0.5).abs() < 0.01, "{estimate:?}");
     }

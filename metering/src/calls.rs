@@ -5,20 +5,37 @@ use std::time::Duration;
 
 use crate::ledger::{Charges, FunctionEnergy};
 use crate::post::{CallId, FunctionId};
-use crate::units::Microjoules;
+use crate::source::SourceKind;
+use crate::units::{Joules, Microjoules};
+use crate::zone::Domain;
 
 /// For how many windows a call that does nothing is kept in mind when there are too many.
 const IDLE_WINDOWS_MAX: u64 = 600;
 
+/// What a call was charged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Charge {
+    /// Energy that it caused, all zones together.
+    pub active: Microjoules,
+    /// Its share of the base energy, all zones together.
+    pub base: Microjoules,
+    /// Half the width of the 95 % interval of `active`.
+    pub uncertainty: Joules,
+    /// `active` by domain, packages added.
+    pub zones: Vec<(Domain, Microjoules)>,
+    /// Where the energy readings came from.
+    pub source: SourceKind,
+}
+
 /// A call that has ended, with what it was charged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settled<E> {
     /// The call.
     pub call: CallId,
     /// The function it called.
     pub function: FunctionId,
-    /// What it was charged, all zones together; `None` when the energy of some of its windows is not known.
-    pub charge: Option<FunctionEnergy>,
+    /// What it was charged; `None` when the energy of some of its windows is not known.
+    pub charge: Option<Charge>,
     /// What was posted with its end.
     pub end: E,
 }
@@ -32,6 +49,13 @@ struct OpenCall {
     cpu: u64,
     /// The last window in which it did something.
     touched: u64,
+}
+
+impl OpenCall {
+    fn charged(&self, source: SourceKind) -> Charge {
+        let FunctionEnergy { active, base } = self.charge;
+        Charge { active, base, uncertainty: Joules(0.0), zones: Vec::new(), source }
+    }
 }
 
 /// Calls between their first slice and their settlement.
@@ -130,10 +154,15 @@ impl<E> Calls<E> {
         }
     }
 
-    pub(crate) fn settle(&mut self, settled: &mut Vec<Settled<E>>) {
+    /// What a call has been charged so far; `None` for one that is not open or not fully known.
+    pub(crate) fn running(&self, call: CallId, source: SourceKind) -> Option<Charge> {
+        self.open.get(&call).filter(|open| !open.incomplete).map(|open| open.charged(source))
+    }
+
+    pub(crate) fn settle(&mut self, source: SourceKind, settled: &mut Vec<Settled<E>>) {
         for (call, function, end) in std::mem::replace(&mut self.ended, std::mem::take(&mut self.ending)) {
             let open = self.open.remove(&call).filter(|open| !open.incomplete);
-            settled.push(Settled { call, function, charge: open.map(|open| open.charge), end });
+            settled.push(Settled { call, function, charge: open.map(|open| open.charged(source)), end });
         }
     }
 }

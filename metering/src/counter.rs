@@ -250,6 +250,7 @@ fn modulus_nj(range: Microjoules) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::SourceKind;
     use crate::units::Watts;
     use crate::zone::{Domain, Zone};
 
@@ -257,6 +258,9 @@ mod tests {
 
     fn counter(watts_max: f64) -> Counter {
         Counter::new(CounterSpec {
+            source: SourceKind::Powercap,
+            relative_error: 0.0,
+            base: None,
             zone: Zone::new(Domain::Package, "0"),
             range: Some(RANGE),
             watts_max: Watts(watts_max),

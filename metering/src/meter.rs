@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::base::Base;
 use crate::calibration::{Calibration, ZoneCalibration};
-use crate::calls::{Calls, Settled};
+use crate::calls::{Calls, Charge, Settled};
 use crate::counter::{Counter, GapReason, Observation};
+use crate::learning::Learned;
 use crate::ledger::{Accounts, Charges, Consumers};
-use crate::post::{FunctionId, PostBox, Posting};
+use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::rate::Rate;
 use crate::remainder::Remainder;
-use crate::source::{Moment, ReadError, Source};
+use crate::source::{Moment, ReadError, Source, SourceKind};
 use crate::units::{Microjoules, Watts};
 use crate::zone::{CounterSpec, Zone};
 
@@ -40,6 +41,8 @@ struct Span {
 /// What one zone looks like from outside.
 #[derive(Clone, Debug)]
 pub struct ZoneReport {
+    /// Where its readings come from.
+    pub source: SourceKind,
     /// The zone.
     pub zone: Zone,
     /// Its accounts. Of a zone that is not additive only the total and the gaps are kept.
@@ -48,6 +51,8 @@ pub struct ZoneReport {
     pub watts: Option<Watts>,
     /// Base power, once known.
     pub base: Option<Watts>,
+    /// What work costs in it; `None` for a zone that charges nobody.
+    pub learned: Option<Learned>,
     /// Why the last reading failed, if it did.
     pub failure: Option<String>,
 }
@@ -86,7 +91,7 @@ impl<E> Meter<E> {
 
         self.calls.begin_window();
         posts.collect(|posting| match posting {
-            Posting::Slice { call, function, work } => {
+            Posting::Slice(Slice { call, function, work, .. }) => {
                 self.calls_cpu += work.cpu;
                 self.calls.slice(call, function, work.cpu);
             }
@@ -119,7 +124,7 @@ impl<E> Meter<E> {
             }
         }
         self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
-        self.calls.settle(settled);
+        self.calls.settle(self.source.kind(), settled);
         self.span = Some(Span { start: span.start, last: *now });
         self.readings = readings;
     }
@@ -133,14 +138,24 @@ impl<E> Meter<E> {
             base: zone.base.watts(),
             rate: zone.rate.clone(),
             quantum: zone.spec().quantum,
+            relative_error: zone.spec().relative_error,
         });
-        Calibration { source: self.source.kind(), relative_error: self.source.relative_error(), zones: zones.collect() }
+        Calibration { source: self.source.kind(), zones: zones.collect() }
+    }
+
+    /// What a call that still runs has been charged by the windows that have closed; `None` where nothing is known of
+    /// it.
+    #[must_use]
+    pub fn running(&self, call: CallId) -> Option<Charge> {
+        self.calls.running(call, self.source.kind())
     }
 
     /// Every zone with its accounts.
     #[must_use]
     pub fn report(&self) -> Vec<ZoneReport> {
         let report = |zone: &ZoneMeter| ZoneReport {
+            source: zone.spec().source,
+            learned: None,
             zone: zone.spec().zone.clone(),
             accounts: zone.accounts.clone(),
             watts: zone.watts,
@@ -163,7 +178,7 @@ impl<E> Meter<E> {
 
     fn meet_new_zones(&mut self) {
         for spec in &self.source.counters()[self.zones.len()..] {
-            let base = Base::new(self.source.base_watts(&spec.zone));
+            let base = Base::new(spec.base);
             self.zones.push(ZoneMeter::new(spec.clone(), base));
         }
     }

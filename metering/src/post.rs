@@ -1,6 +1,7 @@
 //! The way of work from the threads that do it to the meter that counts it: bounded, and without a lock.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 
@@ -14,18 +15,26 @@ pub struct CallId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionId(pub u32);
 
+/// A stretch of a call, run by one thread without handing over to another call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// The call.
+    pub call: CallId,
+    /// The function that it calls.
+    pub function: FunctionId,
+    /// When it ended, on `CLOCK_MONOTONIC`.
+    pub end: Duration,
+    /// The processor on which it ended, as the kernel numbers it.
+    pub cpu: u32,
+    /// What it did.
+    pub work: Work,
+}
+
 /// What threads tell the meter. `E` is whatever the caller wants back when the call is settled.
 #[derive(Clone, Debug)]
 pub enum Posting<E> {
     /// A call did some work.
-    Slice {
-        /// The call.
-        call: CallId,
-        /// The function that it calls.
-        function: FunctionId,
-        /// What it did.
-        work: Work,
-    },
+    Slice(Slice),
     /// A call has ended, and all its slices have been posted.
     End {
         /// The call.
@@ -36,6 +45,11 @@ pub enum Posting<E> {
         end: E,
     },
 }
+
+/// There was no room for a posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue to the meter is full")]
+pub struct Full;
 
 /// Bounded queues, one for each of a few groups of threads, so that posting threads rarely meet.
 #[derive(Debug)]
@@ -62,10 +76,10 @@ impl<E> PostBox<E> {
     /// Posts. Never waits.
     ///
     /// # Errors
-    /// Gives the posting back when the queue is full.
-    pub fn post(&self, posting: Posting<E>) -> Result<(), Posting<E>> {
+    /// When the queue is full; the posting is gone.
+    pub fn post(&self, posting: Posting<E>) -> Result<(), Full> {
         let queue = QUEUE.with(|queue| *queue) % self.queues.len();
-        self.queues[queue].push(posting)
+        self.queues[queue].push(posting).map_err(|_| Full)
     }
 
     /// Counts a posting that was given up because the queue was full.
@@ -93,19 +107,18 @@ impl<E> PostBox<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn slice(call: u128) -> Posting<()> {
-        let work = Work { cpu: Duration::from_nanos(1), events: None };
-        Posting::Slice { call: CallId(call), function: FunctionId(0), work }
+        let work = Work::of_cpu(Duration::from_nanos(1));
+        Posting::Slice(Slice { call: CallId(call), function: FunctionId(0), end: Duration::ZERO, cpu: 0, work })
     }
 
     #[test]
-    fn a_full_queue_gives_the_posting_back() {
+    fn a_full_queue_says_so() {
         let posts = PostBox::new(1, 2);
         assert!(posts.post(slice(1)).is_ok());
         assert!(posts.post(slice(2)).is_ok());
-        assert!(matches!(posts.post(slice(3)), Err(Posting::Slice { call: CallId(3), .. })));
+        assert_eq!(posts.post(slice(3)), Err(Full));
         let mut seen = 0;
         posts.collect(|_| seen += 1);
         assert_eq!(seen, 2);
@@ -118,12 +131,12 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4_u128 {
                 let posts = &posts;
-                scope.spawn(move || (0..10_000).for_each(|call| drop(posts.post(slice(thread * 10_000 + call)))));
+                scope.spawn(move || (0..10_000).for_each(|call| posts.post(slice(thread * 10_000 + call)).unwrap()));
             }
         });
         let mut seen = std::collections::HashSet::new();
         posts.collect(|posting| match posting {
-            Posting::Slice { call, .. } | Posting::End { call, .. } => assert!(seen.insert(call)),
+            Posting::Slice(Slice { call, .. }) | Posting::End { call, .. } => assert!(seen.insert(call)),
         });
         assert_eq!(seen.len(), 40_000);
     }

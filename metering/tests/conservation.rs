@@ -55,6 +55,9 @@ impl Scripted {
     fn new(starts: &[u64], script: Vec<Vec<Event>>) -> Self {
         let zones = [Zone::new(Domain::Package, "0"), Zone::new(Domain::Dram, "0"), Zone::new(Domain::Psys, "")];
         let spec = |zone: &Zone| CounterSpec {
+            source: SourceKind::Powercap,
+            relative_error: 0.0,
+            base: None,
             zone: zone.clone(),
             range: Some(Microjoules(RANGE)),
             watts_max: Watts(WATTS_MAX),
@@ -118,11 +121,13 @@ fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settl
         now.boottime += WINDOW;
         now.busy += Duration::from_nanos(u64::from(*other));
         for &(call, function, cpu) in slices {
-            let work = Work { cpu: Duration::from_nanos(cpu.into()), events: None };
+            let work = Work::of_cpu(Duration::from_nanos(cpu.into()));
             now.process += work.cpu;
             now.busy += work.cpu;
             let (call, function) = (CallId(u128::from(call) << 8 | u128::from(function)), FunctionId(function.into()));
-            posts.post(Posting::Slice { call, function, work }).unwrap();
+            posts
+                .post(Posting::Slice(nebula_metering::Slice { call, function, end: now.monotonic, cpu: 0, work }))
+                .unwrap();
             if cpu % 5 == 0 {
                 posts.post(Posting::End { call, function, end: () }).unwrap();
             }
@@ -181,7 +186,7 @@ proptest! {
         let mut events: Vec<_> = script.iter().map(|(energy, ..)| vec![Event::Use(*energy)]).collect();
         events.insert(0, vec![Event::Use(0)]);
         let (meter, settled) = run(Scripted::new(&[7], events), &windows);
-        let calls: Microjoules = settled.iter().filter_map(|call| call.charge).map(|charge| charge.active).sum();
+        let calls: Microjoules = settled.iter().filter_map(|call| call.charge.as_ref()).map(|charge| charge.active).sum();
         prop_assert_eq!(calls, meter.report()[0].accounts.functions_total());
     }
 }
@@ -216,7 +221,7 @@ fn a_call_whose_energy_is_not_known_is_settled_as_unknown() {
 fn estimates_follow_the_charges_of_closed_windows() {
     let script = vec![vec![Event::Use(1_000_000)]; 50];
     let (meter, _) = run(Scripted::new(&[0], script), &vec![(vec![(0, 0, 60_000_000)], 40_000_000); 50]);
-    let work = Work { cpu: Duration::from_millis(10), events: None };
+    let work = Work::of_cpu(Duration::from_millis(10));
     let estimate = meter.calibration().estimate(&work).unwrap();
     assert!((estimate.active.0 - 0.1).abs() < 1e-9, "{estimate:?}");
 }

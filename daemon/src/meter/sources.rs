@@ -32,6 +32,9 @@ pub enum SourceError {
     /// Powercap was asked for by name.
     #[error("the source `powercap` cannot be used; `nebula doctor` tells what is missing")]
     Powercap(#[source] powercap::OpenError),
+    /// It is not part of this program.
+    #[error("the source `{0}` is not part of this program")]
+    NotHere(SourceKind),
     /// The model needs to know the processors.
     #[error("the source `model` cannot be used")]
     Model(#[source] model::OpenError),
@@ -46,6 +49,9 @@ pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<Ope
     let opened = |source: Box<dyn Source>, reason| OpenedSource { source, cpus, reason };
     let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
     match choice {
+        Choice::Only(
+            kind @ (SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy | SourceKind::Simulated),
+        ) => Err(SourceError::NotHere(kind)),
         Choice::Only(SourceKind::Model) => Ok(opened(model()?, "asked for".into())),
         Choice::Only(SourceKind::Powercap) => {
             let source = Powercap::open(sysfs_root).map_err(SourceError::Powercap)?;

@@ -161,7 +161,7 @@ impl Metrics {
 
     /// Takes in a settled call of the function that `metrics` belong to.
     pub fn settled(&self, metrics: &FunctionMetrics, call: &Settled<CallEnd>) {
-        let Some(charge) = call.charge else { return };
+        let Some(charge) = &call.charge else { return };
         let settled = charge.active.joules().0;
         metrics.energy.observe(settled);
         if let Some(estimate) = call.end.estimate.filter(|estimate| *estimate > 0.0) {

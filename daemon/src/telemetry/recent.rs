@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use nebula_metering::{FunctionEnergy, Settled};
+use nebula_metering::{Charge, Settled};
 use uuid::Uuid;
 
 use crate::meter::CallEnd;
@@ -26,7 +26,7 @@ pub struct RecentCall {
     /// The active energy that was estimated at once, in joules.
     pub estimate: Option<f64>,
     /// What it was charged; `None` if not fully known.
-    pub charge: Option<FunctionEnergy>,
+    pub charge: Option<Charge>,
 }
 
 /// A bounded list; written by the sampler, read by those who look.
@@ -48,7 +48,7 @@ impl RecentCalls {
             return;
         }
         let CallEnd { outcome, at, duration, estimate } = settled.end.clone();
-        let (id, charge) = (Uuid::from_u128(settled.call.0), settled.charge);
+        let (id, charge) = (Uuid::from_u128(settled.call.0), settled.charge.clone());
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.truncate(self.max - 1);
         calls.push_front(RecentCall { id, function: function.into(), outcome, at, duration, estimate, charge });

@@ -9,16 +9,24 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Zone};
+use crate::units::Microjoules;
+use crate::zone::CounterSpec;
 
 /// Which source a figure comes from. Every figure carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
     /// The kernel's powercap class: the processor's own energy counters (RAPL).
     Powercap,
+    /// The kernel's `power` PMU: the same counters through perf events.
+    Perf,
+    /// Energy and power sensors of the hardware monitoring class.
+    Hwmon,
+    /// The crate `rapl-energy`.
+    RaplEnergy,
     /// A model of the processor, fed with its utilisation. An estimate, not a measurement.
     Model,
+    /// A made-up machine for demonstrations and tests. Nothing is measured.
+    Simulated,
 }
 
 impl SourceKind {
@@ -26,8 +34,8 @@ impl SourceKind {
     #[must_use]
     pub fn is_measured(self) -> bool {
         match self {
-            Self::Powercap => true,
-            Self::Model => false,
+            Self::Powercap | Self::Perf | Self::Hwmon | Self::RaplEnergy => true,
+            Self::Model | Self::Simulated => false,
         }
     }
 
@@ -36,7 +44,11 @@ impl SourceKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Powercap => "powercap",
+            Self::Perf => "perf",
+            Self::Hwmon => "hwmon",
+            Self::RaplEnergy => "rapl-energy",
             Self::Model => "model",
+            Self::Simulated => "simulated",
         }
     }
 }
@@ -46,6 +58,9 @@ impl fmt::Display for SourceKind {
         f.write_str(self.as_str())
     }
 }
+
+/// More packages than any machine that Linux runs on without a node controller of its maker's.
+pub const PACKAGES_MAX: usize = 8;
 
 /// A point in time, with what the processors had done until then. All figures only ever grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +73,8 @@ pub struct Moment {
     pub busy: Duration,
     /// CPU time that this process has used.
     pub process: Duration,
+    /// `busy` by package, as far as the machine tells it: coarse, and only good for shares.
+    pub packages: [Duration; PACKAGES_MAX],
 }
 
 /// Why a counter gave no reading.
@@ -79,6 +96,17 @@ pub enum ReadError {
         /// Its text, shortened.
         text: String,
     },
+    /// A perf event could not be read.
+    #[error("cannot read the energy event `{event}`")]
+    ReadEvent {
+        /// The event's name.
+        event: Box<str>,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// Another source is being read in this one's stead. Nothing is missing.
+    #[error("the source stands by")]
+    Standby,
     /// The zone was there and has gone; it may come back.
     #[error("the zone is no longer there")]
     ZoneGone,
@@ -95,17 +123,6 @@ pub trait Source: Send {
 
     /// Reads every counter once, in order, into `readings`, which is emptied first.
     fn read(&mut self, moment: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>);
-
-    /// By how much the source itself may be off, as a fraction of the figure at 95 % confidence. Zero for a counter
-    /// whose quantum says everything.
-    fn relative_error(&self) -> f64 {
-        0.0
-    }
-
-    /// What a zone draws when nothing runs, where the source knows it; otherwise it is learned.
-    fn base_watts(&self, _zone: &Zone) -> Option<Watts> {
-        None
-    }
 
     /// One sentence for people: what the figures rest on.
     fn describe(&self) -> String;

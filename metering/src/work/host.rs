@@ -106,6 +106,7 @@ impl HostClock {
             boottime: clock(ClockId::Boottime),
             busy: self.busy.advance(machine, process),
             process,
+            packages: Default::default(),
         })
     }
 }

@@ -4,6 +4,7 @@ pub mod host;
 pub mod pmu;
 pub mod reader;
 pub mod thread;
+pub mod topology;
 
 use std::ops::{Add, AddAssign};
 use std::time::Duration;
@@ -13,8 +14,11 @@ use std::time::Duration;
 pub struct Work {
     /// CPU time.
     pub cpu: Duration,
-    /// Hardware events; `None` where the machine has no counters for them.
+    /// Hardware events; `None` where the machine has no counters for them. On a hybrid processor those of its
+    /// performance cores.
     pub events: Option<Events>,
+    /// On a hybrid processor the events of its efficiency cores, whose cycles and instructions cost something else.
+    pub efficient: Option<Events>,
 }
 
 /// Hardware events of one thread.
@@ -24,6 +28,9 @@ pub struct Events {
     pub instructions: u64,
     /// CPU cycles, while not halted.
     pub cycles: u64,
+    /// Cycles at the processor's nominal frequency, while not halted: time, where `cycles` follows the frequency. Zero
+    /// where the processor does not count them.
+    pub ref_cycles: u64,
     /// Misses of the last-level cache.
     pub cache_misses: u64,
 }
@@ -34,6 +41,7 @@ impl Add for Events {
         Self {
             instructions: self.instructions + other.instructions,
             cycles: self.cycles + other.cycles,
+            ref_cycles: self.ref_cycles + other.ref_cycles,
             cache_misses: self.cache_misses + other.cache_misses,
         }
     }
@@ -46,26 +54,39 @@ impl Events {
         Self {
             instructions: self.instructions.saturating_sub(earlier.instructions),
             cycles: self.cycles.saturating_sub(earlier.cycles),
+            ref_cycles: self.ref_cycles.saturating_sub(earlier.ref_cycles),
             cache_misses: self.cache_misses.saturating_sub(earlier.cache_misses),
         }
     }
 }
 
 impl Work {
+    /// CPU time alone, of a machine that counts nothing else.
+    #[must_use]
+    pub fn of_cpu(cpu: Duration) -> Self {
+        Self { cpu, ..Self::default() }
+    }
+
     /// What has been done since `earlier`, on the same thread.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        let events = self.events.zip(earlier.events).map(|(now, then)| now.since(then));
-        Self { cpu: self.cpu.saturating_sub(earlier.cpu), events }
+        let since = |now: Option<Events>, then: Option<Events>| now.zip(then).map(|(now, then)| now.since(then));
+        Self {
+            cpu: self.cpu.saturating_sub(earlier.cpu),
+            events: since(self.events, earlier.events),
+            efficient: since(self.efficient, earlier.efficient),
+        }
     }
 }
 
 impl AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
-        self.cpu += other.cpu;
-        self.events = match (self.events, other.events) {
+        let sum = |mine: Option<Events>, theirs: Option<Events>| match (mine, theirs) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
             (mine, theirs) => mine.or(theirs),
         };
+        self.cpu += other.cpu;
+        self.events = sum(self.events, other.events);
+        self.efficient = sum(self.efficient, other.efficient);
     }
 }

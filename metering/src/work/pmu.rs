@@ -64,6 +64,7 @@ impl ThreadCounters {
             instructions: value(&self.instructions)?,
             cycles: value(&self.cycles)?,
             cache_misses: value(&self.cache_misses)?,
+            ..Events::default()
         };
         let enabled = data.time_enabled().unwrap_or_default();
         let running = data.time_running().unwrap_or_default();
@@ -90,6 +91,7 @@ fn scaled(from: &Reading, to: &Reading) -> Events {
         instructions: scale(events.instructions),
         cycles: scale(events.cycles),
         cache_misses: scale(events.cache_misses),
+        ref_cycles: scale(events.ref_cycles),
     }
 }
 
@@ -123,12 +125,12 @@ mod tests {
     #[test]
     fn shared_registers_are_made_up_for() {
         let reading = |count, enabled, running| Reading {
-            events: Events { instructions: count, cycles: count * 2, cache_misses: 0 },
+            events: Events { instructions: count, cycles: count * 2, ..Events::default() },
             enabled: Duration::from_millis(enabled),
             running: Duration::from_millis(running),
         };
         let whole = scaled(&reading(100, 10, 10), &reading(1100, 20, 15));
-        assert_eq!(whole, Events { instructions: 2000, cycles: 4000, cache_misses: 0 });
+        assert_eq!(whole, Events { instructions: 2000, cycles: 4000, ..Events::default() });
         let never_ran = scaled(&reading(100, 10, 10), &reading(100, 20, 10));
         assert_eq!(never_ran, Events::default());
     }

@@ -44,7 +44,7 @@ impl WorkReader {
     /// All that the calling thread has done so far. Only differences mean anything, and only on one thread.
     #[must_use]
     pub fn now(self) -> Work {
-        Work { cpu: thread_cpu(), events: if self.events { thread_events() } else { None } }
+        Work { cpu: thread_cpu(), events: if self.events { thread_events() } else { None }, efficient: None }
     }
 }
 

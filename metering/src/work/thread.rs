@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::thread::sched_getcpu;
 use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time that the calling thread has used since it began, in user and kernel mode together.
@@ -15,6 +16,15 @@ use rustix::time::{ClockId, clock_gettime};
 pub fn thread_cpu() -> Duration {
     // The kernel never gives a negative time or a nanosecond field out of range, which is all that can fail here.
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// The time on `CLOCK_MONOTONIC`, and the processor that this thread is on. Neither is a system call where the vDSO
+/// knows them.
+#[inline]
+#[must_use]
+pub fn here_and_now() -> (Duration, u32) {
+    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+    (now, u32::try_from(sched_getcpu()).unwrap_or(0))
 }
 
 #[cfg(test)]

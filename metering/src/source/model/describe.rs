@@ -1,7 +1,7 @@
 //! What the figures rest on, in one sentence for people.
 
 use super::Model;
-use crate::source::Source;
+use super::memory::RELATIVE_ERROR;
 
 /// Processor, power and memory, how far all that may be off, and that nothing of it was measured.
 pub(super) fn sentence(model: &Model) -> String {
@@ -18,14 +18,15 @@ pub(super) fn sentence(model: &Model) -> String {
     };
     let memory = match (model.memory, model.memory_watts()) {
         (Some(memory), Some(watts)) => format!(
-            "memory {:.1} GiB, of which {:.1} GiB beyond that at {:.1} W",
+            "memory {:.1} GiB, of which {:.1} GiB beyond that at {:.1} W ±{:.0} %",
             memory.total_gib(),
             memory.beyond_gib(),
-            watts.0
+            watts.0,
+            RELATIVE_ERROR * 100.0
         ),
         (Some(memory), None) => format!("memory {:.1} GiB included", memory.total_gib()),
         (None, _) => "memory unknown".to_owned(),
     };
-    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
-    format!("model of {name}, {threads}, {idle:.1}–{full:.1} W, {memory}; ±{error:.0} %; not measured")
+    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.coefficients.relative_error * 100.0);
+    format!("model of {name}, {threads}, {idle:.1}–{full:.1} W ±{error:.0} %, {memory}; not measured")
 }

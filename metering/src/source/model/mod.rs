@@ -83,10 +83,10 @@ impl Model {
     fn new(processor: Processor, memory: Option<Memory>) -> Self {
         let coefficients = Coefficients::of(processor.signature.as_ref());
         let mut model = Self { processor, coefficients, memory, counters: Vec::new(), span: None };
-        let package = Watts(model.full_watts().0 * LEAP_MAX);
-        model.counters.push(counter(Domain::Package, package));
-        if let Some(memory) = model.extra_memory() {
-            model.counters.push(counter(Domain::Dram, Watts(watts(memory.milliwatts()).0 * LEAP_MAX)));
+        let (idle, full) = (model.idle_watts(), model.full_watts());
+        model.counters.push(counter(Domain::Package, full, idle, coefficients.relative_error));
+        if let Some(draw) = model.memory_watts() {
+            model.counters.push(counter(Domain::Dram, draw, draw, memory::RELATIVE_ERROR));
         }
         model
     }
@@ -162,25 +162,21 @@ impl Source for Model {
         readings.extend(energy.into_iter().take(self.counters.len()).map(Ok));
     }
 
-    /// The errors of processors and memory, weighed by what each draws at half load. Memory's is the larger and never
-    /// reaches the active energy of a call, for which the figure is therefore on the safe side.
-    fn relative_error(&self) -> f64 {
-        let package = f64::midpoint(self.idle_watts().0, self.full_watts().0);
-        let memory = self.memory_watts().map_or(0.0, |watts| watts.0);
-        (self.coefficients.relative_error * package + memory::RELATIVE_ERROR * memory) / (package + memory)
-    }
-
-    fn base_watts(&self, zone: &Zone) -> Option<Watts> {
-        if zone.domain == Domain::Dram { self.memory_watts() } else { Some(self.idle_watts()) }
-    }
-
     fn describe(&self) -> String {
         describe::sentence(self)
     }
 }
 
-fn counter(domain: Domain, watts_max: Watts) -> CounterSpec {
-    CounterSpec { zone: Zone::new(domain, "0"), range: None, watts_max, quantum: Microjoules(1) }
+fn counter(domain: Domain, full: Watts, idle: Watts, relative_error: f64) -> CounterSpec {
+    CounterSpec {
+        source: SourceKind::Model,
+        zone: Zone::new(domain, "0"),
+        range: None,
+        watts_max: Watts(full.0 * LEAP_MAX),
+        quantum: Microjoules(1),
+        relative_error,
+        base: Some(idle),
+    }
 }
 
 fn watts(milliwatts: u64) -> Watts {

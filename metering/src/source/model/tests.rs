@@ -96,22 +96,22 @@ fn counters_say_what_they_are() {
 fn people_are_told_what_it_rests_on() {
     assert_eq!(
         model("skylake-sp").describe(),
-        "model of Skylake (server), 4 threads, 2.2–16.0 W, memory 3.9 GiB included; ±50 %; not measured"
+        "model of Skylake (server), 4 threads, 2.2–16.0 W ±50 %, memory 3.9 GiB included; not measured"
     );
     assert_eq!(
         model("ice-lake-sp-guest").describe(),
-        "model of Ice Lake, 2 virtual processors, 1.5–7.5 W, memory 24.0 GiB, of which 22.0 GiB beyond that at 8.6 W; \
-         ±76 %; not measured"
+        "model of Ice Lake, 2 virtual processors, 1.5–7.5 W ±50 %, memory 24.0 GiB, of which 22.0 GiB beyond that at 8.6 W \
+         ±90 %; not measured"
     );
     assert_eq!(
         model("epyc-turin-guest").describe(),
         "model of an average server for the unlisted processor `AMD EPYC 9655 96-Core Processor`, \
-         2 virtual processors, 1.5–7.0 W, memory 1.9 GiB included; ±80 %; not measured"
+         2 virtual processors, 1.5–7.0 W ±80 %, memory 1.9 GiB included; not measured"
     );
     assert_eq!(
         model("nothing-known").describe(),
-        "model of an average server for an unknown processor, 4 threads, 3.0–14.0 W, memory unknown; \
-         ±80 %; not measured"
+        "model of an average server for an unknown processor, 4 threads, 3.0–14.0 W ±80 %, memory unknown; \
+         not measured"
     );
 }
 

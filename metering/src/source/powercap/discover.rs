@@ -10,7 +10,7 @@ use super::limits::{quantum, read_range, read_stated_powers, watts_max};
 use super::walk::{ClassState, Place, walk};
 use super::zone_id::ZoneId;
 use super::zone_name::parse_zone_name;
-use crate::source::ReadError;
+use crate::source::{ReadError, SourceKind};
 use crate::zone::{CounterSpec, Zone};
 
 /// Characters of a file's text that an error repeats.
@@ -77,11 +77,22 @@ fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, Obstacle> {
     file.read().map_err(|error| match error {
         ReadError::ReadCounter { source, .. } => unread(source),
         ReadError::ParseCounter { text, .. } => Obstacle::ParseCounter { text },
-        ReadError::ZoneGone => Obstacle::Missing { file: "energy_uj" },
+        ReadError::ZoneGone | ReadError::Standby | ReadError::ReadEvent { .. } => {
+            Obstacle::Missing { file: "energy_uj" }
+        }
     })?;
     let range = read_range(directory);
     let watts_max = watts_max(&zone.domain, &read_stated_powers(directory));
-    Ok(Counter { spec: CounterSpec { zone, range, watts_max, quantum: quantum(range) }, file })
+    let spec = CounterSpec {
+        source: SourceKind::Powercap,
+        zone,
+        range,
+        watts_max,
+        quantum: quantum(range),
+        relative_error: 0.0,
+        base: None,
+    };
+    Ok(Counter { spec, file })
 }
 
 /// Of the zones with the same name in the same package, the first that can be read stays. `intel-rapl` comes before

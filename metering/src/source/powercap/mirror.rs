@@ -125,6 +125,7 @@ impl Suspect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::SourceKind;
     use crate::units::Watts;
     use crate::zone::Domain;
 
@@ -132,7 +133,15 @@ mod tests {
 
     fn suspect() -> Suspect {
         let zone = Zone::new(Domain::Package, "0-die-1");
-        let spec = CounterSpec { zone, range: None, watts_max: Watts(400.0), quantum: Microjoules(16) };
+        let spec = CounterSpec {
+            source: SourceKind::Powercap,
+            zone,
+            range: None,
+            watts_max: Watts(400.0),
+            quantum: Microjoules(16),
+            relative_error: 0.0,
+            base: None,
+        };
         let file = CounterFile::open("/dev/null".into()).expect("a file");
         Suspect::new(spec, file)
     }
