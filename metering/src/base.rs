@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::units::{Microjoules, Watts};
+use crate::units::{Joules, Microjoules, Watts};
 
 /// A window is quiet when the processors were busy for less than this part of it, all together.
 const QUIET_BUSY_MAX: f64 = 0.05;
@@ -40,9 +40,11 @@ impl Base {
         self.stated.or(self.learned)
     }
 
-    /// Looks at a closed window: what the zone used in `time`, while `cpus` processors were busy for `busy` together.
-    pub fn learn(&mut self, energy: Microjoules, time: Duration, busy: Duration, cpus: usize) {
+    /// Looks at a closed window: what the zone used in `time`, while `cpus` processors were busy for `busy` together,
+    /// for which `dynamic` is known to be due.
+    pub fn learn(&mut self, energy: Microjoules, time: Duration, busy: Duration, cpus: usize, dynamic: Joules) {
         let Some(watts) = energy.over(time) else { return };
+        let watts = Watts((watts.0 - dynamic.0 / time.as_secs_f64()).max(0.0));
         let capacity = time.as_secs_f64() * cpus as f64;
         if self.stated.is_some() || busy.as_secs_f64() > capacity * QUIET_BUSY_MAX {
             return;
@@ -75,7 +77,7 @@ mod tests {
     const WINDOW: Duration = Duration::from_millis(100);
 
     fn learn(base: &mut Base, microjoules: u64, busy_ms: u64) {
-        base.learn(Microjoules(microjoules), WINDOW, Duration::from_millis(busy_ms), 2);
+        base.learn(Microjoules(microjoules), WINDOW, Duration::from_millis(busy_ms), 2, Joules(0.0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a call is expected to cost, known the moment it ends: rates learned from windows that are closed.
 
+use crate::learning::Learner;
+use crate::post::FunctionId;
 use crate::rate::Rate;
 use crate::source::SourceKind;
 use crate::units::{Joules, Microjoules, Watts};
@@ -17,6 +19,9 @@ pub struct ZoneCalibration {
     /// Its base power, once known.
     pub base: Option<Watts>,
     pub(crate) rate: Rate,
+    pub(crate) learner: Learner,
+    /// What part of a call's work runs in it, as far as is known: all of it, or its part of several packages.
+    pub(crate) share: f64,
     pub(crate) quantum: Microjoules,
     /// By how much the counter itself may be off, as a fraction at 95 % confidence.
     pub(crate) relative_error: f64,
@@ -56,11 +61,11 @@ pub enum NoEstimate {
 }
 
 impl Calibration {
-    /// What `work` is expected to have cost.
+    /// What a call of `function` that did `work` is expected to have cost.
     ///
     /// # Errors
     /// When nothing is known yet. Zero is never given for "not known".
-    pub fn estimate(&self, work: &Work) -> Result<Estimate, NoEstimate> {
+    pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NoEstimate> {
         if self.zones.is_empty() {
             return Err(NoEstimate::NoZone);
         }
@@ -73,25 +78,40 @@ impl Calibration {
         };
         let (mut variance, mut systematic) = (0.0, 0.0_f64);
         for zone in &self.zones {
-            let expected = zone.rate.expect(work.cpu).ok_or(NoEstimate::NoWindow)?;
-            estimate.active.0 += expected.active.0;
-            if let Some(base) = &mut estimate.base {
-                base.0 += expected.base.0;
+            let (active, zone_variance) = zone.expect(function, work).ok_or(NoEstimate::NoWindow)?;
+            estimate.active.0 += active;
+            if let (Some(base), Some(expected)) = (&mut estimate.base, zone.rate.expect(work.cpu)) {
+                base.0 += expected.base.0 * zone.share;
             }
             // The error of a difference of two readings, each rounded down to a quantum, is triangular on ±1 quantum:
             // its variance is a sixth of the quantum's square.
-            let quantum = zone.quantum.joules().0;
-            systematic += zone.relative_error * expected.active.0;
-            variance += expected.deviation.0.powi(2) + quantum.powi(2) / 6.0;
+            variance += zone_variance + zone.quantum.joules().0.powi(2) / 6.0;
+            systematic += zone.relative_error * active;
             match estimate.zones.iter_mut().find(|(domain, _)| *domain == zone.zone.domain) {
-                Some((_, joules)) => joules.0 += expected.active.0,
-                None => estimate.zones.push((zone.zone.domain.clone(), expected.active)),
+                Some((_, joules)) => joules.0 += active,
+                None => estimate.zones.push((zone.zone.domain.clone(), Joules(active))),
             }
         }
-        let from_windows = DEVIATIONS_95 * variance.sqrt();
-        estimate.uncertainty = Joules(from_windows.hypot(systematic));
+        estimate.uncertainty = interval(variance, systematic);
         Ok(estimate)
     }
+}
+
+impl ZoneCalibration {
+    /// Active energy and its variance, in joules and joules squared.
+    fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, f64)> {
+        let learned = self.learner.expect(function, work).zip(self.learner.variance(function, work));
+        let known = learned.map(|(expected, variance)| (expected.0, variance)).or_else(|| {
+            let expected = self.rate.expect(work.cpu)?;
+            Some((expected.active.0, expected.deviation.0.powi(2)))
+        });
+        known.map(|(active, variance)| (active * self.share, variance * self.share.powi(2)))
+    }
+}
+
+/// Half the width of a 95 % interval: what varies, and what may be wrong with the counter altogether.
+pub(crate) fn interval(variance: f64, systematic: f64) -> Joules {
+    Joules((DEVIATIONS_95 * variance.sqrt()).hypot(systematic))
 }
 
 #[cfg(test)]
@@ -103,12 +123,15 @@ mod tests {
 
     fn calibration(zones: &[(Domain, &str, u64)], base: Option<Watts>) -> Calibration {
         let zone = |&(ref domain, package, energy): &(Domain, &str, u64)| {
+            let share = 1.0 / zones.iter().filter(|(of, ..)| of == domain).count() as f64;
             let mut rate = Rate::default();
             (0..100).for_each(|_| rate.learn(Microjoules(energy), Microjoules(200_000), WINDOW, WINDOW));
             ZoneCalibration {
                 zone: Zone::new(domain.clone(), package),
                 base,
                 rate,
+                learner: Learner::new(true),
+                share,
                 quantum: Microjoules(61),
                 relative_error: 0.0,
             }
@@ -121,20 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_one_domain_are_added() {
+    fn a_call_may_have_run_on_any_of_the_packages() {
         let zones = [(Domain::Package, "0", 600_000), (Domain::Package, "1", 400_000), (Domain::Dram, "0", 100_000)];
-        let estimate = calibration(&zones, Some(Watts(2.0))).estimate(&work(Duration::from_millis(10))).unwrap();
+        let estimate =
+            calibration(&zones, Some(Watts(2.0))).estimate(FunctionId(0), &work(Duration::from_millis(10))).unwrap();
         let near = |joules: Joules, expected: f64| assert!((joules.0 - expected).abs() < 1e-9, "{joules:?}");
-        near(estimate.active, 0.110);
-        near(estimate.base.unwrap(), 0.060);
-        near(estimate.zones[0].1, 0.100);
+        near(estimate.active, 0.060);
+        near(estimate.base.unwrap(), 0.040);
+        near(estimate.zones[0].1, 0.050);
         near(estimate.zones[1].1, 0.010);
     }
 
     #[test]
     fn a_call_below_the_quantum_is_uncertain_by_more_than_itself() {
         let calibration = calibration(&[(Domain::Package, "0", 500_000)], None);
-        let estimate = calibration.estimate(&work(Duration::from_micros(5))).unwrap();
+        let estimate = calibration.estimate(FunctionId(0), &work(Duration::from_micros(5))).unwrap();
         assert!(estimate.active < estimate.uncertainty, "{estimate:?}");
         assert_eq!(estimate.base, None);
     }
@@ -144,16 +168,16 @@ mod tests {
         let known = calibration(&[(Domain::Package, "0", 500_000)], None);
         let mut modelled = Calibration { source: SourceKind::Model, ..known };
         modelled.zones[0].relative_error = 0.5;
-        let estimate = modelled.estimate(&work(Duration::from_secs(1))).unwrap();
+        let estimate = modelled.estimate(FunctionId(0), &work(Duration::from_secs(1))).unwrap();
         assert!((estimate.uncertainty.0 / estimate.active.0 - 0.5).abs() < 0.01, "{estimate:?}");
     }
 
     #[test]
     fn not_known_is_not_zero() {
         let nothing = calibration(&[], None);
-        assert_eq!(nothing.estimate(&work(WINDOW)), Err(NoEstimate::NoZone));
+        assert_eq!(nothing.estimate(FunctionId(0), &work(WINDOW)), Err(NoEstimate::NoZone));
         let mut silent = calibration(&[(Domain::Package, "0", 1)], None);
         silent.zones[0].rate = Rate::default();
-        assert_eq!(silent.estimate(&work(WINDOW)), Err(NoEstimate::NoWindow));
+        assert_eq!(silent.estimate(FunctionId(0), &work(WINDOW)), Err(NoEstimate::NoWindow));
     }
 }

@@ -1,12 +1,13 @@
 //! The calls that have not been settled yet, and what each has been charged so far.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use crate::ledger::{Charges, FunctionEnergy};
+use crate::bucket::Entry;
+use crate::ledger::FunctionEnergy;
 use crate::post::{CallId, FunctionId};
 use crate::source::SourceKind;
 use crate::units::{Joules, Microjoules};
+use crate::work::Work;
 use crate::zone::Domain;
 
 /// For how many windows a call that does nothing is kept in mind when there are too many.
@@ -40,22 +41,34 @@ pub struct Settled<E> {
     pub end: E,
 }
 
-#[derive(Debug, Default)]
-struct OpenCall {
-    charge: FunctionEnergy,
+/// What a call was charged in one zone, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ZoneCharge {
+    /// The zone's place among the meter's.
+    pub zone: usize,
+    pub charged: FunctionEnergy,
+    pub work: Work,
+    /// In how many windows it was charged: each cut its charge to whole microjoules.
+    pub windows: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    pub function: FunctionId,
+    pub zones: Vec<ZoneCharge>,
     /// Whether some window of this call had no energy of its own.
     incomplete: bool,
-    /// CPU time in the window that is being closed, in nanoseconds.
-    cpu: u64,
     /// The last window in which it did something.
     touched: u64,
 }
 
-impl OpenCall {
-    fn charged(&self, source: SourceKind) -> Charge {
-        let FunctionEnergy { active, base } = self.charge;
-        Charge { active, base, uncertainty: Joules(0.0), zones: Vec::new(), source }
-    }
+#[derive(Debug)]
+struct Ended<E> {
+    call: CallId,
+    function: FunctionId,
+    end: E,
+    /// The collection in which the end was seen.
+    seen: u64,
 }
 
 /// Calls between their first slice and their settlement.
@@ -63,106 +76,173 @@ impl OpenCall {
 pub(crate) struct Calls<E> {
     open_max: usize,
     open: HashMap<CallId, OpenCall>,
-    window: u64,
-    /// CPU time of each function in this window, also of calls for which there was no room.
-    functions: HashMap<FunctionId, u64>,
-    touched: Vec<(FunctionId, CallId)>,
-    /// Ends seen in this window, and in the one before. A slice may be collected in the window after the end of its
-    /// call, when both were posted by different threads; hence a call is settled one window later.
-    ending: Vec<(CallId, FunctionId, E)>,
-    ended: Vec<(CallId, FunctionId, E)>,
+    ended: Vec<Ended<E>>,
 }
 
 impl<E> Calls<E> {
-    pub(crate) fn new(open_max: usize) -> Self {
-        Self {
-            open_max,
-            open: HashMap::new(),
-            window: 0,
-            functions: HashMap::new(),
-            touched: Vec::new(),
-            ending: Vec::new(),
-            ended: Vec::new(),
-        }
+    pub fn new(open_max: usize) -> Self {
+        Self { open_max, open: HashMap::new(), ended: Vec::new() }
     }
 
-    pub(crate) fn begin_window(&mut self) {
-        self.window += 1;
-        self.functions.clear();
-        self.touched.clear();
-        if self.open.len() >= self.open_max {
-            // Ends that were dropped on the way leave calls behind; they are forgotten when room is needed.
-            let oldest = self.window.saturating_sub(IDLE_WINDOWS_MAX);
-            self.open.retain(|_, call| call.touched >= oldest);
-        }
-    }
-
-    pub(crate) fn slice(&mut self, call: CallId, function: FunctionId, cpu: Duration) {
-        // No slice runs for the 584 years that do not fit.
-        let cpu = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-        *self.functions.entry(function).or_default() += cpu;
-        if self.open.len() >= self.open_max && !self.open.contains_key(&call) {
+    /// Notes that a call did something in the window of this number.
+    pub fn touch(&mut self, call: CallId, function: FunctionId, window: u64) {
+        if let Some(open) = self.open.get_mut(&call) {
+            open.touched = open.touched.max(window);
             return;
         }
-        let open = self.open.entry(call).or_default();
-        if open.touched != self.window {
-            open.touched = self.window;
-            open.cpu = 0;
-            self.touched.push((function, call));
+        if self.open.len() >= self.open_max {
+            // Ends that were dropped on the way leave calls behind; they are forgotten when room is needed.
+            let oldest = window.saturating_sub(IDLE_WINDOWS_MAX);
+            self.open.retain(|_, call| call.touched >= oldest);
         }
-        open.cpu += cpu;
+        if self.open.len() < self.open_max {
+            self.open.insert(call, OpenCall { function, zones: Vec::new(), incomplete: false, touched: window });
+        }
     }
 
-    pub(crate) fn end(&mut self, call: CallId, function: FunctionId, end: E) {
-        self.ending.push((call, function, end));
+    /// Notes that a call has ended; `seen` numbers the collection.
+    pub fn end(&mut self, call: CallId, function: FunctionId, end: E, seen: u64) {
+        self.ended.push(Ended { call, function, end, seen });
     }
 
-    /// Each function's CPU time in this window, in the order in which [`Calls::charge`] wants the charges.
-    pub(crate) fn functions(&mut self) -> Vec<(FunctionId, u64)> {
-        self.touched.sort_unstable();
-        let mut functions: Vec<_> = self.functions.iter().map(|(&function, &cpu)| (function, cpu)).collect();
-        functions.sort_unstable();
-        functions
-    }
-
-    /// Hands each function's charge on to its calls, by CPU time. Whole microjoules by cumulative rounding: the parts
-    /// add up to the function's charge where all of its calls are known.
-    pub(crate) fn charge(&mut self, functions: &[(FunctionId, u64)], charges: &Charges) {
-        let mut touched = self.touched.iter().peekable();
-        for (&(function, total), charge) in functions.iter().zip(&charges.functions) {
-            let part = |of: Microjoules, cpu: u64| {
-                let part = u128::from(of.0) * u128::from(cpu) / u128::from(total.max(1));
-                Microjoules(u64::try_from(part).unwrap_or(u64::MAX))
-            };
-            let mut before = 0;
-            while let Some((_, call)) = touched.next_if(|(of, _)| *of == function) {
-                let Some(open) = self.open.get_mut(call) else { continue };
-                let after = before + open.cpu;
-                open.charge.active += part(charge.active, after) - part(charge.active, before);
-                open.charge.base += part(charge.base, after) - part(charge.base, before);
-                before = after;
+    /// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU
+    /// time. Whole microjoules by cumulative rounding: the parts add up to the function's charge where all of its calls
+    /// are known.
+    pub fn charge(&mut self, zone: usize, entries: &[Entry], charge: FunctionEnergy, weight: impl Fn(&Work) -> u64) {
+        let cpu: Vec<u128> = entries.iter().map(|entry| entry.work.cpu.as_nanos()).collect();
+        let mut weights: Vec<u128> = entries.iter().map(|entry| u128::from(weight(&entry.work))).collect();
+        if weights.iter().all(|&weight| weight == 0) {
+            weights.clone_from(&cpu);
+        }
+        let mut active = Cumulative::new(charge.active, weights.iter().sum());
+        let mut base = Cumulative::new(charge.base, cpu.iter().sum());
+        for ((entry, weight), cpu) in entries.iter().zip(weights).zip(cpu) {
+            let charged = FunctionEnergy { active: active.next(weight), base: base.next(cpu) };
+            let Some(open) = self.open.get_mut(&entry.call) else { continue };
+            match open.zones.iter_mut().find(|charge| charge.zone == zone) {
+                Some(charge) => {
+                    charge.charged.active += charged.active;
+                    charge.charged.base += charged.base;
+                    charge.work += entry.work;
+                    charge.windows += 1;
+                }
+                None => open.zones.push(ZoneCharge { zone, charged, work: entry.work, windows: 1 }),
             }
         }
     }
 
-    /// Notes that a zone had no energy for this window: what its calls cost there is not known.
-    pub(crate) fn mark_incomplete(&mut self) {
-        for (_, call) in &self.touched {
-            if let Some(open) = self.open.get_mut(call) {
+    /// Notes that a zone had no energy for a window: what these calls cost there is not known.
+    pub fn mark_incomplete(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let Some(open) = self.open.get_mut(&entry.call) {
                 open.incomplete = true;
             }
         }
     }
 
-    /// What a call has been charged so far; `None` for one that is not open or not fully known.
-    pub(crate) fn running(&self, call: CallId, source: SourceKind) -> Option<Charge> {
-        self.open.get(&call).filter(|open| !open.incomplete).map(|open| open.charged(source))
+    /// A call that is not settled yet and whose energy is fully known so far.
+    pub fn running(&self, call: CallId) -> Option<&OpenCall> {
+        self.open.get(&call).filter(|open| open.is_known())
     }
 
-    pub(crate) fn settle(&mut self, source: SourceKind, settled: &mut Vec<Settled<E>>) {
-        for (call, function, end) in std::mem::replace(&mut self.ended, std::mem::take(&mut self.ending)) {
-            let open = self.open.remove(&call).filter(|open| !open.incomplete);
-            settled.push(Settled { call, function, charge: open.map(|open| open.charged(source)), end });
+    /// Takes out the calls whose end was seen before collection `seen`, and that did nothing after `window`.
+    ///
+    /// A slice may be collected after the end of its call, when both were posted by different threads; hence a call
+    /// waits for one more collection.
+    pub fn take_settled(
+        &mut self,
+        seen: u64,
+        window: u64,
+        mut take: impl FnMut(CallId, FunctionId, Option<OpenCall>, E),
+    ) {
+        for ended in std::mem::take(&mut self.ended) {
+            let done = self.open.get(&ended.call).is_none_or(|open| open.touched <= window);
+            if ended.seen < seen && done {
+                let open = self.open.remove(&ended.call).filter(OpenCall::is_known);
+                take(ended.call, ended.function, open, ended.end);
+            } else {
+                self.ended.push(ended);
+            }
         }
+    }
+}
+
+impl OpenCall {
+    fn is_known(&self) -> bool {
+        !self.incomplete && !self.zones.is_empty()
+    }
+}
+
+/// Deals out a whole in parts that are each rounded so that their sum is right at every point.
+struct Cumulative {
+    whole: Microjoules,
+    of: u128,
+    weight: u128,
+    given: u64,
+}
+
+impl Cumulative {
+    fn new(whole: Microjoules, of: u128) -> Self {
+        Self { whole, of: of.max(1), weight: 0, given: 0 }
+    }
+
+    fn next(&mut self, weight: u128) -> Microjoules {
+        self.weight += weight;
+        let until = u128::from(self.whole.0) * self.weight / self.of;
+        let until = u64::try_from(until).unwrap_or(u64::MAX);
+        let part = until - self.given;
+        self.given = until;
+        Microjoules(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn entry(call: u128, cpu_us: u64) -> Entry {
+        let work = Work::of_cpu(Duration::from_micros(cpu_us));
+        Entry { function: FunctionId(0), call: CallId(call), package: 0, work }
+    }
+
+    #[test]
+    fn calls_get_what_their_function_was_charged() {
+        let mut calls = Calls::<()>::new(10);
+        let entries = [entry(1, 10), entry(2, 20), entry(3, 40)];
+        for entry in &entries {
+            calls.touch(entry.call, entry.function, 1);
+        }
+        let charge = FunctionEnergy { active: Microjoules(100), base: Microjoules(7) };
+        calls.charge(0, &entries, charge, |work| work.cpu.as_nanos() as u64);
+        let charged = |call| calls.running(CallId(call)).map(|open| open.zones[0].charged);
+        let all = [1, 2, 3].map(|call| charged(call).expect("it is open"));
+        assert_eq!(all.map(|charge| charge.active.0), [14, 28, 58]);
+        assert_eq!(all.iter().map(|charge| charge.base.0).sum::<u64>(), 7);
+    }
+
+    #[test]
+    fn a_call_is_settled_when_its_last_window_has_closed() {
+        let mut calls = Calls::new(10);
+        calls.touch(CallId(1), FunctionId(0), 5);
+        calls.charge(0, &[entry(1, 10)], FunctionEnergy::default(), |_| 1);
+        calls.end(CallId(1), FunctionId(0), "end", 5);
+        let mut settled = Vec::new();
+        for (seen, window) in [(5, 5), (6, 4), (6, 5)] {
+            assert!(settled.is_empty(), "{settled:?}");
+            calls.take_settled(seen, window, |call, _, open, end| settled.push((call, open.is_some(), end)));
+        }
+        assert_eq!(settled, [(CallId(1), true, "end")]);
+    }
+
+    #[test]
+    fn calls_without_an_end_are_forgotten_when_room_is_needed() {
+        let mut calls = Calls::<()>::new(2);
+        calls.touch(CallId(1), FunctionId(0), 1);
+        calls.touch(CallId(2), FunctionId(0), 700);
+        calls.touch(CallId(3), FunctionId(0), 700);
+        calls.touch(CallId(4), FunctionId(0), 700);
+        let open = [1, 2, 3, 4].map(|call| calls.open.contains_key(&CallId(call)));
+        assert_eq!(open, [false, true, true, false]);
     }
 }

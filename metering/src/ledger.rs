@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::counter::GapReason;
+use crate::learning::{Consumption, Weights};
 use crate::post::FunctionId;
 use crate::shares::split;
 use crate::units::Microjoules;
@@ -18,6 +19,15 @@ pub struct Consumers {
     pub host: u64,
 }
 
+impl From<&Consumption> for Consumers {
+    fn from(consumption: &Consumption) -> Self {
+        // No CPU time in a window comes near the 584 years that do not fit.
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let functions = consumption.functions.iter().map(|&(function, work)| (function, nanos(work.cpu)));
+        Self { functions: functions.collect(), runtime: nanos(consumption.runtime), host: nanos(consumption.host) }
+    }
+}
+
 impl Consumers {
     /// All of them together.
     #[must_use]
@@ -26,7 +36,7 @@ impl Consumers {
         Duration::from_nanos(functions + self.runtime + self.host)
     }
 
-    fn weights(&self) -> Vec<u64> {
+    fn cpu_times(&self) -> Vec<u64> {
         let functions = self.functions.iter().map(|&(_, cpu)| cpu);
         functions.chain([self.runtime, self.host]).collect()
     }
@@ -52,7 +62,7 @@ pub struct Accounts {
     pub runtime: Microjoules,
     /// Everything else that ran.
     pub host: Microjoules,
-    /// What the zone draws when nothing runs, and what it drew while nobody ran.
+    /// What the zone draws when nothing runs, what waking it costs whoever runs, and what it drew while nobody ran.
     pub base: Microjoules,
     /// Trusted energy that belongs to no window.
     pub gap: Microjoules,
@@ -72,39 +82,53 @@ pub struct Charges {
 }
 
 impl Accounts {
-    /// Splits a window's `energy`, of which `base` is base, among its consumers, and charges it.
+    /// Splits a window's `energy`, of which `base` is base, among its consumers, and charges it: what is not base by
+    /// `weights`, or by CPU time where these are all zero. What goes to activation is base too.
     ///
     /// # Panics
     /// When the accounts do not add up to what was measured, which no input can cause.
-    pub fn book(&mut self, energy: Microjoules, base: Microjoules, consumers: &Consumers) -> Charges {
+    pub fn book(
+        &mut self,
+        energy: Microjoules,
+        base: Microjoules,
+        consumers: &Consumers,
+        weights: &Weights,
+    ) -> Charges {
         let dynamic = energy - base.at_most(energy);
-        let weights = consumers.weights();
         let count = consumers.functions.len();
-        let Some(active) = split(dynamic.0, &weights) else {
+        let by_weight = weights.functions.iter().copied().chain([weights.runtime, weights.host, weights.activation]);
+        let parts = split(dynamic.0, &by_weight.collect::<Vec<_>>());
+        let Some(parts) = parts.or_else(|| split(dynamic.0, &consumers.cpu_times())) else {
             // Nobody ran: all of it is base.
             self.base += energy;
             self.total += energy;
             self.assert_balanced();
             return Charges { functions: Vec::new(), active: Microjoules::ZERO, base: energy };
         };
-        let base = energy - dynamic;
-        let base_shares = split(base.0, &weights).unwrap_or_default();
-        let functions: Vec<FunctionEnergy> = active[..count]
-            .iter()
-            .zip(&base_shares[..count])
-            .map(|(&active, &base)| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) })
-            .collect();
+        let part = |index: usize| Microjoules(parts.get(index).copied().unwrap_or(0));
+        let (runtime, host, activation) = (part(count), part(count + 1), part(count + 2));
+        let base = energy - dynamic + activation;
+        let base_shares = split(base.0, &consumers.cpu_times()).unwrap_or_default();
+        let share = |index: usize| Microjoules(base_shares.get(index).copied().unwrap_or(0));
+        let functions: Vec<FunctionEnergy> =
+            (0..count).map(|index| FunctionEnergy { active: part(index), base: share(index) }).collect();
         for (&(function, _), charge) in consumers.functions.iter().zip(&functions) {
             let account = self.function(function);
             account.active += charge.active;
             account.base += charge.base;
         }
-        self.runtime += Microjoules(active[count]);
-        self.host += Microjoules(active[count + 1]);
+        self.runtime += runtime;
+        self.host += host;
         self.base += base;
         self.total += energy;
         self.assert_balanced();
-        Charges { functions, active: dynamic, base }
+        Charges { functions, active: dynamic - activation, base }
+    }
+
+    /// Notes what a zone used that charges nobody.
+    pub fn book_observed(&mut self, energy: Microjoules) {
+        self.base += energy;
+        self.total += energy;
     }
 
     /// Records time without energy of its own, and energy that came to light without a window of its own.
@@ -150,20 +174,34 @@ mod tests {
         Consumers { functions, runtime, host }
     }
 
+    fn weights(functions: &[u64], runtime: u64, host: u64, activation: u64) -> Weights {
+        Weights { functions: functions.to_vec(), runtime, host, activation }
+    }
+
     #[test]
-    fn active_energy_goes_by_cpu_time_and_base_stays_apart() {
+    fn active_energy_goes_by_weight_and_base_energy_by_cpu_time() {
         let mut accounts = Accounts::default();
-        let charges = accounts.book(Microjoules(1_000), Microjoules(400), &consumers(&[(0, 30), (2, 10)], 10, 50));
-        assert_eq!(charges.functions[0], FunctionEnergy { active: Microjoules(180), base: Microjoules(120) });
-        assert_eq!(charges.functions[1], FunctionEnergy { active: Microjoules(60), base: Microjoules(40) });
+        let consumers = consumers(&[(0, 30), (2, 10)], 10, 50);
+        let charges = accounts.book(Microjoules(1_000), Microjoules(400), &consumers, &weights(&[2, 1], 1, 1, 1));
+        assert_eq!(charges.functions[0], FunctionEnergy { active: Microjoules(200), base: Microjoules(150) });
+        assert_eq!(charges.functions[1], FunctionEnergy { active: Microjoules(100), base: Microjoules(50) });
         assert_eq!(accounts.functions[1], FunctionEnergy::default());
-        assert_eq!([accounts.runtime.0, accounts.host.0, accounts.base.0], [60, 300, 400]);
+        assert_eq!([accounts.runtime.0, accounts.host.0, accounts.base.0], [100, 100, 500]);
+        assert_eq!([charges.active.0, charges.base.0], [500, 500]);
+    }
+
+    #[test]
+    fn without_weights_cpu_time_decides() {
+        let mut accounts = Accounts::default();
+        let consumers = consumers(&[(0, 30)], 10, 60);
+        accounts.book(Microjoules(1_000), Microjoules(0), &consumers, &weights(&[0], 0, 0, 0));
+        assert_eq!([accounts.functions[0].active.0, accounts.runtime.0, accounts.host.0], [300, 100, 600]);
     }
 
     #[test]
     fn energy_that_nobody_caused_is_base() {
         let mut accounts = Accounts::default();
-        let charges = accounts.book(Microjoules(700), Microjoules(400), &consumers(&[], 0, 0));
+        let charges = accounts.book(Microjoules(700), Microjoules(400), &consumers(&[], 0, 0), &Weights::default());
         assert_eq!(charges.base, Microjoules(700));
         assert_eq!([accounts.base, accounts.total], [Microjoules(700); 2]);
     }

@@ -16,6 +16,7 @@
 
 mod base;
 mod bracket;
+mod bucket;
 mod calibration;
 mod calls;
 mod counter;
@@ -28,6 +29,7 @@ mod remainder;
 mod shares;
 mod units;
 mod zone;
+mod zone_meter;
 
 pub mod source;
 pub mod work;
@@ -36,7 +38,7 @@ pub use bracket::{Bracket, Tally};
 pub use calibration::{Calibration, Estimate, NoEstimate, ZoneCalibration};
 pub use calls::{Charge, Settled};
 pub use counter::{Counter, GapReason, Observation};
-pub use learning::{Coefficient, Feature, Learned, LearningState};
+pub use learning::{Coefficient, Feature, Learned, LearningState, Weights};
 pub use ledger::{Accounts, Charges, Consumers, FunctionEnergy};
 pub use meter::{Meter, ZoneReport};
 pub use post::{CallId, Full, FunctionId, PostBox, Posting, Slice};

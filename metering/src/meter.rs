@@ -1,28 +1,42 @@
 //! Closes windows: reads the source, collects what was posted, splits the energy, settles the calls that have ended.
+//!
+//! A window is *closed* when its end has been read, and *settled* when the next one is closed: by then every slice that
+//! ran in it has been posted, and each slice is charged in the window, or the two, in which it ran.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::Base;
-use crate::calibration::{Calibration, ZoneCalibration};
-use crate::calls::{Calls, Charge, Settled};
-use crate::counter::{Counter, GapReason, Observation};
-use crate::learning::Learned;
-use crate::ledger::{Accounts, Charges, Consumers};
+use crate::bucket::{Bucket, Entry, cut};
+use crate::calibration::{Calibration, interval};
+use crate::calls::{Calls, Charge, OpenCall, Settled};
+use crate::counter::GapReason;
+use crate::learning::{Consumption, Learned};
+use crate::ledger::Accounts;
 use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
-use crate::rate::Rate;
 use crate::remainder::Remainder;
-use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Zone};
+use crate::source::{Moment, PACKAGES_MAX, ReadError, Source, SourceKind};
+use crate::units::{Joules, Microjoules, Watts};
+use crate::work::Work;
+use crate::work::topology::Topology;
+use crate::zone::Zone;
+use crate::zone_meter::{Package, Reading, ZoneMeter};
 
 /// The meter of one machine: one source, its zones, their accounts. `E` is given back when a call is settled.
 pub struct Meter<E> {
     source: Box<dyn Source>,
-    cpus: usize,
+    topology: Topology,
     zones: Vec<ZoneMeter>,
     readings: Vec<Result<Microjoules, ReadError>>,
-    span: Option<Span>,
+    start: Option<Moment>,
+    last: Moment,
+    /// The window that has been closed and not settled.
+    closed: Option<Window>,
+    /// How many windows have been closed.
+    number: u64,
+    /// Where the energy of the window that was settled last came from.
+    settled_source: SourceKind,
+    /// Slices, or parts of them, that ran after the last window was closed.
+    later: Vec<Slice>,
     calls: Calls<E>,
     calls_cpu: Duration,
     functions_cpu: BTreeMap<FunctionId, Duration>,
@@ -31,11 +45,16 @@ pub struct Meter<E> {
     gaps: [Duration; GapReason::ALL.len()],
 }
 
-/// The time that the meter has seen.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: Moment,
-    last: Moment,
+/// A window whose end has been read.
+struct Window {
+    end: Moment,
+    time: Duration,
+    busy: Duration,
+    packages: [Duration; PACKAGES_MAX],
+    bucket: Bucket,
+    /// What each zone's counter said.
+    readings: Vec<Reading>,
+    source: SourceKind,
 }
 
 /// What one zone looks like from outside.
@@ -58,15 +77,21 @@ pub struct ZoneReport {
 }
 
 impl<E> Meter<E> {
-    /// A meter that reads `source`, on a machine of `cpus` processors, and keeps at most `calls_max` calls in mind.
+    /// A meter that reads `source`, on a machine of this topology, and keeps at most `calls_max` calls in mind.
     #[must_use]
-    pub fn new(source: Box<dyn Source>, cpus: usize, calls_max: usize) -> Self {
+    pub fn new(source: Box<dyn Source>, topology: Topology, calls_max: usize) -> Self {
+        let settled_source = source.kind();
         Self {
             source,
-            cpus,
+            topology,
             zones: Vec::new(),
             readings: Vec::new(),
-            span: None,
+            start: None,
+            last: Moment::default(),
+            closed: None,
+            number: 0,
+            settled_source,
+            later: Vec::new(),
             calls: Calls::new(calls_max),
             calls_cpu: Duration::ZERO,
             functions_cpu: BTreeMap::new(),
@@ -82,87 +107,77 @@ impl<E> Meter<E> {
         &*self.source
     }
 
-    /// Closes the window that ends at `now`: every microjoule that the source accounts for since the last one is
-    /// charged to somebody. Calls that are settled thereby are added to `settled`.
+    /// Closes the window that ends at `now`, and settles the one before: every microjoule that the source accounts for
+    /// in it is charged to somebody. Calls that are settled thereby are added to `settled`.
     pub fn close_window(&mut self, now: &Moment, posts: &PostBox<E>, settled: &mut Vec<Settled<E>>) {
         let mut readings = std::mem::take(&mut self.readings);
         self.source.read(now, &mut readings);
-        self.meet_new_zones();
-
-        self.calls.begin_window();
-        posts.collect(|posting| match posting {
-            Posting::Slice(Slice { call, function, work, .. }) => {
-                self.calls_cpu += work.cpu;
-                self.calls.slice(call, function, work.cpu);
-            }
-            Posting::End { call, function, end } => self.calls.end(call, function, end),
-        });
-
-        let span = self.span.unwrap_or(Span { start: *now, last: *now });
-        let functions = self.calls.functions();
-        for &(function, cpu) in &functions {
-            *self.functions_cpu.entry(function).or_default() += Duration::from_nanos(cpu);
+        for spec in &self.source.counters()[self.zones.len()..] {
+            self.zones.push(ZoneMeter::new(spec.clone()));
         }
-        let window = Window {
-            now: *now,
-            time: now.monotonic.saturating_sub(span.last.monotonic),
-            busy: now.busy.saturating_sub(span.last.busy),
-            cpus: self.cpus,
-            consumers: self.consumers(&span.start, now, functions),
+
+        let last = if self.start.is_none() { *now } else { self.last };
+        self.start.get_or_insert(*now);
+        let time = now.monotonic.saturating_sub(last.monotonic);
+        let observed = self.zones.iter_mut().zip(&readings).map(|(zone, reading)| zone.observe(reading, now, time));
+        let mut window = Window {
+            end: *now,
+            time,
+            busy: now.busy.saturating_sub(last.busy),
+            packages: std::array::from_fn(|package| now.packages[package].saturating_sub(last.packages[package])),
+            bucket: Bucket::new(last.monotonic, now.monotonic, self.topology.packages().len()),
+            readings: observed.collect(),
+            source: self.source.kind(),
         };
-        let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
-        for (zone, reading) in self.zones.iter_mut().zip(&readings) {
-            match zone.close(&window, reading) {
-                Closed::Charged(charges) => self.calls.charge(&window.consumers.functions, &charges),
-                Closed::Baseline => self.calls.mark_incomplete(),
-                Closed::Gap(reason, time) => {
-                    self.calls.mark_incomplete();
-                    let gap = &mut gaps[reason as usize];
-                    *gap = time.max(*gap);
-                }
-                Closed::Observed => {}
-            }
-        }
-        self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
-        self.calls.settle(self.source.kind(), settled);
-        self.span = Some(Span { start: span.start, last: *now });
         self.readings = readings;
+        self.last = *now;
+        self.number += 1;
+
+        let mut before = self.closed.take();
+        for slice in std::mem::take(&mut self.later) {
+            self.place(&slice, before.as_mut(), &mut window);
+        }
+        posts.collect(|posting| match posting {
+            Posting::Slice(slice) => self.place(&slice, before.as_mut(), &mut window),
+            Posting::End { call, function, end } => self.calls.end(call, function, end, self.number),
+        });
+        if let Some(before) = before {
+            self.settle_window(&before);
+            self.settle_calls(self.number, settled);
+        }
+        self.closed = Some(window);
+    }
+
+    /// Settles the window that was closed last without waiting for another, and the calls that have ended by then. For
+    /// the end of a daemon: nothing runs any more.
+    pub fn finish(&mut self, settled: &mut Vec<Settled<E>>) {
+        if let Some(window) = self.closed.take() {
+            self.settle_window(&window);
+            self.number += 1;
+            self.settle_calls(self.number, settled);
+        }
     }
 
     /// What is known of the machine now, for estimates.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
-        let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
-        let zones = additive.map(|zone| ZoneCalibration {
-            zone: zone.spec().zone.clone(),
-            base: zone.base.watts(),
-            rate: zone.rate.clone(),
-            quantum: zone.spec().quantum,
-            relative_error: zone.spec().relative_error,
-        });
-        Calibration { source: self.source.kind(), zones: zones.collect() }
+        let kind = self.source.kind();
+        let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive() && zone.spec().source == kind);
+        let zones = additive.map(|zone| zone.calibration(self.share(zone)));
+        Calibration { source: kind, zones: zones.collect() }
     }
 
-    /// What a call that still runs has been charged by the windows that have closed; `None` where nothing is known of
+    /// What a call that still runs has been charged by the windows that are settled; `None` where nothing is known of
     /// it.
     #[must_use]
     pub fn running(&self, call: CallId) -> Option<Charge> {
-        self.calls.running(call, self.source.kind())
+        self.calls.running(call).map(|open| self.charge(open, self.settled_source))
     }
 
     /// Every zone with its accounts.
     #[must_use]
     pub fn report(&self) -> Vec<ZoneReport> {
-        let report = |zone: &ZoneMeter| ZoneReport {
-            source: zone.spec().source,
-            learned: None,
-            zone: zone.spec().zone.clone(),
-            accounts: zone.accounts.clone(),
-            watts: zone.watts,
-            base: zone.base.watts(),
-            failure: zone.failure.clone(),
-        };
-        self.zones.iter().map(report).collect()
+        self.zones.iter().map(ZoneMeter::report).collect()
     }
 
     /// Time in which some additive zone had no energy of its own, by reason. A time that several zones miss for the same
@@ -176,97 +191,196 @@ impl<E> Meter<E> {
         self.functions_cpu.iter().map(|(&function, &cpu)| (function, cpu))
     }
 
-    fn meet_new_zones(&mut self) {
-        for spec in &self.source.counters()[self.zones.len()..] {
-            let base = Base::new(spec.base);
-            self.zones.push(ZoneMeter::new(spec.clone(), base));
+    /// Puts a slice into the window, or the windows, in which it ran.
+    fn place(&mut self, slice: &Slice, before: Option<&mut Window>, window: &mut Window) {
+        let (now, later) = cut(slice, window.end.monotonic);
+        if let Some(later) = later {
+            self.calls.touch(later.call, later.function, self.number + 1);
+            self.later.push(later);
         }
-    }
-
-    fn consumers(&mut self, start: &Moment, now: &Moment, functions: Vec<(FunctionId, u64)>) -> Consumers {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let process = now.process.saturating_sub(start.process);
-        let busy = now.busy.saturating_sub(start.busy);
-        let runtime = nanos(self.runtime.take(process, self.calls_cpu));
-        let host = nanos(self.host.take(busy, process));
-        Consumers { functions, runtime, host }
-    }
-}
-
-/// What is true of a window in every zone.
-struct Window {
-    now: Moment,
-    time: Duration,
-    busy: Duration,
-    cpus: usize,
-    consumers: Consumers,
-}
-
-/// What became of a window in one zone.
-enum Closed {
-    /// Its energy was charged.
-    Charged(Charges),
-    /// It has no energy of its own, since it is the zone's first.
-    Baseline,
-    /// It has no energy of its own for another reason.
-    Gap(GapReason, Duration),
-    /// The zone is shown and never added; it charges nobody.
-    Observed,
-}
-
-/// One counter with everything that is derived from it.
-#[derive(Debug)]
-struct ZoneMeter {
-    counter: Counter,
-    base: Base,
-    rate: Rate,
-    accounts: Accounts,
-    watts: Option<Watts>,
-    failure: Option<String>,
-}
-
-impl ZoneMeter {
-    fn new(spec: CounterSpec, base: Base) -> Self {
-        Self {
-            counter: Counter::new(spec),
-            base,
-            rate: Rate::default(),
-            accounts: Accounts::default(),
-            watts: None,
-            failure: None,
-        }
-    }
-
-    fn spec(&self) -> &CounterSpec {
-        self.counter.spec()
-    }
-
-    fn close(&mut self, window: &Window, reading: &Result<Microjoules, ReadError>) -> Closed {
-        self.failure = reading.as_ref().err().map(ToString::to_string);
-        let additive = self.spec().zone.is_additive();
-        let closed = match self.counter.observe(reading, &window.now) {
-            Observation::Baseline => Closed::Baseline,
-            Observation::Gap { reason, time, found } => {
-                self.accounts.book_gap(reason, time, found);
-                Closed::Gap(reason, time)
-            }
-            Observation::Window(energy) => {
-                self.watts = energy.over(window.time);
-                if additive {
-                    return Closed::Charged(self.charge(window, energy));
-                }
-                self.accounts.book(energy, energy, &Consumers::default());
-                Closed::Observed
-            }
+        let Some(slice) = now else { return };
+        let (early, now) = match &before {
+            Some(before) => cut(&slice, before.end.monotonic),
+            None => (None, Some(slice)),
         };
-        if additive { closed } else { Closed::Observed }
+        if let (Some(early), Some(before)) = (early, before) {
+            self.calls.touch(early.call, early.function, self.number - 1);
+            before.bucket.add(&early, &self.topology);
+        }
+        if let Some(now) = now {
+            self.calls.touch(now.call, now.function, self.number);
+            window.bucket.add(&now, &self.topology);
+        }
     }
 
-    fn charge(&mut self, window: &Window, energy: Microjoules) -> Charges {
-        self.base.learn(energy, window.time, window.busy, window.cpus);
-        let base = self.base.part_of(energy, window.time);
-        let charges = self.accounts.book(energy, base, &window.consumers);
-        self.rate.learn(charges.active, charges.base, window.consumers.total(), window.time);
-        charges
+    /// Charges what each zone used in a window, and hands it on to the calls.
+    fn settle_window(&mut self, window: &Window) {
+        let entries = window.bucket.entries();
+        for entry in &entries {
+            self.calls_cpu += entry.work.cpu;
+            *self.functions_cpu.entry(entry.function).or_default() += entry.work.cpu;
+        }
+        let packages = self.consumption(window, &entries);
+        let machine = together(&packages);
+        let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
+        for (index, (zone, reading)) in self.zones.iter_mut().zip(&window.readings).enumerate() {
+            match *reading {
+                Reading::Energy(energy) => {
+                    let package = zone.package(&self.topology);
+                    let consumption = package.map_or(&machine, |package| &packages[package]);
+                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, |of| window.packages[of]);
+                    let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
+                    let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
+                    let mut charges = charges.functions.iter();
+                    let learner = &zone.learner;
+                    for entries in entries.chunk_by(|a, b| a.function == b.function) {
+                        let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
+                        let entries: Vec<Entry> = entries.iter().filter(here).copied().collect();
+                        let Some(Entry { function, .. }) = entries.first().copied() else { continue };
+                        let charge = charges.next().copied().unwrap_or_default();
+                        self.calls.charge(index, &entries, charge, |work| learner.weight(function, work));
+                    }
+                }
+                Reading::Baseline => self.calls.mark_incomplete(&entries),
+                Reading::Gap(reason, time) => {
+                    self.calls.mark_incomplete(&entries);
+                    let gap = &mut gaps[reason as usize];
+                    *gap = time.max(*gap);
+                }
+                Reading::Uncharged => {}
+            }
+        }
+        self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
+        self.settled_source = window.source;
+    }
+
+    fn settle_calls(&mut self, seen: u64, settled: &mut Vec<Settled<E>>) {
+        let mut calls = std::mem::replace(&mut self.calls, Calls::new(0));
+        calls.take_settled(seen, self.number - 1, |call, function, open, end| {
+            let charge = open.map(|open| self.charge(&open, self.settled_source));
+            settled.push(Settled { call, function, charge, end });
+        });
+        self.calls = calls;
+    }
+
+    /// What ran on each package during a window.
+    fn consumption(&mut self, window: &Window, entries: &[Entry]) -> Vec<Consumption> {
+        let start = self.start.unwrap_or_default();
+        let process = window.end.process.saturating_sub(start.process);
+        let busy = window.end.busy.saturating_sub(start.busy);
+        let runtime = self.runtime.take(process, self.calls_cpu);
+        let host = self.host.take(busy, process);
+
+        let count = self.topology.packages().len();
+        let mut packages = vec![Consumption::default(); count];
+        for entry in entries {
+            let functions = &mut packages[entry.package].functions;
+            match functions.last_mut().filter(|(function, _)| *function == entry.function) {
+                Some((_, work)) => *work += entry.work,
+                None => functions.push((entry.function, entry.work)),
+            }
+        }
+        // The runtime's own threads are taken to run where its calls do, the host's where the machine was busy otherwise.
+        let calls: Vec<Duration> = packages.iter().map(Consumption::calls_cpu).collect();
+        let rest = |package: usize| window.packages[package.min(PACKAGES_MAX - 1)].saturating_sub(calls[package]);
+        let rests: Vec<Duration> = (0..count).map(rest).collect();
+        for (package, consumption) in packages.iter_mut().enumerate() {
+            consumption.runtime = portion(runtime, package, &calls);
+            consumption.host = portion(host, package, &rests);
+            let ran = window.bucket.awake(package);
+            let others = consumption.runtime + consumption.host;
+            consumption.awake = awake(ran, others, window.time, self.topology.cpus_of(package));
+        }
+        packages
+    }
+
+    /// What part of a call's work is expected to run in a zone.
+    fn share(&self, zone: &ZoneMeter) -> f64 {
+        let packages = self.topology.packages().len();
+        if packages > 1 && zone.package(&self.topology).is_some() { 1.0 / packages as f64 } else { 1.0 }
+    }
+
+    fn charge(&self, open: &OpenCall, source: SourceKind) -> Charge {
+        let mut charge = Charge {
+            active: Microjoules::ZERO,
+            base: Microjoules::ZERO,
+            uncertainty: Joules(0.0),
+            zones: Vec::new(),
+            source,
+        };
+        let (mut variance, mut systematic) = (0.0, 0.0);
+        for part in &open.zones {
+            let zone = &self.zones[part.zone];
+            charge.active += part.charged.active;
+            charge.base += part.charged.base;
+            variance += zone.settled_variance(open.function, &part.work, part.windows);
+            systematic += zone.spec().relative_error * part.charged.active.joules().0;
+            let domain = &zone.spec().zone.domain;
+            match charge.zones.iter_mut().find(|(known, _)| known == domain) {
+                Some((_, energy)) => *energy += part.charged.active,
+                None => charge.zones.push((domain.clone(), part.charged.active)),
+            }
+        }
+        charge.uncertainty = interval(variance, systematic);
+        charge
+    }
+}
+
+/// Time in which any of `cpus` processors was busy: calls for `ran`, as was seen, and others for `others` of CPU time
+/// altogether, of which it is not known when. They are taken as spread over the processors, each at its own time.
+fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize) -> Duration {
+    let window = time.as_secs_f64();
+    if window <= 0.0 {
+        return Duration::ZERO;
+    }
+    let asleep = (1.0 - ran.as_secs_f64() / window).clamp(0.0, 1.0);
+    let each = (others.as_secs_f64() / (window * cpus as f64)).clamp(0.0, 1.0);
+    let without = asleep * (1.0 - each).powi(i32::try_from(cpus).unwrap_or(i32::MAX));
+    time.mul_f64(1.0 - without)
+}
+
+/// The part of `whole` that falls to a package by its weight among all; to the first where all weigh nothing.
+fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
+    let all: Duration = weights.iter().sum();
+    if all.is_zero() {
+        return if package == 0 { whole } else { Duration::ZERO };
+    }
+    whole.mul_f64(weights[package].as_secs_f64() / all.as_secs_f64())
+}
+
+/// What ran on the whole machine. It was awake for as long as its most awake package, at least.
+fn together(packages: &[Consumption]) -> Consumption {
+    let mut functions = BTreeMap::<FunctionId, Work>::new();
+    for (function, work) in packages.iter().flat_map(|package| &package.functions) {
+        *functions.entry(*function).or_default() += *work;
+    }
+    Consumption {
+        functions: functions.into_iter().collect(),
+        runtime: packages.iter().map(|package| package.runtime).sum(),
+        host: packages.iter().map(|package| package.host).sum(),
+        awake: packages.iter().map(|package| package.awake).max().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_awake_while_anything_runs() {
+        let ms = Duration::from_millis;
+        assert_eq!(awake(ms(40), ms(0), ms(100), 8), ms(40));
+        assert_eq!(awake(ms(0), ms(100), ms(100), 1), ms(100));
+        let both = awake(ms(40), ms(80), ms(100), 8);
+        assert!((0.7..0.8).contains(&(both.as_secs_f64() * 10.0)), "{both:?}");
+        assert_eq!(awake(ms(500), ms(5000), ms(100), 8), ms(100));
+    }
+
+    #[test]
+    fn portions_add_up() {
+        let ms = Duration::from_millis;
+        let weights = [ms(10), ms(30)];
+        assert_eq!([0, 1].map(|package| portion(ms(8), package, &weights)), [ms(2), ms(6)]);
+        assert_eq!([0, 1].map(|package| portion(ms(8), package, &[ms(0); 2])), [ms(8), ms(0)]);
     }
 }

@@ -85,7 +85,7 @@ impl Invoker {
         };
         let guest = function.program.call(invocation);
         let (completion, work) = self.meter.bracket(running.call, function.id, guest).await;
-        let estimate = self.meter.estimate(&work);
+        let estimate = self.meter.estimate(function.id, &work);
         let cold_start = function.is_cold_start();
         let total = running.end(&completion, &estimate);
         function.metrics.observe(total, completion.startup, cold_start);

@@ -85,7 +85,7 @@ impl EnergyMeter {
     #[must_use]
     pub fn new(source: OpenedSource, settings: Settings) -> Self {
         let (reader, no_events) = WorkReader::probe();
-        let meter = Meter::new(source.source, source.cpus, settings.calls);
+        let meter = Meter::new(source.source, source.topology, settings.calls);
         Self {
             reader,
             posts: Arc::new(PostBox::new(settings.workers, settings.postings)),
@@ -111,12 +111,12 @@ impl EnergyMeter {
         }
     }
 
-    /// What `work` is expected to have cost.
+    /// What a call of `function` that did `work` is expected to have cost.
     ///
     /// # Errors
     /// While nothing is known of this machine.
-    pub fn estimate(&self, work: &Work) -> Result<Estimate, NoEstimate> {
-        self.calibration.load().estimate(work)
+    pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NoEstimate> {
+        self.calibration.load().estimate(function, work)
     }
 
     /// What is known of the machine now.
@@ -171,6 +171,13 @@ impl EnergyMeter {
         self.calibration.store(Arc::new(meter.calibration()));
         let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_closed.store(now, Ordering::Relaxed);
+        settled
+    }
+
+    /// Settles what the last window left open; nothing may run any more.
+    fn finish(&self) -> Vec<Settled<CallEnd>> {
+        let mut settled = Vec::new();
+        self.lock().finish(&mut settled);
         settled
     }
 

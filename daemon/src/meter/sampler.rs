@@ -35,13 +35,18 @@ impl Sampler {
         mut settled: impl FnMut(Vec<Settled<CallEnd>>) + Send + 'static,
     ) -> Result<Self, SamplerError> {
         let (stop, stopped) = mpsc::channel();
-        let mut close = move |meter: &EnergyMeter| match clock.now() {
-            Ok(now) => settled(meter.close_window(&now)),
-            // Without knowing who was busy nothing can be charged; the next window gets the time of both.
-            Err(error) => tracing::warn!("no window was closed: {error}"),
+        let mut close = move |meter: &EnergyMeter, last: bool| {
+            match clock.now() {
+                Ok(now) => settled(meter.close_window(&now)),
+                // Without knowing who was busy nothing can be charged; the next window gets the time of both.
+                Err(error) => tracing::warn!("no window was closed: {error}"),
+            }
+            if last {
+                settled(meter.finish());
+            }
         };
         // The first reading is made before anything can be measured.
-        close(&meter);
+        close(&meter, false);
         let run = move || {
             let window = meter.settings.window;
             let mut next = Instant::now();
@@ -49,9 +54,10 @@ impl Sampler {
                 // Missed beats are left out, not made up for.
                 next = (next + window).max(Instant::now());
                 let waited = stopped.recv_timeout(next.saturating_duration_since(Instant::now()));
-                close(&meter);
+                let last = waited != Err(RecvTimeoutError::Timeout);
+                close(&meter, last);
                 meter.sampler_cpu.store(nanos(thread_cpu()), Ordering::Relaxed);
-                if waited != Err(RecvTimeoutError::Timeout) {
+                if last {
                     break;
                 }
             }

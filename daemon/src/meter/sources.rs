@@ -5,6 +5,7 @@ use std::path::Path;
 use nebula_metering::source::model::{self, Model};
 use nebula_metering::source::powercap::{self, Powercap};
 use nebula_metering::source::{Source, SourceKind};
+use nebula_metering::work::topology::Topology;
 use thiserror::Error;
 
 /// What was asked for.
@@ -20,8 +21,8 @@ pub enum Choice {
 pub struct OpenedSource {
     /// The source.
     pub source: Box<dyn Source>,
-    /// How many processors share the energy.
-    pub cpus: usize,
+    /// The processors that share the energy.
+    pub topology: Topology,
     /// Why this one.
     pub reason: String,
 }
@@ -45,8 +46,8 @@ pub enum SourceError {
 /// # Errors
 /// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, cpus, reason };
+    let topology = Topology::one_package(std::thread::available_parallelism().map_or(1, usize::from));
+    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, topology: topology.clone(), reason };
     let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
     match choice {
         Choice::Only(

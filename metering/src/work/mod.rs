@@ -67,6 +67,21 @@ impl Work {
         Self { cpu, ..Self::default() }
     }
 
+    /// The part of it that took `cpu`, and the rest, as if events had been spread evenly over the CPU time.
+    #[must_use]
+    pub fn divided(self, cpu: Duration) -> (Self, Self) {
+        let (cpu, all) = (cpu.min(self.cpu), self.cpu.as_nanos().max(1));
+        let share = |count: u64| u64::try_from(u128::from(count) * cpu.as_nanos() / all).unwrap_or(u64::MAX);
+        let events = |events: Events| Events {
+            instructions: share(events.instructions),
+            cycles: share(events.cycles),
+            ref_cycles: share(events.ref_cycles),
+            cache_misses: share(events.cache_misses),
+        };
+        let part = Self { cpu, events: self.events.map(events), efficient: self.efficient.map(events) };
+        (part, self.since(part))
+    }
+
     /// What has been done since `earlier`, on the same thread.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {

@@ -1,0 +1,409 @@
+//! What work costs in one zone, learned from closed windows, and whose a window's energy is.
+//!
+//! A window's energy without its base is taken as a sum over its consumers,
+//!
+//! ```text
+//! dynamic = activation · awake + Σ calls θ·x + runtime · cpu + host · cpu
+//! ```
+//!
+//! with `awake` the time in which any processor of the package was busy, and `x` the calls' CPU time, instructions,
+//! cycles and cache misses as far as the machine counts them. Each of the functions that use most has one more
+//! coefficient, by which its CPU time differs from what its work says: small where hardware events explain work, large
+//! where CPU time is all there is. So functions of equal CPU time and unequal power are told apart as soon as
+//! their mixture changes; until then the interval is as wide as that coefficient's prior.
+//!
+//! What is left between the sum and what was measured goes to the consumers in proportion to how much of it each may
+//! have caused (its part of the variance, as in the reconciliation of measurements by generalised least squares), so
+//! that a host whose power wanders does not move what functions are charged.
+
+mod estimator;
+mod inputs;
+
+use std::fmt;
+use std::time::Duration;
+
+use self::estimator::{Estimator, Prior};
+use self::inputs::{ACTIVATION, CALL_CPU, COUNT, FEATURES, HOST_CPU, RUNTIME_CPU, Slots, UNITS, Vector, add_work};
+use crate::post::FunctionId;
+use crate::units::Joules;
+use crate::work::Work;
+
+/// What a coefficient multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// Seconds in which any processor of the zone's package was busy: what waking the package costs, whoever woke it.
+    Activation,
+    /// Seconds of CPU time of calls.
+    CallCpu,
+    /// Instructions of calls.
+    Instructions,
+    /// Cycles of calls.
+    Cycles,
+    /// Misses of the last-level cache by calls.
+    CacheMisses,
+    /// Instructions of calls on efficiency cores.
+    EfficientInstructions,
+    /// Cycles of calls on efficiency cores.
+    EfficientCycles,
+    /// Seconds of CPU time of this process less its calls.
+    RuntimeCpu,
+    /// Seconds of CPU time of everything else.
+    HostCpu,
+    /// Seconds of CPU time of one function's calls: by how much they differ from what their work says.
+    Function(FunctionId),
+}
+
+impl Feature {
+    /// The name that is shown. Functions share one; their numbers tell them apart.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+            Self::CallCpu => "call_cpu",
+            Self::Instructions => "instructions",
+            Self::Cycles => "cycles",
+            Self::CacheMisses => "cache_misses",
+            Self::EfficientInstructions => "efficient_instructions",
+            Self::EfficientCycles => "efficient_cycles",
+            Self::RuntimeCpu => "runtime_cpu",
+            Self::HostCpu => "host_cpu",
+            Self::Function(_) => "function",
+        }
+    }
+
+    /// Whether the hardware has to count it.
+    #[must_use]
+    pub fn is_event(self) -> bool {
+        self.unit() != "watts"
+    }
+
+    /// The unit of its coefficient.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Instructions | Self::EfficientInstructions => "joules_per_instruction",
+            Self::Cycles | Self::EfficientCycles => "joules_per_cycle",
+            Self::CacheMisses => "joules_per_miss",
+            Self::Activation | Self::CallCpu | Self::RuntimeCpu | Self::HostCpu | Self::Function(_) => "watts",
+        }
+    }
+}
+
+/// A learned coefficient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coefficient {
+    /// What it multiplies.
+    pub feature: Feature,
+    /// Its value, in joules per unit of its feature. Only [`Feature::Function`] may be negative.
+    pub value: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+}
+
+/// Whether coefficients change with what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearningState {
+    /// Too few windows have been seen to say anything.
+    Waiting,
+    /// The last window changed them.
+    Learning,
+    /// The last window said nothing new: its inputs are too much like a mixture of earlier ones, or nothing ran.
+    Frozen,
+    /// The source states what work costs; there is nothing to learn.
+    Stated,
+}
+
+impl LearningState {
+    /// The name that is shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Learning => "learning",
+            Self::Frozen => "frozen",
+            Self::Stated => "stated",
+        }
+    }
+}
+
+impl fmt::Display for LearningState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What has been learned of one zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// Whether it still changes.
+    pub state: LearningState,
+    /// Every coefficient that has been asked for so far.
+    pub coefficients: Vec<Coefficient>,
+}
+
+/// So much CPU time must have been used before its cost has an order of magnitude.
+const CPU_SECONDS_MIN: f64 = 0.2;
+
+/// After so many seconds CPU time counts half when it is decided which functions have a coefficient of their own.
+const SLOT_HALF_LIFE: f64 = 60.0;
+
+/// How far the power of one consumer may stray within a window from what its coefficients say, as a standard
+/// deviation and a fraction: what all share (frequency and voltage), calls, the runtime, the host, of whose work
+/// nothing but CPU time is known, and activation.
+const STRAY_COMMON: f64 = 0.02;
+const STRAY_CALLS: f64 = 0.01;
+const STRAY_RUNTIME: f64 = 0.10;
+const STRAY_HOST: f64 = 0.06;
+const STRAY_ACTIVATION: f64 = 0.03;
+
+/// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
+/// Standard deviations, as fractions of what CPU time costs on average.
+const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.03;
+const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
+
+/// What ran in one zone's package during one window.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Consumption {
+    /// The work of each function's calls; every function at most once.
+    pub functions: Vec<(FunctionId, Work)>,
+    /// CPU time of this process less its calls.
+    pub runtime: Duration,
+    /// CPU time of everything else.
+    pub host: Duration,
+    /// Time in which any processor was busy.
+    pub awake: Duration,
+}
+
+impl Consumption {
+    /// CPU time of all calls.
+    pub fn calls_cpu(&self) -> Duration {
+        self.functions.iter().map(|(_, work)| work.cpu).sum()
+    }
+}
+
+/// In what proportion a window's dynamic energy is split.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// Each function, in the order of the consumption.
+    pub functions: Vec<u64>,
+    /// This process, less its calls.
+    pub runtime: u64,
+    /// Everything else.
+    pub host: u64,
+    /// Waking the package, which is nobody's in particular.
+    pub activation: u64,
+}
+
+/// Learns what work costs in one zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Learner {
+    state: LearningState,
+    /// Energy and CPU time from which the order of magnitude is taken.
+    seen: (f64, f64),
+    has_events: bool,
+    estimator: Option<Estimator>,
+    slots: Slots,
+}
+
+impl Learner {
+    /// A learner; where the source states what work costs, by CPU time, it has nothing to do.
+    pub fn new(stated: bool) -> Self {
+        let state = if stated { LearningState::Stated } else { LearningState::Waiting };
+        Self { state, seen: (0.0, 0.0), has_events: false, estimator: None, slots: Slots::default() }
+    }
+
+    /// Takes in that `consumption` cost `dynamic` within `time`, where the measurement has a variance of `noise` (in
+    /// joules squared), and says whose it is.
+    pub fn weigh(&mut self, consumption: &Consumption, dynamic: Joules, noise: f64, time: Duration) -> Weights {
+        self.look(consumption, dynamic, time);
+        let Some(estimator) = &mut self.estimator else { return by_cpu_time(consumption) };
+        estimator.drift(time.as_secs_f64());
+
+        let parts = Parts::new(consumption, &self.slots);
+        let total = parts.total();
+        let stray = parts.stray(estimator);
+        let learned = estimator.learn(dynamic.0, &total, noise + stray.iter().sum::<f64>());
+        self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
+
+        let expected: Vec<f64> = parts.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect();
+        let left = dynamic.0 - expected.iter().sum::<f64>();
+        let spread = estimator.spread(&total);
+        let doubt = |(inputs, _): &(Vector, f64)| spread.iter().zip(inputs).map(|(a, b)| a * b).sum::<f64>();
+        let doubts: Vec<f64> =
+            parts.0.iter().zip(parts.stray(estimator)).map(|(part, stray)| (doubt(part) + stray).max(0.0)).collect();
+        let all: f64 = doubts.iter().sum();
+        let charge = |(&expected, &doubt): (&f64, &f64)| expected + if all > 0.0 { left * doubt / all } else { 0.0 };
+        let mut weights = expected.iter().zip(&doubts).map(charge).map(weight);
+        let mut next = || weights.next().unwrap_or(0);
+        let (activation, runtime, host) = (next(), next(), next());
+        Weights { activation, runtime, host, functions: weights.collect() }
+    }
+
+    /// What everything that ran is expected to have cost, as far as anything is known.
+    pub fn active(&self, consumption: &Consumption) -> Joules {
+        let expected = |estimator: &Estimator| estimator.predict(&Parts::new(consumption, &self.slots).total());
+        Joules(self.estimator.as_ref().map_or(0.0, expected).max(0.0))
+    }
+
+    /// What a function's work is expected to cost; `None` while nothing is known.
+    pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
+        let estimator = self.estimator.as_ref()?;
+        Some(Joules(estimator.predict(&self.inputs(function, work)).max(0.0)))
+    }
+
+    /// The variance of that, in joules squared: what is not known of the coefficients, and how far calls stray from
+    /// them.
+    pub fn variance(&self, function: FunctionId, work: &Work) -> Option<f64> {
+        let estimator = self.estimator.as_ref()?;
+        let inputs = self.inputs(function, work);
+        let mut variance = estimator.variance(&inputs) + (STRAY_CALLS * estimator.predict(&inputs)).powi(2);
+        if self.slots.of(function).is_none() {
+            let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
+            variance += stray.powi(2);
+        }
+        Some(variance)
+    }
+
+    /// In what proportion calls of one function share what it was charged.
+    pub fn weight(&self, function: FunctionId, work: &Work) -> u64 {
+        self.expect(function, work).map_or_else(|| nanos(work.cpu), |expected| weight(expected.0))
+    }
+
+    /// The zone's base power has become known, and is taken off before from now on.
+    pub fn take_off(&mut self, base_watts: f64) {
+        if let Some(estimator) = &mut self.estimator {
+            estimator.lower(ACTIVATION, base_watts);
+        }
+    }
+
+    /// Everything that has been learned, for people.
+    pub fn report(&self) -> Learned {
+        let coefficient = |feature, place: usize, unit: f64| {
+            let estimator = self.estimator.as_ref()?;
+            let (value, deviation) = (estimator.mean()[place] / unit, estimator.deviation(place) / unit);
+            Some(Coefficient { feature, value, deviation })
+        };
+        let shared = FEATURES.into_iter().enumerate().filter(|(_, feature)| self.has_events || !feature.is_event());
+        let shared = shared.filter_map(|(place, feature)| coefficient(feature, place, UNITS[place]));
+        let own = self.slots.iter();
+        let own = own.filter_map(|(slot, id)| coefficient(Feature::Function(id), FEATURES.len() + slot, 1.0));
+        Learned { state: self.state, coefficients: shared.chain(own).collect() }
+    }
+
+    /// Notes who is there, and begins when the order of magnitude is known; begins anew when events turn up.
+    fn look(&mut self, consumption: &Consumption, dynamic: Joules, time: Duration) {
+        if self.state == LearningState::Stated {
+            return;
+        }
+        let seconds = |work: &Work| work.cpu.as_secs_f64();
+        let calls: f64 = consumption.functions.iter().map(|(_, work)| seconds(work)).sum();
+        self.seen.0 += dynamic.0;
+        self.seen.1 += calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
+        let has_events = consumption.functions.iter().any(|(_, work)| work.events.is_some());
+        if has_events && !self.has_events {
+            self.has_events = true;
+            self.estimator = None;
+        }
+        if self.estimator.is_none() && self.seen.1 >= CPU_SECONDS_MIN && self.seen.0 > 0.0 {
+            self.estimator = Some(Estimator::new(&priors(self.scale(), self.has_events)));
+        }
+        self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
+        for (function, work) in &consumption.functions {
+            if let (Some(slot), Some(estimator)) = (self.slots.note(*function, seconds(work)), &mut self.estimator) {
+                estimator.reset(FEATURES.len() + slot);
+            }
+        }
+    }
+
+    /// What a second of CPU time costs, roughly.
+    fn scale(&self) -> f64 {
+        self.seen.0 / self.seen.1
+    }
+
+    fn inputs(&self, function: FunctionId, work: &Work) -> Vector {
+        let mut inputs = [0.0; COUNT];
+        add_work(&mut inputs, work, self.slots.of(function));
+        inputs
+    }
+}
+
+/// The consumers of a window as inputs, each with how far it may stray: activation, runtime, host, then functions.
+struct Parts(Vec<(Vector, f64)>);
+
+impl Parts {
+    fn new(consumption: &Consumption, slots: &Slots) -> Self {
+        let single = |place: usize, time: Duration, stray| {
+            let mut inputs = [0.0; COUNT];
+            inputs[place] = time.as_secs_f64();
+            (inputs, stray)
+        };
+        let functions = consumption.functions.iter().map(|(function, work)| {
+            let mut inputs = [0.0; COUNT];
+            add_work(&mut inputs, work, slots.of(*function));
+            (inputs, STRAY_CALLS)
+        });
+        let others = [
+            single(ACTIVATION, consumption.awake, STRAY_ACTIVATION),
+            single(RUNTIME_CPU, consumption.runtime, STRAY_RUNTIME),
+            single(HOST_CPU, consumption.host, STRAY_HOST),
+        ];
+        Self(others.into_iter().chain(functions).collect())
+    }
+
+    fn total(&self) -> Vector {
+        let mut total = [0.0; COUNT];
+        for (inputs, _) in &self.0 {
+            total.iter_mut().zip(inputs).for_each(|(sum, input)| *sum += input);
+        }
+        total
+    }
+
+    /// How much of the variance of a window each consumer brings with it by straying from its coefficients.
+    fn stray(&self, estimator: &Estimator) -> Vec<f64> {
+        let expected: Vec<f64> = self.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect();
+        let all: f64 = expected.iter().sum();
+        let own = |(&expected, (_, stray)): (&f64, &(Vector, f64))| {
+            (stray * expected).powi(2) + STRAY_COMMON.powi(2) * expected * all
+        };
+        expected.iter().zip(&self.0).map(own).collect()
+    }
+}
+
+fn priors(scale: f64, has_events: bool) -> [Prior; COUNT] {
+    let prior = |mean: f64, deviation: f64, drift: f64| Prior {
+        mean: mean * scale,
+        deviation: deviation * scale,
+        drift: drift * scale,
+    };
+    let stray = function_stray(has_events);
+    // Where events explain work, CPU time explains the rest of it.
+    let mut priors = [if has_events { prior(0.1, 0.5, 0.005) } else { prior(0.0, 1e-6, 0.0) }; COUNT];
+    priors[ACTIVATION] = prior(0.5, 2.0, 0.01);
+    priors[CALL_CPU] = if has_events { prior(0.3, 0.5, 0.005) } else { prior(1.0, 1.0, 0.01) };
+    priors[RUNTIME_CPU] = prior(1.0, 1.0, 0.02);
+    priors[HOST_CPU] = prior(1.0, 1.0, 0.03);
+    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 50.0));
+    priors
+}
+
+fn function_stray(has_events: bool) -> f64 {
+    if has_events { FUNCTION_STRAY_WITH_EVENTS } else { FUNCTION_STRAY_WITHOUT }
+}
+
+fn by_cpu_time(consumption: &Consumption) -> Weights {
+    Weights {
+        functions: consumption.functions.iter().map(|(_, work)| nanos(work.cpu)).collect(),
+        runtime: nanos(consumption.runtime),
+        host: nanos(consumption.host),
+        activation: 0,
+    }
+}
+
+/// Joules as a whole number of picojoules.
+fn weight(joules: f64) -> u64 {
+    (joules.max(0.0) * 1e12) as u64
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

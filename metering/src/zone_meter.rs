@@ -1,0 +1,158 @@
+//! One zone over time: its counter, its base power, what work costs in it, its accounts.
+
+use std::time::Duration;
+
+use crate::base::Base;
+use crate::calibration::ZoneCalibration;
+use crate::counter::{Counter, GapReason, Observation};
+use crate::learning::{Consumption, Learner};
+use crate::ledger::{Accounts, Charges, Consumers};
+use crate::meter::ZoneReport;
+use crate::post::FunctionId;
+use crate::rate::Rate;
+use crate::source::{Moment, ReadError, SourceKind};
+use crate::units::{Joules, Microjoules, Watts};
+use crate::work::Work;
+use crate::work::topology::Topology;
+use crate::zone::CounterSpec;
+
+/// RAPL counters move about every 0.976 ms, so that a reading is that much old at most.
+///
+/// Source: Intel SDM vol. 3B, on the RAPL interfaces (about 1 ms); Hähnel et al., "Measuring energy consumption for short
+/// code paths using RAPL", SIGMETRICS PER 40 (2012), who look for the moment of the update.
+const UPDATE: f64 = 0.976e-3;
+
+/// What a reading says of the window that it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reading {
+    /// The zone used so much.
+    Energy(Microjoules),
+    /// Nothing is known of the window, since it is the zone's first.
+    Baseline,
+    /// Nothing is known of the window for another reason.
+    Gap(GapReason, Duration),
+    /// The zone charges nobody: it lies inside others, or another source is read.
+    Uncharged,
+}
+
+/// The processors of a zone's package during one window.
+pub(crate) struct Package<'a> {
+    pub consumption: &'a Consumption,
+    pub time: Duration,
+    pub busy: Duration,
+    pub cpus: usize,
+}
+
+pub(crate) struct ZoneMeter {
+    counter: Counter,
+    base: Base,
+    rate: Rate,
+    pub learner: Learner,
+    pub accounts: Accounts,
+    watts: Option<Watts>,
+    failure: Option<String>,
+}
+
+impl ZoneMeter {
+    pub fn new(spec: CounterSpec) -> Self {
+        let learner = Learner::new(spec.source == SourceKind::Model);
+        Self {
+            base: Base::new(spec.base),
+            counter: Counter::new(spec),
+            rate: Rate::default(),
+            learner,
+            accounts: Accounts::default(),
+            watts: None,
+            failure: None,
+        }
+    }
+
+    pub fn spec(&self) -> &CounterSpec {
+        self.counter.spec()
+    }
+
+    /// The index of the package that the zone belongs to; `None` for one that covers the machine.
+    pub fn package(&self, topology: &Topology) -> Option<usize> {
+        let number = self.spec().zone.package.split('-').next()?.parse::<u32>().ok()?;
+        topology.packages().iter().position(|&package| package == number)
+    }
+
+    /// Takes a reading made at `now`, `time` after the last.
+    pub fn observe(&mut self, reading: &Result<Microjoules, ReadError>, now: &Moment, time: Duration) -> Reading {
+        self.failure = reading.as_ref().err().map(ToString::to_string);
+        let additive = self.spec().zone.is_additive();
+        let seen = match self.counter.observe(reading, now) {
+            Observation::Baseline => Reading::Baseline,
+            Observation::Gap { reason, time, found } => {
+                self.accounts.book_gap(reason, time, found);
+                Reading::Gap(reason, time)
+            }
+            Observation::Window(energy) => {
+                self.watts = energy.over(time);
+                if !additive {
+                    self.accounts.book_observed(energy);
+                }
+                Reading::Energy(energy)
+            }
+        };
+        if additive { seen } else { Reading::Uncharged }
+    }
+
+    /// Charges the energy of a window to those who were there.
+    pub fn charge(&mut self, energy: Microjoules, package: &Package) -> Charges {
+        let Package { consumption, time, busy, cpus } = package;
+        let known = self.base.watts().is_some();
+        self.base.learn(energy, *time, *busy, *cpus, self.learner.active(consumption));
+        if let (false, Some(base)) = (known, self.base.watts()) {
+            self.learner.take_off(base.0);
+        }
+        let base = self.base.part_of(energy, *time);
+        let dynamic = energy - base;
+        let noise = self.reading_noise(energy, *time);
+        let weights = self.learner.weigh(consumption, dynamic.joules(), noise, *time);
+        let consumers = Consumers::from(*consumption);
+        let charges = self.accounts.book(energy, base, &consumers, &weights);
+        self.rate.learn(charges.active, charges.base, consumers.total(), *time);
+        charges
+    }
+
+    /// The variance, in joules squared, of what a call was charged: of what is known of its work, and of cutting its
+    /// charge to whole microjoules in each window, where a part may be one too large or too small.
+    pub fn settled_variance(&self, function: FunctionId, work: &Work, windows: u32) -> f64 {
+        let cut = f64::from(windows) / 6.0 * 1e-12;
+        let known = self.learner.variance(function, work);
+        known.or_else(|| Some(self.rate.expect(work.cpu)?.deviation.0.powi(2))).unwrap_or(0.0) + cut
+    }
+
+    pub fn calibration(&self, share: f64) -> ZoneCalibration {
+        ZoneCalibration {
+            zone: self.spec().zone.clone(),
+            base: self.base.watts(),
+            rate: self.rate.clone(),
+            learner: self.learner.clone(),
+            share,
+            quantum: self.spec().quantum,
+            relative_error: self.spec().relative_error,
+        }
+    }
+
+    pub fn report(&self) -> ZoneReport {
+        ZoneReport {
+            source: self.spec().source,
+            zone: self.spec().zone.clone(),
+            accounts: self.accounts.clone(),
+            watts: self.watts,
+            base: self.base.watts(),
+            learned: self.spec().zone.is_additive().then(|| self.learner.report()),
+            failure: self.failure.clone(),
+        }
+    }
+
+    /// The variance, in joules squared, of a window's energy: two readings, each rounded down to a quantum and up to an
+    /// update old.
+    fn reading_noise(&self, energy: Microjoules, time: Duration) -> f64 {
+        let Joules(energy) = energy.joules();
+        let per_update = energy / time.as_secs_f64().max(UPDATE) * UPDATE;
+        (self.spec().quantum.joules().0.powi(2) + per_update.powi(2)) / 6.0
+    }
+}
