@@ -6,13 +6,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
+use crate::post::{CallId, Full, FunctionId, PostBox, Posting, Slice};
 use crate::work::Work;
-use crate::work::reader::WorkReader;
-use crate::work::thread::here_and_now;
+use crate::work::reader::{Ended, WorkReader};
+use crate::work::thread::{ThreadMoment, processor};
 
 /// The running account of one call.
 #[derive(Debug)]
@@ -42,22 +43,20 @@ impl<E> Tally<E> {
 
     /// Runs `slice` on this thread and adds what it used.
     pub fn measure<T>(&mut self, slice: impl FnOnce() -> T) -> T {
-        let before = self.reader.now();
+        let begun = self.reader.begin();
         let result = slice();
-        self.add(self.reader.now().since(before));
+        let Ended { work, monotonic } = self.reader.end(begun);
+        self.total += work;
+        self.unposted += work;
+        if self.post(monotonic).is_ok() {
+            self.unposted = Work::default();
+        }
         result
     }
 
-    fn slice(&self, work: Work) -> Posting<E> {
-        let (end, cpu) = here_and_now();
-        Posting::Slice(Slice { call: self.call, function: self.function, end, cpu, work })
-    }
-
-    fn add(&mut self, work: Work) {
-        self.total += work;
-        let mut work_to_post = work;
-        work_to_post += self.unposted;
-        self.unposted = if self.posts.post(self.slice(work_to_post)).is_ok() { Work::default() } else { work_to_post };
+    fn post(&self, end: Duration) -> Result<(), Full> {
+        let Self { call, function, unposted: work, .. } = *self;
+        self.posts.post(Posting::Slice(Slice { call, function, end, cpu: processor(), work }))
     }
 }
 
@@ -66,7 +65,7 @@ impl<E> Drop for Tally<E> {
         if self.unposted.cpu.is_zero() {
             return;
         }
-        if self.posts.post(self.slice(self.unposted)).is_err() {
+        if self.post(ThreadMoment::now().monotonic).is_err() {
             // The work is not lost to the ledger: nobody having claimed it, it is the runtime's.
             self.posts.count_dropped();
         }
@@ -127,7 +126,9 @@ impl<F: Future, E> Future for Bracket<F, E> {
 mod tests {
     use super::*;
     use std::hint::black_box;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
+
+    use crate::work::thread::thread_cpu;
 
     const CALL: CallId = CallId(7);
     const FUNCTION: FunctionId = FunctionId(3);
@@ -139,8 +140,8 @@ mod tests {
     }
 
     fn burn(time: Duration) {
-        let before = WorkReader::cpu_time_only().now();
-        while WorkReader::cpu_time_only().now().since(before).cpu < time {
+        let before = thread_cpu();
+        while thread_cpu() - before < time {
             black_box((0..1000_u32).sum::<u32>());
         }
     }
@@ -210,7 +211,7 @@ mod tests {
     fn a_slice_that_finds_the_queue_full_goes_with_the_next() {
         let (bracket, posts) = bracket(two_slices(), 1);
         let mut bracket = Box::pin(bracket);
-        let (end, cpu) = here_and_now();
+        let (end, cpu) = (ThreadMoment::now().monotonic, processor());
         posts.post(Posting::Slice(Slice { call: CALL, function: FUNCTION, end, cpu, work: Work::default() })).unwrap();
         assert!(bracket.as_mut().poll(&mut context()).is_pending());
         assert_eq!(posted(&posts), [Duration::ZERO]);

@@ -3,6 +3,8 @@
 pub mod host;
 pub mod pmu;
 pub mod reader;
+mod rseq;
+mod stretch;
 pub mod thread;
 pub mod topology;
 

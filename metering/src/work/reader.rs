@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::time::Duration;
 
 use super::pmu::ThreadCounters;
-use super::thread::thread_cpu;
+use super::thread::{ThreadMoment, how};
 use super::{Events, Work};
 
 thread_local! {
@@ -32,6 +33,7 @@ impl WorkReader {
     /// A reader of the thread's CPU clock alone.
     #[must_use]
     pub fn cpu_time_only() -> Self {
+        let _ = how();
         Self { events: false }
     }
 
@@ -41,11 +43,45 @@ impl WorkReader {
         self.events
     }
 
-    /// All that the calling thread has done so far. Only differences mean anything, and only on one thread.
+    /// Begins a slice on the calling thread, which must be the one that ends it.
+    #[inline]
     #[must_use]
-    pub fn now(self) -> Work {
-        Work { cpu: thread_cpu(), events: if self.events { thread_events() } else { None }, efficient: None }
+    pub fn begin(self) -> Beginning {
+        // The clock is read innermost on both sides, since what lies between is charged.
+        let events = self.events();
+        Beginning { events, cpu: ThreadMoment::now().cpu }
     }
+
+    /// Ends a slice.
+    #[inline]
+    #[must_use]
+    pub fn end(self, begun: Beginning) -> Ended {
+        let ThreadMoment { monotonic, cpu } = ThreadMoment::now();
+        let events = self.events();
+        let events = events.zip(begun.events).map(|(now, then)| now.since(then));
+        Ended { work: Work { cpu: cpu.saturating_sub(begun.cpu), events, efficient: None }, monotonic }
+    }
+
+    #[inline]
+    fn events(self) -> Option<Events> {
+        if self.events { thread_events() } else { None }
+    }
+}
+
+/// Where a slice began.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    events: Option<Events>,
+    cpu: Duration,
+}
+
+/// A slice that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// What it did.
+    pub work: Work,
+    /// When it ended, on `CLOCK_MONOTONIC`.
+    pub monotonic: Duration,
 }
 
 fn thread_events() -> Option<Events> {

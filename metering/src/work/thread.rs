@@ -1,9 +1,13 @@
 //! The CPU time of the calling thread: the one figure of work that every machine has.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use rustix::thread::sched_getcpu;
 use rustix::time::{ClockId, clock_gettime};
+
+use super::rseq;
+use super::stretch::{self, Clocks, Reading};
 
 /// CPU time that the calling thread has used since it began, in user and kernel mode together.
 ///
@@ -14,43 +18,78 @@ use rustix::time::{ClockId, clock_gettime};
 #[inline]
 #[must_use]
 pub fn thread_cpu() -> Duration {
-    // The kernel never gives a negative time or a nanosecond field out of range, which is all that can fail here.
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+    Duration::from_nanos(nanos(ClockId::ThreadCPUTime))
 }
 
-/// The time on `CLOCK_MONOTONIC`, and the processor that this thread is on. Neither is a system call where the vDSO
-/// knows them.
+/// A point in the life of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadMoment {
+    /// The time on `CLOCK_MONOTONIC`.
+    pub monotonic: Duration,
+    /// What [`thread_cpu`] says, but for a fraction of a microsecond.
+    pub cpu: Duration,
+}
+
+impl ThreadMoment {
+    /// Now, on the calling thread. Two reads of memory and one of the vDSO's clock, where [`how`] says so.
+    #[inline]
+    #[must_use]
+    pub fn now() -> Self {
+        let Reading { wall, cpu } = STRETCH.with(|anchor| stretch::read(&System, anchor));
+        Self { monotonic: Duration::from_nanos(wall), cpu: Duration::from_nanos(cpu) }
+    }
+}
+
+/// The processor that the calling thread is on, as the kernel numbers it; the first one where that is not known.
 #[inline]
 #[must_use]
-pub fn here_and_now() -> (Duration, u32) {
-    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-    (now, u32::try_from(sched_getcpu()).unwrap_or(0))
+pub fn processor() -> u32 {
+    rseq::cpu().unwrap_or_else(|| u32::try_from(sched_getcpu()).unwrap_or(0))
+}
+
+/// How CPU time is read on this machine, for people. The first call finds out.
+#[must_use]
+pub fn how() -> &'static str {
+    if rseq::is_trusted() { "wall clock between switches (rseq), thread clock after them" } else { "thread clock" }
+}
+
+thread_local! {
+    /// Where the stretch began that this thread is in.
+    static STRETCH: Cell<Reading> = const { Cell::new(Reading { wall: 0, cpu: 0 }) };
+}
+
+struct System;
+
+impl Clocks for System {
+    #[inline]
+    fn wall(&self) -> u64 {
+        nanos(ClockId::Monotonic)
+    }
+
+    fn thread_cpu(&self) -> u64 {
+        nanos(ClockId::ThreadCPUTime)
+    }
+
+    fn arm(&self) -> bool {
+        rseq::arm()
+    }
+
+    #[inline]
+    fn undisturbed(&self) -> bool {
+        rseq::undisturbed()
+    }
+
+    fn judge(&self, right: bool) {
+        rseq::judge(right);
+    }
+}
+
+#[inline]
+fn nanos(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    // The kernel never gives a negative time or a nanosecond field out of range, and 584 years fit.
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spin_until(done: impl Fn() -> bool) {
-        while !done() {
-            std::hint::spin_loop();
-        }
-    }
-
-    #[test]
-    fn work_makes_it_grow() {
-        let before = thread_cpu();
-        spin_until(|| thread_cpu() > before);
-    }
-
-    #[test]
-    fn what_another_thread_does_is_not_in_it() {
-        let before = thread_cpu();
-        let theirs = std::thread::spawn(|| {
-            spin_until(|| thread_cpu() >= Duration::from_millis(50));
-            thread_cpu()
-        });
-        let theirs = theirs.join().expect("the thread does not panic");
-        assert!(thread_cpu() - before < theirs);
-    }
-}
+mod tests;

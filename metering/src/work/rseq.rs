@@ -1,0 +1,229 @@
+//! Tells whether the calling thread has been switched out since it last asked, without a system call.
+//!
+//! A restartable sequence is a stretch of code that the kernel does not let be interrupted in the middle: while the
+//! field `rseq_cs` of the thread's registered area points at a description of one, the kernel looks at it whenever it
+//! lets the thread go on after preemption, migration, blocking or a signal. Finding the thread outside of the
+//! described stretch, it only clears the field. The stretch described here is empty, so that no thread is ever inside:
+//! the field is cleared, nothing else happens, and a field that still holds the pointer says that this thread has had
+//! its processor for itself all the time, but for interrupts. The C library registers the area of each thread and
+//! leaves the field to whoever wants it. Another user of it overwrites the pointer, which reads like a switch.
+//!
+//! From Linux 6.19 on a thread with the larger area of newer C libraries keeps the field when it blocks in a system
+//! call and goes on upon the same processor. So it is tried first, and given up when the clocks contradict it
+//! ([`judge`]). What calls for `unsafe` in this crate's clock is here, and nowhere else.
+//!
+//! Source: `__rseq_handle_notify_resume`, `rseq_ip_fixup` and `rseq_get_rseq_cs` in Linux `kernel/rseq.c`;
+//! `rseq_sched_switch_event` in `include/linux/rseq_entry.h` (6.19); glibc manual, *Restartable Sequences* (2.35).
+
+#![allow(unsafe_code)] // The area is plain memory that the kernel writes to, at an offset from the thread pointer.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Whether the area exists, and has told of every switch so far.
+pub fn is_trusted() -> bool {
+    static TRIED: OnceLock<()> = OnceLock::new();
+    TRIED.get_or_init(|| TRUSTED.store(tells_of_sleep(), Ordering::Relaxed));
+    TRUSTED.load(Ordering::Relaxed)
+}
+
+/// Says whether it was right when it last said that a thread was undisturbed. Where it is wrong too often, it is given
+/// up for the whole process.
+pub fn judge(right: bool) {
+    // Two threads that meet here lose a count; the next will be counted.
+    let doubt = DOUBT.load(Ordering::Relaxed);
+    let doubt = if right { doubt.saturating_sub(1) } else { doubt + DOUBT_STEP };
+    DOUBT.store(doubt, Ordering::Relaxed);
+    if doubt > DOUBT_MAX {
+        TRUSTED.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Begins to watch: until the next switch, [`undisturbed`] is true on this thread. False where there is no watching.
+#[inline]
+pub fn arm() -> bool {
+    TRUSTED.load(Ordering::Relaxed) && area::registered().map(area::Area::arm).is_some()
+}
+
+/// Whether the calling thread has kept its processor since it last called [`arm`]. False where nothing can be told.
+#[inline]
+pub fn undisturbed() -> bool {
+    TRUSTED.load(Ordering::Relaxed) && area::registered().is_some_and(area::Area::is_armed)
+}
+
+/// The processor that the calling thread is on.
+#[inline]
+pub fn cpu() -> Option<u32> {
+    area::registered().map(area::Area::cpu)
+}
+
+static TRUSTED: AtomicBool = AtomicBool::new(false);
+
+static DOUBT: AtomicU32 = AtomicU32::new(0);
+
+/// One mistake weighs as much as this many times that it was right.
+const DOUBT_STEP: u32 = 4;
+
+/// Eight mistakes in a row. A hypervisor that gives the processor away for more than half of a millisecond makes one
+/// now and then, where the kernel leaves that out of the CPU clock.
+const DOUBT_MAX: u32 = 8 * DOUBT_STEP;
+
+/// How often it must tell of a sleep before it is believed. Where it does not, each further try is one more in which a
+/// migration would have to be mistaken for it.
+const SLEEPS: u32 = 4;
+
+fn tells_of_sleep() -> bool {
+    (0..SLEEPS).all(|_| {
+        let Some(area) = area::registered() else { return false };
+        area.arm();
+        std::thread::sleep(Duration::from_micros(50));
+        !area.is_armed()
+    })
+}
+
+/// The area as glibc registers it.
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod area {
+    use std::ffi::{CStr, c_uint};
+    use std::ptr;
+    use std::sync::OnceLock;
+
+    /// `struct rseq` of Linux `include/uapi/linux/rseq.h`, as far as it has been there from the beginning.
+    #[repr(C, align(32))]
+    struct Rseq {
+        cpu_id_start: u32,
+        cpu_id: u32,
+        /// The kernel's `rseq_cs`.
+        section: u64,
+        flags: u32,
+    }
+
+    /// `struct rseq_cs` of the same file.
+    #[repr(C, align(32))]
+    struct Section {
+        version: u32,
+        flags: u32,
+        start_ip: *const u32,
+        post_commit_offset: u64,
+        abort_ip: *const u32,
+    }
+
+    // SAFETY: the pointers are addresses for the kernel to compare; nobody writes through them.
+    unsafe impl Sync for Section {}
+
+    /// What has to stand before an abort handler so that the kernel takes a section for genuine: glibc's `RSEQ_SIG`
+    /// for the architecture, which it has registered.
+    const SIGNATURE: u32 = if cfg!(target_arch = "x86_64") { 0x5305_3053 } else { 0xd428_bc00 };
+
+    /// The signature, and the place of an abort handler behind it that is never gone to.
+    static ABORT: [u32; 2] = [SIGNATURE, 0];
+
+    /// No code at all: a length of nothing.
+    static NOWHERE: Section = Section {
+        version: 0,
+        flags: 0,
+        start_ip: &raw const ABORT[1],
+        post_commit_offset: 0,
+        abort_ip: &raw const ABORT[1],
+    };
+
+    /// The registered area of the calling thread.
+    #[derive(Clone, Copy)]
+    pub(super) struct Area(*mut Rseq);
+
+    /// The area of the calling thread, if the kernel knows of it.
+    #[inline]
+    pub(super) fn registered() -> Option<Area> {
+        static OFFSET: OnceLock<Option<isize>> = OnceLock::new();
+        let offset = (*OFFSET.get_or_init(offset))?;
+        let area = Area(thread_pointer().wrapping_byte_offset(offset).cast());
+        // Negative: not registered, or refused.
+        (area.cpu().cast_signed() >= 0).then_some(area)
+    }
+
+    impl Area {
+        #[inline]
+        pub(super) fn arm(self) {
+            // SAFETY: `registered` is the only maker of an `Area`, and the type cannot leave its thread (it holds a raw
+            // pointer), whose control block outlives everything that runs on it. The field is aligned, and user space
+            // is its only other writer, on this same thread. The description is static and passes the checks that the
+            // kernel makes of it: version 0, user addresses, the registered signature before `abort_ip`, and an abort
+            // handler outside of the section, as everything is outside of an empty one. No instruction is in it, so
+            // that the kernel never changes where the thread goes on.
+            unsafe { ptr::write_volatile(&raw mut (*self.0).section, (&raw const NOWHERE).addr() as u64) }
+        }
+
+        #[inline]
+        pub(super) fn is_armed(self) -> bool {
+            // SAFETY: as in `arm`. Volatile, since the kernel writes it between two instructions of this thread.
+            let section = unsafe { ptr::read_volatile(&raw const (*self.0).section) };
+            section == (&raw const NOWHERE).addr() as u64
+        }
+
+        #[inline]
+        pub(super) fn cpu(self) -> u32 {
+            // SAFETY: as in `is_armed`.
+            unsafe { ptr::read_volatile(&raw const (*self.0).cpu_id) }
+        }
+    }
+
+    /// Where glibc has put the area, seen from the thread pointer; `None` before glibc 2.35, and where it has
+    /// registered none.
+    fn offset() -> Option<isize> {
+        // Looked up, not linked, so that the program starts with older libraries too.
+        let size = symbol::<c_uint>(c"__rseq_size")?;
+        let offset = symbol::<isize>(c"__rseq_offset")?;
+        // SAFETY: glibc declares both as constants of these types, and has set them before `main`.
+        unsafe { (*size > 0).then_some(*offset) }
+    }
+
+    fn symbol<T>(name: &CStr) -> Option<*const T> {
+        // SAFETY: the name ends with a zero byte, and the handle is one of those that `dlsym` defines.
+        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        (!symbol.is_null()).then_some(symbol.cast_const().cast())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    fn thread_pointer() -> *mut u8 {
+        let pointer;
+        // SAFETY: the ABI of x86-64 keeps the thread pointer at `fs:0`, where every thread may read it.
+        unsafe { std::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly)) };
+        pointer
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    #[inline]
+    fn thread_pointer() -> *mut u8 {
+        let pointer;
+        // SAFETY: the register is the thread pointer by the ABI, and readable in user mode.
+        unsafe { std::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, nomem, preserves_flags)) };
+        pointer
+    }
+}
+
+/// Other C libraries register nothing.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod area {
+    #[derive(Clone, Copy)]
+    pub(super) enum Area {}
+
+    pub(super) fn registered() -> Option<Area> {
+        None
+    }
+
+    impl Area {
+        pub(super) fn arm(self) {
+            match self {}
+        }
+
+        pub(super) fn is_armed(self) -> bool {
+            match self {}
+        }
+
+        pub(super) fn cpu(self) -> u32 {
+            match self {}
+        }
+    }
+}
