@@ -29,6 +29,7 @@ mod shares;
 mod units;
 mod zone;
 
+pub mod simulator;
 pub mod source;
 pub mod work;
 
