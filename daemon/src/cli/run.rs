@@ -53,7 +53,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
 
     let opened = meter::open_source(config.source, &config.sysfs_root, &config.procfs_root)?;
     let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, workers: 1 };
-    let meter = Arc::new(EnergyMeter::new(opened, settings));
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     let sampler = Sampler::start(meter.clone(), HostClock::open(&config.procfs_root)?, |_| {})?;
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (completion, work) = executor.block_on(meter.bracket(CALL, FUNCTION, program.call(invocation)));

@@ -3,6 +3,7 @@
 mod sampler;
 mod sources;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -81,10 +82,11 @@ pub struct Snapshot {
 }
 
 impl EnergyMeter {
-    /// A meter that reads `source`. Nothing is read before a [`Sampler`] is started.
+    /// A meter that reads `source`, and the work counters that the machine shows below `sysfs_root`. Nothing is read
+    /// before a [`Sampler`] is started.
     #[must_use]
-    pub fn new(source: OpenedSource, settings: Settings) -> Self {
-        let (reader, no_events) = WorkReader::probe();
+    pub fn new(source: OpenedSource, sysfs_root: &Path, settings: Settings) -> Self {
+        let (reader, no_events) = WorkReader::probe(sysfs_root);
         let meter = Meter::new(source.source, source.cpus, settings.calls);
         Self {
             reader,
@@ -97,6 +99,12 @@ impl EnergyMeter {
             settings,
             no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
         }
+    }
+
+    /// What the work of calls is measured with: a line for people.
+    #[must_use]
+    pub fn describe_work(&self) -> String {
+        self.reader.describe()
     }
 
     /// Measures the slices of `call`.

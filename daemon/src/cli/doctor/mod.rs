@@ -37,7 +37,7 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     let findings = [
         powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
         model(&procfs_root),
-        work::counters(&procfs_root, &processor),
+        work::counters(&sysfs_root, &procfs_root, &processor),
         work::clock(&procfs_root),
         auto,
     ];
