@@ -51,7 +51,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let recent = Arc::new(RecentCalls::new(config.meter.recent));
     let registry = Arc::new(OnceLock::new());
-    let clock = HostClock::open(&config.procfs_root)?;
+    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+    tracing::info!("CPU time of the machine: {}", clock.describe());
     let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), recent.clone())?;
 
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use nebula_metering::work::Work;
+use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
+use nebula_metering::work::topology::Topology;
 use nebula_metering::{
     Bracket, Calibration, CallId, Estimate, FunctionId, GapReason, Meter, NoEstimate, PostBox, Posting, Settled, Tally,
     ZoneReport,
@@ -79,6 +81,14 @@ pub struct Snapshot {
     pub sampler_cpu: Duration,
     /// Slices and ends that were given up because a queue was full.
     pub postings_dropped: u64,
+}
+
+/// The clock of the machine that is shown below the two roots.
+pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenError> {
+    // Without a topology there is nothing to tell packages apart by.
+    let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+    let topology = Topology::read(sysfs_root).unwrap_or_else(|_| Topology::one_package(cpus()));
+    HostClock::open(procfs_root, sysfs_root, topology)
 }
 
 impl EnergyMeter {

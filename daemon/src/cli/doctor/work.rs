@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use nebula_metering::source::model::cpu::Processor;
-use nebula_metering::work::host::HostClock;
 use nebula_metering::work::reader::WorkReader;
 
 use super::finding::{Finding, Status};
 use super::{NO_PROCFS, program};
 use crate::causes::chain;
+use crate::meter::open_clock;
 
 /// The strictest value of `perf_event_paranoid` that lets everyone count their own threads' events in user mode, which
 /// is all that is counted here. Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`; 3 and 4 are additions of
@@ -79,11 +79,11 @@ fn forbidden(allowed_by_setting: bool) -> Vec<String> {
 }
 
 /// What the processors did for everyone else, without which there is no telling whose the energy is.
-pub fn clock(procfs_root: &Path) -> Finding {
+pub fn clock(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     let stat = procfs_root.join("stat");
     let finding = |status, fact: String| Finding::new(status, "host clock", fact);
-    match HostClock::open(procfs_root) {
-        Ok(_) => finding(Status::Ok, format!("`{}`: CPU time of the whole machine", stat.display())),
+    match open_clock(procfs_root, sysfs_root) {
+        Ok(clock) => finding(Status::Ok, format!("CPU time of the whole machine: {}", clock.describe())),
         Err(error) => {
             let status = match std::fs::File::open(&stat).map_err(|error| error.kind()) {
                 Err(io::ErrorKind::PermissionDenied) => Status::Forbidden,

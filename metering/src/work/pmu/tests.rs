@@ -59,7 +59,9 @@ fn groups_of_two_kinds_are_read_side_by_side() {
     touch_eight_mebibytes();
     let (performance, efficient) = counters.read().expect("the groups can be read").since(&before);
     let faults = |events: Option<Events>| events.map_or(0, |events| events.cache_misses);
-    assert!(faults(performance) > 0 && faults(performance) == faults(efficient), "{performance:?} {efficient:?}");
+    let (one, other) = (faults(performance), faults(efficient));
+    // One is read after the other, so that some faults may be in one alone.
+    assert!(one > 0 && other > 0 && one.abs_diff(other) < 20, "{performance:?} {efficient:?}");
 }
 
 #[test]
