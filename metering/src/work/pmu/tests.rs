@@ -18,9 +18,11 @@ fn software(ref_cycles: Builder<'_>) -> Option<ThreadCounters> {
     }
 }
 
+/// More than the allocator ever keeps for later (`M_MMAP_THRESHOLD`, `mallopt(3)`), so that the pages are new.
 fn touch_eight_mebibytes() {
-    let touched: Vec<u8> = vec![1; 8 << 20];
-    std::hint::black_box(&touched);
+    let mut fresh: Vec<u8> = vec![0; 40 << 20];
+    fresh[..8 << 20].iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&fresh);
 }
 
 #[test]
