@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Work;
 use super::pmu::{CoreKinds, Snapshot, ThreadCounters};
+use super::switches;
 use super::thread::{ThreadMoment, how};
 
 thread_local! {
@@ -54,8 +55,8 @@ impl WorkReader {
     /// A reader of the thread's CPU time alone.
     #[must_use]
     pub fn cpu_time_only() -> Self {
-        // Finds out how, before the first call.
-        let _ = how();
+        // Finds out how to read it, before the first call has to.
+        let _ = switches::best();
         Self { events: None }
     }
 
