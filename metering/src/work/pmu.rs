@@ -103,8 +103,11 @@ const EVENTS_MAX: usize = WANTED + 1;
 impl EventGroup {
     /// `pmu` is the type of one of several PMUs.
     ///
-    /// `PERF_COUNT_HW_CACHE_MISSES` are misses of the last-level cache on Intel's cores; AMD's and Arm's kernels give
-    /// those of the level that the core itself knows of.
+    /// `PERF_COUNT_HW_CACHE_MISSES` are misses of the last-level cache on Intel's cores, of the second level on AMD's Zen
+    /// and of the first on Arm's, whose cores count no further in a generic event.
+    ///
+    /// Source: `intel_perfmon_event_map` and `amd_zen1_perfmon_event_map` in Linux `arch/x86/events`;
+    /// `armv8_pmuv3_perf_map` in `drivers/perf/arm_pmuv3.c`.
     fn of_hardware(pmu: u32) -> io::Result<Self> {
         let event = |event: Hardware| {
             let mut event = Builder::new(event);
