@@ -44,16 +44,15 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         calls: config.meter.calls,
         workers: config.workers,
     };
-    let meter = Arc::new(EnergyMeter::new(opened, settings));
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     tracing::info!(reason, "energy source: {}", meter.describe_source());
-    if let Some(why) = meter.no_events() {
-        tracing::info!("calls are measured by CPU time alone: {why}");
-    }
+    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let recent = Arc::new(RecentCalls::new(config.meter.recent));
     let registry = Arc::new(OnceLock::new());
-    let clock = HostClock::open(&config.procfs_root)?;
+    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+    tracing::info!("CPU time of the machine: {}", clock.describe());
     let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), recent.clone())?;
 
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;

@@ -37,8 +37,8 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     let findings = [
         powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
         model(&procfs_root),
-        work::counters(&procfs_root, &processor),
-        work::clock(&procfs_root),
+        work::counters(&sysfs_root, &procfs_root, &processor),
+        work::clock(&sysfs_root, &procfs_root),
         auto,
     ];
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
