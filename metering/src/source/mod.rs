@@ -1,5 +1,7 @@
 //! Where energy readings come from. A source reads; it neither attributes nor remembers what it has read.
 
+pub mod attribute;
+mod counter_file;
 pub mod model;
 pub mod powercap;
 

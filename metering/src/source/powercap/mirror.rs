@@ -14,8 +14,8 @@
 
 use std::time::Duration;
 
-use super::counter_file::CounterFile;
 use crate::source::ReadError;
+use crate::source::counter_file::CounterFile;
 use crate::units::Microjoules;
 use crate::zone::{CounterSpec, Zone};
 

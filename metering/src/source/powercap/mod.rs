@@ -24,8 +24,6 @@
 //! Source: Linux `Documentation/power/powercap/powercap.rst`, `drivers/powercap/powercap_sys.c` and
 //! `drivers/powercap/intel_rapl_common.c`.
 
-mod attribute;
-mod counter_file;
 mod discover;
 mod error;
 mod limits;
@@ -44,7 +42,7 @@ pub use error::{Obstacle, OpenError, Problem};
 pub use survey::{Survey, SurveyedZone, survey};
 pub use walk::ClassState;
 
-use counter_file::CounterFile;
+use super::counter_file::CounterFile;
 use discover::{Counter, FoundZone, discover};
 use mirror::{Span, Suspect, same_register};
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use rustix::io::{Errno, pread};
 
+use super::ReadError;
 use super::attribute::parse_number;
-use crate::source::ReadError;
 use crate::units::Microjoules;
 
 /// Room for a counter's text: 20 digits of 64 bits, a line feed, and more, so that a full buffer means that the text
