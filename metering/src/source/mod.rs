@@ -3,6 +3,7 @@
 pub mod attribute;
 mod counter_file;
 pub mod model;
+pub mod perf;
 pub mod powercap;
 
 use std::fmt;
