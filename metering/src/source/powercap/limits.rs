@@ -39,7 +39,7 @@ impl Reach {
             // A package of a server has up to 24 modules, of some 10 to 20 W; those of a laptop draw a few watts.
             Domain::Dram => (100.0, 1000.0),
             // The platform contains all packages, and of the unknown nothing better is known.
-            Domain::Psys | Domain::Other(_) => (300.0, 10_000.0),
+            Domain::Psys | Domain::Platform | Domain::Other(_) => (300.0, 10_000.0),
         };
         Self { floor: Watts(floor), ceiling: Watts(ceiling) }
     }
