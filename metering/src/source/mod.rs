@@ -6,6 +6,8 @@ pub mod hwmon;
 pub mod model;
 pub mod perf;
 pub mod powercap;
+#[cfg(feature = "rapl-energy")]
+pub mod rapl_energy;
 
 use std::fmt;
 use std::path::PathBuf;

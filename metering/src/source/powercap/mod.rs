@@ -26,14 +26,14 @@
 
 mod discover;
 mod error;
-mod limits;
-mod mirror;
+pub(super) mod limits;
+pub(super) mod mirror;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod zone_id;
-mod zone_name;
+pub(super) mod zone_name;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
