@@ -47,7 +47,7 @@ pub enum SourceError {
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let opened = |source: Box<dyn Source>, reason| OpenedSource { source, cpus, reason };
-    let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
+    let model = || Model::open(procfs_root, sysfs_root).map(Box::new).map_err(SourceError::Model);
     match choice {
         Choice::Only(
             kind @ (SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy | SourceKind::Simulated),

@@ -2,6 +2,7 @@
 
 pub mod attribute;
 mod counter_file;
+pub mod cpu_list;
 pub mod hwmon;
 pub mod model;
 pub mod perf;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Obstacle, OpenError, Problem};
 use super::event::Event;
-use super::parse::{BitField, parse_cpu_list, parse_event, parse_format, parse_topology_id};
+use super::parse::{BitField, parse_event, parse_format, parse_topology_id};
 use super::scale::{Scale, parse_scale};
 use crate::source::attribute::{parse_number, read_attribute};
+use crate::source::cpu_list::parse_cpu_list;
 use crate::zone::{Domain, Zone};
 
 /// Characters of a file's text that an error repeats.

@@ -1,36 +1,8 @@
-//! What the PMU's directory says, parsed: lists of processors, bit fields, configurations, units.
+//! What the PMU's directory says, parsed: bit fields, configurations, numbers of packages.
 //!
-//! Source: Linux `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`, and for lists
-//! `bitmap_print_to_pagebuf` in `lib/bitmap-str.c`.
+//! Source: Linux `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`.
 
-/// Processors that are taken from one list. A machine has one processor a package in it, or one a die.
-const CPUS_MAX: usize = 1024;
-
-/// Highest processor number that is believed. `NR_CPUS` is at most 8192 on x86 (`arch/x86/Kconfig`).
-const CPU_MAX: u32 = 65_535;
-
-/// Parses a list of processors such as `0,18` or `0-1,4`, into rising order without repetition. `None` for what is no
-/// such list, for an empty one, and for one beyond what any machine has.
-#[must_use]
-pub fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
-    let mut cpus = Vec::new();
-    for part in text.trim_ascii().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
-        if first > last || cpus.len() + (last - first) as usize >= CPUS_MAX {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    cpus.sort_unstable();
-    cpus.dedup();
-    Some(cpus)
-}
-
-fn parse_cpu(text: &str) -> Option<u32> {
-    let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits.then(|| text.parse().ok()).flatten().filter(|&cpu| cpu <= CPU_MAX)
-}
+use crate::source::attribute::parse_number;
 
 /// Which bits of an event's `config` a term is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +26,7 @@ impl BitField {
 pub fn parse_format(text: &str) -> Option<BitField> {
     let bits = text.trim_ascii().strip_prefix("config:")?;
     let (low, high) = bits.split_once('-').unwrap_or((bits, bits));
-    let (low, high) = (parse_cpu(low)?, parse_cpu(high)?);
+    let (low, high) = (parse_small(low)?, parse_small(high)?);
     (low <= high && high <= 63).then_some(BitField { low, high })
 }
 
@@ -70,7 +42,11 @@ pub fn parse_event(text: &str) -> Option<u64> {
 /// Parses the number of a package or a die. `None` for the `-1` of a kernel that does not know it.
 #[must_use]
 pub fn parse_topology_id(text: &str) -> Option<u32> {
-    parse_cpu(text.trim_ascii())
+    parse_small(text)
+}
+
+fn parse_small(text: &str) -> Option<u32> {
+    u32::try_from(parse_number(text)?).ok()
 }
 
 /// Parses `perf_event_paranoid`, from -1 (all is allowed) upwards.
@@ -83,28 +59,6 @@ pub fn parse_paranoid(text: &str) -> Option<i32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn lists_of_processors_are_ranges_and_numbers() {
-        for (text, cpus) in [
-            ("0\n", Some(vec![0])),
-            ("0,18\n", Some(vec![0, 18])),
-            ("0-1,4", Some(vec![0, 1, 4])),
-            ("4,0-2,1", Some(vec![0, 1, 2, 4])),
-            ("", None),
-            ("\n", None),
-            ("0,", None),
-            ("1-0", None),
-            ("-1", None),
-            ("0-", None),
-            ("+1", None),
-            ("0x1", None),
-            ("0-65535", None),
-            ("65536", None),
-        ] {
-            assert_eq!(parse_cpu_list(text), cpus, "{text:?}");
-        }
-    }
 
     #[test]
     fn a_value_goes_where_the_format_says() {
@@ -146,17 +100,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_stops_the_parsers(text in "(event=|config:|0x|[-+,.0-9a-fe]{0,20}|\\PC{0,9}|\n){0,6}") {
-            let cpus = parse_cpu_list(&text);
-            prop_assert!(cpus.is_none_or(|cpus| !cpus.is_empty() && cpus.len() <= CPUS_MAX && cpus.is_sorted()));
             let _ = (parse_event(&text), parse_topology_id(&text), parse_paranoid(&text));
             let _ = parse_format(&text).and_then(|field| field.place(u64::MAX));
-        }
-
-        #[test]
-        fn every_list_is_parsed_as_the_kernel_prints_it(cpus in prop::collection::btree_set(0..CPU_MAX, 1..99)) {
-            let cpus: Vec<_> = cpus.into_iter().collect();
-            let text = cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-            prop_assert_eq!(parse_cpu_list(&text), Some(cpus));
         }
     }
 }
