@@ -79,7 +79,7 @@ fn the_only_meter_is_the_platform_and_its_power_is_summed_up() {
     assert_eq!(spec.quantum, Microjoules(1));
     // What it states, 2.5 %, rounded up, and what is missed between two readings.
     assert!((spec.relative_error - 0.08).abs() < 1e-9, "{}", spec.relative_error);
-    assert_eq!(source.describe(), "hwmon: platform (added, sampled power ±8 %)");
+    assert_eq!(source.describe(), "hwmon: platform (added, ±8 %)");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn the_input_of_a_board_is_added_and_the_rails_behind_it_are_shown() {
     let (_tree, mut source) = open(JETSON);
     assert_eq!(
         source.describe(),
-        "hwmon: platform (added, sampled power ±10 %); ina3221:VDD_CPU_GPU_CV-0, ina3221:VDD_SOC-0 (shown only)"
+        "hwmon: platform (added, ±10 %); ina3221:VDD_CPU_GPU_CV-0, ina3221:VDD_SOC-0 (shown only)"
     );
     added(&mut source, &at(0));
     // 5000 mV · 1200 mA for a second.

@@ -21,8 +21,9 @@ const FILES_MAX: usize = 4096;
 /// What does not change when a sensor goes and comes back: the numbers of the class do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SensorId {
-    /// The device that the class leads to.
+    /// The device that the class leads to. It may have several entries in the class, under different names.
     device: PathBuf,
+    driver: String,
     quantity: Quantity,
     channel: u32,
 }
@@ -42,7 +43,6 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) struct FoundSensor {
     pub(super) id: SensorId,
-    pub(super) driver: String,
     pub(super) ordinal: u32,
     pub(super) label: Option<String>,
     pub(super) part: Part,
@@ -55,7 +55,7 @@ impl FoundSensor {
     pub(super) fn traits(&self) -> Traits<'_> {
         let label = self.label.as_deref();
         Traits {
-            driver: &self.driver,
+            driver: &self.id.driver,
             ordinal: self.ordinal,
             quantity: self.id.quantity,
             channel: self.id.channel,
@@ -120,8 +120,7 @@ impl Discovery {
                 Ok(input) => {
                     let accuracy = read_attribute(&directory.join(format!("power{channel}_accuracy")));
                     self.sensors.push(FoundSensor {
-                        id: SensorId { device: device.clone(), quantity, channel },
-                        driver: driver.to_owned(),
+                        id: SensorId { device: device.clone(), driver: driver.to_owned(), quantity, channel },
                         ordinal,
                         label,
                         part,

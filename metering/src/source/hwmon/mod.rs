@@ -24,7 +24,7 @@ pub use error::{OpenError, Problem};
 
 use discover::{Discovery, FoundSensor, Input, SensorId, Shown, class, discover};
 use integral::Integral;
-use parts::{Choice, choose};
+use parts::{Choice, Part, choose};
 
 use super::{Moment, ReadError, Source, SourceKind};
 use crate::units::{Microjoules, Watts};
@@ -181,8 +181,8 @@ impl Source for Hwmon {
 
     fn describe(&self) -> String {
         let added = self.specs.iter().find(|spec| spec.zone.is_additive());
-        let sampled = added.map_or(0.0, |spec| spec.relative_error);
-        let how = if sampled > 0.0 { format!(", sampled power ±{:.0} %", sampled * 100.0) } else { String::new() };
+        let error = added.map_or(0.0, |spec| spec.relative_error);
+        let how = if error > 0.0 { format!(", ±{:.0} %", error * 100.0) } else { String::new() };
         let (added, shown) = (self.zones(true), self.zones(false));
         if shown.is_empty() {
             format!("hwmon: {added} (added{how})")
@@ -193,11 +193,12 @@ impl Source for Hwmon {
 }
 
 fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
+    let accuracy = found.accuracy.unwrap_or(ACCURACY_UNSTATED);
     let (quantum, relative_error) = match found.input {
-        Input::Energy(_) => (QUANTUM_ENERGY, 0.0),
-        Input::Power(_) | Input::VoltsAmps(..) => {
-            (Microjoules(1), found.accuracy.unwrap_or(ACCURACY_UNSTATED) + SAMPLING_ERROR)
-        }
+        // The registers behind the sensors of processors are those of RAPL, of which nobody states an error.
+        Input::Energy(_) if matches!(found.part, Part::Package(_) | Part::Within) => (QUANTUM_ENERGY, 0.0),
+        Input::Energy(_) => (QUANTUM_ENERGY, accuracy),
+        Input::Power(_) | Input::VoltsAmps(..) => (Microjoules(1), accuracy + SAMPLING_ERROR),
     };
     let watts_max = watts_max(&zone.domain);
     CounterSpec { source: SourceKind::Hwmon, zone, range: None, watts_max, quantum, relative_error, base: None }

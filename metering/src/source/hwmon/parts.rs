@@ -78,9 +78,7 @@ impl Part {
             "corsairpsu" if label == Some("power total") => Self::Input,
             "corsairpsu" => Self::Within,
             "amdgpu" | "radeon" | "nouveau" | "i915" | "xe" => Self::Apart,
-            driver if ["BAT", "ADP", "AC", "ucsi_source_psy"].iter().any(|prefix| driver.starts_with(prefix)) => {
-                Self::Apart
-            }
+            driver if is_battery(driver) => Self::Apart,
             _ => Self::Unknown,
         })
     }
@@ -90,6 +88,12 @@ impl Part {
 fn is_ina(driver: &str) -> bool {
     let models = ["209", "219", "220", "226", "228", "230", "231", "232", "233", "234", "237", "238", "260"];
     driver.strip_prefix("ina").is_some_and(|model| models.contains(&model))
+}
+
+/// Batteries and chargers, under the names that ACPI and the drivers of devices give them.
+fn is_battery(driver: &str) -> bool {
+    let prefixes = ["BAT", "CMB", "ADP", "ucsi_source_psy"];
+    driver == "AC" || driver.contains("battery") || prefixes.iter().any(|prefix| driver.starts_with(prefix))
 }
 
 /// Whether the sensors of any additive zone were found, and why not.
@@ -218,7 +222,11 @@ mod tests {
 
     #[test]
     fn a_graphics_card_is_never_the_machine() {
-        let cards = [sensor("amdgpu", Quantity::AveragePower, Some("PPT")), sensor("BAT0", Quantity::Power, None)];
+        let cards = [
+            sensor("amdgpu", Quantity::AveragePower, Some("PPT")),
+            sensor("BAT0", Quantity::Power, None),
+            sensor("hidpp_battery_0", Quantity::Power, None),
+        ];
         assert_eq!(chosen(&cards), (Choice::Nothing, vec![]));
     }
 

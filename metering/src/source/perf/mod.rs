@@ -238,11 +238,13 @@ impl Running {
             Some(NO_DEVICE) => ReadError::ZoneGone,
             _ => ReadError::ReadEvent { event: name.into(), source },
         })?;
-        let last = self.last.unwrap_or(Seen { enabled: read.enabled, at: moment.monotonic });
-        if read.enabled > last.enabled || self.last.is_none() {
-            self.last = Some(Seen { enabled: read.enabled, at: moment.monotonic });
-        } else if moment.monotonic.saturating_sub(last.at) >= STANDSTILL_MIN {
-            return Err(ReadError::ZoneGone);
+        match self.last {
+            Some(last) if read.enabled <= last.enabled => {
+                if moment.monotonic.saturating_sub(last.at) >= STANDSTILL_MIN {
+                    return Err(ReadError::ZoneGone);
+                }
+            }
+            _ => self.last = Some(Seen { enabled: read.enabled, at: moment.monotonic }),
         }
         Ok(self.scale.energy(read.count))
     }

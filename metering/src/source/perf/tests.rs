@@ -212,6 +212,32 @@ fn a_package_that_goes_keeps_its_place_and_begins_again_at_zero() {
 }
 
 #[test]
+fn an_event_that_begins_again_is_a_reset_to_whoever_counts() {
+    let (root, kernel) = server();
+    let mut source = open(&root, &kernel).expect("two packages");
+    let mut counter = crate::Counter::new(source.counters()[0].clone());
+    let mut observe = |millis| {
+        let time = Duration::from_millis(millis);
+        let moment = Moment { monotonic: time, boottime: time, ..Moment::default() };
+        let mut readings = Vec::new();
+        source.read(&moment, &mut readings);
+        counter.observe(&readings[0], &moment)
+    };
+    kernel.set(2, 0, 109, 1000);
+    observe(1000);
+    kernel.remove(2, 0);
+    let lost = observe(1100);
+    assert!(matches!(lost, crate::Observation::Gap { reason: crate::GapReason::Lost, .. }), "{lost:?}");
+    kernel.set(2, 0, 400, 2000);
+    let reset = observe(2000);
+    let crate::Observation::Gap { reason: crate::GapReason::Reset, found: Microjoules(0), .. } = reset else {
+        panic!("{reset:?}");
+    };
+    kernel.set(2, 0, 402, 2100);
+    assert_eq!(observe(2100), crate::Observation::Window(Microjoules(2_000_000)));
+}
+
+#[test]
 fn an_event_whose_time_stands_still_has_gone() {
     let (root, kernel) = server();
     let mut source = open(&root, &kernel).expect("two packages");
