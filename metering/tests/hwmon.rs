@@ -118,6 +118,14 @@ fn the_input_of_a_board_is_added_and_the_rails_behind_it_are_shown() {
 }
 
 #[test]
+fn a_device_that_counts_energy_is_not_sampled_besides() {
+    let both = "[class/hwmon/hwmon0]\nname = ina228\nenergy1_input = 777\npower1_input = 5\npower2_input = 6";
+    let (_tree, mut source) = open(both);
+    assert_eq!(source.describe(), "hwmon: platform (added, ±5 %)");
+    assert_eq!(added(&mut source, &at(0)), [("platform".to_owned(), 777)]);
+}
+
+#[test]
 fn each_package_of_family_15h_has_its_power() {
     let (_tree, mut source) = open(BULLDOZER);
     added(&mut source, &at(0));
