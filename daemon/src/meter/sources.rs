@@ -44,7 +44,7 @@ pub enum SourceError {
 /// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
     let opened = |source: Box<dyn Source>, reason| OpenedSource { source, reason };
-    let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
+    let model = || Model::open(procfs_root, sysfs_root).map(Box::new).map_err(SourceError::Model);
     match choice {
         Choice::Only(
             kind @ (SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy | SourceKind::Simulated),
