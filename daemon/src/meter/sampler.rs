@@ -35,9 +35,16 @@ impl Sampler {
         mut settled: impl FnMut(Vec<Settled<CallEnd>>) + Send + 'static,
     ) -> Result<Self, SamplerError> {
         let (stop, stopped) = mpsc::channel();
+        let mut follows_cgroup = clock.follows_cgroup();
         let mut close = move |meter: &EnergyMeter, last: bool| {
             match clock.now() {
-                Ok(now) => settled(meter.close_window(&now)),
+                Ok(now) => {
+                    settled(meter.close_window(&now));
+                    if follows_cgroup && !clock.follows_cgroup() {
+                        follows_cgroup = false;
+                        tracing::warn!("CPU time of the machine: {} from now on", clock.describe());
+                    }
+                }
                 // Without knowing who was busy nothing can be charged; the next window gets the time of both.
                 Err(error) => tracing::warn!("no window was closed: {error}"),
             }

@@ -115,6 +115,12 @@ impl HostClock {
         }
     }
 
+    /// Whether the machine's CPU time comes from the root cgroup. Once it does not, it never will again.
+    #[must_use]
+    pub fn follows_cgroup(&self) -> bool {
+        self.usage.is_ok()
+    }
+
     /// The time, and the work done until now. The process is always this one, whatever `procfs_root` was.
     ///
     /// # Errors
