@@ -120,9 +120,11 @@ fn start_sampler(
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
 ) -> Result<Sampler, Failure> {
-    let settle = move |settled: Vec<Settled<CallEnd>>| {
+    let settle = move |mut settled: Vec<Settled<CallEnd>>| {
         // Before there are functions there are no calls.
         let Some(registry) = registry.get() else { return };
+        // They come in one sorted run for each queue, which a stable sort takes advantage of.
+        settled.sort_by_key(|call| call.end.ended.at);
         for call in settled {
             if let Some(function) = registry.by_id(call.function) {
                 metrics.settled(&function.metrics, &call);

@@ -38,6 +38,15 @@ pub enum Progress {
     Settled(Arc<Ended>, Result<Charge, NoCharge>),
 }
 
+impl KnownCall {
+    fn ended_at(&self) -> Option<SystemTime> {
+        match &self.progress {
+            Progress::Running(_) => None,
+            Progress::Ended(ended) | Progress::Settled(ended, _) => Some(ended.at),
+        }
+    }
+}
+
 /// How many calls are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBounds {
@@ -131,12 +140,15 @@ impl Calls {
         let mut ended: Vec<_> = lock(&self.ended)
             .iter()
             .filter(|(_, (of, _))| wanted(*of))
-            .map(|(&call, (function, ended))| (ended.at, call, *function, ended.clone()))
+            .map(|(&call, (function, ended))| KnownCall {
+                call,
+                function: *function,
+                progress: Progress::Ended(ended.clone()),
+            })
             .collect();
-        ended.sort_unstable_by_key(|&(at, call, ..)| std::cmp::Reverse((at, call)));
-        let known = |(_, call, function, ended)| KnownCall { call, function, progress: Progress::Ended(ended) };
-        found.extend(ended.into_iter().map(known));
-        found.extend(lock(&self.recent).last(wanted, count));
+        ended.extend(lock(&self.recent).last(wanted, count));
+        ended.sort_by_key(|known| std::cmp::Reverse(known.ended_at()));
+        found.extend(ended);
         // A call that moved on meanwhile was met twice, and is shown as far as it had come.
         let place: HashMap<_, _> = found.iter().enumerate().map(|(index, known)| (known.call, index)).collect();
         let mut index = 0..;
