@@ -98,8 +98,8 @@ pub enum Resolution {
 impl Resolution {
     /// What strangers are shown unless something else was asked for.
     ///
-    /// Calls of this energy or less look alike, which are calls of some tens of microseconds; the attacks of the PLATYPUS
-    /// paper tell apart what lies far below. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power
+    /// At five watts it is the energy of 20 µs. Whoever can call often enough can average it away, as the attacks of the
+    /// PLATYPUS paper average many readings: it makes them slower, and `energy.expose` stops them. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power
     /// Side-Channel Attacks on x86", IEEE S&P 2021.
     const STRANGERS: Self = Self::Step(Microjoules(100));
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use humantime::format_rfc3339_micros;
-use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Learned, Microjoules, ZoneReport};
+use nebula_metering::{
+    Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Learned, Microjoules, Watts, ZoneReport,
+};
 use serde_json::{Map, Value, json};
 
 use super::app::App;
@@ -71,12 +73,9 @@ fn zone(report: &ZoneReport, registry: &Registry) -> Value {
     if zone.is_additive() {
         put("accounts", totals(accounts, registry));
         put("residual_microjoules", residual(accounts));
-        put("calibration", learned.as_ref().map(|learned| calibration(learned, registry)).into());
+        put("calibration", calibration(*base, learned.as_ref(), registry));
         if base.is_none() {
             missing("base_watts", NO_BASE);
-        }
-        if learned.is_none() {
-            missing("calibration", NOT_LEARNED);
         }
     } else {
         for name in ["accounts", "residual_microjoules", "calibration"] {
@@ -144,18 +143,28 @@ fn residual(accounts: &Accounts) -> Value {
     i64::try_from(accounts.residual()).unwrap_or(i64::MAX).into()
 }
 
-fn calibration(learned: &Learned, registry: &Registry) -> Value {
+fn calibration(base: Option<Watts>, learned: Option<&Learned>, registry: &Registry) -> Value {
     let coefficient = |&Coefficient { feature, value, deviation }: &Coefficient| {
         let mut shown = json!({
             "feature": feature.as_str(), "value": value, "unit": feature.unit(), "deviation": deviation,
         });
-        if let (Feature::Function(id), Some(shown)) = (feature, shown.as_object_mut()) {
-            shown.insert("function".into(), name(id, registry).into());
+        if let Feature::Function(id) = feature {
+            shown["function"] = name(id, registry).into();
         }
         shown
     };
-    let coefficients: Vec<_> = learned.coefficients.iter().map(coefficient).collect();
-    json!({ "state": learned.state.as_str(), "coefficients": coefficients })
+    let coefficients = learned.map_or(&[][..], |learned| &learned.coefficients);
+    let mut shown = json!({
+        "base_watts": base.map(|base| base.0),
+        "state": learned.map(|learned| learned.state.as_str()),
+        "coefficients": coefficients.iter().map(coefficient).collect::<Vec<_>>(),
+    });
+    let missing = [(base.is_none(), NO_BASE), (learned.is_none(), NOT_LEARNED)];
+    let why: Vec<_> = missing.iter().filter(|(missing, _)| *missing).map(|(_, why)| *why).collect();
+    if !why.is_empty() {
+        shown["reason"] = why.join("; ").into();
+    }
+    shown
 }
 
 fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> Value {
@@ -188,7 +197,7 @@ fn put_energy(object: &mut Map<String, Value>, name: &str, energy: Microjoules) 
 mod tests {
     use super::*;
     use nebula_metering::source::SourceKind;
-    use nebula_metering::{Domain, LearningState, Watts, Zone};
+    use nebula_metering::{Domain, LearningState, Zone};
 
     fn accounts() -> Accounts {
         let energy = |active, base| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) };
@@ -242,9 +251,11 @@ mod tests {
     #[test]
     fn what_is_not_known_of_a_zone_is_null_with_its_reason() {
         let shown = zone(&report(Domain::Package, None), &Registry::default());
-        for name in ["base_watts", "calibration"] {
-            assert!(shown[name].is_null() && shown["reasons"][name].is_string(), "{shown}");
-        }
+        assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
+        let nothing = json!({
+            "base_watts": null, "state": null, "coefficients": [], "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
+        });
+        assert_eq!(shown["calibration"], nothing);
         assert_eq!((&shown["watts_now"], &shown["residual_microjoules"]), (&2.5.into(), &0.into()));
         let psys = zone(&report(Domain::Psys, None), &Registry::default());
         assert!(psys["accounts"].is_null() && psys["reasons"]["accounts"] == NOT_ADDED, "{psys}");
@@ -261,10 +272,12 @@ mod tests {
                 coefficient(Feature::Function(FunctionId(7)), -0.25),
             ],
         };
-        let shown = zone(&report(Domain::Dram, Some(learned)), &Registry::default());
+        let known = ZoneReport { base: Some(Watts(1.5)), ..report(Domain::Dram, Some(learned)) };
+        let shown = zone(&known, &Registry::default());
+        assert!(shown.get("reasons").is_none(), "{shown}");
         assert_eq!(
             shown["calibration"],
-            json!({ "state": "frozen", "coefficients": [
+            json!({ "base_watts": 1.5, "state": "frozen", "coefficients": [
                 { "feature": "instructions", "value": 2e-10, "unit": "joules_per_instruction", "deviation": 0.5 },
                 { "feature": "function", "function": "#7", "value": -0.25, "unit": "watts", "deviation": 0.5 },
             ]})

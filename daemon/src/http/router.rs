@@ -12,6 +12,7 @@ use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::door::Door;
 use super::invoke::Form;
+use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
@@ -38,9 +39,10 @@ impl App {
             None => (below, None),
         };
         match (first, rest) {
-            ("", None) => self.try_get(&request, |app| {
-                door.to_calls()?;
-                Ok(html(StatusCode::OK, page::index(app, door).into_string()))
+            ("", None) => self.get(&request, |app| match door.to_calls() {
+                Ok(()) => html(StatusCode::OK, page::index(app, door).into_string()),
+                Err(problem) if prefers_html(request.headers()) => page::problem(&problem, None),
+                Err(problem) => problem.response(None),
             }),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;

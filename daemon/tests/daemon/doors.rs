@@ -103,6 +103,8 @@ fn where_joules_are_for_operators_callers_are_told_none() {
         assert_eq!(daemon.get(target).problem()["type"], "urn:nebula:operators-only", "{target}");
         assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (403, 200), "{target}");
     }
+    let front = daemon.request("GET", "/", &["accept: text/html"], b"");
+    assert_eq!((front.status, front.header("content-type")), (403, Some("text/html; charset=utf-8")));
     for target in ["/healthz", "/readyz", "/functions", "/functions/answer"] {
         assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (200, 200), "{target}");
     }

@@ -58,9 +58,12 @@ fn every_zone_has_its_accounts_and_all_of_them_their_sums() {
         assert_adds_up(&zone["accounts"]);
         assert_eq!(microjoules(zone, "total"), microjoules(&zone["accounts"], "total"));
         sum += microjoules(zone, "total");
-        for name in ["base_watts", "calibration"] {
-            assert!(zone[name].is_null() == zone["reasons"][name].is_string(), "{name}: {zone}");
-        }
+        assert!(zone["base_watts"].is_null() == zone["reasons"]["base_watts"].is_string(), "{zone}");
+        let calibration = &zone["calibration"];
+        assert_eq!(calibration["base_watts"], zone["base_watts"]);
+        assert!(calibration["coefficients"].is_array(), "{zone}");
+        let missing = calibration["state"].is_null() || calibration["base_watts"].is_null();
+        assert!(missing == calibration["reason"].is_string(), "{zone}");
     }
     let identity =
         |zone: &&Value| format!("{}-{}", zone["zone"].as_str().unwrap(), zone["package"].as_str().unwrap_or(""));

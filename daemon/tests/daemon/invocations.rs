@@ -34,13 +34,13 @@ fn a_call_goes_from_its_estimate_to_its_charge() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 0);
     let daemon = Daemon::start(&["--source", "powercap", "--sysfs-root", tree.root(), "--window", "500ms"]);
-    let envelope = eventually("something is known", || {
+    let (envelope, call) = eventually("a call is met between its end and its charge", || {
         package.advance(10_000);
         let envelope = daemon.get("/invoke/fibonacci-recursive?input=18").json();
-        (envelope["energy"]["state"] == "estimated").then_some(envelope)
+        let call = daemon.get(&format!("/invocations/{}", id(&envelope))).json();
+        let estimated = |call: &Value| call["energy"]["state"] == "estimated";
+        (estimated(&envelope) && estimated(&call)).then_some((envelope, call))
     });
-    let call = daemon.get(&format!("/invocations/{}", id(&envelope))).json();
-    // With windows this long it has not been settled meanwhile.
     assert_eq!((&call["energy"], &call["energy_joules"]), (&envelope["energy"], &envelope["energy_joules"]));
     package.advance(70_000);
     let call = settled(&daemon, id(&envelope));

@@ -149,13 +149,19 @@ impl Calls {
         ended.extend(lock(&self.recent).last(wanted, count));
         ended.sort_by_key(|known| std::cmp::Reverse(known.ended_at()));
         found.extend(ended);
-        // A call that moved on meanwhile was met twice, and is shown as far as it had come.
-        let place: HashMap<_, _> = found.iter().enumerate().map(|(index, known)| (known.call, index)).collect();
-        let mut index = 0..;
-        found.retain(|known| index.next() == place.get(&known.call).copied());
+        // A call that moved on meanwhile was met twice.
+        let mut found = last_of_each(found);
         found.truncate(count);
         found
     }
+}
+
+/// Each call once, as far as it had come: as it was met last.
+fn last_of_each(mut calls: Vec<KnownCall>) -> Vec<KnownCall> {
+    let places: HashMap<_, _> = calls.iter().enumerate().map(|(place, known)| (known.call, place)).collect();
+    let mut place = 0..;
+    calls.retain(|known| place.next() == places.get(&known.call).copied());
+    calls
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -222,6 +228,25 @@ mod tests {
         assert_eq!(last(None, 10), [7, 6, 5, 3, 4, 2, 1]);
         assert_eq!(last(Some(FUNCTION), 3), [6, 5, 3]);
         assert_eq!(last(Some(FunctionId(8)), 3), [0_u128; 0]);
+    }
+
+    #[test]
+    fn a_call_that_moves_on_while_it_is_looked_for_is_met_once() {
+        let call = |call, progress| KnownCall { call: CallId(call), function: FUNCTION, progress };
+        let (one, two) = (ended(1), ended(2));
+        let met = last_of_each(vec![
+            call(1, Progress::Running(SystemTime::UNIX_EPOCH)),
+            call(2, Progress::Ended(two.clone())),
+            call(1, Progress::Ended(one)),
+            call(2, Progress::Settled(two, Err(NoCharge::Incomplete))),
+            call(3, Progress::Running(SystemTime::UNIX_EPOCH)),
+        ]);
+        let met: Vec<_> = met.iter().map(|known| (known.call.0, std::mem::discriminant(&known.progress))).collect();
+        let progress = |known: &Progress| std::mem::discriminant(known);
+        let running = progress(&Progress::Running(SystemTime::UNIX_EPOCH));
+        let (has_ended, settled) =
+            (progress(&Progress::Ended(ended(1))), progress(&Progress::Settled(ended(1), Err(NoCharge::Dropped))));
+        assert_eq!(met, [(1, has_ended), (2, settled), (3, running)]);
     }
 
     #[test]
