@@ -2,7 +2,6 @@
 
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
-use nebula_metering::Charge;
 
 use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use super::app::App;
@@ -15,7 +14,7 @@ use super::problem::{FailedCall, Problem};
 use super::query::{take_settle, variables};
 use super::{Request, Response, body};
 use crate::functions::Function;
-use crate::invocation::{self, Finished, NotSettled};
+use crate::invocation::{self, Finished};
 use crate::runtime::Ending;
 use crate::telemetry::log_guest;
 
@@ -47,11 +46,8 @@ impl App {
         let html = form == Form::Envelope && prefers_html(request.headers());
         match self.try_call(request, door, name, given, form).await {
             Ok((function, mut finished)) => {
-                let settled = match finished.settlement.take() {
-                    Some(settlement) => Some(settlement.wait().await),
-                    None => None,
-                };
-                self.answer_call(&function, &finished, settled.as_ref(), door, form, html)
+                let cost = self.cost(&mut finished, door).await;
+                answer_call(&function, &finished, cost, form, html)
             }
             Err(problem) if html => page::problem(&problem, None),
             Err(problem) => problem.response(None),
@@ -71,7 +67,7 @@ impl App {
         // Where nothing may be told there is nothing to wait for.
         let settle = take_settle(&mut environment)? && door.tells_joules();
         let mut input = given.map(str::to_owned);
-        // A command at `/fn` sees its whole query, as a CGI program would.
+        // A command at `/fn` sees the rest of its query, as a CGI program would.
         if form == Form::Envelope
             && let Some(index) = environment.iter().position(|(name, _)| name == "input")
         {
@@ -95,48 +91,48 @@ impl App {
         Ok((function, finished))
     }
 
-    fn answer_call(
-        &self,
-        function: &Function,
-        finished: &Finished,
-        settled: Option<&Result<Charge, NotSettled>>,
-        door: Door,
-        form: Form,
-        html: bool,
-    ) -> Response {
-        let known = match settled {
+    /// What the call cost: what it is finally charged, where the caller waits for that.
+    async fn cost(&self, finished: &mut Finished, door: Door) -> Cost {
+        let settled = match finished.settlement.take() {
+            Some(settlement) => Some(settlement.wait().await),
+            None => None,
+        };
+        let known = match &settled {
             Some(charge) => Known::Settled(&finished.ended, charge.as_ref().map_err(|why| *why)),
             None => Known::Ended(&finished.ended),
         };
-        let cost = Cost::new(finished, known, &self.teller(door), self.invoker.meter().no_events());
-        let completion = &finished.completion;
-        let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
-        let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
-        let mut response = if completion.ending == Ending::Returned {
-            let output = Output::new(&completion.output);
-            match (form, &output) {
-                (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
-                (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
-                (Form::Envelope, _) => {
-                    let envelope = Envelope { function, invocation_id, output, exit_code, cost };
-                    if html {
-                        html_page(StatusCode::OK, page::envelope(&envelope).into_string())
-                    } else {
-                        json(StatusCode::OK, JSON, &envelope)
-                    }
+        Cost::new(finished, known, &self.teller(door), self.invoker.meter().no_events())
+    }
+}
+
+fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form, html: bool) -> Response {
+    let completion = &finished.completion;
+    let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
+    let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
+    let mut response = if completion.ending == Ending::Returned {
+        let output = Output::new(&completion.output);
+        match (form, &output) {
+            (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
+            (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
+            (Form::Envelope, _) => {
+                let envelope = Envelope { function, invocation_id, output, exit_code, cost };
+                if html {
+                    html_page(StatusCode::OK, page::envelope(&envelope).into_string())
+                } else {
+                    json(StatusCode::OK, JSON, &envelope)
                 }
             }
-        } else {
-            let stderr = String::from_utf8_lossy(&completion.log).into_owned();
-            let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
-            let problem = Problem::Guest(completion.ending.clone());
-            if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
-        };
-        if let Some(headers) = headers {
-            response.headers_mut().extend(headers);
         }
-        response
+    } else {
+        let stderr = String::from_utf8_lossy(&completion.log).into_owned();
+        let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
+        let problem = Problem::Guest(completion.ending.clone());
+        if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
+    };
+    if let Some(headers) = headers {
+        response.headers_mut().extend(headers);
     }
+    response
 }
 
 /// The energy and times of a call whose body is its own.

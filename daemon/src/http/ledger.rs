@@ -14,6 +14,7 @@ use crate::functions::Registry;
 use crate::meter::{EnergyMeter, Snapshot};
 
 const NO_WINDOW: &str = "no window with energy has closed yet";
+const NOT_CLOSED: &str = "no window has closed yet";
 const NO_BASE: &str = "the machine has not been quiet yet";
 const NOT_ADDED: &str =
     "it lies inside other zones or overlaps with them: it is shown, never added, and charges nobody";
@@ -176,9 +177,18 @@ fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> Value {
         "postings_dropped": snapshot.postings_dropped,
         "work_counters": ["cpu_time"],
     });
+    let mut reasons = Map::new();
     match meter.no_events() {
-        Some(why) => shown["reason"] = why.into(),
+        Some(why) => drop(reasons.insert("work_counters".into(), why.into())),
         None => shown["work_counters"] = json!(["cpu_time", "instructions", "cycles", "cache_misses"]),
+    }
+    if cost.share().is_none() {
+        for name in ["share_of_one_processor", "share_of_one_processor_lately"] {
+            reasons.insert(name.into(), NOT_CLOSED.into());
+        }
+    }
+    if !reasons.is_empty() {
+        shown["reasons"] = reasons.into();
     }
     shown
 }

@@ -99,7 +99,7 @@ fn source_meter_and_gaps_are_told() {
     assert_eq!(meter["postings_dropped"], 0);
     let counters = meter["work_counters"].as_array().unwrap();
     assert_eq!(counters[0], "cpu_time");
-    assert_eq!(counters.len() == 1, meter["reason"].is_string(), "{meter}");
+    assert_eq!(counters.len() == 1, meter["reasons"]["work_counters"].is_string(), "{meter}");
     package.show();
     until("the energy is found", || microjoules(&ledger()["sums"], "gap") == 10);
     assert_eq!(ledger()["zones"][0]["failure"], Value::Null);
