@@ -107,7 +107,7 @@ fn totals(accounts: &Accounts, registry: &Registry) -> Value {
     ] {
         put_energy(&mut shown, name, energy);
     }
-    let functions: Map<_, _> = (0..)
+    let functions: BTreeMap<_, _> = (0..)
         .map(FunctionId)
         .zip(&accounts.functions)
         .filter(|(_, energy)| **energy != FunctionEnergy::default())
@@ -115,10 +115,10 @@ fn totals(accounts: &Accounts, registry: &Registry) -> Value {
             let mut account = Map::new();
             put_energy(&mut account, "active", energy.active);
             put_energy(&mut account, "base", energy.base);
-            (name(id, registry), account.into())
+            (name(id, registry), account)
         })
         .collect();
-    shown.insert("functions".into(), functions.into());
+    shown.insert("functions".into(), json!(functions));
     shown.into()
 }
 

@@ -79,7 +79,7 @@ fn strangers_are_told_less_and_those_on_this_machine_all() {
 #[test]
 fn where_joules_are_for_operators_callers_are_told_none() {
     let options = ["--source", "model", "--window", "20ms", "--energy-expose", "operators"];
-    let daemon = Daemon::with_guests(&[&options[..], &["--operators-listen", "127.0.0.1:0"]].concat());
+    let daemon = Daemon::with_guests(&[&options[..], &["--operators-listen", "0.0.0.0:0"]].concat());
     until("joules are known", || daemon.get_as_operator("/invoke/answer").json()["energy_joules"].is_number());
     for target in ["/invoke/answer", "/invoke/answer?settle=true", "/api/answer/", "/invoke/unreachable"] {
         let answer = daemon.get(target).json();
@@ -110,6 +110,8 @@ fn where_joules_are_for_operators_callers_are_told_none() {
     }
     let call = daemon.get_as_operator("/invoke/answer?settle=true").json();
     assert_eq!(call["energy"]["state"], "settled");
+    let log = daemon.stop();
+    assert!(log.contains("is an operator: nobody is asked who they are"), "{log}");
 }
 
 #[test]
