@@ -1,5 +1,6 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod exposure;
 mod layers;
 mod options;
 mod quantity;
@@ -10,11 +11,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nebula_metering::Microjoules;
 use nebula_metering::source::SourceKind;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
+pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, size};
@@ -84,40 +85,6 @@ impl Policy {
             Self::Usage => "usage",
         }
     }
-}
-
-/// To what the joules of a call are rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// Not at all.
-    Full,
-    /// To a multiple of this.
-    Step(Microjoules),
-}
-
-impl Resolution {
-    /// What strangers are shown unless something else was asked for.
-    ///
-    /// At five watts it is the energy of 20 µs. Whoever can call often enough can average it away, as the attacks of the
-    /// PLATYPUS paper average many readings: it makes them slower, and `energy.expose` stops them. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power
-    /// Side-Channel Attacks on x86", IEEE S&P 2021.
-    const STRANGERS: Self = Self::Step(Microjoules(100));
-
-    fn read(text: &str) -> Result<Self, String> {
-        if text == "full" {
-            return Ok(Self::Full);
-        }
-        energy(text).map(Self::Step).map_err(|why| format!("it is `full` or an energy; {why}"))
-    }
-}
-
-/// Who is told joules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expose {
-    /// Whoever calls, as finely as the resolution says.
-    Callers,
-    /// Those who know the operators' address.
-    Operators,
 }
 
 /// What callers may ask of the daemon.
@@ -358,6 +325,7 @@ fn address_hint(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
     fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
