@@ -17,8 +17,9 @@ impl Resolution {
     /// What strangers are shown unless something else was asked for.
     ///
     /// At five watts it is the energy of 20 µs. Whoever can call often enough can average it away, as the attacks of the
-    /// PLATYPUS paper average many readings: it makes them slower, and `energy.expose` stops them. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power
-    /// Side-Channel Attacks on x86", IEEE S&P 2021.
+    /// PLATYPUS paper average many readings: rounding makes them slower, and `energy.expose` stops them.
+    ///
+    /// Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power Side-Channel Attacks on x86", IEEE S&P 2021.
     pub(super) const STRANGERS: Self = Self::Step(Microjoules(100));
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
