@@ -15,8 +15,11 @@ mod skipping;
 
 mod configuration;
 mod connections;
+mod doors;
+mod energy;
 mod failures;
 mod http2;
+mod invocations;
 mod invoking;
 mod isolation;
 mod ledger;
@@ -31,3 +34,4 @@ mod prometheus;
 mod requests;
 mod run_command;
 mod samples;
+mod settling;
