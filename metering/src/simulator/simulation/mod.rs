@@ -14,7 +14,7 @@ use super::books::{Books, HOST, RUNTIME};
 use super::hardware::Hardware;
 use super::machine::Machine;
 use super::random::Random;
-use super::register::{Fault, Faults};
+use super::register::{Fault, Faults, UPDATE, UPDATE_JITTER};
 use super::settings::{Function, HostClock, HostLoad, RuntimeLoad, Settings};
 use super::slots::{Presence, Slots};
 use super::threads::Thread;
@@ -23,11 +23,6 @@ use crate::post::{Full, PostBox, Posting, Slice};
 use crate::source::{Moment, PACKAGES_MAX, Source};
 use crate::work::topology::Topology;
 use crate::zone::Zone;
-
-/// Time between two updates of the registers, in nanoseconds, and how far it strays.
-/// Source: Hähnel et al., "Measuring energy consumption for short code paths using RAPL", 2012, on the update interval.
-const UPDATE: u64 = 976_000;
-const UPDATE_JITTER: u64 = 20_000;
 
 /// A tick of `/proc/stat`, in nanoseconds.
 const STAT_TICK: u64 = 10_000_000;
