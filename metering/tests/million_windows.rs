@@ -133,11 +133,13 @@ impl Life {
         self.faults
     }
 
+    /// Holds the accounts of a whole life against the truth.
     fn compare(&self, start: &[Register; 2]) {
         for (zone, report) in self.meter.report().iter().enumerate() {
-            let register = self.board.with(|board| board.register(zone).unwrap().clone());
+            let (register, spec) =
+                self.board.with(|board| (board.register(zone).unwrap().clone(), board.specs()[zone].clone()));
             let accounts = &report.accounts;
-            let wraps = register.total_nj() / (u128::from(report_range(&self.board, zone)) * 1000);
+            let wraps = register.total_nj() / (u128::from(spec.range.unwrap().0) * 1000);
             assert!(wraps > 100, "{} has wrapped {wraps} times", report.zone);
             if self.readings == Readings::Fail {
                 let truth = register.position() - start[zone].position();
@@ -152,13 +154,9 @@ impl Life {
     }
 }
 
-fn report_range(board: &SharedBoard, zone: usize) -> u64 {
-    board.with(|board| board.specs()[zone].range.unwrap().0)
-}
-
 /// One life of the readings that its seed stands for; gives the number of faults.
 fn live(seed: u64) -> u64 {
-    let readings = if seed % 2 == 0 { Readings::FailJumpAndFall } else { Readings::Fail };
+    let readings = if seed.is_multiple_of(2) { Readings::FailJumpAndFall } else { Readings::Fail };
     Life::new(seed, readings).live(WINDOWS)
 }
 

@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::random::Random;
 use super::register::{Faults, UPDATE, UPDATE_JITTER};
 use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Watts};
 use crate::zone::CounterSpec;
 
 /// What a processor draws while it is busy, and what that makes the memory draw.
@@ -38,8 +38,7 @@ impl Demonstration {
     #[must_use]
     pub fn open(cpus: usize, seed: u64) -> Self {
         let (mut random, cpus) = (Random::new(seed), cpus.max(1) as f64);
-        let mut machine = Machine::server();
-        machine.watts_for(cpus);
+        let machine = server_of(cpus);
         let board = Board::new(&machine, Faults::default(), random.fork());
         let jitter_seed = random.bits();
         Self { machine, cpus, board, random, jitter_seed, last: None, deviation: 0.0, used: [0.0; 2], shown: [0.0; 2] }
@@ -86,15 +85,17 @@ impl Demonstration {
     }
 }
 
-impl Machine {
-    /// Power by the number of processors, as that of the server with its sixteen.
-    fn watts_for(&mut self, cpus: f64) {
-        let ratio = cpus / self.cpus() as f64;
-        self.idle_watts *= ratio;
-        self.activation_watts *= ratio;
-        self.dram_idle_watts *= ratio;
-        self.package_watts_max.0 = self.package_watts_max.0 * ratio + 10.0;
-        self.dram_watts_max.0 = self.dram_watts_max.0 * ratio + 10.0;
+/// The power of the server with its sixteen processors, in proportion to how many there are.
+fn server_of(cpus: f64) -> Machine {
+    let server = Machine::server();
+    let ratio = cpus / server.cpus() as f64;
+    Machine {
+        idle_watts: server.idle_watts * ratio,
+        activation_watts: server.activation_watts * ratio,
+        dram_idle_watts: server.dram_idle_watts * ratio,
+        package_watts_max: Watts(10.0 + server.package_watts_max.0 * ratio),
+        dram_watts_max: Watts(10.0 + server.dram_watts_max.0 * ratio),
+        ..server
     }
 }
 

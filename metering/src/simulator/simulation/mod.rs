@@ -1,5 +1,6 @@
 //! Virtual time: goes on when it is told to, and always in the same way.
 
+mod calls;
 mod host;
 mod schedule;
 #[cfg(test)]
@@ -7,8 +8,9 @@ mod tests;
 
 use std::time::Duration;
 
+use self::calls::Post;
 use self::host::Host;
-use self::schedule::{Post, Schedule};
+use self::schedule::Schedule;
 use super::board::{Board, SharedBoard};
 use super::books::{Books, HOST, RUNTIME};
 use super::hardware::Hardware;
@@ -141,7 +143,7 @@ impl Simulation {
     pub fn set_host(&mut self, load: HostLoad) {
         self.host = Host::new(load);
         self.settle_all();
-        self.update_host();
+        self.change_host_task();
     }
 
     /// From now on readings meet such faults.
@@ -235,7 +237,7 @@ impl Simulation {
     fn update_hardware(&mut self) {
         self.flush();
         self.board.with(Board::update);
-        self.update_host();
+        self.advance_host();
         self.hardware.choose_frequencies();
         self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
     }
