@@ -29,7 +29,7 @@ fn busy_settings(machine: Machine) -> Settings {
 
 /// Runs windows of a tenth of a second and gives everything that was posted, and the moments at their ends.
 fn run(simulation: &mut Simulation, windows: u32) -> (Vec<Posted>, Vec<Moment>) {
-    let posts = PostBox::new(1, 100_000);
+    let posts = PostBox::new(1, 10_000);
     let (mut posted, mut moments) = (Vec::new(), Vec::new());
     let begin = simulation.moment().monotonic;
     for window in 1..=windows {
@@ -127,7 +127,7 @@ fn what_counters_make_of_the_readings_is_the_truth_of_the_last_update() {
     simulation.script(&package, [Fault::Reset(u32::MAX - 100_000)]);
     let mut source = simulation.source();
     let mut counters: Vec<_> = source.counters().iter().cloned().map(Counter::new).collect();
-    let posts = PostBox::new(1, 100_000);
+    let posts = PostBox::new(1, 10_000);
     let (mut readings, mut sums, mut starts) = (Vec::new(), [0; 2], [0; 2]);
     for window in 0..30_u32 {
         let moment = simulation.run_until(77 * MS * window, &posts, &mut |_| ());
