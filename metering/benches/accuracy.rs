@@ -58,8 +58,8 @@ impl Variant {
     }
 }
 
-const LIGHT: Task = Task { ipc: 0.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
-const HEAVY: Task = Task { ipc: 3.0, misses_per_kilo_instruction: 0.5, factor: 1.0 };
+const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
+const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
 const MIDDLE: Task = Task { ipc: 1.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
 
 /// One cell of the table.

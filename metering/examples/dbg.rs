@@ -2,8 +2,9 @@ use nebula_metering::simulator::*;
 use nebula_metering::{FunctionId, Meter, PostBox};
 use std::time::Duration;
 fn main() {
-    let task = Task { ipc: 1.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
-    let settings = Settings { pmu: false, ..Settings::new(1, Machine::server()) };
+    let task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
+    let heavy = Task { ipc: 2.4, misses_per_kilo_instruction: 0.5, factor: 1.0 };
+    let settings = Settings { pmu: std::env::args().nth(1).is_some(), ..Settings::new(1, Machine::server()) };
     let mut simulation = Simulation::new(settings);
     let mut meter: Meter<f64> = Meter::new(simulation.source(), simulation.topology(), 1 << 20);
     let posts = PostBox::new(1, 1 << 20);
@@ -16,6 +17,25 @@ fn main() {
             now += Duration::from_millis(100);
             let m = simulation.run_until(now, &posts, &mut |call: &EndedCall| call.truth.active.sum());
             meter.close_window(&m, &posts, &mut settled);
+            if label.starts_with("1 0 0") {
+                let z = &meter.report()[0];
+                let t = simulation.totals();
+                let l = z.learned.as_ref().unwrap();
+                println!(
+                    "t {:?} f {:?} watts {:.2} truthsum {:.3} cpu {:.4} {:?} act {:.3} call {:.3} rt {:.2} host {:.3} base {:?}",
+                    now,
+                    m.frequency_ppm,
+                    z.watts.unwrap().0,
+                    t.sum().package,
+                    t.functions_cpu().as_secs_f64(),
+                    l.state,
+                    l.coefficients[0].value,
+                    l.coefficients[1].value,
+                    l.coefficients[7].value,
+                    l.coefficients[8].value,
+                    z.base
+                );
+            }
         }
         let after = simulation.totals();
         println!("== {label}");
@@ -79,8 +99,21 @@ fn main() {
             gap: Length::around(Duration::from_millis(30), 0.9),
             ..Function::new(id, task, Duration::from_millis(1))
         };
-        simulation.set_functions(&[function(0, task, a), function(1, task, b)]);
+        simulation.set_functions(&[function(0, task, a), function(1, heavy, b)]);
         simulation.set_host(HostLoad { wander: 0.05, burstiness: 0.2, ..HostLoad::steady(host) });
         run(&mut simulation, &mut meter, 8, &format!("{a} {b} {host}"));
+    }
+    for host in [0.0, 0.5, 0.95] {
+        for n in [1, 8] {
+            let function = |id, task, concurrency| Function {
+                concurrency,
+                call_length: Length::fixed(Duration::from_millis(100)),
+                gap: Length::around(Duration::from_millis(100), 1.0),
+                ..Function::new(id, task, Duration::from_millis(1))
+            };
+            simulation.set_functions(&[function(0, task, n), function(1, heavy, n)]);
+            simulation.set_host(HostLoad { wander: 0.05, burstiness: 0.2, ..HostLoad::steady(host) });
+            run(&mut simulation, &mut meter, 20, &format!("100ms {n} {host}"));
+        }
     }
 }

@@ -291,6 +291,9 @@ impl<E> Meter<E> {
             let others = consumption.runtime + consumption.host;
             let (cpus, cores) = (self.topology.cpus_of(package), self.topology.cores_of(package));
             consumption.awake = awake(ran, others, window.time, cpus);
+            // Others may have run all at once or one after the other; half of what that leaves open is a deviation.
+            let open = consumption.awake.saturating_sub(ran).min(window.time.saturating_sub(consumption.awake));
+            consumption.awake_doubt = open / 2;
             let (mean, variance) = processors_busy(window.bucket.running(package), others, window.time, cpus);
             let frequency = window.end.frequency_ppm.map_or(1.0, |ppm| f64::from(ppm) / 1e6);
             consumption.conditions = Conditions { frequency, beside: beside(mean, variance, cores, cpus) };
@@ -363,6 +366,7 @@ fn together(packages: &[Consumption]) -> Consumption {
         runtime: packages.iter().map(|package| package.runtime).sum(),
         host: packages.iter().map(|package| package.host).sum(),
         awake: packages.iter().map(|package| package.awake).max().unwrap_or_default(),
+        awake_doubt: packages.iter().map(|package| package.awake_doubt).max().unwrap_or_default(),
         conditions: packages.first().map(|package| package.conditions).unwrap_or_default(),
     }
 }

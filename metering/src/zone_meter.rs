@@ -50,6 +50,8 @@ pub(crate) struct ZoneMeter {
     pub learner: Learner,
     pub accounts: Accounts,
     watts: Option<Watts>,
+    /// Mean power of the window that was settled last.
+    before: Watts,
     failure: Option<String>,
 }
 
@@ -63,6 +65,7 @@ impl ZoneMeter {
             learner,
             accounts: Accounts::default(),
             watts: None,
+            before: Watts(0.0),
             failure: None,
         }
     }
@@ -109,6 +112,7 @@ impl ZoneMeter {
         let base = self.base.part_of(energy, *time);
         let dynamic = energy - base;
         let noise = self.reading_noise(energy, *time);
+        self.before = energy.over(*time).unwrap_or(self.before);
         let weights = self.learner.weigh(consumption, dynamic.joules(), noise, *time);
         let consumers = Consumers::from(*consumption);
         let charges = self.accounts.book(energy, base, &consumers, &weights);
@@ -149,10 +153,10 @@ impl ZoneMeter {
     }
 
     /// The variance, in joules squared, of a window's energy: two readings, each rounded down to a quantum and up to an
-    /// update old.
+    /// update old, the first of which knows nothing of what the window before ended with.
     fn reading_noise(&self, energy: Microjoules, time: Duration) -> f64 {
-        let Joules(energy) = energy.joules();
-        let per_update = energy / time.as_secs_f64().max(UPDATE) * UPDATE;
-        (self.spec().quantum.joules().0.powi(2) + per_update.powi(2)) / 6.0
+        let now = energy.over(time).unwrap_or(self.before);
+        let update = |watts: Watts| (watts.0 * UPDATE).powi(2) / 12.0;
+        self.spec().quantum.joules().0.powi(2) / 6.0 + update(now) + update(self.before)
     }
 }

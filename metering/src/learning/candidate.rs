@@ -89,8 +89,9 @@ impl Parts {
             add_work(&mut inputs, work, slots.of(*function), scales);
             (inputs, STRAY_CALLS)
         });
+        let (awake, doubt) = (consumption.awake.as_secs_f64(), consumption.awake_doubt.as_secs_f64());
         let others = [
-            single(ACTIVATION, consumption.awake.as_secs_f64(), STRAY_ACTIVATION),
+            single(ACTIVATION, awake, STRAY_ACTIVATION.hypot(doubt / awake.max(f64::MIN_POSITIVE))),
             single(RUNTIME_CPU, consumption.runtime.as_secs_f64() * scales.time, STRAY_RUNTIME),
             single(HOST_CPU, consumption.host.as_secs_f64() * scales.time, STRAY_HOST),
         ];

@@ -172,6 +172,8 @@ pub(crate) struct Consumption {
     pub host: Duration,
     /// Time in which any processor was busy.
     pub awake: Duration,
+    /// How far that may be off.
+    pub awake_doubt: Duration,
     /// Under which conditions all of them ran.
     pub conditions: Conditions,
 }

@@ -1,15 +1,14 @@
 //! A made-up machine in real time: it draws power as the real one is busy.
 
+use std::time::Duration;
+
 use super::board::Board;
 use super::machine::Machine;
 use super::random::Random;
-use super::register::Faults;
+use super::register::{Faults, UPDATE, UPDATE_JITTER};
 use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Watts};
 use crate::zone::CounterSpec;
-
-/// Time between two updates of the registers, at most, in seconds.
-const UPDATE_SECONDS_MAX: f64 = 0.996e-3;
 
 /// What a processor draws while it is busy, and what that makes the memory draw.
 const BUSY_WATTS: f64 = 4.5;
@@ -26,6 +25,7 @@ pub struct Demonstration {
     cpus: f64,
     board: Board,
     random: Random,
+    jitter_seed: u64,
     last: Option<Moment>,
     deviation: f64,
     /// Energy used until `last`, and until the last update, of package and memory, in nanojoules.
@@ -38,10 +38,10 @@ impl Demonstration {
     #[must_use]
     pub fn open(cpus: usize, seed: u64) -> Self {
         let (mut random, cpus) = (Random::new(seed), cpus.max(1) as f64);
-        let mut machine = Machine::server();
-        machine.watts_for(cpus);
+        let machine = server_of(cpus);
         let board = Board::new(&machine, Faults::default(), random.fork());
-        Self { machine, cpus, board, random, last: None, deviation: 0.0, used: [0.0; 2], shown: [0.0; 2] }
+        let jitter_seed = random.bits();
+        Self { machine, cpus, board, random, jitter_seed, last: None, deviation: 0.0, used: [0.0; 2], shown: [0.0; 2] }
     }
 
     /// Lets the made-up machine live until `now`.
@@ -60,28 +60,42 @@ impl Demonstration {
         let package =
             self.machine.idle_watts * seconds + self.machine.activation_watts * active + BUSY_WATTS * factor * busy;
         let dram = self.machine.dram_idle_watts * seconds + DRAM_BUSY_WATTS * factor * busy;
-        // The last update was some time before now; what was used since does not show yet.
-        let shown = 1.0 - (self.random.unit() * UPDATE_SECONDS_MAX / seconds).min(1.0);
+        let until_update = self.last_update(now.monotonic).saturating_sub(last.monotonic).as_secs_f64();
         for (zone, joules) in [package, dram].into_iter().enumerate() {
-            let until_update = self.used[zone] + joules * 1e9 * shown;
+            let joules_shown = joules * until_update / seconds;
+            let shown = if until_update > 0.0 { self.used[zone] + joules_shown * 1e9 } else { self.shown[zone] };
             self.used[zone] += joules * 1e9;
-            let whole = (until_update.max(self.shown[zone]) - self.shown[zone]).floor();
+            let whole = (shown - self.shown[zone]).max(0.0).floor();
             self.shown[zone] += whole;
             self.board.registers_mut()[zone].add(whole as u64);
         }
         self.board.update();
     }
+
+    /// When the registers were last updated. Each update has its own jitter, and that does not depend on when it is
+    /// asked for.
+    fn last_update(&self, now: Duration) -> Duration {
+        let update = |number: u64| {
+            let jitter = Random::new(self.jitter_seed ^ number).below(2 * UPDATE_JITTER);
+            Duration::from_nanos((number * UPDATE + jitter).saturating_sub(UPDATE_JITTER))
+        };
+        let number = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX) / UPDATE;
+        let times = [number + 1, number, number.saturating_sub(1)].map(update);
+        times.into_iter().find(|&time| time <= now).unwrap_or_default()
+    }
 }
 
-impl Machine {
-    /// Power by the number of processors, as that of the server with its sixteen.
-    fn watts_for(&mut self, cpus: f64) {
-        let ratio = cpus / self.cpus() as f64;
-        self.idle_watts *= ratio;
-        self.activation_watts *= ratio;
-        self.dram_idle_watts *= ratio;
-        self.package_watts_max.0 = self.package_watts_max.0 * ratio + 10.0;
-        self.dram_watts_max.0 = self.dram_watts_max.0 * ratio + 10.0;
+/// The power of the server with its sixteen processors, in proportion to how many there are.
+fn server_of(cpus: f64) -> Machine {
+    let server = Machine::server();
+    let ratio = cpus / server.cpus() as f64;
+    Machine {
+        idle_watts: server.idle_watts * ratio,
+        activation_watts: server.activation_watts * ratio,
+        dram_idle_watts: server.dram_idle_watts * ratio,
+        package_watts_max: Watts(10.0 + server.package_watts_max.0 * ratio),
+        dram_watts_max: Watts(10.0 + server.dram_watts_max.0 * ratio),
+        ..server
     }
 }
 
@@ -101,5 +115,85 @@ impl Source for Demonstration {
 
     fn describe(&self) -> String {
         format!("a simulated machine of {} processors, busy as this one is; nothing is measured", self.cpus)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter::{Counter, Observation};
+
+    /// Lives for a minute of windows with so many processors busy; gives the mean power of package and memory.
+    fn watts(demonstration: &mut Demonstration, counters: &mut [Counter], now: &mut Moment, busy: f64) -> [f64; 2] {
+        let mut sums = [0.0; 2];
+        let mut readings = Vec::new();
+        for _ in 0..600 {
+            let window = Duration::from_millis(100);
+            now.monotonic += window;
+            now.boottime += window;
+            now.busy += window.mul_f64(busy);
+            demonstration.read(now, &mut readings);
+            for ((counter, reading), sum) in counters.iter_mut().zip(&readings).zip(&mut sums) {
+                match counter.observe(reading, now) {
+                    Observation::Window(energy) => *sum += energy.joules().0,
+                    Observation::Baseline => {}
+                    Observation::Gap { .. } => panic!("{reading:?} at {now:?}"),
+                }
+            }
+        }
+        sums.map(|joules| joules / 60.0)
+    }
+
+    #[test]
+    fn power_follows_the_real_load() {
+        let mut demonstration = Demonstration::open(4, 3);
+        let mut counters: Vec<_> = demonstration.counters().iter().cloned().map(Counter::new).collect();
+        let mut now = Moment::default();
+        let mut run = |busy| watts(&mut demonstration, &mut counters, &mut now, busy);
+        let ([idle, dram_idle], [half, _], [full, dram_full]) = (run(0.0), run(2.0), run(4.0));
+        assert!((2.9..3.1).contains(&idle) && (0.6..0.65).contains(&dram_idle), "{idle} {dram_idle}");
+        assert!((11.0..17.0).contains(&half), "{half}");
+        assert!((19.0..27.0).contains(&full) && dram_full > 2.0 * dram_idle, "{full} {dram_full}");
+    }
+
+    #[test]
+    fn the_power_of_a_steady_load_wanders() {
+        let mut demonstration = Demonstration::open(4, 3);
+        let mut counters: Vec<_> = demonstration.counters().iter().cloned().map(Counter::new).collect();
+        let mut now = Moment::default();
+        let minutes: Vec<f64> = (0..5).map(|_| watts(&mut demonstration, &mut counters, &mut now, 4.0)[0]).collect();
+        let (low, high) =
+            (minutes.iter().copied().fold(f64::MAX, f64::min), minutes.iter().copied().fold(0.0, f64::max));
+        assert!(high - low > 0.1 && high - low < 8.0, "{minutes:?}");
+    }
+
+    #[test]
+    fn readings_go_in_steps_and_never_back_until_they_wrap() {
+        let mut demonstration = Demonstration::open(2, 1);
+        let (mut now, mut readings, mut last) = (Moment::default(), Vec::new(), None);
+        let mut unchanged = 0;
+        for _ in 0..2000 {
+            now.monotonic += Duration::from_micros(100);
+            demonstration.read(&now, &mut readings);
+            let shown = readings[0].as_ref().unwrap().0;
+            assert!(last.is_none_or(|last| last <= shown));
+            unchanged += u32::from(last == Some(shown));
+            last = Some(shown);
+        }
+        // 1.5 W make a step of 61 µJ in 41 µs, but there are only 205 updates in 0.2 s.
+        assert!((1790..1800).contains(&unchanged), "{unchanged}");
+    }
+
+    #[test]
+    fn nobody_takes_it_for_a_measurement() {
+        let demonstration = Demonstration::open(2, 1);
+        assert!(!demonstration.kind().is_measured());
+        assert!(demonstration.counters().iter().all(|counter| counter.source == SourceKind::Simulated));
+        let zones: Vec<String> = demonstration.counters().iter().map(|counter| counter.zone.to_string()).collect();
+        assert_eq!(zones, ["package-0", "dram-0"]);
+        assert_eq!(
+            demonstration.describe(),
+            "a simulated machine of 2 processors, busy as this one is; nothing is measured"
+        );
     }
 }

@@ -39,17 +39,19 @@ impl Host {
         self.load.task.with_factor(factor)
     }
 
-    /// Time goes on.
-    pub fn advance(&mut self, now: u64, random: &mut Random) {
+    /// Time goes on; whether it changes what is executed.
+    pub fn advance(&mut self, now: u64, random: &mut Random) -> bool {
         let HostLoad { burstiness, wander, .. } = self.load;
         if burstiness > 0.0 && now >= self.level_until {
             self.level = 1.0 + burstiness * random.between(-1.0, 1.0);
             self.level_until = now + (STRETCH * random.exponential()) as u64;
         }
-        if wander > 0.0 && now >= self.deviation_until {
+        let wanders = wander > 0.0 && now >= self.deviation_until;
+        if wanders {
             let fresh = (1.0 - WANDER_KEPT * WANDER_KEPT).sqrt() * wander;
             self.deviation = WANDER_KEPT * self.deviation + fresh * random.normal();
             self.deviation_until = now + WANDER_STEP;
         }
+        wanders
     }
 }

@@ -1,5 +1,6 @@
 //! Virtual time: goes on when it is told to, and always in the same way.
 
+mod calls;
 mod host;
 mod schedule;
 #[cfg(test)]
@@ -7,14 +8,15 @@ mod tests;
 
 use std::time::Duration;
 
+use self::calls::Post;
 use self::host::Host;
-use self::schedule::{Post, Schedule};
+use self::schedule::Schedule;
 use super::board::{Board, SharedBoard};
 use super::books::{Books, HOST, RUNTIME};
 use super::hardware::Hardware;
 use super::machine::Machine;
 use super::random::Random;
-use super::register::{Fault, Faults};
+use super::register::{Fault, Faults, UPDATE, UPDATE_JITTER};
 use super::settings::{Function, HostClock, HostLoad, RuntimeLoad, Settings};
 use super::slots::{Presence, Slots};
 use super::threads::Thread;
@@ -23,11 +25,6 @@ use crate::post::{Full, PostBox, Posting, Slice};
 use crate::source::{Moment, PACKAGES_MAX, Source};
 use crate::work::topology::Topology;
 use crate::zone::Zone;
-
-/// Time between two updates of the registers, in nanoseconds, and how far it strays.
-/// Source: Hähnel et al., "Measuring energy consumption for short code paths using RAPL", 2012, on the update interval.
-const UPDATE: u64 = 976_000;
-const UPDATE_JITTER: u64 = 20_000;
 
 /// A tick of `/proc/stat`, in nanoseconds.
 const STAT_TICK: u64 = 10_000_000;
@@ -149,7 +146,7 @@ impl Simulation {
     pub fn set_host(&mut self, load: HostLoad) {
         self.host = Host::new(load);
         self.settle_all();
-        self.update_host();
+        self.change_host_task();
     }
 
     /// From now on readings meet such faults.
@@ -246,7 +243,7 @@ impl Simulation {
     fn update_hardware(&mut self) {
         self.flush();
         self.board.with(Board::update);
-        self.update_host();
+        self.advance_host();
         self.hardware.choose_frequencies();
         self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
     }

@@ -1,17 +1,12 @@
-//! Who runs where: the kernel hands processors to threads, and workers take up calls.
+//! Who runs where: the kernel hands processors to threads.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
 
-use super::super::books::{HOST, RUNTIME};
-use super::super::settings::Function;
-use super::super::slots::Slot;
+use super::super::books::HOST;
 use super::super::threads::{Role, Thread};
-use super::super::truth::EndedCall;
-use super::{Simulation, nanoseconds};
-use crate::post::{Full, Slice};
-use crate::work::Work;
+use super::Simulation;
+use super::calls::Post;
 
 /// How long a thread may run while others wait, in nanoseconds.
 /// Source: Linux `kernel/sched/fair.c`, `sysctl_sched_base_slice`: 0.75 ms, times four on eight processors and more.
@@ -20,19 +15,9 @@ const QUANTUM: u64 = 3_000_000;
 /// How often a thread that wakes up goes back to where it last ran, if it can.
 const STAYS: f64 = 0.9;
 
-/// How often a worker moves to an idle processor at the end of a tick, though nobody drives it away.
-const MOVES: f64 = 0.03;
-
-/// Where slices and ends go.
-pub trait Post {
-    /// A slice has ended.
-    fn slice(&mut self, slice: Slice) -> Result<(), Full>;
-    /// A call has ended; `complete` unless work of it could not be posted.
-    fn end(&mut self, ended: &EndedCall, complete: bool);
-}
-
+/// What happens at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
+pub enum Timer {
     /// A call arrives in a slot of this generation.
     Arrival { slot: usize, generation: u64 },
     /// A background thread wakes up.
@@ -42,7 +27,7 @@ enum Timer {
 /// The threads, the processors they run on, and those that wait for one.
 #[derive(Debug)]
 pub struct Schedule {
-    threads: Vec<Thread>,
+    pub(super) threads: Vec<Thread>,
     queue: VecDeque<usize>,
     running: Vec<Option<usize>>,
     /// When something happens on a processor; `u64::MAX` on an idle one.
@@ -64,7 +49,7 @@ impl Schedule {
         }
     }
 
-    fn wait(&mut self, until: u64, timer: Timer) {
+    pub(super) fn wait(&mut self, until: u64, timer: Timer) {
         self.timers.push(Reverse((until, timer)));
     }
 }
@@ -100,9 +85,15 @@ impl Simulation {
         (0..self.schedule.running.len()).for_each(|cpu| self.settle(cpu));
     }
 
-    /// The host does what it does at this time. All processors must have been settled.
-    pub(super) fn update_host(&mut self) {
-        self.host.advance(self.now, &mut self.random);
+    /// Time goes on for the host. All processors must have been settled.
+    pub(super) fn advance_host(&mut self) {
+        if self.host.advance(self.now, &mut self.random) {
+            self.change_host_task();
+        }
+    }
+
+    /// The host's threads execute what the host does now. All processors must have been settled.
+    pub(super) fn change_host_task(&mut self) {
         let task = self.host.task();
         for thread in &mut self.schedule.threads {
             if thread.party == HOST {
@@ -125,18 +116,6 @@ impl Simulation {
         }
     }
 
-    /// A slot begins to call its function: at once, or some time within its first round.
-    pub(super) fn add_slot(&mut self, function: Function, party: usize) {
-        let (slot, generation) = self.slots.add(function, party);
-        if function.gap.mean.is_zero() {
-            self.arrive(slot);
-        } else {
-            let round = nanoseconds(function.gap.mean + function.call_length.mean);
-            let until = self.now + self.random.below(round);
-            self.schedule.wait(until, Timer::Arrival { slot, generation });
-        }
-    }
-
     fn ring(&mut self, timer: Timer) {
         match timer {
             Timer::Arrival { slot, generation } => {
@@ -150,34 +129,6 @@ impl Simulation {
                 }
             }
         }
-    }
-
-    /// A call arrives: a worker without a call takes it up, or it waits.
-    fn arrive(&mut self, slot: usize) {
-        match self.slots.idle_workers.pop() {
-            Some(worker) => {
-                self.take_up(worker, slot);
-                self.make_runnable(worker);
-            }
-            None => self.slots.queue.push_back(slot),
-        }
-    }
-
-    /// A worker makes a call its own.
-    fn take_up(&mut self, worker: usize, index: usize) {
-        let next_call = self.slots.next_call();
-        let Some(slot) = self.slots.get(index) else { return };
-        let is_new = slot.call.is_none();
-        if is_new {
-            slot.call = Some(next_call);
-            slot.left = slot.function.call_length.draw(&mut self.random).max(1);
-        }
-        let before = if is_new { nanoseconds(self.runtime.per_call) } else { 0 };
-        let thread = &mut self.schedule.threads[worker];
-        let calling = before == 0;
-        thread.role = Role::Worker { slot: Some(index), calling, slice_due: u64::MAX };
-        (thread.party, thread.task, thread.left) =
-            if calling { (slot.party, slot.function.task, slot.left) } else { (RUNTIME, self.runtime.task, before) };
     }
 
     /// Whether a background thread has a burst to execute; otherwise it sleeps.
@@ -194,7 +145,7 @@ impl Simulation {
     }
 
     /// A thread wants a processor.
-    fn make_runnable(&mut self, thread: usize) {
+    pub(super) fn make_runnable(&mut self, thread: usize) {
         match self.idle_processor(self.schedule.threads[thread].cpu) {
             Some(cpu) => self.enter(cpu, thread),
             None => self.schedule.queue.push_back(thread),
@@ -202,7 +153,7 @@ impl Simulation {
     }
 
     /// The last processor again if its core is idle, as a rule; else any, but rather one whose core is idle.
-    fn idle_processor(&mut self, last: usize) -> Option<usize> {
+    pub(super) fn idle_processor(&mut self, last: usize) -> Option<usize> {
         if self.hardware.is_core_idle(last) && self.random.happens(STAYS) {
             return Some(last);
         }
@@ -221,7 +172,7 @@ impl Simulation {
     }
 
     /// A thread begins to run on an idle processor.
-    fn enter(&mut self, cpu: usize, thread: usize) {
+    pub(super) fn enter(&mut self, cpu: usize, thread: usize) {
         if let Some(sibling) = self.hardware.sibling(cpu) {
             self.settle(sibling);
         }
@@ -238,7 +189,7 @@ impl Simulation {
     }
 
     /// A processor executes what its thread has to do now.
-    fn carry_on(&mut self, cpu: usize, index: usize) {
+    pub(super) fn carry_on(&mut self, cpu: usize, index: usize) {
         let thread = &mut self.schedule.threads[index];
         self.hardware.change(cpu, thread.task);
         let mut due = self.schedule.quantum_end[cpu].min(self.now + thread.left);
@@ -255,7 +206,7 @@ impl Simulation {
     }
 
     /// The thread on a processor, which must have been settled, has nothing more to do there.
-    fn leave(&mut self, cpu: usize) {
+    pub(super) fn leave(&mut self, cpu: usize) {
         if let Some(next) = self.schedule.queue.pop_front() {
             return self.switch(cpu, next);
         }
@@ -310,44 +261,6 @@ impl Simulation {
         }
     }
 
-    /// The daemon has prepared the call.
-    fn begin_execution(&mut self, worker: usize, index: usize) {
-        let Some(slot) = self.slots.get(index) else { return };
-        let thread = &mut self.schedule.threads[worker];
-        thread.role = Role::Worker { slot: Some(index), calling: true, slice_due: u64::MAX };
-        (thread.party, thread.task, thread.left) = (slot.party, slot.function.task, slot.left);
-    }
-
-    /// A worker whose call has ended or given way looks for another.
-    fn next_call(&mut self, cpu: usize, worker: usize) {
-        if let Some(slot) = self.slots.queue.pop_front() {
-            self.take_up(worker, slot);
-            return self.carry_on(cpu, worker);
-        }
-        self.schedule.threads[worker].role = Role::Worker { slot: None, calling: false, slice_due: u64::MAX };
-        self.slots.idle_workers.push(worker);
-        self.leave(cpu);
-    }
-
-    /// A tick is over: the next call has its turn, or the same goes on, now and then elsewhere.
-    fn after_slice(&mut self, cpu: usize, worker: usize, slot: usize) {
-        if !self.slots.queue.is_empty() {
-            self.slots.queue.push_back(slot);
-            return self.next_call(cpu, worker);
-        }
-        if let Role::Worker { slice_due, .. } = &mut self.schedule.threads[worker].role {
-            *slice_due = u64::MAX;
-        }
-        if self.random.happens(MOVES)
-            && let Some(elsewhere) = self.idle_processor(cpu)
-        {
-            self.leave(cpu);
-            self.enter(elsewhere, worker);
-        } else {
-            self.carry_on(cpu, worker);
-        }
-    }
-
     /// A thread has had its time; if others wait, the first of them is next.
     fn end_quantum(&mut self, cpu: usize, thread: usize) {
         match self.schedule.queue.pop_front() {
@@ -357,58 +270,5 @@ impl Simulation {
             }
             None => self.switch(cpu, thread),
         }
-    }
-
-    fn end_slice(&mut self, cpu: usize, slot: usize, post: &mut dyn Post) -> bool {
-        let (now, pmu) = (self.now, self.pmu);
-        self.slots.get(slot).is_none_or(|slot| slot.post(now, cpu, pmu, post))
-    }
-
-    fn end_call(&mut self, cpu: usize, index: usize, post: &mut dyn Post) {
-        let complete = self.end_slice(cpu, index, post);
-        let Some(slot) = self.slots.get(index) else { return };
-        let Some(call) = slot.call.take() else { return };
-        let ended = EndedCall {
-            call,
-            function: slot.function.id,
-            started: Duration::from_nanos(slot.started.take().unwrap_or(self.now)),
-            ended: Duration::from_nanos(self.now),
-            work: std::mem::take(&mut slot.work),
-            truth: std::mem::take(&mut slot.truth),
-        };
-        slot.unposted = Work::default();
-        let (gap, generation) = (slot.function.gap.draw(&mut self.random), slot.generation);
-        post.end(&ended, complete);
-        if generation == 0 {
-            self.slots.remove(index);
-        } else if gap == 0 {
-            self.slots.queue.push_back(index);
-        } else {
-            self.schedule.wait(self.now + gap, Timer::Arrival { slot: index, generation });
-        }
-    }
-}
-
-impl Slot {
-    /// Ends the slice and posts it with what could not be posted before; whether there was room.
-    fn post(&mut self, now: u64, cpu: usize, pmu: bool, post: &mut dyn Post) -> bool {
-        let work = self.end_slice(pmu);
-        self.unposted += work;
-        let Some(call) = self.call else { return true };
-        if self.unposted.cpu.is_zero() {
-            return true;
-        }
-        let slice = Slice {
-            call,
-            function: self.function.id,
-            end: Duration::from_nanos(now),
-            cpu: cpu as u32,
-            work: self.unposted,
-        };
-        let posted = post.slice(slice).is_ok();
-        if posted {
-            self.unposted = Work::default();
-        }
-        posted
     }
 }

@@ -1,9 +1,12 @@
 //! What the simulation promises.
 
 use super::*;
+use crate::counter::{Counter, Observation};
 use crate::post::FunctionId;
 use crate::simulator::machine::Task;
 use crate::simulator::settings::Length;
+use crate::simulator::truth::Spent;
+use crate::zone::Domain;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -26,7 +29,7 @@ fn busy_settings(machine: Machine) -> Settings {
 
 /// Runs windows of a tenth of a second and gives everything that was posted, and the moments at their ends.
 fn run(simulation: &mut Simulation, windows: u32) -> (Vec<Posted>, Vec<Moment>) {
-    let posts = PostBox::new(1, 100_000);
+    let posts = PostBox::new(1, 10_000);
     let (mut posted, mut moments) = (Vec::new(), Vec::new());
     let begin = simulation.moment().monotonic;
     for window in 1..=windows {
@@ -117,30 +120,73 @@ fn the_same_seed_gives_the_same_machine_and_another_seed_another() {
 }
 
 #[test]
-fn registers_show_the_truth_of_their_last_update() {
+fn what_counters_make_of_the_readings_is_the_truth_of_the_last_update() {
     let mut simulation = Simulation::new(busy_settings(Machine::server()));
+    // The package's register wraps after six joules.
+    let package = Zone::new(Domain::Package, "0");
+    simulation.script(&package, [Fault::Reset(u32::MAX - 100_000)]);
     let mut source = simulation.source();
-    let posts = PostBox::new(1, 100_000);
-    let (mut readings, mut first) = (Vec::new(), None);
-    for window in 1..=30_u32 {
+    let mut counters: Vec<_> = source.counters().iter().cloned().map(Counter::new).collect();
+    let posts = PostBox::new(1, 10_000);
+    let (mut readings, mut sums, mut starts) = (Vec::new(), [0; 2], [0; 2]);
+    for window in 0..30_u32 {
         let moment = simulation.run_until(77 * MS * window, &posts, &mut |_| ());
         posts.collect(drop);
         source.read(&moment, &mut readings);
-        let shown: Vec<u128> = readings.iter().map(|reading| u128::from(reading.as_ref().unwrap().0)).collect();
-        simulation.board.with(|board| {
-            for (index, (spec, &shown)) in board.specs().iter().zip(&shown).enumerate() {
-                let register = board.register(index).unwrap();
-                let modulus = u128::from(spec.range.unwrap().0) + 1;
-                assert!(register.position() % modulus <= shown + 1 + register.position() / modulus * 62);
-                let late = (register.total_nj() - register.total_shown_nj()) as f64 * 1e-9;
-                assert!((0.0..1e-3 * 150.0).contains(&late), "{late} J are not shown yet");
+        for (zone, reading) in readings.iter().enumerate() {
+            let register = simulation.board.with(|board| board.register(zone).unwrap().clone());
+            match counters[zone].observe(reading, &moment) {
+                Observation::Baseline => starts[zone] = register.position(),
+                Observation::Window(energy) => sums[zone] += u128::from(energy.0),
+                Observation::Gap { .. } => panic!("{reading:?}"),
             }
-        });
-        let positions: Vec<u128> =
-            simulation.board.with(|board| (0..2).map(|index| board.register(index).unwrap().position()).collect());
-        let first = first.get_or_insert_with(|| positions.clone());
-        assert!(positions.iter().zip(first).all(|(position, first)| position >= first));
+            assert!((register.position() - starts[zone]).abs_diff(sums[zone]) <= 1);
+            let hidden = register.total_nj() - register.total_shown_nj();
+            assert!(hidden < 150_000_000, "{hidden} nJ in a millisecond");
+        }
     }
+    assert!(starts[0] + sums[0] > source.counters()[0].range.unwrap().0.into());
+}
+
+#[test]
+fn whoever_is_runnable_has_a_fair_part_of_a_crowded_machine() {
+    let parts = |utilisation| {
+        let mut settings = Settings::new(6, Machine::server());
+        settings.functions = (0..2)
+            .map(|id| Function { concurrency: 16, ..Function::new(id, Task::new(1.0, 1.0), MS * (1 + 3 * id)) })
+            .collect();
+        settings.host = HostLoad::steady(utilisation);
+        let mut simulation = Simulation::new(settings);
+        let (_, moments) = run(&mut simulation, 30);
+        assert!(moments[29].busy.as_secs_f64() > 0.99 * 16.0 * 3.0);
+        let totals = simulation.totals();
+        let [short, long] = [0, 1].map(|id| totals.functions[&FunctionId(id)].cpu.as_secs_f64());
+        (totals.host.cpu.as_secs_f64() / 48.0, long / short)
+    };
+    // A host that asks for less than half gets it; one that asks for all gets half.
+    let ((_, ratio), (little, _), (much, _)) = (parts(0.0), parts(0.25), parts(0.95));
+    assert!((0.22..0.28).contains(&little) && (0.45..0.55).contains(&much), "{little} {much}");
+    // Undisturbed workers take turns by call and not by time, so that calls four times as long get four times as much.
+    assert!((3.5..4.5).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn the_power_of_the_host_wanders_as_far_as_it_is_told_to() {
+    let mut settings = Settings::new(8, Machine::server());
+    settings.host = HostLoad { wander: 0.2, ..HostLoad::steady(0.9) };
+    let mut simulation = Simulation::new(settings);
+    let mut watts = Vec::new();
+    let mut last = Spent::default();
+    for _ in 0..200 {
+        run(&mut simulation, 1);
+        let spent = simulation.totals().host;
+        let seconds = (spent.cpu - last.cpu).as_secs_f64();
+        watts.push((spent.energy.package - last.energy.package) / seconds);
+        last = spent;
+    }
+    let mean = watts.iter().sum::<f64>() / 200.0;
+    let deviation = (watts.iter().map(|watts| (watts / mean - 1.0).powi(2)).sum::<f64>() / 200.0).sqrt();
+    assert!((0.1..0.3).contains(&deviation), "{deviation}");
 }
 
 #[test]
