@@ -62,6 +62,30 @@ const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1
 const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
 const MIDDLE: Task = Task { ipc: 1.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
 
+/// Slots of the one and of the other function, and host load, for six seconds each, before a cell is looked at.
+const MORNING: [(usize, usize, f64); 20] = [
+    (2, 0, 0.0),
+    (0, 3, 0.1),
+    (6, 1, 0.3),
+    (1, 8, 0.0),
+    (0, 0, 0.5),
+    (4, 4, 0.8),
+    (1, 0, 0.0),
+    (0, 1, 0.2),
+    (12, 0, 0.1),
+    (0, 12, 0.2),
+    (3, 3, 0.0),
+    (0, 2, 0.6),
+    (5, 0, 0.7),
+    (16, 16, 0.0),
+    (0, 0, 0.9),
+    (2, 9, 0.4),
+    (9, 2, 0.0),
+    (1, 1, 0.05),
+    (24, 3, 0.1),
+    (3, 24, 0.0),
+];
+
 /// One cell of the table.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
@@ -213,13 +237,11 @@ impl Watched {
         Self { simulation, meter, posts, now: Duration::ZERO, settled, variant, samples, unknown: 0 }
     }
 
-    /// What a daemon has seen before it is asked: quiet, and a minute of traffic that comes and goes.
+    /// What a daemon has seen before it is asked: quiet, and two minutes of traffic that comes and goes.
     fn live_through_a_morning(&mut self) {
         self.run(Duration::from_secs(10));
         let [a, b] = self.variant.tasks();
-        let mixtures =
-            [(2, 0, 0.0), (0, 3, 0.1), (6, 1, 0.3), (1, 8, 0.0), (0, 0, 0.5), (4, 4, 0.8), (1, 0, 0.0), (0, 1, 0.2)];
-        for (at_once_a, at_once_b, host) in mixtures {
+        for (at_once_a, at_once_b, host) in MORNING {
             let function = |id, task, concurrency| Function {
                 concurrency,
                 call_length: Length::around(Duration::from_millis(20), 0.9),
@@ -228,7 +250,7 @@ impl Watched {
             };
             self.simulation.set_functions(&[function(0, a, at_once_a), function(1, b, at_once_b)]);
             self.simulation.set_host(host_load(host));
-            self.run(Duration::from_secs(8));
+            self.run(Duration::from_secs(6));
         }
         self.simulation.set_functions(&[]);
         self.simulation.set_host(HostLoad::none());

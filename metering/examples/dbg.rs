@@ -2,9 +2,11 @@ use nebula_metering::simulator::*;
 use nebula_metering::{FunctionId, Meter, PostBox};
 use std::time::Duration;
 fn main() {
+    let pmu = std::env::args().nth(1).is_some_and(|a| a == "pmu");
+    let ms: f64 = std::env::args().nth(2).and_then(|a| a.parse().ok()).unwrap_or(1.0);
     let task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
-    let heavy = Task { ipc: 2.4, misses_per_kilo_instruction: 0.5, factor: 1.0 };
-    let settings = Settings { pmu: std::env::args().nth(1).is_some(), ..Settings::new(1, Machine::server()) };
+    let heavy = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
+    let settings = Settings { pmu, ..Settings::new(1, Machine::server()) };
     let mut simulation = Simulation::new(settings);
     let mut meter: Meter<f64> = Meter::new(simulation.source(), simulation.topology(), 1 << 20);
     let posts = PostBox::new(1, 1 << 20);
@@ -17,73 +19,55 @@ fn main() {
             now += Duration::from_millis(100);
             let m = simulation.run_until(now, &posts, &mut |call: &EndedCall| call.truth.active.sum());
             meter.close_window(&m, &posts, &mut settled);
-            if label.starts_with("1 0 0") {
-                let z = &meter.report()[0];
-                let t = simulation.totals();
-                let l = z.learned.as_ref().unwrap();
-                println!(
-                    "t {:?} f {:?} watts {:.2} truthsum {:.3} cpu {:.4} {:?} act {:.3} call {:.3} rt {:.2} host {:.3} base {:?}",
-                    now,
-                    m.frequency_ppm,
-                    z.watts.unwrap().0,
-                    t.sum().package,
-                    t.functions_cpu().as_secs_f64(),
-                    l.state,
-                    l.coefficients[0].value,
-                    l.coefficients[1].value,
-                    l.coefficients[7].value,
-                    l.coefficients[8].value,
-                    z.base
-                );
-            }
         }
         let after = simulation.totals();
+        let s = secs as f64;
         println!("== {label}");
         println!(
-            "truth act {:.2} W idle {:.2} host {:.2} W cpu {:.2}  rt {:.3} W cpu {:.3}",
-            (after.activation - before.activation) / secs as f64,
-            (after.idle.package - before.idle.package) / secs as f64,
-            (after.host.energy.package - before.host.energy.package) / secs as f64,
-            (after.host.cpu - before.host.cpu).as_secs_f64() / secs as f64,
-            (after.runtime.energy.package - before.runtime.energy.package) / secs as f64,
-            (after.runtime.cpu - before.runtime.cpu).as_secs_f64() / secs as f64
+            "truth act {:.2} W host {:.2} W cpu {:.2}  rt {:.3} W cpu {:.3}",
+            (after.activation - before.activation) / s,
+            (after.host.energy.package - before.host.energy.package) / s,
+            (after.host.cpu - before.host.cpu).as_secs_f64() / s,
+            (after.runtime.energy.package - before.runtime.energy.package) / s,
+            (after.runtime.cpu - before.runtime.cpu).as_secs_f64() / s
         );
         for f in [FunctionId(0), FunctionId(1)] {
-            if let Some(s) = after.functions.get(&f) {
+            if let Some(x) = after.functions.get(&f) {
                 let b = before.functions.get(&f).copied().unwrap_or_default();
                 println!(
                     "  f{} {:.2} W cpu {:.2} => {:.2} W/cpu",
                     f.0,
-                    (s.energy.package - b.energy.package) / secs as f64,
-                    (s.cpu - b.cpu).as_secs_f64() / secs as f64,
-                    (s.energy.package - b.energy.package) / (s.cpu - b.cpu).as_secs_f64()
+                    (x.energy.package - b.energy.package) / s,
+                    (x.cpu - b.cpu).as_secs_f64() / s,
+                    (x.energy.package - b.energy.package) / (x.cpu - b.cpu).as_secs_f64()
                 );
             }
         }
-        for (i, z) in meter.report().iter().enumerate() {
+        for (i, z) in meter.report().iter().enumerate().take(1) {
             let a0 = rep0.get(i).cloned().unwrap_or_default();
             let f = |k: usize| {
                 (z.accounts.functions.get(k).map_or(0, |f| f.active.0) - a0.functions.get(k).map_or(0, |f| f.active.0))
                     as f64
                     / 1e6
-                    / secs as f64
+                    / s
             };
             println!(
-                " {} base {:?} watts {:?} meter: f0 {:.2} f1 {:.2} rt {:.2} host {:.2} base {:.2} gap {:?}",
-                z.zone,
-                z.base,
-                z.watts,
+                " base {:.3} meter: f0 {:.2} f1 {:.2} rt {:.2} host {:.2} base {:.2}",
+                z.base.map_or(0.0, |b| b.0),
                 f(0),
                 f(1),
-                (z.accounts.runtime.0 - a0.runtime.0) as f64 / 1e6 / secs as f64,
-                (z.accounts.host.0 - a0.host.0) as f64 / 1e6 / secs as f64,
-                (z.accounts.base.0 - a0.base.0) as f64 / 1e6 / secs as f64,
-                z.accounts.gap
+                (z.accounts.runtime.0 - a0.runtime.0) as f64 / 1e6 / s,
+                (z.accounts.host.0 - a0.host.0) as f64 / 1e6 / s,
+                (z.accounts.base.0 - a0.base.0) as f64 / 1e6 / s
             );
             if let Some(l) = &z.learned {
                 print!("   {:?}", l.state);
                 for c in &l.coefficients {
-                    print!(" {}={:.3}±{:.3}", c.feature.as_str(), c.value, c.deviation);
+                    if c.feature.as_str().starts_with("eff") {
+                        continue;
+                    }
+                    let k = if c.feature.unit() == "watts" { 1.0 } else { 1e9 };
+                    print!(" {}={:.3}±{:.3}", c.feature.as_str(), c.value * k, c.deviation * k);
                 }
                 println!();
             }
@@ -103,17 +87,18 @@ fn main() {
         simulation.set_host(HostLoad { wander: 0.05, burstiness: 0.2, ..HostLoad::steady(host) });
         run(&mut simulation, &mut meter, 8, &format!("{a} {b} {host}"));
     }
+    let length = Duration::from_secs_f64(ms / 1e3);
     for host in [0.0, 0.5, 0.95] {
         for n in [1, 8] {
             let function = |id, task, concurrency| Function {
                 concurrency,
-                call_length: Length::fixed(Duration::from_millis(100)),
-                gap: Length::around(Duration::from_millis(100), 1.0),
+                call_length: Length::fixed(length),
+                gap: Length::around(length, 1.0),
                 ..Function::new(id, task, Duration::from_millis(1))
             };
             simulation.set_functions(&[function(0, task, n), function(1, heavy, n)]);
             simulation.set_host(HostLoad { wander: 0.05, burstiness: 0.2, ..HostLoad::steady(host) });
-            run(&mut simulation, &mut meter, 20, &format!("100ms {n} {host}"));
+            run(&mut simulation, &mut meter, 10, &format!("{length:?} {n} {host}"));
         }
     }
 }

@@ -130,7 +130,7 @@ mod tests {
                 zone: Zone::new(domain.clone(), package),
                 base,
                 rate,
-                learner: Learner::new(true),
+                learner: Learner::new(true, false),
                 share,
                 quantum: Microjoules(61),
                 relative_error: 0.0,

@@ -11,10 +11,10 @@ use crate::meter::ZoneReport;
 use crate::post::FunctionId;
 use crate::rate::Rate;
 use crate::source::{Moment, ReadError, SourceKind};
-use crate::units::{Joules, Microjoules, Watts};
+use crate::units::{Microjoules, Watts};
 use crate::work::Work;
 use crate::work::topology::Topology;
-use crate::zone::CounterSpec;
+use crate::zone::{CounterSpec, Domain};
 
 /// RAPL counters move about every 0.976 ms, so that a reading is that much old at most.
 ///
@@ -57,7 +57,7 @@ pub(crate) struct ZoneMeter {
 
 impl ZoneMeter {
     pub fn new(spec: CounterSpec) -> Self {
-        let learner = Learner::new(spec.source == SourceKind::Model);
+        let learner = Learner::new(spec.source == SourceKind::Model, spec.zone.domain == Domain::Dram);
         Self {
             base: Base::new(spec.base),
             counter: Counter::new(spec),

@@ -20,6 +20,11 @@ const STRAY_ACTIVATION: f64 = 0.03;
 /// After so many seconds a window counts half when it is asked which law foretells best.
 const SCORE_HALF_LIFE: f64 = 120.0;
 
+/// How much one window may weigh in [`Candidate::fit`], and between what that stays.
+const STRAYED_MAX: f64 = 16.0;
+const FIT_MIN: f64 = 0.01;
+const FIT_MAX: f64 = 100.0;
+
 /// Coefficients under one law.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
@@ -27,6 +32,8 @@ pub(super) struct Candidate {
     pub estimator: Estimator,
     /// Whether the last window changed anything.
     pub learned: bool,
+    /// How far windows have strayed, against what was allowed for: the mean of squares.
+    fit: f64,
     /// Logarithm of how likely the windows were that it has seen, the recent ones counting more.
     score: f64,
 }
@@ -38,7 +45,7 @@ pub(super) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
 
 impl Candidate {
     pub fn new(law: Law, priors: &[Prior; COUNT]) -> Self {
-        Self { law, estimator: Estimator::new(priors), learned: false, score: 0.0 }
+        Self { law, estimator: Estimator::new(priors), learned: false, fit: 1.0, score: 0.0 }
     }
 
     /// Takes in what a window cost.
@@ -46,12 +53,16 @@ impl Candidate {
         let seconds = time.as_secs_f64();
         self.estimator.drift(seconds);
         let total = parts.total();
-        let noise = noise + parts.stray(&self.estimator).iter().sum::<f64>();
+        let noise = noise + self.fit * parts.stray(&self.estimator).iter().sum::<f64>();
         let variance = self.estimator.variance(&total) + noise;
         let innovation = dynamic.0 - self.estimator.predict(&total);
         if variance > 0.0 {
-            let likelihood = -0.5 * (variance.ln() + innovation * innovation / variance);
-            self.score = self.score * 0.5_f64.powf(seconds / SCORE_HALF_LIFE) + likelihood;
+            let strayed = innovation * innovation / variance;
+            let keep = 0.5_f64.powf(seconds / SCORE_HALF_LIFE);
+            self.score = self.score * keep - 0.5 * (variance.ln() + strayed);
+            // A single window that went quite wrong does not undo what all others say.
+            let fit = self.fit * strayed.min(STRAYED_MAX);
+            self.fit = (self.fit + (fit - self.fit) * (1.0 - keep)).clamp(FIT_MIN, FIT_MAX);
         }
         self.learned = self.estimator.learn(dynamic.0, &total, noise);
     }

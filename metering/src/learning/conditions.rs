@@ -72,6 +72,19 @@ impl Law {
     }
 }
 
+/// How far a call may stray from the mean of its function because its own neighbours are not everybody's: a standard
+/// deviation and a fraction. Over a call of `cpu` seconds neighbours change.
+pub fn neighbours(conditions: &Conditions, cpu: f64, has_events: bool) -> f64 {
+    let Conditions { beside, .. } = *conditions;
+    let spread = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
+    // Instructions are fewer beside a neighbour, and counted; only the cycles are not told apart.
+    let unseen = if has_events { 0.5 } else { 1.0 };
+    unseen * spread / (1.0 + cpu / NEIGHBOUR_SECONDS).sqrt()
+}
+
+/// For how long a neighbour stays, about: calls that last longer see several.
+const NEIGHBOUR_SECONDS: f64 = 0.1;
+
 /// The part of work that runs beside a busy thread of the same core, on a package of `cpus` processors in `cores` cores,
 /// of which `mean` are busy on average, with this `variance`. The scheduler fills idle cores first.
 ///

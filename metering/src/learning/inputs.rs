@@ -28,11 +28,11 @@ pub const FEATURES: [Feature; 9] = [
 
 pub const ACTIVATION: usize = 0;
 pub const CALL_CPU: usize = 1;
-const INSTRUCTIONS: usize = 2;
-const CYCLES: usize = 3;
-const CACHE_MISSES: usize = 4;
-const EFFICIENT_INSTRUCTIONS: usize = 5;
-const EFFICIENT_CYCLES: usize = 6;
+pub const INSTRUCTIONS: usize = 2;
+pub const CYCLES: usize = 3;
+pub const CACHE_MISSES: usize = 4;
+pub const EFFICIENT_INSTRUCTIONS: usize = 5;
+pub const EFFICIENT_CYCLES: usize = 6;
 pub const RUNTIME_CPU: usize = 7;
 pub const HOST_CPU: usize = 8;
 

@@ -25,10 +25,13 @@ use std::fmt;
 use std::time::Duration;
 
 use self::candidate::{Candidate, Parts, STRAY_CALLS, best};
-use self::conditions::LAWS;
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
+use self::conditions::{LAWS, neighbours};
 use self::estimator::Prior;
-use self::inputs::{ACTIVATION, CALL_CPU, COUNT, FEATURES, HOST_CPU, RUNTIME_CPU, Slots, UNITS, Vector, add_work};
+use self::inputs::{
+    ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
+    INSTRUCTIONS, RUNTIME_CPU, Slots, UNITS, Vector, add_work,
+};
 use crate::post::FunctionId;
 use crate::units::Joules;
 use crate::work::Work;
@@ -149,6 +152,9 @@ pub struct Learned {
 /// So much CPU time must have been used before its cost has an order of magnitude.
 const CPU_SECONDS_MIN: f64 = 0.2;
 
+/// How much of the dynamic energy is taken to be CPU time's before more is known.
+const CPU_PART: f64 = 0.6;
+
 /// A window in which less than this part of a processor was busy says nothing of what CPU time costs: what little is
 /// wrong with the base power would count as the cost of next to nothing.
 const BUSY_MIN: f64 = 0.2;
@@ -202,6 +208,7 @@ pub struct Weights {
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
     state: LearningState,
+    is_memory: bool,
     /// Energy and CPU time from which the order of magnitude is taken.
     seen: (f64, f64),
     has_events: bool,
@@ -214,10 +221,17 @@ pub(crate) struct Learner {
 
 impl Learner {
     /// A learner; where the source states what work costs, by CPU time, it has nothing to do.
-    pub fn new(stated: bool) -> Self {
+    pub fn new(stated: bool, is_memory: bool) -> Self {
         let state = if stated { LearningState::Stated } else { LearningState::Waiting };
-        let (candidates, slots) = (Vec::new(), Slots::default());
-        Self { state, seen: (0.0, 0.0), has_events: false, candidates, slots, conditions: Conditions::default() }
+        Self {
+            state,
+            is_memory,
+            seen: (0.0, 0.0),
+            has_events: false,
+            candidates: Vec::new(),
+            slots: Slots::default(),
+            conditions: Conditions::default(),
+        }
     }
 
     /// Takes in that `consumption` cost `dynamic` within `time`, where the measurement has a variance of `noise` (in
@@ -251,7 +265,8 @@ impl Learner {
     pub fn variance(&self, function: FunctionId, work: &Work) -> Option<f64> {
         let best = best(&self.candidates)?;
         let inputs = self.inputs(best, function, work);
-        let mut variance = best.estimator.variance(&inputs) + (STRAY_CALLS * best.estimator.predict(&inputs)).powi(2);
+        let strays = STRAY_CALLS.hypot(neighbours(&self.conditions, work.cpu.as_secs_f64(), self.has_events));
+        let mut variance = best.estimator.variance(&inputs) + (strays * best.estimator.predict(&inputs)).powi(2);
         if self.slots.of(function).is_none() {
             let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
             variance += stray.powi(2);
@@ -304,7 +319,7 @@ impl Learner {
             self.candidates.clear();
         }
         if self.candidates.is_empty() && self.seen.1 >= CPU_SECONDS_MIN && self.seen.0 > 0.0 {
-            let priors = priors(self.scale(), self.has_events);
+            let priors = priors(self.scale(), self.has_events, self.is_memory);
             self.candidates = LAWS.map(|law| Candidate::new(law, &priors)).into();
         }
         self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
@@ -315,9 +330,9 @@ impl Learner {
         }
     }
 
-    /// What a second of CPU time costs, roughly.
+    /// What a second of CPU time costs, roughly: its part of what was seen, the rest being activation.
     fn scale(&self) -> f64 {
-        self.seen.0 / self.seen.1
+        CPU_PART * self.seen.0 / self.seen.1
     }
 
     fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work) -> Vector {
@@ -327,19 +342,33 @@ impl Learner {
     }
 }
 
-fn priors(scale: f64, has_events: bool) -> [Prior; COUNT] {
+/// What is taken for granted before anything is learned, in multiples of what CPU time costs. Where events explain work,
+/// cycles and instructions make about half of it each, at some three cycles and instructions a nanosecond; a miss of the
+/// cache costs a package little, and memory all that it costs.
+fn priors(scale: f64, has_events: bool, is_memory: bool) -> [Prior; COUNT] {
     let prior = |mean: f64, deviation: f64, drift: f64| Prior {
         mean: mean * scale,
         deviation: deviation * scale,
         drift: drift * scale,
     };
-    let stray = function_stray(has_events);
-    // Where events explain work, CPU time explains the rest of it.
-    let mut priors = [if has_events { prior(0.1, 0.5, 0.005) } else { prior(0.0, 1e-6, 0.0) }; COUNT];
+    let nothing = prior(0.0, 1e-6, 0.0);
+    let mut priors = [nothing; COUNT];
     priors[ACTIVATION] = prior(0.5, 2.0, 0.002);
-    priors[CALL_CPU] = if has_events { prior(0.3, 0.5, 0.005) } else { prior(1.0, 1.0, 0.005) };
-    priors[RUNTIME_CPU] = prior(1.0, 1.0, 0.02);
-    priors[HOST_CPU] = prior(1.0, 1.0, 0.03);
+    priors[CALL_CPU] = match (has_events, is_memory) {
+        (false, _) => prior(1.0, 0.6, 0.005),
+        (true, _) => prior(0.0, 0.02, 0.0005),
+    };
+    if has_events && !is_memory {
+        for place in [INSTRUCTIONS, EFFICIENT_INSTRUCTIONS, CYCLES, EFFICIENT_CYCLES] {
+            priors[place] = prior(0.15, 0.1, 0.001);
+        }
+    }
+    if has_events {
+        priors[CACHE_MISSES] = if is_memory { prior(2.0, 2.0, 0.02) } else { prior(0.03, 0.03, 0.0003) };
+    }
+    priors[RUNTIME_CPU] = prior(1.0, 0.3, 0.003);
+    priors[HOST_CPU] = prior(1.0, 0.6, 0.05);
+    let stray = function_stray(has_events);
     priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 100.0));
     priors
 }

@@ -73,7 +73,7 @@ fn assert_near(ratios: [f64; 2], tolerance: f64) {
 
 #[test]
 fn functions_of_unequal_power_are_told_apart_by_cpu_time_once_their_mixture_has_changed() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     live(&mut learner, 300, false);
     assert_near(charged(&mut learner, &consumption(150.0, 150.0, 200.0, false)), 0.02);
     assert_eq!(learner.report().state, LearningState::Learning);
@@ -81,7 +81,7 @@ fn functions_of_unequal_power_are_told_apart_by_cpu_time_once_their_mixture_has_
 
 #[test]
 fn functions_that_always_run_together_are_not_told_apart_and_the_interval_says_so() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     for step in 0..300 {
         let mixture = consumption(300.0 * noise(step, 0.618), 300.0 * noise(step, 0.618), 0.0, false);
         learner.weigh(&mixture, cost(&TRUTH, &mixture), 1e-6, WINDOW);
@@ -96,7 +96,7 @@ fn functions_that_always_run_together_are_not_told_apart_and_the_interval_says_s
 
 #[test]
 fn hardware_events_tell_functions_apart_that_always_run_together() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     live(&mut learner, 300, true);
     for step in 0..100 {
         let mixture = consumption(200.0 * noise(step, 0.618), 200.0 * noise(step, 0.618), 50.0, true);
@@ -107,7 +107,7 @@ fn hardware_events_tell_functions_apart_that_always_run_together() {
 
 #[test]
 fn a_host_whose_power_wanders_does_not_move_what_functions_are_charged() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     live(&mut learner, 300, true);
     let (mut charges, mut truths) = ([0.0; 2], [0.0; 2]);
     for step in 0..200 {
@@ -126,7 +126,7 @@ fn a_host_whose_power_wanders_does_not_move_what_functions_are_charged() {
 
 #[test]
 fn what_a_source_states_is_not_learned() {
-    let mut learner = Learner::new(true);
+    let mut learner = Learner::new(true, false);
     live(&mut learner, 100, true);
     assert_eq!(learner.report(), Learned { state: LearningState::Stated, coefficients: Vec::new() });
     let weights = learner.weigh(&consumption(10.0, 30.0, 60.0, true), Joules(1.0), 0.0, WINDOW);
@@ -136,7 +136,7 @@ fn what_a_source_states_is_not_learned() {
 
 #[test]
 fn nothing_is_expected_before_there_is_an_order_of_magnitude() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     let one = consumption(1.0, 1.0, 1.0, false);
     learner.weigh(&one, Joules(0.05), 1e-6, WINDOW);
     assert_eq!(learner.expect(LIGHT, &one.functions[0].1), None);
@@ -145,7 +145,7 @@ fn nothing_is_expected_before_there_is_an_order_of_magnitude() {
 
 #[test]
 fn base_that_becomes_known_is_no_longer_activation() {
-    let mut learner = Learner::new(false);
+    let mut learner = Learner::new(false, false);
     live(&mut learner, 300, false);
     let watts = |learner: &Learner| learner.report().coefficients[0].value;
     let before = watts(&learner);
