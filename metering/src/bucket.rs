@@ -1,4 +1,4 @@
-//! The work of one window: whose it was, on which package, and when some processor was awake for it.
+//! The work of one window: whose it was, on which package, when some processor was awake for it, and beside whom it ran.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,12 +12,14 @@ use crate::work::topology::Topology;
 const STRETCHES: usize = 1024;
 
 /// What one call did on one package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub function: FunctionId,
     pub call: CallId,
     pub package: usize,
     pub work: Work,
+    /// The part of its CPU time during which another call ran on the same core.
+    pub beside: f64,
 }
 
 /// The work of one window.
@@ -25,75 +27,111 @@ pub(crate) struct Entry {
 pub(crate) struct Bucket {
     start: Duration,
     end: Duration,
-    works: HashMap<(CallId, usize), (FunctionId, Work)>,
-    /// For each package how long its processors ran calls in each stretch, in nanoseconds.
-    awake: Vec<Vec<u64>>,
+    slices: Vec<Slice>,
+    /// How long calls ran in each stretch, in nanoseconds: on each package, and on each core.
+    packages: HashMap<usize, Timeline>,
+    cores: HashMap<usize, Timeline>,
 }
 
+type Timeline = Box<[u64; STRETCHES]>;
+
 impl Bucket {
-    pub fn new(start: Duration, end: Duration, packages: usize) -> Self {
-        Self { start, end: end.max(start), works: HashMap::new(), awake: vec![Vec::new(); packages] }
+    pub fn new(start: Duration, end: Duration) -> Self {
+        let (packages, cores) = (HashMap::new(), HashMap::new());
+        Self { start, end: end.max(start), slices: Vec::new(), packages, cores }
     }
 
     /// Adds a slice that ran within this window. What ran before it began counts as if it had run at its beginning.
     pub fn add(&mut self, slice: &Slice, topology: &Topology) {
-        let package = topology.package_of(slice.cpu);
-        let (_, work) = self.works.entry((slice.call, package)).or_insert((slice.function, Work::default()));
-        *work += slice.work;
-        self.awaken(package, slice.end.saturating_sub(slice.work.cpu), slice.end);
+        self.slices.push(*slice);
+        let (stretch, (from, to)) = (self.stretch_ns(), self.span(slice));
+        let package = self.packages.entry(topology.package_of(slice.cpu)).or_insert_with(timeline);
+        mark(package, stretch, from, to);
+        if let Some(core) = topology.core_of(slice.cpu) {
+            mark(self.cores.entry(core).or_insert_with(timeline), stretch, from, to);
+        }
     }
 
     /// How long any processor of the package ran calls, give or take what overlaps within a stretch.
     pub fn awake(&self, package: usize) -> Duration {
         let stretch = self.stretch_ns();
-        Duration::from_nanos(self.awake[package].iter().map(|&ran| ran.min(stretch)).sum())
+        let ran = |timeline: &Timeline| timeline.iter().map(|&ran| ran.min(stretch)).sum();
+        Duration::from_nanos(self.packages.get(&package).map_or(0, ran))
     }
 
     /// How many processors of the package ran calls: the mean over the window, and the variance.
     pub fn running(&self, package: usize) -> (f64, f64) {
-        let (stretch, stretches) = (self.stretch_ns() as f64, &self.awake[package]);
+        let stretch = self.stretch_ns() as f64;
         let count = nanos(self.end - self.start) as f64 / stretch;
-        if count <= 0.0 {
-            return (0.0, 0.0);
-        }
-        let running = stretches.iter().map(|&ran| ran as f64 / stretch);
+        let Some(timeline) = self.packages.get(&package).filter(|_| count > 0.0) else { return (0.0, 0.0) };
+        let running = timeline.iter().map(|&ran| ran as f64 / stretch);
         let (sum, squares) = running.fold((0.0, 0.0), |(sum, squares), one| (sum + one, squares + one * one));
         let mean = sum / count;
         (mean, (squares / count - mean * mean).max(0.0))
     }
 
     /// Everything, ordered by function and call.
-    pub fn entries(&self) -> Vec<Entry> {
-        let entry = |(&(call, package), &(function, work)): (&(CallId, usize), &(FunctionId, Work))| Entry {
-            function,
-            call,
-            package,
-            work,
-        };
-        let mut entries: Vec<Entry> = self.works.iter().map(entry).collect();
+    pub fn entries(&self, topology: &Topology) -> Vec<Entry> {
+        let mut works = HashMap::<(CallId, usize), Entry>::new();
+        for slice in &self.slices {
+            let (call, function, package) = (slice.call, slice.function, topology.package_of(slice.cpu));
+            let none = Entry { function, call, package, work: Work::default(), beside: 0.0 };
+            let entry = works.entry((call, package)).or_insert(none);
+            entry.work += slice.work;
+            entry.beside += self.beside(slice, topology);
+        }
+        let mut entries: Vec<Entry> = works.into_values().collect();
+        for entry in &mut entries {
+            entry.beside /= (entry.work.cpu.as_nanos() as f64).max(1.0);
+        }
         entries.sort_unstable_by_key(|entry| (entry.function, entry.call, entry.package));
         entries
+    }
+
+    /// For how many nanoseconds of a slice another call ran on its core.
+    fn beside(&self, slice: &Slice, topology: &Topology) -> f64 {
+        let Some(core) = topology.core_of(slice.cpu).and_then(|core| self.cores.get(&core)) else { return 0.0 };
+        let (stretch, (from, to)) = (self.stretch_ns(), self.span(slice));
+        let others = |(index, own): (usize, u64)| {
+            // What ran on the core in this stretch and was not this slice: beside it, or before and after it where the
+            // stretch has room for both.
+            let others = core[index].saturating_sub(own);
+            let beside = (own + others).saturating_sub(stretch).max(if own == stretch { others } else { 0 });
+            beside.min(own) as f64
+        };
+        pieces(stretch, from, to).map(others).sum()
+    }
+
+    /// From where to where a slice ran, in nanoseconds of the window.
+    fn span(&self, slice: &Slice) -> (u64, u64) {
+        let position = |at: Duration| nanos(at.clamp(self.start, self.end) - self.start);
+        (position(slice.end.saturating_sub(slice.work.cpu)), position(slice.end))
     }
 
     fn stretch_ns(&self) -> u64 {
         nanos(self.end - self.start).div_ceil(STRETCHES as u64).max(1)
     }
+}
 
-    fn awaken(&mut self, package: usize, from: Duration, to: Duration) {
-        let stretch = self.stretch_ns();
-        let stretches = &mut self.awake[package];
-        if stretches.is_empty() {
-            stretches.resize(STRETCHES, 0);
-        }
-        let position = |at: Duration| nanos(at.clamp(self.start, self.end) - self.start);
-        let (mut from, to) = (position(from), position(to));
-        while from < to {
-            let index = (from / stretch) as usize;
-            let until = to.min((index as u64 + 1) * stretch);
-            stretches[index] += until - from;
-            from = until;
-        }
+fn timeline() -> Timeline {
+    Box::new([0; STRETCHES])
+}
+
+fn mark(timeline: &mut Timeline, stretch: u64, from: u64, to: u64) {
+    for (index, ran) in pieces(stretch, from, to) {
+        timeline[index] += ran;
     }
+}
+
+/// The stretches between two points, each with how much of it lies between them.
+fn pieces(stretch: u64, mut from: u64, to: u64) -> impl Iterator<Item = (usize, u64)> {
+    std::iter::from_fn(move || {
+        let index = (from / stretch) as usize;
+        let until = to.min((index as u64 + 1) * stretch);
+        let piece = (from < to && index < STRETCHES).then(|| (index, until - from));
+        from = until;
+        piece
+    })
 }
 
 /// The part of a slice that ran before `time`, and the rest. What it did is taken as evenly spread over its CPU time.
@@ -126,6 +164,10 @@ mod tests {
         Slice { call: CallId(call), function: FunctionId(0), end: MS * end_ms, cpu, work }
     }
 
+    fn near(time: Duration, expected: Duration) {
+        assert!(time.abs_diff(expected) < MS / 5, "{time:?}");
+    }
+
     #[test]
     fn a_slice_over_two_windows_is_cut_and_nothing_is_lost() {
         let whole = slice(1, 0, 105, 15);
@@ -142,26 +184,42 @@ mod tests {
     #[test]
     fn processors_that_run_at_once_are_awake_once() {
         let topology = Topology::new(&[0, 0, 1]);
-        let mut bucket = Bucket::new(MS * 100, MS * 200, 2);
+        let mut bucket = Bucket::new(MS * 100, MS * 200);
         for slice in [slice(1, 0, 150, 40), slice(2, 1, 140, 20), slice(3, 2, 200, 5)] {
             bucket.add(&slice, &topology);
         }
-        let near = |time: Duration, expected: Duration| assert!(time.abs_diff(expected) < MS / 5, "{time:?}");
         near(bucket.awake(0), MS * 40);
         near(bucket.awake(1), MS * 5);
+        let (mean, variance) = bucket.running(0);
+        assert!((mean - 0.6).abs() < 0.01 && (variance - 0.64).abs() < 0.02, "{mean} {variance}");
     }
 
     #[test]
     fn calls_back_to_back_are_awake_for_their_sum() {
         let topology = Topology::one_package(4);
-        let mut bucket = Bucket::new(Duration::ZERO, MS * 100, 1);
+        let mut bucket = Bucket::new(Duration::ZERO, MS * 100);
         for index in 0..500_u32 {
             let work = Work::of_cpu(Duration::from_micros(10));
             let end = Duration::from_micros(10) * (index + 1);
             let slice = Slice { call: CallId(index.into()), function: FunctionId(0), end, cpu: 0, work };
             bucket.add(&slice, &topology);
         }
-        assert!(bucket.awake(0).abs_diff(MS * 5) < MS / 5);
-        assert_eq!(bucket.entries().len(), 500);
+        near(bucket.awake(0), MS * 5);
+        let entries = bucket.entries(&topology);
+        assert_eq!(entries.len(), 500);
+        assert!(entries.iter().all(|entry| entry.beside == 0.0), "one after the other is not beside");
+    }
+
+    #[test]
+    fn calls_on_one_core_run_beside_each_other() {
+        let topology = Topology::of_cores(&[(0, 0), (0, 1), (0, 0), (0, 1)]);
+        let mut bucket = Bucket::new(Duration::ZERO, MS * 100);
+        for slice in [slice(1, 0, 50, 40), slice(2, 2, 40, 10), slice(3, 1, 50, 50)] {
+            bucket.add(&slice, &topology);
+        }
+        let beside: Vec<f64> = bucket.entries(&topology).iter().map(|entry| entry.beside).collect();
+        for (beside, expected) in beside.iter().zip([0.25, 1.0, 0.0]) {
+            assert!((beside - expected).abs() < 0.01, "{beside} is not {expected}");
+        }
     }
 }

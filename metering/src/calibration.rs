@@ -100,7 +100,7 @@ impl Calibration {
 impl ZoneCalibration {
     /// Active energy and its variance, in joules and joules squared.
     fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, f64)> {
-        let learned = self.learner.expect(function, work).zip(self.learner.variance(function, work));
+        let learned = self.learner.expect(function, work).zip(self.learner.variance(function, work, false));
         let known = learned.map(|(expected, variance)| (expected.0, variance)).or_else(|| {
             let expected = self.rate.expect(work.cpu)?;
             Some((expected.active.0, expected.deviation.0.powi(2)))

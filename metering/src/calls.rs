@@ -108,9 +108,9 @@ impl<E> Calls<E> {
     /// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU
     /// time. Whole microjoules by cumulative rounding: the parts add up to the function's charge where all of its calls
     /// are known.
-    pub fn charge(&mut self, zone: usize, entries: &[Entry], charge: FunctionEnergy, weight: impl Fn(&Work) -> u64) {
+    pub fn charge(&mut self, zone: usize, entries: &[Entry], charge: FunctionEnergy, weight: impl Fn(&Entry) -> u64) {
         let cpu: Vec<u128> = entries.iter().map(|entry| entry.work.cpu.as_nanos()).collect();
-        let mut weights: Vec<u128> = entries.iter().map(|entry| u128::from(weight(&entry.work))).collect();
+        let mut weights: Vec<u128> = entries.iter().map(|entry| u128::from(weight(entry))).collect();
         if weights.iter().all(|&weight| weight == 0) {
             weights.clone_from(&cpu);
         }
@@ -203,7 +203,7 @@ mod tests {
 
     fn entry(call: u128, cpu_us: u64) -> Entry {
         let work = Work::of_cpu(Duration::from_micros(cpu_us));
-        Entry { function: FunctionId(0), call: CallId(call), package: 0, work }
+        Entry { function: FunctionId(0), call: CallId(call), package: 0, work, beside: 0.0 }
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
             calls.touch(entry.call, entry.function, 1);
         }
         let charge = FunctionEnergy { active: Microjoules(100), base: Microjoules(7) };
-        calls.charge(0, &entries, charge, |work| work.cpu.as_nanos() as u64);
+        calls.charge(0, &entries, charge, |entry| entry.work.cpu.as_nanos() as u64);
         let charged = |call| calls.running(CallId(call)).map(|open| open.zones[0].charged);
         let all = [1, 2, 3].map(|call| charged(call).expect("it is open"));
         assert_eq!(all.map(|charge| charge.active.0), [14, 28, 58]);

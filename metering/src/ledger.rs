@@ -23,7 +23,7 @@ impl From<&Consumption> for Consumers {
     fn from(consumption: &Consumption) -> Self {
         // No CPU time in a window comes near the 584 years that do not fit.
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let functions = consumption.functions.iter().map(|&(function, work)| (function, nanos(work.cpu)));
+        let functions = consumption.functions.iter().map(|part| (part.function, nanos(part.work.cpu)));
         Self { functions: functions.collect(), runtime: nanos(consumption.runtime), host: nanos(consumption.host) }
     }
 }

@@ -10,13 +10,12 @@ use crate::bucket::{Bucket, Entry, cut};
 use crate::calibration::{Calibration, interval};
 use crate::calls::{Calls, Charge, OpenCall, Settled};
 use crate::counter::GapReason;
-use crate::learning::{Conditions, Consumption, Learned, beside, processors_busy};
+use crate::learning::{Conditions, Consumption, FunctionWork, Learned, beside, processors_busy};
 use crate::ledger::Accounts;
 use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::remainder::Remainder;
 use crate::source::{Moment, PACKAGES_MAX, ReadError, Source, SourceKind};
 use crate::units::{Joules, Microjoules, Watts};
-use crate::work::Work;
 use crate::work::topology::Topology;
 use crate::zone::Zone;
 use crate::zone_meter::{Package, Reading, ZoneMeter};
@@ -125,7 +124,7 @@ impl<E> Meter<E> {
             time,
             busy: now.busy.saturating_sub(last.busy),
             packages: std::array::from_fn(|package| now.packages[package].saturating_sub(last.packages[package])),
-            bucket: Bucket::new(last.monotonic, now.monotonic, self.topology.packages().len()),
+            bucket: Bucket::new(last.monotonic, now.monotonic),
             readings: observed.collect(),
             source: self.source.kind(),
         };
@@ -215,12 +214,12 @@ impl<E> Meter<E> {
 
     /// Charges what each zone used in a window, and hands it on to the calls.
     fn settle_window(&mut self, window: &Window) {
-        let entries = window.bucket.entries();
+        let mut entries = window.bucket.entries(&self.topology);
         for entry in &entries {
             self.calls_cpu += entry.work.cpu;
             *self.functions_cpu.entry(entry.function).or_default() += entry.work.cpu;
         }
-        let packages = self.consumption(window, &entries);
+        let packages = self.consumption(window, &mut entries);
         let machine = together(&packages);
         let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
         for (index, (zone, reading)) in self.zones.iter_mut().zip(&window.readings).enumerate() {
@@ -238,7 +237,8 @@ impl<E> Meter<E> {
                         let entries: Vec<Entry> = entries.iter().filter(here).copied().collect();
                         let Some(Entry { function, .. }) = entries.first().copied() else { continue };
                         let charge = charges.next().copied().unwrap_or_default();
-                        self.calls.charge(index, &entries, charge, |work| learner.weight(function, work));
+                        let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
+                        self.calls.charge(index, &entries, charge, weight);
                     }
                 }
                 Reading::Baseline => self.calls.mark_incomplete(&entries),
@@ -264,7 +264,7 @@ impl<E> Meter<E> {
     }
 
     /// What ran on each package during a window.
-    fn consumption(&mut self, window: &Window, entries: &[Entry]) -> Vec<Consumption> {
+    fn consumption(&mut self, window: &Window, entries: &mut [Entry]) -> Vec<Consumption> {
         let start = self.start.unwrap_or_default();
         let process = window.end.process.saturating_sub(start.process);
         let busy = window.end.busy.saturating_sub(start.busy);
@@ -273,15 +273,13 @@ impl<E> Meter<E> {
 
         let count = self.topology.packages().len();
         let mut packages = vec![Consumption::default(); count];
-        for entry in entries {
-            let functions = &mut packages[entry.package].functions;
-            match functions.last_mut().filter(|(function, _)| *function == entry.function) {
-                Some((_, work)) => *work += entry.work,
-                None => functions.push((entry.function, entry.work)),
-            }
+        let mut calls = vec![Duration::ZERO; count];
+        let mut beside_calls = vec![0.0; count];
+        for entry in entries.iter() {
+            calls[entry.package] += entry.work.cpu;
+            beside_calls[entry.package] += entry.beside * entry.work.cpu.as_secs_f64();
         }
         // The runtime's own threads are taken to run where its calls do, the host's where the machine was busy otherwise.
-        let calls: Vec<Duration> = packages.iter().map(Consumption::calls_cpu).collect();
         let rest = |package: usize| window.packages[package.min(PACKAGES_MAX - 1)].saturating_sub(calls[package]);
         let rests: Vec<Duration> = (0..count).map(rest).collect();
         for (package, consumption) in packages.iter_mut().enumerate() {
@@ -296,7 +294,21 @@ impl<E> Meter<E> {
             consumption.awake_doubt = open / 2;
             let (mean, variance) = processors_busy(window.bucket.running(package), others, window.time, cpus);
             let frequency = window.end.frequency_ppm.map_or(1.0, |ppm| f64::from(ppm) / 1e6);
-            consumption.conditions = Conditions { frequency, beside: beside(mean, variance, cores, cpus) };
+            let beside = beside(mean, variance, cores, cpus);
+            // Calls beside calls were seen; what is left of the mean was beside others, if there were so many.
+            let seen = beside_calls[package] / calls[package].as_secs_f64().max(f64::MIN_POSITIVE);
+            let free = window.time.as_secs_f64() * cpus as f64 - calls[package].as_secs_f64();
+            let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
+            let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
+            consumption.conditions = Conditions { frequency, beside, beside_others };
+        }
+        for entry in entries {
+            let Consumption { functions, conditions, .. } = &mut packages[entry.package];
+            entry.beside += (1.0 - entry.beside) * conditions.beside_others;
+            match functions.last_mut().filter(|part| part.function == entry.function) {
+                Some(part) => part.add(entry.work, entry.beside),
+                None => functions.push(FunctionWork::from(*entry)),
+            }
         }
         packages
     }
@@ -333,6 +345,12 @@ impl<E> Meter<E> {
     }
 }
 
+impl From<Entry> for FunctionWork {
+    fn from(entry: Entry) -> Self {
+        Self { function: entry.function, work: entry.work, beside: entry.beside }
+    }
+}
+
 /// Time in which any of `cpus` processors was busy: calls for `ran`, as was seen, and others for `others` of CPU time
 /// altogether, of which it is not known when. They are taken as spread over the processors, each at its own time.
 fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize) -> Duration {
@@ -357,12 +375,12 @@ fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
 
 /// What ran on the whole machine. It was awake for as long as its most awake package, at least.
 fn together(packages: &[Consumption]) -> Consumption {
-    let mut functions = BTreeMap::<FunctionId, Work>::new();
-    for (function, work) in packages.iter().flat_map(|package| &package.functions) {
-        *functions.entry(*function).or_default() += *work;
+    let mut functions = BTreeMap::<FunctionId, FunctionWork>::new();
+    for part in packages.iter().flat_map(|package| &package.functions) {
+        functions.entry(part.function).and_modify(|sum| sum.add(part.work, part.beside)).or_insert(*part);
     }
     Consumption {
-        functions: functions.into_iter().collect(),
+        functions: functions.into_values().collect(),
         runtime: packages.iter().map(|package| package.runtime).sum(),
         host: packages.iter().map(|package| package.host).sum(),
         awake: packages.iter().map(|package| package.awake).max().unwrap_or_default(),

@@ -124,7 +124,7 @@ impl ZoneMeter {
     /// charge to whole microjoules in each window, where a part may be one too large or too small.
     pub fn settled_variance(&self, function: FunctionId, work: &Work, windows: u32) -> f64 {
         let cut = f64::from(windows) / 6.0 * 1e-12;
-        let known = self.learner.variance(function, work);
+        let known = self.learner.variance(function, work, true);
         known.or_else(|| Some(self.rate.expect(work.cpu)?.deviation.0.powi(2))).unwrap_or(0.0) + cut
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::conditions::{Law, Scales};
+use super::conditions::{Conditions, Law};
 use super::estimator::{Estimator, Prior};
 use super::inputs::{ACTIVATION, COUNT, HOST_CPU, RUNTIME_CPU, Slots, Vector, add_work};
-use super::{Consumption, Weights, weight};
+use super::{Consumption, FunctionWork, Weights, weight};
 use crate::units::Joules;
 
 /// How far the power of one consumer may stray within a window from what its coefficients say, as a standard
@@ -89,15 +89,17 @@ impl Candidate {
 pub(super) struct Parts(Vec<(Vector, f64)>);
 
 impl Parts {
-    pub fn new(consumption: &Consumption, slots: &Slots, scales: &Scales) -> Self {
+    pub fn new(consumption: &Consumption, slots: &Slots, law: Law) -> Self {
+        let Conditions { frequency, beside, .. } = consumption.conditions;
+        let scales = law.scales(frequency, beside);
         let single = |place: usize, value: f64, stray| {
             let mut inputs = [0.0; COUNT];
             inputs[place] = value;
             (inputs, stray)
         };
-        let functions = consumption.functions.iter().map(|(function, work)| {
+        let functions = consumption.functions.iter().map(|FunctionWork { function, work, beside }| {
             let mut inputs = [0.0; COUNT];
-            add_work(&mut inputs, work, slots.of(*function), scales);
+            add_work(&mut inputs, work, slots.of(*function), &law.scales(frequency, *beside));
             (inputs, STRAY_CALLS)
         });
         let (awake, doubt) = (consumption.awake.as_secs_f64(), consumption.awake_doubt.as_secs_f64());

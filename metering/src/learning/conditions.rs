@@ -31,11 +31,13 @@ pub struct Conditions {
     pub frequency: f64,
     /// The part of work that ran beside a busy thread of the same core, from 0 to 1.
     pub beside: f64,
+    /// The part of a call's work that is taken to have run beside somebody who is no call, of whom it is not known when.
+    pub beside_others: f64,
 }
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { frequency: 1.0, beside: 0.0 }
+        Self { frequency: 1.0, beside: 0.0, beside_others: 0.0 }
     }
 }
 
@@ -59,9 +61,9 @@ const TIME_BESIDE: f64 = 0.44;
 const CYCLES_BESIDE: f64 = 0.5;
 
 impl Law {
-    pub fn scales(self, conditions: &Conditions) -> Scales {
+    /// Factors on work at a frequency, relative to the highest, of which a part ran beside a busy thread.
+    pub fn scales(self, frequency: f64, beside: f64) -> Scales {
         let Self::Voltage(slope) = self else { return Scales::NONE };
-        let Conditions { frequency, beside } = *conditions;
         let voltage = 1.0 - slope * (1.0 - frequency);
         let switching = voltage * voltage;
         Scales {
@@ -74,8 +76,7 @@ impl Law {
 
 /// How far a call may stray from the mean of its function because its own neighbours are not everybody's: a standard
 /// deviation and a fraction. Over a call of `cpu` seconds neighbours change.
-pub fn neighbours(conditions: &Conditions, cpu: f64, has_events: bool) -> f64 {
-    let Conditions { beside, .. } = *conditions;
+pub fn neighbours(beside: f64, cpu: f64, has_events: bool) -> f64 {
     let spread = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
     // Instructions are fewer beside a neighbour, and counted; only the cycles are not told apart.
     let unseen = if has_events { 0.5 } else { 1.0 };
@@ -142,14 +143,13 @@ mod tests {
 
     #[test]
     fn work_costs_less_at_a_low_frequency_and_beside_others() {
-        let conditions = |frequency, beside| Conditions { frequency, beside };
-        let scales = |conditions| Law::Voltage(0.6).scales(&conditions);
-        assert_eq!(scales(conditions(1.0, 0.0)), Scales::NONE);
-        let slow = scales(conditions(0.5, 0.0));
+        let scales = |frequency, beside| Law::Voltage(0.6).scales(frequency, beside);
+        assert_eq!(scales(1.0, 0.0), Scales::NONE);
+        let slow = scales(0.5, 0.0);
         assert!((slow.instructions - 0.49).abs() < 1e-9 && (slow.time - 0.245).abs() < 1e-9, "{slow:?}");
-        let crowded = scales(conditions(1.0, 1.0));
+        let crowded = scales(1.0, 1.0);
         assert!(crowded.cycles == 0.5 && crowded.instructions == 1.0, "{crowded:?}");
-        assert_eq!(Law::Constant.scales(&conditions(0.5, 1.0)), Scales::NONE);
+        assert_eq!(Law::Constant.scales(0.5, 1.0), Scales::NONE);
     }
 
     #[test]

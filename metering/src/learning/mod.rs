@@ -171,7 +171,7 @@ const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Consumption {
     /// The work of each function's calls; every function at most once.
-    pub functions: Vec<(FunctionId, Work)>,
+    pub functions: Vec<FunctionWork>,
     /// CPU time of this process less its calls.
     pub runtime: Duration,
     /// CPU time of everything else.
@@ -184,10 +184,30 @@ pub(crate) struct Consumption {
     pub conditions: Conditions,
 }
 
+/// The work of one function's calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FunctionWork {
+    pub function: FunctionId,
+    pub work: Work,
+    /// The part of it that ran beside a busy thread of the same core, from 0 to 1.
+    pub beside: f64,
+}
+
+impl FunctionWork {
+    /// Adds more work of the same function.
+    pub fn add(&mut self, work: Work, beside: f64) {
+        let (mine, theirs) = (self.work.cpu.as_secs_f64(), work.cpu.as_secs_f64());
+        if mine + theirs > 0.0 {
+            self.beside = (self.beside * mine + beside * theirs) / (mine + theirs);
+        }
+        self.work += work;
+    }
+}
+
 impl Consumption {
     /// CPU time of all calls.
     pub fn calls_cpu(&self) -> Duration {
-        self.functions.iter().map(|(_, work)| work.cpu).sum()
+        self.functions.iter().map(|part| part.work.cpu).sum()
     }
 }
 
@@ -239,33 +259,33 @@ impl Learner {
     pub fn weigh(&mut self, consumption: &Consumption, dynamic: Joules, noise: f64, time: Duration) -> Weights {
         self.look(consumption, dynamic, time);
         for candidate in &mut self.candidates {
-            let parts = Parts::new(consumption, &self.slots, &candidate.law.scales(&self.conditions));
+            let parts = Parts::new(consumption, &self.slots, candidate.law);
             candidate.learn(&parts, dynamic, noise, time);
         }
         let Some(best) = best(&self.candidates) else { return by_cpu_time(consumption) };
         self.state = if best.learned { LearningState::Learning } else { LearningState::Frozen };
-        best.weigh(&Parts::new(consumption, &self.slots, &best.law.scales(&self.conditions)), dynamic)
+        best.weigh(&Parts::new(consumption, &self.slots, best.law), dynamic)
     }
 
     /// What everything that ran is expected to have cost, as far as anything is known.
     pub fn active(&self, consumption: &Consumption) -> Joules {
         let Some(best) = best(&self.candidates) else { return Joules(0.0) };
-        let parts = Parts::new(consumption, &self.slots, &best.law.scales(&consumption.conditions));
+        let parts = Parts::new(consumption, &self.slots, best.law);
         Joules(best.estimator.predict(&parts.total()).max(0.0))
     }
 
-    /// What a function's work is expected to cost; `None` while nothing is known.
+    /// What a function's work is expected to cost under the conditions of the last window; `None` while nothing is known.
     pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
-        let best = best(&self.candidates)?;
-        Some(Joules(best.estimator.predict(&self.inputs(best, function, work)).max(0.0)))
+        self.cost(function, work, self.conditions.beside)
     }
 
     /// The variance of that, in joules squared: what is not known of the coefficients, and how far calls stray from
-    /// them.
-    pub fn variance(&self, function: FunctionId, work: &Work) -> Option<f64> {
+    /// them. Of a settled call it is known what of its own kind it ran beside.
+    pub fn variance(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<f64> {
         let best = best(&self.candidates)?;
-        let inputs = self.inputs(best, function, work);
-        let strays = STRAY_CALLS.hypot(neighbours(&self.conditions, work.cpu.as_secs_f64(), self.has_events));
+        let inputs = self.inputs(best, function, work, self.conditions.beside);
+        let beside = if is_settled { self.conditions.beside_others } else { self.conditions.beside };
+        let strays = STRAY_CALLS.hypot(neighbours(beside, work.cpu.as_secs_f64(), self.has_events));
         let mut variance = best.estimator.variance(&inputs) + (strays * best.estimator.predict(&inputs)).powi(2);
         if self.slots.of(function).is_none() {
             let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
@@ -274,9 +294,15 @@ impl Learner {
         Some(variance)
     }
 
-    /// In what proportion calls of one function share what it was charged.
-    pub fn weight(&self, function: FunctionId, work: &Work) -> u64 {
-        self.expect(function, work).map_or_else(|| nanos(work.cpu), |expected| weight(expected.0))
+    /// In what proportion calls of one function share what it was charged: each has done `work`, and a part of it beside
+    /// a busy thread.
+    pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
+        self.cost(function, work, beside).map_or_else(|| nanos(work.cpu), |expected| weight(expected.0))
+    }
+
+    fn cost(&self, function: FunctionId, work: &Work, beside: f64) -> Option<Joules> {
+        let best = best(&self.candidates)?;
+        Some(Joules(best.estimator.predict(&self.inputs(best, function, work, beside)).max(0.0)))
     }
 
     /// The zone's base power has become known, and is taken off before from now on.
@@ -306,14 +332,13 @@ impl Learner {
             return;
         }
         self.conditions = consumption.conditions;
-        let seconds = |work: &Work| work.cpu.as_secs_f64();
-        let calls: f64 = consumption.functions.iter().map(|(_, work)| seconds(work)).sum();
+        let calls = consumption.calls_cpu().as_secs_f64();
         let cpu = calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
         if cpu >= time.as_secs_f64() * BUSY_MIN {
             self.seen.0 += dynamic.0;
             self.seen.1 += cpu;
         }
-        let has_events = consumption.functions.iter().any(|(_, work)| work.events.is_some());
+        let has_events = consumption.functions.iter().any(|part| part.work.events.is_some());
         if has_events && !self.has_events {
             self.has_events = true;
             self.candidates.clear();
@@ -323,8 +348,8 @@ impl Learner {
             self.candidates = LAWS.map(|law| Candidate::new(law, &priors)).into();
         }
         self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
-        for (function, work) in &consumption.functions {
-            if let Some(slot) = self.slots.note(*function, seconds(work)) {
+        for FunctionWork { function, work, .. } in &consumption.functions {
+            if let Some(slot) = self.slots.note(*function, work.cpu.as_secs_f64()) {
                 self.candidates.iter_mut().for_each(|candidate| candidate.estimator.reset(FEATURES.len() + slot));
             }
         }
@@ -335,9 +360,10 @@ impl Learner {
         CPU_PART * self.seen.0 / self.seen.1
     }
 
-    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work) -> Vector {
+    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work, beside: f64) -> Vector {
         let mut inputs = [0.0; COUNT];
-        add_work(&mut inputs, work, self.slots.of(function), &best.law.scales(&self.conditions));
+        let scales = best.law.scales(self.conditions.frequency, beside);
+        add_work(&mut inputs, work, self.slots.of(function), &scales);
         inputs
     }
 }
@@ -379,7 +405,7 @@ fn function_stray(has_events: bool) -> f64 {
 
 fn by_cpu_time(consumption: &Consumption) -> Weights {
     Weights {
-        functions: consumption.functions.iter().map(|(_, work)| nanos(work.cpu)).collect(),
+        functions: consumption.functions.iter().map(|part| nanos(part.work.cpu)).collect(),
         runtime: nanos(consumption.runtime),
         host: nanos(consumption.host),
         activation: 0,

@@ -29,14 +29,15 @@ fn work(function: FunctionId, cpu: Duration, with_events: bool) -> Work {
 }
 
 fn consumption(light_ms: f64, heavy_ms: f64, host_ms: f64, with_events: bool) -> Consumption {
-    let part = |function, ms| (function, work(function, milliseconds(ms), with_events));
+    let part =
+        |function, ms| FunctionWork { function, work: work(function, milliseconds(ms), with_events), beside: 0.0 };
     let functions = [part(LIGHT, light_ms), part(HEAVY, heavy_ms)];
     let awake = milliseconds((light_ms + heavy_ms + host_ms).min(100.0));
     Consumption { functions: functions.to_vec(), host: milliseconds(host_ms), awake, ..Consumption::default() }
 }
 
 fn cost(truth: &Truth, consumption: &Consumption) -> Joules {
-    let seconds = |function: usize| consumption.functions[function].1.cpu.as_secs_f64();
+    let seconds = |function: usize| consumption.functions[function].work.cpu.as_secs_f64();
     let calls = truth.light * seconds(0) + truth.heavy * seconds(1);
     let others = truth.activation * consumption.awake.as_secs_f64() + truth.host * consumption.host.as_secs_f64();
     Joules(calls + others)
@@ -63,7 +64,7 @@ fn charged(learner: &mut Learner, mixture: &Consumption) -> [f64; 2] {
     let all = weights.functions.iter().sum::<u64>() + weights.runtime + weights.host + weights.activation;
     [(0, TRUTH.light), (1, TRUTH.heavy)].map(|(index, watts)| {
         let charged = dynamic.0 * weights.functions[index] as f64 / all as f64;
-        charged / (watts * mixture.functions[index].1.cpu.as_secs_f64())
+        charged / (watts * mixture.functions[index].work.cpu.as_secs_f64())
     })
 }
 
@@ -90,7 +91,7 @@ fn functions_that_always_run_together_are_not_told_apart_and_the_interval_says_s
     assert!(light > 1.2 && heavy < 0.8, "{light} {heavy}");
     let second = work(HEAVY, Duration::from_secs(1), false);
     let expected = learner.expect(HEAVY, &second).unwrap().0;
-    let deviation = learner.variance(HEAVY, &second).unwrap().sqrt();
+    let deviation = learner.variance(HEAVY, &second, true).unwrap().sqrt();
     assert!((expected - TRUTH.heavy).abs() < 1.96 * deviation, "{expected} ± {deviation}");
 }
 
@@ -139,7 +140,7 @@ fn nothing_is_expected_before_there_is_an_order_of_magnitude() {
     let mut learner = Learner::new(false, false);
     let one = consumption(1.0, 1.0, 1.0, false);
     learner.weigh(&one, Joules(0.05), 1e-6, WINDOW);
-    assert_eq!(learner.expect(LIGHT, &one.functions[0].1), None);
+    assert_eq!(learner.expect(LIGHT, &one.functions[0].work), None);
     assert_eq!(learner.report().state, LearningState::Waiting);
 }
 

@@ -20,6 +20,8 @@ pub struct Topology {
     package_of: Vec<u8>,
     /// How many cores each package has; a core may have two processors.
     cores: Vec<usize>,
+    /// For each processor number the number of its core, counted over the whole machine.
+    core_of: Vec<usize>,
 }
 
 impl Topology {
@@ -51,7 +53,12 @@ impl Topology {
     /// A machine of one package with `cpus` processors.
     #[must_use]
     pub fn one_package(cpus: usize) -> Self {
-        Self { packages: vec![0], package_of: vec![0; cpus.max(1)], cores: vec![cpus.max(1)] }
+        Self {
+            packages: vec![0],
+            package_of: vec![0; cpus.max(1)],
+            cores: vec![cpus.max(1)],
+            core_of: (0..cpus.max(1)).collect(),
+        }
     }
 
     /// A machine from the package number of each processor, all of them cores.
@@ -80,7 +87,9 @@ impl Topology {
         all.dedup();
         let cores_of = |package: &u32| all.iter().filter(|(of, _)| of == package).count();
         let cores = packages.iter().map(cores_of).collect();
-        Self { packages, package_of, cores }
+        let core_of =
+            numbers.iter().map(|number| number.map_or(usize::MAX, |number| all.partition_point(|&of| of < number)));
+        Self { packages, package_of, cores, core_of: core_of.collect() }
     }
 
     /// How many processors there are.
@@ -99,6 +108,12 @@ impl Topology {
     #[must_use]
     pub fn cores_of(&self, package: usize) -> usize {
         self.cores.get(package).copied().unwrap_or(0)
+    }
+
+    /// The number of a processor's core, counted over the whole machine; `None` for a processor that is not known.
+    #[must_use]
+    pub fn core_of(&self, cpu: u32) -> Option<usize> {
+        self.core_of.get(cpu as usize).copied().filter(|&core| core != usize::MAX)
     }
 
     /// The numbers of the packages; a package's index is its place here.
