@@ -344,9 +344,9 @@ fn print_table(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
         }
         println!();
     }
-    let calls: usize = done.values().map(|figures| figures.calls).sum();
+    let seen: usize = done.values().map(|figures| figures.calls).sum();
     let unknown: usize = done.values().map(|figures| figures.unknown).sum();
-    println!("{calls} calls, {unknown} of them not fully known");
+    println!("{seen} calls, {unknown} of them not fully known");
     for (index, figures) in done.iter().take(3) {
         println!("{:?}: {:.2} and {:.2} W", cells[*index].variant, figures.power[0], figures.power[1]);
     }

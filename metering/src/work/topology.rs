@@ -87,9 +87,9 @@ impl Topology {
         all.dedup();
         let cores_of = |package: &u32| all.iter().filter(|(of, _)| of == package).count();
         let cores = packages.iter().map(cores_of).collect();
-        let core_of =
+        let numbered =
             numbers.iter().map(|number| number.map_or(usize::MAX, |number| all.partition_point(|&of| of < number)));
-        Self { packages, package_of, cores, core_of: core_of.collect() }
+        Self { packages, package_of, cores, core_of: numbered.collect() }
     }
 
     /// How many processors there are.
