@@ -10,6 +10,7 @@ mod daemon;
 mod exposition;
 mod guests;
 mod patience;
+mod peer;
 mod powercap_tree;
 mod skipping;
 
@@ -25,6 +26,7 @@ mod limits;
 mod loading;
 mod logs;
 mod metrics;
+mod node_exporter;
 mod overload;
 mod pages;
 mod prometheus;
