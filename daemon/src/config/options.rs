@@ -27,7 +27,12 @@ const fn option(
 pub const OPTIONS: &[ServeOption] = &[
     option("listen", "ADDRESS", Some("127.0.0.1:8080"), "Address and port to listen on; port 0 takes a free one"),
     option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
-    option("source", "SOURCE", Some("auto"), "Energy source: auto, powercap (measured) or model (an estimate)"),
+    option(
+        "source",
+        "SOURCE",
+        Some("auto"),
+        "Energy source: auto, powercap (measured), model (an estimate), or off (nothing is measured, and calls have no joules)",
+    ),
     option("window", "DURATION", Some("100ms"), "Time between two readings of the energy source"),
     option(
         "policy",

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nebula_metering::source::SourceKind;
-use nebula_metering::{Estimate, Joules, NoEstimate};
+use nebula_metering::{Estimate, Joules};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::config::Policy;
 use crate::invocation::Finished;
+use crate::meter::NotEstimated;
 
 /// The answer to a call that came to its end.
 #[derive(Debug, Serialize)]
@@ -76,12 +76,15 @@ pub struct Timing {
     pub startup_us: u64,
     pub execution_us: u64,
     pub total_us: u64,
-    pub cpu_us: u64,
+    pub cpu_us: Option<u64>,
+    /// Why a time is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Work {
-    pub cpu_ns: u64,
+    pub cpu_ns: Option<u64>,
     pub instructions: Option<u64>,
     pub cycles: Option<u64>,
     pub cache_misses: Option<u64>,
@@ -92,9 +95,10 @@ pub struct Work {
 
 impl Cost {
     /// The cost of a finished call. `no_events` says why hardware events were not counted.
-    pub fn new(finished: &Finished, source: SourceKind, policy: Policy, no_events: Option<&str>) -> Self {
+    pub fn new(finished: &Finished, source: &'static str, policy: Policy, no_events: Option<&str>) -> Self {
         let Finished { completion, work, estimate, cold_start, total, .. } = finished;
-        let events = work.events;
+        let (known, off) = (work.ok(), work.err().map(|off| off.to_string()));
+        let events = known.and_then(|work| work.events);
         Self {
             energy_joules: estimate.as_ref().ok().map(|estimate| charged(estimate, policy)).map(rounded),
             energy: Energy::new(estimate, source, policy),
@@ -103,22 +107,23 @@ impl Cost {
                 startup_us: micros(completion.startup),
                 execution_us: micros(completion.execution),
                 total_us: micros(*total),
-                cpu_us: micros(work.cpu),
+                cpu_us: known.map(|work| micros(work.cpu)),
+                reason: off.clone(),
             },
             work: Work {
-                cpu_ns: u64::try_from(work.cpu.as_nanos()).unwrap_or(u64::MAX),
+                cpu_ns: known.map(|work| u64::try_from(work.cpu.as_nanos()).unwrap_or(u64::MAX)),
                 instructions: events.map(|events| events.instructions),
                 cycles: events.map(|events| events.cycles),
                 cache_misses: events.map(|events| events.cache_misses),
-                reason: no_events.filter(|_| events.is_none()).map(str::to_owned),
+                reason: off.or_else(|| no_events.filter(|_| events.is_none()).map(str::to_owned)),
             },
         }
     }
 }
 
 impl Energy {
-    fn new(estimate: &Result<Estimate, NoEstimate>, source: SourceKind, policy: Policy) -> Self {
-        let (source, policy) = (source.as_str(), policy.as_str());
+    fn new(estimate: &Result<Estimate, NotEstimated>, source: &'static str, policy: Policy) -> Self {
+        let policy = policy.as_str();
         match estimate {
             Ok(estimate) => Self {
                 state: State::Estimated,
@@ -167,7 +172,7 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nebula_metering::Domain;
+    use nebula_metering::{Domain, NoEstimate};
 
     fn estimate(base: Option<f64>) -> Estimate {
         Estimate {
@@ -180,15 +185,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null_with_a_reason() {
-        let energy = Energy::new(&Err(NoEstimate::NoWindow), SourceKind::Powercap, Policy::Active);
+        let energy = Energy::new(&Err(NoEstimate::NoWindow.into()), "powercap", Policy::Active);
         let energy = serde_json::to_value(&energy).unwrap();
         assert_eq!(energy["state"], "unknown");
         for figure in ["uncertainty_joules", "active_joules", "base_joules"] {
             assert!(energy[figure].is_null(), "{figure}");
         }
         assert_eq!(energy["reason"], "no window with readings from the energy source has closed yet");
-        let energy =
-            serde_json::to_value(Energy::new(&Ok(estimate(None)), SourceKind::Powercap, Policy::Active)).unwrap();
+        let energy = serde_json::to_value(Energy::new(&Ok(estimate(None)), "powercap", Policy::Active)).unwrap();
         assert!(energy["base_joules"].is_null() && energy["reason"].is_string());
     }
 

@@ -77,9 +77,9 @@ impl App {
     }
 
     fn answer_call(&self, function: &Function, finished: &Finished, form: Form, html: bool) -> Response {
-        let meter = self.invoker.meter();
-        let source = meter.calibration().source;
-        let cost = Cost::new(finished, source, self.policy, meter.no_events());
+        let metering = self.invoker.metering();
+        let no_events = metering.meter().ok().and_then(|meter| meter.no_events());
+        let cost = Cost::new(finished, metering.source(), self.policy, no_events);
         let completion = &finished.completion;
         let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
         let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
@@ -127,12 +127,8 @@ fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
     insert(INVOCATION_ID, finished.id.to_string());
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);
-    let timing = format!(
-        "startup;dur={:.3}, execution;dur={:.3}, cpu;dur={:.3}",
-        milliseconds(startup),
-        milliseconds(execution),
-        milliseconds(finished.work.cpu),
-    );
+    let cpu = finished.work.map(|work| format!(", cpu;dur={:.3}", milliseconds(work.cpu))).unwrap_or_default();
+    let timing = format!("startup;dur={:.3}, execution;dur={:.3}{cpu}", milliseconds(startup), milliseconds(execution));
     insert(SERVER_TIMING, timing);
     headers
 }

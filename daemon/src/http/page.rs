@@ -18,14 +18,19 @@ const STYLE: &str = include_str!("page.css");
 
 /// The functions with a form to try each, and the joules of the last calls.
 pub fn index(app: &App) -> Markup {
-    let meter = app.invoker.meter();
-    let source = meter.calibration().source;
+    let metering = app.invoker.metering();
     layout(
         "Joules per call",
         &markup! {
             p {
-                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
-                ": " (meter.describe_source()) "."
+                @match metering.meter() {
+                    Ok(meter) => {
+                        "Joules here are "
+                        strong { @if meter.calibration().source.is_measured() { "measured" } @else { "estimated" } }
+                        ": " (meter.describe_source()) "."
+                    }
+                    Err(off) => { "There are no joules here: " (off) "." }
+                }
             }
             h2 { "Functions" }
             table class="try" {
@@ -46,8 +51,10 @@ pub fn index(app: &App) -> Markup {
                     }
                 }
             }
-            h2 { "Last calls" }
-            (calls(app))
+            @if metering.meter().is_ok() {
+                h2 { "Last calls" }
+                (calls(app))
+            }
             p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
         },
     )
@@ -129,7 +136,7 @@ fn cost(cost: &Cost) -> Markup {
                 " (" (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
-            dt { "Processor time" } dd { (timing.cpu_us) " µs" }
+            dt { "Processor time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
             dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
         }
     }

@@ -2,19 +2,18 @@
 
 mod admission;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use nebula_metering::work::Work;
-use nebula_metering::{CallId, Estimate, NoEstimate};
+use nebula_metering::{CallId, Estimate};
 use prometheus::IntGauge;
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
 
 use crate::functions::Function;
-use crate::meter::{CallEnd, EnergyMeter};
+use crate::meter::{CallEnd, Metering, NotEstimated, Off};
 use crate::outcome::Outcome;
 use crate::runtime::{Completion, Invocation, Stdio};
 
@@ -26,9 +25,9 @@ pub struct Finished {
     /// How it ended and what it left.
     pub completion: Completion,
     /// What it took from the processor.
-    pub work: Work,
+    pub work: Result<Work, Off>,
     /// What it is expected to have cost.
-    pub estimate: Result<Estimate, NoEstimate>,
+    pub estimate: Result<Estimate, NotEstimated>,
     /// Whether it was the first call of its function since the daemon started.
     pub cold_start: bool,
     /// Time from admission to the end.
@@ -46,22 +45,22 @@ pub struct Request {
 
 /// Runs calls.
 pub struct Invoker {
-    meter: Arc<EnergyMeter>,
+    metering: Metering,
     admission: Admission,
     in_flight: IntGauge,
 }
 
 impl Invoker {
-    /// Calls are admitted by `admission`, measured by `meter` and, while they run, counted in `in_flight`.
+    /// Calls are admitted by `admission`, measured by `metering` and, while they run, counted in `in_flight`.
     #[must_use]
-    pub fn new(meter: Arc<EnergyMeter>, admission: Admission, in_flight: IntGauge) -> Self {
-        Self { meter, admission, in_flight }
+    pub fn new(metering: Metering, admission: Admission, in_flight: IntGauge) -> Self {
+        Self { metering, admission, in_flight }
     }
 
-    /// The meter that measures the calls.
+    /// What measures the calls.
     #[must_use]
-    pub fn meter(&self) -> &Arc<EnergyMeter> {
-        &self.meter
+    pub fn metering(&self) -> &Metering {
+        &self.metering
     }
 
     /// Calls `function`. Dropping the future cancels the call, which is counted and charged all the same.
@@ -84,8 +83,8 @@ impl Invoker {
             stdio: Stdio::Captured(request.input),
         };
         let guest = function.program.call(invocation);
-        let (completion, work) = self.meter.bracket(running.call, function.id, guest).await;
-        let estimate = self.meter.estimate(function.id, &work);
+        let (completion, work) = self.metering.measure(running.call, function.id, guest).await;
+        let estimate = self.metering.estimate(function.id, work);
         let cold_start = function.is_cold_start();
         let total = running.end(&completion, &estimate);
         function.metrics.observe(total, completion.startup, cold_start);
@@ -109,7 +108,7 @@ impl<'a> Running<'a> {
         Self { invoker, function, call, started: Instant::now(), ended: false }
     }
 
-    fn end(&mut self, completion: &Completion, estimate: &Result<Estimate, NoEstimate>) -> Duration {
+    fn end(&mut self, completion: &Completion, estimate: &Result<Estimate, NotEstimated>) -> Duration {
         self.ended = true;
         let estimate = estimate.as_ref().ok().map(|estimate| estimate.active.0);
         self.settle_later(Outcome::from(&completion.ending), estimate)
@@ -119,7 +118,7 @@ impl<'a> Running<'a> {
         let duration = self.started.elapsed();
         self.function.metrics.count(outcome);
         let end = CallEnd { outcome, at: SystemTime::now(), duration, estimate };
-        self.invoker.meter.end(self.call, self.function.id, end);
+        self.invoker.metering.end(self.call, self.function.id, end);
         duration
     }
 }

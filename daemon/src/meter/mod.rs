@@ -1,5 +1,6 @@
 //! Joins calls and power: brackets each call, samples the source, hands out estimates at once and settled charges later.
 
+mod metering;
 mod sampler;
 mod sources;
 
@@ -15,6 +16,7 @@ use nebula_metering::{
     ZoneReport,
 };
 
+pub use metering::{Metering, NotEstimated, OFF, Off};
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
 

@@ -6,7 +6,7 @@ mod logging;
 mod metrics;
 mod recent;
 
-pub use energy_metrics::EnergyCollector;
+pub use energy_metrics::{EnergyCollector, no_energy};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
 pub use metrics::{FunctionMetrics, Labels, Metrics};

@@ -33,3 +33,4 @@ mod prometheus;
 mod requests;
 mod run_command;
 mod samples;
+mod unmetered;
