@@ -31,6 +31,7 @@ mod units;
 mod zone;
 mod zone_meter;
 
+pub mod simulator;
 pub mod source;
 pub mod work;
 

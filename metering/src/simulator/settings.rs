@@ -1,0 +1,160 @@
+//! What a simulation is made of: the machine, and who keeps it busy.
+
+use std::time::Duration;
+
+use super::machine::{Machine, Task};
+use super::random::Random;
+use super::register::Faults;
+use crate::post::FunctionId;
+
+/// A length of time, evenly distributed around its mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Length {
+    /// The mean.
+    pub mean: Duration,
+    /// How far it strays to both sides, as a fraction of the mean, at most 1.
+    pub spread: f64,
+}
+
+impl Length {
+    /// Always the same.
+    #[must_use]
+    pub fn fixed(length: Duration) -> Self {
+        Self { mean: length, spread: 0.0 }
+    }
+
+    /// From `mean · (1 − spread)` to `mean · (1 + spread)`.
+    #[must_use]
+    pub fn around(mean: Duration, spread: f64) -> Self {
+        Self { mean, spread: spread.clamp(0.0, 1.0) }
+    }
+
+    /// One length, in nanoseconds.
+    pub(super) fn draw(self, random: &mut Random) -> u64 {
+        let mean = self.mean.as_nanos() as f64;
+        if self.spread == 0.0 {
+            mean as u64
+        } else {
+            (mean * random.between(1.0 - self.spread, 1.0 + self.spread)) as u64
+        }
+    }
+}
+
+/// A function and how it is called: each of `concurrency` slots calls it, waits, and calls it again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Function {
+    /// Its account.
+    pub id: FunctionId,
+    /// What its calls execute.
+    pub task: Task,
+    /// CPU time of a call, at least a nanosecond.
+    pub call_length: Length,
+    /// How many calls are under way at once, waiting for a processor included.
+    pub concurrency: usize,
+    /// Pause between the end of a call and the arrival of the next in the same slot.
+    pub gap: Length,
+}
+
+impl Function {
+    /// A function that is called by one slot without pause.
+    #[must_use]
+    pub fn new(id: u32, task: Task, call_length: Duration) -> Self {
+        let gap = Length::fixed(Duration::ZERO);
+        Self { id: FunctionId(id), task, call_length: Length::fixed(call_length), concurrency: 1, gap }
+    }
+}
+
+/// What else runs on the machine, seen by no counter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostLoad {
+    /// Which part of the machine's processors it keeps busy, from 0 to 0.95.
+    pub utilisation: f64,
+    /// What it executes.
+    pub task: Task,
+    /// How far its power wanders from the task's, as a standard deviation relative to it: an AR(1) process with a time
+    /// constant of about a second.
+    pub wander: f64,
+    /// How far its utilisation moves from one stretch of about a second to the next, as a fraction of itself: from 0 for
+    /// never to 1 for between nothing and twice as much.
+    pub burstiness: f64,
+}
+
+impl HostLoad {
+    /// Nothing else runs.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::steady(0.0)
+    }
+
+    /// An ordinary task that keeps a part of the machine busy.
+    #[must_use]
+    pub fn steady(utilisation: f64) -> Self {
+        Self { utilisation, task: Task::new(1.1, 2.0), wander: 0.0, burstiness: 0.0 }
+    }
+}
+
+/// What the daemon itself uses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RuntimeLoad {
+    /// CPU time on the worker before each call, outside the call.
+    pub per_call: Duration,
+    /// Its steady load, as a fraction of one processor.
+    pub steady: f64,
+    /// What it executes.
+    pub task: Task,
+}
+
+/// How exactly the work of others is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostClock {
+    /// In nanoseconds, as a control group tells it.
+    Exact,
+    /// In ticks of 10 ms, rounded down, as `/proc/stat` tells it.
+    Ticks,
+}
+
+/// Everything that decides what a simulation does. Equal settings give equal simulations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where chance begins.
+    pub seed: u64,
+    /// The machine.
+    pub machine: Machine,
+    /// What is called.
+    pub functions: Vec<Function>,
+    /// What else runs.
+    pub host: HostLoad,
+    /// What the daemon uses besides.
+    pub runtime: RuntimeLoad,
+    /// Whether work comes with hardware events.
+    pub pmu: bool,
+    /// A call that has held its worker for so long lets the next one have it.
+    pub tick: Duration,
+    /// Threads that run calls.
+    pub workers: usize,
+    /// How exactly the work of others is seen.
+    pub host_clock: HostClock,
+    /// What goes wrong with readings.
+    pub faults: Faults,
+}
+
+impl Settings {
+    /// A machine on which nothing is called and nothing else runs, as a daemon finds it.
+    #[must_use]
+    pub fn new(seed: u64, machine: Machine) -> Self {
+        let workers = machine.cpus();
+        let runtime = RuntimeLoad { per_call: Duration::from_micros(15), steady: 0.002, task: Task::new(0.9, 3.0) };
+        Self {
+            seed,
+            machine,
+            functions: Vec::new(),
+            host: HostLoad::none(),
+            runtime,
+            pmu: true,
+            tick: Duration::from_millis(5),
+            workers,
+            host_clock: HostClock::Exact,
+            faults: Faults::default(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What else runs on the machine, and how it changes with time.
+
+use super::super::machine::Task;
+use super::super::random::Random;
+use super::super::settings::HostLoad;
+
+/// How often the power of the host moves, in nanoseconds, and how much of its deviation it keeps then: a time constant of
+/// about a second.
+const WANDER_STEP: u64 = 100_000_000;
+const WANDER_KEPT: f64 = 0.9;
+
+/// Mean length of a stretch of one utilisation, in nanoseconds.
+const STRETCH: f64 = 1e9;
+
+/// The load that the host makes, as of now.
+#[derive(Debug)]
+pub struct Host {
+    load: HostLoad,
+    level: f64,
+    deviation: f64,
+    level_until: u64,
+    deviation_until: u64,
+}
+
+impl Host {
+    /// A host that begins with what it does on average.
+    pub fn new(load: HostLoad) -> Self {
+        Self { load, level: 1.0, deviation: 0.0, level_until: 0, deviation_until: 0 }
+    }
+
+    /// Which part of the machine it is to keep busy.
+    pub fn utilisation(&self) -> f64 {
+        (self.load.utilisation * self.level).clamp(0.0, 1.0)
+    }
+
+    /// What it executes.
+    pub fn task(&self) -> Task {
+        let factor = self.load.task.factor * (1.0 + self.deviation).max(0.1);
+        self.load.task.with_factor(factor)
+    }
+
+    /// Time goes on.
+    pub fn advance(&mut self, now: u64, random: &mut Random) {
+        let HostLoad { burstiness, wander, .. } = self.load;
+        if burstiness > 0.0 && now >= self.level_until {
+            self.level = 1.0 + burstiness * random.between(-1.0, 1.0);
+            self.level_until = now + (STRETCH * random.exponential()) as u64;
+        }
+        if wander > 0.0 && now >= self.deviation_until {
+            let fresh = (1.0 - WANDER_KEPT * WANDER_KEPT).sqrt() * wander;
+            self.deviation = WANDER_KEPT * self.deviation + fresh * random.normal();
+            self.deviation_until = now + WANDER_STEP;
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Virtual time: goes on when it is told to, and always in the same way.
+
+mod host;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use self::host::Host;
+use self::schedule::{Post, Schedule};
+use super::board::{Board, SharedBoard};
+use super::books::{Books, HOST, RUNTIME};
+use super::hardware::Hardware;
+use super::machine::Machine;
+use super::random::Random;
+use super::register::{Fault, Faults};
+use super::settings::{Function, HostClock, HostLoad, RuntimeLoad, Settings};
+use super::slots::{Presence, Slots};
+use super::threads::Thread;
+use super::truth::{EndedCall, JoulesByDomain, Totals};
+use crate::post::{Full, PostBox, Posting, Slice};
+use crate::source::{Moment, PACKAGES_MAX, Source};
+use crate::work::topology::Topology;
+use crate::zone::Zone;
+
+/// Time between two updates of the registers, in nanoseconds, and how far it strays.
+/// Source: Hähnel et al., "Measuring energy consumption for short code paths using RAPL", 2012, on the update interval.
+const UPDATE: u64 = 976_000;
+const UPDATE_JITTER: u64 = 20_000;
+
+/// A tick of `/proc/stat`, in nanoseconds.
+const STAT_TICK: u64 = 10_000_000;
+
+/// A machine in virtual time, with a daemon on it that runs calls.
+#[derive(Debug)]
+pub struct Simulation {
+    now: u64,
+    /// When the registers are updated next, and the frequencies chosen anew.
+    update: u64,
+    /// Time asleep, by which `CLOCK_BOOTTIME` is ahead.
+    slept: Duration,
+    /// Until when the registers have what was used.
+    flushed: u64,
+    /// Active time of each package until then, and what was too little for a register's nanojoule.
+    active: Vec<u64>,
+    carries: Vec<f64>,
+    random: Random,
+    board: SharedBoard,
+    hardware: Hardware,
+    books: Books,
+    schedule: Schedule,
+    slots: Slots,
+    host: Host,
+    presence: Presence,
+    runtime: RuntimeLoad,
+    pmu: bool,
+    tick: u64,
+    host_clock: HostClock,
+}
+
+impl Simulation {
+    /// A machine that has just been switched on.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let Settings { seed, mut machine, functions, host, runtime, pmu, tick, workers, host_clock, faults } = settings;
+        machine.packages = machine.packages.clamp(1, PACKAGES_MAX);
+        let mut random = Random::new(seed);
+        let board = SharedBoard::new(Board::new(&machine, faults, random.fork()));
+        let cpus = machine.cpus();
+        let mut threads: Vec<Thread> =
+            (0..workers.max(1)).map(|worker| Thread::worker(RUNTIME, runtime.task, worker % cpus)).collect();
+        let idle_workers = (0..threads.len()).rev().collect();
+        threads.push(Thread::background(RUNTIME, runtime.task, 0, &mut random));
+        threads.extend((0..cpus).map(|cpu| Thread::background(HOST, host.task, cpu, &mut random)));
+        let presence = Presence {
+            activation: machine.activation_watts,
+            idle: JoulesByDomain { package: machine.idle_watts, dram: machine.dram_idle_watts },
+        };
+        let mut simulation = Self {
+            now: 0,
+            update: UPDATE,
+            slept: Duration::ZERO,
+            flushed: 0,
+            active: vec![0; machine.packages],
+            carries: vec![0.0; machine.packages * 2],
+            board,
+            books: Books::new(machine.packages),
+            schedule: Schedule::new(threads, cpus),
+            hardware: Hardware::new(machine),
+            slots: Slots::new(idle_workers),
+            host: Host::new(host),
+            random,
+            presence,
+            runtime,
+            pmu,
+            tick: nanoseconds(tick).max(1),
+            host_clock,
+        };
+        simulation.wake_background();
+        simulation.set_functions(&functions);
+        simulation
+    }
+
+    /// The registers, as software reads them.
+    #[must_use]
+    pub fn source(&self) -> Box<dyn Source> {
+        self.board.source()
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        self.hardware.machine()
+    }
+
+    /// Which processor belongs to which package.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        self.machine().topology()
+    }
+
+    /// From now on these functions are called and no others. Calls that are under way go on to their end.
+    pub fn set_functions(&mut self, functions: &[Function]) {
+        self.slots.retire();
+        for function in functions {
+            let party = self.books.party(function.id);
+            for _ in 0..function.concurrency {
+                self.add_slot(*function, party);
+            }
+        }
+    }
+
+    /// No further call is begun. Calls that are under way go on to their end.
+    pub fn drain(&mut self) {
+        self.set_functions(&[]);
+    }
+
+    /// How many calls are under way.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.slots.running()
+    }
+
+    /// From now on the host does this. It takes up to a tenth of a second until all of it has noticed.
+    pub fn set_host(&mut self, load: HostLoad) {
+        self.host = Host::new(load);
+        self.settle_all();
+        self.update_host();
+    }
+
+    /// From now on readings meet such faults.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.board.with(|board| board.set_faults(faults));
+    }
+
+    /// The next readings of a zone meet these faults.
+    pub fn script(&mut self, zone: &Zone, faults: impl IntoIterator<Item = Fault>) {
+        self.board.with(|board| board.script(zone, faults));
+    }
+
+    /// The machine sleeps: `CLOCK_BOOTTIME` goes on, and nothing else does.
+    pub fn suspend(&mut self, time: Duration) {
+        self.slept += time;
+    }
+
+    /// Lets time go on until `time`, posts what calls do meanwhile, and asks `on_end` what to post with their ends.
+    ///
+    /// A slice that finds no room is posted with the next of its call; a last one is counted as dropped.
+    pub fn run_until<E>(
+        &mut self,
+        time: Duration,
+        posts: &PostBox<E>,
+        on_end: &mut dyn FnMut(&EndedCall) -> E,
+    ) -> Moment {
+        let mut postman = Postman { posts, on_end };
+        let until = nanoseconds(time);
+        while self.now < until {
+            let stop = until.min(self.update);
+            self.run_events(stop, &mut postman);
+            self.now = stop;
+            self.settle_all();
+            if stop == self.update {
+                self.update_hardware();
+            }
+        }
+        self.flush();
+        self.moment()
+    }
+
+    /// What the clocks say now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let seen = |nanoseconds: u64| match self.host_clock {
+            HostClock::Exact => nanoseconds,
+            HostClock::Ticks => nanoseconds / STAT_TICK * STAT_TICK,
+        };
+        let (mut process, mut host) = (0, 0);
+        let mut packages = [Duration::ZERO; PACKAGES_MAX];
+        for (package, busy) in packages.iter_mut().enumerate().take(self.books.packages()) {
+            let (process_here, host_here) = (self.books.process(package), self.books.host(package));
+            process += process_here;
+            host += host_here;
+            *busy = Duration::from_nanos(seen(process_here + host_here));
+        }
+        let monotonic = Duration::from_nanos(self.now);
+        Moment {
+            monotonic,
+            boottime: monotonic + self.slept,
+            busy: Duration::from_nanos(process + seen(host)),
+            process: Duration::from_nanos(process),
+            packages,
+        }
+    }
+
+    /// True energies since the beginning, of all packages together.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        (0..self.books.packages()).for_each(|package| totals += self.books.totals_of(package));
+        totals
+    }
+
+    /// True energies since the beginning, on one package.
+    #[must_use]
+    pub fn totals_of(&self, package: usize) -> Totals {
+        self.books.totals_of(package)
+    }
+
+    /// What each zone has truly used since the beginning, in joules.
+    #[must_use]
+    pub fn zones(&self) -> Vec<(Zone, f64)> {
+        self.board.with(|board| {
+            let joules = |index| board.register(index).map_or(0.0, |register| register.total_nj() as f64 * 1e-9);
+            board.specs().iter().enumerate().map(|(index, spec)| (spec.zone.clone(), joules(index))).collect()
+        })
+    }
+
+    /// The time between two updates is over.
+    fn update_hardware(&mut self) {
+        self.flush();
+        self.board.with(Board::update);
+        self.update_host();
+        self.hardware.choose_frequencies();
+        self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
+    }
+
+    /// Hands the registers what was used since they were last told. All processors must have been settled.
+    fn flush(&mut self) {
+        let seconds = (self.now - self.flushed) as f64 * 1e-9;
+        self.flushed = self.now;
+        let idle =
+            JoulesByDomain { package: self.presence.idle.package * seconds, dram: self.presence.idle.dram * seconds };
+        for package in 0..self.books.packages() {
+            let active = self.hardware.active(package, self.now);
+            let activation = self.presence.activation * (active - self.active[package]) as f64 * 1e-9;
+            self.active[package] = active;
+            self.books.book_package(package, idle, activation);
+            let mut used = self.hardware.take_executed(package);
+            used += idle;
+            used.package += activation;
+            self.board.with(|board| {
+                let registers = &mut board.registers_mut()[2 * package..];
+                let carries = &mut self.carries[2 * package..];
+                for ((register, carry), joules) in registers.iter_mut().zip(carries).zip([used.package, used.dram]) {
+                    let exact = joules * 1e9 + *carry;
+                    register.add(exact as u64);
+                    *carry = exact.fract();
+                }
+            });
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Posts into a box whose ends it knows nothing of.
+struct Postman<'a, E> {
+    posts: &'a PostBox<E>,
+    on_end: &'a mut dyn FnMut(&EndedCall) -> E,
+}
+
+impl<E> Post for Postman<'_, E> {
+    fn slice(&mut self, slice: Slice) -> Result<(), Full> {
+        self.posts.post(Posting::Slice(slice))
+    }
+
+    fn end(&mut self, ended: &EndedCall, complete: bool) {
+        let end = (self.on_end)(ended);
+        if !complete {
+            self.posts.count_dropped();
+        }
+        if self.posts.post(Posting::End { call: ended.call, function: ended.function, end }).is_err() {
+            self.posts.count_dropped();
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What the simulation promises.
+
+use super::*;
+use crate::post::FunctionId;
+use crate::simulator::machine::Task;
+use crate::simulator::settings::Length;
+
+const MS: Duration = Duration::from_millis(1);
+
+type Posted = Posting<EndedCall>;
+
+/// A daemon under mixed load.
+fn busy_settings(machine: Machine) -> Settings {
+    let mut settings = Settings::new(11, machine);
+    let short = Function {
+        concurrency: 6,
+        gap: Length::around(3 * MS, 0.5),
+        call_length: Length::around(MS, 0.3),
+        ..Function::new(0, Task::new(2.0, 1.0), MS)
+    };
+    let long = Function { concurrency: 2, ..Function::new(1, Task::new(0.6, 8.0), 23 * MS) };
+    settings.functions = vec![short, long];
+    settings.host = HostLoad { wander: 0.2, burstiness: 0.5, ..HostLoad::steady(0.2) };
+    settings
+}
+
+/// Runs windows of a tenth of a second and gives everything that was posted, and the moments at their ends.
+fn run(simulation: &mut Simulation, windows: u32) -> (Vec<Posted>, Vec<Moment>) {
+    let posts = PostBox::new(1, 100_000);
+    let (mut posted, mut moments) = (Vec::new(), Vec::new());
+    let begin = simulation.moment().monotonic;
+    for window in 1..=windows {
+        moments.push(simulation.run_until(begin + 100 * MS * window, &posts, &mut |ended| *ended));
+        posts.collect(|posting| posted.push(posting));
+    }
+    assert_eq!(posts.dropped(), 0);
+    (posted, moments)
+}
+
+fn slices(posted: &[Posted]) -> impl Iterator<Item = &Slice> {
+    posted.iter().filter_map(|posting| match posting {
+        Posting::Slice(slice) => Some(slice),
+        Posting::End { .. } => None,
+    })
+}
+
+fn ends(posted: &[Posted]) -> impl Iterator<Item = &EndedCall> {
+    posted.iter().filter_map(|posting| match posting {
+        Posting::Slice(_) => None,
+        Posting::End { end, .. } => Some(end),
+    })
+}
+
+/// Mean active power of a function's ended calls while they ran.
+fn watts(posted: &[Posted], function: u32) -> f64 {
+    let of = || ends(posted).filter(|end| end.function == FunctionId(function));
+    let joules: f64 = of().map(|end| end.truth.active.sum()).sum();
+    joules / of().map(|end| end.work.cpu.as_secs_f64()).sum::<f64>()
+}
+
+#[test]
+fn the_parts_add_up_to_what_the_zones_used() {
+    for machine in [Machine::server(), Machine::server_of_two_packages(), Machine::laptop()] {
+        let mut simulation = Simulation::new(busy_settings(machine));
+        run(&mut simulation, 20);
+        let zones = simulation.zones();
+        for (package, zones) in zones.chunks(2).enumerate() {
+            let sum = simulation.totals_of(package).sum();
+            assert!((sum.package - zones[0].1).abs() < 1e-6, "{sum:?} {zones:?}");
+            assert!((sum.dram - zones[1].1).abs() < 1e-6, "{sum:?} {zones:?}");
+        }
+        let all: f64 = zones.iter().map(|(_, joules)| joules).sum();
+        assert!((simulation.totals().sum().sum() - all).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn drained_calls_make_up_their_functions() {
+    let mut simulation = Simulation::new(busy_settings(Machine::server()));
+    let (mut posted, _) = run(&mut simulation, 10);
+    assert!(simulation.running() > 0);
+    simulation.drain();
+    posted.extend(run(&mut simulation, 3).0);
+    assert_eq!(simulation.running(), 0);
+    let totals = simulation.totals();
+    for (&function, spent) in &totals.functions {
+        let of = || ends(&posted).filter(|end| end.function == function);
+        let package: f64 = of().map(|end| end.truth.active.package).sum();
+        assert!((package - spent.energy.package).abs() < 1e-9, "{package} {spent:?}");
+        assert_eq!(of().map(|end| end.work.cpu).sum::<Duration>(), spent.cpu);
+        let slices = slices(&posted).filter(|slice| slice.function == function);
+        assert_eq!(slices.map(|slice| slice.work.cpu).sum::<Duration>(), spent.cpu);
+    }
+    assert!(run(&mut simulation, 2).0.is_empty());
+}
+
+#[test]
+fn shares_of_what_is_drawn_anyway_never_exceed_it() {
+    let mut simulation = Simulation::new(busy_settings(Machine::server_of_two_packages()));
+    let (posted, _) = run(&mut simulation, 20);
+    let totals = simulation.totals();
+    let activation: f64 = ends(&posted).map(|end| end.truth.activation).sum();
+    let base: f64 = ends(&posted).map(|end| end.truth.base.sum()).sum();
+    assert!(activation > 0.1 * totals.activation && activation < totals.activation, "{activation} {totals:?}");
+    assert!(base > 0.1 * totals.idle.sum() && base < totals.idle.sum(), "{base} {totals:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_machine_and_another_seed_another() {
+    let live = |seed, window: u32| {
+        let mut simulation = Simulation::new(Settings { seed, ..busy_settings(Machine::server()) });
+        let (posted, moments) = run(&mut simulation, window);
+        (slices(&posted).copied().collect::<Vec<_>>(), moments, simulation.totals())
+    };
+    assert_eq!(live(11, 5), live(11, 5));
+    assert_ne!(live(11, 5), live(12, 5));
+}
+
+#[test]
+fn registers_show_the_truth_of_their_last_update() {
+    let mut simulation = Simulation::new(busy_settings(Machine::server()));
+    let mut source = simulation.source();
+    let posts = PostBox::new(1, 100_000);
+    let (mut readings, mut first) = (Vec::new(), None);
+    for window in 1..=30_u32 {
+        let moment = simulation.run_until(77 * MS * window, &posts, &mut |_| ());
+        posts.collect(drop);
+        source.read(&moment, &mut readings);
+        let shown: Vec<u128> = readings.iter().map(|reading| u128::from(reading.as_ref().unwrap().0)).collect();
+        simulation.board.with(|board| {
+            for (index, (spec, &shown)) in board.specs().iter().zip(&shown).enumerate() {
+                let register = board.register(index).unwrap();
+                let modulus = u128::from(spec.range.unwrap().0) + 1;
+                assert!(register.position() % modulus <= shown + 1 + register.position() / modulus * 62);
+                let late = (register.total_nj() - register.total_shown_nj()) as f64 * 1e-9;
+                assert!((0.0..1e-3 * 150.0).contains(&late), "{late} J are not shown yet");
+            }
+        });
+        let positions: Vec<u128> =
+            simulation.board.with(|board| (0..2).map(|index| board.register(index).unwrap().position()).collect());
+        let first = first.get_or_insert_with(|| positions.clone());
+        assert!(positions.iter().zip(first).all(|(position, first)| position >= first));
+    }
+}
+
+#[test]
+fn the_process_clock_has_calls_runtime_and_slices_in_flight() {
+    let mut simulation = Simulation::new(busy_settings(Machine::server()));
+    let (mut posted, mut in_flight) = (Duration::ZERO, 0);
+    for _ in 0..20 {
+        let (new, moments) = run(&mut simulation, 1);
+        posted += slices(&new).map(|slice| slice.work.cpu).sum::<Duration>();
+        let totals = simulation.totals();
+        assert_eq!(moments[0].process, totals.functions_cpu() + totals.runtime.cpu);
+        assert_eq!(moments[0].busy, moments[0].process + totals.host.cpu);
+        assert_eq!(moments[0].packages[0], moments[0].busy);
+        assert!(totals.functions_cpu() >= posted);
+        in_flight += u32::from(totals.functions_cpu() > posted);
+    }
+    assert!(in_flight > 15);
+}
+
+#[test]
+fn the_host_uses_what_it_was_asked_to() {
+    for utilisation in [0.02, 0.3, 0.7, 0.95] {
+        let mut settings = Settings::new(5, Machine::server());
+        settings.host = HostLoad::steady(utilisation);
+        let mut simulation = Simulation::new(settings);
+        let (_, moments) = run(&mut simulation, 60);
+        let seen = (moments[59].busy - moments[9].busy).as_secs_f64() / 5.0 / 16.0;
+        assert!((seen / utilisation - 1.0).abs() < 0.1, "{seen} instead of {utilisation}");
+    }
+}
+
+#[test]
+fn ticks_hide_what_is_less_than_ten_milliseconds() {
+    let mut settings = busy_settings(Machine::server());
+    settings.host_clock = HostClock::Ticks;
+    let mut simulation = Simulation::new(settings);
+    let (_, moments) = run(&mut simulation, 3);
+    let host = moments[2].busy - moments[2].process;
+    assert_eq!(host.as_nanos() % 10_000_000, 0);
+    let truth = simulation.totals().host.cpu;
+    assert!(host <= truth && truth - host < 10 * MS);
+}
+
+#[test]
+fn slices_last_a_tick_at_most_and_calls_move_between_processors() {
+    let mut settings = Settings::new(2, Machine::server());
+    settings.functions = vec![Function { concurrency: 64, ..Function::new(0, Task::new(1.0, 1.0), 40 * MS) }];
+    settings.host = HostLoad::steady(0.1);
+    let (posted, _) = run(&mut Simulation::new(settings), 10);
+    assert!(slices(&posted).all(|slice| slice.work.cpu <= 5 * MS && slice.cpu < 16));
+    let moved = ends(&posted).filter(|end| {
+        let cpus = slices(&posted).filter(|slice| slice.call == end.call).map(|slice| slice.cpu);
+        cpus.collect::<std::collections::BTreeSet<_>>().len() > 1
+    });
+    assert!(moved.count() > 50);
+    // 64 calls share 16 processors: each takes four times as long as alone, and a little for the others.
+    let took = ends(&posted).map(|end| (end.ended - end.started).as_secs_f64() / end.work.cpu.as_secs_f64());
+    let took: Vec<f64> = took.collect();
+    let mean = took.iter().sum::<f64>() / took.len() as f64;
+    assert!((3.5..6.0).contains(&mean), "{mean}");
+}
+
+#[test]
+fn calls_much_shorter_than_an_update_run_back_to_back() {
+    let mut settings = Settings::new(2, Machine::server());
+    settings.functions = vec![Function::new(0, Task::new(1.0, 1.0), Duration::from_micros(10))];
+    settings.runtime.steady = 0.0;
+    let (posted, _) = run(&mut Simulation::new(settings), 1);
+    // 15 µs of the daemon and 10 µs of the call, over and over.
+    assert_eq!(ends(&posted).count(), 4000);
+    assert!(slices(&posted).all(|slice| slice.work.cpu == Duration::from_micros(10)));
+}
+
+#[test]
+fn twice_the_work_costs_twice_the_power_and_the_counters_tell() {
+    let mut settings = Settings::new(4, Machine::server());
+    let light = Task::new(0.5, 0.2);
+    // Cycles cost both the same; found by solving for instructions and misses.
+    let heavy = Task::new(2.15, 0.75);
+    settings.functions = vec![
+        Function { concurrency: 4, ..Function::new(0, light, 2 * MS) },
+        Function { concurrency: 4, ..Function::new(1, heavy, 2 * MS) },
+    ];
+    let (posted, _) = run(&mut Simulation::new(settings), 20);
+    let ratio = watts(&posted, 1) / watts(&posted, 0);
+    assert!((1.9..2.1).contains(&ratio), "{ratio}");
+    let instructions = |function| {
+        let of = ends(&posted).filter(|end| end.function == FunctionId(function));
+        of.map(|end| end.work.events.unwrap().instructions).sum::<u64>() as f64
+    };
+    assert!((3.8..4.8).contains(&(instructions(1) / instructions(0))));
+}
+
+#[test]
+fn without_a_pmu_the_same_calls_have_no_events() {
+    let mut settings = busy_settings(Machine::server());
+    settings.pmu = false;
+    let (posted, _) = run(&mut Simulation::new(settings), 2);
+    assert!(slices(&posted).all(|slice| slice.work.events.is_none()) && slices(&posted).count() > 10);
+}
+
+#[test]
+fn crowded_cores_are_slower_and_cheaper_than_lone_ones() {
+    let alone_and_crowded = [1, 16].map(|concurrency| {
+        let mut settings = Settings::new(4, Machine::server());
+        settings.functions = vec![Function { concurrency, ..Function::new(0, Task::new(1.5, 0.5), 2 * MS) }];
+        let (posted, _) = run(&mut Simulation::new(settings), 10);
+        let seconds: f64 = ends(&posted).map(|end| end.work.cpu.as_secs_f64()).sum();
+        let events = ends(&posted).filter_map(|end| end.work.events);
+        let (cycles, instructions) =
+            events.fold((0, 0), |sum, events| (sum.0 + events.cycles, sum.1 + events.instructions));
+        (cycles as f64 / seconds / 1e9, instructions as f64 / cycles as f64, watts(&posted, 0))
+    });
+    let [(turbo, ipc_alone, watts_alone), (all_cores, ipc_crowded, watts_crowded)] = alone_and_crowded;
+    assert!((turbo - 3.5).abs() < 0.05 && (all_cores - 2.9).abs() < 0.05, "{turbo} {all_cores}");
+    assert!((ipc_alone - 1.5).abs() < 0.03 && (ipc_crowded - 1.5 * 0.62).abs() < 0.05, "{ipc_alone} {ipc_crowded}");
+    assert!(watts_crowded < 0.6 * watts_alone, "{watts_crowded} {watts_alone}");
+}
+
+#[test]
+fn activation_lasts_as_long_as_any_processor_is_busy() {
+    let mut settings = Settings::new(4, Machine::server());
+    settings.runtime.steady = 0.0;
+    settings.runtime.per_call = Duration::ZERO;
+    let gap = Length::fixed(30 * MS);
+    settings.functions = vec![Function { gap, ..Function::new(0, Task::new(1.0, 1.0), 10 * MS) }];
+    let mut simulation = Simulation::new(settings);
+    run(&mut simulation, 20);
+    let totals = simulation.totals();
+    let seconds = totals.functions_cpu().as_secs_f64();
+    assert!((0.4..0.6).contains(&seconds));
+    assert!((totals.activation - 8.0 * seconds).abs() < 1e-9, "{totals:?}");
+}
+
+#[test]
+fn an_idle_machine_draws_what_it_draws_idle() {
+    let mut settings = Settings::new(4, Machine::server());
+    settings.runtime.steady = 0.0;
+    let mut simulation = Simulation::new(settings);
+    let (_, moments) = run(&mut simulation, 10);
+    assert_eq!(moments[9].busy, Duration::ZERO);
+    assert!((simulation.zones()[0].1 - 12.0).abs() < 1e-6);
+    assert!((simulation.zones()[1].1 - 2.5).abs() < 1e-6);
+}
+
+#[test]
+fn work_that_finds_no_room_goes_with_the_next_slice() {
+    let mut settings = Settings::new(4, Machine::server());
+    settings.functions = vec![Function::new(0, Task::new(1.0, 1.0), 33 * MS)];
+    (settings.runtime.per_call, settings.runtime.steady) = (Duration::ZERO, 0.0);
+    let mut simulation = Simulation::new(settings);
+    let posts = PostBox::new(1, 1);
+    let mut posted = Vec::new();
+    for window in 1..4 {
+        simulation.run_until(10 * MS * window, &posts, &mut |ended| *ended);
+        posts.collect(|posting| posted.push(posting));
+    }
+    let cpu: Vec<Duration> = slices(&posted).map(|slice| slice.work.cpu).collect();
+    assert_eq!(cpu, [5 * MS, 10 * MS, 10 * MS]);
+}
+
+#[test]
+fn sleep_shows_on_one_clock_only() {
+    let mut simulation = Simulation::new(busy_settings(Machine::server()));
+    run(&mut simulation, 1);
+    simulation.suspend(Duration::from_secs(60));
+    let (_, moments) = run(&mut simulation, 1);
+    assert_eq!(moments[0].boottime, moments[0].monotonic + Duration::from_secs(60));
+}

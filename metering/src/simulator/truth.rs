@@ -1,0 +1,123 @@
+//! What really happened: the energy of every call, and of everybody together.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use crate::post::{CallId, FunctionId};
+use crate::work::Work;
+
+/// Energy of a package and of its memory, in joules.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct JoulesByDomain {
+    /// Of packages.
+    pub package: f64,
+    /// Of memory.
+    pub dram: f64,
+}
+
+impl JoulesByDomain {
+    /// Both together.
+    #[must_use]
+    pub fn sum(self) -> f64 {
+        self.package + self.dram
+    }
+}
+
+impl AddAssign for JoulesByDomain {
+    fn add_assign(&mut self, other: Self) {
+        self.package += other.package;
+        self.dram += other.dram;
+    }
+}
+
+/// The true energy of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Truth {
+    /// What its own execution added: its cycles, instructions and misses, at the frequency and voltage at which they ran.
+    pub active: JoulesByDomain,
+    /// Its share of the activation energy, in joules: at every instant in equal parts among the busy processors of
+    /// the package. Not in `active`.
+    pub activation: f64,
+    /// Its share of the idle energy, handed out in the same way. Not in `active`.
+    pub base: JoulesByDomain,
+}
+
+/// A call that has ended, with what nobody but the simulation knows of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EndedCall {
+    /// The call.
+    pub call: CallId,
+    /// The function it called.
+    pub function: FunctionId,
+    /// When its first slice began, on the virtual monotonic clock.
+    pub started: Duration,
+    /// When its last slice ended.
+    pub ended: Duration,
+    /// The sum of its slices.
+    pub work: Work,
+    /// What it cost.
+    pub truth: Truth,
+}
+
+/// What one party has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Energy.
+    pub energy: JoulesByDomain,
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.energy += other.energy;
+    }
+}
+
+/// True energies since the beginning. All parts together are what the zones used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Of each function's calls: their active energy.
+    pub functions: BTreeMap<FunctionId, Spent>,
+    /// Of the daemon without its calls.
+    pub runtime: Spent,
+    /// Of everything else that ran.
+    pub host: Spent,
+    /// What packages drew because some processor was busy, in joules.
+    pub activation: f64,
+    /// What everything drew all the time.
+    pub idle: JoulesByDomain,
+}
+
+impl Totals {
+    /// All parts together: the energy of the zones.
+    #[must_use]
+    pub fn sum(&self) -> JoulesByDomain {
+        let mut sum = JoulesByDomain { package: self.activation, dram: 0.0 };
+        sum += self.idle;
+        sum += self.runtime.energy;
+        sum += self.host.energy;
+        self.functions.values().for_each(|spent| sum += spent.energy);
+        sum
+    }
+
+    /// CPU time of all calls.
+    #[must_use]
+    pub fn functions_cpu(&self) -> Duration {
+        self.functions.values().map(|spent| spent.cpu).sum()
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        for (function, spent) in other.functions {
+            *self.functions.entry(function).or_default() += spent;
+        }
+        self.runtime += other.runtime;
+        self.host += other.host;
+        self.activation += other.activation;
+        self.idle += other.idle;
+    }
+}
