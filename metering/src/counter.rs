@@ -231,7 +231,7 @@ fn slept(from: &Moment, to: &Moment) -> bool {
 /// power of two before. Both are recognised by the range they give; anything else is scaled by 2^32/(2^32−1).
 ///
 /// Source: Linux `drivers/powercap/intel_rapl_common.c`, `rapl_unit_xlate` and `rapl_check_unit_core`.
-fn modulus_nj(range: Microjoules) -> u128 {
+pub(crate) fn modulus_nj(range: Microjoules) -> u128 {
     const RAW_MAX: u128 = (1 << 32) - 1;
     let range = u128::from(range.0);
     let unit_nj = (range * 1000 + RAW_MAX / 2) / RAW_MAX;

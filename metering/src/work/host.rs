@@ -13,6 +13,8 @@
 //! Source: `proc_stat(5)`; `show_stat` in Linux `fs/proc/stat.c`; `account_guest_time` in `kernel/sched/cputime.c`.
 
 mod busy;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 use std::fs::File;
 use std::io;

@@ -49,7 +49,7 @@ impl CounterFile {
 }
 
 /// Parses what `energy_uj` holds.
-fn parse_microjoules(text: &[u8]) -> Option<Microjoules> {
+pub(super) fn parse_microjoules(text: &[u8]) -> Option<Microjoules> {
     let text = str::from_utf8(text).ok().filter(|text| text.len() < TEXT_BYTES)?;
     parse_number(text).map(Microjoules)
 }

@@ -28,6 +28,8 @@ mod attribute;
 mod counter_file;
 mod discover;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limits;
 mod mirror;
 mod survey;
