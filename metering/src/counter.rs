@@ -210,7 +210,7 @@ impl Counter {
 
     fn most_between(&self, from: &Moment, to: &Moment) -> Microjoules {
         let time = to.monotonic.saturating_sub(from.monotonic) + UPDATE_SLACK;
-        self.spec.watts_max.during(time) + self.spec.quantum
+        Microjoules(self.spec.watts_max.during(time).0.saturating_add(self.spec.quantum.0))
     }
 
     fn may_have_wrapped_unseen(&self, from: &Moment, to: &Moment) -> bool {

@@ -20,6 +20,8 @@ pub enum Domain {
     Dram,
     /// The platform; contains the packages.
     Psys,
+    /// The whole machine, as seen by the only sensor that it has. Where a source has several, none of them is this.
+    Platform,
     /// A domain that the kernel names and this crate does not know. Shown, never added.
     Other(Box<str>),
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Domain {
             Self::Uncore => "uncore",
             Self::Dram => "dram",
             Self::Psys => "psys",
+            Self::Platform => "platform",
             Self::Other(name) => name,
         })
     }
@@ -59,7 +62,7 @@ impl Zone {
     /// machine's. Only additive zones have accounts.
     #[must_use]
     pub fn is_additive(&self) -> bool {
-        matches!(self.domain, Domain::Package | Domain::Dram)
+        matches!(self.domain, Domain::Package | Domain::Dram | Domain::Platform)
     }
 }
 

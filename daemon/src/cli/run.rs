@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::work::Work;
-use nebula_metering::work::host::HostClock;
 use nebula_metering::{CallId, FunctionId, Microjoules};
 use tracing::level_filters::LevelFilter;
 
@@ -76,8 +75,9 @@ fn measured(
 ) -> Result<(Completion, String), Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
     let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, workers: 1 };
-    let meter = Arc::new(EnergyMeter::new(opened, settings));
-    let sampler = Sampler::start(meter.clone(), HostClock::open(&config.procfs_root)?, |_| {})?;
+    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (completion, work) = call(&meter);
     // The last window closes with the sampler; all slices have been posted before.
     drop(sampler);

@@ -42,7 +42,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let (metering, sampler) = match config.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics)?;
-            let clock = HostClock::open(&config.procfs_root)?;
+            let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+            tracing::info!("CPU time of the machine: {}", clock.describe());
             let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), recent.clone())?;
             (Metering::On(meter), Some(sampler))
         }
@@ -115,11 +116,9 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
         calls: config.meter.calls,
         workers: config.workers,
     };
-    let meter = Arc::new(EnergyMeter::new(opened, settings));
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     tracing::info!(reason, "energy source: {}", meter.describe_source());
-    if let Some(why) = meter.no_events() {
-        tracing::info!("calls are measured by CPU time alone: {why}");
-    }
+    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), reason))?;
     Ok(meter)
 }

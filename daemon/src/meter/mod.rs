@@ -4,13 +4,16 @@ mod metering;
 mod sampler;
 mod sources;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use nebula_metering::work::Work;
+use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
+use nebula_metering::work::topology::Topology;
 use nebula_metering::{
     Bracket, Calibration, CallId, Estimate, FunctionId, GapReason, Meter, NoEstimate, PostBox, Posting, Settled, Tally,
     ZoneReport,
@@ -82,12 +85,24 @@ pub struct Snapshot {
     pub postings_dropped: u64,
 }
 
+/// The clock of the machine that is shown below the two roots.
+pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenError> {
+    HostClock::open(procfs_root, sysfs_root, topology(sysfs_root))
+}
+
+fn topology(sysfs_root: &Path) -> Topology {
+    // Where the machine does not tell its topology there is nothing to tell packages apart by.
+    let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
+    Topology::read(sysfs_root).unwrap_or_else(|_| Topology::one_package(cpus()))
+}
+
 impl EnergyMeter {
-    /// A meter that reads `source`. Nothing is read before a [`Sampler`] is started.
+    /// A meter that reads `source`, and the work counters that the machine shows below `sysfs_root`. Nothing is read
+    /// before a [`Sampler`] is started.
     #[must_use]
-    pub fn new(source: OpenedSource, settings: Settings) -> Self {
-        let (reader, no_events) = WorkReader::probe();
-        let meter = Meter::new(source.source, source.topology, settings.calls);
+    pub fn new(source: OpenedSource, sysfs_root: &Path, settings: Settings) -> Self {
+        let (reader, no_events) = WorkReader::probe(sysfs_root);
+        let meter = Meter::new(source.source, topology(sysfs_root), settings.calls);
         Self {
             reader,
             posts: Arc::new(PostBox::new(settings.workers, settings.postings)),
@@ -99,6 +114,12 @@ impl EnergyMeter {
             settings,
             no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
         }
+    }
+
+    /// What the work of calls is measured with: a line for people.
+    #[must_use]
+    pub fn describe_work(&self) -> String {
+        self.reader.describe()
     }
 
     /// Measures the slices of `call`.

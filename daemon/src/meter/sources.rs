@@ -5,7 +5,6 @@ use std::path::Path;
 use nebula_metering::source::model::{self, Model};
 use nebula_metering::source::powercap::{self, Powercap};
 use nebula_metering::source::{Source, SourceKind};
-use nebula_metering::work::topology::Topology;
 use thiserror::Error;
 
 /// What was asked for.
@@ -21,8 +20,6 @@ pub enum Choice {
 pub struct OpenedSource {
     /// The source.
     pub source: Box<dyn Source>,
-    /// The processors that share the energy.
-    pub topology: Topology,
     /// Why this one.
     pub reason: String,
 }
@@ -46,9 +43,8 @@ pub enum SourceError {
 /// # Errors
 /// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
-    let topology = Topology::one_package(std::thread::available_parallelism().map_or(1, usize::from));
-    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, topology: topology.clone(), reason };
-    let model = || Model::open(procfs_root).map(Box::new).map_err(SourceError::Model);
+    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, reason };
+    let model = || Model::open(procfs_root, sysfs_root).map(Box::new).map_err(SourceError::Model);
     match choice {
         Choice::Only(
             kind @ (SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy | SourceKind::Simulated),

@@ -5,14 +5,18 @@
 //! targets run under `cargo test`, on the seeds that are kept there and on bytes at random.
 
 mod counter;
+mod hwmon;
 mod meter;
+mod perf;
 mod readings;
 
 pub use crate::source::model::fuzz::parsers as model;
 pub use crate::source::powercap::fuzz::parsers as powercap;
 pub use crate::work::host::fuzz::parsers as work;
 pub use counter::counter;
+pub use hwmon::hwmon;
 pub use meter::meter;
+pub use perf::perf;
 
 #[cfg(test)]
 mod tests {
@@ -23,10 +27,12 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 5] = [
+    const TARGETS: [(&str, Target); 7] = [
         ("counter", super::counter),
+        ("hwmon", super::hwmon),
         ("meter", super::meter),
         ("model", super::model),
+        ("perf", super::perf),
         ("powercap", super::powercap),
         ("work", super::work),
     ];

@@ -1,7 +1,14 @@
 //! Where energy readings come from. A source reads; it neither attributes nor remembers what it has read.
 
+pub mod attribute;
+mod counter_file;
+pub mod cpu_list;
+pub mod hwmon;
 pub mod model;
+pub mod perf;
 pub mod powercap;
+#[cfg(feature = "rapl-energy")]
+pub mod rapl_energy;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,20 +1,13 @@
 //! What time it is, and how much the machine and this process have worked until now.
 //!
-//! `/proc/stat` begins with a line of ticks, summed over all processors:
-//!
-//! ```text
-//! cpu  user nice system idle iowait irq softirq steal guest guest_nice
-//! ```
-//!
-//! Work is `user + nice + system + irq + softirq`. Not in it: `idle` and `iowait`, which are two names for doing
-//! nothing and may run backwards; `steal`, while the hypervisor ran someone else and this machine stood still;
-//! `guest` and `guest_nice`, which the kernel has already counted in `user` and `nice`.
-//!
-//! Source: `proc_stat(5)`; `show_stat` in Linux `fs/proc/stat.c`; `account_guest_time` in `kernel/sched/cputime.c`.
+//! The machine's CPU time is taken from the root cgroup where it tells more than `/proc/stat` ([`usage`]), and from
+//! `/proc/stat` otherwise ([`stat`]). Either is put together with the process's own clock ([`busy`]).
 
 mod busy;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod stat;
+mod usage;
 
 use std::fs::File;
 use std::io;
@@ -26,16 +19,16 @@ use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
 use self::busy::Busy;
-use crate::source::Moment;
+use self::stat::LINE_LENGTH_MAX;
+use self::usage::{Usage, Watch};
+use super::topology::Topology;
+use crate::source::{Moment, PACKAGES_MAX};
 
-/// Length of a tick in `/proc/stat`: one hundredth of a second, whatever the kernel's own `HZ` is.
-///
-/// `USER_HZ` is part of the ABI: 100 in Linux `include/asm-generic/param.h`, and otherwise only on alpha (1024) and on
-/// ia64 until its removal, for neither of which Rust has a Linux target.
-const TICK_MS: u64 = 10;
+pub use self::stat::{parse_cpu_count, parse_machine, parse_packages};
+pub use self::usage::{parse_usage_ns, parse_usage_usec};
 
-/// Longest first line: `cpu`, ten numbers of at most 20 digits with a blank each, and a second blank.
-const LINE_LENGTH_MAX: usize = 256;
+/// How often the root cgroup's usage is compared with the ticks. Reading them costs more than reading it.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there is no clock.
 #[derive(Debug, Error)]
@@ -74,24 +67,49 @@ pub enum ReadHostError {
     },
 }
 
-/// Tells [`Moment`]s. One reading costs 3 to 4 µs, most of it the kernel's for writing out `/proc/stat`.
+/// Tells [`Moment`]s.
 #[derive(Debug)]
 pub struct HostClock {
-    stat: File,
-    path: PathBuf,
+    stat: Stat,
+    usage: Result<Compared, String>,
     busy: Busy,
+    topology: Topology,
+    packages: [Duration; PACKAGES_MAX],
+}
+
+/// The root cgroup's usage, and whether it is what it seems.
+#[derive(Debug)]
+struct Compared {
+    usage: Usage,
+    watch: Watch,
+    compare_at: Duration,
 }
 
 impl HostClock {
-    /// Opens `stat` below `procfs_root` and takes the first reading, from which the work of others is counted.
+    /// Opens `stat` below `procfs_root`, and the root cgroup below `sysfs_root` if it is to be had, and takes the first
+    /// reading, from which the work of others is counted.
     ///
     /// # Errors
-    /// When the file cannot be opened or read, or is not what Linux writes.
-    pub fn open(procfs_root: &Path) -> Result<Self, OpenError> {
-        let path = procfs_root.join("stat");
-        let stat = File::open(&path).map_err(|source| OpenError::OpenStat { path: path.clone(), source })?;
-        let busy = Busy::new(read_machine(&stat, &path)?, clock(ClockId::ProcessCPUTime));
-        Ok(Self { stat, path, busy })
+    /// When `stat` cannot be opened or read, or is not what Linux writes.
+    pub fn open(procfs_root: &Path, sysfs_root: &Path, topology: Topology) -> Result<Self, OpenError> {
+        let mut stat = Stat::open(procfs_root.join("stat"), &topology)?;
+        let ticks = stat.machine()?;
+        let watch = Watch::new(topology.cpus());
+        let usage = Usage::open(sysfs_root, ticks);
+        let usage = usage.map(|usage| Compared { usage, watch, compare_at: Duration::ZERO });
+        let machine = usage.as_ref().ok().and_then(|compared| compared.usage.read()).unwrap_or(ticks);
+        let busy = Busy::new(machine, clock(ClockId::ProcessCPUTime));
+        Ok(Self { stat, usage, busy, topology, packages: Default::default() })
+    }
+
+    /// Where the machine's CPU time comes from, and if it is the coarse one, why: a line for people. It may change when
+    /// the finer one turns out to be of something else.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.usage {
+            Ok(Compared { usage, .. }) => format!("root cgroup, `{}` in {}", usage.path.display(), usage.unit),
+            Err(why) => format!("`{}` in hundredths of a second ({why})", self.stat.path.display()),
+        }
     }
 
     /// The time, and the work done until now. The process is always this one, whatever `procfs_root` was.
@@ -99,55 +117,94 @@ impl HostClock {
     /// # Errors
     /// When `stat` can no longer be read. A later call may succeed, and then accounts for the time between.
     pub fn now(&mut self) -> Result<Moment, ReadHostError> {
-        let machine = read_machine(&self.stat, &self.path)?;
+        let monotonic = clock(ClockId::Monotonic);
         // The process's clock is read last and the machine's first, so that what happens in between looks like this
         // process's work, which it is, and never like that of others.
+        let machine = self.machine(monotonic)?;
         let process = clock(ClockId::ProcessCPUTime);
+        let busy = self.busy.advance(machine, process);
         Ok(Moment {
             monotonic: clock(ClockId::Monotonic),
             boottime: clock(ClockId::Boottime),
-            busy: self.busy.advance(machine, process),
+            busy,
             process,
-            packages: Default::default(),
+            packages: self.packages(busy)?,
         })
+    }
+
+    fn machine(&mut self, monotonic: Duration) -> Result<Duration, ReadHostError> {
+        let Ok(compared) = &mut self.usage else { return self.stat.machine() };
+        let Some(used) = compared.usage.read() else {
+            return self.give_up("cannot be read any more");
+        };
+        if monotonic < compared.compare_at {
+            return Ok(used);
+        }
+        compared.compare_at = monotonic + COMPARE_EVERY;
+        let ticks = self.stat.machine()?;
+        if compared.watch.agree(monotonic, used, ticks) {
+            return Ok(used);
+        }
+        self.give_up("disagrees with it")
+    }
+
+    /// Goes on with the ticks, from where the usage has come to.
+    fn give_up(&mut self, why: &str) -> Result<Duration, ReadHostError> {
+        let ticks = self.stat.machine()?;
+        self.busy.rebase(ticks, clock(ClockId::ProcessCPUTime));
+        if let Ok(Compared { usage, .. }) = &self.usage {
+            self.usage = Err(format!("`{}` {why}", usage.path.display()));
+        }
+        Ok(ticks)
+    }
+
+    fn packages(&mut self, busy: Duration) -> Result<[Duration; PACKAGES_MAX], ReadHostError> {
+        if self.topology.packages().len() <= 1 {
+            self.packages[0] = busy;
+        } else {
+            let now = parse_packages(&self.stat.read()?, &self.topology);
+            // A processor that is switched off takes its line with it.
+            self.packages.iter_mut().zip(now).for_each(|(package, now)| *package = now.max(*package));
+        }
+        Ok(self.packages)
     }
 }
 
-/// How many processors are online, by the `cpuN` lines of a `stat` file; zero when it has none.
-#[must_use]
-pub fn parse_cpu_count(stat: &str) -> usize {
-    let is_cpu = |line: &&str| {
-        line.split_ascii_whitespace()
-            .next()
-            .and_then(|word| word.strip_prefix("cpu"))
-            .is_some_and(|number| number.parse::<u32>().is_ok())
-    };
-    stat.lines().filter(is_cpu).count()
+/// The file `stat`, kept open.
+#[derive(Debug)]
+struct Stat {
+    file: File,
+    path: PathBuf,
+    /// Takes the lines of all processors, where their packages are asked for.
+    buffer: Vec<u8>,
+}
+
+impl Stat {
+    fn open(path: PathBuf, topology: &Topology) -> Result<Self, OpenError> {
+        let file = File::open(&path).map_err(|source| OpenError::OpenStat { path: path.clone(), source })?;
+        let lines = if topology.packages().len() <= 1 { 1 } else { topology.processors() + 1 };
+        Ok(Self { file, path, buffer: vec![0; lines * LINE_LENGTH_MAX] })
+    }
+
+    fn read(&mut self) -> Result<std::borrow::Cow<'_, str>, ReadHostError> {
+        let read = self.file.read_at(&mut self.buffer, 0);
+        let length = read.map_err(|source| ReadHostError::ReadStat { path: self.path.clone(), source })?;
+        Ok(String::from_utf8_lossy(&self.buffer[..length]))
+    }
+
+    fn machine(&mut self) -> Result<Duration, ReadHostError> {
+        let text = self.read()?;
+        if let Some(machine) = parse_machine(&text) {
+            return Ok(machine);
+        }
+        let line = text.lines().next().unwrap_or_default().chars().take(40).collect();
+        Err(ReadHostError::ParseStat { path: self.path.clone(), line })
+    }
 }
 
 fn clock(id: ClockId) -> Duration {
     // The kernel never gives a negative time or a nanosecond field out of range, which is all that can fail here.
     Duration::try_from(clock_gettime(id)).unwrap_or_default()
-}
-
-fn read_machine(stat: &File, path: &Path) -> Result<Duration, ReadHostError> {
-    let mut buffer = [0; LINE_LENGTH_MAX];
-    let length =
-        stat.read_at(&mut buffer, 0).map_err(|source| ReadHostError::ReadStat { path: path.to_path_buf(), source })?;
-    let text = String::from_utf8_lossy(&buffer[..length]);
-    let line = text.lines().next().unwrap_or_default();
-    parse_machine(line)
-        .ok_or_else(|| ReadHostError::ParseStat { path: path.to_path_buf(), line: line.chars().take(40).collect() })
-}
-
-/// Work in the first line of a `stat` file, or `None` if it is no such line or its sum is no possible time.
-fn parse_machine(line: &str) -> Option<Duration> {
-    let mut fields = line.strip_prefix("cpu ")?.split_ascii_whitespace().map(str::parse::<u64>);
-    let mut field = || fields.next()?.ok();
-    let [user, nice, system, _idle, _iowait, irq, softirq] =
-        [field()?, field()?, field()?, field()?, field()?, field()?, field()?];
-    let ticks = [user, nice, system, irq, softirq].into_iter().try_fold(0_u64, u64::checked_add)?;
-    Some(Duration::from_millis(ticks.checked_mul(TICK_MS)?))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! How much work was done: by a thread, by the process, by the whole machine.
 
 pub mod host;
+mod page;
 pub mod pmu;
 pub mod reader;
 mod rseq;
 mod stretch;
+mod switches;
 pub mod thread;
 pub mod topology;
 

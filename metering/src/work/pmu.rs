@@ -1,137 +1,196 @@
 //! Instructions, cycles and cache misses of one thread, where the machine counts them.
 //!
 //! The counters of a thread form one perf group, so that they cover exactly the same stretch of execution. They are
-//! opened once, left running, and subtracted: switching them on and off costs 1.9 µs, a read 0.4 to 1.4. When more
-//! groups want the processor's few registers than there are, the kernel takes turns; `time_running` below
-//! `time_enabled` shows it, and what was counted is scaled up to the whole.
+//! opened once, left running, and subtracted: switching them on and off costs 1.9 µs, a read 0.4 to 1.4. Where the
+//! kernel shows a counter's register in a page of memory (`rdpmc`), reading it is no system call at all. A counter that
+//! is not in a register at the moment (index 0) cannot be read so, and is asked for with its group.
 //!
-//! Source: `perf_event_open(2)`.
+//! The processors of a hybrid machine have two kinds of cores, each with a PMU of its own. An event belongs to one PMU
+//! and stands still while its thread is on a core of the other kind; no group may mix them. Hence a group for each.
+//!
+//! Source: `perf_event_open(2)`; `arch_perf_update_userpage` in Linux `arch/x86/events/core.c`.
+
+mod kinds;
+mod reading;
 
 use std::io;
-use std::time::Duration;
 
-use perf_event::events::{Event, Hardware};
-use perf_event::{Builder, Counter, Group};
+use perf_event::events::Hardware;
+use perf_event::{Builder, Counter, ReadFormat, Sampler};
 
+pub use self::kinds::{CoreKinds, parse_pmu_type};
+pub use self::reading::{Reading, Snapshot};
 use super::Events;
 
 /// The running counters of the thread that opened them.
 pub struct ThreadCounters {
-    group: Group,
-    instructions: Counter,
-    cycles: Counter,
-    cache_misses: Counter,
-    last: Reading,
-    counted: Events,
+    /// Those of the only kind of core, or of the performance cores.
+    performance: EventGroup,
+    efficient: Option<EventGroup>,
+    /// Whether a register has ever been read without a system call.
+    rdpmc: bool,
 }
 
-/// What the kernel shows of a group: raw counts, and for how long they were wanted and taken.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reading {
-    events: Events,
-    enabled: Duration,
-    running: Duration,
+/// One group, all of whose events are in registers at the same time: instructions, cycles, cache misses and, where the
+/// processor has them, cycles at its nominal frequency.
+struct EventGroup {
+    events: Opened,
+    last: Reading,
+}
+
+/// The events of a group; the first one leads it.
+enum Opened {
+    /// With pages that show their registers.
+    Mapped(Vec<Sampler>),
+    /// Where no pages are to be had, as when too much memory is locked already.
+    Plain(Vec<Counter>),
 }
 
 impl ThreadCounters {
-    /// Opens counters for the calling thread.
+    /// Opens counters for the calling thread, on the kinds of cores that the machine has.
     ///
     /// # Errors
     /// The kernel's: `ENOENT` where the processor or the hypervisor offers none, `EACCES` where
     /// `/proc/sys/kernel/perf_event_paranoid` forbids them.
-    pub fn open() -> io::Result<Self> {
-        Self::open_events(Hardware::INSTRUCTIONS, Hardware::CPU_CYCLES, Hardware::CACHE_MISSES)
+    pub fn open(kinds: CoreKinds) -> io::Result<Self> {
+        let (performance, efficient) = kinds.pmus();
+        Ok(Self::of(EventGroup::of_hardware(performance)?, efficient.map(EventGroup::of_hardware).transpose()?))
     }
 
-    fn open_events(instructions: impl Event, cycles: impl Event, cache_misses: impl Event) -> io::Result<Self> {
-        let mut group = Group::new()?;
-        let instructions = group.add(&Builder::new(instructions))?;
-        let cycles = group.add(&Builder::new(cycles))?;
-        let cache_misses = group.add(&Builder::new(cache_misses))?;
-        group.enable()?;
-        let counted = Events::default();
-        Ok(Self { group, instructions, cycles, cache_misses, last: Reading::default(), counted })
+    fn of(performance: EventGroup, efficient: Option<EventGroup>) -> Self {
+        Self { performance, efficient, rdpmc: false }
     }
 
-    /// All that this thread has done since its counters were opened. Never falls.
+    /// All that this thread has done since its counters were opened. Only two snapshots of one thread mean anything.
     ///
     /// # Errors
     /// The kernel's, and `InvalidData` where an event is missing from what it shows.
-    pub fn read(&mut self) -> io::Result<Events> {
-        let data = self.group.read()?;
-        let value = |counter| data.get(counter).map(|entry| entry.value()).ok_or(io::ErrorKind::InvalidData);
-        let events = Events {
-            instructions: value(&self.instructions)?,
-            cycles: value(&self.cycles)?,
-            cache_misses: value(&self.cache_misses)?,
-            ..Events::default()
+    pub fn read(&mut self) -> io::Result<Snapshot> {
+        let shown = self.performance.shown();
+        let efficient = match &mut self.efficient {
+            None => None,
+            Some(group) => {
+                let also_shown = group.shown();
+                self.rdpmc |= also_shown.is_some();
+                Some((also_shown, group.take(also_shown, shown.is_some())?))
+            }
         };
-        let enabled = data.time_enabled().unwrap_or_default();
-        let running = data.time_running().unwrap_or_default();
-        let reading = Reading { events, enabled, running };
-        self.counted = self.counted + scaled(&self.last, &reading);
-        self.last = reading;
-        Ok(self.counted)
+        self.rdpmc |= shown.is_some();
+        let other_is_shown = efficient.is_some_and(|(also_shown, _)| also_shown.is_some());
+        let performance = self.performance.take(shown, other_is_shown)?;
+        Ok(Snapshot { performance, efficient: efficient.map(|(_, reading)| reading) })
+    }
+
+    /// Whether it has been possible so far to read without a system call.
+    #[must_use]
+    pub fn is_rdpmc(&self) -> bool {
+        self.rdpmc
+    }
+
+    /// Whether cycles at the nominal frequency are counted.
+    #[must_use]
+    pub fn has_ref_cycles(&self) -> bool {
+        self.performance.has_ref_cycles()
     }
 }
 
-/// What happened between two readings, scaled up for the time in which the group was not on the processor.
-fn scaled(from: &Reading, to: &Reading) -> Events {
-    let events = to.events.since(from.events);
-    let enabled = to.enabled.saturating_sub(from.enabled);
-    let running = to.running.saturating_sub(from.running);
-    if running >= enabled || running.is_zero() {
-        return events;
+/// How many events a group must have.
+const WANTED: usize = 3;
+
+/// How many it has at most.
+const EVENTS_MAX: usize = WANTED + 1;
+
+impl EventGroup {
+    /// `pmu` is the type of one of several PMUs.
+    ///
+    /// `PERF_COUNT_HW_CACHE_MISSES` are misses of the last-level cache on Intel's cores, of the second level on AMD's Zen
+    /// and of the first on Arm's, whose cores count no further in a generic event.
+    ///
+    /// Source: `intel_perfmon_event_map` and `amd_zen1_perfmon_event_map` in Linux `arch/x86/events`;
+    /// `armv8_pmuv3_perf_map` in `drivers/perf/arm_pmuv3.c`.
+    fn of_hardware(pmu: u32) -> io::Result<Self> {
+        let event = |event: Hardware| {
+            let mut event = Builder::new(event);
+            event.attrs_mut().config |= u64::from(pmu) << kinds::PMU_TYPE_SHIFT;
+            event
+        };
+        let wanted = [Hardware::INSTRUCTIONS, Hardware::CPU_CYCLES, Hardware::CACHE_MISSES].map(event);
+        Self::open(wanted, event(Hardware::REF_CPU_CYCLES))
     }
-    let scale = |count: u64| {
-        let whole = u128::from(count) * enabled.as_nanos() / running.as_nanos();
-        u64::try_from(whole).unwrap_or(u64::MAX)
-    };
-    Events {
-        instructions: scale(events.instructions),
-        cycles: scale(events.cycles),
-        cache_misses: scale(events.cache_misses),
-        ref_cycles: scale(events.ref_cycles),
+
+    fn open<'a>(mut wanted: [Builder<'a>; WANTED], mut ref_cycles: Builder<'a>) -> io::Result<Self> {
+        wanted[0].read_format(ReadFormat::GROUP | ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING);
+        // The others are ready when the leader is switched on, and go into registers together with it.
+        wanted[1..].iter_mut().chain([&mut ref_cycles]).for_each(|event| _ = event.enabled(true));
+        let open = || -> io::Result<Vec<Counter>> {
+            let mut leader = wanted[0].build()?;
+            let cycles = wanted[1].build_with_group(&mut leader)?;
+            let cache_misses = wanted[2].build_with_group(&mut leader)?;
+            let ref_cycles = ref_cycles.build_with_group(&mut leader).ok();
+            leader.enable()?;
+            Ok([leader, cycles, cache_misses].into_iter().chain(ref_cycles).collect())
+        };
+        // A page of the counter comes with one for samples, which stays empty. An event that could not be mapped is
+        // closed.
+        let mapped: io::Result<Vec<Sampler>> = open()?.into_iter().map(|event| event.sampled(1)).collect();
+        let events = mapped.map(Opened::Mapped).or_else(|_| open().map(Opened::Plain))?;
+        Ok(Self { events, last: Reading::default() })
     }
+
+    fn has_ref_cycles(&self) -> bool {
+        EVENTS_MAX
+            == match &self.events {
+                Opened::Mapped(events) => events.len(),
+                Opened::Plain(events) => events.len(),
+            }
+    }
+
+    /// What the pages show, if all events are in registers.
+    fn shown(&self) -> Option<Reading> {
+        let Opened::Mapped(events) = &self.events else { return None };
+        let leader = events.first()?.read_user();
+        let mut counts = [leader.count()?, 0, 0, 0];
+        for (count, event) in counts.iter_mut().zip(events).skip(1) {
+            *count = event.read_user().count()?;
+        }
+        Some(Reading { events: in_order(counts), enabled: leader.time_enabled(), running: leader.time_running() })
+    }
+
+    /// The reading that was shown; otherwise the last one, if the thread is on a core of the other kind and has been
+    /// since then; otherwise what the kernel says when it is asked.
+    fn take(&mut self, shown: Option<Reading>, is_other_kind: bool) -> io::Result<Reading> {
+        self.last = match (shown, &mut self.events) {
+            (Some(shown), _) => shown,
+            (None, Opened::Mapped(events)) if is_other_kind && has_not_run_since(&self.last, events) => self.last,
+            (None, Opened::Mapped(events)) => read_group(events.len(), &mut events[0])?,
+            (None, Opened::Plain(events)) => read_group(events.len(), &mut events[0])?,
+        };
+        Ok(self.last)
+    }
+}
+
+/// The page of an event is brought up to date whenever it leaves its register.
+fn has_not_run_since(last: &Reading, events: &[Sampler]) -> bool {
+    events.first().is_some_and(|leader| leader.read_user().time_running() == last.running)
+}
+
+fn read_group(length: usize, leader: &mut Counter) -> io::Result<Reading> {
+    let data = leader.read_group()?;
+    if data.len() != length {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut counts = [0; EVENTS_MAX];
+    // The kernel lists the leader first and the others in the order in which they joined.
+    counts.iter_mut().zip(&data).for_each(|(count, entry)| *count = entry.value());
+    let enabled = data.time_enabled().unwrap_or_default();
+    let running = data.time_running().unwrap_or_default();
+    Ok(Reading { events: in_order(counts), enabled, running })
+}
+
+/// Counts in the order in which a group was opened.
+fn in_order([instructions, cycles, cache_misses, ref_cycles]: [u64; EVENTS_MAX]) -> Events {
+    Events { instructions, cycles, ref_cycles, cache_misses }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use perf_event::events::Software;
-    use std::io::Write;
-
-    #[test]
-    fn a_group_counts_what_its_thread_does() {
-        // Software events exist on every machine, and are read in the same way as those of the processor.
-        let opened =
-            ThreadCounters::open_events(Software::TASK_CLOCK, Software::CONTEXT_SWITCHES, Software::PAGE_FAULTS);
-        let mut counters = match opened {
-            Ok(counters) => counters,
-            Err(error) => {
-                // Not `println!`, which is shown for failing tests alone.
-                let _ = writeln!(io::stderr(), "SKIPPED: perf events are not allowed here: {error}");
-                return;
-            }
-        };
-        let before = counters.read().unwrap();
-        let touched: Vec<u8> = vec![1; 8 << 20];
-        std::hint::black_box(&touched);
-        let done = counters.read().unwrap().since(before);
-        assert!(done.instructions > 10_000, "8 MiB were written in {} ns", done.instructions);
-        assert!(done.cache_misses > 0, "8 MiB were written without a page fault");
-    }
-
-    #[test]
-    fn shared_registers_are_made_up_for() {
-        let reading = |count, enabled, running| Reading {
-            events: Events { instructions: count, cycles: count * 2, ..Events::default() },
-            enabled: Duration::from_millis(enabled),
-            running: Duration::from_millis(running),
-        };
-        let whole = scaled(&reading(100, 10, 10), &reading(1100, 20, 15));
-        assert_eq!(whole, Events { instructions: 2000, cycles: 4000, ..Events::default() });
-        let never_ran = scaled(&reading(100, 10, 10), &reading(100, 20, 10));
-        assert_eq!(never_ran, Events::default());
-    }
-}
+mod tests;

@@ -2,45 +2,83 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use super::pmu::ThreadCounters;
+use super::Work;
+use super::pmu::{CoreKinds, Snapshot, ThreadCounters};
+use super::switches;
 use super::thread::{ThreadMoment, how};
-use super::{Events, Work};
 
 thread_local! {
-    /// Opened at the thread's first reading, closed with the thread. `None` where opening failed.
-    static COUNTERS: RefCell<Option<ThreadCounters>> = RefCell::new(ThreadCounters::open().ok());
+    /// Opened at the thread's first reading, closed with the thread.
+    static COUNTERS: RefCell<Counters> = const { RefCell::new(Counters::Unopened) };
 }
 
-/// Which work counters are read: the thread's CPU clock always, hardware events where the machine has them.
+enum Counters {
+    Unopened,
+    Open(ThreadCounters),
+    Refused,
+}
+
+/// Which work counters are read: the thread's CPU time always, hardware events where the machine has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkReader {
-    events: bool,
+    events: Option<EventReader>,
+}
+
+/// How hardware events are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct EventReader {
+    kinds: CoreKinds,
+    rdpmc: bool,
+    ref_cycles: bool,
 }
 
 impl WorkReader {
-    /// Finds out what this machine can count. The error says why there are no hardware events; the reader works
-    /// without them.
+    /// Finds out what this machine can count; its kinds of cores are looked up below `sysfs_root`. The error says why
+    /// there are no hardware events; the reader works without them.
     #[must_use]
-    pub fn probe() -> (Self, Option<io::Error>) {
-        match ThreadCounters::open().and_then(|mut counters| counters.read()) {
-            Ok(_) => (Self { events: true }, None),
-            Err(error) => (Self::cpu_time_only(), Some(error)),
+    pub fn probe(sysfs_root: &Path) -> (Self, Option<io::Error>) {
+        let cpu_time_only = Self::cpu_time_only();
+        let kinds = CoreKinds::read(sysfs_root);
+        let probed = ThreadCounters::open(kinds).and_then(|mut counters| {
+            counters.read()?;
+            Ok(EventReader { kinds, rdpmc: counters.is_rdpmc(), ref_cycles: counters.has_ref_cycles() })
+        });
+        match probed {
+            Ok(events) => (Self { events: Some(events) }, None),
+            Err(error) => (cpu_time_only, Some(error)),
         }
     }
 
-    /// A reader of the thread's CPU clock alone.
+    /// A reader of the thread's CPU time alone.
     #[must_use]
     pub fn cpu_time_only() -> Self {
-        let _ = how();
-        Self { events: false }
+        // Finds out how to read it, before the first call has to.
+        let _ = switches::best();
+        Self { events: None }
     }
 
     /// Whether hardware events are read.
     #[must_use]
     pub fn has_events(self) -> bool {
-        self.events
+        self.events.is_some()
+    }
+
+    /// What is read, and by which means: a line for people.
+    #[must_use]
+    pub fn describe(self) -> String {
+        let cpu = format!("CPU time by {}", how());
+        let Some(EventReader { kinds, rdpmc, ref_cycles }) = self.events else { return cpu };
+        let events = if ref_cycles {
+            "instructions, cycles, reference cycles and cache misses"
+        } else {
+            "instructions, cycles and cache misses"
+        };
+        let cores = if kinds == CoreKinds::One { "" } else { " of both kinds of cores" };
+        let means = if rdpmc { "rdpmc" } else { "group read" };
+        format!("{events}{cores} by {means}; {cpu}")
     }
 
     /// Begins a slice on the calling thread, which must be the one that ends it.
@@ -48,7 +86,7 @@ impl WorkReader {
     #[must_use]
     pub fn begin(self) -> Beginning {
         // The clock is read innermost on both sides, since what lies between is charged.
-        let events = self.events();
+        let events = self.events.and_then(snapshot);
         Beginning { events, cpu: ThreadMoment::now().cpu }
     }
 
@@ -57,21 +95,18 @@ impl WorkReader {
     #[must_use]
     pub fn end(self, begun: Beginning) -> Ended {
         let ThreadMoment { monotonic, cpu } = ThreadMoment::now();
-        let events = self.events();
-        let events = events.zip(begun.events).map(|(now, then)| now.since(then));
-        Ended { work: Work { cpu: cpu.saturating_sub(begun.cpu), events, efficient: None }, monotonic }
-    }
-
-    #[inline]
-    fn events(self) -> Option<Events> {
-        if self.events { thread_events() } else { None }
+        let mut work = Work::of_cpu(cpu.saturating_sub(begun.cpu));
+        if let Some((now, then)) = self.events.and_then(snapshot).zip(begun.events) {
+            (work.events, work.efficient) = now.since(&then);
+        }
+        Ended { work, monotonic }
     }
 }
 
 /// Where a slice began.
 #[derive(Clone, Copy, Debug)]
 pub struct Beginning {
-    events: Option<Events>,
+    events: Option<Snapshot>,
     cpu: Duration,
 }
 
@@ -84,6 +119,44 @@ pub struct Ended {
     pub monotonic: Duration,
 }
 
-fn thread_events() -> Option<Events> {
-    COUNTERS.with_borrow_mut(|counters| counters.as_mut().and_then(|counters| counters.read().ok()))
+/// The events of the calling thread; `None` where it has no counters, or no longer has them because it is ending.
+fn snapshot(reader: EventReader) -> Option<Snapshot> {
+    let read = |counters: &RefCell<Counters>| {
+        let mut counters = counters.borrow_mut();
+        if let Counters::Unopened = *counters {
+            *counters = ThreadCounters::open(reader.kinds).map_or(Counters::Refused, Counters::Open);
+        }
+        let Counters::Open(counters) = &mut *counters else { return None };
+        counters.read().ok()
+    };
+    COUNTERS.try_with(read).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_has_what_the_reader_reads() {
+        let (probed, error) = WorkReader::probe(Path::new("/sys"));
+        assert_eq!(probed.has_events(), error.is_none());
+        for reader in [probed, WorkReader::cpu_time_only()] {
+            let begun = reader.begin();
+            std::hint::black_box((0..100_000_u64).fold(0, |sum, step| std::hint::black_box(sum + step)));
+            let Ended { work, .. } = reader.end(begun);
+            assert!(work.cpu > Duration::from_micros(10), "{work:?}");
+            assert_eq!(work.events.is_some(), reader.has_events());
+            assert!(work.events.is_none_or(|events| events.instructions > 100_000), "{work:?}");
+        }
+    }
+
+    #[test]
+    fn it_says_by_which_means_it_reads() {
+        let cpu_time = WorkReader::cpu_time_only().describe();
+        assert_eq!(cpu_time, format!("CPU time by {}", how()));
+        let kinds = CoreKinds::Hybrid { performance: 4, efficient: 10 };
+        let hybrid = WorkReader { events: Some(EventReader { kinds, rdpmc: true, ref_cycles: false }) };
+        let events = "instructions, cycles and cache misses of both kinds of cores by rdpmc";
+        assert_eq!(hybrid.describe(), format!("{events}; {cpu_time}"));
+    }
 }

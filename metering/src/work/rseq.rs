@@ -9,77 +9,31 @@
 //! leaves the field to whoever wants it. Another user of it overwrites the pointer, which reads like a switch.
 //!
 //! From Linux 6.19 on a thread with the larger area of newer C libraries keeps the field when it blocks in a system
-//! call and goes on upon the same processor. So it is tried first, and given up when the clocks contradict it
-//! ([`judge`]). What calls for `unsafe` in this crate's clock is here, and nowhere else.
+//! call and goes on upon the same processor: there this is no means of telling.
+//!
+//! What calls for `unsafe` in this crate is here, and nowhere else.
 //!
 //! Source: `__rseq_handle_notify_resume`, `rseq_ip_fixup` and `rseq_get_rseq_cs` in Linux `kernel/rseq.c`;
 //! `rseq_sched_switch_event` in `include/linux/rseq_entry.h` (6.19); glibc manual, *Restartable Sequences* (2.35).
 
 #![allow(unsafe_code)] // The area is plain memory that the kernel writes to, at an offset from the thread pointer.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
-
-/// Whether the area exists, and has told of every switch so far.
-pub fn is_trusted() -> bool {
-    static TRIED: OnceLock<()> = OnceLock::new();
-    TRIED.get_or_init(|| TRUSTED.store(tells_of_sleep(), Ordering::Relaxed));
-    TRUSTED.load(Ordering::Relaxed)
-}
-
-/// Says whether it was right when it last said that a thread was undisturbed. Where it is wrong too often, it is given
-/// up for the whole process.
-pub fn judge(right: bool) {
-    // Two threads that meet here lose a count; the next will be counted.
-    let doubt = DOUBT.load(Ordering::Relaxed);
-    let doubt = if right { doubt.saturating_sub(1) } else { doubt + DOUBT_STEP };
-    DOUBT.store(doubt, Ordering::Relaxed);
-    if doubt > DOUBT_MAX {
-        TRUSTED.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Begins to watch: until the next switch, [`undisturbed`] is true on this thread. False where there is no watching.
+/// Begins to watch the calling thread. False where that is not possible.
 #[inline]
-pub fn arm() -> bool {
-    TRUSTED.load(Ordering::Relaxed) && area::registered().map(area::Area::arm).is_some()
+pub(super) fn arm() -> bool {
+    area::registered().map(area::Area::arm).is_some()
 }
 
-/// Whether the calling thread has kept its processor since it last called [`arm`]. False where nothing can be told.
+/// Whether the thread has not been switched out since it was armed.
 #[inline]
-pub fn undisturbed() -> bool {
-    TRUSTED.load(Ordering::Relaxed) && area::registered().is_some_and(area::Area::is_armed)
+pub(super) fn is_armed() -> bool {
+    area::registered().is_some_and(area::Area::is_armed)
 }
 
 /// The processor that the calling thread is on.
 #[inline]
-pub fn cpu() -> Option<u32> {
+pub(super) fn cpu() -> Option<u32> {
     area::registered().map(area::Area::cpu)
-}
-
-static TRUSTED: AtomicBool = AtomicBool::new(false);
-
-static DOUBT: AtomicU32 = AtomicU32::new(0);
-
-/// One mistake weighs as much as this many times that it was right.
-const DOUBT_STEP: u32 = 4;
-
-/// Eight mistakes in a row. A hypervisor that gives the processor away for more than half of a millisecond makes one
-/// now and then, where the kernel leaves that out of the CPU clock.
-const DOUBT_MAX: u32 = 8 * DOUBT_STEP;
-
-/// How often it must tell of a sleep before it is believed. Where it does not, each further try is one more in which a
-/// migration would have to be mistaken for it.
-const SLEEPS: u32 = 4;
-
-fn tells_of_sleep() -> bool {
-    (0..SLEEPS).all(|_| {
-        let Some(area) = area::registered() else { return false };
-        area.arm();
-        std::thread::sleep(Duration::from_micros(50));
-        !area.is_armed()
-    })
 }
 
 /// The area as glibc registers it.
@@ -225,5 +179,19 @@ mod area {
         pub(super) fn cpu(self) -> u32 {
             match self {}
         }
+    }
+}
+
+/// Sends the calling thread a signal whose handler works for some microseconds. Here, because it takes `unsafe`.
+#[cfg(test)]
+pub(super) fn interrupt_this_thread() {
+    extern "C" fn handler(_: libc::c_int) {
+        std::hint::black_box((0..3000_u64).fold(0, |sum, step| std::hint::black_box(sum + step)));
+    }
+    let handler: extern "C" fn(libc::c_int) = handler;
+    // SAFETY: the handler touches nothing but its own stack, and nobody else in these tests cares for the signal.
+    unsafe {
+        libc::signal(libc::SIGURG, handler as libc::sighandler_t);
+        libc::raise(libc::SIGURG);
     }
 }

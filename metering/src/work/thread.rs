@@ -8,6 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::rseq;
 use super::stretch::{self, Clocks, Reading};
+use super::switches::{self, Means};
 
 /// CPU time that the calling thread has used since it began, in user and kernel mode together.
 ///
@@ -31,11 +32,11 @@ pub struct ThreadMoment {
 }
 
 impl ThreadMoment {
-    /// Now, on the calling thread. Two reads of memory and one of the vDSO's clock, where [`how`] says so.
+    /// Now, on the calling thread. One reading of the vDSO's clock, and no system call, where [`how`] says so.
     #[inline]
     #[must_use]
     pub fn now() -> Self {
-        let Reading { wall, cpu } = STRETCH.with(|anchor| stretch::read(&System, anchor));
+        let Reading { wall, cpu } = STRETCH.with(|anchor| stretch::read(&System(switches::best()), anchor));
         Self { monotonic: Duration::from_nanos(wall), cpu: Duration::from_nanos(cpu) }
     }
 }
@@ -49,8 +50,11 @@ pub fn processor() -> u32 {
 
 /// How CPU time is read on this machine, for people. The first call finds out.
 #[must_use]
-pub fn how() -> &'static str {
-    if rseq::is_trusted() { "wall clock between switches (rseq), thread clock after them" } else { "thread clock" }
+pub fn how() -> String {
+    match switches::best() {
+        Means::None => "thread clock".into(),
+        means => format!("wall clock between switches ({means}), thread clock after them"),
+    }
 }
 
 thread_local! {
@@ -58,7 +62,7 @@ thread_local! {
     static STRETCH: Cell<Reading> = const { Cell::new(Reading { wall: 0, cpu: 0 }) };
 }
 
-struct System;
+struct System(Means);
 
 impl Clocks for System {
     #[inline]
@@ -71,16 +75,16 @@ impl Clocks for System {
     }
 
     fn arm(&self) -> bool {
-        rseq::arm()
+        self.0.arm()
     }
 
     #[inline]
     fn undisturbed(&self) -> bool {
-        rseq::undisturbed()
+        self.0.undisturbed()
     }
 
     fn judge(&self, right: bool) {
-        rseq::judge(right);
+        switches::judge(right);
     }
 }
 

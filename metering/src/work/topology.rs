@@ -1,15 +1,48 @@
 //! Which processor belongs to which package.
+//!
+//! Source: Linux `Documentation/admin-guide/cputopology.rst`.
+
+use std::io;
+use std::path::Path;
+
+/// Highest number of processors that a kernel can be built for (`NR_CPUS` of x86 with `MAXSMP`).
+const CPUS_MAX: usize = 8192;
+
+/// In place of a package's index: there is no such processor, or it is switched off.
+const ABSENT: u8 = u8::MAX;
 
 /// The processors of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// The packages' numbers, as the kernel gives them, in rising order.
     packages: Vec<u32>,
-    /// For each processor number the index of its package in `packages`.
+    /// For each processor number the index of its package in `packages`, or [`ABSENT`].
     package_of: Vec<u8>,
 }
 
 impl Topology {
+    /// Reads `devices/system/cpu/cpu*/topology/physical_package_id` below `sysfs_root`. A processor that is switched
+    /// off has no such file, and one whose package the firmware does not tell is in the first.
+    ///
+    /// # Errors
+    /// The kernel's when there is no such directory, and `NotFound` where it shows no processor.
+    pub fn read(sysfs_root: &Path) -> io::Result<Self> {
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(sysfs_root.join("devices/system/cpu"))? {
+            let entry = entry?;
+            let Some(cpu) = entry.file_name().to_str().and_then(parse_cpu_name) else { continue };
+            let Ok(text) = std::fs::read_to_string(entry.path().join("topology/physical_package_id")) else { continue };
+            if numbers.len() <= cpu {
+                numbers.resize(cpu + 1, None);
+            }
+            numbers[cpu] = Some(parse_package_id(&text).unwrap_or(0));
+        }
+        if numbers.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Self::of(&numbers))
+    }
+
     /// A machine of one package with `cpus` processors.
     #[must_use]
     pub fn one_package(cpus: usize) -> Self {
@@ -19,24 +52,30 @@ impl Topology {
     /// A machine from the package number of each processor.
     #[must_use]
     pub fn new(package_numbers: &[u32]) -> Self {
-        let mut packages = package_numbers.to_vec();
+        Self::of(&package_numbers.iter().copied().map(Some).collect::<Vec<_>>())
+    }
+
+    fn of(numbers: &[Option<u32>]) -> Self {
+        let mut packages: Vec<u32> = numbers.iter().flatten().copied().collect();
         packages.sort_unstable();
         packages.dedup();
-        let index = |number: &u32| packages.binary_search(number).ok().and_then(|index| u8::try_from(index).ok());
-        let package_of = package_numbers.iter().map(|number| index(number).unwrap_or(0)).collect();
+        // More packages than fit below the mark there are none of.
+        let index =
+            |number: &u32| packages.binary_search(number).map_or(0, |index| index.min(usize::from(ABSENT - 1)) as u8);
+        let package_of = numbers.iter().map(|number| number.as_ref().map_or(ABSENT, index)).collect();
         Self { packages, package_of }
     }
 
     /// How many processors there are.
     #[must_use]
     pub fn cpus(&self) -> usize {
-        self.package_of.len()
+        self.package_of.iter().filter(|&&package| package != ABSENT).count()
     }
 
     /// How many processors a package has, by its index.
     #[must_use]
     pub fn cpus_of(&self, package: usize) -> usize {
-        self.package_of.iter().filter(|&&of| usize::from(of) == package).count()
+        self.package_of.iter().filter(|&&of| of != ABSENT && usize::from(of) == package).count()
     }
 
     /// The numbers of the packages; a package's index is its place here.
@@ -48,6 +87,103 @@ impl Topology {
     /// The index of the package of a processor; the first one's for a processor that is not known.
     #[must_use]
     pub fn package_of(&self, cpu: u32) -> usize {
-        self.package_of.get(cpu as usize).map_or(0, |&package| usize::from(package))
+        match self.package_of.get(cpu as usize) {
+            None | Some(&ABSENT) => 0,
+            Some(&package) => usize::from(package),
+        }
+    }
+
+    /// One more than the highest number of a processor, so that there are numbers for those that are switched off.
+    pub(super) fn processors(&self) -> usize {
+        self.package_of.len()
+    }
+}
+
+/// The number of a processor's directory.
+#[must_use]
+pub fn parse_cpu_name(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix("cpu").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|&cpu| cpu < CPUS_MAX)
+}
+
+/// The number of a package; `None` where the firmware does not tell (-1).
+#[must_use]
+pub fn parse_package_id(text: &str) -> Option<u32> {
+    text.trim_end().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn machine(cpus: &[(&str, Option<&str>)]) -> io::Result<Topology> {
+        let root = tempfile::tempdir()?;
+        for (name, package) in cpus {
+            let cpu = root.path().join("devices/system/cpu").join(name);
+            std::fs::create_dir_all(cpu.join("topology"))?;
+            if let Some(package) = package {
+                std::fs::write(cpu.join("topology/physical_package_id"), package)?;
+            }
+        }
+        Topology::read(root.path())
+    }
+
+    #[test]
+    fn packages_are_told_apart() {
+        let two =
+            machine(&[("cpu0", Some("0\n")), ("cpu1", Some("3\n")), ("cpu2", Some("0\n")), ("cpufreq", None)]).unwrap();
+        assert_eq!(two, Topology::new(&[0, 3, 0]));
+        assert_eq!((two.packages(), two.cpus(), two.cpus_of(0), two.cpus_of(1)), (&[0, 3][..], 3, 2, 1));
+        assert_eq!((two.package_of(1), two.package_of(2), two.package_of(77)), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_processor_that_is_switched_off_is_not_counted() {
+        let topology = machine(&[("cpu0", Some("0\n")), ("cpu1", None), ("cpu2", Some("1\n"))]).unwrap();
+        assert_eq!((topology.cpus(), topology.cpus_of(0), topology.processors()), (2, 1, 3));
+        assert_eq!(topology.package_of(2), 1);
+    }
+
+    #[test]
+    fn firmware_that_does_not_tell_makes_one_package() {
+        let topology = machine(&[("cpu0", Some("-1\n")), ("cpu1", Some("-1\n"))]).unwrap();
+        assert_eq!(topology, Topology::one_package(2));
+    }
+
+    #[test]
+    fn a_tree_without_processors_is_an_error() {
+        assert!(machine(&[]).is_err());
+        assert!(machine(&[("cpufreq", None), ("cpu0", None)]).is_err());
+    }
+
+    #[test]
+    fn this_machine_has_processors() {
+        match Topology::read(Path::new("/sys")) {
+            Ok(topology) => assert!(topology.cpus() >= 1 && topology.cpus_of(0) >= 1),
+            Err(error) => {
+                let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("SKIPPED: no topology here: {error}\n"));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_numbers_below_the_limit(text in "cpu[0-9]{0,9}|cpu\\PC{0,4}|\\PC{0,8}") {
+            let number = parse_cpu_name(&text);
+            prop_assert!(number.is_none_or(|cpu| cpu < CPUS_MAX));
+            let _ = parse_package_id(&text);
+        }
+
+        #[test]
+        fn every_processor_is_in_one_package(numbers in prop::collection::vec(0_u32..20, 1..64)) {
+            let topology = Topology::new(&numbers);
+            let sum: usize = (0..topology.packages().len()).map(|package| topology.cpus_of(package)).sum();
+            prop_assert_eq!(sum, numbers.len());
+            for (cpu, number) in numbers.iter().enumerate() {
+                prop_assert_eq!(topology.packages()[topology.package_of(cpu as u32)], *number);
+            }
+        }
     }
 }

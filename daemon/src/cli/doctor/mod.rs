@@ -36,9 +36,9 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     let (auto, is_measured) = auto(&sysfs_root, &procfs_root);
     let findings = [
         powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
-        model(&procfs_root),
-        work::counters(&procfs_root, &processor),
-        work::clock(&procfs_root),
+        model(&procfs_root, &sysfs_root),
+        work::counters(&sysfs_root, &procfs_root, &processor),
+        work::clock(&sysfs_root, &procfs_root),
         auto,
     ];
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -46,8 +46,8 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     Ok(if is_measured { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }
 
-fn model(procfs_root: &Path) -> Finding {
-    match Model::open(procfs_root) {
+fn model(procfs_root: &Path, sysfs_root: &Path) -> Finding {
+    match Model::open(procfs_root, sysfs_root) {
         Ok(model) => {
             let fact = model.describe();
             Finding::new(Status::Ok, "model", fact.strip_prefix("model of ").unwrap_or(&fact))

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 
 use nebula_metering::source::model::cpu::Processor;
-use nebula_metering::work::host::HostClock;
 use nebula_metering::work::reader::WorkReader;
 
 use super::finding::{Finding, Status};
 use super::{NO_PROCFS, program};
 use crate::causes::chain;
+use crate::meter::open_clock;
 
 /// The strictest value of `perf_event_paranoid` that lets everyone count their own threads' events in user mode, which
 /// is all that is counted here. Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`; 3 and 4 are additions of
@@ -20,20 +20,20 @@ const PARANOID_MAX: i32 = 2;
 const NO_DEVICE: i32 = 19;
 
 /// Instructions, cycles and cache misses.
-pub fn counters(procfs_root: &Path, processor: &Processor) -> Finding {
+pub fn counters(sysfs_root: &Path, procfs_root: &Path, processor: &Processor) -> Finding {
     let paranoid = std::fs::read_to_string(procfs_root.join("sys/kernel/perf_event_paranoid"));
     let paranoid = paranoid.ok().and_then(|text| text.trim().parse().ok());
-    let (_, error) = WorkReader::probe();
-    judge_counters(error.as_ref(), paranoid, processor.is_guest)
+    let (reader, error) = WorkReader::probe(sysfs_root);
+    judge_counters(error.as_ref(), &reader.describe(), paranoid, processor.is_guest)
 }
 
-fn judge_counters(error: Option<&io::Error>, paranoid: Option<i32>, is_guest: bool) -> Finding {
+fn judge_counters(error: Option<&io::Error>, read: &str, paranoid: Option<i32>, is_guest: bool) -> Finding {
     let setting = paranoid.map_or_else(|| "is not known".to_owned(), |value| format!("is {value}"));
     let finding = |status, what: &str| Finding::new(status, "work counters", what);
     let Some(error) = error else {
-        return finding(Status::Ok, &format!("instructions, cycles and cache misses (perf_event_paranoid {setting})"));
+        return finding(Status::Ok, &format!("{read} (perf_event_paranoid {setting})"));
     };
-    let fact = format!("calls are measured by CPU time alone: {error} (perf_event_paranoid {setting})");
+    let fact = format!("{read}, and nothing else: {error} (perf_event_paranoid {setting})");
     match error.kind() {
         io::ErrorKind::PermissionDenied => finding(Status::Forbidden, &fact)
             .with_remedies(forbidden(paranoid.is_some_and(|value| value <= PARANOID_MAX))),
@@ -79,11 +79,11 @@ fn forbidden(allowed_by_setting: bool) -> Vec<String> {
 }
 
 /// What the processors did for everyone else, without which there is no telling whose the energy is.
-pub fn clock(procfs_root: &Path) -> Finding {
+pub fn clock(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     let stat = procfs_root.join("stat");
     let finding = |status, fact: String| Finding::new(status, "host clock", fact);
-    match HostClock::open(procfs_root) {
-        Ok(_) => finding(Status::Ok, format!("`{}`: CPU time of the whole machine", stat.display())),
+    match open_clock(procfs_root, sysfs_root) {
+        Ok(clock) => finding(Status::Ok, format!("CPU time of the whole machine: {}", clock.describe())),
         Err(error) => {
             let status = match std::fs::File::open(&stat).map_err(|error| error.kind()) {
                 Err(io::ErrorKind::PermissionDenied) => Status::Forbidden,
@@ -105,7 +105,7 @@ mod tests {
 
     fn judged(errno: Option<i32>, paranoid: Option<i32>, is_guest: bool) -> (Status, String) {
         let error = errno.map(io::Error::from_raw_os_error);
-        let finding = judge_counters(error.as_ref(), paranoid, is_guest);
+        let finding = judge_counters(error.as_ref(), "CPU time by thread clock", paranoid, is_guest);
         (finding.status, format!("{}\n{}", finding.fact, finding.remedies.join("\n")))
     }
 

@@ -27,6 +27,7 @@ pub(super) fn sentence(model: &Model) -> String {
         (Some(memory), None) => format!("memory {:.1} GiB included", memory.total_gib()),
         (None, _) => "memory unknown".to_owned(),
     };
-    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.coefficients.relative_error * 100.0);
-    format!("model of {name}, {threads}, {idle:.1}–{full:.1} W ±{error:.0} %, {memory}; not measured")
+    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
+    let clock = if model.follows_clock() { " by the clock" } else { "" };
+    format!("model of {name}, {threads}, {idle:.1}–{full:.1} W{clock} ±{error:.0} %, {memory}; not measured")
 }

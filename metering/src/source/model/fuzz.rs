@@ -18,7 +18,7 @@ pub fn parsers(bytes: &[u8]) {
     assert!(coefficients.idle_milliwatts <= coefficients.full_milliwatts);
 
     let memory = parse_meminfo(text).map(|total_kib| Memory::new(total_kib, processor.threads));
-    let mut model = Model::new(processor, memory);
+    let mut model = Model::new(processor, memory, None);
     let sentence = model.describe();
     assert!(!sentence.contains('\n'), "{sentence:?} is one line");
     let mut before = [0; 2];

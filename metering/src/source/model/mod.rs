@@ -5,15 +5,17 @@
 //! kind draws so much at rest and so much at full load, with a straight line between the two:
 //!
 //! ```text
-//! package = threads · idle · elapsed + (full − idle) · busy       dram = watts · elapsed
+//! package = threads · idle · elapsed + (full − idle) · busy · clock       dram = watts · elapsed
 //! ```
 //!
 //! `elapsed` is monotonic time, which stands still while the machine sleeps; `busy` is the CPU time of everything on
-//! the machine. Both are counted from the first reading, which therefore gives zero.
+//! the machine. Both are counted from the first reading, which therefore gives zero. `clock` is the frequency at which
+//! that work was done, as a part of the highest, where the kernel [tells](clock) it, and one elsewhere.
 //!
 //! In a virtual machine the threads are the virtual processors that it sees, as if each had a hardware thread to
 //! itself. What the hypervisor and other guests draw is not in it.
 
+pub mod clock;
 pub mod coefficients;
 pub mod cpu;
 mod describe;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use self::clock::Clocks;
 use self::coefficients::Coefficients;
 use self::cpu::{Processor, parse_cpuinfo};
 use self::memory::{Memory, parse_meminfo};
@@ -60,33 +63,39 @@ pub struct Model {
     processor: Processor,
     coefficients: Coefficients,
     memory: Option<Memory>,
+    /// `None` where the clock is not known.
+    clocks: Option<Clocks>,
     counters: Vec<CounterSpec>,
     /// First reading, and the furthest since.
     span: Option<(Moment, Moment)>,
+    /// Work since the first reading, each nanosecond weighed with its clock in parts of [`clock::WHOLE`].
+    weighed: u128,
 }
 
 impl Model {
     /// Finds out which processor this is, and how much memory it has, from `cpuinfo`, `stat` and `meminfo` below
-    /// `procfs_root`. An unknown processor gets generic figures with a wider error; without `meminfo` there is no
-    /// memory in it.
+    /// `procfs_root`, and how fast it runs from `devices/system/cpu` below `sysfs_root`. An unknown processor gets generic
+    /// figures with a wider error; without `meminfo` there is no memory in it, and without a clock its work is taken to
+    /// be done at the highest.
     ///
     /// # Errors
     /// When it cannot be told how many processors there are.
-    pub fn open(procfs_root: &Path) -> Result<Self, OpenError> {
+    pub fn open(procfs_root: &Path, sysfs_root: &Path) -> Result<Self, OpenError> {
         let mut processor = parse_cpuinfo(&read_text(&procfs_root.join("cpuinfo")).unwrap_or_default());
         if processor.threads == 0 {
             processor.threads = count_processors(&procfs_root.join("stat"))?;
         }
         let memory = read_text(&procfs_root.join("meminfo")).ok().and_then(|text| parse_meminfo(&text));
         let memory = memory.map(|total_kib| Memory::new(total_kib, processor.threads));
-        Ok(Self::new(processor, memory))
+        let clocks = Clocks::open(sysfs_root, processor.threads);
+        Ok(Self::new(processor, memory, clocks))
     }
 
-    fn new(processor: Processor, memory: Option<Memory>) -> Self {
+    fn new(processor: Processor, memory: Option<Memory>, clocks: Option<Clocks>) -> Self {
         let coefficients = Coefficients::of(processor.signature.as_ref());
-        let mut model = Self { processor, coefficients, memory, counters: Vec::new(), span: None };
+        let mut model = Self { processor, coefficients, memory, clocks, counters: Vec::new(), span: None, weighed: 0 };
         let (idle, full) = (model.idle_watts(), model.full_watts());
-        model.counters.push(counter(Domain::Package, full, idle, coefficients.relative_error));
+        model.counters.push(counter(Domain::Package, full, idle, model.relative_error()));
         if let Some(draw) = model.memory_watts() {
             model.counters.push(counter(Domain::Dram, draw, draw, memory::RELATIVE_ERROR));
         }
@@ -103,6 +112,19 @@ impl Model {
     #[must_use]
     pub fn threads(&self) -> u32 {
         self.processor.threads
+    }
+
+    /// By how much the processors' figure may be off, as a fraction at 95 % confidence.
+    #[must_use]
+    pub fn relative_error(&self) -> f64 {
+        let reference = if self.follows_clock() { clock::REFERENCE_ERROR } else { 0.0 };
+        self.coefficients.relative_error + reference
+    }
+
+    /// Whether the frequency at which the processors work is known, and counts.
+    #[must_use]
+    pub fn follows_clock(&self) -> bool {
+        self.clocks.is_some()
     }
 
     /// Draw of all processors with nothing to do. Without memory beyond what is in that figure.
@@ -131,19 +153,25 @@ impl Model {
     /// Energy from the first reading to `moment`, of the package and of memory.
     ///
     /// It is worked out anew from the whole span, in integers, and cut to microjoules only at the end. So nothing
-    /// adds up, and a thousand readings come to the same total as one.
+    /// adds up, and a thousand readings come to the same total as one at the same clock.
     fn energy(&mut self, moment: &Moment) -> [Microjoules; 2] {
         let (start, furthest) = self.span.get_or_insert((*moment, *moment));
+        let passed = moment.monotonic.saturating_sub(furthest.monotonic);
+        let worked = moment.busy.saturating_sub(furthest.busy);
         furthest.monotonic = furthest.monotonic.max(moment.monotonic);
         furthest.busy = furthest.busy.max(moment.busy);
         let elapsed = furthest.monotonic.saturating_sub(start.monotonic).as_nanos();
-        let busy = furthest.busy.saturating_sub(start.busy).as_nanos();
+        let share = match &mut self.clocks {
+            Some(clocks) if !worked.is_zero() => clocks.share(worked, passed),
+            _ => clock::WHOLE,
+        };
+        self.weighed = self.weighed.saturating_add(worked.as_nanos().saturating_mul(share));
         let Coefficients { idle_milliwatts, full_milliwatts, .. } = self.coefficients;
         let idle = u128::from(self.processor.threads) * u128::from(idle_milliwatts);
         let rise = u128::from(full_milliwatts - idle_milliwatts);
         let memory = self.memory.map_or(0, |memory| u128::from(memory.milliwatts()));
         [
-            microjoules(idle.saturating_mul(elapsed).saturating_add(rise.saturating_mul(busy))),
+            microjoules(idle.saturating_mul(elapsed).saturating_add(rise.saturating_mul(self.weighed) / clock::WHOLE)),
             microjoules(memory.saturating_mul(elapsed)),
         ]
     }

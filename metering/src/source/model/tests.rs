@@ -8,7 +8,7 @@ use super::*;
 
 fn model(machine: &str) -> Model {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/proc").join(machine);
-    Model::open(&root).expect("the fixture is complete")
+    Model::open(&root, Path::new("/nowhere")).expect("the fixture is complete")
 }
 
 fn at(monotonic_ns: u64, busy_ns: u64) -> Moment {
@@ -115,20 +115,90 @@ fn people_are_told_what_it_rests_on() {
     );
 }
 
+/// A machine with two hardware threads at these frequencies, out of 4 GHz.
+fn clocked(khz: [u32; 2]) -> (tempfile::TempDir, Model) {
+    let root = tempfile::tempdir().expect("a directory can be made");
+    for (cpu, khz) in khz.iter().enumerate() {
+        set_clock(root.path(), cpu, "cpuinfo_max_freq", 4_000_000);
+        set_clock(root.path(), cpu, "scaling_cur_freq", *khz);
+    }
+    let procfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/proc/ice-lake-sp-guest");
+    let model = Model::open(&procfs, root.path()).expect("the fixture is complete");
+    (root, model)
+}
+
+fn set_clock(root: &Path, cpu: usize, file: &str, khz: u32) {
+    let directory = root.join(format!("devices/system/cpu/cpu{cpu}/cpufreq"));
+    std::fs::create_dir_all(&directory).expect("a directory can be made");
+    std::fs::write(directory.join(file), format!("{khz}\n")).expect("the file can be written");
+}
+
+#[test]
+fn work_at_half_the_clock_raises_power_by_half() {
+    let (root, mut model) = clocked([2_000_000; 2]);
+    read(&mut model, &at(5, 5));
+    // Idle 1.534 W as ever; of the rise of 5.982 W half.
+    assert_eq!(read(&mut model, &at(5 + SECOND, 5 + 2 * SECOND))[0], 1_534_000 + 2_991_000);
+    // From then on at the full clock: what was is not weighed anew.
+    (0..2).for_each(|cpu| set_clock(root.path(), cpu, "scaling_cur_freq", 4_000_000));
+    assert_eq!(read(&mut model, &at(5 + 2 * SECOND, 5 + 4 * SECOND))[0], 2 * 1_534_000 + 2_991_000 + 5_982_000);
+}
+
+#[test]
+fn an_idle_machine_draws_the_same_at_any_clock() {
+    let (_root, mut model) = clocked([800_000; 2]);
+    read(&mut model, &at(5, 5));
+    assert_eq!(read(&mut model, &at(5 + SECOND, 5))[0], 1_534_000);
+}
+
+#[test]
+fn a_clock_widens_the_error_in_the_open() {
+    let (_root, clocked) = clocked([2_000_000; 2]);
+    assert!(clocked.follows_clock());
+    assert_eq!(clocked.counters()[0].relative_error, 0.7);
+    assert!(clocked.describe().contains("1.5–7.5 W by the clock ±70 %"), "{}", clocked.describe());
+    assert!(clocked.counters()[0].watts_max > clocked.full_watts());
+    let without = model("ice-lake-sp-guest");
+    assert!(!without.follows_clock());
+    assert_eq!(without.counters()[0].relative_error, 0.5);
+}
+
+#[test]
+fn what_the_hypervisor_took_is_no_work() {
+    use crate::work::host::HostClock;
+    let root = tempfile::tempdir().expect("a directory can be made");
+    let stat = root.path().join("stat");
+    let write = |text: &str| std::fs::write(&stat, text).expect("the file can be written");
+    write("cpu  500 0 500 9000 0 0 0 100 0 0\ncpu0 0\ncpu1 0\n");
+    let mut clock = HostClock::open(root.path()).expect("the file is there");
+    let mut model = Model::open(root.path(), root.path()).expect("two processors are listed");
+    let first = clock.now().expect("it can be read");
+    read(&mut model, &first);
+    // A hundred seconds of steal, in which this machine stood still.
+    write("cpu  500 0 500 9000 0 0 0 10100 0 0\ncpu0 0\ncpu1 0\n");
+    let then = clock.now().expect("it can be read");
+    let stolen = Moment { monotonic: first.monotonic + Duration::from_secs(100), ..then };
+    let own = then.busy - first.busy;
+    // Two times 0.74 W idle, and of the rise of 2.76 W only what this process itself has worked.
+    let most = 148_000_000 + 2760 * own.as_nanos() / 1_000_000;
+    let energy = u128::from(read(&mut model, &stolen)[0]);
+    assert!(own < Duration::from_secs(10) && (148_000_000..=most).contains(&energy), "{energy} µJ with {own:?}");
+}
+
 #[test]
 fn without_any_count_of_processors_there_is_no_model() {
-    let error = Model::open(Path::new("/nowhere")).expect_err("there is no such tree");
+    let error = Model::open(Path::new("/nowhere"), Path::new("/nowhere")).expect_err("there is no such tree");
     assert_eq!(error.to_string(), "cannot tell how many processors there are from `/nowhere/stat`");
     let root = tempfile::tempdir().expect("a directory can be made");
     std::fs::write(root.path().join("stat"), "intr 0\n").expect("the file can be written");
-    assert!(Model::open(root.path()).is_err());
+    assert!(Model::open(root.path(), root.path()).is_err());
 }
 
 #[test]
 fn bytes_that_are_no_text_are_tolerated() {
     let root = tempfile::tempdir().expect("a directory can be made");
     std::fs::write(root.path().join("cpuinfo"), b"processor : 0\nmodel name : \xff\xfe\n").expect("it can be written");
-    assert_eq!(Model::open(root.path()).expect("one processor is listed").threads(), 1);
+    assert_eq!(Model::open(root.path(), root.path()).expect("one processor is listed").threads(), 1);
 }
 
 proptest! {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::attribute::read_attribute;
-use super::counter_file::CounterFile;
 use super::error::{Obstacle, OpenError};
 use super::limits::{quantum, read_range, read_stated_powers, watts_max};
 use super::walk::{ClassState, Place, walk};
 use super::zone_id::ZoneId;
 use super::zone_name::parse_zone_name;
+use crate::source::attribute::read_attribute;
+use crate::source::counter_file::CounterFile;
 use crate::source::{ReadError, SourceKind};
 use crate::zone::{CounterSpec, Zone};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::attribute::read_optional_number;
+use crate::source::attribute::read_optional_number;
 use crate::units::{Microjoules, Watts};
 use crate::zone::Domain;
 
@@ -39,7 +39,7 @@ impl Reach {
             // A package of a server has up to 24 modules, of some 10 to 20 W; those of a laptop draw a few watts.
             Domain::Dram => (100.0, 1000.0),
             // The platform contains all packages, and of the unknown nothing better is known.
-            Domain::Psys | Domain::Other(_) => (300.0, 10_000.0),
+            Domain::Psys | Domain::Platform | Domain::Other(_) => (300.0, 10_000.0),
         };
         Self { floor: Watts(floor), ceiling: Watts(ceiling) }
     }
@@ -47,11 +47,11 @@ impl Reach {
 
 /// The powers that a zone's constraints state.
 #[derive(Debug, Default)]
-pub(super) struct StatedPowers {
+pub(in crate::source) struct StatedPowers {
     /// `constraint_N_max_power_uw`.
-    maxima: Vec<Watts>,
+    pub(in crate::source) maxima: Vec<Watts>,
     /// `constraint_N_power_limit_uw`.
-    limits: Vec<Watts>,
+    pub(in crate::source) limits: Vec<Watts>,
 }
 
 #[cfg(any(test, fuzzing))]
@@ -81,7 +81,7 @@ pub(super) fn read_range(directory: &Path) -> Option<Microjoules> {
 
 /// More than this the zone cannot draw: the largest stated maximum, or for want of one the largest limit, times
 /// [`MARGIN`]; statements beyond the reach of the domain are not believed.
-pub(super) fn watts_max(domain: &Domain, stated: &StatedPowers) -> Watts {
+pub(in crate::source) fn watts_max(domain: &Domain, stated: &StatedPowers) -> Watts {
     let reach = Reach::of(domain);
     let largest = |powers: &[Watts]| {
         let believed = powers.iter().map(|power| power.0).filter(|&power| power > 0.0 && power <= reach.ceiling.0);
@@ -93,11 +93,12 @@ pub(super) fn watts_max(domain: &Domain, stated: &StatedPowers) -> Watts {
 
 /// The smallest step of a counter with this range, rounded up to whole microjoules. The range is that of the register
 /// in microjoules, so that the unit follows from it, also where a domain's differs from that of its package.
-pub(super) fn quantum(range: Option<Microjoules>) -> Microjoules {
+pub(in crate::source) fn quantum(range: Option<Microjoules>) -> Microjoules {
     range.map_or(QUANTUM_UNSTATED, |range| Microjoules(range.0.div_ceil(REGISTER_MAX)))
 }
 
-fn watts(microwatts: u64) -> Watts {
+/// Power as the kernel states it.
+pub(in crate::source) fn watts(microwatts: u64) -> Watts {
     Watts(microwatts as f64 / 1e6)
 }
 

@@ -14,8 +14,8 @@
 
 use std::time::Duration;
 
-use super::counter_file::CounterFile;
 use crate::source::ReadError;
+use crate::source::counter_file::CounterFile;
 use crate::units::Microjoules;
 use crate::zone::{CounterSpec, Zone};
 
@@ -28,7 +28,7 @@ const PROOF_READINGS: u32 = 8;
 const COPY_LAG: Duration = Duration::from_millis(2);
 
 /// Whether two zones may show one register: the same domain of the same package, on whatever dies.
-pub(super) fn same_register(one: &Zone, other: &Zone) -> bool {
+pub(in crate::source) fn same_register(one: &Zone, other: &Zone) -> bool {
     one.domain == other.domain && without_die(&one.package) == without_die(&other.package)
 }
 

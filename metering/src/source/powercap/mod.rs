@@ -24,20 +24,18 @@
 //! Source: Linux `Documentation/power/powercap/powercap.rst`, `drivers/powercap/powercap_sys.c` and
 //! `drivers/powercap/intel_rapl_common.c`.
 
-mod attribute;
-mod counter_file;
 mod discover;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod limits;
-mod mirror;
+pub(super) mod limits;
+pub(super) mod mirror;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod zone_id;
-mod zone_name;
+pub(super) mod zone_name;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,7 +44,7 @@ pub use error::{Obstacle, OpenError, Problem};
 pub use survey::{Survey, SurveyedZone, survey};
 pub use walk::ClassState;
 
-use counter_file::CounterFile;
+use super::counter_file::CounterFile;
 use discover::{Counter, FoundZone, discover};
 use mirror::{Span, Suspect, same_register};
 

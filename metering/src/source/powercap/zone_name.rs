@@ -11,7 +11,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// The kernel writes `package-N`, `package-N-die-M`, `core`, `uncore`, `dram`, `psys` and, for the platform counter of
 /// a further package, `psys-N`; whatever else stands there is kept as [`Domain::Other`]. `None` only for what can be
 /// no name: empty, overlong, or with control characters.
-pub(super) fn parse_zone_name(text: &str, around: Option<&Zone>) -> Option<Zone> {
+pub(in crate::source) fn parse_zone_name(text: &str, around: Option<&Zone>) -> Option<Zone> {
     let name = text.trim();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return None;

@@ -1,10 +1,11 @@
 //! One figure for the machine's CPU time out of two clocks: a coarse one for everything, a fine one for this process.
 //!
-//! `/proc/stat` counts in ticks of 10 ms and, on most kernels, whole ticks are given to whoever is running when one
-//! falls; the process's own clock counts nanoseconds. Taken as they are, the two contradict each other: the process
-//! seems to have used more than the machine it runs on, by some ticks at every reading and, where it sleeps in step
-//! with the tick, by more and more. So the machine's time is taken as the process's own, exactly, plus what *others*
-//! have used, which only ever grows.
+//! Even a precise clock of the machine runs behind: it learns what a thread has used when the thread is switched out or
+//! a tick falls, while the process's own clock is always up to date. `/proc/stat` counts in ticks of 10 ms at that and,
+//! on most kernels, gives whole ticks to whoever is running when one falls. Taken as they are, the two contradict each
+//! other: the process seems to have used more than the machine it runs on, by some ticks at every reading and, where it
+//! sleeps in step with the tick, by more and more. So the machine's time is taken as the process's own, exactly, plus
+//! what *others* have used, which only ever grows.
 
 use std::time::Duration;
 
@@ -29,6 +30,11 @@ impl Busy {
     /// Starts with a first reading, at which others have used nothing.
     pub(super) fn new(machine: Duration, process: Duration) -> Self {
         Self { process, others: Duration::ZERO, zero: surplus(machine, process) }
+    }
+
+    /// Goes on with another clock of the machine: what others have used until now stays.
+    pub(super) fn rebase(&mut self, machine: Duration, process: Duration) {
+        self.zero = surplus(machine, process) - nanos(self.others);
     }
 
     /// Takes a reading and gives the machine's time: never less than `process`, never less than before.
@@ -102,6 +108,15 @@ mod tests {
         let before = busy.advance(ms(0), ms(100_000));
         let after = busy.advance(ms(5000), ms(100_000));
         assert!(after - before >= ms(5000) - DEFICIT_MAX, "{:?}", after - before);
+    }
+
+    #[test]
+    fn another_clock_goes_on_where_the_first_stood() {
+        let mut busy = Busy::new(ms(80_000), ms(30));
+        assert_eq!(busy.advance(ms(80_500), ms(30)), ms(530));
+        busy.rebase(ms(1_000_000), ms(30));
+        assert_eq!(busy.advance(ms(1_000_000), ms(30)), ms(530));
+        assert_eq!(busy.advance(ms(1_000_100), ms(40)), ms(630));
     }
 
     proptest! {

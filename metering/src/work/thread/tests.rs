@@ -9,8 +9,9 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::*;
 
-/// By how much the two clocks may differ when read one after the other: a system call, and some noise.
-const TOLERANCE: Duration = Duration::from_micros(60);
+/// By how much the two clocks may differ when read one after the other, in nanoseconds: a system call, and some
+/// noise.
+const TOLERANCE: u64 = 60_000;
 
 fn spin_until(done: impl Fn() -> bool) {
     while !done() {
@@ -23,11 +24,14 @@ fn spin(time: Duration) {
     spin_until(|| start.elapsed() >= time);
 }
 
-fn watched() -> bool {
-    if how() == "thread clock" {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine does not tell of switches");
+/// Both means, as far as they work here.
+fn means() -> Vec<Means> {
+    let (works, fails): (Vec<_>, Vec<_>) =
+        [Means::Rseq, Means::PerfPage].into_iter().partition(|means| means.tells_of_sleep());
+    for means in fails {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine does not tell of switches by means of {means}");
     }
-    rseq::is_trusted()
+    works
 }
 
 fn stay_on_one_processor() {
@@ -36,24 +40,23 @@ fn stay_on_one_processor() {
     sched_setaffinity(None, &set).expect("a thread may narrow its own processors");
 }
 
-/// Measures slices by both clocks and gives how often, in thousandths, they differ by more than the tolerance, and by
-/// how much their sums do. The CPU clock is read outermost.
-fn compare(slices: u32, mut slice: impl FnMut(u32)) -> (u32, f64) {
-    let _ = how();
-    let (mut apart, mut sum, mut true_sum) = (0, Duration::ZERO, Duration::ZERO);
+/// Measures slices by both clocks and gives how often, in thousandths, they differ by more than the tolerance, and the
+/// ratio of their sums. The CPU clock is read outermost.
+fn compare(means: Means, slices: u32, mut slice: impl FnMut(u32)) -> (u32, f64) {
+    let (clocks, anchor) = (System(means), Cell::default());
+    let (mut apart, mut sum, mut true_sum) = (0, 0, 0);
     for number in 0..slices {
-        let true_before = thread_cpu();
-        let before = ThreadMoment::now();
+        let true_before = clocks.thread_cpu();
+        let before = stretch::read(&clocks, &anchor);
         slice(number);
-        let after = ThreadMoment::now();
-        let truth = thread_cpu() - true_before;
+        let after = stretch::read(&clocks, &anchor);
+        let truth = clocks.thread_cpu() - true_before;
         let cpu = after.cpu.saturating_sub(before.cpu);
-        apart += u32::from(cpu > truth + TOLERANCE || cpu + TOLERANCE < truth);
+        apart += u32::from(cpu.abs_diff(truth) > TOLERANCE);
         sum += cpu;
         true_sum += truth;
     }
-    let ratio = sum.as_secs_f64() / true_sum.as_secs_f64();
-    (apart * 1000 / slices, ratio)
+    (apart * 1000 / slices, sum as f64 / true_sum as f64)
 }
 
 #[test]
@@ -75,72 +78,105 @@ fn what_another_thread_does_is_not_in_it() {
 
 #[test]
 fn short_slices_cost_what_the_thread_clock_says() {
-    let (apart, ratio) = compare(20_000, |number| {
-        black_box((0..2000 + u64::from(number % 2000)).fold(0, |sum, step| black_box(sum + step)));
-    });
-    assert!(apart <= 10 && (0.8..1.02).contains(&ratio), "{apart} in a thousand apart, together {ratio}");
+    for means in means() {
+        let (apart, ratio) = compare(means, 20_000, |number| {
+            black_box((0..2000 + u64::from(number % 2000)).fold(0, |sum, step| black_box(sum + step)));
+        });
+        assert!(apart <= 10 && (0.8..1.02).contains(&ratio), "{means}: {apart} in a thousand apart, together {ratio}");
+    }
 }
 
 #[test]
 fn preemption_is_not_charged() {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let measured = scope.spawn(|| {
-            stay_on_one_processor();
-            for _ in 0..3 {
-                // Threads inherit the one processor.
-                scope.spawn(|| spin_until(|| stop.load(Ordering::Relaxed)));
-            }
-            let wall = Instant::now();
-            let (apart, ratio) = compare(3000, |_| spin(Duration::from_micros(200)));
-            let cpu = thread_cpu();
-            stop.store(true, Ordering::Relaxed);
-            (apart, ratio, cpu.as_secs_f64() / wall.elapsed().as_secs_f64())
+    for means in means() {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let measured = scope.spawn(|| {
+                stay_on_one_processor();
+                for _ in 0..3 {
+                    // Threads inherit the one processor.
+                    scope.spawn(|| spin_until(|| stop.load(Ordering::Relaxed)));
+                }
+                let wall = Instant::now();
+                let (apart, ratio) = compare(means, 1000, |_| spin(Duration::from_micros(200)));
+                let cpu = thread_cpu();
+                stop.store(true, Ordering::Relaxed);
+                (apart, ratio, cpu.as_secs_f64() / wall.elapsed().as_secs_f64())
+            });
+            let (apart, ratio, part) = measured.join().expect("the thread does not panic");
+            assert!(part < 0.6, "it was hardly preempted: {part}");
+            assert!(
+                apart <= 10 && (0.97..1.02).contains(&ratio),
+                "{means}: {apart} in a thousand apart, together {ratio}"
+            );
         });
-        let (apart, ratio, of_the_processor) = measured.join().expect("the thread does not panic");
-        assert!(of_the_processor < 0.6, "it was hardly preempted: {of_the_processor}");
-        assert!(apart <= 10 && (0.97..1.02).contains(&ratio), "{apart} in a thousand apart, together {ratio}");
-    });
+    }
+    assert_eq!(switches::best() == Means::None, means().is_empty(), "what is right was given up");
 }
 
 #[test]
 fn sleeping_within_a_slice_is_not_charged() {
-    let (apart, _) = compare(300, |number| {
-        std::thread::sleep(Duration::from_micros(u64::from(number % 5) * 300));
-        spin(Duration::from_micros(20));
-    });
-    assert!(apart <= 30, "{apart} in a thousand apart");
+    for means in means() {
+        let (apart, _) = compare(means, 300, |number| {
+            std::thread::sleep(Duration::from_micros(u64::from(number % 5) * 150));
+            spin(Duration::from_micros(20));
+        });
+        assert!(apart <= 30, "{means}: {apart} in a thousand apart");
+    }
 }
 
 #[test]
 fn waiting_for_another_thread_is_not_charged() {
-    let (to, from) = (std::sync::mpsc::channel::<()>(), std::sync::mpsc::channel::<()>());
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            while to.1.recv().is_ok() {
-                spin(Duration::from_micros(100));
-                from.0.send(()).expect("the other thread waits");
-            }
+    for means in means() {
+        let (to, from) = (std::sync::mpsc::channel::<()>(), std::sync::mpsc::channel::<()>());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while to.1.recv().is_ok() {
+                    spin(Duration::from_micros(100));
+                    from.0.send(()).expect("the other thread waits");
+                }
+            });
+            let (apart, ratio) = compare(means, 1000, |_| {
+                to.0.send(()).expect("the other thread listens");
+                from.1.recv().expect("the other thread answers");
+            });
+            drop(to.0);
+            assert!(apart <= 20 && ratio < 1.3, "{means}: {apart} in a thousand apart, together {ratio}");
         });
-        let (apart, ratio) = compare(1000, |_| {
-            to.0.send(()).expect("the other thread listens");
-            from.1.recv().expect("the other thread answers");
+    }
+}
+
+#[test]
+fn a_signal_within_a_slice_costs_what_its_handling_takes() {
+    for means in means() {
+        let (apart, ratio) = compare(means, 2000, |_| {
+            rseq::interrupt_this_thread();
+            spin(Duration::from_micros(20));
         });
-        drop(to.0);
-        assert!(apart <= 20 && ratio < 1.3, "{apart} in a thousand apart, together {ratio}");
-    });
+        assert!(apart <= 10 && (0.8..1.05).contains(&ratio), "{means}: {apart} in a thousand apart, together {ratio}");
+    }
 }
 
 #[test]
 fn a_switch_is_seen_and_an_undisturbed_stretch_is_too() {
-    if !watched() {
-        return;
+    for means in means() {
+        for _ in 0..100 {
+            assert!(means.arm());
+            std::thread::sleep(Duration::from_micros(100));
+            assert!(!means.undisturbed(), "{means}");
+        }
+        let undisturbed = (0..1000).filter(|_| means.arm() && means.undisturbed()).count();
+        assert!(undisturbed > 900, "{means}: {undisturbed}");
     }
-    assert!(rseq::arm());
-    std::thread::sleep(Duration::from_millis(1));
-    assert!(!rseq::undisturbed());
-    let undisturbed = (0..1000).filter(|_| rseq::arm() && rseq::undisturbed()).count();
-    assert!(undisturbed > 900, "{undisturbed}");
+}
+
+#[test]
+fn where_nothing_tells_the_thread_clock_is_read() {
+    let (apart, ratio) = compare(Means::None, 300, |number| {
+        std::thread::sleep(Duration::from_micros(u64::from(number % 5) * 150));
+        spin(Duration::from_micros(100));
+    });
+    assert!(apart <= 10 && ratio > 0.9, "{apart} in a thousand apart, together {ratio}");
 }
 
 #[test]

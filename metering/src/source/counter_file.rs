@@ -1,4 +1,4 @@
-//! One `energy_uj` file, opened once and read at its beginning again and again.
+//! One file with a number, such as `energy_uj`, opened once and read at its beginning again and again.
 
 use std::fs::File;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use rustix::io::{Errno, pread};
 
+use super::ReadError;
 use super::attribute::parse_number;
-use crate::source::ReadError;
 use crate::units::Microjoules;
 
 /// Room for a counter's text: 20 digits of 64 bits, a line feed, and more, so that a full buffer means that the text
@@ -29,13 +29,29 @@ impl CounterFile {
 
     /// Reads the counter. Every read at offset zero makes the kernel read the register anew.
     pub(super) fn read(&self) -> Result<Microjoules, ReadError> {
-        let mut text = [0; TEXT_BYTES];
-        let length = pread(&self.file, &mut text, 0).map_err(|errno| self.refused(errno))?;
-        let text = &text[..length];
-        parse_microjoules(text).ok_or_else(|| ReadError::ParseCounter {
-            path: self.path.clone(),
-            text: String::from_utf8_lossy(text).trim().to_owned(),
+        let mut buffer = [0; TEXT_BYTES];
+        let text = self.text(&mut buffer)?;
+        parse(text)
+            .map(Microjoules)
+            .ok_or_else(|| ReadError::ParseCounter { path: self.path.clone(), text: shown(text) })
+    }
+
+    /// Reads a number of something else than microjoules.
+    pub(super) fn read_number(&self, of: &'static str) -> Result<u64, ReadError> {
+        let mut buffer = [0; TEXT_BYTES];
+        let text = self.text(&mut buffer)?;
+        parse(text).ok_or_else(|| {
+            let nonsense = format!("it reads `{}`, which is not a number of {of}", shown(text));
+            ReadError::ReadCounter {
+                path: self.path.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidData, nonsense),
+            }
         })
+    }
+
+    fn text<'a>(&self, buffer: &'a mut [u8; TEXT_BYTES]) -> Result<&'a [u8], ReadError> {
+        let length = pread(&self.file, &mut *buffer, 0).map_err(|errno| self.refused(errno))?;
+        Ok(&buffer[..length])
     }
 
     /// A file kept open answers `ENODEV` once the kernel has taken its zone away; `ENOENT`, `ENXIO` and `EBADF` leave
@@ -48,10 +64,14 @@ impl CounterFile {
     }
 }
 
-/// Parses what `energy_uj` holds.
-pub(super) fn parse_microjoules(text: &[u8]) -> Option<Microjoules> {
+/// Parses what a file with a number holds.
+pub(super) fn parse(text: &[u8]) -> Option<u64> {
     let text = str::from_utf8(text).ok().filter(|text| text.len() < TEXT_BYTES)?;
-    parse_number(text).map(Microjoules)
+    parse_number(text)
+}
+
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -73,14 +93,14 @@ mod tests {
     #[test]
     fn a_text_that_fills_the_buffer_is_no_number() {
         let cut_short = format!("7{}", " ".repeat(TEXT_BYTES - 1));
-        assert_eq!(parse_microjoules(cut_short.as_bytes()), None);
-        assert_eq!(parse_microjoules(b"7\n"), Some(Microjoules(7)));
+        assert_eq!(parse(cut_short.as_bytes()), None);
+        assert_eq!(parse(b"7\n"), Some(7));
     }
 
     proptest! {
         #[test]
         fn parsing_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..=TEXT_BYTES)) {
-            let _ = parse_microjoules(&bytes);
+            let _ = parse(&bytes);
         }
     }
 }

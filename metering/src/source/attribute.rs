@@ -21,7 +21,8 @@ pub(super) fn read_optional_number(path: &Path) -> Option<u64> {
 }
 
 /// Parses a number as the kernel prints it: decimal digits and a line feed, no sign, at most 64 bits.
-pub(super) fn parse_number(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse_number(text: &str) -> Option<u64> {
     let digits = text.trim_ascii();
     let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().ok()).flatten()

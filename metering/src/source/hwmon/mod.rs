@@ -1,0 +1,215 @@
+//! Sensors of energy and power on the board, as the kernel's hardware monitoring class shows them.
+//!
+//! Each `class/hwmon/hwmonN` is a device with a `name`, and with a file for each reading: `energyN_input` in microjoules,
+//! `powerN_input` or `powerN_average` in microwatts. Some count for us; most only say how much power flows now, which
+//! is then summed up over the time between readings (`integral`), so that a burst between two of them is missed: such a
+//! counter states a relative error.
+//!
+//! What a sensor is of is not in sysfs either. Which of them may be added up is decided in [`parts`].
+//!
+//! Source: Linux `Documentation/hwmon/sysfs-interface.rst`.
+
+mod discover;
+mod error;
+mod integral;
+pub mod parse;
+pub mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::{OpenError, Problem};
+
+use discover::{Discovery, FoundSensor, Input, SensorId, Shown, class, discover};
+use integral::Integral;
+use parts::{Choice, Part, choose};
+
+use super::{Moment, ReadError, Source, SourceKind};
+use crate::units::{Microjoules, Watts};
+use crate::zone::{CounterSpec, Domain, Zone};
+
+/// How long after a search for sensors that have gone the next one may follow.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Sensors that are shown and not added. `amd_energy` has one for each core, and every reading of it interrupts that
+/// core; who wants all of them has other tools.
+const SHOWN_MAX: usize = 32;
+
+/// Step of an energy sensor: that of the register behind `amd_energy`, 2^-16 J, in whole microjoules.
+///
+/// Source: Linux v5.8 `Documentation/hwmon/amd_energy.rst`.
+const QUANTUM_ENERGY: Microjoules = Microjoules(16);
+
+/// How far a power sensor may be off that states nothing: an assumption, since sysfs says nothing of it. Shunt resistors
+/// come with 1 %, and the amplifiers behind them with less; boards are not calibrated.
+const ACCURACY_UNSTATED: f64 = 0.05;
+
+/// How far the sum may be off besides, because power changes between two readings: an assumption too, as it depends on
+/// the load and the window.
+const SAMPLING_ERROR: f64 = 0.05;
+
+/// More than this no such zone draws: the largest packages are specified at some 500 W, taken four times as for
+/// powercap; the largest machines of one board at some kilowatts.
+fn watts_max(domain: &Domain) -> Watts {
+    Watts(if *domain == Domain::Package { 2000.0 } else { 10_000.0 })
+}
+
+/// A sensor in use.
+#[derive(Debug)]
+struct Sensor {
+    id: SensorId,
+    /// `None` where it has gone.
+    input: Option<Input>,
+    integral: Integral,
+}
+
+/// The sensors of one machine.
+///
+/// Raw readings only: what a reading below the last one means is for the consumer to say.
+#[derive(Debug)]
+pub struct Hwmon {
+    root: PathBuf,
+    specs: Vec<CounterSpec>,
+    /// Parallel to `specs`.
+    sensors: Vec<Sensor>,
+    problems: Vec<Problem>,
+    /// The earliest `Moment::monotonic` at which sensors that have gone may be searched for.
+    next_search: Duration,
+}
+
+impl Hwmon {
+    /// Finds the sensors below `sysfs_root`, as a rule `/sys`, and decides which of them are added.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] where none can be read, or none may be added.
+    pub fn open(sysfs_root: &Path) -> Result<Self, OpenError> {
+        let Discovery { sensors, problems } = discover(sysfs_root)?;
+        if sensors.is_empty() {
+            return Err(nothing_to_read(problems, class(sysfs_root)));
+        }
+        let (choice, zones) =
+            choose(&sensors.iter().map(|found| (found.traits(), found.part.clone())).collect::<Vec<_>>());
+        let names = || zones.iter().map(ToString::to_string).collect();
+        match choice {
+            Choice::Packages | Choice::Platform => {}
+            Choice::Ambiguous => return Err(OpenError::Ambiguous { sensors: names() }),
+            Choice::Nothing => return Err(OpenError::NoAdditiveSensor { sensors: names() }),
+        }
+        let mut source = Self {
+            root: sysfs_root.to_owned(),
+            specs: Vec::new(),
+            sensors: Vec::new(),
+            problems,
+            next_search: Duration::ZERO,
+        };
+        let mut room = SHOWN_MAX;
+        for (found, zone) in sensors.into_iter().zip(zones) {
+            if !zone.is_additive() {
+                let Some(left) = room.checked_sub(1) else { continue };
+                room = left;
+            }
+            source.specs.push(spec(&found, zone));
+            source.sensors.push(Sensor { id: found.id, input: Some(found.input), integral: Integral::default() });
+        }
+        Ok(source)
+    }
+
+    /// The sensors that exist and cannot be read, as the last search found them.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Looks for sensors that have gone, unless that was done less than [`SEARCH_INTERVAL`] ago. One that was not there
+    /// at first stays out: it might contain one that is added.
+    fn search(&mut self, moment: &Moment) {
+        if self.sensors.iter().all(|sensor| sensor.input.is_some()) || moment.monotonic < self.next_search {
+            return;
+        }
+        self.next_search = moment.monotonic.saturating_add(SEARCH_INTERVAL);
+        let Ok(Discovery { sensors, problems }) = discover(&self.root) else { return };
+        self.problems = problems;
+        for found in sensors {
+            let gone = self.sensors.iter_mut().find(|sensor| sensor.input.is_none() && sensor.id == found.id);
+            if let Some(sensor) = gone {
+                sensor.input = Some(found.input);
+            }
+        }
+    }
+
+    fn zones(&self, additive: bool) -> String {
+        let named = self.specs.iter().filter(|spec| spec.zone.is_additive() == additive);
+        named.map(|spec| spec.zone.to_string()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Sensor {
+    fn read(&mut self, moment: &Moment) -> Result<Microjoules, ReadError> {
+        let input = self.input.as_ref().ok_or(ReadError::ZoneGone)?;
+        let shown = input.read();
+        if shown.is_err() {
+            self.integral.interrupt();
+        }
+        if matches!(shown, Err(ReadError::ZoneGone)) {
+            self.input = None;
+        }
+        Ok(match shown? {
+            Shown::Microjoules(energy) => Microjoules(energy),
+            Shown::Microwatts(power) => self.integral.add(moment.monotonic, power),
+        })
+    }
+}
+
+impl Source for Hwmon {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Hwmon
+    }
+
+    fn counters(&self) -> &[CounterSpec] {
+        &self.specs
+    }
+
+    fn read(&mut self, moment: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>) {
+        readings.clear();
+        self.search(moment);
+        readings.extend(self.sensors.iter_mut().map(|sensor| sensor.read(moment)));
+        assert_eq!(readings.len(), self.specs.len(), "every counter has one reading");
+    }
+
+    fn describe(&self) -> String {
+        let added = self.specs.iter().find(|spec| spec.zone.is_additive());
+        let error = added.map_or(0.0, |spec| spec.relative_error);
+        let how = if error > 0.0 { format!(", ±{:.0} %", error * 100.0) } else { String::new() };
+        let (added, shown) = (self.zones(true), self.zones(false));
+        if shown.is_empty() {
+            format!("hwmon: {added} (added{how})")
+        } else {
+            format!("hwmon: {added} (added{how}); {shown} (shown only)")
+        }
+    }
+}
+
+fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
+    let accuracy = found.accuracy.unwrap_or(ACCURACY_UNSTATED);
+    let (quantum, relative_error) = match found.input {
+        // The registers behind the sensors of processors are those of RAPL, of which nobody states an error.
+        Input::Energy(_) if matches!(found.part, Part::Package(_) | Part::Within) => (QUANTUM_ENERGY, 0.0),
+        Input::Energy(_) => (QUANTUM_ENERGY, accuracy),
+        Input::Power(_) | Input::VoltsAmps(..) => (Microjoules(1), accuracy + SAMPLING_ERROR),
+    };
+    let watts_max = watts_max(&zone.domain);
+    CounterSpec { source: SourceKind::Hwmon, zone, range: None, watts_max, quantum, relative_error, base: None }
+}
+
+fn nothing_to_read(problems: Vec<Problem>, class: PathBuf) -> OpenError {
+    match problems.into_iter().next() {
+        Some(Problem { path, source }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            OpenError::Forbidden { path, source }
+        }
+        Some(Problem { path, source }) => OpenError::ReadSensors { path, source },
+        None => OpenError::NoSensor { path: class },
+    }
+}

@@ -1,0 +1,208 @@
+//! RAPL as another program's library reads it: the crate `rapl-energy`. A second opinion, and not the first choice.
+//!
+//! **Licence.** The crate is under the GPL, version 3. A binary built with the cargo feature `rapl-energy`, which is off
+//! by default, is a work based on it and may only be passed on under the GPL.
+//!
+//! What it does otherwise than [powercap](super::powercap), so that the latter is to be preferred:
+//!
+//! - it looks below `/sys` and nowhere else, in `class/powercap/intel-rapl` or `devices/virtual/powercap/intel-rapl`;
+//! - it counts zones in decimal and stops at the first number that is missing, so that it finds none behind a gap and
+//!   none from the eleventh on;
+//! - it panics when a file cannot be read or parsed, such as the empty constraint that some machines have, and after a
+//!   failed reading at every further one. Panics are caught here, one makes all zones unread, and the library is set up
+//!   anew at most once a second. What the panic hook prints to stderr is not held back, since the hook belongs to the
+//!   program.
+//!
+//! Source: `rapl-energy` 0.2.2, `src/lib.rs`.
+
+#[cfg(panic = "abort")]
+compile_error!("the feature `rapl-energy` needs panics that unwind, since that crate panics on a failed reading");
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use rapl_energy::Rapl;
+use thiserror::Error;
+
+use super::powercap::limits::{StatedPowers, quantum, watts, watts_max};
+use super::powercap::mirror::same_register;
+use super::powercap::zone_name::parse_zone_name;
+use super::{Moment, ReadError, Source, SourceKind};
+use crate::units::{Microjoules, Watts};
+use crate::zone::{CounterSpec, Domain, Zone};
+
+/// How long after an attempt to set the library up anew the next one may follow.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where the library looks first, for messages: it does not say which file it failed to read.
+const CLASS: &str = "/sys/class/powercap";
+
+/// Why there are no counters.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The library found no readable package: there is none, or this process may not read it.
+    #[error("`rapl-energy` finds no package that it can read below `{CLASS}`")]
+    NoPackage,
+    /// The library panicked.
+    #[error("`rapl-energy` panicked: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+    /// There are zones, but neither a package nor memory, so that nothing may be added up.
+    #[error("`rapl-energy` finds neither a package nor memory below `{CLASS}`")]
+    NoAdditiveZone,
+}
+
+/// One zone as the library shows it.
+struct Shown {
+    zone: Zone,
+    energy: Microjoules,
+    range: Option<Microjoules>,
+    watts_max: Watts,
+}
+
+/// The zones that the library finds.
+pub struct RaplEnergy {
+    /// `None` after a panic.
+    rapl: Option<Rapl>,
+    specs: Vec<CounterSpec>,
+    next_search: Duration,
+}
+
+impl RaplEnergy {
+    /// Lets the library find the zones below `/sys`.
+    ///
+    /// # Errors
+    /// When it finds none that may be added.
+    pub fn open() -> Result<Self, OpenError> {
+        let rapl = set_up()?;
+        let mut specs: Vec<CounterSpec> = Vec::new();
+        for shown in shown(&rapl) {
+            if specs.iter().all(|known| known.zone != shown.zone) {
+                specs.push(spec(shown));
+            }
+        }
+        if specs.iter().any(|spec| spec.zone.is_additive()) {
+            Ok(Self { rapl: Some(rapl), specs, next_search: Duration::ZERO })
+        } else {
+            Err(OpenError::NoAdditiveZone)
+        }
+    }
+
+    /// Sets the library up anew after a panic, unless that was tried less than [`SEARCH_INTERVAL`] ago.
+    fn search(&mut self, moment: &Moment) {
+        if self.rapl.is_none() && moment.monotonic >= self.next_search {
+            self.next_search = moment.monotonic.saturating_add(SEARCH_INTERVAL);
+            self.rapl = set_up().ok();
+        }
+    }
+}
+
+fn set_up() -> Result<Rapl, OpenError> {
+    match catch_unwind(|| Rapl::new(true)) {
+        Ok(rapl) => rapl.ok_or(OpenError::NoPackage),
+        Err(panic) => Err(OpenError::Panicked { message: message(&*panic) }),
+    }
+}
+
+impl Source for RaplEnergy {
+    fn kind(&self) -> SourceKind {
+        SourceKind::RaplEnergy
+    }
+
+    fn counters(&self) -> &[CounterSpec] {
+        &self.specs
+    }
+
+    fn read(&mut self, moment: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>) {
+        readings.clear();
+        self.search(moment);
+        let Some(rapl) = &mut self.rapl else {
+            readings.extend(self.specs.iter().map(|_| Err(ReadError::ZoneGone)));
+            return;
+        };
+        // What is left half done by a panic is thrown away.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| rapl.reset())) {
+            let error = || io::Error::other(message(&*panic));
+            let unread = || ReadError::ReadCounter { path: Path::new(CLASS).to_owned(), source: error() };
+            readings.extend(self.specs.iter().map(|_| Err(unread())));
+            self.rapl = None;
+            return;
+        }
+        let shown = shown(rapl);
+        readings.extend(self.specs.iter().map(|spec| {
+            let same = shown.iter().find(|shown| shown.zone == spec.zone && shown.range == spec.range);
+            same.map(|shown| shown.energy).ok_or(ReadError::ZoneGone)
+        }));
+    }
+
+    fn describe(&self) -> String {
+        let named = |additive| {
+            let those = self.specs.iter().filter(|spec| spec.zone.is_additive() == additive);
+            those.map(|spec| spec.zone.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        match named(false) {
+            shown if shown.is_empty() => format!("rapl-energy: {} (added)", named(true)),
+            shown => format!("rapl-energy: {} (added); {shown} (shown only)", named(true)),
+        }
+    }
+}
+
+/// The zones with what the library read last. A die that may repeat the counter of another, which the library does not
+/// find out, is shown under a name that is not added.
+fn shown(rapl: &Rapl) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for package in &rapl.packages {
+        let Some(zone) = parse_zone_name(&package.name, None) else { continue };
+        let constraints = package.constraints.iter().map(|stated| (stated.max_power_uw, stated.power_limit_uw));
+        let energy = (package.package_energy_uj, package.max_energy_range_uj);
+        push(&mut all, zone.clone(), energy, constraints);
+        for subzone in &package.subzones {
+            // The library joins the two names.
+            let name = subzone.name.strip_prefix(&package.name).and_then(|name| name.strip_prefix('-'));
+            let Some(inside) = name.and_then(|name| parse_zone_name(name, Some(&zone))) else { continue };
+            let constraints = subzone.constraints.iter().map(|stated| (stated.max_power_uw, stated.power_limit_uw));
+            push(&mut all, inside, (subzone.energy_uj, subzone.max_energy_range_uj), constraints);
+        }
+    }
+    all
+}
+
+fn push(
+    all: &mut Vec<Shown>,
+    zone: Zone,
+    (energy, range): (u64, u64),
+    constraints: impl Iterator<Item = (Option<u64>, u64)> + Clone,
+) {
+    let maxima = constraints.clone().filter_map(|(max, _)| max.map(watts)).collect();
+    let limits = constraints.map(|(_, limit)| watts(limit)).collect();
+    let watts_max = watts_max(&zone.domain, &StatedPowers { maxima, limits });
+    let repeats = zone.is_additive() && all.iter().any(|known| known.zone != zone && same_register(&known.zone, &zone));
+    let zone =
+        if repeats { Zone::new(Domain::Other(format!("die-{}", zone.domain).into()), &zone.package) } else { zone };
+    let range = Some(Microjoules(range)).filter(|range| range.0 > 0);
+    all.push(Shown { zone, energy: Microjoules(energy), range, watts_max });
+}
+
+fn spec(Shown { zone, range, watts_max, .. }: Shown) -> CounterSpec {
+    CounterSpec {
+        source: SourceKind::RaplEnergy,
+        zone,
+        range,
+        watts_max,
+        quantum: quantum(range),
+        relative_error: 0.0,
+        base: None,
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}

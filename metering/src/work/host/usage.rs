@@ -1,0 +1,212 @@
+//! What the root cgroup has used: the machine's CPU time below a tick, where the kernel tells.
+//!
+//! | file | is | has |
+//! |---|---|---|
+//! | `fs/cgroup/cpuacct/cpuacct.usage` (version 1) | nanoseconds, summed up by the scheduler as it switches | what the thread clock has: no idling; interrupts unless the kernel keeps them apart, steal unless the hypervisor tells |
+//! | `fs/cgroup/cpu.stat`, `usage_usec` (version 2, Linux 5.8) | the counters of `/proc/stat`, not yet cut to hundredths of a second | `user + nice + system + irq + softirq`, before 6.14 and its stable updates also `steal` |
+//!
+//! So the first is exact, and the second only as fine as the kernel's own tick (1 to 10 ms), or exact where it does
+//! without (`CONFIG_VIRT_CPU_ACCOUNTING`).
+//!
+//! In a container the same paths lead to the container's own cgroup. The root of version 2 is the only cgroup
+//! without a file `cgroup.type`. In version 1 nothing marks the root, but its usage since the machine started is the
+//! machine's. Neither proves that it stays so; hence [`Watch`].
+//!
+//! Source: `root_cgroup_cputime` in Linux `kernel/cgroup/rstat.c`; `cpuacct_charge` in `kernel/sched/cpuacct.c`;
+//! `cgroups(7)`; commits 936f2a70f207 (the root's `cpu.stat`) and its correction "Remove steal time from usage_usec".
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::stat::TICK;
+
+/// Longest part of a file that is read: the first line of `cpu.stat`, or one number.
+const LENGTH_MAX: usize = 64;
+
+/// The file that tells.
+#[derive(Debug)]
+pub(super) struct Usage {
+    file: File,
+    pub(super) path: PathBuf,
+    parse: fn(&str) -> Option<Duration>,
+    pub(super) unit: &'static str,
+}
+
+impl Usage {
+    /// Looks for the root cgroup below `sysfs_root`, the finest first. The error is a reason for people.
+    pub(super) fn open(sysfs_root: &Path, machine: Duration) -> Result<Self, String> {
+        let cgroups = sysfs_root.join("fs/cgroup");
+        let accounting = Self::open_file(cgroups.join("cpuacct/cpuacct.usage"), parse_usage_ns, "nanoseconds");
+        if let Some((usage, time)) = accounting {
+            if is_of_all(time, machine) {
+                return Ok(usage);
+            }
+            return Err(format!("`{}` is of a part of the machine alone", usage.path.display()));
+        }
+        let Some((usage, _)) = Self::open_file(cgroups.join("cpu.stat"), parse_usage_usec, "the kernel's own ticks")
+        else {
+            return Err(format!("`{}` shows no cgroup with CPU time", cgroups.display()));
+        };
+        if cgroups.join("cgroup.type").exists() {
+            return Err(format!("`{}` is of a cgroup that is not the root", usage.path.display()));
+        }
+        Ok(usage)
+    }
+
+    fn open_file(path: PathBuf, parse: fn(&str) -> Option<Duration>, unit: &'static str) -> Option<(Self, Duration)> {
+        let usage = Self { file: File::open(&path).ok()?, path, parse, unit };
+        let time = usage.read()?;
+        Some((usage, time))
+    }
+
+    /// What has been used until now; `None` when the file can no longer be read.
+    pub(super) fn read(&self) -> Option<Duration> {
+        let mut buffer = [0; LENGTH_MAX];
+        let length = self.file.read_at(&mut buffer, 0).ok()?;
+        (self.parse)(std::str::from_utf8(&buffer[..length]).ok()?)
+    }
+}
+
+/// Whether a time since the machine started is all of `machine`, as ticks tell it. They are samples, and good to some
+/// per cent over hours; a container has missed what ran before and beside it.
+fn is_of_all(usage: Duration, machine: Duration) -> bool {
+    usage + TICK * 100 >= machine.mul_f64(0.9)
+}
+
+/// The first line of a cgroup's `cpu.stat`.
+#[must_use]
+pub fn parse_usage_usec(cpu_stat: &str) -> Option<Duration> {
+    let mut words = cpu_stat.split_ascii_whitespace();
+    (words.next() == Some("usage_usec")).then(|| words.next()?.parse().ok().map(Duration::from_micros)).flatten()
+}
+
+/// A cgroup's `cpuacct.usage`.
+#[must_use]
+pub fn parse_usage_ns(usage: &str) -> Option<Duration> {
+    usage.trim_end().parse().ok().map(Duration::from_nanos)
+}
+
+/// Compares the usage with the ticks while both go on.
+///
+/// Ticks are samples: on a machine with little to do they may see much more than there was, or less. So the difference
+/// has to be half of what was used, and more than [`SLACK`] for each processor, within one [`SPAN`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    since: Option<Both>,
+    slack: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Both {
+    monotonic: Duration,
+    usage: Duration,
+    ticks: Duration,
+}
+
+/// Over how long a difference may add up.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// What the samples of one processor may be wrong by in that time: two tenths of a second.
+const SLACK: Duration = Duration::from_millis(200);
+
+impl Watch {
+    pub(super) fn new(cpus: usize) -> Self {
+        Self { since: None, slack: SLACK * u32::try_from(cpus).unwrap_or(u32::MAX) }
+    }
+
+    /// Takes readings of both at `monotonic`; false when they cannot be of the same machine.
+    pub(super) fn agree(&mut self, monotonic: Duration, usage: Duration, ticks: Duration) -> bool {
+        let now = Both { monotonic, usage, ticks };
+        let since = self.since.get_or_insert(now);
+        let (used, ticked) = (usage.saturating_sub(since.usage), ticks.saturating_sub(since.ticks));
+        if monotonic.saturating_sub(since.monotonic) >= SPAN {
+            *since = now;
+        }
+        used.abs_diff(ticked) <= self.slack + used.max(ticked) / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn the_files_are_understood() {
+        let cpu_stat = "usage_usec 12815154161\nuser_usec 11963703697\nsystem_usec 851450464\n";
+        assert_eq!(parse_usage_usec(cpu_stat), Some(Duration::from_micros(12_815_154_161)));
+        assert_eq!(parse_usage_usec("user_usec 11963703697\n"), None);
+        assert_eq!(parse_usage_ns("12844450471477\n"), Some(Duration::from_nanos(12_844_450_471_477)));
+        assert_eq!(parse_usage_ns(""), None);
+    }
+
+    #[test]
+    fn what_is_less_than_a_tick_is_read_from_the_finest_file() {
+        let root = tempfile::tempdir().expect("a directory can be made");
+        let write = |name: &str, text: &str| {
+            let path = root.path().join("fs/cgroup").join(name);
+            std::fs::create_dir_all(path.parent().expect("it is below the root")).expect("a directory can be made");
+            std::fs::write(path, text).expect("the file can be written");
+        };
+        let read = || Usage::open(root.path(), secs(1000)).map(|usage| usage.read());
+        assert!(read().is_err_and(|why| why.ends_with("fs/cgroup` shows no cgroup with CPU time")));
+        write("cpu.stat", "usage_usec 1000003017\nuser_usec 1\n");
+        assert_eq!(read(), Ok(Some(Duration::from_micros(1_000_003_017))));
+        write("cpuacct/cpuacct.usage", "1000003017019\n");
+        assert_eq!(read(), Ok(Some(Duration::from_nanos(1_000_003_017_019))));
+    }
+
+    #[test]
+    fn a_part_of_the_machine_is_not_all_of_it() {
+        assert!(is_of_all(secs(12_856), secs(12_827)));
+        assert!(is_of_all(secs(12_000), secs(12_827)));
+        assert!(!is_of_all(secs(6000), secs(12_827)));
+        assert!(!is_of_all(secs(0), secs(50)));
+    }
+
+    #[test]
+    fn ticks_may_differ_for_a_while_and_not_for_long() {
+        let mut watch = Watch::new(2);
+        assert!(watch.agree(secs(0), secs(100), secs(500)));
+        assert!(watch.agree(secs(1), secs(101), secs(501)));
+        // Another cgroup's work is missing.
+        assert!(!watch.agree(secs(11), secs(102), secs(521)));
+        let mut watch = Watch::new(2);
+        assert!(watch.agree(secs(0), secs(100), secs(500)));
+        // The hypervisor's time is in it.
+        assert!(!watch.agree(secs(20), secs(140), secs(510)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_stops_the_parsers(text in "usage_usec [0-9]{0,22}|\\PC{0,20}|[0-9]{0,22}\n") {
+            let _ = (parse_usage_usec(&text), parse_usage_ns(&text));
+        }
+
+        #[test]
+        fn cutting_to_ticks_is_no_disagreement(steps in prop::collection::vec((0_u64..400_000, 0_u64..200_000), 1..500)) {
+            let (mut watch, mut now, mut used) = (Watch::new(2), Duration::ZERO, Duration::ZERO);
+            for (time, work) in steps {
+                now += Duration::from_micros(time);
+                used += Duration::from_micros(work);
+                let ticks = Duration::from_millis(used.as_millis() as u64 / 10 * 10);
+                prop_assert!(watch.agree(now, used, ticks));
+            }
+        }
+
+        #[test]
+        fn no_reading_is_too_large(readings: Vec<(u64, u64, u64)>) {
+            let mut watch = Watch::new(usize::MAX);
+            for (time, used, ticks) in readings {
+                watch.agree(secs(time), secs(used), secs(ticks));
+            }
+        }
+    }
+}
