@@ -137,6 +137,7 @@ fn a_daemon_is_called_and_listed() {
     fails_as_the_function_does(&daemon);
     tells_of_refusals(&daemon);
     prints_json(&daemon);
+    waits_for_the_settled_charge(&daemon);
     survives_a_reader_that_leaves(&daemon);
     lists(&daemon);
     daemon.end();
@@ -199,6 +200,15 @@ fn prints_json(daemon: &Daemon) {
     let output = daemon.run(&["invoke", "exits", "--json"], b"");
     let problem: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &problem["exit_code"]), (Some(7), &7.into()));
+}
+
+fn waits_for_the_settled_charge(daemon: &Daemon) {
+    let output = daemon.run(&["invoke", "fibonacci", "--input", "5", "--settle"], b"");
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
+    assert!(stderr(&output).trim_end().ends_with("source model (settled, but not measured)"), "{}", stderr(&output));
+    let output = daemon.run(&["invoke", "environment", "--env", "A=1", "--settle", "--json"], b"");
+    let envelope: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&envelope["energy"]["state"], &envelope["output"]), (&"settled".into(), &"A=1\0".into()));
 }
 
 fn survives_a_reader_that_leaves(daemon: &Daemon) {

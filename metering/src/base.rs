@@ -1,21 +1,29 @@
-//! What a zone draws when nothing runs, learned from the windows in which almost nothing did.
+//! What a zone draws when nothing runs, learned from the stretches in which least did.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::units::{Joules, Microjoules, Watts};
 
-/// A window is quiet when the processors were busy for less than this part of it, all together.
+/// A stretch is quiet when the processors were busy for less than this part of it, all together.
 const QUIET_BUSY_MAX: f64 = 0.05;
 
-/// How many quiet windows are remembered: a minute of them at the default window of 100 ms.
-const QUIET_WINDOWS_MAX: usize = 600;
+/// Of the quiet stretches those count that are quieter than this, and those that are little busier than the quietest.
+const IDLE_BUSY: f64 = 0.001;
+const QUIETEST_FACTOR: f64 = 1.5;
 
-/// How many quiet windows it takes before their power is believed.
-const QUIET_WINDOWS_MIN: usize = 5;
+/// Windows are put together to stretches of this length, so that the age of a counter's last update, up to a hundredth of
+/// a window of 100 ms, does not decide which is lowest.
+const STRETCH: Duration = Duration::from_secs(1);
 
-/// Which of the quiet windows, by power, stands for the base. Low, since whatever ran in them only added to it; not
-/// the minimum, since a single window that lost an update of the counter would then decide. A maximum, as one known
+/// How long a stretch that ends early must have been to count: five windows of 100 ms.
+const STRETCH_MIN: Duration = Duration::from_millis(490);
+
+/// How many quiet stretches are remembered: ten minutes of them.
+const STRETCHES_MAX: usize = 600;
+
+/// Which of the stretches that count, by power, stands for the base. Low, since whatever ran in them only added to it; not
+/// the minimum, since a single stretch that lost an update of the counter would then decide. A maximum, as one known
 /// meter takes, bills idle energy as base that somebody caused.
 const QUIET_QUANTILE: f64 = 0.1;
 
@@ -23,15 +31,31 @@ const QUIET_QUANTILE: f64 = 0.1;
 #[derive(Debug)]
 pub struct Base {
     stated: Option<Watts>,
-    quiet: VecDeque<f64>,
+    quiet: VecDeque<Quiet>,
+    open: Stretch,
     learned: Option<Watts>,
+}
+
+/// A quiet stretch that is over.
+#[derive(Clone, Copy, Debug)]
+struct Quiet {
+    watts: f64,
+    busy: f64,
+}
+
+/// A quiet stretch that goes on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    time: Duration,
+    joules: f64,
+    busy: Duration,
 }
 
 impl Base {
     /// A base that has to be learned, unless the source states it.
     #[must_use]
     pub fn new(stated: Option<Watts>) -> Self {
-        Self { stated, quiet: VecDeque::new(), learned: None }
+        Self { stated, quiet: VecDeque::new(), open: Stretch::default(), learned: None }
     }
 
     /// The base power; `None` until it is known.
@@ -43,22 +67,37 @@ impl Base {
     /// Looks at a closed window: what the zone used in `time`, while `cpus` processors were busy for `busy` together,
     /// for which `dynamic` is known to be due.
     pub fn learn(&mut self, energy: Microjoules, time: Duration, busy: Duration, cpus: usize, dynamic: Joules) {
-        let Some(watts) = energy.over(time) else { return };
-        let watts = Watts((watts.0 - dynamic.0 / time.as_secs_f64()).max(0.0));
-        let capacity = time.as_secs_f64() * cpus as f64;
-        if self.stated.is_some() || busy.as_secs_f64() > capacity * QUIET_BUSY_MAX {
+        if self.stated.is_some() || time.is_zero() {
             return;
         }
-        if self.quiet.len() == QUIET_WINDOWS_MAX {
+        let is_quiet = busy.as_secs_f64() <= time.as_secs_f64() * cpus as f64 * QUIET_BUSY_MAX;
+        if is_quiet {
+            self.open.time += time;
+            self.open.joules += (energy.joules().0 - dynamic.0).max(0.0);
+            self.open.busy += busy;
+        }
+        let is_over = if is_quiet { STRETCH } else { STRETCH_MIN };
+        if self.open.time >= is_over || (self.learned.is_none() && self.open.time >= STRETCH_MIN) {
+            self.close_stretch(cpus);
+        } else if !is_quiet {
+            self.open = Stretch::default();
+        }
+    }
+
+    fn close_stretch(&mut self, cpus: usize) {
+        let Stretch { time, joules, busy } = std::mem::take(&mut self.open);
+        let seconds = time.as_secs_f64();
+        if self.quiet.len() == STRETCHES_MAX {
             self.quiet.pop_front();
         }
-        self.quiet.push_back(watts.0);
-        if self.quiet.len() >= QUIET_WINDOWS_MIN {
-            let mut sorted: Vec<f64> = self.quiet.iter().copied().collect();
-            let rank = (sorted.len() as f64 * QUIET_QUANTILE) as usize;
-            let (_, &mut low, _) = sorted.select_nth_unstable_by(rank, f64::total_cmp);
-            self.learned = Some(Watts(low));
-        }
+        self.quiet.push_back(Quiet { watts: joules / seconds, busy: busy.as_secs_f64() / seconds / cpus as f64 });
+        let quietest = self.quiet.iter().map(|stretch| stretch.busy).fold(f64::INFINITY, f64::min);
+        let most = (quietest * QUIETEST_FACTOR).max(IDLE_BUSY);
+        let counts = self.quiet.iter().filter(|stretch| stretch.busy <= most);
+        let mut watts: Vec<f64> = counts.map(|stretch| stretch.watts).collect();
+        let rank = (watts.len() as f64 * QUIET_QUANTILE) as usize;
+        let (_, &mut low, _) = watts.select_nth_unstable_by(rank, f64::total_cmp);
+        self.learned = Some(Watts(low));
     }
 
     /// The part of a window's energy that is base: never more than the window had, nothing while it is not known. Rounded
@@ -80,30 +119,50 @@ mod tests {
         base.learn(Microjoules(microjoules), WINDOW, Duration::from_millis(busy_ms), 2, Joules(0.0));
     }
 
+    fn near(base: &Base, expected: f64) {
+        let watts = base.watts().map_or(f64::NAN, |watts| watts.0);
+        assert!((watts - expected).abs() < 1e-9, "{watts}");
+    }
+
     #[test]
     fn only_quiet_windows_teach() {
         let mut base = Base::new(None);
         (0..50).for_each(|_| learn(&mut base, 9_000_000, 150));
         assert_eq!(base.watts(), None);
         (0..5).for_each(|_| learn(&mut base, 500_000, 5));
-        assert_eq!(base.watts(), Some(Watts(5.0)));
+        near(&base, 5.0);
     }
 
     #[test]
     fn a_low_quantile_is_taken_not_an_extreme() {
         let mut base = Base::new(None);
-        (0..100).for_each(|step| learn(&mut base, 500_000 + step * 1_000, 1));
-        learn(&mut base, 0, 0);
+        (0..1000).for_each(|step| learn(&mut base, 500_000 + step / 10 * 1_000, 0));
+        (0..10).for_each(|_| learn(&mut base, 0, 0));
         let watts = base.watts().map_or(0.0, |watts| watts.0);
         assert!((5.05..5.15).contains(&watts), "{watts}");
     }
 
     #[test]
-    fn old_windows_are_forgotten() {
+    fn the_quietest_stretches_count() {
         let mut base = Base::new(None);
-        (0..600).for_each(|_| learn(&mut base, 500_000, 1));
-        (0..600).for_each(|_| learn(&mut base, 800_000, 1));
-        assert_eq!(base.watts(), Some(Watts(8.0)));
+        (0..100).for_each(|_| learn(&mut base, 400_000, 9));
+        (0..20).for_each(|_| learn(&mut base, 500_000, 0));
+        near(&base, 5.0);
+    }
+
+    #[test]
+    fn what_is_known_to_be_due_to_work_is_not_base() {
+        let mut base = Base::new(None);
+        (0..5).for_each(|_| base.learn(Microjoules(500_000), WINDOW, WINDOW / 50, 2, Joules(0.1)));
+        near(&base, 4.0);
+    }
+
+    #[test]
+    fn old_stretches_are_forgotten() {
+        let mut base = Base::new(None);
+        (0..6_000).for_each(|_| learn(&mut base, 500_000, 1));
+        (0..6_000).for_each(|_| learn(&mut base, 800_000, 1));
+        near(&base, 8.0);
     }
 
     #[test]

@@ -49,6 +49,19 @@ impl Bucket {
         Duration::from_nanos(self.awake[package].iter().map(|&ran| ran.min(stretch)).sum())
     }
 
+    /// How many processors of the package ran calls: the mean over the window, and the variance.
+    pub fn running(&self, package: usize) -> (f64, f64) {
+        let (stretch, stretches) = (self.stretch_ns() as f64, &self.awake[package]);
+        let count = nanos(self.end - self.start) as f64 / stretch;
+        if count <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let running = stretches.iter().map(|&ran| ran as f64 / stretch);
+        let (sum, squares) = running.fold((0.0, 0.0), |(sum, squares), one| (sum + one, squares + one * one));
+        let mean = sum / count;
+        (mean, (squares / count - mean * mean).max(0.0))
+    }
+
     /// Everything, ordered by function and call.
     pub fn entries(&self) -> Vec<Entry> {
         let entry = |(&(call, package), &(function, work)): (&(CallId, usize), &(FunctionId, Work))| Entry {

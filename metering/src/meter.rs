@@ -10,7 +10,7 @@ use crate::bucket::{Bucket, Entry, cut};
 use crate::calibration::{Calibration, interval};
 use crate::calls::{Calls, Charge, OpenCall, Settled};
 use crate::counter::GapReason;
-use crate::learning::{Consumption, Learned};
+use crate::learning::{Conditions, Consumption, Learned, beside, processors_busy};
 use crate::ledger::Accounts;
 use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::remainder::Remainder;
@@ -289,7 +289,11 @@ impl<E> Meter<E> {
             consumption.host = portion(host, package, &rests);
             let ran = window.bucket.awake(package);
             let others = consumption.runtime + consumption.host;
-            consumption.awake = awake(ran, others, window.time, self.topology.cpus_of(package));
+            let (cpus, cores) = (self.topology.cpus_of(package), self.topology.cores_of(package));
+            consumption.awake = awake(ran, others, window.time, cpus);
+            let (mean, variance) = processors_busy(window.bucket.running(package), others, window.time, cpus);
+            let frequency = window.end.frequency_ppm.map_or(1.0, |ppm| f64::from(ppm) / 1e6);
+            consumption.conditions = Conditions { frequency, beside: beside(mean, variance, cores, cpus) };
         }
         packages
     }
@@ -359,6 +363,7 @@ fn together(packages: &[Consumption]) -> Consumption {
         runtime: packages.iter().map(|package| package.runtime).sum(),
         host: packages.iter().map(|package| package.host).sum(),
         awake: packages.iter().map(|package| package.awake).max().unwrap_or_default(),
+        conditions: packages.first().map(|package| package.conditions).unwrap_or_default(),
     }
 }
 

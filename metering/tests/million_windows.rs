@@ -43,7 +43,7 @@ impl Life {
         let mut random = Random::new(seed);
         let machine = Machine::server();
         let board = SharedBoard::new(Board::new(&machine, Faults::default(), random.fork()));
-        let meter = Meter::new(board.source(), machine.cpus(), 100);
+        let meter = Meter::new(board.source(), machine.topology(), 100);
         let (posts, now) = (PostBox::new(1, 100), Moment::default());
         Self { readings, machine, random, board, meter, posts, now, nonsense: [false; 2], faults: 0 }
     }

@@ -136,6 +136,12 @@ fn invoke() -> Command {
                 .action(ArgAction::Append)
                 .help("Set an environment variable of the call"),
         )
+        .arg(
+            Arg::new("settle")
+                .long("settle")
+                .action(ArgAction::SetTrue)
+                .help("Wait some windows for what the call is finally charged, rather than print an estimate"),
+        )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON"))
         .arg(daemon())
 }

@@ -24,8 +24,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// The largest input that is read from stdin: the most that a daemon can be told to take.
 const INPUT_BYTES_MAX: u64 = 1 << 30;
 
-/// The query's name for the input, which cannot be a variable's too.
-const INPUT: &str = "input";
+/// The query's names for the input and for waiting, which cannot be variables' too, and the flags to use instead.
+const INPUT: (&str, &str) = ("input", "give the input with --input");
+const SETTLE: (&str, &str) = ("settle", "wait for the settled charge with --settle");
 
 /// The answer to a call that came to its end. Unknown members are left alone: the daemon may be newer.
 #[derive(Debug, Deserialize)]
@@ -76,21 +77,25 @@ pub fn invoke(matches: &ArgMatches) -> super::Result {
     let text = |key: &str| matches.get_one::<String>(key).map(String::as_str);
     let client = Client::new(text("daemon").unwrap_or_default()).map_err(Failure::usage)?;
     let variables = matches.get_many::<String>("env").into_iter().flatten();
-    let path = path(text("name").unwrap_or_default(), variables).map_err(Failure::usage)?;
+    let settle = matches.get_flag("settle");
+    let path = path(text("name").unwrap_or_default(), variables, settle).map_err(Failure::usage)?;
     let answer = client.post(&path, input(text("input"))?)?;
     if matches.get_flag("json") { as_json(&answer) } else { as_text(&answer) }
 }
 
 /// Where the function is called, with its variables.
-fn path<'a>(name: &str, variables: impl Iterator<Item = &'a String>) -> anyhow::Result<String> {
+fn path<'a>(name: &str, variables: impl Iterator<Item = &'a String>, settle: bool) -> anyhow::Result<String> {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for variable in variables {
         let (name, value) =
             variable.split_once('=').ok_or_else(|| anyhow!("`--env {variable}` has no value: write NAME=VALUE"))?;
-        if name == INPUT {
-            return Err(anyhow!("`{INPUT}` cannot be a variable of a call: give the input with --input"));
+        if let Some((taken, instead)) = [INPUT, SETTLE].iter().find(|(taken, _)| *taken == name) {
+            return Err(anyhow!("`{taken}` cannot be a variable of a call: {instead}"));
         }
         query.append_pair(name, value);
+    }
+    if settle {
+        query.append_pair(SETTLE.0, "true");
     }
     let (name, query) = (utf8_percent_encode(name, RESERVED), query.finish());
     Ok(if query.is_empty() { format!("/invoke/{name}") } else { format!("/invoke/{name}?{query}") })
@@ -167,8 +172,9 @@ fn bill(cost: &Cost) -> String {
 /// What the figure is. An estimate from a measured source is no measurement of this call: that comes when it is
 /// settled.
 fn origin(energy: &Energy) -> &str {
-    let modelled = [SourceKind::Model].iter().any(|kind| kind.as_str() == energy.source);
+    let modelled = [SourceKind::Model, SourceKind::Simulated].iter().any(|kind| kind.as_str() == energy.source);
     match (&*energy.state, modelled) {
+        ("settled", true) => "settled, but not measured",
         (_, true) => "an estimate, not measured",
         ("settled", false) => "measured",
         ("estimated", false) => "an estimate, not settled yet",
@@ -195,7 +201,7 @@ mod tests {
 
     fn path_of(name: &str, variables: &[&str]) -> anyhow::Result<String> {
         let variables: Vec<String> = variables.iter().map(|&variable| variable.to_owned()).collect();
-        path(name, variables.iter())
+        path(name, variables.iter(), false)
     }
 
     #[test]
@@ -209,6 +215,13 @@ mod tests {
     fn a_variable_has_a_value_and_is_not_the_input() {
         assert!(path_of("x", &["A"]).unwrap_err().to_string().contains("NAME=VALUE"));
         assert!(path_of("x", &["input=1"]).unwrap_err().to_string().contains("--input"));
+        assert!(path_of("x", &["settle=true"]).unwrap_err().to_string().contains("--settle"));
+    }
+
+    #[test]
+    fn waiting_is_asked_for_in_the_query() {
+        assert_eq!(path("x", [].iter(), true).unwrap(), "/invoke/x?settle=true");
+        assert_eq!(path("x", ["A=1".to_owned()].iter(), true).unwrap(), "/invoke/x?A=1&settle=true");
     }
 
     #[test]
@@ -237,6 +250,7 @@ mod tests {
         );
         assert!(bill(&energy("estimated", "powercap")).ends_with("source powercap (an estimate, not settled yet)"));
         assert!(bill(&energy("settled", "powercap")).ends_with("source powercap (measured)"));
+        assert!(bill(&energy("settled", "model")).ends_with("source model (settled, but not measured)"));
     }
 
     #[test]

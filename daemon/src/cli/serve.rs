@@ -12,16 +12,16 @@ use clap::ArgMatches;
 use nebula_metering::Settled;
 use nebula_metering::work::host::HostClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::Failure;
 use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
 use crate::functions::{self, Registry};
-use crate::http::{App, Server};
+use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{Pool, Runtime};
-use crate::telemetry::{EnergyCollector, Metrics, RecentCalls, escaped, no_energy, start_logging};
+use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
@@ -37,14 +37,18 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     warn_of_unknown_variables();
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
-    let recent = Arc::new(RecentCalls::new(config.meter.recent));
+    let calls = Arc::new(Calls::new(CallBounds {
+        running: config.bounds.concurrency as usize,
+        ended: config.meter.calls,
+        settled: config.meter.recent,
+    }));
     let registry = Arc::new(OnceLock::new());
     let (metering, sampler) = match config.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), recent.clone())?;
+            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
@@ -60,12 +64,13 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
 
     let bounds = config.bounds;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
-    let invoker = Arc::new(Invoker::new(metering, admission, metrics.in_flight().clone()));
+    let in_flight = metrics.in_flight().clone();
+    let invoker = Arc::new(Invoker::new(metering, calls.clone(), admission, config.meter.waiters, in_flight));
     let app = App {
         registry: functions,
         invoker,
         metrics,
-        recent,
+        calls,
         policy: config.policy,
         body_max: bounds.body,
         body_timeout: config.http.body_timeout,
@@ -109,7 +114,6 @@ fn warn_of_unknown_variables() {
 /// The meter of this daemon, shown in its metrics.
 fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<EnergyMeter>, Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
-    let reason = opened.reason.clone();
     let settings = meter::Settings {
         window: config.window,
         postings: config.meter.postings,
@@ -117,9 +121,9 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
         workers: config.workers,
     };
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
-    tracing::info!(reason, "energy source: {}", meter.describe_source());
+    tracing::info!(reason = meter.source_reason(), "energy source: {}", meter.describe_source());
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), reason))?;
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
     Ok(meter)
 }
 
@@ -128,19 +132,21 @@ fn start_sampler(
     clock: HostClock,
     registry: Arc<OnceLock<Arc<Registry>>>,
     metrics: Arc<Metrics>,
-    recent: Arc<RecentCalls>,
+    calls: Arc<Calls>,
 ) -> Result<Sampler, Failure> {
-    let settled = move |calls: Vec<Settled<CallEnd>>| {
+    let settle = move |mut settled: Vec<Settled<CallEnd>>| {
         // Before there are functions there are no calls.
         let Some(registry) = registry.get() else { return };
-        for call in &calls {
+        // They come in one sorted run for each queue, which a stable sort takes advantage of.
+        settled.sort_by_key(|call| call.end.ended.at);
+        for call in settled {
             if let Some(function) = registry.by_id(call.function) {
-                metrics.settled(&function.metrics, call);
-                recent.push(function.name.as_str(), call);
+                metrics.settled(&function.metrics, &call);
             }
+            calls.settle(call);
         }
     };
-    Ok(Sampler::start(meter.clone(), clock, settled)?)
+    Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
 
 fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {
@@ -164,15 +170,31 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Reg
 }
 
 async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
-    let server = Server::bind(config.listen, config.http).await?;
+    let callers = Server::bind(config.listen, config.http).await?;
+    let operators = match config.operators {
+        Some(address) => Some(Server::bind(address, config.http).await?),
+        None => None,
+    };
+    let door = Door::callers(config.resolution, config.expose, operators.is_some());
+    warn_of_open_doors(config, door);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{}", server.address())?;
-    stdout.flush()?;
-    let (stop, stopped) = oneshot::channel();
+    announce(&callers, operators.as_ref())?;
+    let (stop, _) = watch::channel(());
+    let stopped = || {
+        let mut stopped = stop.subscribe();
+        async move { drop(stopped.changed().await) }
+    };
+    let callers = callers.serve(app.clone(), door, stopped());
+    let operators = operators.map(|operators| operators.serve(app, Door::OPERATORS, stopped()));
+    let operators = async {
+        match operators {
+            Some(serve) => serve.await,
+            None => true,
+        }
+    };
     tokio::spawn(watch_signals(signals, stop));
-    let drained = server.serve(app, async { drop(stopped.await) }).await;
-    if drained {
+    let (drained, operators_drained) = tokio::join!(callers, operators);
+    if drained && operators_drained {
         tracing::info!("drained");
     } else {
         tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
@@ -180,8 +202,32 @@ async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says where it listens. In one write: whoever wants the first line only may have closed the pipe before a second.
+fn announce(callers: &Server, operators: Option<&Server>) -> std::io::Result<()> {
+    let callers = format!("listening on http://{}\n", callers.address());
+    let operators = operators.map(|operators| format!("operators on http://{}\n", operators.address()));
+    let lines = callers + &operators.unwrap_or_default();
+    let mut stdout = std::io::stdout();
+    stdout.write_all(lines.as_bytes())?;
+    stdout.flush()
+}
+
+/// Joules that strangers can see are worth a word.
+fn warn_of_open_doors(config: &Config, callers: Door) {
+    if !config.listen.ip().is_loopback() && callers.tells_more_by_totals() {
+        tracing::warn!(
+            "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
+             operators an address of their own (`operators.listen`), and they are served there alone",
+            config.listen
+        );
+    }
+    if let Some(address) = config.operators.filter(|address| !address.ip().is_loopback()) {
+        tracing::warn!("whoever can reach {address} is an operator: nobody is asked who they are");
+    }
+}
+
 /// The first signal drains, the second cuts.
-async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: oneshot::Sender<()>) {
+async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: watch::Sender<()>) {
     next_signal(&mut terminate, &mut interrupt).await;
     tracing::info!("draining: a second signal cuts it short");
     let _ = stop.send(());

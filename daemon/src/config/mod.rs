@@ -1,5 +1,6 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod exposure;
 mod layers;
 mod options;
 mod quantity;
@@ -14,9 +15,10 @@ use nebula_metering::source::SourceKind;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
+pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use options::{OPTIONS, ServeOption};
-pub use quantity::{duration, size};
+pub use quantity::{duration, energy, size};
 
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
@@ -27,6 +29,8 @@ use crate::telemetry::{LogFormat, LogLevel};
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to listen for operators.
+    pub operators: Option<SocketAddr>,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
     /// Which energy source; `None` where nothing is to be measured.
@@ -35,6 +39,10 @@ pub struct Config {
     pub window: Duration,
     /// What `energy_joules` means.
     pub policy: Policy,
+    /// To what the joules of a call are rounded for callers.
+    pub resolution: Resolution,
+    /// Who is told joules.
+    pub expose: Expose,
     /// Where sysfs is mounted.
     pub sysfs_root: PathBuf,
     /// Where procfs is mounted.
@@ -124,6 +132,8 @@ pub struct MeterBounds {
     pub calls: usize,
     /// Settled calls that are remembered.
     pub recent: usize,
+    /// Callers that wait for a settled charge at once.
+    pub waiters: usize,
 }
 
 /// Everything that is wrong with the configuration.
@@ -140,12 +150,21 @@ impl Config {
         let mut check = Checker { layers, mistakes };
         let short = Duration::from_millis(1)..=Duration::from_secs(60);
         let long = Duration::from_millis(1)..=Duration::from_secs(86_400);
+        let listen: SocketAddr = check.parse("listen", address);
+        let operators = check.optional("operators.listen", address);
+        let expose = [("callers", Expose::Callers), ("operators", Expose::Operators)];
+        let expose = check.parse("energy.expose", one_of(&expose));
+        check.operators(listen, operators, expose);
+        let strangers = if listen.ip().is_loopback() { Resolution::Full } else { Resolution::STRANGERS };
         let config = Self {
-            listen: check.parse("listen", |text| text.parse().map_err(|_| address_hint(text))),
+            listen,
+            operators,
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
             policy: check.parse("policy", one_of(&[("active", Policy::Active), ("usage", Policy::Usage)])),
+            resolution: check.optional("energy.resolution", Resolution::read).unwrap_or(strangers),
+            expose,
             sysfs_root: check.parse("sysfs-root", directory),
             procfs_root: check.parse("procfs-root", directory),
             limits: Limits {
@@ -180,6 +199,7 @@ impl Config {
                 postings: check.number("meter.postings", 16..=1 << 24),
                 calls: check.number("meter.calls", 16..=1 << 24),
                 recent: check.number("meter.recent", 0..=1 << 20),
+                waiters: check.number("meter.waiters", 0..=1 << 20),
             },
             labels_max: check.number("metrics.functions", 0..=100_000),
             log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
@@ -209,6 +229,27 @@ impl Checker<'_> {
                 let default = OPTIONS.iter().find(|option| option.key == key).and_then(|option| option.default)?;
                 read(default).ok()
             }
+        }
+    }
+
+    /// Two doors are two, and somebody must see what callers must not.
+    fn operators(&mut self, listen: SocketAddr, operators: Option<SocketAddr>, expose: Expose) {
+        // An address that could not be read is a mistake of its own.
+        let given = self.layers.value("operators.listen");
+        if expose == Expose::Operators
+            && given.is_none()
+            && let Some((value, origin)) = self.layers.value("energy.expose")
+        {
+            self.mistakes.push(format!(
+                "`{value}` is no good for {origin}: nobody could see the joules; give operators an address of their own \
+                 with operators.listen"
+            ));
+        }
+        if operators == Some(listen)
+            && listen.port() != 0
+            && let Some((value, origin)) = given
+        {
+            self.mistakes.push(format!("`{value}` is no good for {origin}: callers have this address"));
         }
     }
 
@@ -271,6 +312,10 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| address_hint(text))
+}
+
 fn address_hint(text: &str) -> String {
     match text.parse::<u16>() {
         Ok(port) => format!("an address goes with the port, such as 127.0.0.1:{port}"),
@@ -281,6 +326,7 @@ fn address_hint(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
     fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
@@ -341,5 +387,35 @@ mod tests {
             assert!(check(&[(key, most)], &[], &[]).is_ok(), "{key}");
             assert!(check(&[(key, above)], &[], &[]).is_err(), "{key}");
         }
+    }
+
+    #[test]
+    fn strangers_are_shown_less_unless_something_else_is_said() {
+        let resolution = |flags: &[(&str, &str)]| check(flags, &[], &[]).unwrap().resolution;
+        for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
+            assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
+        }
+        for open in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80"] {
+            assert_eq!(resolution(&[("listen", open)]), Resolution::Step(Microjoules(100)), "{open}");
+        }
+        assert_eq!(resolution(&[("listen", "0.0.0.0:1"), ("energy.resolution", "full")]), Resolution::Full);
+        assert_eq!(resolution(&[("energy.resolution", "1mJ")]), Resolution::Step(Microjoules(1000)));
+        assert!(check(&[("energy.resolution", "1.5mJ")], &[], &[]).is_err());
+    }
+
+    #[test]
+    fn what_callers_must_not_see_somebody_must() {
+        let operators = ("energy.expose", "operators");
+        assert!(check(&[operators, ("operators.listen", "127.0.0.1:0")], &[], &[]).is_ok());
+        assert_eq!(
+            check(&[], &[], &[operators]).unwrap_err().to_string(),
+            "`operators` is no good for energy.expose in the configuration file: nobody could see the joules; give \
+             operators an address of their own with operators.listen"
+        );
+        let mistakes = check(&[operators, ("operators.listen", "9090")], &[], &[]).unwrap_err();
+        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+        let same = [("listen", "127.0.0.1:9090"), ("operators.listen", "127.0.0.1:9090")];
+        assert!(check(&same, &[], &[]).unwrap_err().to_string().contains("callers have this address"));
+        assert!(check(&[("listen", "127.0.0.1:0"), ("operators.listen", "127.0.0.1:0")], &[], &[]).is_ok());
     }
 }

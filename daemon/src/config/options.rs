@@ -26,6 +26,12 @@ const fn option(
 /// All options of `nebula serve`, in the order in which help shows them.
 pub const OPTIONS: &[ServeOption] = &[
     option("listen", "ADDRESS", Some("127.0.0.1:8080"), "Address and port to listen on; port 0 takes a free one"),
+    option(
+        "operators.listen",
+        "ADDRESS",
+        None,
+        "A second address, for operators: everything is served there, with every figure in full",
+    ),
     option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
     option(
         "source",
@@ -39,6 +45,19 @@ pub const OPTIONS: &[ServeOption] = &[
         "POLICY",
         Some("active"),
         "What energy_joules means: active, or usage (adds a share of the base energy by CPU time)",
+    ),
+    option(
+        "energy.resolution",
+        "ENERGY",
+        None,
+        "To what the joules of a call are rounded for callers: full, or a step such as 1uJ or 1mJ; if not given, full on \
+         loopback and 100uJ elsewhere",
+    ),
+    option(
+        "energy.expose",
+        "WHOM",
+        Some("callers"),
+        "Who is told joules: callers, or only operators, at the address of operators.listen",
     ),
     option("sysfs-root", "DIR", Some("/sys"), "Where sysfs is mounted"),
     option("procfs-root", "DIR", Some("/proc"), "Where procfs is mounted"),
@@ -74,7 +93,8 @@ pub const OPTIONS: &[ServeOption] = &[
     option("runtime.workers", "COUNT", None, "Threads that run calls; one for each processor if not given"),
     option("meter.postings", "COUNT", Some("16384"), "Slices of calls that each worker can report within a window"),
     option("meter.calls", "COUNT", Some("65536"), "Calls that are kept in mind until they are settled"),
-    option("meter.recent", "COUNT", Some("256"), "Settled calls that the page remembers"),
+    option("meter.recent", "COUNT", Some("4096"), "Settled calls that /invocations remembers, at up to 600 bytes each"),
+    option("meter.waiters", "COUNT", Some("1024"), "Callers that wait at once for a settled charge (?settle=true)"),
     option(
         "metrics.functions",
         "COUNT",

@@ -1,6 +1,8 @@
-//! Durations and sizes with their unit, as people write them.
+//! Durations, sizes and energies with their unit, as people write them.
 
 use std::time::Duration;
+
+use nebula_metering::Microjoules;
 
 /// A duration such as `250us`, `100ms`, `1.5s`, `2m` or `1h`.
 ///
@@ -43,6 +45,23 @@ pub fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "a size is a whole number of bytes or has a unit, such as 64KiB or 4MiB".into())
 }
 
+/// An energy such as `1uJ`, `100µJ`, `1mJ` or `2J`: a whole number, and not zero.
+///
+/// # Errors
+/// Says what an energy looks like.
+pub fn energy(text: &str) -> Result<Microjoules, String> {
+    let (number, unit) = split(text);
+    let scale: u64 = match unit {
+        "uJ" | "µJ" => 1,
+        "mJ" => 1_000,
+        "J" => 1_000_000,
+        _ => 0,
+    };
+    let energy = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    let energy = energy.filter(|energy| *energy > 0).map(Microjoules);
+    energy.ok_or_else(|| "an energy is a whole number with its unit, such as 1uJ, 100uJ or 1mJ".into())
+}
+
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
@@ -73,6 +92,16 @@ mod tests {
         }
         for bad in ["", "1.5MiB", "-1", "4mb", "99999999999GiB"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn energies_are_whole_microjoules() {
+        for (text, microjoules) in [("1uJ", 1), ("100µJ", 100), ("5 mJ", 5_000), ("2J", 2_000_000)] {
+            assert_eq!(energy(text), Ok(Microjoules(microjoules)), "{text}");
+        }
+        for bad in ["", "0uJ", "1", "1nJ", "1.5mJ", "-1mJ", "mJ", "99999999999999999999J", "18446744073710J"] {
+            assert!(energy(bad).is_err(), "{bad}");
         }
     }
 }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use crate::config::Policy;
 use crate::functions::Registry;
 use crate::invocation::Invoker;
-use crate::telemetry::{Metrics, RecentCalls};
+use crate::meter::EnergyMeter;
+use crate::telemetry::{Calls, Metrics};
+
+use super::door::Door;
+use super::energy::Teller;
 
 /// Everything that answers need.
 pub struct App {
@@ -17,8 +21,8 @@ pub struct App {
     pub invoker: Arc<Invoker>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The last settled calls.
-    pub recent: Arc<RecentCalls>,
+    /// The calls that are known.
+    pub calls: Arc<Calls>,
     /// What `energy_joules` means.
     pub policy: Policy,
     /// Largest body of a request, in bytes.
@@ -27,4 +31,14 @@ pub struct App {
     pub body_timeout: Duration,
     /// Set when the daemon is about to end.
     pub draining: AtomicBool,
+}
+
+impl App {
+    /// Tells the energy of calls to those who come in through `door`.
+    pub(super) fn teller(&self, door: Door) -> Teller {
+        let metering = self.invoker.metering();
+        let base_known = |meter: &Arc<EnergyMeter>| meter.calibration().zones.iter().all(|zone| zone.base.is_some());
+        let base_known = metering.meter().is_ok_and(base_known);
+        Teller { source: metering.source(), base_known, policy: self.policy, door }
+    }
 }

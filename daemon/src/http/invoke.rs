@@ -5,11 +5,13 @@ use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use super::app::App;
+use super::door::Door;
+use super::energy::{Known, State};
 use super::envelope::{Cost, Envelope, Output};
 use super::negotiate::prefers_html;
 use super::page;
 use super::problem::{FailedCall, Problem};
-use super::query::variables;
+use super::query::{take_settle, variables};
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
@@ -33,10 +35,20 @@ pub enum Form {
 
 impl App {
     /// Calls the function of this name. The input is `given`, or else the query's `input`, or else the body.
-    pub(super) async fn call(&self, request: Request, name: &str, given: Option<&str>, form: Form) -> Response {
+    pub(super) async fn call(
+        &self,
+        request: Request,
+        door: Door,
+        name: &str,
+        given: Option<&str>,
+        form: Form,
+    ) -> Response {
         let html = form == Form::Envelope && prefers_html(request.headers());
-        match self.try_call(request, name, given, form).await {
-            Ok((function, finished)) => self.answer_call(&function, &finished, form, html),
+        match self.try_call(request, door, name, given, form).await {
+            Ok((function, mut finished)) => {
+                let cost = self.cost(&mut finished, door).await;
+                answer_call(&function, &finished, cost, form, html)
+            }
             Err(problem) if html => page::problem(&problem, None),
             Err(problem) => problem.response(None),
         }
@@ -45,14 +57,17 @@ impl App {
     async fn try_call(
         &self,
         request: Request,
+        door: Door,
         name: &str,
         given: Option<&str>,
         form: Form,
     ) -> Result<(std::sync::Arc<Function>, Finished), Problem> {
         let function = self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))?.clone();
         let mut environment = variables(request.uri().query())?;
+        // Where nothing may be told there is nothing to wait for.
+        let settle = take_settle(&mut environment)? && door.tells_joules();
         let mut input = given.map(str::to_owned);
-        // A command at `/fn` sees its whole query, as a CGI program would.
+        // A command at `/fn` sees the rest of its query, as a CGI program would.
         if form == Form::Envelope
             && let Some(index) = environment.iter().position(|(name, _)| name == "input")
         {
@@ -69,45 +84,56 @@ impl App {
             Some(input) => input.into(),
             None => body,
         };
-        let request = invocation::Request { input, environment };
+        let request = invocation::Request { input, environment, settle };
         let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?;
         let completion = &finished.completion;
         log_guest(function.name.as_str(), &completion.log, completion.log_truncated);
         Ok((function, finished))
     }
 
-    fn answer_call(&self, function: &Function, finished: &Finished, form: Form, html: bool) -> Response {
-        let metering = self.invoker.metering();
-        let no_events = metering.meter().ok().and_then(|meter| meter.no_events());
-        let cost = Cost::new(finished, metering.source(), self.policy, no_events);
-        let completion = &finished.completion;
-        let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
-        let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
-        let mut response = if completion.ending == Ending::Returned {
-            let output = Output::new(&completion.output);
-            match (form, &output) {
-                (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
-                (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
-                (Form::Envelope, _) => {
-                    let envelope = Envelope { function, invocation_id, output, exit_code, cost };
-                    if html {
-                        html_page(StatusCode::OK, page::envelope(&envelope).into_string())
-                    } else {
-                        json(StatusCode::OK, JSON, &envelope)
-                    }
+    /// What the call cost: what it is finally charged, where the caller waits for that.
+    async fn cost(&self, finished: &mut Finished, door: Door) -> Cost {
+        let settled = match finished.settlement.take() {
+            Some(settlement) => Some(settlement.wait().await),
+            None => None,
+        };
+        let known = match &settled {
+            Some(charge) => Known::Settled(&finished.ended, charge.as_ref().map_err(|why| *why)),
+            None => Known::Ended(&finished.ended),
+        };
+        let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
+        Cost::new(finished, known, &self.teller(door), no_events)
+    }
+}
+
+fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form, html: bool) -> Response {
+    let completion = &finished.completion;
+    let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
+    let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
+    let mut response = if completion.ending == Ending::Returned {
+        let output = Output::new(&completion.output);
+        match (form, &output) {
+            (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
+            (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
+            (Form::Envelope, _) => {
+                let envelope = Envelope { function, invocation_id, output, exit_code, cost };
+                if html {
+                    html_page(StatusCode::OK, page::envelope(&envelope).into_string())
+                } else {
+                    json(StatusCode::OK, JSON, &envelope)
                 }
             }
-        } else {
-            let stderr = String::from_utf8_lossy(&completion.log).into_owned();
-            let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
-            let problem = Problem::Guest(completion.ending.clone());
-            if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
-        };
-        if let Some(headers) = headers {
-            response.headers_mut().extend(headers);
         }
-        response
+    } else {
+        let stderr = String::from_utf8_lossy(&completion.log).into_owned();
+        let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
+        let problem = Problem::Guest(completion.ending.clone());
+        if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
+    };
+    if let Some(headers) = headers {
+        response.headers_mut().extend(headers);
     }
+    response
 }
 
 /// The energy and times of a call whose body is its own.
@@ -121,9 +147,10 @@ fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
     if let Some(joules) = cost.energy_joules {
         insert(ENERGY_JOULES, joules.to_string());
     }
-    insert(ENERGY_SOURCE, cost.energy.source.into());
-    let state = if cost.energy_joules.is_some() { "estimated" } else { "unknown" };
-    insert(ENERGY_STATE, state.into());
+    if cost.energy.state != State::Withheld {
+        insert(ENERGY_SOURCE, cost.energy.source.into());
+        insert(ENERGY_STATE, cost.energy.state.as_str().into());
+    }
     insert(INVOCATION_ID, finished.id.to_string());
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);

@@ -3,8 +3,12 @@
 mod answer;
 mod app;
 mod body;
+mod door;
+mod energy;
 mod envelope;
+mod invocations;
 mod invoke;
+mod ledger;
 mod negotiate;
 mod page;
 mod problem;
@@ -13,6 +17,7 @@ mod router;
 mod server;
 
 pub use app::App;
+pub use door::Door;
 pub use server::{ServeError, Server};
 
 /// What every answer is.

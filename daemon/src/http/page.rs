@@ -1,14 +1,13 @@
 //! What people see in a browser: a first page, and the answer to a call.
 
-use std::time::SystemTime;
-
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use nebula_metering::Joules;
 
 use super::Response;
 use super::answer::html;
 use super::app::App;
-use super::envelope::{Cost, Envelope, Output, State};
+use super::door::Door;
+use super::envelope::{Cost, Envelope, Output};
 use super::problem::{FailedCall, Problem};
 
 /// How many of the last calls are shown.
@@ -17,13 +16,12 @@ const CALLS_SHOWN: usize = 20;
 const STYLE: &str = include_str!("page.css");
 
 /// The functions with a form to try each, and the joules of the last calls.
-pub fn index(app: &App) -> Markup {
-    let metering = app.invoker.metering();
+pub fn index(app: &App, door: Door) -> Markup {
     layout(
         "Joules per call",
         &markup! {
             p {
-                @match metering.meter() {
+                @match app.invoker.metering().meter() {
                     Ok(meter) => {
                         "Joules here are "
                         strong { @if meter.calibration().source.is_measured() { "measured" } @else { "estimated" } }
@@ -51,33 +49,35 @@ pub fn index(app: &App) -> Markup {
                     }
                 }
             }
-            @if metering.meter().is_ok() {
-                h2 { "Last calls" }
-                (calls(app))
+            h2 { "Last calls" }
+            (calls(app, door))
+            p {
+                @for (path, title) in [("/metrics", "Metrics"), ("/energy", "The ledger"), ("/invocations", "Calls"), ("/functions", "Functions")] {
+                    a href=(path) { (title) } " "
+                }
             }
-            p { a href="/metrics" { "Metrics" } " · " a href="/functions" { "Functions as JSON" } }
         },
     )
 }
 
-fn calls(app: &App) -> Markup {
-    let calls = app.recent.last(CALLS_SHOWN);
+fn calls(app: &App, door: Door) -> Markup {
+    let calls = app.describe_calls(door, &app.calls.last(None, CALLS_SHOWN));
     if calls.is_empty() {
         return markup! { p { "None yet." } };
     }
-    let now = SystemTime::now();
     markup! {
         table {
-            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Ago"] { th class="number" { (title) } } } }
+            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Began"] { th class="number" { (title) } } } }
             tbody {
                 @for call in calls {
+                    @let (estimated, settled) = call.energy.estimated_and_settled();
                     tr {
-                        th scope="row" { (call.function) }
-                        td { (call.outcome.as_str()) }
-                        td class="number" { (format!("{:.3} ms", call.duration.as_secs_f64() * 1e3)) }
-                        td class="number" { (shown(call.estimate)) }
-                        td class="number" { (shown(call.charge.map(|charge| charge.active.joules().0))) }
-                        td class="number" { (format!("{} s", now.duration_since(call.at).unwrap_or_default().as_secs())) }
+                        th scope="row" { a href={ "/invocations/" (call.id) } { (call.function.unwrap_or("?")) } }
+                        td { (call.outcome.unwrap_or("running")) }
+                        td class="number" { (format!("{:.3} ms", call.duration_seconds * 1e3)) }
+                        td class="number" { (shown(estimated)) }
+                        td class="number" { (shown(settled)) }
+                        td class="number" { (call.started.elapsed().unwrap_or_default().as_secs()) " s ago" }
                     }
                 }
             }
@@ -132,8 +132,8 @@ fn cost(cost: &Cost) -> Markup {
             dt { "Energy" }
             dd {
                 strong { (shown(cost.energy_joules)) }
-                @if energy.state == State::Estimated { " ± " (shown(energy.uncertainty_joules)) }
-                " (" (energy.source) ", " (energy.policy) ")"
+                @if energy.uncertainty_joules.is_some() { " ± " (shown(energy.uncertainty_joules)) }
+                " (" (energy.state.as_str()) ", " (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
             dt { "Processor time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }

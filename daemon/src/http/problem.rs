@@ -21,6 +21,8 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub enum Problem {
     NoRoute(String),
     UnknownFunction(String),
+    UnknownInvocation(Uuid),
+    OperatorsOnly,
     MethodNotAllowed(&'static str),
     BadRequest(String),
     BodyTooLarge { bytes_max: usize },
@@ -73,6 +75,8 @@ impl Problem {
         match self {
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no-route", "Nothing is here"),
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
+            Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
+            Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
@@ -106,6 +110,14 @@ impl Problem {
         match self {
             Self::NoRoute(path) => format!("there is nothing at `{path}`; `/` lists what there is"),
             Self::UnknownFunction(name) => format!("there is no function `{name}`; `/functions` lists them"),
+            Self::UnknownInvocation(id) => {
+                format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
+            }
+            Self::OperatorsOnly => {
+                "it tells joules, which are not for callers here; it is served at the operators' address \
+                 (`operators.listen`)"
+                    .into()
+            }
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
             Self::BadRequest(why) | Self::Unhealthy(why) => why.clone(),
             Self::BodyTooLarge { bytes_max } => format!("a body may have {bytes_max} bytes (`limits.body`)"),

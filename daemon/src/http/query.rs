@@ -38,6 +38,19 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
     Ok(variables)
 }
 
+/// Takes `settle` out of a call's variables: whether the caller wants to wait for the settled charge.
+///
+/// # Errors
+/// When it is neither `true` nor `false`.
+pub fn take_settle(variables: &mut Vec<(String, String)>) -> Result<bool, Problem> {
+    let Some(index) = variables.iter().position(|(name, _)| name == "settle") else { return Ok(false) };
+    match &*variables.remove(index).1 {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::BadRequest("`settle` is `true` or `false`".into())),
+    }
+}
+
 fn is_variable(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
+use super::door::Door;
 use super::invoke::Form;
+use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
@@ -21,14 +23,14 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request) -> Result<Response, Infallible> {
+    pub async fn answer(self: Arc<Self>, request: Request, door: Door) -> Result<Response, Infallible> {
         Ok(match check_head(&request) {
-            Ok(()) => self.route(request).await.unwrap_or_else(|problem| problem.response(None)),
+            Ok(()) => self.route(request, door).await.unwrap_or_else(|problem| problem.response(None)),
             Err(problem) => problem.response(None),
         })
     }
 
-    async fn route(&self, request: Request) -> Result<Response, Problem> {
+    async fn route(&self, request: Request, door: Door) -> Result<Response, Problem> {
         let path = request.uri().path().to_owned();
         // `CONNECT` has no path, and `OPTIONS *` one without a slash.
         let below = path.get(1..).unwrap_or_default();
@@ -37,21 +39,25 @@ impl App {
             None => (below, None),
         };
         match (first, rest) {
-            ("", None) => self.get(&request, |app| html(StatusCode::OK, page::index(app).into_string())),
+            ("", None) => self.get(&request, |app| match door.to_calls() {
+                Ok(()) => html(StatusCode::OK, page::index(app, door).into_string()),
+                Err(problem) if prefers_html(request.headers()) => page::problem(&problem, None),
+                Err(problem) => problem.response(None),
+            }),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
-                Ok(self.call(request, &decoded(name)?, None, Form::Envelope).await)
+                Ok(self.call(request, door, &decoded(name)?, None, Form::Envelope).await)
             }
             ("api" | "wasm", Some(rest)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 let (name, input) = rest.split_once('/').unwrap_or((rest, ""));
                 let input = decoded(input)?;
                 let given = (request.method() == Method::GET || !input.is_empty()).then_some(&*input);
-                Ok(self.call(request, &decoded(name)?, given, Form::Envelope).await)
+                Ok(self.call(request, door, &decoded(name)?, given, Form::Envelope).await)
             }
             ("fn", Some(rest)) => {
                 let name = rest.split_once('/').map_or(rest, |(name, _)| name);
-                Ok(self.call(request, &decoded(name)?, None, Form::Plain).await)
+                Ok(self.call(request, door, &decoded(name)?, None, Form::Plain).await)
             }
             ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list())),
             ("functions", Some(name)) => {
@@ -59,9 +65,16 @@ impl App {
                 let function = self.registry.find(&name).ok_or_else(|| Problem::UnknownFunction(name.into()))?;
                 self.get(&request, |_| json(StatusCode::OK, JSON, &describe(function)))
             }
-            ("metrics", None) => self.get(&request, |app| match app.metrics.render() {
-                Ok(text) => answer(StatusCode::OK, METRICS, text),
-                Err(error) => Problem::Unhealthy(error.to_string()).response(None),
+            ("invocations", None) => self.try_get(&request, |app| app.invocations(door, request.uri().query())),
+            ("invocations", Some(id)) => self.try_get(&request, |app| app.invocation(door, id)),
+            ("energy", None) => self.try_get(&request, |app| {
+                door.to_totals()?;
+                Ok(json(StatusCode::OK, JSON, &app.ledger()))
+            }),
+            ("metrics", None) => self.try_get(&request, |app| {
+                door.to_totals()?;
+                let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;
+                Ok(answer(StatusCode::OK, METRICS, text))
             }),
             ("healthz", None) => {
                 self.get(&request, |app| match app.invoker.metering().meter().ok().and_then(|meter| meter.stalled()) {
@@ -82,15 +95,23 @@ impl App {
                     return Err(Problem::NoRoute(path.clone()));
                 }
                 allow(&request, &[Method::GET], "GET")?;
-                Ok(self.call(request, &name, None, Form::Plain).await)
+                Ok(self.call(request, door, &name, None, Form::Plain).await)
             }
             (_, Some(_)) => Err(Problem::NoRoute(path.clone())),
         }
     }
 
     fn get(&self, request: &Request, answer: impl FnOnce(&Self) -> Response) -> Result<Response, Problem> {
+        self.try_get(request, |app| Ok(answer(app)))
+    }
+
+    fn try_get(
+        &self,
+        request: &Request,
+        answer: impl FnOnce(&Self) -> Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
         allow(request, &[Method::GET], "GET")?;
-        Ok(answer(self))
+        answer(self)
     }
 
     fn list(&self) -> serde_json::Value {

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 
 use super::app::App;
+use super::door::Door;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
@@ -45,6 +46,9 @@ pub enum ServeError {
     },
 }
 
+/// What answers, and to whom.
+type Entrance = (Arc<App>, Door);
+
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
@@ -72,7 +76,7 @@ impl Server {
 
     /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
     /// Whether all of them did.
-    pub async fn serve(self, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
+    pub async fn serve(self, app: Arc<App>, door: Door, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, settings, .. } = self;
         let graceful = GracefulShutdown::new();
         let (stopping, _) = watch::channel(());
@@ -85,7 +89,7 @@ impl Server {
                     Ok((stream, _)) => {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
                         tokio::spawn(async move {
-                            connection(stream, app, settings, watcher, stopping).await;
+                            connection(stream, (app, door), settings, watcher, stopping).await;
                             drop(permit);
                         });
                     }
@@ -112,7 +116,7 @@ impl Server {
 /// Finds out which version the client speaks, and serves it.
 async fn connection(
     stream: TcpStream,
-    app: Arc<App>,
+    entrance: Entrance,
     settings: Http,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
@@ -135,9 +139,9 @@ async fn connection(
     writer.set_timeout(Some(settings.write_timeout));
     let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), Box::pin(writer));
     let served = if is_http2 {
-        serve_http2(stream, app, settings, watcher).await
+        serve_http2(stream, entrance, settings, watcher).await
     } else {
-        serve_http1(stream, app, settings, watcher).await
+        serve_http1(stream, entrance, settings, watcher).await
     };
     if let Err(error) = served {
         tracing::debug!("a connection ended early: {error}");
@@ -157,11 +161,11 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    app: Arc<App>,
+    (app, door): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request));
+    let service = service_fn(move |request| app.clone().answer(request, door));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
@@ -169,11 +173,11 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    app: Arc<App>,
+    (app, door): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request));
+    let service = service_fn(move |request| app.clone().answer(request, door));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

@@ -1,21 +1,27 @@
-//! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate.
+//! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate,
+//! and, for those who wait for it, the settled charge.
 
 mod admission;
+mod settlement;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, Estimate};
 use prometheus::IntGauge;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
+pub use settlement::{NotSettled, Settlement};
 
 use crate::functions::Function;
-use crate::meter::{CallEnd, Metering, NotEstimated, Off};
+use crate::meter::{CallEnd, Ended, Metering, NoCharge, NotEstimated, Off};
 use crate::outcome::Outcome;
 use crate::runtime::{Completion, Invocation, Stdio};
+use crate::telemetry::{Calls, Place};
 
 /// A call that has come to its end.
 #[derive(Debug)]
@@ -26,12 +32,12 @@ pub struct Finished {
     pub completion: Completion,
     /// What it took from the processor.
     pub work: Result<Work, Off>,
-    /// What it is expected to have cost.
-    pub estimate: Result<Estimate, NotEstimated>,
+    /// When it ended, how long it took from its admission, and what it is expected to have cost.
+    pub ended: Arc<Ended>,
     /// Whether it was the first call of its function since the daemon started.
     pub cold_start: bool,
-    /// Time from admission to the end.
-    pub total: Duration,
+    /// Where its settled charge will come, if it was asked for.
+    pub settlement: Option<Settlement>,
 }
 
 /// What a caller gives a function.
@@ -41,20 +47,32 @@ pub struct Request {
     pub input: Bytes,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// Whether the caller wants to wait for the settled charge.
+    pub settle: bool,
 }
 
 /// Runs calls.
 pub struct Invoker {
     metering: Metering,
+    calls: Arc<Calls>,
     admission: Admission,
+    waiters: Arc<Semaphore>,
+    waiters_max: usize,
     in_flight: IntGauge,
 }
 
 impl Invoker {
-    /// Calls are admitted by `admission`, measured by `metering` and, while they run, counted in `in_flight`.
+    /// Calls are admitted by `admission`, measured by `metering`, known to `calls` and, while they run, counted in
+    /// `in_flight`. At most `waiters_max` callers wait for their settled charges at once.
     #[must_use]
-    pub fn new(metering: Metering, admission: Admission, in_flight: IntGauge) -> Self {
-        Self { metering, admission, in_flight }
+    pub fn new(
+        metering: Metering,
+        calls: Arc<Calls>,
+        admission: Admission,
+        waiters_max: usize,
+        in_flight: IntGauge,
+    ) -> Self {
+        Self { metering, calls, admission, waiters: Arc::new(Semaphore::new(waiters_max)), waiters_max, in_flight }
     }
 
     /// What measures the calls.
@@ -86,11 +104,28 @@ impl Invoker {
         let (completion, work) = self.metering.measure(running.call, function.id, guest).await;
         let estimate = self.metering.estimate(function.id, work);
         let cold_start = function.is_cold_start();
-        let total = running.end(&completion, &estimate);
-        function.metrics.observe(total, completion.startup, cold_start);
-        Ok(Finished { id: Uuid::from_u128(running.call.0), completion, work, estimate, cold_start, total })
+        let (waiter, settlement) = if request.settle { self.settlement() } else { (None, None) };
+        let ended = running.end(Outcome::from(&completion.ending), estimate, waiter);
+        function.metrics.observe(ended.duration, completion.startup, cold_start);
+        Ok(Finished { id: Uuid::from_u128(running.call.0), completion, work, ended, cold_start, settlement })
+    }
+
+    fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
+        let window = match self.metering.meter() {
+            Ok(meter) => meter.window(),
+            Err(off) => return (None, Some(Settlement::never(off.into()))),
+        };
+        match self.waiters.clone().try_acquire_owned() {
+            Ok(place) => {
+                let (waiter, charge) = oneshot::channel();
+                (Some(waiter), Some(Settlement::later(charge, place, window)))
+            }
+            Err(_) => (None, Some(Settlement::no_room(self.waiters_max))),
+        }
     }
 }
+
+type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 
 /// A call that has begun; if nobody says how it ended, it was cancelled.
 struct Running<'a> {
@@ -98,36 +133,44 @@ struct Running<'a> {
     function: &'a Function,
     call: CallId,
     started: Instant,
-    ended: bool,
+    /// Given back at its end.
+    place: Option<Place>,
 }
 
 impl<'a> Running<'a> {
     fn begin(invoker: &'a Invoker, function: &'a Function) -> Self {
         invoker.in_flight.inc();
         let call = CallId(Uuid::now_v7().as_u128());
-        Self { invoker, function, call, started: Instant::now(), ended: false }
+        let place = Some(invoker.calls.begin(call, function.id));
+        Self { invoker, function, call, started: Instant::now(), place }
     }
 
-    fn end(&mut self, completion: &Completion, estimate: &Result<Estimate, NotEstimated>) -> Duration {
-        self.ended = true;
-        let estimate = estimate.as_ref().ok().map(|estimate| estimate.active.0);
-        self.settle_later(Outcome::from(&completion.ending), estimate)
-    }
-
-    fn settle_later(&self, outcome: Outcome, estimate: Option<f64>) -> Duration {
+    fn end(
+        &mut self,
+        outcome: Outcome,
+        estimate: Result<Estimate, NotEstimated>,
+        waiter: Option<Waiter>,
+    ) -> Arc<Ended> {
         let duration = self.started.elapsed();
+        let ended = Arc::new(Ended { outcome, at: SystemTime::now(), duration, estimate });
         self.function.metrics.count(outcome);
-        let end = CallEnd { outcome, at: SystemTime::now(), duration, estimate };
-        self.invoker.metering.end(self.call, self.function.id, end);
-        duration
+        let Invoker { calls, metering, .. } = self.invoker;
+        let (call, function) = (self.call, self.function.id);
+        if let Some(place) = self.place.take() {
+            calls.end(place, call, function, ended.clone());
+        }
+        if let Err(why) = metering.end(call, function, CallEnd { ended: ended.clone(), waiter }) {
+            calls.give_up(call, function, ended.clone(), why);
+        }
+        ended
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.invoker.in_flight.dec();
-        if !self.ended {
-            self.settle_later(Outcome::Cancelled, None);
+        if self.place.is_some() {
+            self.end(Outcome::Cancelled, Err(NotEstimated::Cancelled), None);
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use nebula_metering::work::Work;
-use nebula_metering::{CallId, Estimate, FunctionId, NoEstimate};
+use nebula_metering::{CallId, Estimate, FunctionId};
 use thiserror::Error;
 
-use super::{CallEnd, EnergyMeter};
+use super::{CallEnd, EnergyMeter, NoCharge, NotEstimated};
 
 /// What is shown in the place of a source.
 pub const OFF: &str = "off";
@@ -15,17 +15,6 @@ pub const OFF: &str = "off";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("metering is switched off")]
 pub struct Off;
-
-/// Why a call has no estimate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NotEstimated {
-    /// Nothing is known of the machine.
-    #[error(transparent)]
-    Unknown(#[from] NoEstimate),
-    /// Nothing was measured.
-    #[error(transparent)]
-    Off(#[from] Off),
-}
 
 /// What measures calls, if anything does.
 #[derive(Clone)]
@@ -58,14 +47,15 @@ impl Metering {
     /// # Errors
     /// While nothing is known of this machine, and where nothing is measured.
     pub fn estimate(&self, function: FunctionId, work: Result<Work, Off>) -> Result<Estimate, NotEstimated> {
-        Ok(self.meter()?.estimate(function, &work?)?)
+        self.meter()?.estimate(function, &work?)
     }
 
     /// Says that a call has ended and all its slices have been posted.
-    pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) {
-        if let Self::On(meter) = self {
-            meter.end(call, function, end);
-        }
+    ///
+    /// # Errors
+    /// When the call will never be settled.
+    pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), NoCharge> {
+        self.meter()?.end(call, function, end).map_err(|_| NoCharge::Dropped)
     }
 
     /// The meter.

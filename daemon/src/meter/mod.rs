@@ -1,6 +1,8 @@
 //! Joins calls and power: brackets each call, samples the source, hands out estimates at once and settled charges later.
 
+mod ended;
 mod metering;
+mod own_cost;
 mod sampler;
 mod sources;
 
@@ -15,32 +17,19 @@ use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{
-    Bracket, Calibration, CallId, Estimate, FunctionId, GapReason, Meter, NoEstimate, PostBox, Posting, Settled, Tally,
-    ZoneReport,
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, PostBox, Posting, Settled,
+    Tally, ZoneReport,
 };
 
-pub use metering::{Metering, NotEstimated, OFF, Off};
+pub use ended::{CallEnd, Ended, NoCharge, NotEstimated};
+pub use metering::{Metering, OFF, Off};
+pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
-
-use crate::outcome::Outcome;
 
 /// The sampler has stopped when it has missed so many windows, and some more time for a machine that is overloaded.
 const STALLED_WINDOWS: u32 = 10;
 const STALLED_SLACK: Duration = Duration::from_secs(5);
-
-/// What is remembered of a call from its end until it is settled.
-#[derive(Clone, Debug)]
-pub struct CallEnd {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// When it ended.
-    pub at: SystemTime,
-    /// How long it took, from its admission.
-    pub duration: Duration,
-    /// The active energy that was estimated at its end, in joules.
-    pub estimate: Option<f64>,
-}
 
 /// The settings of the meter.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +51,12 @@ pub struct EnergyMeter {
     calibration: ArcSwap<Calibration>,
     /// Held by the sampler while it closes a window, and by those who look at the accounts. No call waits for it.
     meter: Mutex<Meter<CallEnd>>,
-    sampler_cpu: AtomicU64,
+    own_cost: Mutex<OwnCost>,
     /// When the last window was closed, in milliseconds since `created`.
     last_closed: AtomicU64,
     created: Instant,
+    source_reason: Box<str>,
+    source_since: SystemTime,
     settings: Settings,
     /// Why hardware events are not counted, if they are not.
     no_events: Option<Box<str>>,
@@ -79,8 +70,8 @@ pub struct Snapshot {
     pub gaps: Vec<(GapReason, Duration)>,
     /// CPU time of each function's calls.
     pub function_cpu: Vec<(FunctionId, Duration)>,
-    /// CPU time of the sampler.
-    pub sampler_cpu: Duration,
+    /// What the sampler itself takes.
+    pub own_cost: OwnCost,
     /// Slices and ends that were given up because a queue was full.
     pub postings_dropped: u64,
 }
@@ -108,9 +99,11 @@ impl EnergyMeter {
             posts: Arc::new(PostBox::new(settings.workers, settings.postings)),
             calibration: ArcSwap::from_pointee(meter.calibration()),
             meter: Mutex::new(meter),
-            sampler_cpu: AtomicU64::new(0),
+            own_cost: Mutex::new(OwnCost::new(Instant::now())),
             last_closed: AtomicU64::new(0),
             created: Instant::now(),
+            source_reason: source.reason.into(),
+            source_since: SystemTime::now(),
             settings,
             no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
         }
@@ -128,18 +121,26 @@ impl EnergyMeter {
     }
 
     /// Says that a call has ended and all its slices have been posted.
-    pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) {
-        if self.posts.post(Posting::End { call, function, end }).is_err() {
-            self.posts.count_dropped();
-        }
+    ///
+    /// # Errors
+    /// When the queue is full: the call will never be settled.
+    pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), Full> {
+        self.posts.post(Posting::End { call, function, end }).inspect_err(|_| self.posts.count_dropped())
+    }
+
+    /// What calls that run have been charged by the windows that have closed, as far as it is known.
+    #[must_use]
+    pub fn running(&self, calls: impl IntoIterator<Item = CallId>) -> Vec<Option<Charge>> {
+        let meter = self.lock();
+        calls.into_iter().map(|call| meter.running(call)).collect()
     }
 
     /// What a call of `function` that did `work` is expected to have cost.
     ///
     /// # Errors
     /// While nothing is known of this machine.
-    pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NoEstimate> {
-        self.calibration.load().estimate(function, work)
+    pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NotEstimated> {
+        Ok(self.calibration.load().estimate(function, work)?)
     }
 
     /// What is known of the machine now.
@@ -174,6 +175,26 @@ impl EnergyMeter {
         self.lock().source().describe()
     }
 
+    /// Why this source was chosen.
+    #[must_use]
+    pub fn source_reason(&self) -> &str {
+        &self.source_reason
+    }
+
+    /// Since when it is read.
+    #[must_use]
+    pub fn source_since(&self) -> SystemTime {
+        self.source_since
+    }
+
+    fn own_cost(&self) -> OwnCost {
+        *self.own_cost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_own_cost(&self, cpu: Duration) {
+        self.own_cost.lock().unwrap_or_else(PoisonError::into_inner).note(cpu, Instant::now());
+    }
+
     /// The accounts as they stand.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -182,7 +203,7 @@ impl EnergyMeter {
             zones: meter.report(),
             gaps: meter.gaps().collect(),
             function_cpu: meter.functions_cpu().collect(),
-            sampler_cpu: Duration::from_nanos(self.sampler_cpu.load(Ordering::Relaxed)),
+            own_cost: self.own_cost(),
             postings_dropped: self.posts.dropped(),
         }
     }

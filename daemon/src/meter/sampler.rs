@@ -1,10 +1,9 @@
 //! The one thread that reads the energy source, once a window.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nebula_metering::Settled;
 use nebula_metering::work::host::HostClock;
@@ -35,9 +34,16 @@ impl Sampler {
         mut settled: impl FnMut(Vec<Settled<CallEnd>>) + Send + 'static,
     ) -> Result<Self, SamplerError> {
         let (stop, stopped) = mpsc::channel();
+        let mut follows_cgroup = clock.follows_cgroup();
         let mut close = move |meter: &EnergyMeter, last: bool| {
             match clock.now() {
-                Ok(now) => settled(meter.close_window(&now)),
+                Ok(now) => {
+                    settled(meter.close_window(&now));
+                    if follows_cgroup && !clock.follows_cgroup() {
+                        follows_cgroup = false;
+                        tracing::warn!("CPU time of the machine: {} from now on", clock.describe());
+                    }
+                }
                 // Without knowing who was busy nothing can be charged; the next window gets the time of both.
                 Err(error) => tracing::warn!("no window was closed: {error}"),
             }
@@ -56,7 +62,7 @@ impl Sampler {
                 let waited = stopped.recv_timeout(next.saturating_duration_since(Instant::now()));
                 let last = waited != Err(RecvTimeoutError::Timeout);
                 close(&meter, last);
-                meter.sampler_cpu.store(nanos(thread_cpu()), Ordering::Relaxed);
+                meter.note_own_cost(thread_cpu());
                 if last {
                     break;
                 }
@@ -76,8 +82,4 @@ impl Drop for Sampler {
             tracing::error!("the sampler had stopped: the accounts are incomplete");
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -71,14 +71,13 @@ const DROPPED: Family = Family {
 pub struct EnergyCollector {
     meter: Arc<EnergyMeter>,
     labels: Arc<Labels>,
-    reason: String,
 }
 
 impl EnergyCollector {
-    /// Collects from `meter`, whose source was chosen for `reason`.
+    /// Collects from `meter`.
     #[must_use]
-    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, reason: String) -> Self {
-        Self { meter, labels, reason }
+    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>) -> Self {
+        Self { meter, labels }
     }
 }
 
@@ -145,10 +144,10 @@ impl Collector for EnergyCollector {
             counters(&ZONE_ENERGY, joules(&zones)),
             counters(&OBSERVED_ENERGY, joules(&observed)),
             counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
-            gauge(&SOURCE_INFO, [kind, measured, &self.reason], 1.0),
+            gauge(&SOURCE_INFO, [kind, measured, self.meter.source_reason()], 1.0),
             gauge(&WINDOW, [], self.meter.window().as_secs_f64()),
             counters(&GAPS, gaps),
-            counters(&METER_CPU, [([], snapshot.sampler_cpu.as_secs_f64())]),
+            counters(&METER_CPU, [([], snapshot.own_cost.cpu().as_secs_f64())]),
             counters(&DROPPED, [([], snapshot.postings_dropped as f64)]),
         ]
         .into_iter()

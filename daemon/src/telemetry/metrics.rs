@@ -164,7 +164,8 @@ impl Metrics {
         let Some(charge) = &call.charge else { return };
         let settled = charge.active.joules().0;
         metrics.energy.observe(settled);
-        if let Some(estimate) = call.end.estimate.filter(|estimate| *estimate > 0.0) {
+        let estimate = call.end.ended.estimate.as_ref().map_or(0.0, |estimate| estimate.active.0);
+        if estimate > 0.0 {
             self.estimate_ratio.observe(settled / estimate);
         }
     }

@@ -1,13 +1,13 @@
-//! What the daemon tells of itself: metrics, logs, and the last calls.
+//! What the daemon tells of itself: metrics, logs, and the calls that it knows.
 
+mod calls;
 mod energy_metrics;
 mod guest_log;
 mod logging;
 mod metrics;
-mod recent;
 
+pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
 pub use energy_metrics::{EnergyCollector, no_energy};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
 pub use metrics::{FunctionMetrics, Labels, Metrics};
-pub use recent::{RecentCall, RecentCalls};

@@ -73,6 +73,13 @@ impl Daemon {
         response
     }
 
+    /// Asks where operators do.
+    pub fn get_as_operator(&self, target: &str) -> Response {
+        let mut stream = connect(self.operators()).unwrap();
+        stream.write_all(&request("GET", target, &[], b"")).unwrap();
+        Response::parse(&read_to_end(&mut stream)).0
+    }
+
     /// Sends these bytes, and reads until the daemon closes the connection.
     pub fn send(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect();

@@ -16,6 +16,7 @@ use crate::patience::eventually;
 pub struct Daemon {
     child: Child,
     address: SocketAddr,
+    operators: Option<SocketAddr>,
     stderr: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -50,18 +51,27 @@ impl Daemon {
         let stderr = Arc::new(Mutex::new(String::new()));
         let reader = collect(child.stderr.take().unwrap(), stderr.clone());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
         let Some(address) = line.strip_prefix("listening on http://") else {
             let _ = (child.kill(), child.wait(), reader.join());
             panic!("the first line is {line:?}; stderr: {}", stderr.lock().unwrap());
         };
         let address = address.trim_end().parse().unwrap();
-        Self { child, address, stderr, reader: Some(reader) }
+        // Both lines come at once.
+        let second = str::from_utf8(stdout.buffer()).unwrap();
+        let operators = second.strip_prefix("operators on http://").map(|address| address.trim_end().parse().unwrap());
+        Self { child, address, operators, stderr, reader: Some(reader) }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for operators, if it does.
+    pub fn operators(&self) -> SocketAddr {
+        self.operators.unwrap()
     }
 
     /// The names of its threads.

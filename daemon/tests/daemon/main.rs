@@ -16,8 +16,11 @@ mod skipping;
 
 mod configuration;
 mod connections;
+mod doors;
+mod energy;
 mod failures;
 mod http2;
+mod invocations;
 mod invoking;
 mod isolation;
 mod ledger;
@@ -33,4 +36,5 @@ mod prometheus;
 mod requests;
 mod run_command;
 mod samples;
+mod settling;
 mod unmetered;

@@ -40,6 +40,21 @@ fn calls_are_answered_and_what_they_cost_is_null_with_the_reason() {
 }
 
 #[test]
+fn nobody_waits_for_a_charge_and_calls_are_remembered_without_one() {
+    let daemon = unmetered();
+    let envelope = daemon.get("/invoke/answer?settle=true").json();
+    assert_nothing_is_known(&envelope);
+    let id = envelope["invocation_id"].as_str().unwrap();
+    let call = daemon.get(&format!("/invocations/{id}")).json();
+    assert_eq!((&call["outcome"], &call["energy_joules"]), (&"ok".into(), &Value::Null));
+    assert_eq!((&call["energy"]["state"], &call["energy"]["reason"]), (&"unknown".into(), &REASON.into()));
+
+    let ledger = daemon.get("/energy").json();
+    assert_eq!((&ledger["source"]["kind"], &ledger["reason"]), (&"off".into(), &REASON.into()));
+    assert_eq!((&ledger["zones"], &ledger["sums"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+#[test]
 fn an_answer_of_the_functions_own_carries_no_joules_and_no_cpu_time() {
     let response: Response = unmetered().get("/fn/answer");
     assert_eq!((response.status, response.text().trim()), (200, "42"));
@@ -78,7 +93,6 @@ fn there_is_no_sampler_and_the_daemon_is_healthy_without_it() {
     assert_eq!(daemon.get("/healthz").status, 200);
     let page = daemon.get("/");
     assert!(page.text().contains("There are no joules here: metering is switched off."), "{}", page.text());
-    assert!(!page.text().contains("Last calls"), "only settled calls are remembered");
 }
 
 #[test]

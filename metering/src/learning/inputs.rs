@@ -7,6 +7,7 @@ use crate::post::FunctionId;
 use crate::work::{Events, Work};
 
 use super::Feature;
+use super::conditions::Scales;
 
 /// How many functions may have a coefficient of their own at once: those that lately used most CPU time. The others go
 /// by what their work says.
@@ -45,13 +46,20 @@ pub const UNITS: [f64; FEATURES.len()] = [1.0, 1.0, 1e9, 1e9, 1e7, 1e9, 1e9, 1.0
 pub type Vector = [f64; COUNT];
 
 /// Puts a call's work, or that of a function's calls, into `inputs`. `slot` is the function's own place, if it has one.
-pub fn add_work(inputs: &mut Vector, work: &Work, slot: Option<usize>) {
-    let cpu = work.cpu.as_secs_f64();
+pub fn add_work(inputs: &mut Vector, work: &Work, slot: Option<usize>, scales: &Scales) {
+    let cpu = work.cpu.as_secs_f64() * scales.time;
     inputs[CALL_CPU] += cpu;
     if let Some(slot) = slot {
         inputs[FEATURES.len() + slot] += cpu;
     }
-    let mut add = |place: usize, count: u64| inputs[place] += count as f64 / UNITS[place];
+    let mut add = |place: usize, count: u64| {
+        let scale = match place {
+            INSTRUCTIONS | EFFICIENT_INSTRUCTIONS => scales.instructions,
+            CYCLES | EFFICIENT_CYCLES => scales.cycles,
+            _ => 1.0,
+        };
+        inputs[place] += count as f64 / UNITS[place] * scale;
+    };
     if let Some(Events { instructions, cycles, cache_misses, .. }) = work.events {
         add(INSTRUCTIONS, instructions);
         add(CYCLES, cycles);
@@ -125,7 +133,7 @@ mod tests {
         let work =
             Work { events: Some(events(1_000_000_000)), efficient: Some(events(500_000_000)), ..Work::default() };
         let mut inputs = [0.0; COUNT];
-        add_work(&mut inputs, &work, None);
+        add_work(&mut inputs, &work, None, &Scales::NONE);
         assert_eq!((inputs[INSTRUCTIONS], inputs[EFFICIENT_INSTRUCTIONS]), (1.0, 0.5));
         assert_eq!((inputs[CYCLES], inputs[EFFICIENT_CYCLES]), (2.0, 2.0));
     }

@@ -16,13 +16,18 @@
 //! have caused (its part of the variance, as in the reconciliation of measurements by generalised least squares), so
 //! that a host whose power wanders does not move what functions are charged.
 
+mod candidate;
+mod conditions;
 mod estimator;
 mod inputs;
 
 use std::fmt;
 use std::time::Duration;
 
-use self::estimator::{Estimator, Prior};
+use self::candidate::{Candidate, Parts, STRAY_CALLS, best};
+use self::conditions::LAWS;
+pub(crate) use self::conditions::{Conditions, beside, processors_busy};
+use self::estimator::Prior;
 use self::inputs::{ACTIVATION, CALL_CPU, COUNT, FEATURES, HOST_CPU, RUNTIME_CPU, Slots, UNITS, Vector, add_work};
 use crate::post::FunctionId;
 use crate::units::Joules;
@@ -144,17 +149,12 @@ pub struct Learned {
 /// So much CPU time must have been used before its cost has an order of magnitude.
 const CPU_SECONDS_MIN: f64 = 0.2;
 
+/// A window in which less than this part of a processor was busy says nothing of what CPU time costs: what little is
+/// wrong with the base power would count as the cost of next to nothing.
+const BUSY_MIN: f64 = 0.2;
+
 /// After so many seconds CPU time counts half when it is decided which functions have a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
-
-/// How far the power of one consumer may stray within a window from what its coefficients say, as a standard
-/// deviation and a fraction: what all share (frequency and voltage), calls, the runtime, the host, of whose work
-/// nothing but CPU time is known, and activation.
-const STRAY_COMMON: f64 = 0.02;
-const STRAY_CALLS: f64 = 0.01;
-const STRAY_RUNTIME: f64 = 0.10;
-const STRAY_HOST: f64 = 0.06;
-const STRAY_ACTIVATION: f64 = 0.03;
 
 /// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
 /// Standard deviations, as fractions of what CPU time costs on average.
@@ -172,6 +172,8 @@ pub(crate) struct Consumption {
     pub host: Duration,
     /// Time in which any processor was busy.
     pub awake: Duration,
+    /// Under which conditions all of them ran.
+    pub conditions: Conditions,
 }
 
 impl Consumption {
@@ -201,62 +203,53 @@ pub(crate) struct Learner {
     /// Energy and CPU time from which the order of magnitude is taken.
     seen: (f64, f64),
     has_events: bool,
-    estimator: Option<Estimator>,
+    /// One for each law; none while the order of magnitude is not known.
+    candidates: Vec<Candidate>,
     slots: Slots,
+    /// Those of the last window.
+    conditions: Conditions,
 }
 
 impl Learner {
     /// A learner; where the source states what work costs, by CPU time, it has nothing to do.
     pub fn new(stated: bool) -> Self {
         let state = if stated { LearningState::Stated } else { LearningState::Waiting };
-        Self { state, seen: (0.0, 0.0), has_events: false, estimator: None, slots: Slots::default() }
+        let (candidates, slots) = (Vec::new(), Slots::default());
+        Self { state, seen: (0.0, 0.0), has_events: false, candidates, slots, conditions: Conditions::default() }
     }
 
     /// Takes in that `consumption` cost `dynamic` within `time`, where the measurement has a variance of `noise` (in
     /// joules squared), and says whose it is.
     pub fn weigh(&mut self, consumption: &Consumption, dynamic: Joules, noise: f64, time: Duration) -> Weights {
         self.look(consumption, dynamic, time);
-        let Some(estimator) = &mut self.estimator else { return by_cpu_time(consumption) };
-        estimator.drift(time.as_secs_f64());
-
-        let parts = Parts::new(consumption, &self.slots);
-        let total = parts.total();
-        let stray = parts.stray(estimator);
-        let learned = estimator.learn(dynamic.0, &total, noise + stray.iter().sum::<f64>());
-        self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
-
-        let expected: Vec<f64> = parts.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect();
-        let left = dynamic.0 - expected.iter().sum::<f64>();
-        let spread = estimator.spread(&total);
-        let doubt = |(inputs, _): &(Vector, f64)| spread.iter().zip(inputs).map(|(a, b)| a * b).sum::<f64>();
-        let doubts: Vec<f64> =
-            parts.0.iter().zip(parts.stray(estimator)).map(|(part, stray)| (doubt(part) + stray).max(0.0)).collect();
-        let all: f64 = doubts.iter().sum();
-        let charge = |(&expected, &doubt): (&f64, &f64)| expected + if all > 0.0 { left * doubt / all } else { 0.0 };
-        let mut weights = expected.iter().zip(&doubts).map(charge).map(weight);
-        let mut next = || weights.next().unwrap_or(0);
-        let (activation, runtime, host) = (next(), next(), next());
-        Weights { activation, runtime, host, functions: weights.collect() }
+        for candidate in &mut self.candidates {
+            let parts = Parts::new(consumption, &self.slots, &candidate.law.scales(&self.conditions));
+            candidate.learn(&parts, dynamic, noise, time);
+        }
+        let Some(best) = best(&self.candidates) else { return by_cpu_time(consumption) };
+        self.state = if best.learned { LearningState::Learning } else { LearningState::Frozen };
+        best.weigh(&Parts::new(consumption, &self.slots, &best.law.scales(&self.conditions)), dynamic)
     }
 
     /// What everything that ran is expected to have cost, as far as anything is known.
     pub fn active(&self, consumption: &Consumption) -> Joules {
-        let expected = |estimator: &Estimator| estimator.predict(&Parts::new(consumption, &self.slots).total());
-        Joules(self.estimator.as_ref().map_or(0.0, expected).max(0.0))
+        let Some(best) = best(&self.candidates) else { return Joules(0.0) };
+        let parts = Parts::new(consumption, &self.slots, &best.law.scales(&consumption.conditions));
+        Joules(best.estimator.predict(&parts.total()).max(0.0))
     }
 
     /// What a function's work is expected to cost; `None` while nothing is known.
     pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
-        let estimator = self.estimator.as_ref()?;
-        Some(Joules(estimator.predict(&self.inputs(function, work)).max(0.0)))
+        let best = best(&self.candidates)?;
+        Some(Joules(best.estimator.predict(&self.inputs(best, function, work)).max(0.0)))
     }
 
     /// The variance of that, in joules squared: what is not known of the coefficients, and how far calls stray from
     /// them.
     pub fn variance(&self, function: FunctionId, work: &Work) -> Option<f64> {
-        let estimator = self.estimator.as_ref()?;
-        let inputs = self.inputs(function, work);
-        let mut variance = estimator.variance(&inputs) + (STRAY_CALLS * estimator.predict(&inputs)).powi(2);
+        let best = best(&self.candidates)?;
+        let inputs = self.inputs(best, function, work);
+        let mut variance = best.estimator.variance(&inputs) + (STRAY_CALLS * best.estimator.predict(&inputs)).powi(2);
         if self.slots.of(function).is_none() {
             let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
             variance += stray.powi(2);
@@ -271,15 +264,15 @@ impl Learner {
 
     /// The zone's base power has become known, and is taken off before from now on.
     pub fn take_off(&mut self, base_watts: f64) {
-        if let Some(estimator) = &mut self.estimator {
-            estimator.lower(ACTIVATION, base_watts);
+        for candidate in &mut self.candidates {
+            candidate.estimator.lower(ACTIVATION, base_watts);
         }
     }
 
     /// Everything that has been learned, for people.
     pub fn report(&self) -> Learned {
         let coefficient = |feature, place: usize, unit: f64| {
-            let estimator = self.estimator.as_ref()?;
+            let estimator = &best(&self.candidates)?.estimator;
             let (value, deviation) = (estimator.mean()[place] / unit, estimator.deviation(place) / unit);
             Some(Coefficient { feature, value, deviation })
         };
@@ -295,22 +288,27 @@ impl Learner {
         if self.state == LearningState::Stated {
             return;
         }
+        self.conditions = consumption.conditions;
         let seconds = |work: &Work| work.cpu.as_secs_f64();
         let calls: f64 = consumption.functions.iter().map(|(_, work)| seconds(work)).sum();
-        self.seen.0 += dynamic.0;
-        self.seen.1 += calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
+        let cpu = calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
+        if cpu >= time.as_secs_f64() * BUSY_MIN {
+            self.seen.0 += dynamic.0;
+            self.seen.1 += cpu;
+        }
         let has_events = consumption.functions.iter().any(|(_, work)| work.events.is_some());
         if has_events && !self.has_events {
             self.has_events = true;
-            self.estimator = None;
+            self.candidates.clear();
         }
-        if self.estimator.is_none() && self.seen.1 >= CPU_SECONDS_MIN && self.seen.0 > 0.0 {
-            self.estimator = Some(Estimator::new(&priors(self.scale(), self.has_events)));
+        if self.candidates.is_empty() && self.seen.1 >= CPU_SECONDS_MIN && self.seen.0 > 0.0 {
+            let priors = priors(self.scale(), self.has_events);
+            self.candidates = LAWS.map(|law| Candidate::new(law, &priors)).into();
         }
         self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
         for (function, work) in &consumption.functions {
-            if let (Some(slot), Some(estimator)) = (self.slots.note(*function, seconds(work)), &mut self.estimator) {
-                estimator.reset(FEATURES.len() + slot);
+            if let Some(slot) = self.slots.note(*function, seconds(work)) {
+                self.candidates.iter_mut().for_each(|candidate| candidate.estimator.reset(FEATURES.len() + slot));
             }
         }
     }
@@ -320,52 +318,10 @@ impl Learner {
         self.seen.0 / self.seen.1
     }
 
-    fn inputs(&self, function: FunctionId, work: &Work) -> Vector {
+    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work) -> Vector {
         let mut inputs = [0.0; COUNT];
-        add_work(&mut inputs, work, self.slots.of(function));
+        add_work(&mut inputs, work, self.slots.of(function), &best.law.scales(&self.conditions));
         inputs
-    }
-}
-
-/// The consumers of a window as inputs, each with how far it may stray: activation, runtime, host, then functions.
-struct Parts(Vec<(Vector, f64)>);
-
-impl Parts {
-    fn new(consumption: &Consumption, slots: &Slots) -> Self {
-        let single = |place: usize, time: Duration, stray| {
-            let mut inputs = [0.0; COUNT];
-            inputs[place] = time.as_secs_f64();
-            (inputs, stray)
-        };
-        let functions = consumption.functions.iter().map(|(function, work)| {
-            let mut inputs = [0.0; COUNT];
-            add_work(&mut inputs, work, slots.of(*function));
-            (inputs, STRAY_CALLS)
-        });
-        let others = [
-            single(ACTIVATION, consumption.awake, STRAY_ACTIVATION),
-            single(RUNTIME_CPU, consumption.runtime, STRAY_RUNTIME),
-            single(HOST_CPU, consumption.host, STRAY_HOST),
-        ];
-        Self(others.into_iter().chain(functions).collect())
-    }
-
-    fn total(&self) -> Vector {
-        let mut total = [0.0; COUNT];
-        for (inputs, _) in &self.0 {
-            total.iter_mut().zip(inputs).for_each(|(sum, input)| *sum += input);
-        }
-        total
-    }
-
-    /// How much of the variance of a window each consumer brings with it by straying from its coefficients.
-    fn stray(&self, estimator: &Estimator) -> Vec<f64> {
-        let expected: Vec<f64> = self.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect();
-        let all: f64 = expected.iter().sum();
-        let own = |(&expected, (_, stray)): (&f64, &(Vector, f64))| {
-            (stray * expected).powi(2) + STRAY_COMMON.powi(2) * expected * all
-        };
-        expected.iter().zip(&self.0).map(own).collect()
     }
 }
 
@@ -378,11 +334,11 @@ fn priors(scale: f64, has_events: bool) -> [Prior; COUNT] {
     let stray = function_stray(has_events);
     // Where events explain work, CPU time explains the rest of it.
     let mut priors = [if has_events { prior(0.1, 0.5, 0.005) } else { prior(0.0, 1e-6, 0.0) }; COUNT];
-    priors[ACTIVATION] = prior(0.5, 2.0, 0.01);
-    priors[CALL_CPU] = if has_events { prior(0.3, 0.5, 0.005) } else { prior(1.0, 1.0, 0.01) };
+    priors[ACTIVATION] = prior(0.5, 2.0, 0.002);
+    priors[CALL_CPU] = if has_events { prior(0.3, 0.5, 0.005) } else { prior(1.0, 1.0, 0.005) };
     priors[RUNTIME_CPU] = prior(1.0, 1.0, 0.02);
     priors[HOST_CPU] = prior(1.0, 1.0, 0.03);
-    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 50.0));
+    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 100.0));
     priors
 }
 

@@ -40,6 +40,8 @@ struct Package {
     active: u64,
     /// Energy of execution since it was last taken out, in joules.
     executed: JoulesByDomain,
+    /// Cycles, and nanoseconds in which they were made, since they were last taken out.
+    cycles: (f64, u64),
 }
 
 /// The processors and packages of a machine.
@@ -98,6 +100,8 @@ impl Hardware {
         let package = &mut self.packages[processor.package];
         package.advance(now);
         let execution = self.machine.execute(&task, package.ghz, beside_sibling, nanoseconds as f64);
+        package.cycles.0 += execution.cycles;
+        package.cycles.1 += nanoseconds;
         package.executed += JoulesByDomain { package: execution.package, dram: execution.dram };
         let part = package.parts - processor.parts;
         self.processors[cpu].since = now;
@@ -136,6 +140,13 @@ impl Hardware {
             let busy = core_cpus.filter(|&cpu| !self.is_core_idle(cpu)).count();
             self.packages[package].ghz = self.machine.frequency_ghz(busy);
         }
+    }
+
+    /// Takes out the mean frequency at which all processors have worked, relative to the highest; `None` where none has.
+    pub fn take_frequency(&mut self) -> Option<f64> {
+        let taken = self.packages.iter_mut().map(|package| std::mem::take(&mut package.cycles));
+        let (cycles, nanoseconds) = taken.fold((0.0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        (nanoseconds > 0).then(|| cycles / nanoseconds as f64 / self.machine.frequency_ghz(1))
     }
 
     /// Takes out the energy of execution of a package; all processors must have been settled.

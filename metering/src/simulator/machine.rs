@@ -211,8 +211,9 @@ impl Machine {
     /// Which processor belongs to which package.
     #[must_use]
     pub fn topology(&self) -> Topology {
-        let package = |cpu| u32::try_from(self.package_of(cpu)).unwrap_or(0);
-        Topology::new(&(0..self.cpus()).map(package).collect::<Vec<_>>())
+        let number = |number: usize| u32::try_from(number).unwrap_or(0);
+        let core = |cpu: usize| (number(self.package_of(cpu)), number(cpu % (self.packages * self.cores)));
+        Topology::of_cores(&(0..self.cpus()).map(core).collect::<Vec<_>>())
     }
 
     /// Frequency of a package with so many busy cores.

@@ -8,7 +8,7 @@ use std::path::Path;
 const ATTRIBUTE_BYTES_MAX: u64 = 4096;
 
 /// Reads an attribute whole. What is not UTF-8 in it is replaced.
-pub(super) fn read_attribute(path: &Path) -> io::Result<String> {
+pub(crate) fn read_attribute(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(ATTRIBUTE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -16,7 +16,7 @@ pub(super) fn read_attribute(path: &Path) -> io::Result<String> {
 
 /// Reads an optional number. One that is missing, empty, unreadable or answers `ENODATA`, as many a constraint does,
 /// is as good as not stated.
-pub(super) fn read_optional_number(path: &Path) -> Option<u64> {
+pub(crate) fn read_optional_number(path: &Path) -> Option<u64> {
     parse_number(&read_attribute(path).ok()?)
 }
 

@@ -16,19 +16,19 @@ const TEXT_BYTES: usize = 32;
 
 /// An open energy counter.
 #[derive(Debug)]
-pub(super) struct CounterFile {
-    pub(super) path: PathBuf,
-    pub(super) file: File,
+pub(crate) struct CounterFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
 }
 
 impl CounterFile {
     /// Opens the counter at `path`.
-    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
         Ok(Self { file: File::open(&path)?, path })
     }
 
     /// Reads the counter. Every read at offset zero makes the kernel read the register anew.
-    pub(super) fn read(&self) -> Result<Microjoules, ReadError> {
+    pub(crate) fn read(&self) -> Result<Microjoules, ReadError> {
         let mut buffer = [0; TEXT_BYTES];
         let text = self.text(&mut buffer)?;
         parse(text)
@@ -37,7 +37,7 @@ impl CounterFile {
     }
 
     /// Reads a number of something else than microjoules.
-    pub(super) fn read_number(&self, of: &'static str) -> Result<u64, ReadError> {
+    pub(crate) fn read_number(&self, of: &'static str) -> Result<u64, ReadError> {
         let mut buffer = [0; TEXT_BYTES];
         let text = self.text(&mut buffer)?;
         parse(text).ok_or_else(|| {

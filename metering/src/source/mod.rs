@@ -1,7 +1,7 @@
 //! Where energy readings come from. A source reads; it neither attributes nor remembers what it has read.
 
 pub mod attribute;
-mod counter_file;
+pub(crate) mod counter_file;
 pub mod cpu_list;
 pub mod hwmon;
 pub mod model;
@@ -82,6 +82,9 @@ pub struct Moment {
     pub process: Duration,
     /// `busy` by package, as far as the machine tells it: coarse, and only good for shares.
     pub packages: [Duration; PACKAGES_MAX],
+    /// At what frequency processors have worked since the last moment, in millionths of the highest they reach; `None`
+    /// where nobody tells.
+    pub frequency_ppm: Option<u32>,
 }
 
 /// Why a counter gave no reading.

@@ -23,6 +23,7 @@ use self::stat::LINE_LENGTH_MAX;
 use self::usage::{Usage, Watch};
 use super::topology::Topology;
 use crate::source::{Moment, PACKAGES_MAX};
+use crate::work::frequency::{self, Clocks};
 
 pub use self::stat::{parse_cpu_count, parse_machine, parse_packages};
 pub use self::usage::{parse_usage_ns, parse_usage_usec};
@@ -75,6 +76,8 @@ pub struct HostClock {
     busy: Busy,
     topology: Topology,
     packages: [Duration; PACKAGES_MAX],
+    frequency: Option<Clocks>,
+    last: (Duration, Duration),
 }
 
 /// The root cgroup's usage, and whether it is what it seems.
@@ -99,7 +102,9 @@ impl HostClock {
         let usage = usage.map(|usage| Compared { usage, watch, compare_at: Duration::ZERO });
         let machine = usage.as_ref().ok().and_then(|compared| compared.usage.read()).unwrap_or(ticks);
         let busy = Busy::new(machine, clock(ClockId::ProcessCPUTime));
-        Ok(Self { stat, usage, busy, topology, packages: Default::default() })
+        let processors = u32::try_from(topology.cpus()).unwrap_or(u32::MAX);
+        let frequency = Clocks::open(sysfs_root, processors);
+        Ok(Self { stat, usage, busy, topology, packages: Default::default(), frequency, last: Default::default() })
     }
 
     /// Where the machine's CPU time comes from, and if it is the coarse one, why: a line for people. It may change when
@@ -110,6 +115,12 @@ impl HostClock {
             Ok(Compared { usage, .. }) => format!("root cgroup, `{}` in {}", usage.path.display(), usage.unit),
             Err(why) => format!("`{}` in hundredths of a second ({why})", self.stat.path.display()),
         }
+    }
+
+    /// Whether the machine's CPU time comes from the root cgroup. Once it does not, it never will again.
+    #[must_use]
+    pub fn follows_cgroup(&self) -> bool {
+        self.usage.is_ok()
     }
 
     /// The time, and the work done until now. The process is always this one, whatever `procfs_root` was.
@@ -129,7 +140,14 @@ impl HostClock {
             busy,
             process,
             packages: self.packages(busy)?,
+            frequency_ppm: self.frequency(monotonic, busy),
         })
+    }
+
+    fn frequency(&mut self, monotonic: Duration, busy: Duration) -> Option<u32> {
+        let (then, busy_then) = std::mem::replace(&mut self.last, (monotonic, busy));
+        let share = self.frequency.as_mut()?.share(busy.saturating_sub(busy_then), monotonic.saturating_sub(then));
+        u32::try_from(share * 1_000_000 / frequency::WHOLE).ok()
     }
 
     fn machine(&mut self, monotonic: Duration) -> Result<Duration, ReadHostError> {

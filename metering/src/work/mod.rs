@@ -1,5 +1,6 @@
 //! How much work was done: by a thread, by the process, by the whole machine.
 
+pub mod frequency;
 pub mod host;
 mod page;
 pub mod pmu;

@@ -18,10 +18,12 @@ pub struct Topology {
     packages: Vec<u32>,
     /// For each processor number the index of its package in `packages`, or [`ABSENT`].
     package_of: Vec<u8>,
+    /// How many cores each package has; a core may have two processors.
+    cores: Vec<usize>,
 }
 
 impl Topology {
-    /// Reads `devices/system/cpu/cpu*/topology/physical_package_id` below `sysfs_root`. A processor that is switched
+    /// Reads `physical_package_id` and `core_id` in `devices/system/cpu/cpu*/topology` below `sysfs_root`. A processor that is switched
     /// off has no such file, and one whose package the firmware does not tell is in the first.
     ///
     /// # Errors
@@ -35,7 +37,10 @@ impl Topology {
             if numbers.len() <= cpu {
                 numbers.resize(cpu + 1, None);
             }
-            numbers[cpu] = Some(parse_package_id(&text).unwrap_or(0));
+            // Without a number of its own each processor is a core.
+            let core = std::fs::read_to_string(entry.path().join("topology/core_id"));
+            let core = core.ok().and_then(|text| parse_package_id(&text)).unwrap_or(CPUS_MAX as u32 + cpu as u32);
+            numbers[cpu] = Some((parse_package_id(&text).unwrap_or(0), core));
         }
         if numbers.is_empty() {
             return Err(io::ErrorKind::NotFound.into());
@@ -46,24 +51,36 @@ impl Topology {
     /// A machine of one package with `cpus` processors.
     #[must_use]
     pub fn one_package(cpus: usize) -> Self {
-        Self { packages: vec![0], package_of: vec![0; cpus.max(1)] }
+        Self { packages: vec![0], package_of: vec![0; cpus.max(1)], cores: vec![cpus.max(1)] }
     }
 
-    /// A machine from the package number of each processor.
+    /// A machine from the package number of each processor, all of them cores.
     #[must_use]
     pub fn new(package_numbers: &[u32]) -> Self {
-        Self::of(&package_numbers.iter().copied().map(Some).collect::<Vec<_>>())
+        let numbers = package_numbers.iter().enumerate().map(|(cpu, &package)| Some((package, cpu as u32)));
+        Self::of(&numbers.collect::<Vec<_>>())
     }
 
-    fn of(numbers: &[Option<u32>]) -> Self {
-        let mut packages: Vec<u32> = numbers.iter().flatten().copied().collect();
+    /// A machine from the package and core number of each processor.
+    #[must_use]
+    pub fn of_cores(numbers: &[(u32, u32)]) -> Self {
+        Self::of(&numbers.iter().copied().map(Some).collect::<Vec<_>>())
+    }
+
+    fn of(numbers: &[Option<(u32, u32)>]) -> Self {
+        let mut packages: Vec<u32> = numbers.iter().flatten().map(|&(package, _)| package).collect();
         packages.sort_unstable();
         packages.dedup();
         // More packages than fit below the mark there are none of.
         let index =
             |number: &u32| packages.binary_search(number).map_or(0, |index| index.min(usize::from(ABSENT - 1)) as u8);
-        let package_of = numbers.iter().map(|number| number.as_ref().map_or(ABSENT, index)).collect();
-        Self { packages, package_of }
+        let package_of = numbers.iter().map(|number| number.map_or(ABSENT, |(package, _)| index(&package))).collect();
+        let mut all: Vec<(u32, u32)> = numbers.iter().flatten().copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let cores_of = |package: &u32| all.iter().filter(|(of, _)| of == package).count();
+        let cores = packages.iter().map(cores_of).collect();
+        Self { packages, package_of, cores }
     }
 
     /// How many processors there are.
@@ -76,6 +93,12 @@ impl Topology {
     #[must_use]
     pub fn cpus_of(&self, package: usize) -> usize {
         self.package_of.iter().filter(|&&of| of != ABSENT && usize::from(of) == package).count()
+    }
+
+    /// How many cores a package has, by its index.
+    #[must_use]
+    pub fn cores_of(&self, package: usize) -> usize {
+        self.cores.get(package).copied().unwrap_or(0)
     }
 
     /// The numbers of the packages; a package's index is its place here.

@@ -57,6 +57,8 @@ pub struct Simulation {
     pmu: bool,
     tick: u64,
     host_clock: HostClock,
+    /// At what frequency processors worked in the last stretch, in millionths of the highest.
+    frequency_ppm: Option<u32>,
 }
 
 impl Simulation {
@@ -96,6 +98,7 @@ impl Simulation {
             pmu,
             tick: nanoseconds(tick).max(1),
             host_clock,
+            frequency_ppm: None,
         };
         simulation.wake_background();
         simulation.set_functions(&functions);
@@ -185,6 +188,8 @@ impl Simulation {
             }
         }
         self.flush();
+        let frequency = self.hardware.take_frequency();
+        self.frequency_ppm = frequency.map(|frequency| (frequency * 1e6) as u32);
         self.moment()
     }
 
@@ -210,6 +215,7 @@ impl Simulation {
             busy: Duration::from_nanos(process + seen(host)),
             process: Duration::from_nanos(process),
             packages,
+            frequency_ppm: self.frequency_ppm,
         }
     }
 

@@ -10,12 +10,11 @@
 //!
 //! `elapsed` is monotonic time, which stands still while the machine sleeps; `busy` is the CPU time of everything on
 //! the machine. Both are counted from the first reading, which therefore gives zero. `clock` is the frequency at which
-//! that work was done, as a part of the highest, where the kernel [tells](clock) it, and one elsewhere.
+//! that work was done, as a part of the highest, where the kernel [tells](crate::work::frequency) it, and one elsewhere.
 //!
 //! In a virtual machine the threads are the virtual processors that it sees, as if each had a hardware thread to
 //! itself. What the hypervisor and other guests draw is not in it.
 
-pub mod clock;
 pub mod coefficients;
 pub mod cpu;
 mod describe;
@@ -28,12 +27,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use self::clock::Clocks;
 use self::coefficients::Coefficients;
 use self::cpu::{Processor, parse_cpuinfo};
 use self::memory::{Memory, parse_meminfo};
 use super::{Moment, ReadError, Source, SourceKind};
 use crate::units::{Microjoules, Watts};
+use crate::work::frequency::{self, Clocks};
 use crate::work::host::parse_cpu_count;
 use crate::zone::{CounterSpec, Domain, Zone};
 
@@ -68,7 +67,7 @@ pub struct Model {
     counters: Vec<CounterSpec>,
     /// First reading, and the furthest since.
     span: Option<(Moment, Moment)>,
-    /// Work since the first reading, each nanosecond weighed with its clock in parts of [`clock::WHOLE`].
+    /// Work since the first reading, each nanosecond weighed with its clock in parts of [`frequency::WHOLE`].
     weighed: u128,
 }
 
@@ -117,7 +116,7 @@ impl Model {
     /// By how much the processors' figure may be off, as a fraction at 95 % confidence.
     #[must_use]
     pub fn relative_error(&self) -> f64 {
-        let reference = if self.follows_clock() { clock::REFERENCE_ERROR } else { 0.0 };
+        let reference = if self.follows_clock() { frequency::REFERENCE_ERROR } else { 0.0 };
         self.coefficients.relative_error + reference
     }
 
@@ -163,7 +162,7 @@ impl Model {
         let elapsed = furthest.monotonic.saturating_sub(start.monotonic).as_nanos();
         let share = match &mut self.clocks {
             Some(clocks) if !worked.is_zero() => clocks.share(worked, passed),
-            _ => clock::WHOLE,
+            _ => frequency::WHOLE,
         };
         self.weighed = self.weighed.saturating_add(worked.as_nanos().saturating_mul(share));
         let Coefficients { idle_milliwatts, full_milliwatts, .. } = self.coefficients;
@@ -171,7 +170,9 @@ impl Model {
         let rise = u128::from(full_milliwatts - idle_milliwatts);
         let memory = self.memory.map_or(0, |memory| u128::from(memory.milliwatts()));
         [
-            microjoules(idle.saturating_mul(elapsed).saturating_add(rise.saturating_mul(self.weighed) / clock::WHOLE)),
+            microjoules(
+                idle.saturating_mul(elapsed).saturating_add(rise.saturating_mul(self.weighed) / frequency::WHOLE),
+            ),
             microjoules(memory.saturating_mul(elapsed)),
         ]
     }

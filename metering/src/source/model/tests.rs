@@ -166,11 +166,12 @@ fn a_clock_widens_the_error_in_the_open() {
 #[test]
 fn what_the_hypervisor_took_is_no_work() {
     use crate::work::host::HostClock;
+    use crate::work::topology::Topology;
     let root = tempfile::tempdir().expect("a directory can be made");
     let stat = root.path().join("stat");
     let write = |text: &str| std::fs::write(&stat, text).expect("the file can be written");
     write("cpu  500 0 500 9000 0 0 0 100 0 0\ncpu0 0\ncpu1 0\n");
-    let mut clock = HostClock::open(root.path()).expect("the file is there");
+    let mut clock = HostClock::open(root.path(), root.path(), Topology::one_package(1)).expect("the file is there");
     let mut model = Model::open(root.path(), root.path()).expect("two processors are listed");
     let first = clock.now().expect("it can be read");
     read(&mut model, &first);

@@ -85,6 +85,7 @@ fn a_usage_that_the_ticks_contradict_is_given_up_and_nothing_is_taken_back() {
     let machine = Machine::new(&[("stat", "cpu  100000 0 0 0 0 0 0\n"), (CPUACCT, "1000000000000\n")]);
     let mut clock = machine.clock(Topology::one_package(2));
     clock.now().expect("it can be read");
+    assert!(clock.follows_cgroup());
     machine.write(CPUACCT, "1005000000000\n");
     let five = clock.now().expect("it can be read");
     assert!(is_about(others(&five), Duration::from_secs(5)), "{five:?}");
@@ -95,6 +96,7 @@ fn a_usage_that_the_ticks_contradict_is_given_up_and_nothing_is_taken_back() {
     }
     let given_up = clock.now().expect("it can be read");
     assert!(clock.describe().contains("cpuacct.usage` disagrees with it"), "{}", clock.describe());
+    assert!(!clock.follows_cgroup());
     assert_eq!(others(&given_up), others(&five));
     machine.write("stat", "cpu  200700 0 0 0 0 0 0\n");
     let ticks = clock.now().expect("it can be read");

@@ -22,7 +22,7 @@ use crate::source::counter_file::CounterFile;
 use crate::source::cpu_list::parse_cpu_list;
 
 /// The whole of a frequency, in the parts that shares of it are given in.
-pub(super) const WHOLE: u128 = 1_000_000;
+pub(crate) const WHOLE: u128 = 1_000_000;
 
 /// Processors whose clock is read, evenly spread over all: a reading costs about a microsecond, and 64 samples tell the
 /// mean of more.
@@ -44,7 +44,7 @@ struct Clock {
 
 /// The clocks of a machine, or of a part of its processors.
 #[derive(Debug)]
-pub(super) struct Clocks {
+pub(crate) struct Clocks {
     sampled: Vec<Clock>,
     /// All processors, also those whose clock is not read.
     threads: u32,
@@ -55,7 +55,7 @@ pub(super) struct Clocks {
 impl Clocks {
     /// Opens the clocks below `sysfs_root` of a machine with so many processors. `None` where none can be read, as in
     /// most virtual machines.
-    pub(super) fn open(sysfs_root: &Path, threads: u32) -> Option<Self> {
+    pub(crate) fn open(sysfs_root: &Path, threads: u32) -> Option<Self> {
         let all = sysfs_root.join("devices/system/cpu");
         let online = read_attribute(&all.join("online")).ok().and_then(|text| parse_cpu_list(&text));
         let cpus = online.unwrap_or_else(|| (0..threads).collect());
@@ -67,7 +67,7 @@ impl Clocks {
 
     /// The part of their highest frequency at which processors work that have worked for `busy` in `elapsed`, in parts of
     /// [`WHOLE`]; the whole where no clock answers.
-    pub(super) fn share(&mut self, busy: Duration, elapsed: Duration) -> u128 {
+    pub(crate) fn share(&mut self, busy: Duration, elapsed: Duration) -> u128 {
         self.shares.clear();
         self.shares.extend(self.sampled.iter().filter_map(Clock::share));
         if self.shares.is_empty() {

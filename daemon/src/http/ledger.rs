@@ -1,0 +1,310 @@
+//! The whole ledger as JSON: what was measured, who was charged with it, and what is known of the machine. Energies are
+//! exact: a whole number of microjoules, and beside it the same in joules.
+
+use std::collections::BTreeMap;
+
+use humantime::format_rfc3339_micros;
+use nebula_metering::{
+    Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Learned, Microjoules, Watts, ZoneReport,
+};
+use serde_json::{Map, Value, json};
+
+use super::app::App;
+use crate::functions::Registry;
+use crate::meter::{EnergyMeter, OFF, Off, Snapshot};
+
+const NO_WINDOW: &str = "no window with energy has closed yet";
+const NOT_CLOSED: &str = "no window has closed yet";
+const NO_BASE: &str = "the machine has not been quiet yet";
+const NOT_ADDED: &str =
+    "it lies inside other zones or overlaps with them: it is shown, never added, and charges nobody";
+const NOT_LEARNED: &str = "nothing has been learned yet";
+
+impl App {
+    /// The ledger as it stands.
+    pub(super) fn ledger(&self) -> Value {
+        let meter = match self.invoker.metering().meter() {
+            Ok(meter) => meter,
+            Err(off) => return nothing(off),
+        };
+        let snapshot = meter.snapshot();
+        let additive = snapshot.zones.iter().filter(|zone| zone.zone.is_additive());
+        let sums = sums(additive.map(|zone| &zone.accounts));
+        let gaps: BTreeMap<_, _> =
+            snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
+        json!({
+            "source": source(meter),
+            "window_seconds": meter.window().as_secs_f64(),
+            "zones": snapshot.zones.iter().map(|report| zone(report, &self.registry)).collect::<Vec<_>>(),
+            "sums": totals(&sums, &self.registry),
+            "residual_microjoules": residual(&sums),
+            "gaps": gaps,
+            "meter": own_cost(meter, &snapshot),
+        })
+    }
+}
+
+/// The ledger of a daemon that measures nothing.
+fn nothing(off: Off) -> Value {
+    let source =
+        json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
+    let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
+    for name in ["window_seconds", "sums", "residual_microjoules", "gaps", "meter"] {
+        ledger[name] = Value::Null;
+    }
+    ledger
+}
+
+fn source(meter: &EnergyMeter) -> Value {
+    let kind = meter.calibration().source;
+    json!({
+        "kind": kind.as_str(),
+        "measured": kind.is_measured(),
+        "description": meter.describe_source(),
+        "reason": meter.source_reason(),
+        "since": format_rfc3339_micros(meter.source_since()).to_string(),
+    })
+}
+
+fn zone(report: &ZoneReport, registry: &Registry) -> Value {
+    let ZoneReport { source, zone, accounts, watts, base, learned, failure } = report;
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
+    let mut reasons = Map::new();
+    let mut missing = |name: &str, why: &str| drop(reasons.insert(name.to_owned(), why.into()));
+    put("zone", zone.domain.to_string().into());
+    put("package", (!zone.package.is_empty()).then_some(&*zone.package).into());
+    put("source", source.as_str().into());
+    put("additive", zone.is_additive().into());
+    put("watts_now", watts.map(|watts| watts.0).into());
+    put("base_watts", base.map(|base| base.0).into());
+    put("failure", failure.as_deref().into());
+    if zone.package.is_empty() {
+        missing("package", "the zone belongs to no package");
+    }
+    if watts.is_none() {
+        missing("watts_now", NO_WINDOW);
+    }
+    if zone.is_additive() {
+        put("accounts", totals(accounts, registry));
+        put("residual_microjoules", residual(accounts));
+        put("calibration", calibration(*base, learned.as_ref(), registry));
+        if base.is_none() {
+            missing("base_watts", NO_BASE);
+        }
+    } else {
+        for name in ["accounts", "residual_microjoules", "calibration"] {
+            put(name, Value::Null);
+            missing(name, NOT_ADDED);
+        }
+        if base.is_none() {
+            missing("base_watts", NOT_ADDED);
+        }
+    }
+    put_energy(&mut shown, "total", accounts.total);
+    if !reasons.is_empty() {
+        shown.insert("reasons".into(), reasons.into());
+    }
+    shown.into()
+}
+
+/// The accounts of a zone, or their sums over several.
+fn totals(accounts: &Accounts, registry: &Registry) -> Value {
+    let mut shown = Map::new();
+    for (name, energy) in [
+        ("total", accounts.total),
+        ("function", accounts.functions_total()),
+        ("runtime", accounts.runtime),
+        ("host", accounts.host),
+        ("base", accounts.base),
+        ("gap", accounts.gap),
+    ] {
+        put_energy(&mut shown, name, energy);
+    }
+    let functions: BTreeMap<_, _> = (0..)
+        .map(FunctionId)
+        .zip(&accounts.functions)
+        .filter(|(_, energy)| **energy != FunctionEnergy::default())
+        .map(|(id, energy)| {
+            let mut account = Map::new();
+            put_energy(&mut account, "active", energy.active);
+            put_energy(&mut account, "base", energy.base);
+            (name(id, registry), account)
+        })
+        .collect();
+    shown.insert("functions".into(), json!(functions));
+    shown.into()
+}
+
+fn sums<'a>(zones: impl Iterator<Item = &'a Accounts>) -> Accounts {
+    zones.fold(Accounts::default(), |mut sums, zone| {
+        let count = sums.functions.len().max(zone.functions.len());
+        sums.functions.resize(count, FunctionEnergy::default());
+        for (sum, energy) in sums.functions.iter_mut().zip(&zone.functions) {
+            sum.active += energy.active;
+            sum.base += energy.base;
+        }
+        sums.total += zone.total;
+        sums.runtime += zone.runtime;
+        sums.host += zone.host;
+        sums.base += zone.base;
+        sums.gap += zone.gap;
+        sums
+    })
+}
+
+/// Measured less charged. It is zero, and anyone who fears it is not can see.
+fn residual(accounts: &Accounts) -> Value {
+    i64::try_from(accounts.residual()).unwrap_or(i64::MAX).into()
+}
+
+fn calibration(base: Option<Watts>, learned: Option<&Learned>, registry: &Registry) -> Value {
+    let coefficient = |&Coefficient { feature, value, deviation }: &Coefficient| {
+        let mut shown = json!({
+            "feature": feature.as_str(), "value": value, "unit": feature.unit(), "deviation": deviation,
+        });
+        if let Feature::Function(id) = feature {
+            shown["function"] = name(id, registry).into();
+        }
+        shown
+    };
+    let coefficients = learned.map_or(&[][..], |learned| &learned.coefficients);
+    let mut shown = json!({
+        "base_watts": base.map(|base| base.0),
+        "state": learned.map(|learned| learned.state.as_str()),
+        "coefficients": coefficients.iter().map(coefficient).collect::<Vec<_>>(),
+    });
+    let missing = [(base.is_none(), NO_BASE), (learned.is_none(), NOT_LEARNED)];
+    let why: Vec<_> = missing.iter().filter(|(missing, _)| *missing).map(|(_, why)| *why).collect();
+    if !why.is_empty() {
+        shown["reason"] = why.join("; ").into();
+    }
+    shown
+}
+
+fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> Value {
+    let cost = snapshot.own_cost;
+    let mut shown = json!({
+        "cpu_seconds": cost.cpu().as_secs_f64(),
+        "share_of_one_processor": cost.share(),
+        "share_of_one_processor_lately": cost.share_lately(),
+        "postings_dropped": snapshot.postings_dropped,
+        "work_counters": ["cpu_time"],
+    });
+    let mut reasons = Map::new();
+    match meter.no_events() {
+        Some(why) => drop(reasons.insert("work_counters".into(), why.into())),
+        None => shown["work_counters"] = json!(["cpu_time", "instructions", "cycles", "cache_misses"]),
+    }
+    if cost.share().is_none() {
+        for name in ["share_of_one_processor", "share_of_one_processor_lately"] {
+            reasons.insert(name.into(), NOT_CLOSED.into());
+        }
+    }
+    if !reasons.is_empty() {
+        shown["reasons"] = reasons.into();
+    }
+    shown
+}
+
+fn name(id: FunctionId, registry: &Registry) -> String {
+    // A function that has gone keeps its account.
+    registry.by_id(id).map_or_else(|| format!("#{}", id.0), |function| function.name.to_string())
+}
+
+fn put_energy(object: &mut Map<String, Value>, name: &str, energy: Microjoules) {
+    object.insert(format!("{name}_microjoules"), energy.0.into());
+    object.insert(format!("{name}_joules"), energy.joules().0.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nebula_metering::source::SourceKind;
+    use nebula_metering::{Domain, LearningState, Zone};
+
+    fn accounts() -> Accounts {
+        let energy = |active, base| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) };
+        Accounts {
+            total: Microjoules(9_007_199_254_740_993),
+            functions: vec![energy(1, 2), energy(0, 0), energy(3, 0)],
+            runtime: Microjoules(5),
+            host: Microjoules(9_007_199_254_740_900),
+            base: Microjoules(80),
+            gap: Microjoules(4),
+            ..Accounts::default()
+        }
+    }
+
+    fn report(domain: Domain, learned: Option<Learned>) -> ZoneReport {
+        ZoneReport {
+            source: SourceKind::Powercap,
+            zone: Zone::new(domain, "0"),
+            accounts: accounts(),
+            watts: Some(Watts(2.5)),
+            base: None,
+            learned,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn energies_are_exact_beyond_what_a_float_can_hold() {
+        let shown = totals(&accounts(), &Registry::default());
+        assert_eq!(shown["total_microjoules"], 9_007_199_254_740_993_u64);
+        let sum: u64 = ["function", "runtime", "host", "base", "gap"]
+            .map(|account| shown[format!("{account}_microjoules")].as_u64().unwrap())
+            .iter()
+            .sum();
+        assert_eq!(sum, 9_007_199_254_740_993);
+        let functions = shown["functions"].as_object().unwrap();
+        assert_eq!(functions.keys().collect::<Vec<_>>(), ["#0", "#2"]);
+        assert_eq!(functions["#0"]["base_microjoules"], 2);
+        assert_eq!(functions["#2"]["active_joules"], 3e-6);
+    }
+
+    #[test]
+    fn zones_are_added_account_by_account() {
+        let short = Accounts { functions: vec![FunctionEnergy::default()], ..Accounts::default() };
+        let (one, two) = (accounts(), accounts());
+        let sums = sums([&short, &one, &two].into_iter());
+        assert_eq!((sums.functions[2].active, sums.gap), (Microjoules(6), Microjoules(8)));
+        assert_eq!(residual(&sums), 0);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_zone_is_null_with_its_reason() {
+        let shown = zone(&report(Domain::Package, None), &Registry::default());
+        assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
+        let nothing = json!({
+            "base_watts": null, "state": null, "coefficients": [], "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
+        });
+        assert_eq!(shown["calibration"], nothing);
+        assert_eq!((&shown["watts_now"], &shown["residual_microjoules"]), (&2.5.into(), &0.into()));
+        let psys = zone(&report(Domain::Psys, None), &Registry::default());
+        assert!(psys["accounts"].is_null() && psys["reasons"]["accounts"] == NOT_ADDED, "{psys}");
+        assert_eq!(psys["total_microjoules"], 9_007_199_254_740_993_u64);
+    }
+
+    #[test]
+    fn coefficients_have_their_units_and_functions() {
+        let coefficient = |feature, value| Coefficient { feature, value, deviation: 0.5 };
+        let learned = Learned {
+            state: LearningState::Frozen,
+            coefficients: vec![
+                coefficient(Feature::Instructions, 2e-10),
+                coefficient(Feature::Function(FunctionId(7)), -0.25),
+            ],
+        };
+        let known = ZoneReport { base: Some(Watts(1.5)), ..report(Domain::Dram, Some(learned)) };
+        let shown = zone(&known, &Registry::default());
+        assert!(shown.get("reasons").is_none(), "{shown}");
+        assert_eq!(
+            shown["calibration"],
+            json!({ "base_watts": 1.5, "state": "frozen", "coefficients": [
+                { "feature": "instructions", "value": 2e-10, "unit": "joules_per_instruction", "deviation": 0.5 },
+                { "feature": "function", "function": "#7", "value": -0.25, "unit": "watts", "deviation": 0.5 },
+            ]})
+        );
+    }
+}

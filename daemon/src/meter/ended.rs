@@ -1,0 +1,61 @@
+//! What is kept of a call from its end until it is settled, and what may be missing then.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use nebula_metering::{Charge, Estimate, NoEstimate};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::Off;
+use crate::outcome::Outcome;
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: SystemTime,
+    /// How long it took, from its admission.
+    pub duration: Duration,
+    /// What it was expected to have cost.
+    pub estimate: Result<Estimate, NotEstimated>,
+}
+
+/// Why a call has no estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotEstimated {
+    /// Nothing is known of the machine.
+    #[error(transparent)]
+    Unknown(#[from] NoEstimate),
+    /// Its work was never added up.
+    #[error("the call was cancelled, and its caller given no answer")]
+    Cancelled,
+    /// Nothing was measured.
+    #[error(transparent)]
+    Off(#[from] Off),
+}
+
+/// What is posted with the end of a call, and comes back when it is settled.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// How it ended.
+    pub ended: Arc<Ended>,
+    /// Who waits for its charge.
+    pub waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+}
+
+/// Why a call has no charge, and never will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoCharge {
+    /// Some window had no energy of its own.
+    #[error("the energy of a window that the call lived in is not known")]
+    Incomplete,
+    /// Nobody told the meter that it had ended.
+    #[error("the queue to the meter was full when the call ended (`meter.postings`)")]
+    Dropped,
+    /// There is no meter.
+    #[error(transparent)]
+    Off(#[from] Off),
+}

@@ -1,0 +1,123 @@
+//! What callers are told of joules, and what operators.
+
+use serde_json::Value;
+
+use crate::client::Response;
+use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::patience::{eventually, until};
+
+const SETTLE: &str = "/invoke/fibonacci-recursive?input=22&settle=true";
+
+/// Every number below members that tell joules.
+fn joules(value: &Value, below: bool) -> Vec<f64> {
+    match value {
+        Value::Object(members) => {
+            let tells = |name: &str| below || name.ends_with("_joules") || name == "zones";
+            members.iter().flat_map(|(name, value)| joules(value, tells(name))).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(|value| joules(value, below)).collect(),
+        value => value.as_f64().filter(|_| below).into_iter().collect(),
+    }
+}
+
+fn assert_coarse(value: &Value, step: f64) {
+    let joules = joules(value, false);
+    assert!(joules.len() >= 4, "{value}");
+    for figure in joules {
+        let steps = figure / step;
+        assert!((steps - steps.round()).abs() < 1e-6, "{figure} of {value}");
+    }
+}
+
+fn settled(call: impl Fn() -> Response) -> Value {
+    eventually("a call is settled", || Some(call().json()).filter(|envelope| envelope["energy"]["state"] == "settled"))
+}
+
+#[test]
+fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
+    let options = ["--source", "model", "--window", "20ms", "--operators-listen", "127.0.0.1:0"];
+    let daemon = Daemon::start(&[&options[..], &["--energy-resolution", "1mJ"]].concat());
+    let envelope = settled(|| daemon.get(SETTLE));
+    assert_coarse(&envelope, 1e-3);
+    assert!(envelope["energy"]["uncertainty_joules"].as_f64() >= Some(1e-3), "{envelope}");
+    assert_coarse(&daemon.get("/invoke/fibonacci-recursive?input=22").json(), 1e-3);
+    let id = envelope["invocation_id"].as_str().unwrap();
+    let path = format!("/invocations/{id}");
+    assert_coarse(&daemon.get(&path).json(), 1e-3);
+    assert_coarse(&daemon.get("/invocations").json(), 1e-3);
+    let header = daemon.get("/fibonacci-recursive?settle=true").header("nebula-energy-joules").unwrap().to_owned();
+    assert_coarse(&serde_json::json!({ "zones": [header.parse::<f64>().unwrap(), 0, 0, 0] }), 1e-3);
+
+    let full = daemon.get_as_operator(&path).json();
+    let active = |call: &Value| call["energy"]["active_joules"].as_f64().unwrap();
+    assert!((active(&full) - active(&envelope)).abs() <= 0.5e-3 + 1e-9, "{full} {envelope}");
+    let fine = |envelope: &Value| joules(envelope, false).iter().any(|joules| (joules * 1e3).fract() > 1e-6);
+    assert!(fine(&full), "{full}");
+    assert!(fine(&daemon.get_as_operator(SETTLE).json()), "operators call too");
+    // Totals would tell by their differences what a single call took.
+    for target in ["/metrics", "/energy"] {
+        let refused = daemon.get(target);
+        assert_eq!((refused.status, &refused.problem()["type"]), (403, &"urn:nebula:operators-only".into()));
+        assert!(refused.problem()["detail"].as_str().unwrap().contains("`operators.listen`"));
+        assert_eq!(daemon.get_as_operator(target).status, 200);
+    }
+    assert_eq!([daemon.get("/").status, daemon.get("/functions").status, daemon.get("/readyz").status], [200; 3]);
+}
+
+#[test]
+fn strangers_are_told_less_and_those_on_this_machine_all() {
+    let mut command = nebula();
+    command.args(["serve", "--listen", "0.0.0.0:0", "--source", "model", "--window", "20ms"]);
+    let daemon = Daemon::start_command(&mut command);
+    assert_coarse(&settled(|| daemon.get(SETTLE)), 1e-4);
+    // Nobody could see them otherwise.
+    assert_eq!([daemon.get("/metrics").status, daemon.get("/energy").status], [200; 2]);
+    let log = daemon.stop();
+    assert!(log.contains("sees exact totals") && log.contains("`operators.listen`"), "{log}");
+}
+
+#[test]
+fn where_joules_are_for_operators_callers_are_told_none() {
+    let options = ["--source", "model", "--window", "20ms", "--energy-expose", "operators"];
+    let daemon = Daemon::with_guests(&[&options[..], &["--operators-listen", "0.0.0.0:0"]].concat());
+    until("joules are known", || daemon.get_as_operator("/invoke/answer").json()["energy_joules"].is_number());
+    for target in ["/invoke/answer", "/invoke/answer?settle=true", "/api/answer/", "/invoke/unreachable"] {
+        let answer = daemon.get(target).json();
+        assert!(answer["energy_joules"].is_null(), "{answer}");
+        assert!(joules(&answer, false).is_empty(), "{answer}");
+        assert_eq!(answer["energy"]["state"], "withheld");
+        assert!(answer["energy"]["reason"].as_str().unwrap().contains("`energy.expose`"), "{answer}");
+        assert!(answer["work"]["cpu_ns"].is_u64(), "{answer}");
+    }
+    let plain = daemon.get("/answer");
+    assert_eq!((plain.status, plain.text()), (200, "42\n"));
+    let energy = plain.headers.iter().find(|(name, _)| name.starts_with("nebula-energy"));
+    assert!(energy.is_none() && plain.header("nebula-invocation-id").is_some(), "{plain:?}");
+    let page = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");
+    assert!(page.text().contains("not known") && page.text().contains("withheld"), "{}", page.text());
+
+    let id = plain.header("nebula-invocation-id").unwrap();
+    for target in
+        ["/", "/metrics", "/energy", "/invocations", "/invocations?function=answer", &format!("/invocations/{id}")]
+    {
+        assert_eq!(daemon.get(target).problem()["type"], "urn:nebula:operators-only", "{target}");
+        assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (403, 200), "{target}");
+    }
+    let front = daemon.request("GET", "/", &["accept: text/html"], b"");
+    assert_eq!((front.status, front.header("content-type")), (403, Some("text/html; charset=utf-8")));
+    for target in ["/healthz", "/readyz", "/functions", "/functions/answer"] {
+        assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (200, 200), "{target}");
+    }
+    let call = daemon.get_as_operator("/invoke/answer?settle=true").json();
+    assert_eq!(call["energy"]["state"], "settled");
+    let log = daemon.stop();
+    assert!(log.contains("is an operator: nobody is asked who they are"), "{log}");
+}
+
+#[test]
+fn joules_that_nobody_could_see_are_a_mistake() {
+    let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--energy-expose", "operators"]));
+    assert_eq!(output.status.code(), Some(64));
+    let told = stderr(&output);
+    assert!(told.contains("nobody could see the joules") && told.contains("operators.listen"), "{told}");
+}

@@ -1,0 +1,155 @@
+//! `?settle=true`: the answer waits until the call's windows have closed, and for no longer.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::thread;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::client::{Response, read_to_end, request};
+use crate::daemon::Daemon;
+use crate::patience::{eventually, until};
+use crate::powercap_tree::Tree;
+
+const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
+
+/// Calls until a call was settled; the first window of a source is its baseline, and calls in it are not known.
+fn settled(daemon: &Daemon, target: &str) -> Value {
+    eventually("a call is settled", || {
+        let envelope = daemon.get(target).json();
+        (envelope["energy"]["state"] == "settled").then_some(envelope)
+    })
+}
+
+#[test]
+fn the_answer_is_what_invocations_tell_afterwards() {
+    let daemon = Daemon::shared(OPTIONS);
+    let envelope = settled(&daemon, "/invoke/fibonacci-recursive?input=20&settle=true");
+    let energy = &envelope["energy"];
+    assert_eq!(energy["source"], "model");
+    let joules = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{envelope}"));
+    assert_eq!(joules(&envelope["energy_joules"]), joules(&energy["active_joules"]));
+    assert!(joules(&energy["estimate"]["active_joules"]) > 0.0, "{envelope}");
+    assert!(joules(&energy["estimate_ratio"]) > 0.0, "{envelope}");
+    // To the microjoule, as ledgers are.
+    let microjoules = joules(&energy["active_joules"]) * 1e6;
+    assert!((microjoules - microjoules.round()).abs() < 1e-6, "{envelope}");
+    let call = daemon.get(&format!("/invocations/{}", envelope["invocation_id"].as_str().unwrap())).json();
+    assert_eq!((&call["energy"], &call["energy_joules"]), (energy, &envelope["energy_joules"]));
+}
+
+#[test]
+fn charges_of_all_calls_add_up_to_the_account_of_their_function() {
+    let daemon = Daemon::shared(OPTIONS);
+    settled(&daemon, "/invoke/answer?settle=true");
+    let call = || daemon.get("/invoke/prime-number?input=600&settle=true").json();
+    let envelopes: Vec<_> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..8).map(|_| call()).collect::<Vec<_>>())).collect();
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    });
+    let microjoules = |envelope: &Value| {
+        assert_eq!(envelope["energy"]["state"], "settled", "{envelope}");
+        (envelope["energy"]["active_joules"].as_f64().unwrap() * 1e6).round() as u64
+    };
+    let charged: u64 = envelopes.iter().map(microjoules).sum();
+    let ledger = daemon.get("/energy").json();
+    assert_eq!(ledger["sums"]["functions"]["prime-number"]["active_microjoules"], charged);
+    let ids: HashSet<_> = envelopes.iter().map(|envelope| envelope["invocation_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 64);
+}
+
+#[test]
+fn every_form_can_wait() {
+    let daemon = Daemon::shared(OPTIONS);
+    settled(&daemon, "/invoke/answer?settle=true");
+    for target in ["/api/add/20,22?settle=true", "/wasm/add/20,22?settle=true", "/invoke/add?input=20,22&settle=true"] {
+        let envelope = daemon.get(target).json();
+        assert_eq!((&envelope["output"], &envelope["energy"]["state"]), (&"42\n".into(), &"settled".into()));
+    }
+    for response in [daemon.post("/fn/add?settle=true", "20,22"), daemon.get("/answer?settle=true")] {
+        assert_eq!((response.text(), response.header("nebula-energy-state")), ("42\n", Some("settled")));
+        assert!(response.header("nebula-energy-joules").is_some());
+    }
+    let page = daemon.request("GET", "/invoke/answer?settle=true", &["accept: text/html"], b"");
+    assert!(page.text().contains("(settled, model, active)"), "{}", page.text());
+    let failed = daemon.get("/invoke/unreachable?settle=true");
+    assert_eq!((failed.status, &failed.problem()["energy"]["state"]), (500, &"settled".into()));
+}
+
+#[test]
+fn waiting_is_no_part_of_the_call() {
+    let tree = Tree::new();
+    let _package = tree.zone("intel-rapl:0", "package-0", 0);
+    let options =
+        ["--source", "powercap", "--sysfs-root", tree.root(), "--window", "500ms", "--limits-concurrency", "1"];
+    let daemon = Daemon::with_guests(&[&options[..], &["--limits-queue", "0"]].concat());
+    let target = "/invoke/answer?settle=true";
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| daemon.get(target).json());
+        until("it has ended", || {
+            let calls = daemon.get("/invocations?function=answer").json();
+            calls["invocations"].as_array().unwrap().iter().any(|call| call["outcome"] == "ok")
+        });
+        // The only place is free again, although the answer has not come.
+        assert_eq!(daemon.get("/invoke/add?input=1,1").status, 200);
+        let metrics = daemon.metrics();
+        assert_eq!(metrics.sum("nebula_in_flight_invocations", &[]), 0.0);
+        let took = metrics.sum("nebula_invocation_duration_seconds_sum", &[("function", "answer")]);
+        let envelope = waiting.join().unwrap();
+        // A call that waited for its settlement would have taken a window at least.
+        assert!(took < 0.5, "{took}");
+        assert!(envelope["timing"]["total_us"].as_u64() < Some(500_000), "{envelope}");
+        assert_eq!(envelope["energy"]["state"], "settled");
+    });
+}
+
+#[test]
+fn a_function_is_not_told_that_its_caller_waits() {
+    let daemon = Daemon::shared(OPTIONS);
+    for target in ["/environment?A=1&settle=true", "/fn/environment?settle=false&A=1"] {
+        assert_eq!(daemon.get(target).text(), "A=1\0", "{target}");
+    }
+    for target in ["/invoke/environment?settle=true&A=1", "/api/environment/x?A=1&settle=false"] {
+        assert_eq!(daemon.get(target).json()["output"], "A=1\0", "{target}");
+    }
+    assert_eq!(daemon.post("/invoke/echo?settle=true", "hello").json()["output"], "hello");
+}
+
+#[test]
+fn anything_but_true_and_false_is_refused() {
+    let daemon = Daemon::shared(OPTIONS);
+    for query in ["settle", "settle=", "settle=1", "settle=yes", "settle=True", "settle=true&settle=maybe"] {
+        for path in ["/invoke/answer", "/fn/answer", "/answer", "/api/answer/1"] {
+            let response = daemon.get(&format!("{path}?{query}"));
+            assert_eq!(response.status, 400, "{path}?{query}");
+            assert!(response.problem()["detail"].as_str().unwrap().contains("`settle`"));
+        }
+    }
+    assert_eq!(daemon.get("/invoke/answer?settle=false").status, 200);
+}
+
+#[test]
+fn where_nobody_may_wait_the_answer_comes_at_once_and_says_so() {
+    // A window that no test outlasts: whoever waited would be noticed.
+    let daemon = Daemon::start(&["--source", "model", "--window", "60s", "--meter-waiters", "0"]);
+    let energy = daemon.get("/invoke/answer?settle=true").json()["energy"].clone();
+    assert_ne!(energy["state"], "settled");
+    assert!(energy["reason"].as_str().is_some_and(|reason| reason.contains("`meter.waiters`")), "{energy}");
+    let response = daemon.get("/answer?settle=true");
+    assert_eq!((response.status, response.text()), (200, "42\n"));
+}
+
+#[test]
+fn those_who_wait_get_their_answers_while_the_daemon_drains() {
+    let mut daemon = Daemon::with_guests(&["--source", "model", "--window", "500ms"]);
+    settled(&daemon, "/invoke/answer?settle=true");
+    let mut waiting = daemon.connect();
+    waiting.write_all(&request("GET", "/invoke/sleeper?input=1500&settle=true", &[], b"")).unwrap();
+    until("the call runs", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) == 1.0);
+    daemon.signal(Signal::TERM);
+    let answer = Response::parse(&read_to_end(&mut waiting)).0;
+    assert_eq!((answer.status, &answer.json()["energy"]["state"]), (200, &"settled".into()));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(daemon.log().contains("drained") && !daemon.log().contains("cut off"), "{}", daemon.log());
+}

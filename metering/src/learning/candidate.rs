@@ -1,0 +1,121 @@
+//! Coefficients under one law of conditions, how well they have foretold windows, and how they divide one.
+
+use std::time::Duration;
+
+use super::conditions::{Law, Scales};
+use super::estimator::{Estimator, Prior};
+use super::inputs::{ACTIVATION, COUNT, HOST_CPU, RUNTIME_CPU, Slots, Vector, add_work};
+use super::{Consumption, Weights, weight};
+use crate::units::Joules;
+
+/// How far the power of one consumer may stray within a window from what its coefficients say, as a standard
+/// deviation and a fraction: what all share (frequency and voltage), calls, the runtime, the host, of whose work
+/// nothing but CPU time is known, and activation.
+const STRAY_COMMON: f64 = 0.02;
+pub(super) const STRAY_CALLS: f64 = 0.01;
+const STRAY_RUNTIME: f64 = 0.10;
+const STRAY_HOST: f64 = 0.06;
+const STRAY_ACTIVATION: f64 = 0.03;
+
+/// After so many seconds a window counts half when it is asked which law foretells best.
+const SCORE_HALF_LIFE: f64 = 120.0;
+
+/// Coefficients under one law.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub law: Law,
+    pub estimator: Estimator,
+    /// Whether the last window changed anything.
+    pub learned: bool,
+    /// Logarithm of how likely the windows were that it has seen, the recent ones counting more.
+    score: f64,
+}
+
+/// The candidate that foretold windows best.
+pub(super) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates.iter().max_by(|a, b| a.score.total_cmp(&b.score))
+}
+
+impl Candidate {
+    pub fn new(law: Law, priors: &[Prior; COUNT]) -> Self {
+        Self { law, estimator: Estimator::new(priors), learned: false, score: 0.0 }
+    }
+
+    /// Takes in what a window cost.
+    pub fn learn(&mut self, parts: &Parts, dynamic: Joules, noise: f64, time: Duration) {
+        let seconds = time.as_secs_f64();
+        self.estimator.drift(seconds);
+        let total = parts.total();
+        let noise = noise + parts.stray(&self.estimator).iter().sum::<f64>();
+        let variance = self.estimator.variance(&total) + noise;
+        let innovation = dynamic.0 - self.estimator.predict(&total);
+        if variance > 0.0 {
+            let likelihood = -0.5 * (variance.ln() + innovation * innovation / variance);
+            self.score = self.score * 0.5_f64.powf(seconds / SCORE_HALF_LIFE) + likelihood;
+        }
+        self.learned = self.estimator.learn(dynamic.0, &total, noise);
+    }
+
+    /// Divides a window among those who were there.
+    pub fn weigh(&self, parts: &Parts, dynamic: Joules) -> Weights {
+        let estimator = &self.estimator;
+        let expected = parts.expected(estimator);
+        let left = dynamic.0 - expected.iter().sum::<f64>();
+        let spread = estimator.spread(&parts.total());
+        let known = |inputs: &Vector| spread.iter().zip(inputs).map(|(a, b)| a * b).sum::<f64>();
+        let doubt = |((inputs, _), stray): (&(Vector, f64), f64)| (known(inputs) + stray).max(0.0);
+        let doubts: Vec<f64> = parts.0.iter().zip(parts.stray(estimator)).map(doubt).collect();
+        let all: f64 = doubts.iter().sum();
+        let charge = |(&expected, &doubt): (&f64, &f64)| expected + if all > 0.0 { left * doubt / all } else { 0.0 };
+        let mut weights = expected.iter().zip(&doubts).map(charge).map(weight);
+        let mut next = || weights.next().unwrap_or(0);
+        let (activation, runtime, host) = (next(), next(), next());
+        Weights { activation, runtime, host, functions: weights.collect() }
+    }
+}
+
+/// The consumers of a window as inputs, each with how far it may stray: activation, runtime, host, then functions.
+pub(super) struct Parts(Vec<(Vector, f64)>);
+
+impl Parts {
+    pub fn new(consumption: &Consumption, slots: &Slots, scales: &Scales) -> Self {
+        let single = |place: usize, value: f64, stray| {
+            let mut inputs = [0.0; COUNT];
+            inputs[place] = value;
+            (inputs, stray)
+        };
+        let functions = consumption.functions.iter().map(|(function, work)| {
+            let mut inputs = [0.0; COUNT];
+            add_work(&mut inputs, work, slots.of(*function), scales);
+            (inputs, STRAY_CALLS)
+        });
+        let others = [
+            single(ACTIVATION, consumption.awake.as_secs_f64(), STRAY_ACTIVATION),
+            single(RUNTIME_CPU, consumption.runtime.as_secs_f64() * scales.time, STRAY_RUNTIME),
+            single(HOST_CPU, consumption.host.as_secs_f64() * scales.time, STRAY_HOST),
+        ];
+        Self(others.into_iter().chain(functions).collect())
+    }
+
+    pub fn total(&self) -> Vector {
+        let mut total = [0.0; COUNT];
+        for (inputs, _) in &self.0 {
+            total.iter_mut().zip(inputs).for_each(|(sum, input)| *sum += input);
+        }
+        total
+    }
+
+    fn expected(&self, estimator: &Estimator) -> Vec<f64> {
+        self.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect()
+    }
+
+    /// How much of the variance of a window each consumer brings with it by straying from its coefficients.
+    fn stray(&self, estimator: &Estimator) -> Vec<f64> {
+        let expected = self.expected(estimator);
+        let all: f64 = expected.iter().sum();
+        let own = |(&expected, (_, stray)): (&f64, &(Vector, f64))| {
+            (stray * expected).powi(2) + STRAY_COMMON.powi(2) * expected * all
+        };
+        expected.iter().zip(&self.0).map(own).collect()
+    }
+}
