@@ -63,8 +63,10 @@ pub fn meter(bytes: &[u8]) {
 }
 
 fn live(input: &mut Unstructured<'_>) -> Result<()> {
-    let packages: Vec<u32> =
-        (0..input.int_in_range(1..=8)?).map(|_| input.int_in_range(0..=3)).collect::<Result<_>>()?;
+    // More packages than there is room for in a moment, too.
+    let highest = *input.choose(&[0, 3, 11])?;
+    let cpus = input.int_in_range(0..=16)?;
+    let packages: Vec<u32> = (0..cpus).map(|_| input.int_in_range(0..=highest)).collect::<Result<_>>()?;
     let topology = Topology::new(&packages);
     let (source, happenings) = plan(input)?;
 
@@ -134,7 +136,7 @@ fn plan(input: &mut Unstructured<'_>) -> Result<(Planned, Vec<Happening>)> {
 
 fn zone(input: &mut Unstructured<'_>) -> Result<Zone> {
     let domain = input.choose(&[Domain::Package, Domain::Dram, Domain::Core, Domain::Psys])?.clone();
-    Ok(Zone::new(domain, input.choose(&["", "0", "1", "3", "0-die-1", "x"])?))
+    Ok(Zone::new(domain, input.choose(&["", "0", "1", "9", "11", "0-die-1", "x"])?))
 }
 
 /// Mostly a window of some milliseconds; at times an hour, or none at all.

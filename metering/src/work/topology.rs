@@ -54,7 +54,7 @@ impl Topology {
         Self { packages: vec![0], package_of: vec![0; cpus.max(1)], cores: vec![cpus.max(1)] }
     }
 
-    /// A machine from the package number of each processor, all of them cores.
+    /// A machine from the package number of each processor, all of them cores. It has one at least.
     #[must_use]
     pub fn new(package_numbers: &[u32]) -> Self {
         let numbers = package_numbers.iter().enumerate().map(|(cpu, &package)| Some((package, cpu as u32)));
@@ -68,6 +68,9 @@ impl Topology {
     }
 
     fn of(numbers: &[Option<(u32, u32)>]) -> Self {
+        if numbers.iter().all(Option::is_none) {
+            return Self::one_package(1);
+        }
         let mut packages: Vec<u32> = numbers.iter().flatten().map(|&(package, _)| package).collect();
         packages.sort_unstable();
         packages.dedup();
