@@ -227,7 +227,10 @@ impl<E> Meter<E> {
                 Reading::Energy(energy) => {
                     let package = zone.package(&self.topology);
                     let consumption = package.map_or(&machine, |package| &packages[package]);
-                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, |of| window.packages[of]);
+                    // Of packages beyond those that a moment has room for, what is known of their consumers.
+                    let seen = || consumption.calls_cpu() + consumption.runtime + consumption.host;
+                    let busy_of = |of: usize| window.packages.get(of).copied().unwrap_or_else(seen);
+                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, busy_of);
                     let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
                     let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
                     let mut charges = charges.functions.iter();

@@ -20,7 +20,7 @@ pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, size};
 
-use crate::meter::Choice;
+use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -33,8 +33,8 @@ pub struct Config {
     pub operators: Option<SocketAddr>,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
-    /// Which energy source.
-    pub source: Choice,
+    /// Which energy source; `None` where nothing is to be measured.
+    pub source: Option<Choice>,
     /// Time between two readings of it.
     pub window: Duration,
     /// What `energy_joules` means.
@@ -297,11 +297,12 @@ fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, 
     }
 }
 
-fn source(text: &str) -> Result<Choice, String> {
+fn source(text: &str) -> Result<Option<Choice>, String> {
     let choices = [
-        ("auto", Choice::Auto),
-        ("powercap", Choice::Only(SourceKind::Powercap)),
-        ("model", Choice::Only(SourceKind::Model)),
+        ("auto", Some(Choice::Auto)),
+        ("powercap", Some(Choice::Only(SourceKind::Powercap))),
+        ("model", Some(Choice::Only(SourceKind::Model))),
+        (OFF, None),
     ];
     one_of(&choices)(text)
 }
@@ -369,7 +370,7 @@ mod tests {
                 "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
                 "`nonsense` in the configuration file is not an option",
                 "`8080` is no good for --listen: an address goes with the port, such as 127.0.0.1:8080",
-                "`guess` is no good for --source: it is one of auto, powercap, model",
+                "`guess` is no good for --source: it is one of auto, powercap, model, off",
                 "`soon` is no good for NEBULA_WINDOW: a duration is a number with its unit, such as 100ms, 30s or 2m",
                 "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to 4294967296 bytes",
             ]

@@ -33,7 +33,12 @@ pub const OPTIONS: &[ServeOption] = &[
         "A second address, for operators: everything is served there, with every figure in full",
     ),
     option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
-    option("source", "SOURCE", Some("auto"), "Energy source: auto, powercap (measured) or model (an estimate)"),
+    option(
+        "source",
+        "SOURCE",
+        Some("auto"),
+        "Energy source: auto, powercap (measured), model (an estimate), or off (nothing is measured, and calls have no joules)",
+    ),
     option("window", "DURATION", Some("100ms"), "Time between two readings of the energy source"),
     option(
         "policy",

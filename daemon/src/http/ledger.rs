@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::App;
 use crate::functions::Registry;
-use crate::meter::{EnergyMeter, Snapshot};
+use crate::meter::{EnergyMeter, OFF, Off, Snapshot};
 
 const NO_WINDOW: &str = "no window with energy has closed yet";
 const NOT_CLOSED: &str = "no window has closed yet";
@@ -23,7 +23,10 @@ const NOT_LEARNED: &str = "nothing has been learned yet";
 impl App {
     /// The ledger as it stands.
     pub(super) fn ledger(&self) -> Value {
-        let meter = self.invoker.meter();
+        let meter = match self.invoker.metering().meter() {
+            Ok(meter) => meter,
+            Err(off) => return nothing(off),
+        };
         let snapshot = meter.snapshot();
         let additive = snapshot.zones.iter().filter(|zone| zone.zone.is_additive());
         let sums = sums(additive.map(|zone| &zone.accounts));
@@ -39,6 +42,17 @@ impl App {
             "meter": own_cost(meter, &snapshot),
         })
     }
+}
+
+/// The ledger of a daemon that measures nothing.
+fn nothing(off: Off) -> Value {
+    let source =
+        json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
+    let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
+    for name in ["window_seconds", "sums", "residual_microjoules", "gaps", "meter"] {
+        ledger[name] = Value::Null;
+    }
+    ledger
 }
 
 fn source(meter: &EnergyMeter) -> Value {

@@ -17,14 +17,18 @@ const STYLE: &str = include_str!("page.css");
 
 /// The functions with a form to try each, and the joules of the last calls.
 pub fn index(app: &App, door: Door) -> Markup {
-    let meter = app.invoker.meter();
-    let source = meter.calibration().source;
     layout(
         "Joules per call",
         &markup! {
             p {
-                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
-                ": " (meter.describe_source()) "."
+                @match app.invoker.metering().meter() {
+                    Ok(meter) => {
+                        "Joules here are "
+                        strong { @if meter.calibration().source.is_measured() { "measured" } @else { "estimated" } }
+                        ": " (meter.describe_source()) "."
+                    }
+                    Err(off) => { "There are no joules here: " (off) "." }
+                }
             }
             h2 { "Functions" }
             table class="try" {
@@ -132,7 +136,7 @@ fn cost(cost: &Cost) -> Markup {
                 " (" (energy.state.as_str()) ", " (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
-            dt { "Processor time" } dd { (timing.cpu_us) " µs" }
+            dt { "Processor time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
             dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
         }
     }
