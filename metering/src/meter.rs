@@ -303,7 +303,8 @@ impl<E> Meter<E> {
             let free = window.time.as_secs_f64() * cpus as f64 - calls[package].as_secs_f64();
             let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
             let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
-            consumption.conditions = Conditions { frequency, beside, beside_others };
+            let restlessness = variance.max(0.0).sqrt() / cores.max(1) as f64;
+            consumption.conditions = Conditions { frequency, beside, beside_others, restlessness };
         }
         for entry in entries {
             let Consumption { functions, conditions, .. } = &mut packages[entry.package];
