@@ -44,7 +44,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         workers: config.workers,
     };
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
-    tracing::info!(reason = meter.source_reason(), "energy source: {}", meter.describe_source());
+    let source = meter.source();
+    tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);

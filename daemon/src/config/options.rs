@@ -33,7 +33,13 @@ pub const OPTIONS: &[ServeOption] = &[
         "A second address, for operators: everything is served there, with every figure in full",
     ),
     option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
-    option("source", "SOURCE", Some("auto"), "Energy source: auto, powercap (measured) or model (an estimate)"),
+    option(
+        "source",
+        "SOURCE",
+        Some("auto"),
+        "Energy source: auto (the best that answers, and another while it does not); powercap, perf or hwmon (measured); \
+         model (an estimate); simulated (made up, for demonstrations); rapl-energy in builds that have it",
+    ),
     option("window", "DURATION", Some("100ms"), "Time between two readings of the energy source"),
     option(
         "policy",

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use nebula_metering::Joules;
+use nebula_metering::source::SourceKind;
 
 use super::Response;
 use super::answer::html;
@@ -15,16 +16,24 @@ const CALLS_SHOWN: usize = 20;
 
 const STYLE: &str = include_str!("page.css");
 
+/// What the joules are.
+fn nature(source: SourceKind) -> &'static str {
+    match source {
+        SourceKind::Simulated => "made up",
+        SourceKind::Model => "estimated",
+        SourceKind::Powercap | SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy => "measured",
+    }
+}
+
 /// The functions with a form to try each, and the joules of the last calls.
 pub fn index(app: &App, door: Door) -> Markup {
     let meter = app.invoker.meter();
-    let source = meter.calibration().source;
+    let source = meter.source();
     layout(
         "Joules per call",
         &markup! {
             p {
-                "Joules here are " @if source.is_measured() { strong { "measured" } } @else { strong { "estimated" } }
-                ": " (meter.describe_source()) "."
+                "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
             }
             h2 { "Functions" }
             table class="try" {

@@ -14,8 +14,6 @@ pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Box<dyn Error + Sen
 pub struct Candidate {
     kind: SourceKind,
     open: Opener,
-    /// What makes it the best, where it is.
-    merit: String,
     source: Option<Box<dyn Source>>,
     readings: Vec<Result<Microjoules, ReadError>>,
     /// The place of each counter of `source` among those of all sources.
@@ -27,29 +25,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A source of this kind that `open` opens. `merit` says what speaks for it, where nothing better was passed over.
+    /// A source of this kind that `open` opens.
     #[must_use]
-    pub fn new(kind: SourceKind, merit: impl Into<String>, open: Opener) -> Self {
-        Self {
-            kind,
-            open,
-            merit: merit.into(),
-            source: None,
-            readings: Vec::new(),
-            places: Vec::new(),
-            refusal: None,
-            answers: 0,
-        }
+    pub fn new(kind: SourceKind, open: Opener) -> Self {
+        Self { kind, open, source: None, readings: Vec::new(), places: Vec::new(), refusal: None, answers: 0 }
     }
 
     /// Which source this is.
     #[must_use]
     pub fn kind(&self) -> SourceKind {
         self.kind
-    }
-
-    pub(super) fn merit(&self) -> &str {
-        &self.merit
     }
 
     pub(super) fn describe(&self) -> Option<String> {

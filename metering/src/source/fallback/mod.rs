@@ -38,6 +38,9 @@ pub const RETRY: Duration = Duration::from_secs(5);
 /// the other's place each time, as every switch leaves calls without a charge.
 pub const ANSWERS: u32 = 2;
 
+/// Why the first source is read.
+const BEST: &str = "it is the best source, and answers";
+
 /// None of the sources answers.
 #[derive(Debug, Error)]
 #[error("no energy source can be used: {0}")]
@@ -165,7 +168,7 @@ impl Source for Fallback {
 
     fn reason(&self) -> Option<String> {
         let better = &self.candidates[..self.active];
-        Some(if better.is_empty() { self.candidates[self.active].merit().into() } else { refusals(better) })
+        Some(if better.is_empty() { BEST.into() } else { refusals(better) })
     }
 
     fn last_switch(&self) -> Option<&Switch> {

@@ -76,7 +76,7 @@ impl Scripted {
             let generation = world.opened;
             Ok(Box::new(Self { generation, ..this.clone() }))
         };
-        Candidate::new(self.spec.source, "nothing is better", Box::new(open))
+        Candidate::new(self.spec.source, Box::new(open))
     }
 }
 
@@ -166,7 +166,7 @@ impl Bench {
 fn the_first_that_answers_is_read_and_says_why_no_better_one() {
     use State::{Gone, Silent, Up};
     let cases = [
-        ([Up, Up, Up], SourceKind::Powercap, "nothing is better"),
+        ([Up, Up, Up], SourceKind::Powercap, BEST),
         ([Gone, Up, Up], SourceKind::Hwmon, "`powercap`: it is gone"),
         (
             [Gone, Silent, Up],
@@ -253,7 +253,7 @@ fn a_better_one_returns_after_two_tries_to_its_old_place_and_finds_what_it_count
         assert_eq!((model.accounts.total, model.accounts.gap), (Microjoules(100 * 100_000), Microjoules::ZERO));
         assert_eq!((model.watts, model.failure), (None, None));
         assert!(bench.meter.source().last_switch().unwrap().is_better);
-        assert_eq!(bench.meter.source().reason().as_deref(), Some("nothing is better"));
+        assert_eq!(bench.meter.source().reason().as_deref(), Some(BEST));
     }
 }
 
