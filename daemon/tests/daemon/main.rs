@@ -18,6 +18,7 @@ mod connections;
 mod doors;
 mod energy;
 mod failures;
+mod fallback;
 mod http2;
 mod invocations;
 mod invoking;
