@@ -86,8 +86,30 @@ fn a_machine_with_counters_can_measure() {
     let cores = machine.path("sys/class/powercap/intel-rapl:0:0");
     assert!(report.contains(&format!("`{}`: shown, not added", cores.display())), "{report}");
     assert!(report.contains("2 zones are measured and added"), "{report}");
-    assert!(report.contains("chooses `powercap`"), "{report}");
+    assert!(report.contains("chooses `powercap`: it is the best source, and answers"), "{report}");
     assert!(!report.contains('\x1b'), "no colours where there is no terminal: {report:?}");
+}
+
+#[test]
+fn every_source_is_looked_at_and_what_auto_passes_over_is_told() {
+    let machine = Machine::new(SERVER);
+    let (_, report) = machine.doctor();
+    for item in ["powercap", "perf", "hwmon"] {
+        assert_eq!(status(&report, item), "missing", "{report}");
+    }
+    assert!(report.contains("-> sudo modprobe rapl "), "{report}");
+    let library = if cfg!(feature = "rapl-energy") { "rapl-energy" } else { "not in this build" };
+    assert!(report.contains(library), "{report}");
+
+    let sensor = machine.path("sys/class/hwmon/hwmon0");
+    fs::create_dir_all(&sensor).unwrap();
+    for (file, text) in [("name", "amd_energy"), ("energy1_label", "Esocket0"), ("energy1_input", "123456789")] {
+        fs::write(sensor.join(file), format!("{text}\n")).unwrap();
+    }
+    let (code, report) = machine.doctor();
+    assert_eq!((code, status(&report, "hwmon")), (Some(0), "ok"), "{report}");
+    let auto = report.lines().find(|line| line.contains("chooses `hwmon`: ")).unwrap_or_else(|| panic!("{report}"));
+    assert!(auto.contains("`powercap`: ") && auto.contains("; `perf`: ") && !auto.contains("`model`"), "{auto}");
 }
 
 #[test]

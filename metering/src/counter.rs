@@ -7,7 +7,8 @@
 //! * a lower reading is a wrap only if the power it implies is possible, else the counter was reset;
 //! * a difference that implies an impossible power is held back for one reading: if the next reading fits the one
 //!   before the jump, the jump was a glitch; if it fits the jump, the counter moved for good;
-//! * energy that was counted while readings were missing is true, but belongs to no window.
+//! * energy that was counted while readings were missing is true, but belongs to no window;
+//! * while another source is read instead nothing is missing.
 
 use std::fmt;
 use std::time::Duration;
@@ -78,6 +79,8 @@ pub enum Observation {
         /// Energy of this and earlier gaps that has come to light, trusted but not to be placed in any window.
         found: Microjoules,
     },
+    /// Another source counts in this counter's stead: nothing is missing.
+    Standby,
 }
 
 /// A believed or suspected reading: where the counter stood, and when.
@@ -96,7 +99,7 @@ pub struct Counter {
     modulus_nj: Option<u128>,
     believed: Option<Mark>,
     suspect: Option<(Mark, GapReason)>,
-    /// Whether readings have failed since the believed one.
+    /// Whether readings have failed, or others were made instead, since the believed one.
     interrupted: bool,
     last_seen: Option<Moment>,
 }
@@ -122,10 +125,11 @@ impl Counter {
         let gap = |reason| Observation::Gap { reason, time: since, found: Microjoules::ZERO };
         let raw = match reading {
             Ok(raw) => raw.0,
-            Err(_) => {
+            Err(error) => {
                 self.interrupted = true;
                 self.suspect = None;
-                return gap(GapReason::Lost);
+                let stands_by = matches!(error, ReadError::Standby);
+                return if stands_by { Observation::Standby } else { gap(GapReason::Lost) };
             }
         };
         let Some(believed) = self.believed else {
@@ -379,6 +383,25 @@ mod tests {
         let expected =
             Observation::Gap { reason: GapReason::Ambiguous, time: Duration::from_secs(699), found: Microjoules::ZERO };
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_counter_that_stands_by_misses_nothing_and_finds_its_energy_on_return() {
+        let mut counter = counter(400.0);
+        let mut observe = |reading, seconds| counter.observe(&reading, &at(seconds));
+        assert_eq!(observe(Err(ReadError::Standby), 0.0), Observation::Standby);
+        assert_eq!(observe(Ok(Microjoules(5)), 0.1), Observation::Baseline);
+        assert_eq!(observe(Err(ReadError::Standby), 0.2), Observation::Standby);
+        assert_eq!(observe(Err(ReadError::Standby), 60.0), Observation::Standby);
+        let Observation::Gap { reason: GapReason::Lost, found, time } = observe(Ok(Microjoules(9_000_005)), 60.1)
+        else {
+            panic!("the energy in between belongs to no window")
+        };
+        assert_eq!((found, time.as_millis()), (Microjoules(9_000_000), 100));
+        assert_eq!(observe(Ok(Microjoules(9_000_006)), 60.2), Observation::Window(Microjoules(1)));
+        assert_eq!(observe(Err(ReadError::Standby), 60.3), Observation::Standby);
+        let returned = observe(Ok(Microjoules(9_000_007)), 4000.0);
+        assert!(matches!(returned, Observation::Gap { reason: GapReason::Ambiguous, found: Microjoules(0), .. }));
     }
 
     #[test]

@@ -323,7 +323,11 @@ impl<E> Meter<E> {
         if packages > 1 && zone.package(&self.topology).is_some() { 1.0 / packages as f64 } else { 1.0 }
     }
 
+    /// What a call was charged; `source` is said of one that no zone was charged for.
     fn charge(&self, open: &OpenCall, source: SourceKind) -> Charge {
+        // A call that waited while sources changed may have been charged by both: it is no better than the lesser.
+        let sources = open.zones.iter().map(|part| self.zones[part.zone].spec().source);
+        let source = sources.max().unwrap_or(source);
         let mut charge = Charge {
             active: Microjoules::ZERO,
             base: Microjoules::ZERO,

@@ -82,13 +82,18 @@ impl ZoneMeter {
 
     /// Takes a reading made at `now`, `time` after the last.
     pub fn observe(&mut self, reading: &Result<Microjoules, ReadError>, now: &Moment, time: Duration) -> Reading {
-        self.failure = reading.as_ref().err().map(ToString::to_string);
+        let failure = reading.as_ref().err().filter(|error| !matches!(error, ReadError::Standby));
+        self.failure = failure.map(ToString::to_string);
         let additive = self.spec().zone.is_additive();
         let seen = match self.counter.observe(reading, now) {
             Observation::Baseline => Reading::Baseline,
             Observation::Gap { reason, time, found } => {
                 self.accounts.book_gap(reason, time, found);
                 Reading::Gap(reason, time)
+            }
+            Observation::Standby => {
+                self.watts = None;
+                Reading::Uncharged
             }
             Observation::Window(energy) => {
                 self.watts = energy.over(time);

@@ -144,7 +144,8 @@ fn a_suspended_machine_and_failing_readings_cost_no_microjoule_of_balance() {
     life.simulation.suspend(Duration::from_secs(3600));
     life.run(5);
     life.finish();
-    let gaps: Vec<GapReason> = life.meter.gaps().filter(|(_, time)| !time.is_zero()).map(|(reason, _)| reason).collect();
+    let gaps: Vec<GapReason> =
+        life.meter.gaps().filter(|(_, time)| !time.is_zero()).map(|(reason, _)| reason).collect();
     assert!(gaps.contains(&GapReason::Suspended) && gaps.contains(&GapReason::Lost), "{gaps:?}");
     let unknown = life.settled.iter().filter(|call| call.charge.is_none()).count();
     assert!(unknown > 0, "calls of windows without energy are not charged a made-up one");

@@ -172,7 +172,10 @@ fn bill(cost: &Cost) -> String {
 /// What the figure is. An estimate from a measured source is no measurement of this call: that comes when it is
 /// settled.
 fn origin(energy: &Energy) -> &str {
-    let modelled = [SourceKind::Model, SourceKind::Simulated].iter().any(|kind| kind.as_str() == energy.source);
+    if energy.source == SourceKind::Simulated.as_str() {
+        return "made up, nothing is measured";
+    }
+    let modelled = energy.source == SourceKind::Model.as_str();
     match (&*energy.state, modelled) {
         ("settled", true) => "settled, but not measured",
         (_, true) => "an estimate, not measured",
@@ -250,6 +253,7 @@ mod tests {
         );
         assert!(bill(&energy("estimated", "powercap")).ends_with("source powercap (an estimate, not settled yet)"));
         assert!(bill(&energy("settled", "powercap")).ends_with("source powercap (measured)"));
+        assert!(bill(&energy("settled", "simulated")).ends_with("source simulated (made up, nothing is measured)"));
         assert!(bill(&energy("settled", "model")).ends_with("source model (settled, but not measured)"));
     }
 

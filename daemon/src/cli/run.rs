@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ArgMatches;
+use nebula_metering::source::SourceKind;
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, FunctionId, Microjoules};
 use tracing::level_filters::LevelFilter;
@@ -122,8 +123,14 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
             base: base_known.then(|| charged(|function| function.base).joules()),
         })
     };
-    let source = calibration.source;
-    let origin = if source.is_measured() { "measured" } else { "an estimate, not measured" };
+    // Where sources have changed meanwhile, the whole is no better than the lesser of them.
+    let charged = additive().filter(|zone| zone.accounts.total > Microjoules::ZERO).map(|zone| zone.source);
+    let source = charged.max().unwrap_or(calibration.source);
+    let origin = match source {
+        SourceKind::Simulated => "made up, nothing is measured",
+        source if source.is_measured() => "measured",
+        _ => "an estimate, not measured",
+    };
     Bill { energy, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
 }
 

@@ -121,7 +121,8 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
         workers: config.workers,
     };
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
-    tracing::info!(reason = meter.source_reason(), "energy source: {}", meter.describe_source());
+    let source = meter.source();
+    tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
     Ok(meter)

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nebula_metering::source::SourceKind;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
@@ -298,13 +297,8 @@ fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, 
 }
 
 fn source(text: &str) -> Result<Option<Choice>, String> {
-    let choices = [
-        ("auto", Some(Choice::Auto)),
-        ("powercap", Some(Choice::Only(SourceKind::Powercap))),
-        ("model", Some(Choice::Only(SourceKind::Model))),
-        (OFF, None),
-    ];
-    one_of(&choices)(text)
+    let sources = Choice::all().map(|(name, choice)| (name, Some(choice)));
+    one_of(&sources.chain([(OFF, None)]).collect::<Vec<_>>())(text)
 }
 
 fn directory(text: &str) -> Result<PathBuf, String> {
@@ -364,13 +358,15 @@ mod tests {
         ) else {
             panic!("the configuration is good")
         };
+        let sources = Choice::all().map(|(name, _)| name).chain([OFF]).collect::<Vec<_>>().join(", ");
+        let guess = format!("`guess` is no good for --source: it is one of {sources}");
         assert_eq!(
             mistakes,
             [
                 "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
                 "`nonsense` in the configuration file is not an option",
                 "`8080` is no good for --listen: an address goes with the port, such as 127.0.0.1:8080",
-                "`guess` is no good for --source: it is one of auto, powercap, model, off",
+                guess.as_str(),
                 "`soon` is no good for NEBULA_WINDOW: a duration is a number with its unit, such as 100ms, 30s or 2m",
                 "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to 4294967296 bytes",
             ]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use humantime::format_rfc3339_micros;
+use nebula_metering::source::SourceKind;
 use nebula_metering::{
     Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Learned, Microjoules, Watts, ZoneReport,
 };
@@ -11,8 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::app::App;
 use crate::functions::Registry;
-use crate::meter::{EnergyMeter, OFF, Off, Snapshot};
+use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 
+const STANDS_BY: &str = "another source is read at present";
 const NO_WINDOW: &str = "no window with energy has closed yet";
 const NOT_CLOSED: &str = "no window has closed yet";
 const NO_BASE: &str = "the machine has not been quiet yet";
@@ -28,15 +30,26 @@ impl App {
             Err(off) => return nothing(off),
         };
         let snapshot = meter.snapshot();
-        let additive = snapshot.zones.iter().filter(|zone| zone.zone.is_additive());
-        let sums = sums(additive.map(|zone| &zone.accounts));
+        let kind = snapshot.source.kind;
+        let additive = |of: SourceKind| {
+            let zones = snapshot.zones.iter().filter(move |zone| zone.source == of && zone.zone.is_additive());
+            zones.map(|zone| &zone.accounts)
+        };
+        // What one source has measured is not added to what another has modelled.
+        let by_source: BTreeMap<_, _> = snapshot
+            .zones
+            .iter()
+            .map(|zone| (zone.source.as_str(), totals(&sums(additive(zone.source)), &self.registry)))
+            .collect();
+        let sums = sums(additive(kind));
         let gaps: BTreeMap<_, _> =
             snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
         json!({
-            "source": source(meter),
+            "source": source(&snapshot.source),
             "window_seconds": meter.window().as_secs_f64(),
-            "zones": snapshot.zones.iter().map(|report| zone(report, &self.registry)).collect::<Vec<_>>(),
+            "zones": snapshot.zones.iter().map(|report| zone(report, kind, &self.registry)).collect::<Vec<_>>(),
             "sums": totals(&sums, &self.registry),
+            "sums_by_source": by_source,
             "residual_microjoules": residual(&sums),
             "gaps": gaps,
             "meter": own_cost(meter, &snapshot),
@@ -55,18 +68,18 @@ fn nothing(off: Off) -> Value {
     ledger
 }
 
-fn source(meter: &EnergyMeter) -> Value {
-    let kind = meter.calibration().source;
+fn source(source: &SourceNow) -> Value {
     json!({
-        "kind": kind.as_str(),
-        "measured": kind.is_measured(),
-        "description": meter.describe_source(),
-        "reason": meter.source_reason(),
-        "since": format_rfc3339_micros(meter.source_since()).to_string(),
+        "kind": source.kind.as_str(),
+        "measured": source.kind.is_measured(),
+        "description": source.description,
+        "reason": source.reason,
+        "since": format_rfc3339_micros(source.since).to_string(),
     })
 }
 
-fn zone(report: &ZoneReport, registry: &Registry) -> Value {
+/// One zone; `present` is the source that is read.
+fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Value {
     let ZoneReport { source, zone, accounts, watts, base, learned, failure } = report;
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
@@ -75,6 +88,7 @@ fn zone(report: &ZoneReport, registry: &Registry) -> Value {
     put("zone", zone.domain.to_string().into());
     put("package", (!zone.package.is_empty()).then_some(&*zone.package).into());
     put("source", source.as_str().into());
+    put("measured", source.is_measured().into());
     put("additive", zone.is_additive().into());
     put("watts_now", watts.map(|watts| watts.0).into());
     put("base_watts", base.map(|base| base.0).into());
@@ -83,7 +97,7 @@ fn zone(report: &ZoneReport, registry: &Registry) -> Value {
         missing("package", "the zone belongs to no package");
     }
     if watts.is_none() {
-        missing("watts_now", NO_WINDOW);
+        missing("watts_now", if *source == present { NO_WINDOW } else { STANDS_BY });
     }
     if zone.is_additive() {
         put("accounts", totals(accounts, registry));
@@ -220,7 +234,6 @@ fn put_energy(object: &mut Map<String, Value>, name: &str, energy: Microjoules) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nebula_metering::source::SourceKind;
     use nebula_metering::{Domain, LearningState, Zone};
 
     fn accounts() -> Accounts {
@@ -274,14 +287,17 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_a_zone_is_null_with_its_reason() {
-        let shown = zone(&report(Domain::Package, None), &Registry::default());
+        let shown = zone(&report(Domain::Package, None), SourceKind::Powercap, &Registry::default());
         assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
         let nothing = json!({
             "base_watts": null, "state": null, "coefficients": [], "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
         });
         assert_eq!(shown["calibration"], nothing);
         assert_eq!((&shown["watts_now"], &shown["residual_microjoules"]), (&2.5.into(), &0.into()));
-        let psys = zone(&report(Domain::Psys, None), &Registry::default());
+        let standing_by = ZoneReport { watts: None, ..report(Domain::Package, None) };
+        let shown = zone(&standing_by, SourceKind::Model, &Registry::default());
+        assert_eq!((&shown["watts_now"], &shown["reasons"]["watts_now"]), (&Value::Null, &STANDS_BY.into()));
+        let psys = zone(&report(Domain::Psys, None), SourceKind::Powercap, &Registry::default());
         assert!(psys["accounts"].is_null() && psys["reasons"]["accounts"] == NOT_ADDED, "{psys}");
         assert_eq!(psys["total_microjoules"], 9_007_199_254_740_993_u64);
     }
@@ -297,7 +313,7 @@ mod tests {
             ],
         };
         let known = ZoneReport { base: Some(Watts(1.5)), ..report(Domain::Dram, Some(learned)) };
-        let shown = zone(&known, &Registry::default());
+        let shown = zone(&known, SourceKind::Powercap, &Registry::default());
         assert!(shown.get("reasons").is_none(), "{shown}");
         assert_eq!(
             shown["calibration"],

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use nebula_metering::Joules;
+use nebula_metering::source::SourceKind;
 
 use super::Response;
 use super::answer::html;
@@ -15,18 +16,23 @@ const CALLS_SHOWN: usize = 20;
 
 const STYLE: &str = include_str!("page.css");
 
+/// What the joules are.
+fn nature(source: SourceKind) -> &'static str {
+    match source {
+        SourceKind::Simulated => "made up",
+        SourceKind::Model => "estimated",
+        SourceKind::Powercap | SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy => "measured",
+    }
+}
+
 /// The functions with a form to try each, and the joules of the last calls.
 pub fn index(app: &App, door: Door) -> Markup {
     layout(
         "Joules per call",
         &markup! {
             p {
-                @match app.invoker.metering().meter() {
-                    Ok(meter) => {
-                        "Joules here are "
-                        strong { @if meter.calibration().source.is_measured() { "measured" } @else { "estimated" } }
-                        ": " (meter.describe_source()) "."
-                    }
+                @match app.invoker.metering().meter().map(|meter| meter.source()) {
+                    Ok(source) => { "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "." }
                     Err(off) => { "There are no joules here: " (off) "." }
                 }
             }

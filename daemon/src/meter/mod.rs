@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use nebula_metering::source::{Moment, SourceKind, Switch};
 use nebula_metering::work::Work;
 use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
@@ -55,15 +56,38 @@ pub struct EnergyMeter {
     /// When the last window was closed, in milliseconds since `created`.
     last_closed: AtomicU64,
     created: Instant,
-    source_reason: Box<str>,
-    source_since: SystemTime,
+    /// Why the source is read, as long as it does not tell itself.
+    source_reason: &'static str,
+    tenure: Mutex<Tenure>,
     settings: Settings,
     /// Why hardware events are not counted, if they are not.
     no_events: Option<Box<str>>,
 }
 
+/// Since when the source is read that is read now.
+struct Tenure {
+    since: SystemTime,
+    /// How many switches came before.
+    switches: u64,
+}
+
+/// The source that is read.
+#[derive(Clone, Debug)]
+pub struct SourceNow {
+    /// Which.
+    pub kind: SourceKind,
+    /// What its figures rest on, in a sentence.
+    pub description: String,
+    /// Why it is read, and no better one.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+}
+
 /// The meter's state at one moment.
 pub struct Snapshot {
+    /// The source that is read.
+    pub source: SourceNow,
     /// Every zone with its accounts.
     pub zones: Vec<ZoneReport>,
     /// Time without energy, by reason.
@@ -102,8 +126,8 @@ impl EnergyMeter {
             own_cost: Mutex::new(OwnCost::new(Instant::now())),
             last_closed: AtomicU64::new(0),
             created: Instant::now(),
-            source_reason: source.reason.into(),
-            source_since: SystemTime::now(),
+            source_reason: source.reason,
+            tenure: Mutex::new(Tenure { since: SystemTime::now(), switches: 0 }),
             settings,
             no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
         }
@@ -169,22 +193,39 @@ impl EnergyMeter {
         self.settings.window
     }
 
-    /// What the source's figures rest on, in a sentence.
+    /// The source that is read.
     #[must_use]
-    pub fn describe_source(&self) -> String {
-        self.lock().source().describe()
+    pub fn source(&self) -> SourceNow {
+        self.source_now(&self.lock())
     }
 
-    /// Why this source was chosen.
-    #[must_use]
-    pub fn source_reason(&self) -> &str {
-        &self.source_reason
+    fn source_now(&self, meter: &Meter<CallEnd>) -> SourceNow {
+        let source = meter.source();
+        SourceNow {
+            kind: source.kind(),
+            description: source.describe(),
+            reason: source.reason().unwrap_or_else(|| self.source_reason.to_owned()),
+            since: self.tenure().since,
+        }
     }
 
-    /// Since when it is read.
-    #[must_use]
-    pub fn source_since(&self) -> SystemTime {
-        self.source_since
+    /// Notes, and logs, that another source is read than before, if so.
+    fn note_switch(&self, last: Option<&Switch>) {
+        let mut tenure = self.tenure();
+        let Some(Switch { number, from, to, is_better, cause }) = last.filter(|last| last.number > tenure.switches)
+        else {
+            return;
+        };
+        *tenure = Tenure { since: SystemTime::now(), switches: *number };
+        if *is_better {
+            tracing::info!("energy source: `{to}` in place of `{from}`, since {cause}");
+        } else {
+            tracing::warn!("energy source: `{to}` in place of `{from}`, which has failed: {cause}");
+        }
+    }
+
+    fn tenure(&self) -> MutexGuard<'_, Tenure> {
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn own_cost(&self) -> OwnCost {
@@ -200,6 +241,7 @@ impl EnergyMeter {
     pub fn snapshot(&self) -> Snapshot {
         let meter = self.lock();
         Snapshot {
+            source: self.source_now(&meter),
             zones: meter.report(),
             gaps: meter.gaps().collect(),
             function_cpu: meter.functions_cpu().collect(),
@@ -208,10 +250,11 @@ impl EnergyMeter {
         }
     }
 
-    fn close_window(&self, now: &nebula_metering::source::Moment) -> Vec<Settled<CallEnd>> {
+    fn close_window(&self, now: &Moment) -> Vec<Settled<CallEnd>> {
         let mut settled = Vec::new();
         let mut meter = self.lock();
         meter.close_window(now, &self.posts, &mut settled);
+        self.note_switch(meter.source().last_switch());
         self.calibration.store(Arc::new(meter.calibration()));
         let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_closed.store(now, Ordering::Relaxed);

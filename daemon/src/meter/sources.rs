@@ -1,41 +1,114 @@
 //! Chooses and opens the energy source.
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
-use nebula_metering::source::model::{self, Model};
-use nebula_metering::source::powercap::{self, Powercap};
-use nebula_metering::source::{Source, SourceKind};
+use nebula_metering::simulator::Demonstration;
+use nebula_metering::source::fallback::{Candidate, Fallback, NoSource};
+use nebula_metering::source::hwmon::Hwmon;
+use nebula_metering::source::model::Model;
+use nebula_metering::source::perf::Perf;
+use nebula_metering::source::powercap::Powercap;
+use nebula_metering::source::{Moment, Source, SourceKind};
 use thiserror::Error;
+
+use super::open_clock;
+
+/// Why a source was chosen that was named.
+const ASKED_FOR: &str = "asked for";
+
+/// Where the made-up machine begins: the same every time, so that a demonstration can be repeated.
+const SEED: u64 = 1;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The best that answers.
+    /// The best that answers, by the order of [`SOURCES`]; another while it does not.
     Auto,
     /// This one or none.
     Only(SourceKind),
+}
+
+impl Choice {
+    /// Every choice that this program has, by its name.
+    pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        let named = SOURCES.iter().map(|known| (known.kind.as_str(), Self::Only(known.kind)));
+        std::iter::once(("auto", Self::Auto)).chain(named)
+    }
+}
+
+/// Where the machine shows itself.
+#[derive(Clone, Debug)]
+struct Roots {
+    sysfs: PathBuf,
+    procfs: PathBuf,
+}
+
+type Opened = Result<Box<dyn Source>, Box<dyn Error + Send + Sync>>;
+
+/// A source that is part of this program.
+struct Known {
+    kind: SourceKind,
+    /// Whether [`Choice::Auto`] may take it.
+    in_auto: bool,
+    open: fn(&Roots) -> Opened,
+}
+
+/// All sources, in the order in which [`Choice::Auto`] tries them.
+///
+/// `powercap` first: it needs nothing but files that may be read, works in containers, and its zones are the best
+/// documented. `perf` reads the same registers, but needs `CAP_PERFMON`, or a kernel that lets everyone count the whole
+/// machine. `hwmon` is coarser: many of its sensors tell power a few times a second, or of the whole board. The model
+/// measures nothing and comes last. What is made up is never taken unless it is named; nor is `rapl-energy`, which reads
+/// what `powercap` reads.
+const SOURCES: &[Known] = &[
+    known(SourceKind::Powercap, true, |at| boxed(Powercap::open(&at.sysfs))),
+    known(SourceKind::Perf, true, |at| boxed(Perf::open(&at.sysfs, &at.procfs))),
+    known(SourceKind::Hwmon, true, |at| boxed(Hwmon::open(&at.sysfs))),
+    known(SourceKind::Model, true, |at| boxed(Model::open(&at.procfs, &at.sysfs))),
+    known(SourceKind::Simulated, false, |_| Ok(Box::new(Demonstration::open(processors(), SEED)))),
+    #[cfg(feature = "rapl-energy")]
+    known(SourceKind::RaplEnergy, false, |_| boxed(nebula_metering::source::rapl_energy::RaplEnergy::open())),
+];
+
+const fn known(kind: SourceKind, in_auto: bool, open: fn(&Roots) -> Opened) -> Known {
+    Known { kind, in_auto, open }
+}
+
+fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+fn boxed<S: Source + 'static, E: Error + Send + Sync + 'static>(opened: Result<S, E>) -> Opened {
+    Ok(Box::new(opened?))
 }
 
 /// A source that answers.
 pub struct OpenedSource {
     /// The source.
     pub source: Box<dyn Source>,
-    /// Why this one.
-    pub reason: String,
+    /// Why this one, as long as the source itself does not tell.
+    pub reason: &'static str,
 }
 
 /// The source asked for cannot be used.
 #[derive(Debug, Error)]
 pub enum SourceError {
-    /// Powercap was asked for by name.
-    #[error("the source `powercap` cannot be used; `nebula doctor` tells what is missing")]
-    Powercap(#[source] powercap::OpenError),
+    /// It was asked for by name.
+    #[error("the source `{kind}` cannot be used; `nebula doctor` tells what is missing")]
+    Open {
+        /// Which.
+        kind: SourceKind,
+        /// What stands in the way.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// It is not part of this program.
     #[error("the source `{0}` is not part of this program")]
     NotHere(SourceKind),
-    /// The model needs to know the processors.
-    #[error("the source `model` cannot be used")]
-    Model(#[source] model::OpenError),
+    /// Not even the model can be used.
+    #[error(transparent)]
+    None(#[from] NoSource),
 }
 
 /// Opens what was chosen, below the roots given.
@@ -43,20 +116,68 @@ pub enum SourceError {
 /// # Errors
 /// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
-    let opened = |source: Box<dyn Source>, reason| OpenedSource { source, reason };
-    let model = || Model::open(procfs_root, sysfs_root).map(Box::new).map_err(SourceError::Model);
-    match choice {
-        Choice::Only(
-            kind @ (SourceKind::Perf | SourceKind::Hwmon | SourceKind::RaplEnergy | SourceKind::Simulated),
-        ) => Err(SourceError::NotHere(kind)),
-        Choice::Only(SourceKind::Model) => Ok(opened(model()?, "asked for".into())),
-        Choice::Only(SourceKind::Powercap) => {
-            let source = Powercap::open(sysfs_root).map_err(SourceError::Powercap)?;
-            Ok(opened(Box::new(source), "asked for".into()))
+    let roots = Roots { sysfs: sysfs_root.into(), procfs: procfs_root.into() };
+    let source: Box<dyn Source> = match choice {
+        Choice::Only(kind) => {
+            let known = SOURCES.iter().find(|known| known.kind == kind).ok_or(SourceError::NotHere(kind))?;
+            (known.open)(&roots).map_err(|source| SourceError::Open { kind, source })?
         }
-        Choice::Auto => match Powercap::open(sysfs_root) {
-            Ok(source) => Ok(opened(Box::new(source), "the machine's own energy counters answer".into())),
-            Err(error) => Ok(opened(model()?, format!("no energy counters: {}", crate::causes::chain(&error)))),
-        },
+        Choice::Auto => {
+            let ranked = ranked().map(|known| candidate(known, roots.clone()));
+            Box::new(Fallback::open(ranked.collect(), &now(&roots))?)
+        }
+    };
+    if source.kind() == SourceKind::Simulated {
+        tracing::warn!("the energy source is a simulation: nothing is measured, and every joule is made up");
+    }
+    Ok(OpenedSource { source, reason: ASKED_FOR })
+}
+
+/// The sources that [`Choice::Auto`] may take, the best first.
+fn ranked() -> impl Iterator<Item = &'static Known> {
+    SOURCES.iter().filter(|known| known.in_auto)
+}
+
+fn candidate(known: &Known, roots: Roots) -> Candidate {
+    let open = known.open;
+    Candidate::new(known.kind, Box::new(move || open(&roots)))
+}
+
+/// A moment to try sources at. Where the machine does not tell it, whoever needs the clock will say so.
+fn now(roots: &Roots) -> Moment {
+    let now = open_clock(&roots.procfs, &roots.sysfs).ok().and_then(|mut clock| clock.now().ok());
+    now.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_never_takes_what_is_made_up_and_the_model_last() {
+        let ranked: Vec<_> = ranked().map(|known| known.kind).collect();
+        assert_eq!(ranked, [SourceKind::Powercap, SourceKind::Perf, SourceKind::Hwmon, SourceKind::Model]);
+        assert!(ranked.is_sorted(), "what is better to read is better to trust");
+    }
+
+    #[test]
+    fn every_choice_has_its_own_name() {
+        let names: Vec<_> = Choice::all().map(|(name, _)| name).collect();
+        assert_eq!(names[..6], ["auto", "powercap", "perf", "hwmon", "model", "simulated"]);
+        assert_eq!(names.get(6).copied(), cfg!(feature = "rapl-energy").then_some("rapl-energy"));
+    }
+
+    #[test]
+    fn nothing_stands_in_for_what_was_named() {
+        let nowhere = Path::new("/nonexistent");
+        for kind in [SourceKind::Powercap, SourceKind::Perf, SourceKind::Hwmon, SourceKind::Model] {
+            let error = open(Choice::Only(kind), nowhere, nowhere).err().unwrap();
+            assert!(matches!(error, SourceError::Open { kind: of, .. } if of == kind), "{error:?}");
+            assert!(error.source().is_some(), "{error:?}");
+        }
+        let error = open(Choice::Auto, nowhere, nowhere).err().unwrap().to_string();
+        for kind in ["`powercap`: ", "`perf`: ", "`hwmon`: ", "`model`: "] {
+            assert!(error.contains(kind), "{error}");
+        }
     }
 }

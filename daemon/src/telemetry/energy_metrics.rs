@@ -10,7 +10,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts};
 
 use super::metrics::Labels;
-use crate::meter::{EnergyMeter, OFF, Off};
+use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
 
 /// Name, help and labels of a metric.
 struct Family {
@@ -46,7 +46,7 @@ const FUNCTION_CPU: Family = Family {
 };
 const SOURCE_INFO: Family = Family {
     name: "nebula_energy_source_info",
-    help: "Where joules come from (1), whether they are measured or modelled, and why this source was chosen.",
+    help: "Where joules come from (1), whether they are measured or modelled, and why this source is read.",
     labels: &["source", "measured", "reason"],
 };
 const WINDOW: Family =
@@ -105,11 +105,10 @@ impl Collector for EnergyCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.meter.snapshot();
-        let source = self.meter.calibration().source;
-        let kind = source.as_str();
         let (mut functions, mut accounts, mut zones, mut observed) =
             (Sums::new(), Sums::new(), Sums::new(), Sums::new());
-        for ZoneReport { zone, accounts: account, .. } in &snapshot.zones {
+        for ZoneReport { source, zone, accounts: account, .. } in &snapshot.zones {
+            let kind = source.as_str();
             let domain = zone.domain.to_string();
             let labels = [domain.as_str(), &zone.package, kind];
             if !zone.is_additive() {
@@ -136,7 +135,8 @@ impl Collector for EnergyCollector {
         for (function, time) in &snapshot.function_cpu {
             *cpu.entry(self.labels.of(*function)).or_default() += *time;
         }
-        let measured = if source.is_measured() { "true" } else { "false" };
+        let SourceNow { kind, reason, .. } = &snapshot.source;
+        let measured = if kind.is_measured() { "true" } else { "false" };
         let gaps = snapshot.gaps.iter().map(|(reason, time)| ([reason.as_str()], time.as_secs_f64()));
         [
             counters(&FUNCTION_ENERGY, joules(&functions)),
@@ -144,7 +144,7 @@ impl Collector for EnergyCollector {
             counters(&ZONE_ENERGY, joules(&zones)),
             counters(&OBSERVED_ENERGY, joules(&observed)),
             counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
-            gauge(&SOURCE_INFO, [kind, measured, self.meter.source_reason()], 1.0),
+            gauge(&SOURCE_INFO, [kind.as_str(), measured, reason], 1.0),
             gauge(&WINDOW, [], self.meter.window().as_secs_f64()),
             counters(&GAPS, gaps),
             counters(&METER_CPU, [([], snapshot.own_cost.cpu().as_secs_f64())]),

@@ -31,7 +31,7 @@ fn all_mistakes_are_reported_together_before_a_port_is_bound() {
         "`limits.body` in the configuration file is neither text nor a whole number",
         "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
         "`nonsense` in the configuration file is not an option",
-        "`guess` is no good for --source: it is one of auto, powercap, model",
+        "`guess` is no good for --source: it is one of auto, powercap, perf, hwmon, model, simulated",
         "`soon` is no good for NEBULA_WINDOW",
         "`-1` is no good for NEBULA_LIMITS_QUEUE",
         "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to",

@@ -19,6 +19,7 @@ mod connections;
 mod doors;
 mod energy;
 mod failures;
+mod fallback;
 mod http2;
 mod invocations;
 mod invoking;

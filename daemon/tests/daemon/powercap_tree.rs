@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
@@ -16,6 +17,7 @@ pub struct Tree(TempDir);
 
 /// One counter.
 pub struct Counter {
+    path: PathBuf,
     file: File,
     /// Where it would stand if it never wrapped.
     position: u64,
@@ -36,7 +38,8 @@ impl Tree {
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("name"), format!("{name}\n")).unwrap();
         fs::write(directory.join("max_energy_range_uj"), format!("{RANGE}\n")).unwrap();
-        let counter = Counter { file: File::create(directory.join("energy_uj")).unwrap(), position: start };
+        let path = directory.join("energy_uj");
+        let counter = Counter { file: File::create(&path).unwrap(), path, position: start };
         counter.show();
         counter
     }
@@ -58,6 +61,21 @@ impl Counter {
     pub fn fail(&mut self, microjoules: u64) {
         self.position += microjoules;
         self.write("no number");
+    }
+
+    /// Counts on unseen, its file gone: who has it open reads nothing.
+    pub fn vanish(&mut self, microjoules: u64) {
+        self.position += microjoules;
+        self.file.set_len(0).unwrap();
+        fs::remove_file(&self.path).unwrap();
+    }
+
+    /// Is there again, in a file of its own.
+    pub fn come_back(&mut self) {
+        let made = self.path.with_extension("new");
+        self.file = File::create(&made).unwrap();
+        self.show();
+        fs::rename(&made, &self.path).unwrap();
     }
 
     /// Shows the number again.

@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 
 use super::readings::{reading, spec};
 use crate::counter::{Counter, GapReason, Observation, modulus_nj};
-use crate::source::Moment;
+use crate::source::{Moment, ReadError};
 use crate::units::Microjoules;
 use crate::zone::{Domain, Zone};
 
@@ -45,6 +45,9 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
             Observation::Window(energy) => {
                 assert!(reading.is_ok() && !first, "what was not read is not booked");
                 booked += u128::from(energy.0);
+            }
+            Observation::Standby => {
+                assert!(matches!(reading, Err(ReadError::Standby)), "what is read does not stand by");
             }
             Observation::Gap { reason, time: gap, found } => {
                 assert!(gap <= time + asleep, "no gap is longer than the time");

@@ -379,23 +379,23 @@ fn priors(scale: f64, has_events: bool, is_memory: bool) -> [Prior; COUNT] {
     };
     let nothing = prior(0.0, 1e-6, 0.0);
     let mut priors = [nothing; COUNT];
-    priors[ACTIVATION] = prior(0.5, 2.0, 0.002);
+    priors[ACTIVATION] = prior(0.5, 2.0, 0.0005);
     priors[CALL_CPU] = match (has_events, is_memory) {
-        (false, _) => prior(1.0, 0.6, 0.005),
-        (true, _) => prior(0.0, 0.02, 0.0005),
+        (false, _) => prior(1.0, 0.6, 0.001),
+        (true, _) => prior(0.0, 0.02, 0.0001),
     };
     if has_events && !is_memory {
         for place in [INSTRUCTIONS, EFFICIENT_INSTRUCTIONS, CYCLES, EFFICIENT_CYCLES] {
-            priors[place] = prior(0.15, 0.1, 0.001);
+            priors[place] = prior(0.15, 0.1, 0.0002);
         }
     }
     if has_events {
-        priors[CACHE_MISSES] = if is_memory { prior(2.0, 2.0, 0.02) } else { prior(0.03, 0.03, 0.0003) };
+        priors[CACHE_MISSES] = if is_memory { prior(2.0, 2.0, 0.005) } else { prior(0.03, 0.03, 0.0001) };
     }
-    priors[RUNTIME_CPU] = prior(1.0, 0.3, 0.003);
+    priors[RUNTIME_CPU] = prior(1.0, 0.3, 0.001);
     priors[HOST_CPU] = prior(1.0, 0.6, 0.05);
     let stray = function_stray(has_events);
-    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 100.0));
+    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 500.0));
     priors
 }
 

@@ -137,7 +137,7 @@ mod tests {
                 match counter.observe(reading, now) {
                     Observation::Window(energy) => *sum += energy.joules().0,
                     Observation::Baseline => {}
-                    Observation::Gap { .. } => panic!("{reading:?} at {now:?}"),
+                    Observation::Gap { .. } | Observation::Standby => panic!("{reading:?} at {now:?}"),
                 }
             }
         }

@@ -3,6 +3,7 @@
 pub mod attribute;
 pub(crate) mod counter_file;
 pub mod cpu_list;
+pub mod fallback;
 pub mod hwmon;
 pub mod model;
 pub mod perf;
@@ -19,7 +20,7 @@ use thiserror::Error;
 use crate::units::Microjoules;
 use crate::zone::CounterSpec;
 
-/// Which source a figure comes from. Every figure carries it.
+/// Which source a figure comes from. Every figure carries it. Ordered by how far it is to be trusted, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
     /// The kernel's powercap class: the processor's own energy counters (RAPL).
@@ -136,4 +137,29 @@ pub trait Source: Send {
 
     /// One sentence for people: what the figures rest on.
     fn describe(&self) -> String;
+
+    /// Why this source is read and no better one, where there was a choice.
+    fn reason(&self) -> Option<String> {
+        None
+    }
+
+    /// How the source that is read came to be another than before, the last time that it did.
+    fn last_switch(&self) -> Option<&Switch> {
+        None
+    }
+}
+
+/// Another source is read from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// Counts switches, from one.
+    pub number: u64,
+    /// What was read before.
+    pub from: SourceKind,
+    /// What is read now.
+    pub to: SourceKind,
+    /// Whether that is the better one.
+    pub is_better: bool,
+    /// Why.
+    pub cause: String,
 }

@@ -2,6 +2,7 @@
 
 mod finding;
 mod powercap;
+mod sources;
 mod work;
 
 use std::collections::BTreeMap;
@@ -10,8 +11,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use nebula_metering::source::Source;
-use nebula_metering::source::model::Model;
 use nebula_metering::source::model::cpu::{Processor, Signature, parse_cpuinfo};
 use nebula_metering::source::powercap::survey;
 
@@ -36,7 +35,10 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     let (auto, is_measured) = auto(&sysfs_root, &procfs_root);
     let findings = [
         powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
-        model(&procfs_root, &sysfs_root),
+        sources::perf(&sysfs_root, &procfs_root, &processor),
+        sources::hwmon(&sysfs_root),
+        sources::rapl_energy(),
+        sources::model(&sysfs_root, &procfs_root),
         work::counters(&sysfs_root, &procfs_root, &processor),
         work::clock(&sysfs_root, &procfs_root),
         auto,
@@ -46,22 +48,13 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     Ok(if is_measured { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }
 
-fn model(procfs_root: &Path, sysfs_root: &Path) -> Finding {
-    match Model::open(procfs_root, sysfs_root) {
-        Ok(model) => {
-            let fact = model.describe();
-            Finding::new(Status::Ok, "model", fact.strip_prefix("model of ").unwrap_or(&fact))
-        }
-        Err(error) => Finding::new(Status::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
-    }
-}
-
 /// What `--source auto` comes to, and whether that measures.
 fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
     match open_source(Choice::Auto, sysfs_root, procfs_root) {
         Ok(opened) => {
             let kind = opened.source.kind();
-            let fact = format!("chooses `{kind}`: {}", opened.reason);
+            let reason = opened.source.reason().unwrap_or_default();
+            let fact = format!("chooses `{kind}`: {reason}");
             (Finding::new(Status::Ok, "--source auto", fact), kind.is_measured())
         }
         Err(error) => (Finding::new(Status::Missing, "--source auto", chain(&error)), false),

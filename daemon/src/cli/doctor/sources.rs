@@ -1,0 +1,210 @@
+//! The sources besides powercap: whether each can be used, and what it lacks.
+
+use std::io;
+use std::path::Path;
+
+use nebula_metering::source::model::Model;
+use nebula_metering::source::model::cpu::Processor;
+use nebula_metering::source::{Source, hwmon, perf};
+
+use super::finding::{Finding, Status};
+use super::{NO_PROCFS, is_x86, program};
+use crate::causes::chain;
+
+/// The highest value of `perf_event_paranoid` that lets everyone count what the whole machine does.
+///
+/// Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`.
+const PARANOID_MAX: i32 = 0;
+
+/// What the model makes of this machine.
+pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
+    match Model::open(procfs_root, sysfs_root) {
+        Ok(model) => {
+            let fact = model.describe();
+            Finding::new(Status::Ok, "model", fact.strip_prefix("model of ").unwrap_or(&fact))
+        }
+        Err(error) => Finding::new(Status::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
+    }
+}
+
+/// The energy events of the `power` PMU.
+pub fn perf(sysfs_root: &Path, procfs_root: &Path, processor: &Processor) -> Finding {
+    judge_perf(perf::Perf::open(sysfs_root, procfs_root).map(|source| source.describe()), processor)
+}
+
+fn judge_perf(opened: Result<String, perf::OpenError>, processor: &Processor) -> Finding {
+    use perf::OpenError;
+    let error = match opened {
+        Ok(fact) => return Finding::new(Status::Ok, "perf", fact),
+        Err(error) => error,
+    };
+    let finding = |status| Finding::new(status, "perf", chain(&error));
+    match &error {
+        OpenError::NoPmu { .. } if !is_x86(processor) => {
+            finding(Status::Missing).with_remedy("none known: only Intel's and AMD's processors have this PMU")
+        }
+        OpenError::NoPmu { .. } if processor.is_guest => finding(Status::Missing)
+            .with_remedy("this is a virtual machine, and hypervisors do not pass this PMU on: run nebula on the host"),
+        OpenError::NoPmu { .. } => finding(Status::Missing).with_remedies([
+            "sudo modprobe rapl   (on the host, if this is a container)".into(),
+            "if there is no such module: a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
+        ]),
+        OpenError::Forbidden { paranoid, .. } => finding(Status::Forbidden)
+            .with_remedies(perf_forbidden(paranoid.is_some_and(|level| level <= PARANOID_MAX))),
+        OpenError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
+            Status::Forbidden,
+        )
+        .with_remedy(
+            "an ordinary machine lets everyone read it: look for the sandbox or the security module that forbids it",
+        ),
+        OpenError::NoEvent { .. } | OpenError::NoAdditiveEvent { .. } => finding(Status::Missing)
+            .with_remedy("the driver knows no package and no memory of this processor: a newer kernel may"),
+        OpenError::DescribePmu { .. } | OpenError::UseEvents { .. } => {
+            finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i rapl")
+        }
+    }
+}
+
+/// Source: `perf_event_open(2)`, `capabilities(7)`; moby's default seccomp profile.
+fn perf_forbidden(allowed_by_setting: bool) -> Vec<String> {
+    if allowed_by_setting {
+        return vec![
+            "the kernel's setting allows it, so that a system call filter forbids it: in a container, docker run \
+             --cap-add PERFMON …"
+                .into(),
+        ];
+    }
+    vec![
+        format!(
+            "sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (the second is for powercap: setcap replaces what was \
+             set before)",
+            program()
+        ),
+        "or as a systemd service: AmbientCapabilities=CAP_PERFMON under [Service]".into(),
+        format!("or for everyone: sudo sysctl kernel.perf_event_paranoid={PARANOID_MAX}"),
+    ]
+}
+
+/// The sensors of the hardware monitoring class.
+pub fn hwmon(sysfs_root: &Path) -> Finding {
+    judge_hwmon(hwmon::Hwmon::open(sysfs_root).map(|source| source.describe()))
+}
+
+fn judge_hwmon(opened: Result<String, hwmon::OpenError>) -> Finding {
+    use hwmon::OpenError;
+    let error = match opened {
+        Ok(fact) => return Finding::new(Status::Ok, "hwmon", fact),
+        Err(error) => error,
+    };
+    let finding = |status| Finding::new(status, "hwmon", chain(&error));
+    match &error {
+        OpenError::NoClass { .. } => {
+            finding(Status::Missing).with_remedy("a kernel built with CONFIG_HWMON; in a container, the host's sysfs")
+        }
+        OpenError::NoSensor { .. } => finding(Status::Missing).with_remedies([
+            "sudo sensors-detect finds the drivers of this board (package lm-sensors)".into(),
+            "where firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
+        ]),
+        OpenError::Forbidden { path, .. } => finding(Status::Forbidden).with_remedies([
+            format!("sudo setcap cap_dac_read_search+ep {}", program()),
+            format!(
+                "or until the next start, for a group `nebula`: sudo chgrp nebula {0} && sudo chmod g+r {0}",
+                path.display()
+            ),
+        ]),
+        OpenError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
+            Status::Forbidden,
+        )
+        .with_remedy(
+            "an ordinary machine lets everyone list it: look for the sandbox or the security module that forbids it",
+        ),
+        OpenError::ListClass { .. } | OpenError::ReadSensors { .. } => {
+            finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i hwmon")
+        }
+        OpenError::Ambiguous { .. } | OpenError::NoAdditiveSensor { .. } => {
+            finding(Status::Missing).with_remedy("none known: what is not the machine's as a whole may not be added up")
+        }
+    }
+}
+
+/// Whether this build has the crate of that name, and what it finds.
+#[cfg(feature = "rapl-energy")]
+pub fn rapl_energy() -> Finding {
+    match nebula_metering::source::rapl_energy::RaplEnergy::open() {
+        Ok(source) => Finding::new(Status::Ok, "rapl-energy", source.describe()),
+        Err(error) => Finding::new(Status::Missing, "rapl-energy", chain(&error))
+            .with_remedy("what mends powercap mends it too; it looks below /sys alone"),
+    }
+}
+
+/// Whether this build has the crate of that name.
+#[cfg(not(feature = "rapl-energy"))]
+pub fn rapl_energy() -> Finding {
+    Finding::new(Status::Missing, "rapl-energy", "not in this build; powercap reads the same counters")
+        .with_remedy("cargo build --release --features rapl-energy")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use nebula_metering::source::model::cpu::parse_cpuinfo;
+
+    use super::*;
+
+    fn server() -> Processor {
+        parse_cpuinfo(
+            "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n",
+        )
+    }
+
+    fn refused() -> io::Error {
+        io::ErrorKind::PermissionDenied.into()
+    }
+
+    #[test]
+    fn who_may_not_count_the_whole_machine_is_told_the_capability() {
+        let judged = |paranoid| {
+            let error = perf::OpenError::Forbidden { event: "energy-pkg".into(), paranoid, source: refused() };
+            judge_perf(Err(error), &server())
+        };
+        let finding = judged(Some(2));
+        assert_eq!(finding.status, Status::Forbidden);
+        assert!(finding.fact.contains("`kernel.perf_event_paranoid` is 2"), "{finding:?}");
+        assert!(finding.remedies[0].starts_with("sudo setcap cap_perfmon,"), "{finding:?}");
+        let remedies = judged(Some(0)).remedies;
+        assert!(remedies.len() == 1 && remedies[0].contains("--cap-add PERFMON"), "{remedies:?}");
+    }
+
+    #[test]
+    fn a_pmu_that_is_not_there_is_looked_for_where_it_could_be() {
+        let judged = |processor: &Processor| {
+            judge_perf(Err(perf::OpenError::NoPmu { path: PathBuf::from("/sys/x") }), processor).remedies.join("\n")
+        };
+        assert!(judged(&server()).contains("sudo modprobe rapl"));
+        assert!(judged(&Processor { is_guest: true, ..server() }).contains("run nebula on the host"));
+        let arm = parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
+        assert!(judged(&arm).contains("none known"));
+    }
+
+    #[test]
+    fn every_obstacle_of_a_sensor_has_its_status_and_a_remedy() {
+        use hwmon::OpenError;
+        let path = || PathBuf::from("/sys/x");
+        let broken = || io::Error::from(io::ErrorKind::InvalidData);
+        let cases = [
+            (OpenError::NoClass { path: path() }, Status::Missing),
+            (OpenError::NoSensor { path: path() }, Status::Missing),
+            (OpenError::Forbidden { path: path(), source: refused() }, Status::Forbidden),
+            (OpenError::ListClass { path: path(), source: refused() }, Status::Forbidden),
+            (OpenError::ListClass { path: path(), source: broken() }, Status::Broken),
+            (OpenError::ReadSensors { path: path(), source: broken() }, Status::Broken),
+            (OpenError::Ambiguous { sensors: vec!["a".into(), "b".into()] }, Status::Missing),
+        ];
+        for (error, status) in cases {
+            let finding = judge_hwmon(Err(error));
+            assert_eq!(finding.status, status, "{finding:?}");
+            assert!(!finding.remedies.is_empty(), "{finding:?}");
+        }
+    }
+}
