@@ -3,29 +3,20 @@
 //!
 //! `cargo bench --bench throughput` prints the table. It needs `wrk` (Debian: `apt-get install wrk`).
 
-use std::convert::Infallible;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitCode, Stdio};
+mod contest;
 
-use anyhow::{Context, bail};
+use std::convert::Infallible;
+use std::process::{Command, ExitCode};
+
 use bytes::Bytes;
+use contest::{PATH, Server};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-/// The call that is measured.
-const PATH: &str = "/invoke/hello-world";
-
-/// Connections of the load generator.
-const CONNECTIONS: [u32; 2] = [8, 64];
-
-/// Pairs of runs; the median of their ratios is shown.
+/// Pairs of runs.
 const ROUNDS: usize = 7;
-
-/// How long each run is, in seconds.
-const SECONDS: u32 = 3;
 
 /// Makes this program the bare server instead.
 const BARE: &str = "--bare";
@@ -48,78 +39,12 @@ fn main() -> ExitCode {
 }
 
 fn compare() -> anyhow::Result<()> {
-    if Command::new("wrk").arg("-v").output().is_err() {
-        bail!("it needs wrk: `apt-get install wrk`");
-    }
-    let mut nebula = Command::new(env!("CARGO_BIN_EXE_nebula"));
-    let nebula = Server::start(nebula.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"]))?;
-    let body = body_of(&get(nebula.address, PATH)?)?;
+    contest::require_wrk()?;
+    let nebula = Server::nebula(&[])?;
+    let body = nebula.get(PATH)?;
     let bare = Server::start(Command::new(std::env::current_exe()?).args([BARE, &body]))?;
     println!("{PATH} against a bare hyper server that answers the same {} bytes", body.len());
-    println!("{:>11} {:>12} {:>12} {:>8}   ratios of single rounds", "connections", "nebula/s", "bare/s", "ratio");
-    for connections in CONNECTIONS {
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            rounds.push((load(nebula.address, connections)?, load(bare.address, connections)?));
-        }
-        let mut ratios: Vec<f64> = rounds.iter().map(|(nebula, bare)| nebula / bare).collect();
-        ratios.sort_by(f64::total_cmp);
-        let middle = |of: fn(&(f64, f64)) -> f64| {
-            let mut values: Vec<f64> = rounds.iter().map(of).collect();
-            values.sort_by(f64::total_cmp);
-            values[ROUNDS / 2]
-        };
-        let (least, median, most) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
-        let (nebula, bare) = (middle(|pair| pair.0), middle(|pair| pair.1));
-        println!("{connections:>11} {nebula:>12.0} {bare:>12.0} {median:>8.3}   {least:.3} to {most:.3}");
-    }
-    Ok(())
-}
-
-/// A server in a process of its own, ended with this value.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let mut process = command.stdout(Stdio::piped()).spawn().context("cannot start the server")?;
-        let stdout = process.stdout.take().context("the server has no stdout")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim().trim_start_matches("listening on http://").parse();
-        Ok(Self { process, address: address.with_context(|| format!("the server said `{line}`"))? })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    Ok(std::io::read_to_string(stream)?)
-}
-
-fn body_of(answer: &str) -> anyhow::Result<String> {
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
-    anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "the answer is {head}");
-    Ok(body.into())
-}
-
-/// Requests per second. Any answer but 200 is an error.
-fn load(address: SocketAddr, connections: u32) -> anyhow::Result<f64> {
-    let mut wrk = Command::new("wrk");
-    wrk.args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), &format!("http://{address}{PATH}")]);
-    let report = String::from_utf8(wrk.output()?.stdout)?;
-    anyhow::ensure!(!report.contains("Non-2xx") && !report.contains("Socket errors"), "{report}");
-    let rate = report.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context(report.clone())?;
-    Ok(rate.trim().parse()?)
+    contest::compare(["nebula", "bare"], [&nebula, &bare], ROUNDS)
 }
 
 /// The fastest answer hyper can give, with the settings and headers that nebula has.

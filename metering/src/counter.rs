@@ -214,7 +214,7 @@ impl Counter {
 
     fn most_between(&self, from: &Moment, to: &Moment) -> Microjoules {
         let time = to.monotonic.saturating_sub(from.monotonic) + UPDATE_SLACK;
-        self.spec.watts_max.during(time) + self.spec.quantum
+        Microjoules(self.spec.watts_max.during(time).0.saturating_add(self.spec.quantum.0))
     }
 
     fn may_have_wrapped_unseen(&self, from: &Moment, to: &Moment) -> bool {
@@ -235,7 +235,7 @@ fn slept(from: &Moment, to: &Moment) -> bool {
 /// power of two before. Both are recognised by the range they give; anything else is scaled by 2^32/(2^32−1).
 ///
 /// Source: Linux `drivers/powercap/intel_rapl_common.c`, `rapl_unit_xlate` and `rapl_check_unit_core`.
-fn modulus_nj(range: Microjoules) -> u128 {
+pub(crate) fn modulus_nj(range: Microjoules) -> u128 {
     const RAW_MAX: u128 = (1 << 32) - 1;
     let range = u128::from(range.0);
     let unit_nj = (range * 1000 + RAW_MAX / 2) / RAW_MAX;

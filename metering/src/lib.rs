@@ -20,6 +20,9 @@ mod bucket;
 mod calibration;
 mod calls;
 mod counter;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod learning;
 mod ledger;
 mod meter;

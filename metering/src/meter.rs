@@ -227,7 +227,10 @@ impl<E> Meter<E> {
                 Reading::Energy(energy) => {
                     let package = zone.package(&self.topology);
                     let consumption = package.map_or(&machine, |package| &packages[package]);
-                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, |of| window.packages[of]);
+                    // Of packages beyond those that a moment has room for, what is known of their consumers.
+                    let seen = || consumption.calls_cpu() + consumption.runtime + consumption.host;
+                    let busy_of = |of: usize| window.packages.get(of).copied().unwrap_or_else(seen);
+                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, busy_of);
                     let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
                     let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
                     let mut charges = charges.functions.iter();
@@ -300,7 +303,8 @@ impl<E> Meter<E> {
             let free = window.time.as_secs_f64() * cpus as f64 - calls[package].as_secs_f64();
             let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
             let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
-            consumption.conditions = Conditions { frequency, beside, beside_others };
+            let restlessness = variance.max(0.0).sqrt() / cores.max(1) as f64;
+            consumption.conditions = Conditions { frequency, beside, beside_others, restlessness };
         }
         for entry in entries {
             let Consumption { functions, conditions, .. } = &mut packages[entry.package];

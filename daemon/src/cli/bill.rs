@@ -10,8 +10,8 @@ use nebula_metering::Joules;
 pub struct Bill<'a> {
     /// The energy, or why it is not known.
     pub energy: Result<Charge, &'a str>,
-    /// CPU time.
-    pub cpu: Duration,
+    /// CPU time, where it is known.
+    pub cpu: Option<Duration>,
     /// The energy source.
     pub source: &'a str,
     /// What the figure is: measured, estimated.
@@ -31,10 +31,11 @@ pub struct Charge {
 
 impl fmt::Display for Bill<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (cpu, source) = (self.cpu.as_secs_f64() * 1e3, self.source);
+        let cpu = self.cpu.map(|cpu| format!("; {:.3} ms CPU", cpu.as_secs_f64() * 1e3)).unwrap_or_default();
+        let source = self.source;
         match self.energy {
-            Ok(charge) => write!(f, "nebula: {charge}; {cpu:.3} ms CPU; source {source} ({})", self.origin),
-            Err(reason) => write!(f, "nebula: joules not known: {reason}; {cpu:.3} ms CPU; source {source}"),
+            Ok(charge) => write!(f, "nebula: {charge}{cpu}; source {source} ({})", self.origin),
+            Err(reason) => write!(f, "nebula: joules not known: {reason}{cpu}; source {source}"),
         }
     }
 }
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     fn bill(energy: Result<Charge, &str>) -> String {
-        let cpu = Duration::from_micros(196);
+        let cpu = Some(Duration::from_micros(196));
         Bill { energy, cpu, source: "model", origin: "an estimate, not measured" }.to_string()
     }
 

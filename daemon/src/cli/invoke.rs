@@ -69,7 +69,7 @@ struct Energy {
 
 #[derive(Debug, Deserialize)]
 struct Work {
-    cpu_ns: u64,
+    cpu_ns: Option<u64>,
 }
 
 /// Calls the function, and exits as it did.
@@ -162,7 +162,7 @@ fn bill(cost: &Cost) -> String {
     let unknown = energy.reason.as_deref().unwrap_or("the daemon does not tell");
     Bill {
         energy: energy.active_joules.map(charge).ok_or(unknown),
-        cpu: Duration::from_nanos(cost.work.cpu_ns),
+        cpu: cost.work.cpu_ns.map(Duration::from_nanos),
         source: &energy.source,
         origin: origin(energy),
     }

@@ -17,7 +17,7 @@ use super::bill::{Bill, Charge};
 use super::stdout::print;
 use super::{EXIT_USAGE, Failure, tell};
 use crate::config::{Config, Layers};
-use crate::meter::{self, EnergyMeter, Sampler};
+use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::runtime::{Completion, Directory, Ending, Invocation, Limits, Pool, Program, Runtime, Stdio};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
 
@@ -51,24 +51,38 @@ pub fn run(matches: &ArgMatches) -> super::Result {
         stdio: Stdio::Inherited,
     };
 
-    let opened = meter::open_source(config.source, &config.sysfs_root, &config.procfs_root)?;
-    let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, workers: 1 };
-    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
-    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
-    let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (completion, work) = executor.block_on(meter.bracket(CALL, FUNCTION, program.call(invocation)));
+    let call = program.call(invocation);
+    let (completion, bill) = match config.source {
+        Some(source) => measured(&config, source, |meter| executor.block_on(meter.bracket(CALL, FUNCTION, call)))?,
+        None => (executor.block_on(call), no_bill()),
+    };
     // A thread that waits for our stdin would keep us from ending.
     executor.shutdown_background();
-    // The last window closes with the sampler; all slices have been posted before.
-    drop(sampler);
 
     print(&completion.output)?;
     let code = exit_code(&completion);
     if !matches.get_flag("quiet") {
-        tell(bill(&meter, &work));
+        tell(bill);
     }
     Ok(code)
+}
+
+/// Runs the only call under a meter, and gives its bill too.
+fn measured(
+    config: &Config,
+    source: Choice,
+    call: impl FnOnce(&EnergyMeter) -> (Completion, Work),
+) -> Result<(Completion, String), Failure> {
+    let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
+    let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, workers: 1 };
+    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
+    let (completion, work) = call(&meter);
+    // The last window closes with the sampler; all slices have been posted before.
+    drop(sampler);
+    Ok((completion, bill(&meter, &work)))
 }
 
 fn exit_code(completion: &Completion) -> ExitCode {
@@ -117,7 +131,12 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
         source if source.is_measured() => "measured",
         _ => "an estimate, not measured",
     };
-    Bill { energy, cpu: work.cpu, source: source.as_str(), origin }.to_string()
+    Bill { energy, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
+}
+
+/// What is said of a call that nothing measured.
+fn no_bill() -> String {
+    Bill { energy: Err(&Off.to_string()), cpu: None, source: OFF, origin: OFF }.to_string()
 }
 
 fn name(file: &Path) -> String {

@@ -19,9 +19,9 @@ use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
 use crate::functions::{self, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker};
-use crate::meter::{self, CallEnd, EnergyMeter, Sampler};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{Pool, Runtime};
-use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, start_logging};
+use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
@@ -36,18 +36,6 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     start_logging(config.log_format, config.log_level);
     warn_of_unknown_variables();
 
-    let opened = meter::open_source(config.source, &config.sysfs_root, &config.procfs_root)?;
-    let settings = meter::Settings {
-        window: config.window,
-        postings: config.meter.postings,
-        calls: config.meter.calls,
-        workers: config.workers,
-    };
-    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
-    let source = meter.source();
-    tracing::info!(reason = source.reason, "energy source: {}", source.description);
-    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls = Arc::new(Calls::new(CallBounds {
         running: config.bounds.concurrency as usize,
@@ -55,9 +43,20 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         settled: config.meter.recent,
     }));
     let registry = Arc::new(OnceLock::new());
-    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
-    tracing::info!("CPU time of the machine: {}", clock.describe());
-    let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
+    let (metering, sampler) = match config.source {
+        Some(source) => {
+            let meter = open_meter(&config, source, &metrics)?;
+            let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+            tracing::info!("CPU time of the machine: {}", clock.describe());
+            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
+            (Metering::On(meter), Some(sampler))
+        }
+        None => {
+            tracing::info!("{Off}: calls have no joules");
+            metrics.register(no_energy(Off)?)?;
+            (Metering::Off(Off), None)
+        }
+    };
 
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
     let functions = load(&config, &runtime, &metrics)?;
@@ -65,9 +64,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
 
     let bounds = config.bounds;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
     let in_flight = metrics.in_flight().clone();
-    let invoker = Arc::new(Invoker::new(meter, calls.clone(), admission, config.meter.waiters, in_flight));
+    let invoker = Arc::new(Invoker::new(metering, calls.clone(), admission, config.meter.waiters, in_flight));
     let app = App {
         registry: functions,
         invoker,
@@ -111,6 +109,23 @@ fn warn_of_unknown_variables() {
     for name in names.filter(|name| name.starts_with("NEBULA_") && !known(name)) {
         tracing::warn!("the environment variable `{}` is not an option", escaped(&name));
     }
+}
+
+/// The meter of this daemon, shown in its metrics.
+fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<EnergyMeter>, Failure> {
+    let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
+    let settings = meter::Settings {
+        window: config.window,
+        postings: config.meter.postings,
+        calls: config.meter.calls,
+        workers: config.workers,
+    };
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let source = meter.source();
+    tracing::info!(reason = source.reason, "energy source: {}", source.description);
+    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
+    Ok(meter)
 }
 
 fn start_sampler(

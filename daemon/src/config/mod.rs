@@ -19,7 +19,7 @@ pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, size};
 
-use crate::meter::Choice;
+use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -32,8 +32,8 @@ pub struct Config {
     pub operators: Option<SocketAddr>,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
-    /// Which energy source.
-    pub source: Choice,
+    /// Which energy source; `None` where nothing is to be measured.
+    pub source: Option<Choice>,
     /// Time between two readings of it.
     pub window: Duration,
     /// What `energy_joules` means.
@@ -296,8 +296,9 @@ fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, 
     }
 }
 
-fn source(text: &str) -> Result<Choice, String> {
-    one_of(&Choice::all().collect::<Vec<_>>())(text)
+fn source(text: &str) -> Result<Option<Choice>, String> {
+    let choices = Choice::all().map(|(name, choice)| (name, Some(choice))).chain([(OFF, None)]);
+    one_of(&choices.collect::<Vec<_>>())(text)
 }
 
 fn directory(text: &str) -> Result<PathBuf, String> {
@@ -358,7 +359,7 @@ mod tests {
             panic!("the configuration is good")
         };
         let sources = Choice::all().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let guess = format!("`guess` is no good for --source: it is one of {sources}");
+        let guess = format!("`guess` is no good for --source: it is one of {sources}, off");
         assert_eq!(
             mistakes,
             [

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use nebula_metering::source::SourceKind;
 use nebula_metering::{Charge, Domain, Estimate, Joules};
 use serde::Serialize;
 
 use super::door::Door;
 use crate::config::Policy;
 use crate::invocation::NotSettled;
-use crate::meter::{Ended, NoCharge, NotEstimated};
+use crate::meter::{Ended, NoCharge, NotEstimated, Off};
 
 /// Why there is no base energy.
 const NO_BASE: &str = "the machine has not been quiet yet: the base power is not known, and part of the active energy";
@@ -98,6 +97,8 @@ pub struct Estimated {
 pub enum Known<'a> {
     /// It runs, and has been charged so much.
     Running(Option<&'a Charge>),
+    /// It runs, and nothing measures it.
+    Unmeasured(Off),
     /// It has ended.
     Ended(&'a Ended),
     /// It has ended, and its charge is final.
@@ -108,7 +109,7 @@ pub enum Known<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Teller {
     /// Where estimates come from; a charge says so itself.
-    pub source: SourceKind,
+    pub source: &'static str,
     /// Whether the base power of every zone is known. Where it is not, no base energy was charged.
     pub base_known: bool,
     /// What `energy_joules` means.
@@ -119,7 +120,7 @@ pub struct Teller {
 
 /// Figures of whatever origin.
 struct Figures {
-    source: SourceKind,
+    source: &'static str,
     active: Joules,
     base: Option<Joules>,
     uncertainty: Joules,
@@ -139,6 +140,7 @@ impl Teller {
         let energy = match known {
             Known::Running(Some(charge)) => self.known(State::Running, &self.charged(charge)),
             Known::Running(None) => self.unknown(State::Running, NOT_YET.into()),
+            Known::Unmeasured(off) => self.unknown(State::Running, off.to_string()),
             Known::Ended(ended) => estimated(ended),
             Known::Settled(ended, Ok(charge)) => {
                 let energy = self.known(State::Settled, &self.charged(charge));
@@ -173,7 +175,7 @@ impl Teller {
 
     fn charged(&self, charge: &Charge) -> Figures {
         Figures {
-            source: charge.source,
+            source: charge.source.as_str(),
             active: charge.active.joules(),
             base: (self.base_known || charge.base.0 > 0).then(|| charge.base.joules()),
             uncertainty: charge.uncertainty,
@@ -196,10 +198,10 @@ impl Teller {
         self.blank(state, self.source, Some(reason))
     }
 
-    fn blank(&self, state: State, source: SourceKind, reason: Option<String>) -> Energy {
+    fn blank(&self, state: State, source: &'static str, reason: Option<String>) -> Energy {
         Energy {
             state,
-            source: source.as_str(),
+            source,
             policy: self.policy.as_str(),
             uncertainty_joules: None,
             active_joules: None,
@@ -232,12 +234,13 @@ mod tests {
     use super::*;
     use crate::config::{Expose, Resolution};
     use crate::outcome::Outcome;
+    use nebula_metering::source::SourceKind;
     use nebula_metering::{Microjoules, NoEstimate};
     use serde_json::{Value, json};
     use std::time::{Duration, SystemTime};
 
     fn teller(policy: Policy, door: Door) -> Teller {
-        Teller { source: SourceKind::Powercap, base_known: true, policy, door }
+        Teller { source: SourceKind::Powercap.as_str(), base_known: true, policy, door }
     }
 
     fn coarse(expose: Expose) -> Door {

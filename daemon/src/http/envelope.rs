@@ -52,12 +52,15 @@ pub struct Timing {
     pub startup_us: u64,
     pub execution_us: u64,
     pub total_us: u64,
-    pub cpu_us: u64,
+    pub cpu_us: Option<u64>,
+    /// Why a time is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Work {
-    pub cpu_ns: u64,
+    pub cpu_ns: Option<u64>,
     pub instructions: Option<u64>,
     pub cycles: Option<u64>,
     pub cache_misses: Option<u64>,
@@ -71,7 +74,8 @@ impl Cost {
     /// counted.
     pub fn new(finished: &Finished, known: Known<'_>, teller: &Teller, no_events: Option<&str>) -> Self {
         let Finished { completion, work, ended, cold_start, .. } = finished;
-        let events = work.events;
+        let (known_work, off) = (work.ok(), work.err().map(|off| off.to_string()));
+        let events = known_work.and_then(|work| work.events);
         let (energy_joules, energy) = teller.tell(known);
         Self {
             energy_joules,
@@ -81,14 +85,15 @@ impl Cost {
                 startup_us: micros(completion.startup),
                 execution_us: micros(completion.execution),
                 total_us: micros(ended.duration),
-                cpu_us: micros(work.cpu),
+                cpu_us: known_work.map(|work| micros(work.cpu)),
+                reason: off.clone(),
             },
             work: Work {
-                cpu_ns: u64::try_from(work.cpu.as_nanos()).unwrap_or(u64::MAX),
+                cpu_ns: known_work.map(|work| u64::try_from(work.cpu.as_nanos()).unwrap_or(u64::MAX)),
                 instructions: events.map(|events| events.instructions),
                 cycles: events.map(|events| events.cycles),
                 cache_misses: events.map(|events| events.cache_misses),
-                reason: no_events.filter(|_| events.is_none()).map(str::to_owned),
+                reason: off.or_else(|| no_events.filter(|_| events.is_none()).map(str::to_owned)),
             },
         }
     }

@@ -1,5 +1,6 @@
 //! Calls that can be asked for: those that run, and the last that have ended.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_micros;
@@ -15,6 +16,7 @@ use super::door::Door;
 use super::energy::{Energy, Known, Teller};
 use super::problem::Problem;
 use super::query::variables;
+use crate::meter::{EnergyMeter, Off};
 use crate::telemetry::{KnownCall, Progress};
 
 /// How many calls are listed unless more are asked for, and at most: a list is made in memory.
@@ -92,13 +94,15 @@ impl App {
     /// The calls as they are shown to those at this door.
     pub(super) fn describe_calls(&self, door: Door, calls: &[KnownCall]) -> Vec<Invocation<'_>> {
         let running = |known: &&KnownCall| matches!(known.progress, Progress::Running(_));
-        let mut charges =
-            self.invoker.meter().running(calls.iter().filter(running).map(|known| known.call)).into_iter();
+        let of_running =
+            |meter: &Arc<EnergyMeter>| meter.running(calls.iter().filter(running).map(|known| known.call)).into_iter();
+        let mut charges = self.invoker.metering().meter().map(of_running);
         let teller = self.teller(door);
         let describe = |known: &KnownCall| {
-            let charge = if running(&known) { charges.next().flatten() } else { None };
+            let charge =
+                if running(&known) { charges.as_mut().map(|charges| charges.next().flatten()) } else { Ok(None) };
             let name = self.registry.by_id(known.function).map(|function| function.name.as_str());
-            Invocation::new(known, name, charge.as_ref(), &teller)
+            Invocation::new(known, name, charge.as_ref().map_err(|off| **off).map(Option::as_ref), &teller)
         };
         calls.iter().map(describe).collect()
     }
@@ -106,9 +110,14 @@ impl App {
 
 impl<'a> Invocation<'a> {
     /// A call of the function of this name; if it runs, it has been charged `running`.
-    fn new(call: &KnownCall, function: Option<&'a str>, running: Option<&Charge>, teller: &Teller) -> Self {
+    fn new(
+        call: &KnownCall,
+        function: Option<&'a str>,
+        running: Result<Option<&Charge>, Off>,
+        teller: &Teller,
+    ) -> Self {
         let (known, ended) = match &call.progress {
-            Progress::Running(_) => (Known::Running(running), None),
+            Progress::Running(_) => (running.map_or_else(Known::Unmeasured, Known::Running), None),
             Progress::Ended(ended) => (Known::Ended(ended), Some(ended)),
             Progress::Settled(ended, charge) => (Teller::settled(ended, charge), Some(ended)),
         };

@@ -101,7 +101,8 @@ impl App {
             Some(charge) => Known::Settled(&finished.ended, charge.as_ref().map_err(|why| *why)),
             None => Known::Ended(&finished.ended),
         };
-        Cost::new(finished, known, &self.teller(door), self.invoker.meter().no_events())
+        let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
+        Cost::new(finished, known, &self.teller(door), no_events)
     }
 }
 
@@ -153,12 +154,8 @@ fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
     insert(INVOCATION_ID, finished.id.to_string());
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);
-    let timing = format!(
-        "startup;dur={:.3}, execution;dur={:.3}, cpu;dur={:.3}",
-        milliseconds(startup),
-        milliseconds(execution),
-        milliseconds(finished.work.cpu),
-    );
+    let cpu = finished.work.map(|work| format!(", cpu;dur={:.3}", milliseconds(work.cpu))).unwrap_or_default();
+    let timing = format!("startup;dur={:.3}, execution;dur={:.3}{cpu}", milliseconds(startup), milliseconds(execution));
     insert(SERVER_TIMING, timing);
     headers
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::App;
 use crate::functions::Registry;
-use crate::meter::{EnergyMeter, Snapshot, SourceNow};
+use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 
 const STANDS_BY: &str = "another source is read at present";
 const NO_WINDOW: &str = "no window with energy has closed yet";
@@ -25,7 +25,10 @@ const NOT_LEARNED: &str = "nothing has been learned yet";
 impl App {
     /// The ledger as it stands.
     pub(super) fn ledger(&self) -> Value {
-        let meter = self.invoker.meter();
+        let meter = match self.invoker.metering().meter() {
+            Ok(meter) => meter,
+            Err(off) => return nothing(off),
+        };
         let snapshot = meter.snapshot();
         let kind = snapshot.source.kind;
         let additive = |of: SourceKind| {
@@ -52,6 +55,17 @@ impl App {
             "meter": own_cost(meter, &snapshot),
         })
     }
+}
+
+/// The ledger of a daemon that measures nothing.
+fn nothing(off: Off) -> Value {
+    let source =
+        json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
+    let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
+    for name in ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "gaps", "meter"] {
+        ledger[name] = Value::Null;
+    }
+    ledger
 }
 
 fn source(source: &SourceNow) -> Value {

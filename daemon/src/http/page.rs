@@ -27,13 +27,16 @@ fn nature(source: SourceKind) -> &'static str {
 
 /// The functions with a form to try each, and the joules of the last calls.
 pub fn index(app: &App, door: Door) -> Markup {
-    let meter = app.invoker.meter();
-    let source = meter.source();
     layout(
         "Joules per call",
         &markup! {
             p {
-                "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
+                @match app.invoker.metering().meter().map(|meter| meter.source()) {
+                    Ok(source) => {
+                        "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
+                    }
+                    Err(off) => { "There are no joules here: " (off) "." }
+                }
             }
             h2 { "Functions" }
             table class="try" {
@@ -141,7 +144,7 @@ fn cost(cost: &Cost) -> Markup {
                 " (" (energy.state.as_str()) ", " (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
-            dt { "Processor time" } dd { (timing.cpu_us) " µs" }
+            dt { "Processor time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
             dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
         }
     }

@@ -76,10 +76,12 @@ impl App {
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;
                 Ok(answer(StatusCode::OK, METRICS, text))
             }),
-            ("healthz", None) => self.get(&request, |app| match app.invoker.meter().stalled() {
-                None => answer(StatusCode::OK, TEXT, "ok\n"),
-                Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
-            }),
+            ("healthz", None) => {
+                self.get(&request, |app| match app.invoker.metering().meter().ok().and_then(|meter| meter.stalled()) {
+                    None => answer(StatusCode::OK, TEXT, "ok\n"),
+                    Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
+                })
+            }
             ("readyz", None) => self.get(&request, |app| {
                 if app.draining.load(Ordering::Relaxed) {
                     Problem::Draining.response(None)

@@ -18,7 +18,7 @@ pub use admission::{Admission, Busy};
 pub use settlement::{NotSettled, Settlement};
 
 use crate::functions::Function;
-use crate::meter::{CallEnd, Ended, EnergyMeter, NoCharge, NotEstimated};
+use crate::meter::{CallEnd, Ended, Metering, NoCharge, NotEstimated, Off};
 use crate::outcome::Outcome;
 use crate::runtime::{Completion, Invocation, Stdio};
 use crate::telemetry::{Calls, Place};
@@ -31,7 +31,7 @@ pub struct Finished {
     /// How it ended and what it left.
     pub completion: Completion,
     /// What it took from the processor.
-    pub work: Work,
+    pub work: Result<Work, Off>,
     /// When it ended, how long it took from its admission, and what it is expected to have cost.
     pub ended: Arc<Ended>,
     /// Whether it was the first call of its function since the daemon started.
@@ -53,7 +53,7 @@ pub struct Request {
 
 /// Runs calls.
 pub struct Invoker {
-    meter: Arc<EnergyMeter>,
+    metering: Metering,
     calls: Arc<Calls>,
     admission: Admission,
     waiters: Arc<Semaphore>,
@@ -62,23 +62,23 @@ pub struct Invoker {
 }
 
 impl Invoker {
-    /// Calls are admitted by `admission`, measured by `meter`, known to `calls` and, while they run, counted in
+    /// Calls are admitted by `admission`, measured by `metering`, known to `calls` and, while they run, counted in
     /// `in_flight`. At most `waiters_max` callers wait for their settled charges at once.
     #[must_use]
     pub fn new(
-        meter: Arc<EnergyMeter>,
+        metering: Metering,
         calls: Arc<Calls>,
         admission: Admission,
         waiters_max: usize,
         in_flight: IntGauge,
     ) -> Self {
-        Self { meter, calls, admission, waiters: Arc::new(Semaphore::new(waiters_max)), waiters_max, in_flight }
+        Self { metering, calls, admission, waiters: Arc::new(Semaphore::new(waiters_max)), waiters_max, in_flight }
     }
 
-    /// The meter that measures the calls.
+    /// What measures the calls.
     #[must_use]
-    pub fn meter(&self) -> &Arc<EnergyMeter> {
-        &self.meter
+    pub fn metering(&self) -> &Metering {
+        &self.metering
     }
 
     /// Calls `function`. Dropping the future cancels the call, which is counted and charged all the same.
@@ -101,8 +101,8 @@ impl Invoker {
             stdio: Stdio::Captured(request.input),
         };
         let guest = function.program.call(invocation);
-        let (completion, work) = self.meter.bracket(running.call, function.id, guest).await;
-        let estimate = self.meter.estimate(function.id, &work);
+        let (completion, work) = self.metering.measure(running.call, function.id, guest).await;
+        let estimate = self.metering.estimate(function.id, work);
         let cold_start = function.is_cold_start();
         let (waiter, settlement) = if request.settle { self.settlement() } else { (None, None) };
         let ended = running.end(Outcome::from(&completion.ending), estimate, waiter);
@@ -111,10 +111,14 @@ impl Invoker {
     }
 
     fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
+        let window = match self.metering.meter() {
+            Ok(meter) => meter.window(),
+            Err(off) => return (None, Some(Settlement::never(off.into()))),
+        };
         match self.waiters.clone().try_acquire_owned() {
             Ok(place) => {
                 let (waiter, charge) = oneshot::channel();
-                (Some(waiter), Some(Settlement::later(charge, place, self.meter.window())))
+                (Some(waiter), Some(Settlement::later(charge, place, window)))
             }
             Err(_) => (None, Some(Settlement::no_room(self.waiters_max))),
         }
@@ -150,13 +154,13 @@ impl<'a> Running<'a> {
         let duration = self.started.elapsed();
         let ended = Arc::new(Ended { outcome, at: SystemTime::now(), duration, estimate });
         self.function.metrics.count(outcome);
-        let Invoker { calls, meter, .. } = self.invoker;
+        let Invoker { calls, metering, .. } = self.invoker;
         let (call, function) = (self.call, self.function.id);
         if let Some(place) = self.place.take() {
             calls.end(place, call, function, ended.clone());
         }
-        if meter.end(call, function, CallEnd { ended: ended.clone(), waiter }).is_err() {
-            calls.give_up(call, function, ended.clone());
+        if let Err(why) = metering.end(call, function, CallEnd { ended: ended.clone(), waiter }) {
+            calls.give_up(call, function, ended.clone(), why);
         }
         ended
     }

@@ -21,7 +21,7 @@ pub struct Settlement(State);
 #[derive(Debug)]
 enum State {
     Later { charge: oneshot::Receiver<Result<Charge, NoCharge>>, place: OwnedSemaphorePermit, time_max: Duration },
-    NoRoom(usize),
+    None(NotSettled),
 }
 
 /// Why the caller gets no settled charge now.
@@ -52,7 +52,12 @@ impl Settlement {
 
     /// None: `waiters_max` others wait.
     pub(super) fn no_room(waiters_max: usize) -> Self {
-        Self(State::NoRoom(waiters_max))
+        Self(State::None(NotSettled::NoRoom(waiters_max)))
+    }
+
+    /// None, now or later.
+    pub(super) fn never(why: NoCharge) -> Self {
+        Self(State::None(why.into()))
     }
 
     /// Waits for it, but not for ever.
@@ -62,7 +67,7 @@ impl Settlement {
     pub async fn wait(self) -> Result<Charge, NotSettled> {
         let (charge, _place, time_max) = match self.0 {
             State::Later { charge, place, time_max } => (charge, place, time_max),
-            State::NoRoom(waiters_max) => return Err(NotSettled::NoRoom(waiters_max)),
+            State::None(why) => return Err(why),
         };
         match tokio::time::timeout(time_max, charge).await {
             Ok(Ok(charge)) => Ok(charge?),

@@ -7,6 +7,7 @@ use nebula_metering::{Charge, Estimate, NoEstimate};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::Off;
 use crate::outcome::Outcome;
 
 /// How a call ended.
@@ -31,6 +32,9 @@ pub enum NotEstimated {
     /// Its work was never added up.
     #[error("the call was cancelled, and its caller given no answer")]
     Cancelled,
+    /// Nothing was measured.
+    #[error(transparent)]
+    Off(#[from] Off),
 }
 
 /// What is posted with the end of a call, and comes back when it is settled.
@@ -51,4 +55,7 @@ pub enum NoCharge {
     /// Nobody told the meter that it had ended.
     #[error("the queue to the meter was full when the call ended (`meter.postings`)")]
     Dropped,
+    /// There is no meter.
+    #[error(transparent)]
+    Off(#[from] Off),
 }

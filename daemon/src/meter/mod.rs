@@ -1,6 +1,7 @@
 //! Joins calls and power: brackets each call, samples the source, hands out estimates at once and settled charges later.
 
 mod ended;
+mod metering;
 mod own_cost;
 mod sampler;
 mod sources;
@@ -22,6 +23,7 @@ use nebula_metering::{
 };
 
 pub use ended::{CallEnd, Ended, NoCharge, NotEstimated};
+pub use metering::{Metering, OFF, Off};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};

@@ -10,7 +10,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts};
 
 use super::metrics::Labels;
-use crate::meter::{EnergyMeter, SourceNow};
+use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
 
 /// Name, help and labels of a metric.
 struct Family {
@@ -79,6 +79,16 @@ impl EnergyCollector {
     pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>) -> Self {
         Self { meter, labels }
     }
+}
+
+/// What is collected where nothing is measured: that it is so.
+///
+/// # Errors
+/// Never with the names in this file; a test pins them.
+pub fn no_energy(off: Off) -> prometheus::Result<GaugeVec> {
+    let info = GaugeVec::new(Opts::new(SOURCE_INFO.name, SOURCE_INFO.help), SOURCE_INFO.labels)?;
+    info.with_label_values(&[OFF, "false", &off.to_string()]).set(1.0);
+    Ok(info)
 }
 
 /// Adds up integers before anything becomes a floating-point number.

@@ -7,7 +7,7 @@ mod logging;
 mod metrics;
 
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
-pub use energy_metrics::EnergyCollector;
+pub use energy_metrics::{EnergyCollector, no_energy};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
 pub use metrics::{FunctionMetrics, Labels, Metrics};

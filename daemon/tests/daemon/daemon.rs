@@ -1,5 +1,6 @@
 //! The program under test: started as people start it, asked to end as systemd asks, its last word checked.
 
+use std::fs::DirEntry;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -71,6 +72,14 @@ impl Daemon {
     /// Where it listens for operators, if it does.
     pub fn operators(&self) -> SocketAddr {
         self.operators.unwrap()
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // A thread may have ended since.
+        let name = |task: std::io::Result<DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
     }
 
     /// What it has logged so far.

@@ -16,6 +16,7 @@ pub struct Series {
     pub name: String,
     pub labels: BTreeMap<String, String>,
     pub value: f64,
+    digits: String,
 }
 
 impl Daemon {
@@ -49,6 +50,15 @@ impl Exposition {
         self.find(name, labels).map(|series| series.value).sum()
     }
 
+    /// The one series that has these labels, in microjoules as its digits say, not as a floating-point number has them.
+    pub fn exact_microjoules(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let found: Vec<_> = self.find(name, labels).collect();
+        let [series] = found[..] else { panic!("there are {} series {name} {labels:?}", found.len()) };
+        let (joules, rest) = series.digits.split_once('.').unwrap_or((&series.digits, ""));
+        assert!(rest.len() <= 6, "{} is finer than a microjoule", series.digits);
+        format!("{joules}{rest:0<6}").parse().unwrap()
+    }
+
     /// Their sum in whole microjoules, each value being one of joules that stands for a whole number of them.
     pub fn microjoules(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.find(name, labels).map(|series| (series.value * 1e6).round() as u64).sum()
@@ -62,7 +72,7 @@ impl Series {
         let pairs = labels.trim_end_matches('}').split("\",");
         let pair = |pair: &str| pair.split_once("=\"").map(|(label, value)| (label.to_owned(), value.to_owned()));
         let labels = pairs.filter_map(|text| pair(text.trim_end_matches('"'))).collect();
-        Self { name: name.into(), labels, value: value.parse().unwrap() }
+        Self { name: name.into(), labels, value: value.parse().unwrap(), digits: value.into() }
     }
 
     /// Whether it may only rise.

@@ -52,6 +52,11 @@ impl Counter {
         self.show();
     }
 
+    /// What it shows: where it stands, less what went at its wraps.
+    pub fn shown(&self) -> u64 {
+        self.position % MODULUS
+    }
+
     /// Counts on unseen, and shows something that is no number.
     pub fn fail(&mut self, microjoules: u64) {
         self.position += microjoules;
@@ -75,7 +80,7 @@ impl Counter {
 
     /// Shows the number again.
     pub fn show(&self) {
-        self.write(&(self.position % MODULUS).to_string());
+        self.write(&self.shown().to_string());
     }
 
     /// Shows a number that does not follow from the last.

@@ -1,9 +1,8 @@
 //! A real Prometheus scrapes the daemon.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,12 +10,12 @@ use tempfile::TempDir;
 use crate::client::{Response, connect, read_to_end, request};
 use crate::daemon::Daemon;
 use crate::patience::until;
+use crate::peer::Peer;
 use crate::skipping::skipped;
 
 /// A Prometheus that scrapes one daemon every second.
 struct Prometheus {
-    child: Child,
-    address: SocketAddr,
+    peer: Peer,
     _folder: TempDir,
 }
 
@@ -33,22 +32,14 @@ impl Prometheus {
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
-        command.arg("--web.listen-address=127.0.0.1:0").stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().ok()?;
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address =
-            lines.find_map(|line| line.split_once("\"Listening on\" address=").map(|(_, end)| end.to_owned()));
-        // It goes on writing, and must not wait for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = address.unwrap().trim().parse().unwrap();
-        Some(Self { child, address, _folder: folder })
+        Peer::start(&mut command).map(|peer| Self { peer, _folder: folder })
     }
 
     /// The results of a query: labels and value of each.
     fn query(&self, query: &str) -> Vec<(Value, f64)> {
         let body = format!("query={}", query.replace('%', "%25").replace('+', "%2B").replace('&', "%26"));
         let form = ["content-type: application/x-www-form-urlencoded"];
-        let mut stream = connect(self.address).unwrap();
+        let mut stream = connect(self.peer.address()).unwrap();
         stream.write_all(&request("POST", "/api/v1/query", &form, body.as_bytes())).unwrap();
         let response = Response::parse(&read_to_end(&mut stream)).0;
         // It answers 503 until it has read its storage.
@@ -61,12 +52,6 @@ impl Prometheus {
         results
             .map(|result| (result["metric"].clone(), result["value"][1].as_str().unwrap().parse().unwrap()))
             .collect()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
     }
 }
 

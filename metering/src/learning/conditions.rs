@@ -33,11 +33,14 @@ pub struct Conditions {
     pub beside: f64,
     /// The part of a call's work that is taken to have run beside somebody who is no call, of whom it is not known when.
     pub beside_others: f64,
+    /// By how much the number of busy processors varied within the window, as a part of the package's cores: a standard
+    /// deviation.
+    pub restlessness: f64,
 }
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { frequency: 1.0, beside: 0.0, beside_others: 0.0 }
+        Self { frequency: 1.0, beside: 0.0, beside_others: 0.0, restlessness: 0.0 }
     }
 }
 
@@ -74,17 +77,29 @@ impl Law {
     }
 }
 
-/// How far a call may stray from the mean of its function because its own neighbours are not everybody's: a standard
-/// deviation and a fraction. Over a call of `cpu` seconds neighbours change.
-pub fn neighbours(beside: f64, cpu: f64, has_events: bool) -> f64 {
-    let spread = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
+/// How far a call may stray from what the conditions of its windows say, because those of its own moments were others:
+/// a standard deviation and a fraction, over a call of `cpu` seconds.
+pub fn momentary(conditions: &Conditions, cpu: f64, has_events: bool, is_settled: bool) -> f64 {
+    let Conditions { beside, beside_others, restlessness, .. } = *conditions;
+    // Of a settled call it is known what of its own kind it ran beside, and others come and go. Before that a
+    // neighbour may have stayed as long as the call itself.
+    let (beside, seen) = if is_settled { (beside_others, 1.0 + cpu / NEIGHBOUR_SECONDS) } else { (beside, 1.0) };
+    let neighbours = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
     // Instructions are fewer beside a neighbour, and counted; only the cycles are not told apart.
     let unseen = if has_events { 0.5 } else { 1.0 };
-    unseen * spread / (1.0 + cpu / NEIGHBOUR_SECONDS).sqrt()
+    let clock = RESTLESSNESS * restlessness / (1.0 + cpu / CLOCK_SECONDS).sqrt();
+    unseen * (neighbours / seen.sqrt()).hypot(clock)
 }
 
-/// For how long a neighbour stays, about: calls that last longer see several.
-const NEIGHBOUR_SECONDS: f64 = 0.1;
+/// For how long a neighbour that is no call stays, about: calls that last longer see several.
+const NEIGHBOUR_SECONDS: f64 = 0.02;
+
+/// How much the frequency, and with it the cost of work, moves with the number of busy cores: by about a fifth from one to
+/// all. Source: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
+const RESTLESSNESS: f64 = 0.22;
+
+/// For how long the number of busy cores stays as it is, about.
+const CLOCK_SECONDS: f64 = 0.01;
 
 /// The part of work that runs beside a busy thread of the same core, on a package of `cpus` processors in `cores` cores,
 /// of which `mean` are busy on average, with this `variance`. The scheduler fills idle cores first.
@@ -119,10 +134,11 @@ fn cumulative(z: f64) -> f64 {
 }
 
 /// How many processors ran something, on average and by how much that varied, from how many ran calls and for how long
-/// others ran in a window.
+/// others ran in a window, on the processors that were left to them.
 pub fn processors_busy((mean, variance): (f64, f64), others: Duration, time: Duration, cpus: usize) -> (f64, f64) {
-    let others = (others.as_secs_f64() / time.as_secs_f64().max(1e-9)).min(cpus as f64);
-    let each = others / cpus as f64;
+    let free = (cpus as f64 - mean).max(f64::MIN_POSITIVE);
+    let others = (others.as_secs_f64() / time.as_secs_f64().max(1e-9)).min(free);
+    let each = others / free;
     (mean + others, variance + others * (1.0 - each))
 }
 

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use self::candidate::{Candidate, Parts, STRAY_CALLS, best};
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
-use self::conditions::{LAWS, neighbours};
+use self::conditions::{LAWS, momentary};
 use self::estimator::Prior;
 use self::inputs::{
     ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
@@ -164,7 +164,7 @@ const SLOT_HALF_LIFE: f64 = 60.0;
 
 /// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
 /// Standard deviations, as fractions of what CPU time costs on average.
-const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.03;
+const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.02;
 const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
 
 /// What ran in one zone's package during one window.
@@ -284,8 +284,8 @@ impl Learner {
     pub fn variance(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<f64> {
         let best = best(&self.candidates)?;
         let inputs = self.inputs(best, function, work, self.conditions.beside);
-        let beside = if is_settled { self.conditions.beside_others } else { self.conditions.beside };
-        let strays = STRAY_CALLS.hypot(neighbours(beside, work.cpu.as_secs_f64(), self.has_events));
+        let momentary = momentary(&self.conditions, work.cpu.as_secs_f64(), self.has_events, is_settled);
+        let strays = STRAY_CALLS.hypot(momentary);
         let mut variance = best.estimator.variance(&inputs) + (strays * best.estimator.predict(&inputs)).powi(2);
         if self.slots.of(function).is_none() {
             let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();

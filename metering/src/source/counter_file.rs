@@ -65,7 +65,7 @@ impl CounterFile {
 }
 
 /// Parses what a file with a number holds.
-fn parse(text: &[u8]) -> Option<u64> {
+pub(super) fn parse(text: &[u8]) -> Option<u64> {
     let text = str::from_utf8(text).ok().filter(|text| text.len() < TEXT_BYTES)?;
     parse_number(text)
 }

@@ -61,7 +61,7 @@ impl Topology {
         }
     }
 
-    /// A machine from the package number of each processor, all of them cores.
+    /// A machine from the package number of each processor, all of them cores. It has one at least.
     #[must_use]
     pub fn new(package_numbers: &[u32]) -> Self {
         let numbers = package_numbers.iter().enumerate().map(|(cpu, &package)| Some((package, cpu as u32)));
@@ -75,6 +75,9 @@ impl Topology {
     }
 
     fn of(numbers: &[Option<(u32, u32)>]) -> Self {
+        if numbers.iter().all(Option::is_none) {
+            return Self::one_package(1);
+        }
         let mut packages: Vec<u32> = numbers.iter().flatten().map(|&(package, _)| package).collect();
         packages.sort_unstable();
         packages.dedup();
@@ -87,9 +90,9 @@ impl Topology {
         all.dedup();
         let cores_of = |package: &u32| all.iter().filter(|(of, _)| of == package).count();
         let cores = packages.iter().map(cores_of).collect();
-        let core_of =
+        let numbered =
             numbers.iter().map(|number| number.map_or(usize::MAX, |number| all.partition_point(|&of| of < number)));
-        Self { packages, package_of, cores, core_of: core_of.collect() }
+        Self { packages, package_of, cores, core_of: numbered.collect() }
     }
 
     /// How many processors there are.

@@ -108,8 +108,8 @@ impl Calls {
     }
 
     /// Takes in that a call which has ended will never be settled.
-    pub fn give_up(&self, call: CallId, function: FunctionId, ended: Arc<Ended>) {
-        self.remember(call, function, ended, Err(NoCharge::Dropped));
+    pub fn give_up(&self, call: CallId, function: FunctionId, ended: Arc<Ended>, why: NoCharge) {
+        self.remember(call, function, ended, Err(why));
     }
 
     fn remember(&self, call: CallId, function: FunctionId, ended: Arc<Ended>, charge: Result<Charge, NoCharge>) {
@@ -207,7 +207,7 @@ mod tests {
         assert!(matches!(progress(), Some(Progress::Ended(_))));
         calls.settle(settled(1, 1));
         assert!(matches!(progress(), Some(Progress::Settled(_, Err(NoCharge::Incomplete)))));
-        calls.give_up(CallId(2), FUNCTION, ended(2));
+        calls.give_up(CallId(2), FUNCTION, ended(2), NoCharge::Dropped);
         assert!(progress().is_none());
         assert!(matches!(calls.find(CallId(2)).unwrap().progress, Progress::Settled(_, Err(NoCharge::Dropped))));
     }

@@ -18,6 +18,8 @@
 pub mod coefficients;
 pub mod cpu;
 mod describe;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod memory;
 
 use std::io;

@@ -1,0 +1,97 @@
+//! What metering costs: a daemon that measures beside one that does not (`--source off`), under load and at rest.
+//!
+//! `cargo bench --bench bill` prints both. It needs `wrk` (Debian: `apt-get install wrk`).
+
+mod contest;
+
+use std::fs;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use contest::{PATH, Sample, Server};
+
+/// Pairs of runs: more than a difference of two in a hundred needs among busy neighbours.
+const ROUNDS: usize = 15;
+
+/// Times at rest, of this length.
+const RESTS: usize = 6;
+const REST: Duration = Duration::from_secs(5);
+
+/// The daemon's own word on what its sampler takes.
+const METER_CPU: &str = "nebula_meter_cpu_seconds_total";
+
+fn main() -> ExitCode {
+    // `cargo test` runs benches without this flag, to see that they start.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    match bill() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bill: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bill() -> anyhow::Result<()> {
+    contest::require_wrk()?;
+    let (metered, unmetered) = (Server::nebula(&[])?, Server::nebula(&["--source", "off"])?);
+    let info = metered.get("/metrics")?;
+    let info = info.lines().find(|line| line.starts_with("nebula_energy_source_info"));
+    println!("metered: {}", info.unwrap_or_default());
+    println!("load average {}", fs::read_to_string("/proc/loadavg")?.trim());
+
+    println!("\nat rest, percent of one processor over {RESTS} times {REST:?}");
+    rest(&metered, &unmetered)?;
+    println!("\n{PATH} with metering against without");
+    contest::compare(["metered", "unmetered"], [&metered, &unmetered], ROUNDS)?;
+    println!("\nat rest again, after the load");
+    rest(&metered, &unmetered)?;
+    println!("\nload average {}", fs::read_to_string("/proc/loadavg")?.trim());
+    Ok(())
+}
+
+/// Both rest at the same time, so that neither rests better.
+fn rest(metered: &Server, unmetered: &Server) -> anyhow::Result<()> {
+    let mut shares = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..RESTS {
+        // To be asked is no rest: the metric is asked for before the time begins and after it has ended.
+        let sampler = meter_cpu(metered)?;
+        let (started, before) = (Instant::now(), [metered.cpu()?, unmetered.cpu()?]);
+        thread::sleep(REST);
+        let (time, after) = (started.elapsed().as_secs_f64(), [metered.cpu()?, unmetered.cpu()?]);
+        let sampler = meter_cpu(metered)? - sampler;
+        let (on, off) = (after[0] - before[0], after[1] - before[1]);
+        for (shares, cpu) in shares.iter_mut().zip([on, off, on - off, sampler]) {
+            shares.push(cpu / time * 100.0);
+        }
+    }
+    for (what, shares) in ["metered", "unmetered", "difference", "sampler, by its own metric"].iter().zip(shares) {
+        let shares = Sample::new(shares);
+        println!("{what:>26} {:>7.3} %   {:.3} to {:.3}", shares.median(), shares.at(0.0), shares.at(1.0));
+    }
+    Ok(())
+}
+
+impl Server {
+    /// CPU time of all its threads, in seconds. Source: Linux `Documentation/scheduler/sched-stats.rst`: the first figure
+    /// of `schedstat` is the time on a processor in nanoseconds.
+    fn cpu(&self) -> anyhow::Result<f64> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat")).context("this kernel tells no CPU times")?;
+            let first = text.split(' ').next().unwrap_or_default();
+            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is no schedstat"))?;
+        }
+        Ok(Duration::from_nanos(nanos).as_secs_f64())
+    }
+}
+
+fn meter_cpu(server: &Server) -> anyhow::Result<f64> {
+    let metrics = server.get("/metrics")?;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(METER_CPU)).context("there is no sampler")?;
+    Ok(value.trim().parse()?)
+}

@@ -1,0 +1,110 @@
+//! `--source off`: functions are served and nothing is measured, and nothing that was not measured is a number.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::client::Response;
+use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::guests;
+
+const REASON: &str = "metering is switched off";
+
+fn unmetered() -> Arc<Daemon> {
+    Daemon::shared(&["--source", "off"])
+}
+
+fn assert_nothing_is_known(call: &Value) {
+    let nulls = ["/energy_joules", "/energy/active_joules", "/energy/base_joules", "/energy/uncertainty_joules"];
+    let work = ["/timing/cpu_us", "/work/cpu_ns", "/work/instructions", "/work/cycles", "/work/cache_misses"];
+    for figure in nulls.into_iter().chain(work) {
+        assert_eq!(call.pointer(figure), Some(&Value::Null), "{figure} of {call}");
+    }
+    for part in ["energy", "timing", "work"] {
+        assert_eq!(call[part]["reason"], REASON, "{call}");
+    }
+    let energy = &call["energy"];
+    assert_eq!((&energy["state"], &energy["source"]), (&"unknown".into(), &"off".into()));
+    assert_eq!(energy["zones"], Value::Object(serde_json::Map::new()));
+}
+
+#[test]
+fn calls_are_answered_and_what_they_cost_is_null_with_the_reason() {
+    let daemon = unmetered();
+    let envelope = daemon.get("/invoke/fibonacci?input=5").json();
+    assert_eq!(envelope["output"], "[0, 1, 1, 2, 3]\n");
+    assert_nothing_is_known(&envelope);
+    assert!(envelope["timing"]["total_us"].as_u64() > Some(0), "clocks still go: {envelope}");
+
+    assert_nothing_is_known(&daemon.get("/invoke/unreachable").problem());
+}
+
+#[test]
+fn nobody_waits_for_a_charge_and_calls_are_remembered_without_one() {
+    let daemon = unmetered();
+    let envelope = daemon.get("/invoke/answer?settle=true").json();
+    assert_nothing_is_known(&envelope);
+    let id = envelope["invocation_id"].as_str().unwrap();
+    let call = daemon.get(&format!("/invocations/{id}")).json();
+    assert_eq!((&call["outcome"], &call["energy_joules"]), (&"ok".into(), &Value::Null));
+    assert_eq!((&call["energy"]["state"], &call["energy"]["reason"]), (&"unknown".into(), &REASON.into()));
+
+    let ledger = daemon.get("/energy").json();
+    assert_eq!((&ledger["source"]["kind"], &ledger["reason"]), (&"off".into(), &REASON.into()));
+    assert_eq!((&ledger["zones"], &ledger["sums"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+#[test]
+fn an_answer_of_the_functions_own_carries_no_joules_and_no_cpu_time() {
+    let response: Response = unmetered().get("/fn/answer");
+    assert_eq!((response.status, response.text().trim()), (200, "42"));
+    let header = |name| response.header(name);
+    assert_eq!(header("nebula-energy-joules"), None);
+    assert_eq!((header("nebula-energy-source"), header("nebula-energy-state")), (Some("off"), Some("unknown")));
+    let timing = header("server-timing").unwrap();
+    assert!(timing.contains("execution;dur=") && !timing.contains("cpu"), "{timing}");
+}
+
+#[test]
+fn metrics_count_calls_and_say_that_there_is_no_source() {
+    let daemon = Daemon::start(&["--source", "off"]);
+    daemon.get("/invoke/answer");
+    let metrics = daemon.metrics();
+    let info: Vec<_> = metrics.find("nebula_energy_source_info", &[]).collect();
+    let [info] = info[..] else { panic!("{info:?}") };
+    let label = |name: &str| info.labels[name].as_str();
+    assert_eq!((label("source"), label("measured"), label("reason"), info.value), ("off", "false", REASON, 1.0));
+    assert_eq!(metrics.sum("nebula_invocations_total", &[("function", "answer"), ("outcome", "ok")]), 1.0);
+    assert_eq!(metrics.sum("nebula_invocation_duration_seconds_count", &[("function", "answer")]), 1.0);
+    for series in metrics.series() {
+        // A histogram of nothing says how often: never.
+        let said = series.name.contains("energy_joules_total") || series.name.contains("cpu_seconds");
+        assert!(!said, "{} is shown", series.name);
+    }
+    assert_eq!(metrics.sum("nebula_invocation_energy_joules_count", &[]), 0.0);
+}
+
+#[test]
+fn there_is_no_sampler_and_the_daemon_is_healthy_without_it() {
+    let samples = |daemon: &Daemon| daemon.threads().iter().any(|name| name == "sampler");
+    assert!(samples(&Daemon::start(&["--source", "model"])));
+    let daemon = unmetered();
+    assert!(!samples(&daemon), "{:?}", daemon.threads());
+    assert_eq!(daemon.get("/healthz").status, 200);
+    let page = daemon.get("/");
+    assert!(page.text().contains("There are no joules here: metering is switched off."), "{}", page.text());
+}
+
+#[test]
+fn the_commands_say_why_there_are_no_joules() {
+    let daemon = unmetered();
+    let address = format!("http://{}", daemon.address());
+    let invoked = run(nebula().args(["invoke", "answer", "--daemon", &address]));
+    let file = guests::path("unreachable");
+    let ran = run(nebula().args(["run", "--source", "off"]).arg(file));
+    for (output, code) in [(invoked, 0), (ran, 134)] {
+        let said = stderr(&output);
+        assert_eq!(said.lines().last(), Some("nebula: joules not known: metering is switched off; source off"));
+        assert_eq!(output.status.code(), Some(code));
+    }
+}

@@ -1,0 +1,62 @@
+//! Any counter, any readings of it, at any time.
+
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+
+use super::readings::{reading, spec};
+use crate::counter::{Counter, GapReason, Observation, modulus_nj};
+use crate::source::{Moment, ReadError};
+use crate::units::Microjoules;
+use crate::zone::{Domain, Zone};
+
+/// One update of the counter more than the time it is given for, as `counter` allows it.
+const SLACK: Duration = Duration::from_millis(2);
+
+/// Takes the bytes for a counter and a list of readings.
+pub fn counter(bytes: &[u8]) {
+    let mut input = Unstructured::new(bytes);
+    // Bytes that end early describe fewer readings.
+    let _ = observe(&mut input);
+}
+
+fn observe(input: &mut Unstructured<'_>) -> Result<()> {
+    let spec = spec(input, Zone::new(Domain::Package, "0"))?;
+    if let Some(range) = spec.range {
+        let modulus = modulus_nj(range);
+        let range = u128::from(range.0);
+        assert!((range * 1000..=(range + 1) * 1001).contains(&modulus), "{modulus} nJ is no modulus of {range} µJ");
+    }
+    let (watts_max, quantum) = (spec.watts_max, spec.quantum);
+    let mut counter = Counter::new(spec);
+    let (mut now, mut booked, mut most) = (Moment::default(), 0_u128, 0_u128);
+    let mut raw = 0_u64;
+    let mut first = true;
+    while !input.is_empty() {
+        let time = Duration::from_millis(input.arbitrary::<u32>()?.into());
+        let asleep =
+            if input.ratio(1, 16)? { Duration::from_secs(input.arbitrary::<u16>()?.into()) } else { Duration::ZERO };
+        now.monotonic += time;
+        now.boottime += time + asleep;
+        most += u128::from(watts_max.during(time + SLACK).0) + u128::from(quantum.0) + 1;
+        let reading = reading(input, &mut raw)?;
+        match counter.observe(&reading, &now) {
+            Observation::Baseline => assert!(reading.is_ok() && std::mem::take(&mut first), "there is one baseline"),
+            Observation::Window(energy) => {
+                assert!(reading.is_ok() && !first, "what was not read is not booked");
+                booked += u128::from(energy.0);
+            }
+            Observation::Gap { reason, time: gap, found } => {
+                assert!(gap <= time + asleep, "no gap is longer than the time");
+                let lost = reason == GapReason::Lost && found == Microjoules::ZERO;
+                assert!(reading.is_ok() || lost, "what was not read is lost");
+                booked += u128::from(found.0);
+            }
+            Observation::Standby => {
+                assert!(matches!(reading, Err(ReadError::Standby)), "who is read does not stand by");
+            }
+        }
+        assert!(booked <= most, "{booked} µJ were booked of a zone that can have drawn {most} µJ");
+    }
+    Ok(())
+}
