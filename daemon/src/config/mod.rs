@@ -297,8 +297,8 @@ fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, 
 }
 
 fn source(text: &str) -> Result<Option<Choice>, String> {
-    let sources = Choice::all().map(|(name, choice)| (name, Some(choice)));
-    one_of(&sources.chain([(OFF, None)]).collect::<Vec<_>>())(text)
+    let choices = Choice::all().map(|(name, choice)| (name, Some(choice))).chain([(OFF, None)]);
+    one_of(&choices.collect::<Vec<_>>())(text)
 }
 
 fn directory(text: &str) -> Result<PathBuf, String> {
@@ -358,8 +358,8 @@ mod tests {
         ) else {
             panic!("the configuration is good")
         };
-        let sources = Choice::all().map(|(name, _)| name).chain([OFF]).collect::<Vec<_>>().join(", ");
-        let guess = format!("`guess` is no good for --source: it is one of {sources}");
+        let sources = Choice::all().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        let guess = format!("`guess` is no good for --source: it is one of {sources}, off");
         assert_eq!(
             mistakes,
             [

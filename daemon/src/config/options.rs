@@ -38,8 +38,8 @@ pub const OPTIONS: &[ServeOption] = &[
         "SOURCE",
         Some("auto"),
         "Energy source: auto (the best that answers, and another while it does not); powercap, perf or hwmon (measured); \
-         model (an estimate); simulated (made up, for demonstrations); rapl-energy in builds that have it; off (nothing is measured, and calls \
-         have no joules)",
+         model (an estimate); simulated (made up, for demonstrations); rapl-energy in builds that have it; off (nothing is \
+         measured, and calls have no joules)",
     ),
     option("window", "DURATION", Some("100ms"), "Time between two readings of the energy source"),
     option(

@@ -62,7 +62,7 @@ fn nothing(off: Off) -> Value {
     let source =
         json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
     let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
-    for name in ["window_seconds", "sums", "residual_microjoules", "gaps", "meter"] {
+    for name in ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "gaps", "meter"] {
         ledger[name] = Value::Null;
     }
     ledger

@@ -32,7 +32,9 @@ pub fn index(app: &App, door: Door) -> Markup {
         &markup! {
             p {
                 @match app.invoker.metering().meter().map(|meter| meter.source()) {
-                    Ok(source) => { "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "." }
+                    Ok(source) => {
+                        "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
+                    }
                     Err(off) => { "There are no joules here: " (off) "." }
                 }
             }

@@ -55,6 +55,9 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
                 assert!(reading.is_ok() || lost, "what was not read is lost");
                 booked += u128::from(found.0);
             }
+            Observation::Standby => {
+                assert!(matches!(reading, Err(ReadError::Standby)), "who is read does not stand by");
+            }
         }
         assert!(booked <= most, "{booked} µJ were booked of a zone that can have drawn {most} µJ");
     }

@@ -37,7 +37,7 @@ pub(super) fn reading(
     raw: &mut u64,
 ) -> Result<std::result::Result<Microjoules, ReadError>> {
     *raw = match input.int_in_range(0..=7)? {
-        0 => return Ok(Err(if input.arbitrary()? { ReadError::ZoneGone } else { ReadError::Standby })),
+        0 => return Ok(Err(if input.arbitrary()? { ReadError::Standby } else { ReadError::ZoneGone })),
         1 => input.arbitrary()?,
         2 => RANGES[0] - u64::from(input.arbitrary::<u16>()?),
         3 => input.arbitrary::<u16>()?.into(),
