@@ -46,9 +46,6 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
                 assert!(reading.is_ok() && !first, "what was not read is not booked");
                 booked += u128::from(energy.0);
             }
-            Observation::Standby => {
-                assert!(matches!(reading, Err(ReadError::Standby)), "what is read does not stand by");
-            }
             Observation::Gap { reason, time: gap, found } => {
                 assert!(gap <= time + asleep, "no gap is longer than the time");
                 let lost = reason == GapReason::Lost && found == Microjoules::ZERO;
