@@ -125,11 +125,19 @@ impl Counter {
         let gap = |reason| Observation::Gap { reason, time: since, found: Microjoules::ZERO };
         let raw = match reading {
             Ok(raw) => raw.0,
-            Err(error) => {
+            Err(ReadError::Standby) => {
+                // What a counter in good health counts from now on is counted by another source too. One that has died
+                // finds again what it counted until the other took over.
+                if !self.interrupted {
+                    self.believed = None;
+                }
+                self.suspect = None;
+                return Observation::Standby;
+            }
+            Err(_) => {
                 self.interrupted = true;
                 self.suspect = None;
-                let stands_by = matches!(error, ReadError::Standby);
-                return if stands_by { Observation::Standby } else { gap(GapReason::Lost) };
+                return gap(GapReason::Lost);
             }
         };
         let Some(believed) = self.believed else {
@@ -386,12 +394,12 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_stands_by_misses_nothing_and_finds_its_energy_on_return() {
+    fn a_counter_that_has_died_finds_its_energy_when_it_no_longer_stands_by() {
         let mut counter = counter(400.0);
         let mut observe = |reading, seconds| counter.observe(&reading, &at(seconds));
         assert_eq!(observe(Err(ReadError::Standby), 0.0), Observation::Standby);
         assert_eq!(observe(Ok(Microjoules(5)), 0.1), Observation::Baseline);
-        assert_eq!(observe(Err(ReadError::Standby), 0.2), Observation::Standby);
+        assert!(matches!(observe(lost(), 0.2), Observation::Gap { reason: GapReason::Lost, .. }));
         assert_eq!(observe(Err(ReadError::Standby), 60.0), Observation::Standby);
         let Observation::Gap { reason: GapReason::Lost, found, time } = observe(Ok(Microjoules(9_000_005)), 60.1)
         else {
@@ -399,9 +407,20 @@ mod tests {
         };
         assert_eq!((found, time.as_millis()), (Microjoules(9_000_000), 100));
         assert_eq!(observe(Ok(Microjoules(9_000_006)), 60.2), Observation::Window(Microjoules(1)));
-        assert_eq!(observe(Err(ReadError::Standby), 60.3), Observation::Standby);
+        assert!(matches!(observe(lost(), 60.3), Observation::Gap { reason: GapReason::Lost, .. }));
+        assert_eq!(observe(Err(ReadError::Standby), 60.4), Observation::Standby);
         let returned = observe(Ok(Microjoules(9_000_007)), 4000.0);
         assert!(matches!(returned, Observation::Gap { reason: GapReason::Ambiguous, found: Microjoules(0), .. }));
+    }
+
+    #[test]
+    fn a_counter_in_good_health_begins_anew_when_it_no_longer_stands_by() {
+        let mut counter = counter(400.0);
+        let mut observe = |reading, seconds| counter.observe(&reading, &at(seconds));
+        assert_eq!(observe(Ok(Microjoules(5)), 0.0), Observation::Baseline);
+        assert_eq!(observe(Err(ReadError::Standby), 0.1), Observation::Standby);
+        assert_eq!(observe(Ok(Microjoules(9_000_005)), 60.0), Observation::Baseline);
+        assert_eq!(observe(Ok(Microjoules(9_000_006)), 60.1), Observation::Window(Microjoules(1)));
     }
 
     #[test]

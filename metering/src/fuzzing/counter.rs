@@ -31,7 +31,7 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
     let mut counter = Counter::new(spec);
     let (mut now, mut booked, mut most) = (Moment::default(), 0_u128, 0_u128);
     let mut raw = 0_u64;
-    let mut first = true;
+    let (mut first, mut stood_by) = (true, false);
     while !input.is_empty() {
         let time = Duration::from_millis(input.arbitrary::<u32>()?.into());
         let asleep =
@@ -41,7 +41,10 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
         most += u128::from(watts_max.during(time + SLACK).0) + u128::from(quantum.0) + 1;
         let reading = reading(input, &mut raw)?;
         match counter.observe(&reading, &now) {
-            Observation::Baseline => assert!(reading.is_ok() && std::mem::take(&mut first), "there is one baseline"),
+            Observation::Baseline => {
+                let expected = std::mem::take(&mut first) | std::mem::take(&mut stood_by);
+                assert!(reading.is_ok() && expected, "there is one baseline, and one after standing by");
+            }
             Observation::Window(energy) => {
                 assert!(reading.is_ok() && !first, "what was not read is not booked");
                 booked += u128::from(energy.0);
@@ -53,6 +56,7 @@ fn observe(input: &mut Unstructured<'_>) -> Result<()> {
                 booked += u128::from(found.0);
             }
             Observation::Standby => {
+                stood_by = true;
                 assert!(matches!(reading, Err(ReadError::Standby)), "who is read does not stand by");
             }
         }
