@@ -12,7 +12,7 @@ use crate::units::Joules;
 /// deviation and a fraction: what all share (frequency and voltage), calls, the runtime, the host, of whose work
 /// nothing but CPU time is known, and activation.
 const STRAY_COMMON: f64 = 0.02;
-pub(super) const STRAY_CALLS: f64 = 0.005;
+const STRAY_CALLS: f64 = 0.005;
 const STRAY_RUNTIME: f64 = 0.10;
 const STRAY_HOST: f64 = 0.06;
 const STRAY_ACTIVATION: f64 = 0.03;

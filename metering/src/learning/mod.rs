@@ -24,7 +24,7 @@ mod inputs;
 use std::fmt;
 use std::time::Duration;
 
-use self::candidate::{Candidate, Parts, STRAY_CALLS, best};
+use self::candidate::{Candidate, Parts, best};
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
 use self::conditions::{LAWS, momentary};
 use self::estimator::Prior;
@@ -162,6 +162,12 @@ const BUSY_MIN: f64 = 0.2;
 /// After so many seconds CPU time counts half when it is decided which functions have a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
 
+/// How far a call may lie from what the coefficients say of all calls of its function, apart from what its own moments
+/// were: with hardware events, and with CPU time alone, where a busy neighbour costs one function more than the other. It
+/// widens the intervals; the simulated machine shows how much it takes (`benches/accuracy.rs`).
+const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
+const CALL_STRAY_WITHOUT: f64 = 0.02;
+
 /// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
 /// Standard deviations, as fractions of what CPU time costs on average.
 const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.02;
@@ -285,7 +291,7 @@ impl Learner {
         let best = best(&self.candidates)?;
         let inputs = self.inputs(best, function, work, self.conditions.beside);
         let momentary = momentary(&self.conditions, work.cpu.as_secs_f64(), self.has_events, is_settled);
-        let strays = STRAY_CALLS.hypot(momentary);
+        let strays = call_stray(self.has_events).hypot(momentary);
         let mut variance = best.estimator.variance(&inputs) + (strays * best.estimator.predict(&inputs)).powi(2);
         if self.slots.of(function).is_none() {
             let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
@@ -397,6 +403,10 @@ fn priors(scale: f64, has_events: bool, is_memory: bool) -> [Prior; COUNT] {
     let stray = function_stray(has_events);
     priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 500.0));
     priors
+}
+
+fn call_stray(has_events: bool) -> f64 {
+    if has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT }
 }
 
 fn function_stray(has_events: bool) -> f64 {
