@@ -237,8 +237,8 @@ impl<E> Meter<E> {
                     let learner = &zone.learner;
                     for entries in entries.chunk_by(|a, b| a.function == b.function) {
                         let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
-                        let entries: Vec<Entry> = entries.iter().filter(here).copied().collect();
-                        let Some(Entry { function, .. }) = entries.first().copied() else { continue };
+                        let entries: Vec<&Entry> = entries.iter().filter(here).collect();
+                        let Some(&&Entry { function, .. }) = entries.first() else { continue };
                         let charge = charges.next().copied().unwrap_or_default();
                         let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
                         self.calls.charge(index, &entries, charge, weight);
@@ -327,7 +327,7 @@ impl<E> Meter<E> {
             active: Microjoules::ZERO,
             base: Microjoules::ZERO,
             uncertainty: Joules(0.0),
-            zones: Vec::new(),
+            zones: Vec::with_capacity(open.zones.len()),
             source,
         };
         let (mut variance, mut systematic) = (0.0, 0.0);
