@@ -138,7 +138,12 @@ impl<E> Meter<E> {
         }
         posts.collect(|posting| match posting {
             Posting::Slice(slice) => self.place(&slice, before.as_mut(), &mut window),
-            Posting::End { call, function, end } => self.calls.end(call, function, end, self.number),
+            Posting::End { call, function, last, end } => {
+                if let Some(slice) = last {
+                    self.place(&slice, before.as_mut(), &mut window);
+                }
+                self.calls.end(call, function, end, self.number);
+            }
         });
         if let Some(before) = before {
             self.settle_window(&before);
