@@ -225,7 +225,7 @@ mod tests {
     fn waiting_costs_nothing() {
         let (bracket, posts) = bracket(async { std::thread::sleep(Duration::from_millis(50)) }, 10);
         let started = Instant::now();
-        let Poll::Ready((_, tally)) = std::pin::pin!(bracket).poll(&mut context()) else { panic!("not ready") };
+        let Poll::Ready(((), tally)) = std::pin::pin!(bracket).poll(&mut context()) else { panic!("not ready") };
         drop(tally);
         assert!(started.elapsed() >= Duration::from_millis(50));
         assert!(posted(&posts)[0] < Duration::from_millis(25));
