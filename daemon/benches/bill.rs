@@ -76,20 +76,6 @@ fn rest(metered: &Server, unmetered: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Server {
-    /// CPU time of all its threads, in seconds. Source: Linux `Documentation/scheduler/sched-stats.rst`: the first figure
-    /// of `schedstat` is the time on a processor in nanoseconds.
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat")).context("this kernel tells no CPU times")?;
-            let first = text.split(' ').next().unwrap_or_default();
-            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is no schedstat"))?;
-        }
-        Ok(Duration::from_nanos(nanos).as_secs_f64())
-    }
-}
-
 fn meter_cpu(server: &Server) -> anyhow::Result<f64> {
     let metrics = server.get("/metrics")?;
     let value = metrics.lines().find_map(|line| line.strip_prefix(METER_CPU)).context("there is no sampler")?;

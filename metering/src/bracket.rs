@@ -6,16 +6,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
 use crate::post::{CallId, Full, FunctionId, PostBox, Posting, Slice};
 use crate::work::Work;
 use crate::work::reader::{Ended, WorkReader};
-use crate::work::thread::{ThreadMoment, processor};
+use crate::work::thread::processor;
 
-/// The running account of one call.
+/// The running account of one call. What has not been posted of it when it is dropped is posted then.
 #[derive(Debug)]
 pub struct Tally<E> {
     call: CallId,
@@ -24,15 +23,15 @@ pub struct Tally<E> {
     posts: Arc<PostBox<E>>,
     /// All slices so far.
     total: Work,
-    /// Slices that found the queue full, and go with the next.
-    unposted: Work,
+    /// The last slice, and the work of those that found the queue full.
+    unposted: Option<Slice>,
 }
 
 impl<E> Tally<E> {
     /// An account for `call` of `function`, whose slices go to `posts`.
     #[must_use]
     pub fn new(call: CallId, function: FunctionId, reader: WorkReader, posts: Arc<PostBox<E>>) -> Self {
-        Self { call, function, reader, posts, total: Work::default(), unposted: Work::default() }
+        Self { call, function, reader, posts, total: Work::default(), unposted: None }
     }
 
     /// The work of all slices so far.
@@ -41,31 +40,42 @@ impl<E> Tally<E> {
         self.total
     }
 
-    /// Runs `slice` on this thread and adds what it used.
+    /// Runs `slice` on this thread and adds what it used, to be posted.
     pub fn measure<T>(&mut self, slice: impl FnOnce() -> T) -> T {
         let begun = self.reader.begin();
         let result = slice();
-        let Ended { work, monotonic } = self.reader.end(begun);
+        let Ended { mut work, monotonic: end } = self.reader.end(begun);
         self.total += work;
-        self.unposted += work;
-        if self.post(monotonic).is_ok() {
-            self.unposted = Work::default();
+        if let Some(earlier) = &self.unposted {
+            work += earlier.work;
         }
+        self.unposted = Some(Slice { call: self.call, function: self.function, end, cpu: processor(), work });
         result
     }
 
-    fn post(&self, end: Duration) -> Result<(), Full> {
-        let Self { call, function, unposted: work, .. } = *self;
-        self.posts.post(Posting::Slice(Slice { call, function, end, cpu: processor(), work }))
+    /// Posts what was measured. What finds the queue full goes with the next slice.
+    pub fn post(&mut self) {
+        if let Some(slice) = self.unposted
+            && self.posts.post(Posting::Slice(slice)).is_ok()
+        {
+            self.unposted = None;
+        }
+    }
+
+    /// Says that the call has ended, and posts its last slice with that.
+    ///
+    /// # Errors
+    /// When the queue is full: the call will never be settled.
+    pub fn end(mut self, end: E) -> Result<(), Full> {
+        let last = self.unposted.take();
+        self.posts.end(self.call, self.function, last, end)
     }
 }
 
 impl<E> Drop for Tally<E> {
     fn drop(&mut self) {
-        if self.unposted.cpu.is_zero() {
-            return;
-        }
-        if self.post(ThreadMoment::now().monotonic).is_err() {
+        self.post();
+        if self.unposted.is_some() {
             // The work is not lost to the ledger: nobody having claimed it, it is the runtime's.
             self.posts.count_dropped();
         }
@@ -73,7 +83,8 @@ impl<E> Drop for Tally<E> {
 }
 
 pin_project! {
-    /// A future that measures another, and gives its result together with the work it took.
+    /// A future that measures another, and gives its result together with the account of what it took, from which all
+    /// slices but the last have been posted.
     ///
     /// The inner future is dropped inside the last slice, so that clearing up after a call is part of it; also when
     /// the bracket is dropped before its end.
@@ -81,14 +92,14 @@ pin_project! {
     pub struct Bracket<F, E> {
         #[pin]
         future: Option<F>,
-        tally: Tally<E>,
+        tally: Option<Tally<E>>,
     }
 
     impl<F, E> PinnedDrop for Bracket<F, E> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.future.is_some() {
-                this.tally.measure(|| this.future.set(None));
+            if let Some(tally) = this.tally {
+                tally.measure(|| this.future.set(None));
             }
         }
     }
@@ -97,28 +108,34 @@ pin_project! {
 impl<F, E> Bracket<F, E> {
     /// Measures `future` into `tally`.
     pub fn new(future: F, tally: Tally<E>) -> Self {
-        Self { future: Some(future), tally }
+        Self { future: Some(future), tally: Some(tally) }
     }
 }
 
 impl<F: Future, E> Future for Bracket<F, E> {
-    type Output = (F::Output, Work);
+    type Output = (F::Output, Tally<E>);
 
     /// # Panics
     /// When polled again after it was ready, as futures may.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let polled = this.tally.measure(|| {
-            let Some(future) = this.future.as_mut().as_pin_mut() else {
-                panic!("a bracket was polled after it was ready");
-            };
-            let polled = future.poll(context);
+        // The future is there for as long as the tally is.
+        let Some(mut tally) = this.tally.take() else { panic!("a bracket was polled after it was ready") };
+        let polled = tally.measure(|| {
+            let polled = this.future.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(context));
             if polled.is_ready() {
                 this.future.set(None);
             }
             polled
         });
-        polled.map(|output| (output, this.tally.total()))
+        match polled {
+            Poll::Ready(output) => Poll::Ready((output, tally)),
+            Poll::Pending => {
+                tally.post();
+                *this.tally = Some(tally);
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -126,9 +143,9 @@ impl<F: Future, E> Future for Bracket<F, E> {
 mod tests {
     use super::*;
     use std::hint::black_box;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
-    use crate::work::thread::thread_cpu;
+    use crate::work::thread::{ThreadMoment, thread_cpu};
 
     const CALL: CallId = CallId(7);
     const FUNCTION: FunctionId = FunctionId(3);
@@ -146,10 +163,12 @@ mod tests {
         }
     }
 
+    /// The CPU times of what was posted.
     fn posted(posts: &PostBox<()>) -> Vec<Duration> {
         let mut slices = Vec::new();
         posts.collect(|posting| match posting {
             Posting::Slice(Slice { call: CALL, function: FUNCTION, work, .. }) => slices.push(work.cpu),
+            Posting::End { call: CALL, function: FUNCTION, last: Some(slice), end: () } => slices.push(slice.work.cpu),
             other => panic!("{other:?}"),
         });
         slices
@@ -176,12 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn every_poll_posts_a_slice_and_the_total_is_their_sum() {
+    fn every_poll_posts_a_slice_the_last_with_the_end_and_the_total_is_their_sum() {
         let (bracket, posts) = bracket(two_slices(), 10);
         let mut bracket = std::pin::pin!(bracket);
         assert!(bracket.as_mut().poll(&mut context()).is_pending());
-        let Poll::Ready(((), work)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };
-        let slices = posted(&posts);
+        let mut slices = posted(&posts);
+        let Poll::Ready(((), tally)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };
+        assert_eq!((slices.len(), posted(&posts).len()), (1, 0));
+        let work = tally.total();
+        tally.end(()).unwrap();
+        slices.extend(posted(&posts));
         assert_eq!(slices.len(), 2);
         assert_eq!(slices.iter().sum::<Duration>(), work.cpu);
         assert!(slices[0] >= Duration::from_millis(1) && slices[1] >= Duration::from_millis(2), "{slices:?}");
@@ -202,7 +225,8 @@ mod tests {
     fn waiting_costs_nothing() {
         let (bracket, posts) = bracket(async { std::thread::sleep(Duration::from_millis(50)) }, 10);
         let started = Instant::now();
-        assert!(std::pin::pin!(bracket).poll(&mut context()).is_ready());
+        let Poll::Ready(((), tally)) = std::pin::pin!(bracket).poll(&mut context()) else { panic!("not ready") };
+        drop(tally);
         assert!(started.elapsed() >= Duration::from_millis(50));
         assert!(posted(&posts)[0] < Duration::from_millis(25));
     }
@@ -215,7 +239,9 @@ mod tests {
         posts.post(Posting::Slice(Slice { call: CALL, function: FUNCTION, end, cpu, work: Work::default() })).unwrap();
         assert!(bracket.as_mut().poll(&mut context()).is_pending());
         assert_eq!(posted(&posts), [Duration::ZERO]);
-        let Poll::Ready(((), work)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };
+        let Poll::Ready(((), tally)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };
+        let work = tally.total();
+        drop(tally);
         assert_eq!(posted(&posts), [work.cpu]);
         assert_eq!(posts.dropped(), 0);
     }

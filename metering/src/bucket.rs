@@ -1,8 +1,10 @@
 //! The work of one window: whose it was, on which package, when some processor was awake for it, and beside whom it ran.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
+use crate::call_map::CallHasher;
 use crate::post::{CallId, FunctionId, Slice};
 use crate::work::Work;
 use crate::work::topology::Topology;
@@ -70,21 +72,25 @@ impl Bucket {
         (mean, (squares / count - mean * mean).max(0.0))
     }
 
-    /// Everything, ordered by function and call.
+    /// Everything, ordered by function; the calls of each in the order in which they were first met.
     pub fn entries(&self, topology: &Topology) -> Vec<Entry> {
-        let mut works = HashMap::<(CallId, usize), Entry>::new();
+        let mut entries = Vec::<Entry>::with_capacity(self.slices.len());
+        let mut places = HashMap::<(CallId, usize), usize, BuildHasherDefault<CallHasher>>::default();
+        places.reserve(self.slices.len());
         for slice in &self.slices {
             let (call, function, package) = (slice.call, slice.function, topology.package_of(slice.cpu));
-            let none = Entry { function, call, package, work: Work::default(), beside: 0.0 };
-            let entry = works.entry((call, package)).or_insert(none);
+            let place = *places.entry((call, package)).or_insert(entries.len());
+            if place == entries.len() {
+                entries.push(Entry { function, call, package, work: Work::default(), beside: 0.0 });
+            }
+            let entry = &mut entries[place];
             entry.work += slice.work;
             entry.beside += self.beside(slice, topology);
         }
-        let mut entries: Vec<Entry> = works.into_values().collect();
         for entry in &mut entries {
             entry.beside /= (entry.work.cpu.as_nanos() as f64).max(1.0);
         }
-        entries.sort_unstable_by_key(|entry| (entry.function, entry.call, entry.package));
+        entries.sort_by_key(|entry| entry.function);
         entries
     }
 

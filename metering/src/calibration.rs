@@ -74,7 +74,7 @@ impl Calibration {
             active: Joules(0.0),
             base: base_known.then_some(Joules(0.0)),
             uncertainty: Joules(0.0),
-            zones: Vec::new(),
+            zones: Vec::with_capacity(self.zones.len()),
         };
         let (mut variance, mut systematic) = (0.0, 0.0_f64);
         for zone in &self.zones {

@@ -1,8 +1,7 @@
 //! The calls that have not been settled yet, and what each has been charged so far.
 
-use std::collections::HashMap;
-
 use crate::bucket::Entry;
+use crate::call_map::CallMap;
 use crate::ledger::FunctionEnergy;
 use crate::post::{CallId, FunctionId};
 use crate::source::SourceKind;
@@ -75,13 +74,13 @@ struct Ended<E> {
 #[derive(Debug)]
 pub(crate) struct Calls<E> {
     open_max: usize,
-    open: HashMap<CallId, OpenCall>,
+    open: CallMap<OpenCall>,
     ended: Vec<Ended<E>>,
 }
 
 impl<E> Calls<E> {
     pub fn new(open_max: usize) -> Self {
-        Self { open_max, open: HashMap::new(), ended: Vec::new() }
+        Self { open_max, open: CallMap::default(), ended: Vec::new() }
     }
 
     /// Notes that a call did something in the window of this number.
@@ -108,7 +107,7 @@ impl<E> Calls<E> {
     /// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU
     /// time. Whole microjoules by cumulative rounding: the parts add up to the function's charge where all of its calls
     /// are known.
-    pub fn charge(&mut self, zone: usize, entries: &[Entry], charge: FunctionEnergy, weight: impl Fn(&Entry) -> u64) {
+    pub fn charge(&mut self, zone: usize, entries: &[&Entry], charge: FunctionEnergy, weight: impl Fn(&Entry) -> u64) {
         let cpu: Vec<u128> = entries.iter().map(|entry| entry.work.cpu.as_nanos()).collect();
         let mut weights: Vec<u128> = entries.iter().map(|entry| u128::from(weight(entry))).collect();
         if weights.iter().all(|&weight| weight == 0) {
@@ -126,7 +125,11 @@ impl<E> Calls<E> {
                     charge.work += entry.work;
                     charge.windows += 1;
                 }
-                None => open.zones.push(ZoneCharge { zone, charged, work: entry.work, windows: 1 }),
+                None => {
+                    // A machine has one zone, or a few: room for four, which a vector begins with, is half a kilobyte.
+                    open.zones.reserve_exact(1);
+                    open.zones.push(ZoneCharge { zone, charged, work: entry.work, windows: 1 });
+                }
             }
         }
     }
@@ -156,8 +159,8 @@ impl<E> Calls<E> {
         mut take: impl FnMut(CallId, FunctionId, Option<OpenCall>, E),
     ) {
         for ended in std::mem::take(&mut self.ended) {
-            let done = self.open.get(&ended.call).is_none_or(|open| open.touched <= window);
-            if ended.seen < seen && done {
+            let done = || self.open.get(&ended.call).is_none_or(|open| open.touched <= window);
+            if ended.seen < seen && done() {
                 let open = self.open.remove(&ended.call).filter(OpenCall::is_known);
                 take(ended.call, ended.function, open, ended.end);
             } else {
@@ -214,7 +217,7 @@ mod tests {
             calls.touch(entry.call, entry.function, 1);
         }
         let charge = FunctionEnergy { active: Microjoules(100), base: Microjoules(7) };
-        calls.charge(0, &entries, charge, |entry| entry.work.cpu.as_nanos() as u64);
+        calls.charge(0, &entries.each_ref(), charge, |entry| entry.work.cpu.as_nanos() as u64);
         let charged = |call| calls.running(CallId(call)).map(|open| open.zones[0].charged);
         let all = [1, 2, 3].map(|call| charged(call).expect("it is open"));
         assert_eq!(all.map(|charge| charge.active.0), [14, 28, 58]);
@@ -225,7 +228,7 @@ mod tests {
     fn a_call_is_settled_when_its_last_window_has_closed() {
         let mut calls = Calls::new(10);
         calls.touch(CallId(1), FunctionId(0), 5);
-        calls.charge(0, &[entry(1, 10)], FunctionEnergy::default(), |_| 1);
+        calls.charge(0, &[&entry(1, 10)], FunctionEnergy::default(), |_| 1);
         calls.end(CallId(1), FunctionId(0), "end", 5);
         let mut settled = Vec::new();
         for (seen, window) in [(5, 5), (6, 4), (6, 5)] {

@@ -18,6 +18,7 @@ mod base;
 mod bracket;
 mod bucket;
 mod calibration;
+mod call_map;
 mod calls;
 mod counter;
 #[cfg(any(test, fuzzing))]
@@ -40,6 +41,7 @@ pub mod work;
 
 pub use bracket::{Bracket, Tally};
 pub use calibration::{Calibration, Estimate, NoEstimate, ZoneCalibration};
+pub use call_map::{CallHasher, CallMap};
 pub use calls::{Charge, Settled};
 pub use counter::{Counter, GapReason, Observation};
 pub use learning::{Coefficient, Feature, Learned, LearningState, Weights};

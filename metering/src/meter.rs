@@ -138,7 +138,12 @@ impl<E> Meter<E> {
         }
         posts.collect(|posting| match posting {
             Posting::Slice(slice) => self.place(&slice, before.as_mut(), &mut window),
-            Posting::End { call, function, end } => self.calls.end(call, function, end, self.number),
+            Posting::End { call, function, last, end } => {
+                if let Some(slice) = last {
+                    self.place(&slice, before.as_mut(), &mut window);
+                }
+                self.calls.end(call, function, end, self.number);
+            }
         });
         if let Some(before) = before {
             self.settle_window(&before);
@@ -237,8 +242,8 @@ impl<E> Meter<E> {
                     let learner = &zone.learner;
                     for entries in entries.chunk_by(|a, b| a.function == b.function) {
                         let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
-                        let entries: Vec<Entry> = entries.iter().filter(here).copied().collect();
-                        let Some(Entry { function, .. }) = entries.first().copied() else { continue };
+                        let entries: Vec<&Entry> = entries.iter().filter(here).collect();
+                        let Some(&&Entry { function, .. }) = entries.first() else { continue };
                         let charge = charges.next().copied().unwrap_or_default();
                         let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
                         self.calls.charge(index, &entries, charge, weight);
@@ -332,7 +337,7 @@ impl<E> Meter<E> {
             active: Microjoules::ZERO,
             base: Microjoules::ZERO,
             uncertainty: Joules(0.0),
-            zones: Vec::new(),
+            zones: Vec::with_capacity(open.zones.len()),
             source,
         };
         let (mut variance, mut systematic) = (0.0, 0.0);

@@ -35,12 +35,14 @@ pub struct Slice {
 pub enum Posting<E> {
     /// A call did some work.
     Slice(Slice),
-    /// A call has ended, and all its slices have been posted.
+    /// A call has ended, and all its slices but the last have been posted.
     End {
         /// The call.
         call: CallId,
         /// The function that it called.
         function: FunctionId,
+        /// Its last slice, if that has not been posted: most calls have no other.
+        last: Option<Slice>,
         /// Given back with the settled charge.
         end: E,
     },
@@ -80,6 +82,14 @@ impl<E> PostBox<E> {
     pub fn post(&self, posting: Posting<E>) -> Result<(), Full> {
         let queue = QUEUE.with(|queue| *queue) % self.queues.len();
         self.queues[queue].push(posting).map_err(|_| Full)
+    }
+
+    /// Posts the end of a call, and its last slice if that has not been posted.
+    ///
+    /// # Errors
+    /// When the queue is full: the call will never be settled.
+    pub fn end(&self, call: CallId, function: FunctionId, last: Option<Slice>, end: E) -> Result<(), Full> {
+        self.post(Posting::End { call, function, last, end }).inspect_err(|_| self.count_dropped())
     }
 
     /// Counts a posting that was given up because the queue was full.

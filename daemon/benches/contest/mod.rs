@@ -1,8 +1,11 @@
 //! Two servers side by side: same load generator, same processors, turn by turn in one run.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -14,6 +17,9 @@ pub const CONNECTIONS: [u32; 2] = [8, 64];
 
 /// How long each run is, in seconds.
 const SECONDS: u32 = 3;
+
+/// Three windows of the default.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// A server in a process of its own, ended with this value.
 pub struct Server {
@@ -48,15 +54,32 @@ impl Server {
         Ok(body.into())
     }
 
-    /// Requests per second. Any answer but 200 is an error.
-    fn load(&self, connections: u32) -> anyhow::Result<f64> {
+    /// CPU time of all its threads, in seconds. Source: Linux `Documentation/scheduler/sched-stats.rst`: the first figure
+    /// of `schedstat` is the time on a processor in nanoseconds.
+    pub fn cpu(&self) -> anyhow::Result<f64> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat")).context("this kernel tells no CPU times")?;
+            let first = text.split(' ').next().unwrap_or_default();
+            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is no schedstat"))?;
+        }
+        Ok(Duration::from_nanos(nanos).as_secs_f64())
+    }
+
+    /// Requests per second, and microseconds of CPU time for each. Any answer but 200 is an error.
+    fn load(&self, connections: u32) -> anyhow::Result<[f64; 2]> {
+        let before = self.cpu()?;
         let mut wrk = Command::new("wrk");
         let url = format!("http://{}{PATH}", self.address);
         wrk.args(["-t1", &format!("-c{connections}"), &format!("-d{SECONDS}s"), &url]);
         let report = String::from_utf8(wrk.output()?.stdout)?;
         anyhow::ensure!(!report.contains("Non-2xx") && !report.contains("Socket errors"), "{report}");
+        // What is done of a request after its answer is part of it: the last ones are settled within a few windows.
+        thread::sleep(SETTLED);
+        let cpu = self.cpu()? - before;
         let rate = report.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context(report.clone())?;
-        Ok(rate.trim().parse()?)
+        let count = report.lines().find_map(|line| line.split_once(" requests in ")).context(report.clone())?.0;
+        Ok([rate.trim().parse()?, cpu * 1e6 / count.trim().parse::<f64>()?])
     }
 }
 
@@ -97,26 +120,29 @@ impl Sample {
 }
 
 /// Loads both in turn, and prints their medians and what the ratio of one to the other was: what both suffer from
-/// their neighbours, a pair of runs suffers alike. They take turns in going first.
+/// their neighbours, a pair of runs suffers alike. They take turns in going first. CPU time suffers least.
 pub fn compare(names: [&str; 2], [one, other]: [&Server; 2], rounds: usize) -> anyhow::Result<()> {
-    let [name, other_name] = names.map(|name| format!("{name}/s"));
-    let ratio = "ratio";
-    println!("{:>11} {name:>12} {other_name:>12} {ratio:>8}   middle half, all {rounds} rounds", "connections");
+    let ([name, other_name], ratio) = (names, "ratio");
+    println!("{:>24} {name:>12} {other_name:>12} {ratio:>8}   middle half, all {rounds} rounds", "connections");
     for connections in CONNECTIONS {
-        let mut rates = [Vec::new(), Vec::new()];
+        let mut loads = [Vec::new(), Vec::new()];
         for round in 0..rounds {
             let turns = [(0, one), (1, other)];
             for (index, server) in if round % 2 == 0 { turns } else { [turns[1], turns[0]] } {
-                rates[index].push(server.load(connections)?);
+                loads[index].push(server.load(connections)?);
             }
         }
-        let ratios = Sample::new(rates[0].iter().zip(&rates[1]).map(|(one, other)| one / other).collect());
-        let [rate, other_rate] = rates.map(|rates| Sample::new(rates).median());
-        let (least, low, high, most) = (ratios.at(0.0), ratios.at(0.25), ratios.at(0.75), ratios.at(1.0));
-        println!(
-            "{connections:>11} {rate:>12.0} {other_rate:>12.0} {:>8.3}   {low:.3} to {high:.3}, {least:.3} to {most:.3}",
-            ratios.median()
-        );
+        for (figure, unit) in ["calls/s", "µs CPU/call"].into_iter().enumerate() {
+            let [ones, others] =
+                loads.each_ref().map(|loads| loads.iter().map(|load| load[figure]).collect::<Vec<_>>());
+            let ratios = Sample::new(ones.iter().zip(&others).map(|(one, other)| one / other).collect());
+            let [one, other] = [ones, others].map(|values| Sample::new(values).median());
+            let (least, low, high, most) = (ratios.at(0.0), ratios.at(0.25), ratios.at(0.75), ratios.at(1.0));
+            println!(
+                "{connections:>12} {unit:>11} {one:>12.1} {other:>12.1} {:>8.3}   {low:.3} to {high:.3}, {least:.3} to {most:.3}",
+                ratios.median()
+            );
+        }
     }
     Ok(())
 }

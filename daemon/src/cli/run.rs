@@ -54,7 +54,10 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = program.call(invocation);
     let (completion, bill) = match config.source {
-        Some(source) => measured(&config, source, |meter| executor.block_on(meter.bracket(CALL, FUNCTION, call)))?,
+        Some(source) => measured(&config, source, |meter| {
+            let (completion, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
+            (completion, tally.total())
+        })?,
         None => (executor.block_on(call), no_bill()),
     };
     // A thread that waits for our stdin would keep us from ending.

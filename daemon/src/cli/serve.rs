@@ -140,12 +140,12 @@ fn start_sampler(
         let Some(registry) = registry.get() else { return };
         // They come in one sorted run for each queue, which a stable sort takes advantage of.
         settled.sort_by_key(|call| call.end.ended.at);
-        for call in settled {
+        for call in &settled {
             if let Some(function) = registry.by_id(call.function) {
-                metrics.settled(&function.metrics, &call);
+                metrics.settled(&function.metrics, call);
             }
-            calls.settle(call);
         }
+        calls.settle(settled);
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use nebula_metering::work::Work;
-use nebula_metering::{CallId, Estimate};
+use nebula_metering::{CallId, Estimate, Tally};
 use prometheus::IntGauge;
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
@@ -101,11 +101,12 @@ impl Invoker {
             stdio: Stdio::Captured(request.input),
         };
         let guest = function.program.call(invocation);
-        let (completion, work) = self.metering.measure(running.call, function.id, guest).await;
+        let (completion, tally) = self.metering.measure(running.call, function.id, guest).await;
+        let work = tally.as_ref().map(Tally::total).map_err(|&off| off);
         let estimate = self.metering.estimate(function.id, work);
         let cold_start = function.is_cold_start();
         let (waiter, settlement) = if request.settle { self.settlement() } else { (None, None) };
-        let ended = running.end(Outcome::from(&completion.ending), estimate, waiter);
+        let ended = running.end(Outcome::from(&completion.ending), estimate, tally.ok(), waiter);
         function.metrics.observe(ended.duration, completion.startup, cold_start);
         Ok(Finished { id: Uuid::from_u128(running.call.0), completion, work, ended, cold_start, settlement })
     }
@@ -149,6 +150,7 @@ impl<'a> Running<'a> {
         &mut self,
         outcome: Outcome,
         estimate: Result<Estimate, NotEstimated>,
+        tally: Option<Tally<CallEnd>>,
         waiter: Option<Waiter>,
     ) -> Arc<Ended> {
         let duration = self.started.elapsed();
@@ -159,7 +161,12 @@ impl<'a> Running<'a> {
         if let Some(place) = self.place.take() {
             calls.end(place, call, function, ended.clone());
         }
-        if let Err(why) = metering.end(call, function, CallEnd { ended: ended.clone(), waiter }) {
+        let end = CallEnd { ended: ended.clone(), waiter };
+        let told = match tally {
+            Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
+            None => metering.end(call, function, end),
+        };
+        if let Err(why) = told {
             calls.give_up(call, function, ended.clone(), why);
         }
         ended
@@ -170,7 +177,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.invoker.in_flight.dec();
         if self.place.is_some() {
-            self.end(Outcome::Cancelled, Err(NotEstimated::Cancelled), None);
+            self.end(Outcome::Cancelled, Err(NotEstimated::Cancelled), None, None);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nebula_metering::work::Work;
-use nebula_metering::{CallId, Estimate, FunctionId};
+use nebula_metering::{CallId, Estimate, FunctionId, Tally};
 use thiserror::Error;
 
 use super::{CallEnd, EnergyMeter, NoCharge, NotEstimated};
@@ -26,17 +26,17 @@ pub enum Metering {
 }
 
 impl Metering {
-    /// Runs `call` to its end, and says what it took.
+    /// Runs `call` to its end, and gives the account of what it took, with which the call is to be ended.
     pub async fn measure<F: Future>(
         &self,
         call: CallId,
         function: FunctionId,
         future: F,
-    ) -> (F::Output, Result<Work, Off>) {
+    ) -> (F::Output, Result<Tally<CallEnd>, Off>) {
         match self {
             Self::On(meter) => {
-                let (output, work) = meter.bracket(call, function, future).await;
-                (output, Ok(work))
+                let (output, tally) = meter.bracket(call, function, future).await;
+                (output, Ok(tally))
             }
             Self::Off(off) => (future.await, Err(*off)),
         }
@@ -50,7 +50,7 @@ impl Metering {
         self.meter()?.estimate(function, &work?)
     }
 
-    /// Says that a call has ended and all its slices have been posted.
+    /// Says that a call has ended whose tally is gone, and has posted all its slices.
     ///
     /// # Errors
     /// When the call will never be settled.
@@ -83,9 +83,9 @@ mod tests {
     #[tokio::test]
     async fn without_a_meter_a_call_runs_and_nothing_is_known_of_it() {
         let metering = Metering::Off(Off);
-        let (output, work) = metering.measure(CallId(1), FunctionId(0), async { 42 }).await;
-        assert_eq!((output, work), (42, Err(Off)));
-        assert_eq!(metering.estimate(FunctionId(0), work).unwrap_err().to_string(), "metering is switched off");
+        let (output, tally) = metering.measure(CallId(1), FunctionId(0), async { 42 }).await;
+        assert_eq!((output, tally.err()), (42, Some(Off)));
+        assert_eq!(metering.estimate(FunctionId(0), Err(Off)).unwrap_err().to_string(), "metering is switched off");
         assert_eq!(metering.source(), "off");
     }
 }

@@ -18,8 +18,8 @@ use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{
-    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, PostBox, Posting, Settled,
-    Tally, ZoneReport,
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, PostBox, Settled, Tally,
+    ZoneReport,
 };
 
 pub use ended::{CallEnd, Ended, NoCharge, NotEstimated};
@@ -144,12 +144,12 @@ impl EnergyMeter {
         Bracket::new(future, Tally::new(call, function, self.reader, self.posts.clone()))
     }
 
-    /// Says that a call has ended and all its slices have been posted.
+    /// Says that a call has ended whose tally is gone, and has posted all its slices.
     ///
     /// # Errors
     /// When the queue is full: the call will never be settled.
     pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), Full> {
-        self.posts.post(Posting::End { call, function, end }).inspect_err(|_| self.posts.count_dropped())
+        self.posts.end(call, function, None, end)
     }
 
     /// What calls that run have been charged by the windows that have closed, as far as it is known.

@@ -158,14 +158,16 @@ fn posting(input: &mut Unstructured<'_>, now: Duration) -> Result<Posting<()>> {
     let call = CallId(input.int_in_range(0..=CALLS)?);
     // A call is of one function.
     let function = FunctionId(call.0 as u32 % 5);
-    if input.ratio(1, 4)? {
-        return Ok(Posting::End { call, function, end: () });
+    let ends = input.ratio(1, 4)?;
+    if ends && input.arbitrary()? {
+        return Ok(Posting::End { call, function, last: None, end: () });
     }
     // It ended about now, seldom before the last window, or, as it was collected, after this one.
     let end = (now + micros(input.arbitrary::<u16>()?)).saturating_sub(micros(input.arbitrary::<u16>()?));
     let cpu = if input.ratio(1, 8)? { micros(input.arbitrary::<u32>()?) } else { micros(input.arbitrary::<u16>()?) };
     let work = Work { cpu, events: events(input)?, efficient: events(input)? };
-    Ok(Posting::Slice(Slice { call, function, end, cpu: input.arbitrary::<u8>()?.into(), work }))
+    let slice = Slice { call, function, end, cpu: input.arbitrary::<u8>()?.into(), work };
+    Ok(if ends { Posting::End { call, function, last: Some(slice), end: () } } else { Posting::Slice(slice) })
 }
 
 fn events(input: &mut Unstructured<'_>) -> Result<Option<Events>> {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use nebula_metering::{CallId, Charge, FunctionId, Settled};
+use nebula_metering::{CallId, CallMap, Charge, FunctionId, Settled};
 
 use crate::meter::{CallEnd, Ended, NoCharge};
 
@@ -47,6 +47,9 @@ impl KnownCall {
     }
 }
 
+/// How many calls move on under one lock: few enough that a call which ends meanwhile waits for microseconds.
+const BATCH: usize = 64;
+
 /// How many calls are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBounds {
@@ -62,7 +65,7 @@ pub struct CallBounds {
 /// ended.
 pub struct Calls {
     in_flight: InFlight,
-    ended: Mutex<HashMap<CallId, (FunctionId, Arc<Ended>)>>,
+    ended: Mutex<CallMap<(FunctionId, Arc<Ended>)>>,
     ended_max: usize,
     recent: Mutex<RecentCalls>,
 }
@@ -96,12 +99,15 @@ impl Calls {
         self.in_flight.end(place);
     }
 
-    /// Takes in a call that was settled, and tells whoever waits for it.
-    pub fn settle(&self, Settled { call, function, charge, end: CallEnd { ended, waiter } }: Settled<CallEnd>) {
-        let charge = charge.ok_or(NoCharge::Incomplete);
-        let told = waiter.map(|waiter| (waiter, charge.clone()));
-        self.remember(call, function, ended, charge);
-        if let Some((waiter, charge)) = told {
+    /// Takes in calls that were settled, and tells whoever waits for them.
+    pub fn settle(&self, settled: impl IntoIterator<Item = Settled<CallEnd>>) {
+        let mut told = Vec::new();
+        self.remember(settled.into_iter().map(|Settled { call, function, charge, end: CallEnd { ended, waiter } }| {
+            let charge = charge.ok_or(NoCharge::Incomplete);
+            told.extend(waiter.map(|waiter| (waiter, charge.clone())));
+            KnownCall { call, function, progress: Progress::Settled(ended, charge) }
+        }));
+        for (waiter, charge) in told {
             // One that has given up is not told.
             let _ = waiter.send(charge);
         }
@@ -109,12 +115,25 @@ impl Calls {
 
     /// Takes in that a call which has ended will never be settled.
     pub fn give_up(&self, call: CallId, function: FunctionId, ended: Arc<Ended>, why: NoCharge) {
-        self.remember(call, function, ended, Err(why));
+        self.remember([KnownCall { call, function, progress: Progress::Settled(ended, Err(why)) }]);
     }
 
-    fn remember(&self, call: CallId, function: FunctionId, ended: Arc<Ended>, charge: Result<Charge, NoCharge>) {
-        lock(&self.recent).push(KnownCall { call, function, progress: Progress::Settled(ended, charge) });
-        lock(&self.ended).remove(&call);
+    fn remember(&self, settled: impl IntoIterator<Item = KnownCall>) {
+        let mut settled = settled.into_iter().peekable();
+        while settled.peek().is_some() {
+            let mut calls = [None; BATCH];
+            {
+                let mut recent = lock(&self.recent);
+                for (known, call) in calls.iter_mut().map_while(|call| settled.next().map(|known| (known, call))) {
+                    *call = Some(known.call);
+                    recent.push(known);
+                }
+            }
+            let mut ended = lock(&self.ended);
+            for call in calls.iter().flatten() {
+                ended.remove(call);
+            }
+        }
     }
 
     /// The call of this identity, if it is remembered.
@@ -205,7 +224,7 @@ mod tests {
         assert!(matches!(progress(), Some(Progress::Running(_))));
         calls.end(place, CallId(1), FUNCTION, ended(1));
         assert!(matches!(progress(), Some(Progress::Ended(_))));
-        calls.settle(settled(1, 1));
+        calls.settle([settled(1, 1)]);
         assert!(matches!(progress(), Some(Progress::Settled(_, Err(NoCharge::Incomplete)))));
         calls.give_up(CallId(2), FUNCTION, ended(2), NoCharge::Dropped);
         assert!(progress().is_none());
@@ -217,7 +236,7 @@ mod tests {
         let calls = Calls::new(bounds(3, 4, 4));
         for call in [1, 2] {
             calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(10 + call as u64));
-            calls.settle(settled(call, 10 + call as u64));
+            calls.settle([settled(call, 10 + call as u64)]);
         }
         for (call, second) in [(3, 14), (4, 13)] {
             calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(second));
@@ -250,13 +269,28 @@ mod tests {
     }
 
     #[test]
+    fn many_that_are_settled_at_once_all_move_on() {
+        let count = 2 * BATCH + 1;
+        let calls = Calls::new(bounds(1, count, count));
+        let all = 1..=count as u128;
+        for call in all.clone() {
+            calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(1));
+        }
+        calls.settle(all.clone().map(|call| settled(call, 1)));
+        let is_settled =
+            |call| calls.find(CallId(call)).is_some_and(|known| matches!(known.progress, Progress::Settled(..)));
+        assert!(all.clone().all(is_settled));
+        assert_eq!(calls.last(None, 2 * count).len(), count);
+    }
+
+    #[test]
     fn ended_calls_are_bounded() {
         let calls = Calls::new(bounds(1, 2, 1));
         for call in 1..=3 {
             calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(1));
         }
         assert_eq!(calls.last(None, 10).len(), 2);
-        calls.settle(settled(3, 1));
+        calls.settle([settled(3, 1)]);
         assert!(calls.find(CallId(3)).is_some(), "one that found no room is known again once it is settled");
     }
 }

@@ -1,8 +1,8 @@
 //! The last settled calls, by identity and by time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use nebula_metering::{CallId, FunctionId};
+use nebula_metering::{CallId, CallMap, FunctionId};
 
 use super::KnownCall;
 
@@ -12,7 +12,7 @@ pub(super) struct RecentCalls {
     /// The earliest first.
     calls: VecDeque<KnownCall>,
     /// The number of each call, counted from the first that ever was settled.
-    numbers: HashMap<CallId, u64>,
+    numbers: CallMap<u64>,
     /// The number of the earliest call that is kept.
     first: u64,
 }
@@ -21,7 +21,9 @@ impl RecentCalls {
     /// Keeps the last `max` calls.
     pub(super) fn new(max: usize) -> Self {
         // Memory is used as it fills, and what is pushed to a full list moves nothing.
-        Self { max, calls: VecDeque::with_capacity(max), numbers: HashMap::with_capacity(max), first: 0 }
+        let mut numbers = CallMap::default();
+        numbers.reserve(max);
+        Self { max, calls: VecDeque::with_capacity(max), numbers, first: 0 }
     }
 
     pub(super) fn push(&mut self, call: KnownCall) {
