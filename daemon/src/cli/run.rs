@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::source::SourceKind;
 use nebula_metering::work::Work;
+use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, FunctionId, Microjoules};
 use tracing::level_filters::LevelFilter;
 
@@ -83,6 +84,9 @@ fn measured(
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (completion, work) = call(&meter);
+    // The kernel adds what a thread is running to the clocks of its process at ticks, and when the thread asks. The last
+    // window would lack it.
+    let _up_to_now = thread_cpu();
     // The last window closes with the sampler; all slices have been posted before.
     drop(sampler);
     Ok((completion, bill(&meter, &work)))
