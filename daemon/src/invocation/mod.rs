@@ -100,7 +100,8 @@ impl Invoker {
             directories: Vec::new(),
             stdio: Stdio::Captured(request.input),
         };
-        let guest = function.program.call(invocation);
+        // On the heap: what goes around it is moved about several times on the way.
+        let guest = Box::pin(function.program.call(invocation));
         let (completion, tally) = self.metering.measure(running.call, function.id, guest).await;
         let work = tally.as_ref().map(Tally::total).map_err(|&off| off);
         let estimate = self.metering.estimate(function.id, work);
