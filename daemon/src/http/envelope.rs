@@ -75,7 +75,7 @@ impl Cost {
     pub fn new(finished: &Finished, known: Known<'_>, teller: &Teller, no_events: Option<&str>) -> Self {
         let Finished { completion, work, ended, cold_start, .. } = finished;
         let (known_work, off) = (work.ok(), work.err().map(|off| off.to_string()));
-        let events = known_work.and_then(|work| work.events);
+        let events = known_work.and_then(|work| work.all_events());
         let (energy_joules, energy) = teller.tell(known);
         Self {
             energy_joules,

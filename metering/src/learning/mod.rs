@@ -20,8 +20,8 @@ mod candidate;
 mod conditions;
 mod estimator;
 mod inputs;
+mod report;
 
-use std::fmt;
 use std::time::Duration;
 
 use self::candidate::{Candidate, Parts, best};
@@ -32,122 +32,10 @@ use self::inputs::{
     ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
     INSTRUCTIONS, RUNTIME_CPU, Slots, UNITS, Vector, add_work,
 };
+pub use self::report::{Coefficient, Feature, Learned, LearningState};
 use crate::post::FunctionId;
 use crate::units::Joules;
 use crate::work::Work;
-
-/// What a coefficient multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Feature {
-    /// Seconds in which any processor of the zone's package was busy: what waking the package costs, whoever woke it.
-    Activation,
-    /// Seconds of CPU time of calls.
-    CallCpu,
-    /// Instructions of calls.
-    Instructions,
-    /// Cycles of calls.
-    Cycles,
-    /// Misses of the last-level cache by calls.
-    CacheMisses,
-    /// Instructions of calls on efficiency cores.
-    EfficientInstructions,
-    /// Cycles of calls on efficiency cores.
-    EfficientCycles,
-    /// Seconds of CPU time of this process less its calls.
-    RuntimeCpu,
-    /// Seconds of CPU time of everything else.
-    HostCpu,
-    /// Seconds of CPU time of one function's calls: by how much they differ from what their work says.
-    Function(FunctionId),
-}
-
-impl Feature {
-    /// The name that is shown. Functions share one; their numbers tell them apart.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Activation => "activation",
-            Self::CallCpu => "call_cpu",
-            Self::Instructions => "instructions",
-            Self::Cycles => "cycles",
-            Self::CacheMisses => "cache_misses",
-            Self::EfficientInstructions => "efficient_instructions",
-            Self::EfficientCycles => "efficient_cycles",
-            Self::RuntimeCpu => "runtime_cpu",
-            Self::HostCpu => "host_cpu",
-            Self::Function(_) => "function",
-        }
-    }
-
-    /// Whether the hardware has to count it.
-    #[must_use]
-    pub fn is_event(self) -> bool {
-        self.unit() != "watts"
-    }
-
-    /// The unit of its coefficient.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Instructions | Self::EfficientInstructions => "joules_per_instruction",
-            Self::Cycles | Self::EfficientCycles => "joules_per_cycle",
-            Self::CacheMisses => "joules_per_miss",
-            Self::Activation | Self::CallCpu | Self::RuntimeCpu | Self::HostCpu | Self::Function(_) => "watts",
-        }
-    }
-}
-
-/// A learned coefficient.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Coefficient {
-    /// What it multiplies.
-    pub feature: Feature,
-    /// Its value, in joules per unit of its feature. Only [`Feature::Function`] may be negative.
-    pub value: f64,
-    /// Its standard deviation.
-    pub deviation: f64,
-}
-
-/// Whether coefficients change with what is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LearningState {
-    /// Too few windows have been seen to say anything.
-    Waiting,
-    /// The last window changed them.
-    Learning,
-    /// The last window said nothing new: its inputs are too much like a mixture of earlier ones, or nothing ran.
-    Frozen,
-    /// The source states what work costs; there is nothing to learn.
-    Stated,
-}
-
-impl LearningState {
-    /// The name that is shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Learning => "learning",
-            Self::Frozen => "frozen",
-            Self::Stated => "stated",
-        }
-    }
-}
-
-impl fmt::Display for LearningState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What has been learned of one zone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Learned {
-    /// Whether it still changes.
-    pub state: LearningState,
-    /// Every coefficient that has been asked for so far.
-    pub coefficients: Vec<Coefficient>,
-}
 
 /// So much CPU time must have been used before its cost has an order of magnitude.
 const CPU_SECONDS_MIN: f64 = 0.2;

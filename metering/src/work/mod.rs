@@ -72,6 +72,15 @@ impl Work {
         Self { cpu, ..Self::default() }
     }
 
+    /// The events of all kinds of cores together; `None` where none are counted.
+    #[must_use]
+    pub fn all_events(&self) -> Option<Events> {
+        match (self.events, self.efficient) {
+            (Some(performance), Some(efficient)) => Some(performance + efficient),
+            (performance, efficient) => performance.or(efficient),
+        }
+    }
+
     /// The part of it that took `cpu`, and the rest, as if events had been spread evenly over the CPU time.
     #[must_use]
     pub fn divided(self, cpu: Duration) -> (Self, Self) {
@@ -108,5 +117,29 @@ impl AddAssign for Work {
         self.cpu += other.cpu;
         self.events = sum(self.events, other.events);
         self.efficient = sum(self.efficient, other.efficient);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_both_kinds_of_cores_are_a_calls_own() {
+        let events = |instructions| Some(Events { instructions, ..Events::default() });
+        let work = |events, efficient| Work { events, efficient, ..Work::default() };
+        assert_eq!(work(events(3), events(4)).all_events(), events(7));
+        assert_eq!(work(None, events(4)).all_events(), events(4));
+        assert_eq!(work(None, None).all_events(), None);
+    }
+
+    #[test]
+    fn what_is_divided_adds_up() {
+        let events = Events { instructions: 1001, cycles: 77, ref_cycles: 3, cache_misses: 1 };
+        let work = Work { cpu: Duration::from_micros(10), events: Some(events), efficient: None };
+        let (mut part, rest) = work.divided(Duration::from_micros(3));
+        assert_eq!((part.cpu, part.events.map(|events| events.instructions)), (Duration::from_micros(3), Some(300)));
+        part += rest;
+        assert_eq!(part, work);
     }
 }
