@@ -25,13 +25,15 @@ pub struct Tally<E> {
     total: Work,
     /// The last slice, and the work of those that found the queue full.
     unposted: Option<Slice>,
+    /// Whether any slice was posted.
+    posted: bool,
 }
 
 impl<E> Tally<E> {
     /// An account for `call` of `function`, whose slices go to `posts`.
     #[must_use]
     pub fn new(call: CallId, function: FunctionId, reader: WorkReader, posts: Arc<PostBox<E>>) -> Self {
-        Self { call, function, reader, posts, total: Work::default(), unposted: None }
+        Self { call, function, reader, posts, total: Work::default(), unposted: None, posted: false }
     }
 
     /// The work of all slices so far.
@@ -59,6 +61,7 @@ impl<E> Tally<E> {
             && self.posts.post(Posting::Slice(slice)).is_ok()
         {
             self.unposted = None;
+            self.posted = true;
         }
     }
 
@@ -67,8 +70,10 @@ impl<E> Tally<E> {
     /// # Errors
     /// When the queue is full: the call will never be settled.
     pub fn end(mut self, end: E) -> Result<(), Full> {
-        let last = self.unposted.take();
-        self.posts.end(self.call, self.function, last, end)
+        match self.unposted.take() {
+            Some(slice) if !self.posted => self.posts.whole(slice, end),
+            last => self.posts.end(self.call, self.function, last, end),
+        }
     }
 }
 
@@ -169,6 +174,7 @@ mod tests {
         posts.collect(|posting| match posting {
             Posting::Slice(Slice { call: CALL, function: FUNCTION, work, .. }) => slices.push(work.cpu),
             Posting::End { call: CALL, function: FUNCTION, last: Some(slice), end: () } => slices.push(slice.work.cpu),
+            Posting::Whole(Slice { call: CALL, function: FUNCTION, work, .. }, ()) => slices.push(work.cpu),
             other => panic!("{other:?}"),
         });
         slices

@@ -13,11 +13,20 @@ use crate::work::topology::Topology;
 /// shortest of calls that matter and a tenth of an update of the counters.
 const STRETCHES: usize = 1024;
 
+/// Whose an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A call that may have done something in other windows too.
+    Call(CallId),
+    /// The call of this place among those that were whole: nothing else is known of it anywhere.
+    Whole(usize),
+}
+
 /// What one call did on one package.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub function: FunctionId,
-    pub call: CallId,
+    pub owner: Owner,
     pub package: usize,
     pub work: Work,
     /// The part of its CPU time during which another call ran on the same core.
@@ -30,27 +39,40 @@ pub(crate) struct Bucket {
     start: Duration,
     end: Duration,
     slices: Vec<Slice>,
+    whole: Vec<Slice>,
     /// How long calls ran in each stretch, in nanoseconds: on each package, and on each core.
-    packages: HashMap<usize, Timeline>,
-    cores: HashMap<usize, Timeline>,
+    packages: Timelines,
+    cores: Timelines,
 }
-
-type Timeline = Box<[u64; STRETCHES]>;
 
 impl Bucket {
     pub fn new(start: Duration, end: Duration) -> Self {
-        let (packages, cores) = (HashMap::new(), HashMap::new());
-        Self { start, end: end.max(start), slices: Vec::new(), packages, cores }
+        let (slices, whole) = (Vec::new(), Vec::new());
+        Self { start, end: end.max(start), slices, whole, packages: Timelines::default(), cores: Timelines::default() }
     }
 
     /// Adds a slice that ran within this window. What ran before it began counts as if it had run at its beginning.
     pub fn add(&mut self, slice: &Slice, topology: &Topology) {
+        self.mark(slice, topology);
         self.slices.push(*slice);
+    }
+
+    /// Adds a call that was this slice and nothing else. Its place is the number of those that were added before it.
+    pub fn add_whole(&mut self, slice: &Slice, topology: &Topology) {
+        self.mark(slice, topology);
+        self.whole.push(*slice);
+    }
+
+    /// The calls that were whole, in the order of their places.
+    pub fn whole(&self) -> &[Slice] {
+        &self.whole
+    }
+
+    fn mark(&mut self, slice: &Slice, topology: &Topology) {
         let (stretch, (from, to)) = (self.stretch_ns(), self.span(slice));
-        let package = self.packages.entry(topology.package_of(slice.cpu)).or_insert_with(timeline);
-        mark(package, stretch, from, to);
+        self.packages.mark(topology.package_of(slice.cpu), stretch, from, to);
         if let Some(core) = topology.core_of(slice.cpu) {
-            mark(self.cores.entry(core).or_insert_with(timeline), stretch, from, to);
+            self.cores.mark(core, stretch, from, to);
         }
     }
 
@@ -58,14 +80,14 @@ impl Bucket {
     pub fn awake(&self, package: usize) -> Duration {
         let stretch = self.stretch_ns();
         let ran = |timeline: &Timeline| timeline.iter().map(|&ran| ran.min(stretch)).sum();
-        Duration::from_nanos(self.packages.get(&package).map_or(0, ran))
+        Duration::from_nanos(self.packages.of(package).map_or(0, ran))
     }
 
     /// How many processors of the package ran calls: the mean over the window, and the variance.
     pub fn running(&self, package: usize) -> (f64, f64) {
         let stretch = self.stretch_ns() as f64;
         let count = nanos(self.end - self.start) as f64 / stretch;
-        let Some(timeline) = self.packages.get(&package).filter(|_| count > 0.0) else { return (0.0, 0.0) };
+        let Some(timeline) = self.packages.of(package).filter(|_| count > 0.0) else { return (0.0, 0.0) };
         let running = timeline.iter().map(|&ran| ran as f64 / stretch);
         let (sum, squares) = running.fold((0.0, 0.0), |(sum, squares), one| (sum + one, squares + one * one));
         let mean = sum / count;
@@ -74,19 +96,26 @@ impl Bucket {
 
     /// Everything, ordered by function; the calls of each in the order in which they were first met.
     pub fn entries(&self, topology: &Topology) -> Vec<Entry> {
-        let mut entries = Vec::<Entry>::with_capacity(self.slices.len());
+        let mut entries = Vec::<Entry>::with_capacity(self.slices.len() + self.whole.len());
         let mut places = HashMap::<(CallId, usize), usize, BuildHasherDefault<CallHasher>>::default();
         places.reserve(self.slices.len());
         for slice in &self.slices {
             let (call, function, package) = (slice.call, slice.function, topology.package_of(slice.cpu));
             let place = *places.entry((call, package)).or_insert(entries.len());
             if place == entries.len() {
-                entries.push(Entry { function, call, package, work: Work::default(), beside: 0.0 });
+                entries.push(Entry { function, owner: Owner::Call(call), package, work: Work::default(), beside: 0.0 });
             }
             let entry = &mut entries[place];
             entry.work += slice.work;
             entry.beside += self.beside(slice, topology);
         }
+        entries.extend(self.whole.iter().enumerate().map(|(place, slice)| Entry {
+            function: slice.function,
+            owner: Owner::Whole(place),
+            package: topology.package_of(slice.cpu),
+            work: slice.work,
+            beside: self.beside(slice, topology),
+        }));
         for entry in &mut entries {
             entry.beside /= (entry.work.cpu.as_nanos() as f64).max(1.0);
         }
@@ -96,7 +125,7 @@ impl Bucket {
 
     /// For how many nanoseconds of a slice another call ran on its core.
     fn beside(&self, slice: &Slice, topology: &Topology) -> f64 {
-        let Some(core) = topology.core_of(slice.cpu).and_then(|core| self.cores.get(&core)) else { return 0.0 };
+        let Some(core) = topology.core_of(slice.cpu).and_then(|core| self.cores.of(core)) else { return 0.0 };
         let (stretch, (from, to)) = (self.stretch_ns(), self.span(slice));
         let others = |(index, own): (usize, u64)| {
             // What ran on the core in this stretch and was not this slice: beside it, or before and after it where the
@@ -119,13 +148,25 @@ impl Bucket {
     }
 }
 
-fn timeline() -> Timeline {
-    Box::new([0; STRETCHES])
-}
+type Timeline = Box<[u64; STRETCHES]>;
 
-fn mark(timeline: &mut Timeline, stretch: u64, from: u64, to: u64) {
-    for (index, ran) in pieces(stretch, from, to) {
-        timeline[index] += ran;
+/// A timeline for each package, or core, on which something ran.
+#[derive(Debug, Default)]
+struct Timelines(Vec<Option<Timeline>>);
+
+impl Timelines {
+    fn of(&self, place: usize) -> Option<&Timeline> {
+        self.0.get(place)?.as_ref()
+    }
+
+    fn mark(&mut self, place: usize, stretch: u64, from: u64, to: u64) {
+        if place >= self.0.len() {
+            self.0.resize_with(place + 1, || None);
+        }
+        let timeline = self.0[place].get_or_insert_with(|| Box::new([0; STRETCHES]));
+        for (index, ran) in pieces(stretch, from, to) {
+            timeline[index] += ran;
+        }
     }
 }
 

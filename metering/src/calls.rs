@@ -104,42 +104,28 @@ impl<E> Calls<E> {
         self.ended.push(Ended { call, function, end, seen });
     }
 
-    /// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU
-    /// time. Whole microjoules by cumulative rounding: the parts add up to the function's charge where all of its calls
-    /// are known.
-    pub fn charge(&mut self, zone: usize, entries: &[&Entry], charge: FunctionEnergy, weight: impl Fn(&Entry) -> u64) {
-        let cpu: Vec<u128> = entries.iter().map(|entry| entry.work.cpu.as_nanos()).collect();
-        let mut weights: Vec<u128> = entries.iter().map(|entry| u128::from(weight(entry))).collect();
-        if weights.iter().all(|&weight| weight == 0) {
-            weights.clone_from(&cpu);
-        }
-        let mut active = Cumulative::new(charge.active, weights.iter().sum());
-        let mut base = Cumulative::new(charge.base, cpu.iter().sum());
-        for ((entry, weight), cpu) in entries.iter().zip(weights).zip(cpu) {
-            let charged = FunctionEnergy { active: active.next(weight), base: base.next(cpu) };
-            let Some(open) = self.open.get_mut(&entry.call) else { continue };
-            match open.zones.iter_mut().find(|charge| charge.zone == zone) {
-                Some(charge) => {
-                    charge.charged.active += charged.active;
-                    charge.charged.base += charged.base;
-                    charge.work += entry.work;
-                    charge.windows += 1;
-                }
-                None => {
-                    // A machine has one zone, or a few: room for four, which a vector begins with, is half a kilobyte.
-                    open.zones.reserve_exact(1);
-                    open.zones.push(ZoneCharge { zone, charged, work: entry.work, windows: 1 });
-                }
+    /// Notes that a call was charged in a zone for what it did in a window.
+    pub fn charge(&mut self, call: CallId, zone: usize, charged: FunctionEnergy, work: Work) {
+        let Some(open) = self.open.get_mut(&call) else { return };
+        match open.zones.iter_mut().find(|charge| charge.zone == zone) {
+            Some(charge) => {
+                charge.charged.active += charged.active;
+                charge.charged.base += charged.base;
+                charge.work += work;
+                charge.windows += 1;
+            }
+            None => {
+                // A machine has one zone, or a few: room for four, which a vector begins with, is half a kilobyte.
+                open.zones.reserve_exact(1);
+                open.zones.push(ZoneCharge { zone, charged, work, windows: 1 });
             }
         }
     }
 
-    /// Notes that a zone had no energy for a window: what these calls cost there is not known.
-    pub fn mark_incomplete(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            if let Some(open) = self.open.get_mut(&entry.call) {
-                open.incomplete = true;
-            }
+    /// Notes that a zone had no energy for a window: what this call cost there is not known.
+    pub fn mark_incomplete(&mut self, call: CallId) {
+        if let Some(open) = self.open.get_mut(&call) {
+            open.incomplete = true;
         }
     }
 
@@ -176,6 +162,26 @@ impl OpenCall {
     }
 }
 
+/// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU time. Whole
+/// microjoules by cumulative rounding, so that the parts add up to the charge.
+pub(crate) fn deal(
+    entries: &[&Entry],
+    charge: FunctionEnergy,
+    weight: impl Fn(&Entry) -> u64,
+    mut give: impl FnMut(&Entry, FunctionEnergy),
+) {
+    let nanos = |entry: &Entry| entry.work.cpu.as_nanos();
+    let mut weights: Vec<u64> = entries.iter().map(|entry| weight(entry)).collect();
+    if weights.iter().all(|&weight| weight == 0) {
+        weights = entries.iter().map(|entry| u64::try_from(nanos(entry)).unwrap_or(u64::MAX)).collect();
+    }
+    let mut active = Cumulative::new(charge.active, weights.iter().copied().map(u128::from).sum());
+    let mut base = Cumulative::new(charge.base, entries.iter().map(|entry| nanos(entry)).sum());
+    for (entry, weight) in entries.iter().zip(weights) {
+        give(entry, FunctionEnergy { active: active.next(weight.into()), base: base.next(nanos(entry)) });
+    }
+}
+
 /// Deals out a whole in parts that are each rounded so that their sum is right at every point.
 struct Cumulative {
     whole: Microjoules,
@@ -202,33 +208,46 @@ impl Cumulative {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bucket::Owner;
     use std::time::Duration;
 
     fn entry(call: u128, cpu_us: u64) -> Entry {
         let work = Work::of_cpu(Duration::from_micros(cpu_us));
-        Entry { function: FunctionId(0), call: CallId(call), package: 0, work, beside: 0.0 }
+        Entry { function: FunctionId(0), owner: Owner::Call(CallId(call)), package: 0, work, beside: 0.0 }
     }
 
     #[test]
     fn calls_get_what_their_function_was_charged() {
-        let mut calls = Calls::<()>::new(10);
         let entries = [entry(1, 10), entry(2, 20), entry(3, 40)];
-        for entry in &entries {
-            calls.touch(entry.call, entry.function, 1);
-        }
         let charge = FunctionEnergy { active: Microjoules(100), base: Microjoules(7) };
-        calls.charge(0, &entries.each_ref(), charge, |entry| entry.work.cpu.as_nanos() as u64);
-        let charged = |call| calls.running(CallId(call)).map(|open| open.zones[0].charged);
-        let all = [1, 2, 3].map(|call| charged(call).expect("it is open"));
-        assert_eq!(all.map(|charge| charge.active.0), [14, 28, 58]);
-        assert_eq!(all.iter().map(|charge| charge.base.0).sum::<u64>(), 7);
+        for weight in [|entry: &Entry| entry.work.cpu.as_nanos() as u64, |_: &Entry| 0] {
+            let mut charged = Vec::new();
+            deal(&entries.each_ref(), charge, weight, |_, part| charged.push(part));
+            assert_eq!(charged.iter().map(|part| part.active.0).collect::<Vec<_>>(), [14, 28, 58]);
+            assert_eq!(charged.iter().map(|part| part.base.0).sum::<u64>(), 7);
+        }
+    }
+
+    #[test]
+    fn a_call_collects_what_each_window_charges_it() {
+        let mut calls = Calls::<()>::new(10);
+        let energy = |active| FunctionEnergy { active: Microjoules(active), base: Microjoules(1) };
+        calls.touch(CallId(1), FunctionId(0), 1);
+        for (zone, active) in [(0, 5), (1, 7), (0, 9)] {
+            calls.charge(CallId(1), zone, energy(active), Work::of_cpu(Duration::from_micros(3)));
+        }
+        let open = calls.running(CallId(1)).expect("it is known");
+        let parts: Vec<_> = open.zones.iter().map(|part| (part.zone, part.charged.active.0, part.windows)).collect();
+        assert_eq!(parts, [(0, 14, 2), (1, 7, 1)]);
+        calls.mark_incomplete(CallId(1));
+        assert!(calls.running(CallId(1)).is_none());
     }
 
     #[test]
     fn a_call_is_settled_when_its_last_window_has_closed() {
         let mut calls = Calls::new(10);
         calls.touch(CallId(1), FunctionId(0), 5);
-        calls.charge(0, &[&entry(1, 10)], FunctionEnergy::default(), |_| 1);
+        calls.charge(CallId(1), 0, FunctionEnergy::default(), Work::default());
         calls.end(CallId(1), FunctionId(0), "end", 5);
         let mut settled = Vec::new();
         for (seen, window) in [(5, 5), (6, 4), (6, 5)] {

@@ -32,6 +32,7 @@ mod rate;
 mod remainder;
 mod shares;
 mod units;
+mod whole;
 mod zone;
 mod zone_meter;
 

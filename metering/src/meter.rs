@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::bucket::{Bucket, Entry, cut};
+use crate::bucket::{Bucket, Entry, Owner, cut};
 use crate::calibration::{Calibration, interval};
-use crate::calls::{Calls, Charge, OpenCall, Settled};
+use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
 use crate::learning::{Conditions, Consumption, FunctionWork, Learned, beside, processors_busy};
 use crate::ledger::Accounts;
@@ -16,6 +16,7 @@ use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::remainder::Remainder;
 use crate::source::{Moment, PACKAGES_MAX, ReadError, Source, SourceKind};
 use crate::units::{Joules, Microjoules, Watts};
+use crate::whole::WholeCharges;
 use crate::work::topology::Topology;
 use crate::zone::Zone;
 use crate::zone_meter::{Package, Reading, ZoneMeter};
@@ -29,7 +30,7 @@ pub struct Meter<E> {
     start: Option<Moment>,
     last: Moment,
     /// The window that has been closed and not settled.
-    closed: Option<Window>,
+    closed: Option<Window<E>>,
     /// How many windows have been closed.
     number: u64,
     /// Where the energy of the window that was settled last came from.
@@ -45,12 +46,14 @@ pub struct Meter<E> {
 }
 
 /// A window whose end has been read.
-struct Window {
+struct Window<E> {
     end: Moment,
     time: Duration,
     busy: Duration,
     packages: [Duration; PACKAGES_MAX],
     bucket: Bucket,
+    /// What was posted with the ends of the bucket's whole calls, in their order.
+    ends: Vec<E>,
     /// What each zone's counter said.
     readings: Vec<Reading>,
     source: SourceKind,
@@ -125,6 +128,7 @@ impl<E> Meter<E> {
             busy: now.busy.saturating_sub(last.busy),
             packages: std::array::from_fn(|package| now.packages[package].saturating_sub(last.packages[package])),
             bucket: Bucket::new(last.monotonic, now.monotonic),
+            ends: Vec::new(),
             readings: observed.collect(),
             source: self.source.kind(),
         };
@@ -144,9 +148,10 @@ impl<E> Meter<E> {
                 }
                 self.calls.end(call, function, end, self.number);
             }
+            Posting::Whole(slice, end) => self.place_whole(&slice, end, before.as_mut(), &mut window),
         });
         if let Some(before) = before {
-            self.settle_window(&before);
+            self.settle_window(before, settled);
             self.settle_calls(self.number, settled);
         }
         self.closed = Some(window);
@@ -156,7 +161,7 @@ impl<E> Meter<E> {
     /// the end of a daemon: nothing runs any more.
     pub fn finish(&mut self, settled: &mut Vec<Settled<E>>) {
         if let Some(window) = self.closed.take() {
-            self.settle_window(&window);
+            self.settle_window(window, settled);
             self.number += 1;
             self.settle_calls(self.number, settled);
         }
@@ -175,7 +180,8 @@ impl<E> Meter<E> {
     /// it.
     #[must_use]
     pub fn running(&self, call: CallId) -> Option<Charge> {
-        self.calls.running(call).map(|open| self.charge(open, self.settled_source))
+        let charge = |open: &OpenCall| self.charge(open.function, open.zones.iter().copied(), self.settled_source);
+        self.calls.running(call).map(charge)
     }
 
     /// Every zone with its accounts.
@@ -196,7 +202,7 @@ impl<E> Meter<E> {
     }
 
     /// Puts a slice into the window, or the windows, in which it ran.
-    fn place(&mut self, slice: &Slice, before: Option<&mut Window>, window: &mut Window) {
+    fn place(&mut self, slice: &Slice, before: Option<&mut Window<E>>, window: &mut Window<E>) {
         let (now, later) = cut(slice, window.end.monotonic);
         if let Some(later) = later {
             self.calls.touch(later.call, later.function, self.number + 1);
@@ -217,15 +223,36 @@ impl<E> Meter<E> {
         }
     }
 
-    /// Charges what each zone used in a window, and hands it on to the calls.
-    fn settle_window(&mut self, window: &Window) {
+    /// Puts a call that was a single slice into the window in which it ran, or its parts into several.
+    fn place_whole(&mut self, slice: &Slice, end: E, before: Option<&mut Window<E>>, window: &mut Window<E>) {
+        let ran_in = |window: &Window<E>| {
+            let start = window.end.monotonic.saturating_sub(window.time);
+            slice.end <= window.end.monotonic && slice.end.saturating_sub(slice.work.cpu) >= start
+        };
+        let only = match before {
+            Some(before) if ran_in(before) => before,
+            _ if ran_in(window) => window,
+            before => {
+                self.place(slice, before, window);
+                self.calls.end(slice.call, slice.function, end, self.number);
+                return;
+            }
+        };
+        only.bucket.add_whole(slice, &self.topology);
+        only.ends.push(end);
+    }
+
+    /// Charges what each zone used in a window, hands it on to the calls, and settles those that were whole.
+    fn settle_window(&mut self, window: Window<E>, settled: &mut Vec<Settled<E>>) {
         let mut entries = window.bucket.entries(&self.topology);
         for entry in &entries {
             self.calls_cpu += entry.work.cpu;
             *self.functions_cpu.entry(entry.function).or_default() += entry.work.cpu;
         }
-        let packages = self.consumption(window, &mut entries);
+        let packages = self.consumption(&window, &mut entries);
         let machine = together(&packages);
+        let mut whole = WholeCharges::new(window.ends.len(), self.zones.len());
+        let mut incomplete = false;
         let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
         for (index, (zone, reading)) in self.zones.iter_mut().zip(&window.readings).enumerate() {
             match *reading {
@@ -246,12 +273,16 @@ impl<E> Meter<E> {
                         let Some(&&Entry { function, .. }) = entries.first() else { continue };
                         let charge = charges.next().copied().unwrap_or_default();
                         let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
-                        self.calls.charge(index, &entries, charge, weight);
+                        let calls = &mut self.calls;
+                        deal(&entries, charge, weight, |entry, charged| match entry.owner {
+                            Owner::Call(call) => calls.charge(call, index, charged, entry.work),
+                            Owner::Whole(call) => whole.charge(call, index, charged),
+                        });
                     }
                 }
-                Reading::Baseline => self.calls.mark_incomplete(&entries),
+                Reading::Baseline => incomplete = true,
                 Reading::Gap(reason, time) => {
-                    self.calls.mark_incomplete(&entries);
+                    incomplete = true;
                     let gap = &mut gaps[reason as usize];
                     *gap = time.max(*gap);
                 }
@@ -260,19 +291,34 @@ impl<E> Meter<E> {
         }
         self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
         self.settled_source = window.source;
+        if incomplete {
+            for entry in &entries {
+                if let Owner::Call(call) = entry.owner {
+                    self.calls.mark_incomplete(call);
+                }
+            }
+        }
+        settled.reserve(window.ends.len());
+        for ((place, slice), end) in window.bucket.whole().iter().enumerate().zip(window.ends) {
+            let part = |(zone, charged)| ZoneCharge { zone, charged, work: slice.work, windows: 1 };
+            let mut parts = whole.of(place).map(part).peekable();
+            let is_known = !incomplete && parts.peek().is_some();
+            let charge = is_known.then(|| self.charge(slice.function, parts, window.source));
+            settled.push(Settled { call: slice.call, function: slice.function, charge, end });
+        }
     }
 
     fn settle_calls(&mut self, seen: u64, settled: &mut Vec<Settled<E>>) {
         let mut calls = std::mem::replace(&mut self.calls, Calls::new(0));
         calls.take_settled(seen, self.number - 1, |call, function, open, end| {
-            let charge = open.map(|open| self.charge(&open, self.settled_source));
+            let charge = open.map(|open| self.charge(function, open.zones.into_iter(), self.settled_source));
             settled.push(Settled { call, function, charge, end });
         });
         self.calls = calls;
     }
 
     /// What ran on each package during a window.
-    fn consumption(&mut self, window: &Window, entries: &mut [Entry]) -> Vec<Consumption> {
+    fn consumption(&mut self, window: &Window<E>, entries: &mut [Entry]) -> Vec<Consumption> {
         let start = self.start.unwrap_or_default();
         let process = window.end.process.saturating_sub(start.process);
         let busy = window.end.busy.saturating_sub(start.busy);
@@ -328,24 +374,23 @@ impl<E> Meter<E> {
         if packages > 1 && zone.package(&self.topology).is_some() { 1.0 / packages as f64 } else { 1.0 }
     }
 
-    /// What a call was charged; `source` is said of one that no zone was charged for.
-    fn charge(&self, open: &OpenCall, source: SourceKind) -> Charge {
-        // A call that waited while sources changed may have been charged by both: it is no better than the lesser.
-        let sources = open.zones.iter().map(|part| self.zones[part.zone].spec().source);
-        let source = sources.max().unwrap_or(source);
+    /// What a call of `function` was charged by its `parts`; `source` is said of one that no zone was charged for.
+    fn charge(&self, function: FunctionId, parts: impl Iterator<Item = ZoneCharge>, source: SourceKind) -> Charge {
         let mut charge = Charge {
             active: Microjoules::ZERO,
             base: Microjoules::ZERO,
             uncertainty: Joules(0.0),
-            zones: Vec::with_capacity(open.zones.len()),
+            zones: Vec::with_capacity(self.zones.len()),
             source,
         };
-        let (mut variance, mut systematic) = (0.0, 0.0);
-        for part in &open.zones {
+        let (mut variance, mut systematic, mut worst) = (0.0, 0.0, None);
+        for part in parts {
             let zone = &self.zones[part.zone];
+            // A call that waited while sources changed may have been charged by both: it is no better than the lesser.
+            worst = worst.max(Some(zone.spec().source));
             charge.active += part.charged.active;
             charge.base += part.charged.base;
-            variance += zone.settled_variance(open.function, &part.work, part.windows);
+            variance += zone.settled_variance(function, &part.work, part.windows);
             systematic += zone.spec().relative_error * part.charged.active.joules().0;
             let domain = &zone.spec().zone.domain;
             match charge.zones.iter_mut().find(|(known, _)| known == domain) {
@@ -353,6 +398,7 @@ impl<E> Meter<E> {
                 None => charge.zones.push((domain.clone(), part.charged.active)),
             }
         }
+        charge.source = worst.unwrap_or(source);
         charge.uncertainty = interval(variance, systematic);
         charge
     }

@@ -41,11 +41,13 @@ pub enum Posting<E> {
         call: CallId,
         /// The function that it called.
         function: FunctionId,
-        /// Its last slice, if that has not been posted: most calls have no other.
+        /// Its last slice, if that has not been posted.
         last: Option<Slice>,
         /// Given back with the settled charge.
         end: E,
     },
+    /// A call has ended that was a single slice, as most are.
+    Whole(Slice, E),
 }
 
 /// There was no room for a posting.
@@ -89,7 +91,19 @@ impl<E> PostBox<E> {
     /// # Errors
     /// When the queue is full: the call will never be settled.
     pub fn end(&self, call: CallId, function: FunctionId, last: Option<Slice>, end: E) -> Result<(), Full> {
-        self.post(Posting::End { call, function, last, end }).inspect_err(|_| self.count_dropped())
+        self.post_last(Posting::End { call, function, last, end })
+    }
+
+    /// Posts a call that was a single slice, with its end.
+    ///
+    /// # Errors
+    /// When the queue is full: the call will never be settled.
+    pub fn whole(&self, slice: Slice, end: E) -> Result<(), Full> {
+        self.post_last(Posting::Whole(slice, end))
+    }
+
+    fn post_last(&self, posting: Posting<E>) -> Result<(), Full> {
+        self.post(posting).inspect_err(|_| self.count_dropped())
     }
 
     /// Counts a posting that was given up because the queue was full.
@@ -146,7 +160,9 @@ mod tests {
         });
         let mut seen = std::collections::HashSet::new();
         posts.collect(|posting| match posting {
-            Posting::Slice(Slice { call, .. }) | Posting::End { call, .. } => assert!(seen.insert(call)),
+            Posting::Slice(Slice { call, .. }) | Posting::Whole(Slice { call, .. }, ()) | Posting::End { call, .. } => {
+                assert!(seen.insert(call));
+            }
         });
         assert_eq!(seen.len(), 40_000);
     }

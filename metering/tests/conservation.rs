@@ -127,7 +127,11 @@ fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settl
             now.busy += work.cpu;
             let (call, function) = (CallId(u128::from(call) << 8 | u128::from(function)), FunctionId(function.into()));
             let slice = nebula_metering::Slice { call, function, end: now.monotonic, cpu: 0, work };
-            // Some calls end with their last slice, and some after it.
+            // Some calls are a single slice, some end with their last, and some after it.
+            if cpu % 15 == 0 {
+                posts.whole(slice, ()).unwrap();
+                continue;
+            }
             if cpu % 10 == 0 {
                 posts.end(call, function, Some(slice), ()).unwrap();
                 continue;
@@ -221,6 +225,19 @@ fn a_call_whose_energy_is_not_known_is_settled_as_unknown() {
     let (_, settled) = run(Scripted::new(&[0], script), &windows);
     assert_eq!(settled.len(), 1);
     assert_eq!(settled[0].charge, None);
+}
+
+#[test]
+fn a_whole_call_is_charged_as_one_that_comes_in_parts() {
+    let script = vec![vec![Event::Use(5_000_000); 2]; 4];
+    let (whole, in_parts) = ((0, 0, 30_000_000), (1, 0, 30_000_005));
+    let windows = [(vec![], 0), (vec![whole, in_parts], 40_000_000), (vec![], 0), (vec![], 0)];
+    let (_, settled) = run(Scripted::new(&[0, 9], script), &windows);
+    let [first, second] = [0, 1].map(|call| settled[call].charge.clone().unwrap());
+    assert!(first.active.0 > 1_000_000 && first.active.0.abs_diff(second.active.0) <= 2, "{first:?} {second:?}");
+    assert!(first.base.0.abs_diff(second.base.0) <= 2, "{first:?} {second:?}");
+    assert_eq!((first.zones.len(), first.source), (second.zones.len(), second.source));
+    assert!((first.uncertainty.0 / second.uncertainty.0 - 1.0).abs() < 1e-3, "{first:?} {second:?}");
 }
 
 #[test]

@@ -37,11 +37,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     warn_of_unknown_variables();
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
-    let calls = Arc::new(Calls::new(CallBounds {
-        running: config.bounds.concurrency as usize,
-        ended: config.meter.calls,
-        settled: config.meter.recent,
-    }));
+    let calls =
+        Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
     let registry = Arc::new(OnceLock::new());
     let (metering, sampler) = match config.source {
         Some(source) => {
@@ -135,17 +132,15 @@ fn start_sampler(
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
 ) -> Result<Sampler, Failure> {
-    let settle = move |mut settled: Vec<Settled<CallEnd>>| {
+    let settle = move |settled: Vec<Settled<CallEnd>>| {
         // Before there are functions there are no calls.
         let Some(registry) = registry.get() else { return };
-        // They come in one sorted run for each queue, which a stable sort takes advantage of.
-        settled.sort_by_key(|call| call.end.ended.at);
-        for call in &settled {
+        for call in settled {
             if let Some(function) = registry.by_id(call.function) {
-                metrics.settled(&function.metrics, call);
+                metrics.settled(&function.metrics, &call);
             }
+            calls.settle(call);
         }
-        calls.settle(settled);
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }

@@ -95,7 +95,12 @@ pub const OPTIONS: &[ServeOption] = &[
     option("runtime.workers", "COUNT", None, "Threads that run calls; one for each processor if not given"),
     option("meter.postings", "COUNT", Some("16384"), "Slices of calls that each worker can report within a window"),
     option("meter.calls", "COUNT", Some("65536"), "Calls that are kept in mind until they are settled"),
-    option("meter.recent", "COUNT", Some("4096"), "Settled calls that /invocations remembers, at up to 600 bytes each"),
+    option(
+        "meter.recent",
+        "COUNT",
+        Some("16384"),
+        "Calls that have ended and /invocations remembers, at up to 500 bytes each",
+    ),
     option("meter.waiters", "COUNT", Some("1024"), "Callers that wait at once for a settled charge (?settle=true)"),
     option(
         "metrics.functions",

@@ -159,16 +159,16 @@ impl<'a> Running<'a> {
         self.function.metrics.count(outcome);
         let Invoker { calls, metering, .. } = self.invoker;
         let (call, function) = (self.call, self.function.id);
-        if let Some(place) = self.place.take() {
-            calls.end(place, call, function, ended.clone());
-        }
-        let end = CallEnd { ended: ended.clone(), waiter };
+        // It is there until now: a call ends once.
+        let Some(place) = self.place.take() else { return ended };
+        let seat = calls.end(place, call, function, ended.clone());
+        let end = CallEnd { ended: ended.clone(), seat, waiter };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),
         };
         if let Err(why) = told {
-            calls.give_up(call, function, ended.clone(), why);
+            calls.give_up(seat, call, ended.clone(), why);
         }
         ended
     }

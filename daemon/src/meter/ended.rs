@@ -23,6 +23,10 @@ pub struct Ended {
     pub estimate: Result<Estimate, NotEstimated>,
 }
 
+/// Where whoever remembers calls keeps one that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat(pub usize);
+
 /// Why a call has no estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotEstimated {
@@ -42,6 +46,8 @@ pub enum NotEstimated {
 pub struct CallEnd {
     /// How it ended.
     pub ended: Arc<Ended>,
+    /// Where it is remembered.
+    pub seat: Seat,
     /// Who waits for its charge.
     pub waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
 }

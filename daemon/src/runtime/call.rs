@@ -110,6 +110,8 @@ impl Program {
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(host_call_bytes(self.runtime.limits().stdout));
         store.epoch_deadline_async_yield_and_update(1);
+        // A new store is overdue, and would yield before its first instruction.
+        store.set_epoch_deadline(1);
         let result = self.enter(&mut store, &parameters, output, started, startup).await;
         result.map_or_else(|error| ending(&error, &store.data().limiter), |()| Ending::Returned)
     }

@@ -167,7 +167,11 @@ fn posting(input: &mut Unstructured<'_>, now: Duration) -> Result<Posting<()>> {
     let cpu = if input.ratio(1, 8)? { micros(input.arbitrary::<u32>()?) } else { micros(input.arbitrary::<u16>()?) };
     let work = Work { cpu, events: events(input)?, efficient: events(input)? };
     let slice = Slice { call, function, end, cpu: input.arbitrary::<u8>()?.into(), work };
-    Ok(if ends { Posting::End { call, function, last: Some(slice), end: () } } else { Posting::Slice(slice) })
+    Ok(match (ends, input.arbitrary()?) {
+        (false, _) => Posting::Slice(slice),
+        (true, false) => Posting::End { call, function, last: Some(slice), end: () },
+        (true, true) => Posting::Whole(slice, ()),
+    })
 }
 
 fn events(input: &mut Unstructured<'_>) -> Result<Option<Events>> {

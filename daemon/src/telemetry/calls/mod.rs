@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use nebula_metering::{CallId, CallMap, Charge, FunctionId, Settled};
+use nebula_metering::{CallId, Charge, FunctionId, Settled};
 
-use crate::meter::{CallEnd, Ended, NoCharge};
+use crate::meter::{CallEnd, Ended, NoCharge, Seat};
 
 use in_flight::InFlight;
 pub use in_flight::Place;
@@ -47,39 +47,26 @@ impl KnownCall {
     }
 }
 
-/// How many calls move on under one lock: few enough that a call which ends meanwhile waits for microseconds.
-const BATCH: usize = 64;
-
 /// How many calls are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBounds {
     /// Calls that run.
     pub running: usize,
-    /// Calls that have ended and are not settled.
-    pub ended: usize,
-    /// Settled calls.
-    pub settled: usize,
+    /// Calls that have ended.
+    pub recent: usize,
 }
 
-/// All calls that are known. No call waits here for the sampler before its end: what runs is kept apart from what has
-/// ended.
+/// All calls that are known.
 pub struct Calls {
     in_flight: InFlight,
-    ended: Mutex<CallMap<(FunctionId, Arc<Ended>)>>,
-    ended_max: usize,
-    recent: Mutex<RecentCalls>,
+    recent: RecentCalls,
 }
 
 impl Calls {
     /// Keeps no more calls than `bounds` say.
     #[must_use]
     pub fn new(bounds: CallBounds) -> Self {
-        Self {
-            in_flight: InFlight::new(bounds.running),
-            ended: Mutex::default(),
-            ended_max: bounds.ended,
-            recent: Mutex::new(RecentCalls::new(bounds.settled)),
-        }
+        Self { in_flight: InFlight::new(bounds.running), recent: RecentCalls::new(bounds.recent) }
     }
 
     /// Takes in a call that begins. Its place is given back to [`Calls::end`].
@@ -88,64 +75,35 @@ impl Calls {
     }
 
     /// Takes in the end of a call, before the meter is told: what is settled must have ended.
-    pub fn end(&self, place: Place, call: CallId, function: FunctionId, ended: Arc<Ended>) {
-        {
-            let mut calls = lock(&self.ended);
-            if calls.len() < self.ended_max {
-                calls.insert(call, (function, ended));
-            }
-        }
+    pub fn end(&self, place: Place, call: CallId, function: FunctionId, ended: Arc<Ended>) -> Seat {
+        let seat = self.recent.push(KnownCall { call, function, progress: Progress::Ended(ended) });
         // Only now: between both it would be nowhere.
         self.in_flight.end(place);
+        seat
     }
 
-    /// Takes in calls that were settled, and tells whoever waits for them.
-    pub fn settle(&self, settled: impl IntoIterator<Item = Settled<CallEnd>>) {
-        let mut told = Vec::new();
-        self.remember(settled.into_iter().map(|Settled { call, function, charge, end: CallEnd { ended, waiter } }| {
-            let charge = charge.ok_or(NoCharge::Incomplete);
-            told.extend(waiter.map(|waiter| (waiter, charge.clone())));
-            KnownCall { call, function, progress: Progress::Settled(ended, charge) }
-        }));
-        for (waiter, charge) in told {
+    /// Takes in a call that was settled, and tells whoever waits for it.
+    pub fn settle(&self, Settled { call, charge, end, .. }: Settled<CallEnd>) {
+        let CallEnd { ended, seat, waiter } = end;
+        let charge = charge.ok_or(NoCharge::Incomplete);
+        let told = waiter.map(|waiter| (waiter, charge.clone()));
+        self.recent.advance(seat, call, Progress::Settled(ended, charge));
+        if let Some((waiter, charge)) = told {
             // One that has given up is not told.
             let _ = waiter.send(charge);
         }
     }
 
     /// Takes in that a call which has ended will never be settled.
-    pub fn give_up(&self, call: CallId, function: FunctionId, ended: Arc<Ended>, why: NoCharge) {
-        self.remember([KnownCall { call, function, progress: Progress::Settled(ended, Err(why)) }]);
-    }
-
-    fn remember(&self, settled: impl IntoIterator<Item = KnownCall>) {
-        let mut settled = settled.into_iter().peekable();
-        while settled.peek().is_some() {
-            let mut calls = [None; BATCH];
-            {
-                let mut recent = lock(&self.recent);
-                for (known, call) in calls.iter_mut().map_while(|call| settled.next().map(|known| (known, call))) {
-                    *call = Some(known.call);
-                    recent.push(known);
-                }
-            }
-            let mut ended = lock(&self.ended);
-            for call in calls.iter().flatten() {
-                ended.remove(call);
-            }
-        }
+    pub fn give_up(&self, seat: Seat, call: CallId, ended: Arc<Ended>, why: NoCharge) {
+        self.recent.advance(seat, call, Progress::Settled(ended, Err(why)));
     }
 
     /// The call of this identity, if it is remembered.
     #[must_use]
     pub fn find(&self, call: CallId) -> Option<KnownCall> {
         // In the order in which calls move on, so that one that moves meanwhile is not missed.
-        let ended = || {
-            let calls = lock(&self.ended);
-            let (function, ended) = calls.get(&call)?;
-            Some(KnownCall { call, function: *function, progress: Progress::Ended(ended.clone()) })
-        };
-        self.in_flight.find(call).or_else(ended).or_else(|| lock(&self.recent).find(call))
+        self.in_flight.find(call).or_else(|| self.recent.find(call))
     }
 
     /// At most `count` calls, of one function or of all: those that run, the latest begun first; then those that have
@@ -156,18 +114,7 @@ impl Calls {
         let mut found = self.in_flight.all(wanted);
         // Identities are UUIDs of version 7: the later ones are the larger ones.
         found.sort_unstable_by_key(|known| std::cmp::Reverse(known.call));
-        let mut ended: Vec<_> = lock(&self.ended)
-            .iter()
-            .filter(|(_, (of, _))| wanted(*of))
-            .map(|(&call, (function, ended))| KnownCall {
-                call,
-                function: *function,
-                progress: Progress::Ended(ended.clone()),
-            })
-            .collect();
-        ended.extend(lock(&self.recent).last(wanted, count));
-        ended.sort_by_key(|known| std::cmp::Reverse(known.ended_at()));
-        found.extend(ended);
+        found.extend(self.recent.last(wanted, count));
         // A call that moved on meanwhile was met twice.
         let mut found = last_of_each(found);
         found.truncate(count);
@@ -206,40 +153,40 @@ mod tests {
         })
     }
 
-    fn settled(call: u128, second: u64) -> Settled<CallEnd> {
-        let end = CallEnd { ended: ended(second), waiter: None };
-        Settled { call: CallId(call), function: FUNCTION, charge: None, end }
+    fn end(calls: &Calls, call: u128, second: u64) -> Seat {
+        calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(second))
     }
 
-    fn bounds(running: usize, ended: usize, settled: usize) -> CallBounds {
-        CallBounds { running, ended, settled }
+    fn settled(call: u128, second: u64, seat: Seat) -> Settled<CallEnd> {
+        let end = CallEnd { ended: ended(second), seat, waiter: None };
+        Settled { call: CallId(call), function: FUNCTION, charge: None, end }
     }
 
     #[test]
     fn a_call_is_found_at_every_stage_and_then_forgotten() {
-        let calls = Calls::new(bounds(2, 2, 1));
+        let calls = Calls::new(CallBounds { running: 2, recent: 1 });
         let progress = || calls.find(CallId(1)).map(|known| known.progress);
         assert!(progress().is_none());
         let place = calls.begin(CallId(1), FUNCTION);
         assert!(matches!(progress(), Some(Progress::Running(_))));
-        calls.end(place, CallId(1), FUNCTION, ended(1));
+        let seat = calls.end(place, CallId(1), FUNCTION, ended(1));
         assert!(matches!(progress(), Some(Progress::Ended(_))));
-        calls.settle([settled(1, 1)]);
+        calls.settle(settled(1, 1, seat));
         assert!(matches!(progress(), Some(Progress::Settled(_, Err(NoCharge::Incomplete)))));
-        calls.give_up(CallId(2), FUNCTION, ended(2), NoCharge::Dropped);
+        let seat = end(&calls, 2, 2);
         assert!(progress().is_none());
+        calls.give_up(seat, CallId(2), ended(2), NoCharge::Dropped);
         assert!(matches!(calls.find(CallId(2)).unwrap().progress, Progress::Settled(_, Err(NoCharge::Dropped))));
     }
 
     #[test]
     fn what_runs_comes_first_and_the_latest_before_the_earlier() {
-        let calls = Calls::new(bounds(3, 4, 4));
-        for call in [1, 2] {
-            calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(10 + call as u64));
-            calls.settle([settled(call, 10 + call as u64)]);
-        }
-        for (call, second) in [(3, 14), (4, 13)] {
-            calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(second));
+        let calls = Calls::new(CallBounds { running: 3, recent: 8 });
+        for (call, second) in [(1, 11), (2, 12), (3, 14), (4, 13)] {
+            let seat = end(&calls, call, second);
+            if call < 3 {
+                calls.settle(settled(call, second, seat));
+            }
         }
         let _running = [5, 6].map(|call| calls.begin(CallId(call), FUNCTION));
         let _other = calls.begin(CallId(7), FunctionId(9));
@@ -266,31 +213,5 @@ mod tests {
         let (has_ended, settled) =
             (progress(&Progress::Ended(ended(1))), progress(&Progress::Settled(ended(1), Err(NoCharge::Dropped))));
         assert_eq!(met, [(1, has_ended), (2, settled), (3, running)]);
-    }
-
-    #[test]
-    fn many_that_are_settled_at_once_all_move_on() {
-        let count = 2 * BATCH + 1;
-        let calls = Calls::new(bounds(1, count, count));
-        let all = 1..=count as u128;
-        for call in all.clone() {
-            calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(1));
-        }
-        calls.settle(all.clone().map(|call| settled(call, 1)));
-        let is_settled =
-            |call| calls.find(CallId(call)).is_some_and(|known| matches!(known.progress, Progress::Settled(..)));
-        assert!(all.clone().all(is_settled));
-        assert_eq!(calls.last(None, 2 * count).len(), count);
-    }
-
-    #[test]
-    fn ended_calls_are_bounded() {
-        let calls = Calls::new(bounds(1, 2, 1));
-        for call in 1..=3 {
-            calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(1));
-        }
-        assert_eq!(calls.last(None, 10).len(), 2);
-        calls.settle([settled(3, 1)]);
-        assert!(calls.find(CallId(3)).is_some(), "one that found no room is known again once it is settled");
     }
 }

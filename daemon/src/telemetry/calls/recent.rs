@@ -1,59 +1,65 @@
-//! The last settled calls, by identity and by time.
+//! The calls that have ended lately: as many seats as are remembered, taken in turn. Each has a lock of its own, so that
+//! calls that end, the sampler that settles them and whoever looks for one rarely meet.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nebula_metering::{CallId, CallMap, FunctionId};
+use nebula_metering::{CallId, FunctionId};
 
-use super::KnownCall;
+use super::{KnownCall, Progress, lock};
+use crate::meter::Seat;
 
-/// A bounded list with an index.
 pub(super) struct RecentCalls {
-    max: usize,
-    /// The earliest first.
-    calls: VecDeque<KnownCall>,
-    /// The number of each call, counted from the first that ever was settled.
-    numbers: CallMap<u64>,
-    /// The number of the earliest call that is kept.
-    first: u64,
+    seats: Box<[Mutex<Option<KnownCall>>]>,
+    next: AtomicUsize,
 }
 
 impl RecentCalls {
     /// Keeps the last `max` calls.
     pub(super) fn new(max: usize) -> Self {
-        // Memory is used as it fills, and what is pushed to a full list moves nothing.
-        let mut numbers = CallMap::default();
-        numbers.reserve(max);
-        Self { max, calls: VecDeque::with_capacity(max), numbers, first: 0 }
+        Self { seats: (0..max).map(|_| Mutex::default()).collect(), next: AtomicUsize::new(0) }
     }
 
-    pub(super) fn push(&mut self, call: KnownCall) {
-        if self.max == 0 {
-            return;
+    /// Takes in a call, in the place of the earliest.
+    pub(super) fn push(&self, call: KnownCall) -> Seat {
+        let seat = self.next.fetch_add(1, Ordering::Relaxed) % self.seats.len().max(1);
+        if let Some(place) = self.seats.get(seat) {
+            let forgotten = lock(place).replace(call);
+            drop(forgotten);
         }
-        if self.calls.len() == self.max
-            && let Some(forgotten) = self.calls.pop_front()
+        Seat(seat)
+    }
+
+    /// Notes how far a call has come, if it is still remembered.
+    pub(super) fn advance(&self, Seat(seat): Seat, call: CallId, progress: Progress) {
+        if let Some(place) = self.seats.get(seat)
+            && let Some(known) = lock(place).as_mut().filter(|known| known.call == call)
         {
-            self.numbers.remove(&forgotten.call);
-            self.first += 1;
+            known.progress = progress;
         }
-        self.numbers.insert(call.call, self.first + self.calls.len() as u64);
-        self.calls.push_back(call);
     }
 
     pub(super) fn find(&self, call: CallId) -> Option<KnownCall> {
-        let place = self.numbers.get(&call)? - self.first;
-        self.calls.get(usize::try_from(place).ok()?).cloned()
+        self.seats.iter().find_map(|seat| lock(seat).as_ref().filter(|known| known.call == call).cloned())
     }
 
     /// The last `count` calls of the functions that are wanted, the latest first.
     pub(super) fn last(&self, wanted: impl Fn(FunctionId) -> bool, count: usize) -> Vec<KnownCall> {
-        self.calls.iter().rev().filter(|call| wanted(call.function)).take(count).cloned().collect()
+        let ended = |(place, seat): (usize, &Mutex<Option<KnownCall>>)| {
+            let seat = lock(seat);
+            let known = seat.as_ref().filter(|known| wanted(known.function))?;
+            Some((known.ended_at(), place))
+        };
+        let mut places: Vec<_> = self.seats.iter().enumerate().filter_map(ended).collect();
+        places.sort_unstable_by_key(|&place| Reverse(place));
+        let known = |&(_, place): &(_, usize)| lock(&self.seats[place]).clone().filter(|known| wanted(known.function));
+        places.iter().take(count).filter_map(known).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Progress;
     use super::*;
     use crate::meter::{Ended, NoCharge, NotEstimated};
     use crate::outcome::Outcome;
@@ -61,50 +67,65 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
-    fn call(id: u128) -> KnownCall {
+    fn call(id: u64) -> KnownCall {
         let ended = Ended {
             outcome: Outcome::Ok,
-            at: SystemTime::UNIX_EPOCH,
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(id),
             duration: Duration::ZERO,
             estimate: Err(NotEstimated::Cancelled),
         };
-        let progress = Progress::Settled(Arc::new(ended), Err(NoCharge::Incomplete));
-        KnownCall { call: CallId(id), function: FunctionId((id % 2) as u32), progress }
+        KnownCall {
+            call: CallId(id.into()),
+            function: FunctionId((id % 2) as u32),
+            progress: Progress::Ended(Arc::new(ended)),
+        }
     }
 
     #[test]
     fn the_last_ones_are_found_and_the_others_forgotten() {
-        let mut recent = RecentCalls::new(3);
+        let recent = RecentCalls::new(3);
         for id in 0..10 {
-            recent.push(call(id));
+            let _ = recent.push(call(id));
             for known in 0..=id {
-                let found = recent.find(CallId(known)).map(|call| call.call.0);
-                assert_eq!(found, (known + 3 > id).then_some(known), "{known} after {id}");
+                let found = recent.find(CallId(known.into())).map(|call| call.call.0);
+                assert_eq!(found, (known + 3 > id).then_some(known.into()), "{known} after {id}");
             }
         }
         let last = |count| recent.last(|_| true, count).iter().map(|call| call.call.0).collect::<Vec<_>>();
         assert_eq!((last(2), last(9)), (vec![9, 8], vec![9, 8, 7]));
         let odd: Vec<_> = recent.last(|function| function.0 == 1, 9).iter().map(|call| call.call.0).collect();
         assert_eq!(odd, [9, 7]);
-        assert_eq!(recent.numbers.len(), 3);
+    }
+
+    #[test]
+    fn a_call_advances_only_where_it_is_still_remembered() {
+        let recent = RecentCalls::new(1);
+        let settled = |seat, id: u64| {
+            let Progress::Ended(ended) = call(id).progress else { panic!("it has ended") };
+            recent.advance(seat, CallId(id.into()), Progress::Settled(ended, Err(NoCharge::Incomplete)));
+        };
+        let (first, second) = (recent.push(call(1)), recent.push(call(2)));
+        settled(first, 1);
+        assert!(matches!(recent.find(CallId(2)).unwrap().progress, Progress::Ended(_)));
+        settled(second, 2);
+        assert!(matches!(recent.find(CallId(2)).unwrap().progress, Progress::Settled(..)));
     }
 
     #[test]
     fn a_list_of_none_keeps_none() {
-        let mut recent = RecentCalls::new(0);
-        recent.push(call(1));
+        let recent = RecentCalls::new(0);
+        let seat = recent.push(call(1));
+        recent.advance(seat, CallId(1), call(1).progress);
         assert!(recent.find(CallId(1)).is_none() && recent.last(|_| true, 9).is_empty());
     }
 
-    /// What the option `meter.recent` says: 600 bytes a call, with its index, its end, and the zones of its charge and its
-    /// estimate.
+    /// What the option `meter.recent` says: 500 bytes a call, with its end, and the zones of its charge and its estimate.
     #[test]
     fn a_call_is_as_small_as_its_option_says() {
-        let (counters, vec_min, map_load) = (2 * size_of::<usize>(), 4, 7.0 / 8.0);
-        let index = (size_of::<(CallId, u64)>() + 1) as f64 / (map_load / 2.0);
+        let (counters, vec_min) = (2 * size_of::<usize>(), 4);
         let ended = size_of::<Ended>() + counters;
         let zones = vec_min * size_of::<(Domain, Microjoules)>() + vec_min * size_of::<(Domain, Joules)>();
-        let all = (size_of::<KnownCall>() + ended + zones) as f64 + index;
-        assert!(all <= 600.0, "{all}");
+        let all = size_of::<Mutex<Option<KnownCall>>>() + ended + zones;
+        assert!(all <= 500, "{all}");
     }
 }

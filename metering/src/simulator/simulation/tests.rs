@@ -42,7 +42,7 @@ fn run(simulation: &mut Simulation, windows: u32) -> (Vec<Posted>, Vec<Moment>) 
 
 fn slices(posted: &[Posted]) -> impl Iterator<Item = &Slice> {
     posted.iter().filter_map(|posting| match posting {
-        Posting::Slice(slice) => Some(slice),
+        Posting::Slice(slice) | Posting::Whole(slice, _) => Some(slice),
         Posting::End { .. } => None,
     })
 }
@@ -50,7 +50,7 @@ fn slices(posted: &[Posted]) -> impl Iterator<Item = &Slice> {
 fn ends(posted: &[Posted]) -> impl Iterator<Item = &EndedCall> {
     posted.iter().filter_map(|posting| match posting {
         Posting::Slice(_) => None,
-        Posting::End { end, .. } => Some(end),
+        Posting::End { end, .. } | Posting::Whole(_, end) => Some(end),
     })
 }
 
