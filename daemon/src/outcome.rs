@@ -7,12 +7,15 @@ use crate::runtime::Ending;
 pub enum Outcome {
     /// The guest came to its end.
     Ok,
-    /// The guest exited with a code other than 0, or its input or output was refused.
+    /// The guest exited with a code other than 0, answered with a status of 500 or more, or its input or output was
+    /// refused.
     Error,
     /// The guest did what WebAssembly forbids, or ran out of memory.
     Trap,
     /// The guest ran for longer than allowed.
     Timeout,
+    /// The guest used more energy, or more CPU time, than allowed.
+    OverBudget,
     /// The caller went away.
     Cancelled,
     /// There was no room for the call.
@@ -21,7 +24,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for those who count them all.
-    pub const ALL: [Self; 6] = [Self::Ok, Self::Error, Self::Trap, Self::Timeout, Self::Cancelled, Self::Rejected];
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Error, Self::Trap, Self::Timeout, Self::OverBudget, Self::Cancelled, Self::Rejected];
 
     /// The label's value.
     #[must_use]
@@ -31,6 +35,7 @@ impl Outcome {
             Self::Error => "error",
             Self::Trap => "trap",
             Self::Timeout => "timeout",
+            Self::OverBudget => "over_budget",
             Self::Cancelled => "cancelled",
             Self::Rejected => "rejected",
         }
@@ -41,9 +46,16 @@ impl From<&Ending> for Outcome {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Returned => Self::Ok,
-            Ending::Exited(_) | Ending::OutputTooLarge | Ending::BadInput(_) => Self::Error,
+            Ending::Answered(status) if *status < 500 => Self::Ok,
+            Ending::Answered(_)
+            | Ending::Exited(_)
+            | Ending::Refused(_)
+            | Ending::NoAnswer
+            | Ending::OutputTooLarge
+            | Ending::BadInput(_) => Self::Error,
             Ending::Trapped(_) | Ending::OutOfMemory => Self::Trap,
             Ending::TimedOut => Self::Timeout,
+            Ending::OverCpu | Ending::OverEnergy => Self::OverBudget,
         }
     }
 }

@@ -115,6 +115,19 @@ impl<F, E> Bracket<F, E> {
     pub fn new(future: F, tally: Tally<E>) -> Self {
         Self { future: Some(future), tally: Some(tally) }
     }
+
+    /// The work of all slices so far; nothing after the end.
+    pub fn total(&self) -> Work {
+        self.tally.as_ref().map(Tally::total).unwrap_or_default()
+    }
+
+    /// Ends the future where it is, inside a last slice, and gives the account of what it took; `None` after the end.
+    pub fn cut(self: Pin<&mut Self>) -> Option<Tally<E>> {
+        let mut this = self.project();
+        let mut tally = this.tally.take()?;
+        tally.measure(|| this.future.set(None));
+        Some(tally)
+    }
 }
 
 impl<F: Future, E> Future for Bracket<F, E> {
@@ -225,6 +238,20 @@ mod tests {
         let slices = posted(&posts);
         assert_eq!(slices.len(), 2);
         assert!(slices[1] >= Duration::from_millis(1), "{slices:?}");
+    }
+
+    #[test]
+    fn a_call_that_is_cut_is_charged_up_to_its_drop() {
+        let (bracket, posts) = bracket(two_slices(), 10);
+        let mut bracket = Box::pin(bracket);
+        assert!(bracket.as_mut().poll(&mut context()).is_pending());
+        let so_far = bracket.total().cpu;
+        let tally = bracket.as_mut().cut().unwrap();
+        assert!(tally.total().cpu >= so_far + Duration::from_millis(1));
+        assert!(bracket.as_mut().cut().is_none());
+        let total = tally.total().cpu;
+        tally.end(()).unwrap();
+        assert_eq!(posted(&posts).iter().sum::<Duration>(), total);
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ArgMatches;
+use http_body_util::{BodyExt, Empty};
 use nebula_metering::source::SourceKind;
 use nebula_metering::work::Work;
 use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, FunctionId, Microjoules};
+use tokio::sync::oneshot;
 use tracing::level_filters::LevelFilter;
 
 use super::bill::{Bill, Charge};
@@ -19,7 +21,10 @@ use super::stdout::print;
 use super::{EXIT_USAGE, Failure, tell};
 use crate::config::{Config, Layers};
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
-use crate::runtime::{Completion, Directory, Ending, Invocation, Limits, Pool, Program, Runtime, Stdio};
+use crate::runtime::{
+    Answer, Completion, Directory, Ending, Exchange, Grants, Input, Invocation, Limits, Pool, Program, Recorder,
+    Runtime,
+};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
 
 /// A guest that trapped, as if it had aborted. Source: wasmtime's own command line.
@@ -44,26 +49,34 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let file = PathBuf::from(text("file").next().unwrap_or_default());
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.tick)?;
-    let program = Program::compile(&runtime, &wasm).with_context(|| format!("cannot run `{}`", file.display()))?;
-    let invocation = Invocation {
-        arguments: std::iter::once(name(&file)).chain(text("arguments").map(str::to_owned)).collect(),
-        environment: text("env").filter_map(variable).collect(),
-        directories: text("dir").map(directory).collect::<Result<_, _>>()?,
-        stdio: Stdio::Inherited,
-    };
+    let directories = text("dir").map(directory).collect::<Result<_, _>>()?;
+    let grants = Grants { directories, ..Grants::of(LIMITS) };
+    let program =
+        Program::compile(&runtime, &wasm, grants).with_context(|| format!("cannot run `{}`", file.display()))?;
+    let arguments: Vec<_> = std::iter::once(name(&file)).chain(text("arguments").map(str::to_owned)).collect();
+    let answer_of = program.kind().speaks_http().then(|| exchange(arguments.get(1))).transpose()?;
+    let (input, answer) = answer_of.map_or((Input::Inherited, None), |(input, answer)| (input, Some(answer)));
+    let invocation = Invocation { arguments, environment: text("env").filter_map(variable).collect(), input };
 
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let call = program.call(invocation);
-    let (completion, bill) = match config.source {
+    let call = async {
+        let call = program.call(invocation, Recorder::new(&LIMITS));
+        match answer {
+            Some(answer) => tokio::join!(call, print_answer(answer)),
+            None => (call.await, Ok(())),
+        }
+    };
+    let ((completion, printed), bill) = match config.source {
         Some(source) => measured(&config, source, |meter| {
-            let (completion, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
-            (completion, tally.total())
+            let (ended, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
+            (ended, tally.total())
         })?,
         None => (executor.block_on(call), no_bill()),
     };
     // A thread that waits for our stdin would keep us from ending.
     executor.shutdown_background();
 
+    printed?;
     print(&completion.output)?;
     let code = exit_code(&completion);
     if !matches.get_flag("quiet") {
@@ -72,29 +85,68 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     Ok(code)
 }
 
+/// How the call ended, and whether its answer could be printed.
+type Ended = (Completion, std::io::Result<()>);
+
+/// A request for a function that answers those: `GET` of the path that was given, or of `/`.
+fn exchange(path: Option<&String>) -> anyhow::Result<(Input, oneshot::Receiver<Answer>)> {
+    let path = path.map_or("/", String::as_str);
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = hyper::Request::get(format!("http://localhost{path}")).header("host", "localhost").body(body);
+    let request = request.with_context(|| format!("`{path}` is no path of a request: it begins with `/`"))?;
+    let (answer, answered) = oneshot::channel();
+    Ok((Input::Http(Box::new(Exchange { request, answer })), answered))
+}
+
+/// Writes the body of an answer to our stdout, as it comes.
+async fn print_answer(answer: oneshot::Receiver<Answer>) -> std::io::Result<()> {
+    let Ok(answer) = answer.await else { return Ok(()) };
+    let mut body = answer.into_body();
+    // How it broke off the call's end tells.
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(bytes) = frame.into_data() {
+            print(&bytes)?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs the only call under a meter, and gives its bill too.
 fn measured(
     config: &Config,
     source: Choice,
-    call: impl FnOnce(&EnergyMeter) -> (Completion, Work),
-) -> Result<(Completion, String), Failure> {
+    call: impl FnOnce(&EnergyMeter) -> (Ended, Work),
+) -> Result<(Ended, String), Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
-    let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, workers: 1 };
+    let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, threads: 1 };
     let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
-    let (completion, work) = call(&meter);
+    let (ended, work) = call(&meter);
     // The kernel adds what a thread is running to the clocks of its process at ticks, and when the thread asks. The last
     // window would lack it.
     let _up_to_now = thread_cpu();
     // The last window closes with the sampler; all slices have been posted before.
     drop(sampler);
-    Ok((completion, bill(&meter, &work)))
+    Ok((ended, bill(&meter, &work)))
 }
 
 fn exit_code(completion: &Completion) -> ExitCode {
     match &completion.ending {
         Ending::Returned => ExitCode::SUCCESS,
+        Ending::Answered(status) if *status < 400 => ExitCode::SUCCESS,
+        Ending::Answered(status) => {
+            tell(format_args!("nebula: it answered {status}"));
+            ExitCode::FAILURE
+        }
+        Ending::NoAnswer => {
+            tell("nebula: it answered nothing");
+            ExitCode::FAILURE
+        }
+        Ending::Refused(why) => {
+            tell(format_args!("nebula: instead of an answer it gave: {why}"));
+            ExitCode::FAILURE
+        }
         // The kernel keeps the lowest byte of an exit code, as it does for every process.
         Ending::Exited(code) => ExitCode::from((code & 0xff) as u8),
         Ending::BadInput(why) => {
@@ -105,7 +157,7 @@ fn exit_code(completion: &Completion) -> ExitCode {
             tell(format_args!("nebula: the module trapped: {why}"));
             ExitCode::from(EXIT_TRAP)
         }
-        Ending::OutOfMemory | Ending::OutputTooLarge | Ending::TimedOut => {
+        Ending::OutOfMemory | Ending::OutputTooLarge | Ending::TimedOut | Ending::OverCpu | Ending::OverEnergy => {
             tell(format_args!("nebula: the module was stopped at a limit: {:?}", completion.ending));
             ExitCode::from(EXIT_TRAP)
         }
@@ -162,5 +214,5 @@ fn variable(text: &str) -> Option<(String, String)> {
 fn directory(text: &str) -> anyhow::Result<Directory> {
     let (host, guest) = text.split_once("::").unwrap_or((text, text));
     std::fs::read_dir(host).with_context(|| format!("cannot open the directory `{host}` of --dir"))?;
-    Ok(Directory { host: host.into(), guest: guest.into() })
+    Ok(Directory { host: host.into(), guest: guest.into(), writable: true })
 }

@@ -18,7 +18,7 @@ use super::Failure;
 use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
 use crate::functions::{self, Registry};
 use crate::http::{App, Door, Server};
-use crate::invocation::{Admission, Invoker};
+use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{Pool, Runtime};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
@@ -62,10 +62,11 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let bounds = config.bounds;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
     let in_flight = metrics.in_flight().clone();
-    let invoker = Arc::new(Invoker::new(metering, calls.clone(), admission, config.meter.waiters, in_flight));
+    let long_calls = LongCalls::start(config.workers)?;
+    let invoker = Invoker::new(metering, calls.clone(), admission, long_calls, config.meter.waiters, in_flight);
     let app = App {
         registry: functions,
-        invoker,
+        invoker: Arc::new(invoker),
         metrics,
         calls,
         policy: config.policy,
@@ -115,7 +116,8 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
         window: config.window,
         postings: config.meter.postings,
         calls: config.meter.calls,
-        workers: config.workers,
+        // As many again run long calls.
+        threads: 2 * config.workers,
     };
     let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
     let source = meter.source();

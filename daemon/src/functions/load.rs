@@ -14,7 +14,8 @@ use super::name::{FunctionName, NameError};
 use super::registry::{Function, Origin, Registry};
 use super::samples::SAMPLES;
 use crate::causes::chain;
-use crate::runtime::{CompileError, Program, Runtime};
+use crate::meter::Budget;
+use crate::runtime::{CompileError, Grants, Program, Runtime};
 use crate::telemetry::{Metrics, escaped};
 
 /// Functions cannot be served.
@@ -115,6 +116,10 @@ pub fn load(
         size,
         example: candidate.example,
         program,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        budget: Budget::default(),
+        admission: None,
         metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
         called: AtomicBool::new(false),
     };
@@ -180,5 +185,5 @@ fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Res
             std::fs::read(path).map_err(Broken::Read)?
         }
     };
-    Ok((Program::compile(runtime, &wasm)?, wasm.len()))
+    Ok((Program::compile(runtime, &wasm, Grants::of(*runtime.limits()))?, wasm.len()))
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nebula_metering::FunctionId;
 
 use super::name::FunctionName;
+use crate::invocation::Admission;
+use crate::meter::Budget;
 use crate::runtime::Program;
 use crate::telemetry::FunctionMetrics;
 
@@ -34,6 +36,14 @@ pub struct Function {
     pub example: &'static str,
     /// Its code.
     pub program: Program,
+    /// Arguments of every call, after its name.
+    pub arguments: Vec<String>,
+    /// Environment variables of every call.
+    pub environment: Vec<(String, String)>,
+    /// What a call may use, as far as its own work tells.
+    pub budget: Budget,
+    /// How many of its calls run at once, if that is bounded apart from all others.
+    pub admission: Option<Admission>,
     /// What is counted of its calls.
     pub metrics: FunctionMetrics,
     pub(super) called: AtomicBool,

@@ -1,12 +1,12 @@
 //! Small answers.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use serde::Serialize;
 
 use super::Response;
+use super::reply::Reply;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -20,7 +20,7 @@ pub const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0
 
 /// An answer of the given type. Answers are about this moment, and are what they say they are.
 pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(Reply::from(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);

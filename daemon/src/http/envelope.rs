@@ -18,6 +18,9 @@ pub struct Envelope<'a> {
     #[serde(flatten)]
     pub output: Output<'a>,
     pub exit_code: Option<i32>,
+    /// What a function that speaks HTTP answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     #[serde(flatten)]
     pub cost: Cost,
 }
@@ -49,6 +52,7 @@ pub struct Cost {
 #[derive(Debug, Serialize)]
 pub struct Timing {
     pub cold_start: bool,
+    pub queue_us: u64,
     pub startup_us: u64,
     pub execution_us: u64,
     pub total_us: u64,
@@ -73,7 +77,7 @@ impl Cost {
     /// The cost of a finished call, of whose energy `known` is known. `no_events` says why hardware events were not
     /// counted.
     pub fn new(finished: &Finished, known: Known<'_>, teller: &Teller, no_events: Option<&str>) -> Self {
-        let Finished { completion, work, ended, cold_start, .. } = finished;
+        let Finished { completion, work, ended, queued, cold_start, .. } = finished;
         let (known_work, off) = (work.ok(), work.err().map(|off| off.to_string()));
         let events = known_work.and_then(|work| work.all_events());
         let (energy_joules, energy) = teller.tell(known);
@@ -82,6 +86,7 @@ impl Cost {
             energy,
             timing: Timing {
                 cold_start: *cold_start,
+                queue_us: micros(*queued),
                 startup_us: micros(completion.startup),
                 execution_us: micros(completion.execution),
                 total_us: micros(ended.duration),

@@ -1,10 +1,18 @@
 //! Requests that call a function, and the forms in which they are answered.
 
-use hyper::header::{HeaderName, HeaderValue};
-use hyper::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode, Uri};
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::WasiBody;
 
 use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use super::app::App;
+use super::conversation::{Heard, hear};
 use super::door::Door;
 use super::energy::{Known, State};
 use super::envelope::{Cost, Envelope, Output};
@@ -15,13 +23,13 @@ use super::query::{take_settle, variables};
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
-use crate::runtime::Ending;
+use crate::runtime::{Answer, Ending, Exchange, Input};
 use crate::telemetry::log_guest;
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
 const ENERGY_STATE: HeaderName = HeaderName::from_static("nebula-energy-state");
-const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
+pub(super) const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What the caller wants back.
@@ -34,49 +42,40 @@ pub enum Form {
 }
 
 impl App {
-    /// Calls the function of this name. The input is `given`, or else the query's `input`, or else the body.
-    pub(super) async fn call(
-        &self,
-        request: Request,
-        door: Door,
-        name: &str,
-        given: Option<&str>,
-        form: Form,
-    ) -> Response {
-        let html = form == Form::Envelope && prefers_html(request.headers());
-        match self.try_call(request, door, name, given, form).await {
+    /// Calls the function of this name and answers with an envelope. The input is `given`, or else the query's `input`, or
+    /// else the body.
+    pub(super) async fn invoke(&self, request: Request, door: Door, name: &str, given: Option<&str>) -> Response {
+        let html = prefers_html(request.headers());
+        match self.try_invoke(request, door, name, given).await {
             Ok((function, mut finished)) => {
                 let cost = self.cost(&mut finished, door).await;
-                answer_call(&function, &finished, cost, form, html)
+                answer_call(&function, finished, cost, Form::Envelope, html)
             }
             Err(problem) if html => page::problem(&problem, None),
             Err(problem) => problem.response(None),
         }
     }
 
-    async fn try_call(
+    async fn try_invoke(
         &self,
         request: Request,
         door: Door,
         name: &str,
         given: Option<&str>,
-        form: Form,
-    ) -> Result<(std::sync::Arc<Function>, Finished), Problem> {
-        let function = self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))?.clone();
+    ) -> Result<(Arc<Function>, Finished), Problem> {
+        let function = self.function(name)?;
         let mut environment = variables(request.uri().query())?;
         // Where nothing may be told there is nothing to wait for.
         let settle = take_settle(&mut environment)? && door.tells_joules();
         let mut input = given.map(str::to_owned);
-        // A command at `/fn` sees the rest of its query, as a CGI program would.
-        if form == Form::Envelope
-            && let Some(index) = environment.iter().position(|(name, _)| name == "input")
-        {
+        if let Some(index) = environment.iter().position(|(name, _)| name == "input") {
             let (_, value) = environment.remove(index);
             if input.replace(value).is_some() {
                 return Err(Problem::BadRequest("the input is given twice: in the path and as `?input=`".into()));
             }
         }
-        let body = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
+        let (head, body) = request.into_parts();
+        let body = body::read(body, self.body_max, self.body_timeout).await?;
         let input = match input {
             Some(_) if !body.is_empty() => {
                 return Err(Problem::BadRequest("the input is given twice: in the URL and as a body".into()));
@@ -84,15 +83,51 @@ impl App {
             Some(input) => input.into(),
             None => body,
         };
-        let request = invocation::Request { input, environment, settle };
-        let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?;
-        let completion = &finished.completion;
-        log_guest(function.name.as_str(), &completion.log, completion.log_truncated);
+        if function.program.kind().speaks_http() {
+            let finished = self.collect(&function, head, &environment, input, settle).await?;
+            return Ok((function, finished));
+        }
+        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
+        let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?.await;
+        log(&function, &finished);
         Ok((function, finished))
     }
 
+    /// Calls a function that speaks HTTP, with the input as the body of a request for its root, and takes the body of its
+    /// answer for its output.
+    async fn collect(
+        &self,
+        function: &Arc<Function>,
+        head: Parts,
+        query: &[(String, String)],
+        input: Bytes,
+        settle: bool,
+    ) -> Result<Finished, Problem> {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
+        let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
+        let (exchange, answer) = exchange(head, &path, body)?;
+        let request = invocation::Request { input: exchange, settle, ..Default::default() };
+        let call = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?;
+        match hear(call, answer, usize::MAX).await {
+            Heard::Ended(mut finished, written) => {
+                let ready = written.map(|written| written.ready).unwrap_or_default();
+                finished.completion.output = Vec::from(ready).concat();
+                log(function, &finished);
+                Ok(*finished)
+            }
+            // It is heard to its end.
+            Heard::Writing(..) => Err(Problem::Guest(Ending::NoAnswer)),
+        }
+    }
+
+    /// The function of this name.
+    pub(super) fn function(&self, name: &str) -> Result<Arc<Function>, Problem> {
+        Ok(self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))?.clone())
+    }
+
     /// What the call cost: what it is finally charged, where the caller waits for that.
-    async fn cost(&self, finished: &mut Finished, door: Door) -> Cost {
+    pub(super) async fn cost(&self, finished: &mut Finished, door: Door) -> Cost {
         let settled = match finished.settlement.take() {
             Some(settlement) => Some(settlement.wait().await),
             None => None,
@@ -106,17 +141,19 @@ impl App {
     }
 }
 
-fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form, html: bool) -> Response {
+/// The answer to a call that has ended, in either form.
+pub(super) fn answer_call(function: &Function, finished: Finished, cost: Cost, form: Form, html: bool) -> Response {
     let completion = &finished.completion;
     let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
-    let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
-    let mut response = if completion.ending == Ending::Returned {
+    let headers = (form == Form::Plain).then(|| energy_headers(&finished, &cost));
+    let mut response = if matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
         let output = Output::new(&completion.output);
         match (form, &output) {
             (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
             (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
             (Form::Envelope, _) => {
-                let envelope = Envelope { function, invocation_id, output, exit_code, cost };
+                let status = completion.status();
+                let envelope = Envelope { function, invocation_id, output, exit_code, status, cost };
                 if html {
                     html_page(StatusCode::OK, page::envelope(&envelope).into_string())
                 } else {
@@ -136,8 +173,28 @@ fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form,
     response
 }
 
+/// A request for a guest that answers those itself, and where its answer comes. `path` is what it sees of the path.
+pub(super) fn exchange(
+    mut head: Parts,
+    path: &str,
+    body: WasiBody,
+) -> Result<(Input, oneshot::Receiver<Answer>), Problem> {
+    // A client of HTTP/1.0 may not say whom it wants; a guest has to hear of somebody.
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("localhost");
+    let uri = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
+    head.uri = uri.map_err(|error| Problem::BadRequest(format!("the request's target cannot be used: {error}")))?;
+    let (answer, answered) = oneshot::channel();
+    Ok((Input::Http(Box::new(Exchange { request: hyper::Request::from_parts(head, body), answer })), answered))
+}
+
+/// Logs what the guest has written to its log.
+pub(super) fn log(function: &Function, finished: &Finished) {
+    let completion = &finished.completion;
+    log_guest(function.name.as_str(), &completion.log, completion.log_truncated);
+}
+
 /// The energy and times of a call whose body is its own.
-fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
+pub(super) fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut insert = |name, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -154,8 +211,13 @@ fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
     insert(INVOCATION_ID, finished.id.to_string());
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);
+    let queue = milliseconds(finished.queued);
     let cpu = finished.work.map(|work| format!(", cpu;dur={:.3}", milliseconds(work.cpu))).unwrap_or_default();
-    let timing = format!("startup;dur={:.3}, execution;dur={:.3}{cpu}", milliseconds(startup), milliseconds(execution));
+    let timing = format!(
+        "queue;dur={queue:.3}, startup;dur={:.3}, execution;dur={:.3}{cpu}",
+        milliseconds(startup),
+        milliseconds(execution)
+    );
     insert(SERVER_TIMING, timing);
     headers
 }

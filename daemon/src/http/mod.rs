@@ -3,9 +3,11 @@
 mod answer;
 mod app;
 mod body;
+mod conversation;
 mod door;
 mod energy;
 mod envelope;
+mod function;
 mod invocations;
 mod invoke;
 mod ledger;
@@ -13,6 +15,7 @@ mod negotiate;
 mod page;
 mod problem;
 mod query;
+mod reply;
 mod router;
 mod server;
 
@@ -21,7 +24,7 @@ pub use door::Door;
 pub use server::{ServeError, Server};
 
 /// What every answer is.
-pub(crate) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
+pub(crate) type Response = hyper::Response<reply::Reply>;
 
 /// What every request is.
 pub(crate) type Request = hyper::Request<hyper::body::Incoming>;

@@ -25,12 +25,18 @@ pub enum Problem {
     OperatorsOnly,
     MethodNotAllowed(&'static str),
     BadRequest(String),
-    BodyTooLarge { bytes_max: usize },
-    BodyTooSlow { time_max: Duration },
+    BodyTooLarge {
+        bytes_max: usize,
+    },
+    BodyTooSlow {
+        time_max: Duration,
+    },
     Busy(Busy),
     Draining,
     Unhealthy(String),
     Guest(Ending),
+    /// The output of a command at `/fn` is no CGI answer.
+    BadAnswer(String),
 }
 
 /// The answer of RFC 9457, with what is known of the call.
@@ -84,12 +90,24 @@ impl Problem {
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many calls"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
+            Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood"),
             Self::Guest(ending) => match ending {
                 Ending::BadInput(_) => {
                     (StatusCode::BAD_REQUEST, "bad-input", "The input is not what the function takes")
                 }
                 Ending::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout", "The function ran for too long"),
                 Ending::Exited(_) => (StatusCode::INTERNAL_SERVER_ERROR, "exit", "The function reported a failure"),
+                // Not 5xx, which callers and proxies take for a reason to try again, and to spend the same once more.
+                Ending::OverEnergy => (
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "over-energy-budget",
+                    "The function used more energy than it may",
+                ),
+                Ending::OverCpu => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, "over-cpu-budget", "The function used more CPU time than it may")
+                }
+                Ending::NoAnswer => (StatusCode::BAD_GATEWAY, "no-answer", "The function answered nothing"),
+                Ending::Refused(_) => (StatusCode::BAD_GATEWAY, "guest-error", "The function answered with an error"),
                 Ending::OutOfMemory => (
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "out-of-memory",
@@ -98,7 +116,7 @@ impl Problem {
                 Ending::OutputTooLarge => {
                     (StatusCode::INTERNAL_SERVER_ERROR, "output-too-large", "The function wrote more than it may")
                 }
-                Ending::Trapped(_) | Ending::Returned => {
+                Ending::Trapped(_) | Ending::Returned | Ending::Answered(_) => {
                     (StatusCode::INTERNAL_SERVER_ERROR, "trap", "The function was stopped")
                 }
             },
@@ -119,7 +137,7 @@ impl Problem {
                     .into()
             }
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
-            Self::BadRequest(why) | Self::Unhealthy(why) => why.clone(),
+            Self::BadRequest(why) | Self::Unhealthy(why) | Self::BadAnswer(why) => why.clone(),
             Self::BodyTooLarge { bytes_max } => format!("a body may have {bytes_max} bytes (`limits.body`)"),
             Self::BodyTooSlow { time_max } => format!("a body must arrive within {time_max:?} (`http.body-timeout`)"),
             Self::Busy(busy) => format!("{busy}; try again later"),
@@ -128,10 +146,14 @@ impl Problem {
                 Ending::BadInput(why) => why.clone(),
                 Ending::TimedOut => "it was stopped at its deadline (`limits.wall`)".into(),
                 Ending::Exited(code) => format!("it exited with {code}; `stderr` may tell why"),
+                Ending::OverEnergy => "it was stopped beyond its budget (`limits.max_joules` in its manifest)".into(),
+                Ending::OverCpu => "it was stopped beyond its budget (`limits.cpu` in its manifest)".into(),
+                Ending::NoAnswer => "it came to its end without an answer; `stderr` may tell why".into(),
+                Ending::Refused(why) => format!("instead of an answer it gave: {why}"),
                 Ending::OutOfMemory => "it was refused more memory (`limits.memory`) and failed".into(),
                 Ending::OutputTooLarge => "it was stopped at the bound of its output (`limits.stdout`)".into(),
                 Ending::Trapped(trap) => trap.clone(),
-                Ending::Returned => String::new(),
+                Ending::Returned | Ending::Answered(_) => String::new(),
             },
         }
     }

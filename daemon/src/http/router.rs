@@ -11,7 +11,7 @@ use serde_json::json;
 use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::door::Door;
-use super::invoke::Form;
+use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
@@ -23,14 +23,14 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request, door: Door) -> Result<Response, Infallible> {
+    pub async fn answer(self: Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Infallible> {
         Ok(match check_head(&request) {
-            Ok(()) => self.route(request, door).await.unwrap_or_else(|problem| problem.response(None)),
+            Ok(()) => self.route(request, door, peers).await.unwrap_or_else(|problem| problem.response(None)),
             Err(problem) => problem.response(None),
         })
     }
 
-    async fn route(&self, request: Request, door: Door) -> Result<Response, Problem> {
+    async fn route(self: &Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Problem> {
         let path = request.uri().path().to_owned();
         // `CONNECT` has no path, and `OPTIONS *` one without a slash.
         let below = path.get(1..).unwrap_or_default();
@@ -46,18 +46,20 @@ impl App {
             }),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
-                Ok(self.call(request, door, &decoded(name)?, None, Form::Envelope).await)
+                Ok(self.invoke(request, door, &decoded(name)?, None).await)
             }
             ("api" | "wasm", Some(rest)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 let (name, input) = rest.split_once('/').unwrap_or((rest, ""));
                 let input = decoded(input)?;
                 let given = (request.method() == Method::GET || !input.is_empty()).then_some(&*input);
-                Ok(self.call(request, door, &decoded(name)?, given, Form::Envelope).await)
+                Ok(self.invoke(request, door, &decoded(name)?, given).await)
             }
-            ("fn", Some(rest)) => {
-                let name = rest.split_once('/').map_or(rest, |(name, _)| name);
-                Ok(self.call(request, door, &decoded(name)?, None, Form::Plain).await)
+            ("fn", Some(below)) => {
+                let (name, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
+                let function = self.function(&decoded(name)?)?;
+                let mount = Mount { script: &path[..path.len() - rest.len()], rest };
+                Ok(self.run_function(request, door, &function, mount, peers).await)
             }
             ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list())),
             ("functions", Some(name)) => {
@@ -90,12 +92,10 @@ impl App {
                 }
             }),
             (name, None) => {
-                let name = decoded(name)?;
-                if self.registry.find(&name).is_none() {
-                    return Err(Problem::NoRoute(path.clone()));
-                }
+                let function = self.registry.find(&decoded(name)?).ok_or_else(|| Problem::NoRoute(path.clone()))?;
                 allow(&request, &[Method::GET], "GET")?;
-                Ok(self.call(request, door, &name, None, Form::Plain).await)
+                let mount = Mount { script: &path, rest: "" };
+                Ok(self.run_function(request, door, function, mount, peers).await)
             }
             (_, Some(_)) => Err(Problem::NoRoute(path.clone())),
         }

@@ -18,6 +18,7 @@ use tokio_io_timeout::TimeoutWriter;
 
 use super::app::App;
 use super::door::Door;
+use super::function::Peers;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
@@ -47,7 +48,7 @@ pub enum ServeError {
 }
 
 /// What answers, and to whom.
-type Entrance = (Arc<App>, Door);
+type Entrance = (Arc<App>, Door, Peers);
 
 /// A server that listens.
 pub struct Server {
@@ -77,7 +78,7 @@ impl Server {
     /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
     /// Whether all of them did.
     pub async fn serve(self, app: Arc<App>, door: Door, stop: impl Future<Output = ()>) -> bool {
-        let Self { listener, settings, .. } = self;
+        let Self { listener, address, settings } = self;
         let graceful = GracefulShutdown::new();
         let (stopping, _) = watch::channel(());
         let room = Arc::new(Semaphore::new(settings.connections));
@@ -86,10 +87,11 @@ impl Server {
                 // The semaphore is never closed.
                 let Ok(permit) = room.clone().acquire_owned().await else { break };
                 match listener.accept().await {
-                    Ok((stream, _)) => {
+                    Ok((stream, remote)) => {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
                         tokio::spawn(async move {
-                            connection(stream, (app, door), settings, watcher, stopping).await;
+                            let local = stream.local_addr().unwrap_or(address);
+                            connection(stream, (app, door, Peers { remote, local }), settings, watcher, stopping).await;
                             drop(permit);
                         });
                     }
@@ -161,11 +163,11 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, door): Entrance,
+    (app, door, peers): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, door));
+    let service = service_fn(move |request| app.clone().answer(request, door, peers));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
@@ -173,11 +175,11 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, door): Entrance,
+    (app, door, peers): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, door));
+    let service = service_fn(move |request| app.clone().answer(request, door, peers));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

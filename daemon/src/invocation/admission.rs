@@ -1,10 +1,11 @@
 //! How many calls run at once, and how many may wait.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// There is no room for another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -20,7 +21,7 @@ pub enum Busy {
 /// Lets calls in.
 #[derive(Debug)]
 pub struct Admission {
-    running: Semaphore,
+    running: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue_max: usize,
     wait_max: Duration,
@@ -30,19 +31,19 @@ impl Admission {
     /// At most `concurrency` calls at once, at most `queue_max` waiting, none for longer than `wait_max`.
     #[must_use]
     pub fn new(concurrency: usize, queue_max: usize, wait_max: Duration) -> Self {
-        Self { running: Semaphore::new(concurrency), waiting: AtomicUsize::new(0), queue_max, wait_max }
+        Self { running: Arc::new(Semaphore::new(concurrency)), waiting: AtomicUsize::new(0), queue_max, wait_max }
     }
 
     /// Waits for a place. It is given back when the permit is dropped.
     ///
     /// # Errors
     /// When too many wait, or this one waits for too long.
-    pub async fn enter(&self) -> Result<SemaphorePermit<'_>, Busy> {
-        if let Ok(permit) = self.running.try_acquire() {
+    pub async fn enter(&self) -> Result<OwnedSemaphorePermit, Busy> {
+        if let Ok(permit) = self.running.clone().try_acquire_owned() {
             return Ok(permit);
         }
         let _waiting = Waiting::join(&self.waiting, self.queue_max)?;
-        match tokio::time::timeout(self.wait_max, self.running.acquire()).await {
+        match tokio::time::timeout(self.wait_max, self.running.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Busy::WaitedTooLong(self.wait_max)),

@@ -2,26 +2,30 @@
 //! and, for those who wait for it, the settled charge.
 
 mod admission;
+mod placement;
 mod settlement;
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, Estimate, Tally};
 use prometheus::IntGauge;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
+pub use placement::LongCalls;
 pub use settlement::{NotSettled, Settlement};
 
 use crate::functions::Function;
-use crate::meter::{CallEnd, Ended, Metering, NoCharge, NotEstimated, Off};
+use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off};
 use crate::outcome::Outcome;
-use crate::runtime::{Completion, Invocation, Stdio};
+use crate::runtime::{Completion, Ending, Input, Invocation, Recorder};
 use crate::telemetry::{Calls, Place};
+use placement::Placed;
 
 /// A call that has come to its end.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct Finished {
     pub work: Result<Work, Off>,
     /// When it ended, how long it took from its admission, and what it is expected to have cost.
     pub ended: Arc<Ended>,
+    /// How long it waited for its admission.
+    pub queued: Duration,
     /// Whether it was the first call of its function since the daemon started.
     pub cold_start: bool,
     /// Where its settled charge will come, if it was asked for.
@@ -43,9 +49,11 @@ pub struct Finished {
 /// What a caller gives a function.
 #[derive(Debug, Default)]
 pub struct Request {
-    /// What the function reads from stdin.
-    pub input: Bytes,
-    /// Environment variables.
+    /// What the function reads.
+    pub input: Input,
+    /// Arguments, besides those of the function's manifest.
+    pub arguments: Vec<String>,
+    /// Environment variables; those of the function's manifest come before them.
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
@@ -56,23 +64,50 @@ pub struct Invoker {
     metering: Metering,
     calls: Arc<Calls>,
     admission: Admission,
+    long_calls: LongCalls,
     waiters: Arc<Semaphore>,
     waiters_max: usize,
     in_flight: IntGauge,
 }
 
+/// A call that has been admitted: a future of its end. Dropping it cancels the call, which is counted and charged all the
+/// same.
+pub struct Call {
+    /// Its identity.
+    pub id: Uuid,
+    placed: Placed<Finished>,
+}
+
+impl Future for Call {
+    type Output = Finished;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
+        Pin::new(&mut self.placed).poll(context)
+    }
+}
+
+/// A place among the calls that run, and how long it was waited for.
+struct Admitted {
+    _function: Option<OwnedSemaphorePermit>,
+    _all: OwnedSemaphorePermit,
+    queued: Duration,
+}
+
 impl Invoker {
     /// Calls are admitted by `admission`, measured by `metering`, known to `calls` and, while they run, counted in
-    /// `in_flight`. At most `waiters_max` callers wait for their settled charges at once.
+    /// `in_flight`; those that take long go to `long_calls`. At most `waiters_max` callers wait for their settled charges
+    /// at once.
     #[must_use]
     pub fn new(
         metering: Metering,
         calls: Arc<Calls>,
         admission: Admission,
+        long_calls: LongCalls,
         waiters_max: usize,
         in_flight: IntGauge,
     ) -> Self {
-        Self { metering, calls, admission, waiters: Arc::new(Semaphore::new(waiters_max)), waiters_max, in_flight }
+        let waiters = Arc::new(Semaphore::new(waiters_max));
+        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight }
     }
 
     /// What measures the calls.
@@ -81,35 +116,25 @@ impl Invoker {
         &self.metering
     }
 
-    /// Calls `function`. Dropping the future cancels the call, which is counted and charged all the same.
+    /// Calls `function`, once there is room. It runs as the call is polled.
     ///
     /// # Errors
     /// When there is no room for the call. Whatever the guest does is no error here.
-    pub async fn invoke(&self, function: &Function, request: Request) -> Result<Finished, Busy> {
-        let _permit = match self.admission.enter().await {
-            Ok(permit) => permit,
-            Err(busy) => {
-                function.metrics.count(Outcome::Rejected);
-                return Err(busy);
-            }
+    pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, request: Request) -> Result<Call, Busy> {
+        let admitted = self.admit(function).await.inspect_err(|_| function.metrics.count(Outcome::Rejected))?;
+        let running = Running::begin(self.clone(), function.clone());
+        let id = Uuid::from_u128(running.call.0);
+        Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.handle()) })
+    }
+
+    async fn admit(&self, function: &Function) -> Result<Admitted, Busy> {
+        let arrived = Instant::now();
+        let of_function = match &function.admission {
+            Some(admission) => Some(admission.enter().await?),
+            None => None,
         };
-        let mut running = Running::begin(self, function);
-        let invocation = Invocation {
-            arguments: vec![function.name.to_string()],
-            environment: request.environment,
-            directories: Vec::new(),
-            stdio: Stdio::Captured(request.input),
-        };
-        // On the heap: what goes around it is moved about several times on the way.
-        let guest = Box::pin(function.program.call(invocation));
-        let (completion, tally) = self.metering.measure(running.call, function.id, guest).await;
-        let work = tally.as_ref().map(Tally::total).map_err(|&off| off);
-        let estimate = self.metering.estimate(function.id, work);
-        let cold_start = function.is_cold_start();
-        let (waiter, settlement) = if request.settle { self.settlement() } else { (None, None) };
-        let ended = running.end(Outcome::from(&completion.ending), estimate, tally.ok(), waiter);
-        function.metrics.observe(ended.duration, completion.startup, cold_start);
-        Ok(Finished { id: Uuid::from_u128(running.call.0), completion, work, ended, cold_start, settlement })
+        let all = self.admission.enter().await?;
+        Ok(Admitted { _function: of_function, _all: all, queued: arrived.elapsed() })
     }
 
     fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
@@ -129,18 +154,48 @@ impl Invoker {
 
 type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 
+/// The way of a call from its admission to its end.
+async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
+    let (invoker, function) = (running.invoker.clone(), running.function.clone());
+    let mut arguments = Vec::with_capacity(1 + function.arguments.len() + request.arguments.len());
+    arguments.push(function.name.to_string());
+    arguments.extend(function.arguments.iter().cloned().chain(request.arguments));
+    let environment = match &function.environment[..] {
+        [] => request.environment,
+        fixed => fixed.iter().cloned().chain(request.environment).collect(),
+    };
+    let invocation = Invocation { arguments, environment, input: request.input };
+    let recorder = Recorder::new(&function.program.grants().limits);
+    let guest = function.program.call(invocation, recorder.clone());
+    let (ended, tally) = invoker.metering.measure(running.call, function.id, &function.budget, guest).await;
+    let completion = ended.unwrap_or_else(|exceeded| {
+        recorder.complete(match exceeded {
+            Exceeded::Energy => Ending::OverEnergy,
+            Exceeded::Cpu => Ending::OverCpu,
+        })
+    });
+    let work = tally.as_ref().map(Tally::total).map_err(|&off| off);
+    let estimate = invoker.metering.estimate(function.id, work);
+    let cold_start = function.is_cold_start();
+    let (waiter, settlement) = if request.settle { invoker.settlement() } else { (None, None) };
+    let ended = running.end(Outcome::from(&completion.ending), estimate, tally.ok(), waiter);
+    function.metrics.observe(ended.duration, admitted.queued, &completion, cold_start);
+    let id = Uuid::from_u128(running.call.0);
+    Finished { id, completion, work, ended, queued: admitted.queued, cold_start, settlement }
+}
+
 /// A call that has begun; if nobody says how it ended, it was cancelled.
-struct Running<'a> {
-    invoker: &'a Invoker,
-    function: &'a Function,
+struct Running {
+    invoker: Arc<Invoker>,
+    function: Arc<Function>,
     call: CallId,
     started: Instant,
     /// Given back at its end.
     place: Option<Place>,
 }
 
-impl<'a> Running<'a> {
-    fn begin(invoker: &'a Invoker, function: &'a Function) -> Self {
+impl Running {
+    fn begin(invoker: Arc<Invoker>, function: Arc<Function>) -> Self {
         invoker.in_flight.inc();
         let call = CallId(Uuid::now_v7().as_u128());
         let place = Some(invoker.calls.begin(call, function.id));
@@ -157,7 +212,7 @@ impl<'a> Running<'a> {
         let duration = self.started.elapsed();
         let ended = Arc::new(Ended { outcome, at: SystemTime::now(), duration, estimate });
         self.function.metrics.count(outcome);
-        let Invoker { calls, metering, .. } = self.invoker;
+        let Invoker { calls, metering, .. } = &*self.invoker;
         let (call, function) = (self.call, self.function.id);
         // It is there until now: a call ends once.
         let Some(place) = self.place.take() else { return ended };
@@ -174,7 +229,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.invoker.in_flight.dec();
         if self.place.is_some() {

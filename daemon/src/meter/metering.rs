@@ -1,9 +1,14 @@
 //! Metering, or none of it: the one place that knows both.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use nebula_metering::work::Work;
-use nebula_metering::{CallId, Estimate, FunctionId, Tally};
+use nebula_metering::work::thread::thread_cpu;
+use nebula_metering::{CallId, Estimate, FunctionId, Joules, Tally};
 use thiserror::Error;
 
 use super::{CallEnd, EnergyMeter, NoCharge, NotEstimated};
@@ -25,20 +30,68 @@ pub enum Metering {
     Off(Off),
 }
 
+/// What a call may use, as far as its own work tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Active energy, as it is estimated while the call runs.
+    pub energy: Option<Joules>,
+    /// CPU time.
+    pub cpu: Option<Duration>,
+}
+
+/// A call has used more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    /// More energy.
+    Energy,
+    /// More CPU time.
+    Cpu,
+}
+
+impl Budget {
+    fn is_unlimited(&self) -> bool {
+        self.energy.is_none() && self.cpu.is_none()
+    }
+
+    fn exceeded_by(&self, cpu: Duration, energy: impl FnOnce() -> Option<Joules>) -> Option<Exceeded> {
+        if self.cpu.is_some_and(|most| cpu > most) {
+            return Some(Exceeded::Cpu);
+        }
+        let over = |most| energy().is_some_and(|energy| energy > most);
+        self.energy.is_some_and(over).then_some(Exceeded::Energy)
+    }
+}
+
 impl Metering {
-    /// Runs `call` to its end, and gives the account of what it took, with which the call is to be ended.
+    /// Runs `call` to its end, or until it yields and has used more than its `budget`; gives also the account of what it
+    /// took, with which the call is to be ended. Where nothing is measured only CPU time is limited.
     pub async fn measure<F: Future>(
         &self,
         call: CallId,
         function: FunctionId,
+        budget: &Budget,
         future: F,
-    ) -> (F::Output, Result<Tally<CallEnd>, Off>) {
+    ) -> (Result<F::Output, Exceeded>, Result<Tally<CallEnd>, Off>) {
         match self {
-            Self::On(meter) => {
+            Self::On(meter) if budget.is_unlimited() => {
                 let (output, tally) = meter.bracket(call, function, future).await;
-                (output, Ok(tally))
+                (Ok(output), Ok(tally))
             }
-            Self::Off(off) => (future.await, Err(*off)),
+            Self::On(meter) => {
+                let mut bracket = pin!(meter.bracket(call, function, future));
+                poll_fn(|context| {
+                    if let Poll::Ready((output, tally)) = bracket.as_mut().poll(context) {
+                        return Poll::Ready((Ok(output), Ok(tally)));
+                    }
+                    let work = bracket.total();
+                    let energy = || meter.estimate(function, &work).ok().map(|estimate| estimate.active);
+                    let Some(exceeded) = budget.exceeded_by(work.cpu, energy) else { return Poll::Pending };
+                    let tally = bracket.as_mut().cut();
+                    tally.map_or(Poll::Pending, |tally| Poll::Ready((Err(exceeded), Ok(tally))))
+                })
+                .await
+            }
+            Self::Off(off) => (within(future, budget).await, Err(*off)),
         }
     }
 
@@ -76,6 +129,23 @@ impl Metering {
     }
 }
 
+/// Runs `future` to its end, or until it waits and has used more CPU time than it may.
+async fn within<F: Future>(future: F, budget: &Budget) -> Result<F::Output, Exceeded> {
+    if budget.cpu.is_none() {
+        return Ok(future.await);
+    }
+    let (mut future, mut cpu) = (pin!(future), Duration::ZERO);
+    poll_fn(|context| {
+        let begun = thread_cpu();
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        cpu += thread_cpu().saturating_sub(begun);
+        budget.exceeded_by(cpu, || None).map_or(Poll::Pending, |exceeded| Poll::Ready(Err(exceeded)))
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,9 +153,33 @@ mod tests {
     #[tokio::test]
     async fn without_a_meter_a_call_runs_and_nothing_is_known_of_it() {
         let metering = Metering::Off(Off);
-        let (output, tally) = metering.measure(CallId(1), FunctionId(0), async { 42 }).await;
-        assert_eq!((output, tally.err()), (42, Some(Off)));
+        let (output, tally) = metering.measure(CallId(1), FunctionId(0), &Budget::default(), async { 42 }).await;
+        assert_eq!((output, tally.err()), (Ok(42), Some(Off)));
         assert_eq!(metering.estimate(FunctionId(0), Err(Off)).unwrap_err().to_string(), "metering is switched off");
         assert_eq!(metering.source(), "off");
+    }
+
+    #[tokio::test]
+    async fn without_a_meter_cpu_time_is_limited_all_the_same() {
+        let busy = async {
+            loop {
+                let until = thread_cpu() + Duration::from_millis(1);
+                while thread_cpu() < until {}
+                tokio::task::yield_now().await;
+            }
+        };
+        let budget = Budget { energy: Some(Joules(0.0)), cpu: Some(Duration::from_millis(3)) };
+        let (output, _): (Result<(), _>, _) = Metering::Off(Off).measure(CallId(1), FunctionId(0), &budget, busy).await;
+        assert_eq!(output, Err(Exceeded::Cpu));
+    }
+
+    #[test]
+    fn a_budget_is_exceeded_by_more_and_not_by_as_much() {
+        let budget = Budget { energy: Some(Joules(2.0)), cpu: Some(Duration::from_secs(1)) };
+        let by = |cpu, energy| budget.exceeded_by(Duration::from_secs(cpu), || energy);
+        assert_eq!(by(1, Some(Joules(2.0))), None);
+        assert_eq!(by(1, Some(Joules(2.1))), Some(Exceeded::Energy));
+        assert_eq!(by(2, Some(Joules(2.1))), Some(Exceeded::Cpu));
+        assert_eq!(by(1, None), None);
     }
 }

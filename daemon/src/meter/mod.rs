@@ -23,7 +23,7 @@ use nebula_metering::{
 };
 
 pub use ended::{CallEnd, Ended, NoCharge, NotEstimated, Seat};
-pub use metering::{Metering, OFF, Off};
+pub use metering::{Budget, Exceeded, Metering, OFF, Off};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
@@ -42,7 +42,7 @@ pub struct Settings {
     /// How many calls are kept in mind until they are settled.
     pub calls: usize,
     /// How many threads run calls.
-    pub workers: usize,
+    pub threads: usize,
 }
 
 /// The meter of this daemon.
@@ -120,7 +120,7 @@ impl EnergyMeter {
         let meter = Meter::new(source.source, topology(sysfs_root), settings.calls);
         Self {
             reader,
-            posts: Arc::new(PostBox::new(settings.workers, settings.postings)),
+            posts: Arc::new(PostBox::new(settings.threads, settings.postings)),
             calibration: ArcSwap::from_pointee(meter.calibration()),
             meter: Mutex::new(meter),
             own_cost: Mutex::new(OwnCost::new(Instant::now())),

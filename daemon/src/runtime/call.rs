@@ -1,18 +1,21 @@
-//! One call: a fresh instance, its standard streams, its deadline.
+//! One call: what it is given, its deadline, how it ended.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmtime::{Store, Trap, Val};
+use wasmtime::{Store, Trap};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
-use super::capture::{Capture, OutputFull};
+use super::capture::{Capture, OutputFull, Recorder};
 use super::completion::{Completion, Ending};
-use super::guest::{Guest, Limiter};
-use super::numeric;
-use super::program::{Entry, Program};
+use super::epoch::yield_at_ticks;
+use super::exchange::Exchange;
+use super::guest::Limiter;
+use super::host::Host;
+use super::outbound::{Background, Outbound};
+use super::program::{Body, Program};
 
 /// How long the log of a failed call may show its stack, in characters.
 const BACKTRACE_MAX: usize = 4000;
@@ -32,10 +35,8 @@ pub struct Invocation {
     pub arguments: Vec<String>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
-    /// Directories that it may open.
-    pub directories: Vec<Directory>,
-    /// Its input and where its output goes.
-    pub stdio: Stdio,
+    /// What it reads, and where it answers.
+    pub input: Input,
 }
 
 /// A directory of the host that a guest sees.
@@ -45,122 +46,114 @@ pub struct Directory {
     pub host: PathBuf,
     /// The guest's.
     pub guest: String,
+    /// Whether the guest may change what is in it.
+    pub writable: bool,
 }
 
-/// A guest's standard streams.
+/// What a guest reads, and where it answers.
 #[derive(Debug)]
-pub enum Stdio {
-    /// Input from memory, output into memory.
+pub enum Input {
+    /// Standard input from memory, output into memory.
     Captured(Bytes),
-    /// This process's own.
+    /// This process's own standard streams.
     Inherited,
+    /// An HTTP request, for guests that answer those.
+    Http(Box<Exchange>),
 }
 
-impl Default for Stdio {
+impl Default for Input {
     fn default() -> Self {
         Self::Captured(Bytes::new())
     }
 }
 
 impl Program {
-    /// Calls the function once, in an instance of its own.
+    /// Calls the function once, in an instance of its own. What it leaves goes into `recorder`.
     ///
     /// Yields whenever the engine's epoch advances. Dropping the future ends the call.
-    pub async fn call(&self, invocation: Invocation) -> Completion {
-        let started = Instant::now();
-        let limits = self.runtime.limits();
-        let (output, log) = (Capture::answer(limits.stdout), Capture::log(limits.stderr));
-        let mut startup = Duration::ZERO;
-        let run = self.run(invocation, &output, &log, started, &mut startup);
-        let result = tokio::time::timeout(limits.wall, run).await;
-        let mut ending = result.unwrap_or(Ending::TimedOut);
-        let total = started.elapsed();
-        let (output, log) = (output.take(), log.take());
-        if output.overflowed {
-            ending = Ending::OutputTooLarge;
-        }
-        let execution = total.saturating_sub(startup);
-        Completion { ending, output: output.bytes, log: log.bytes, log_truncated: log.overflowed, startup, execution }
+    pub async fn call(&self, invocation: Invocation, recorder: Arc<Recorder>) -> Completion {
+        let background = Background::new();
+        let run = self.run(invocation, &recorder, background.clone());
+        let ended = tokio::time::timeout(self.grants.limits.wall, background.beside(run)).await;
+        recorder.complete(ended.unwrap_or(Ending::TimedOut))
     }
 
-    async fn run(
-        &self,
-        invocation: Invocation,
-        output: &Capture,
-        log: &Capture,
-        started: Instant,
-        startup: &mut Duration,
-    ) -> Ending {
-        let parameters = match (&self.entry, &invocation.stdio) {
-            (Entry::Numeric(signature), Stdio::Captured(input)) => signature.parse(input),
-            (Entry::Numeric(signature), Stdio::Inherited) => {
-                signature.parse(invocation.arguments.get(1..).unwrap_or_default().join(",").as_bytes())
+    async fn run(&self, mut invocation: Invocation, recorder: &Arc<Recorder>, background: Background) -> Ending {
+        match (&self.body, std::mem::take(&mut invocation.input)) {
+            (Body::Proxy(proxy), Input::Http(exchange)) => {
+                self.answer(proxy, invocation, *exchange, recorder, background).await
             }
-            (Entry::Command, _) => Ok(Vec::new()),
-        };
-        let parameters = match parameters {
-            Ok(parameters) => parameters,
-            Err(why) => return Ending::BadInput(why),
-        };
-        let guest = match self.guest(invocation, output, log) {
-            Ok(guest) => guest,
-            Err(error) => return Ending::Trapped(format!("{error:#}")),
-        };
-        let mut store = Store::new(&self.runtime.engine, guest);
-        store.limiter(|guest| &mut guest.limiter);
-        store.set_hostcall_fuel(host_call_bytes(self.runtime.limits().stdout));
-        store.epoch_deadline_async_yield_and_update(1);
-        // A new store is overdue, and would yield before its first instruction.
-        store.set_epoch_deadline(1);
-        let result = self.enter(&mut store, &parameters, output, started, startup).await;
-        result.map_or_else(|error| ending(&error, &store.data().limiter), |()| Ending::Returned)
+            (Body::Service(service), Input::Http(exchange)) => {
+                self.serve(service, invocation, *exchange, recorder, background).await
+            }
+            (Body::Proxy(_) | Body::Service(_), _) => {
+                Ending::BadInput("it answers HTTP requests, and was given none".into())
+            }
+            (_, Input::Http(_)) => Ending::BadInput("it does not answer HTTP requests".into()),
+            (Body::Command(command), input) => {
+                invocation.input = input;
+                self.run_command(command, invocation, recorder).await
+            }
+            (Body::Numeric(module, entry, signature), input) => {
+                invocation.input = input;
+                self.run_numeric(module, entry, signature, invocation, recorder).await
+            }
+            (Body::Component(component), input) => {
+                invocation.input = input;
+                self.run_component(component, invocation, recorder, background).await
+            }
+        }
     }
 
-    fn guest(&self, invocation: Invocation, output: &Capture, log: &Capture) -> wasmtime::Result<Guest> {
+    /// What the guest sees of the host.
+    pub(super) fn wasi(&self, invocation: Invocation, recorder: &Arc<Recorder>) -> wasmtime::Result<WasiCtxBuilder> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.args(&invocation.arguments).envs(&invocation.environment).max_random_size(RANDOM_BYTES_MAX);
-        match invocation.stdio {
-            Stdio::Captured(input) => {
-                wasi.stdin(MemoryInputPipe::new(input)).stdout(output.clone()).stderr(log.clone());
+        match invocation.input {
+            Input::Captured(input) => {
+                let output = if self.kind().speaks_http() { Capture::Log } else { Capture::Output };
+                wasi.stdin(MemoryInputPipe::new(input));
+                wasi.stdout(output(recorder.clone())).stderr(Capture::Log(recorder.clone()));
             }
-            Stdio::Inherited => {
-                // Only `nebula run` inherits; it has nobody else to keep waiting, and file access on this thread is
-                // charged to the call.
-                wasi.inherit_stdio().allow_blocking_current_thread(true);
-            }
+            // Only `nebula run` inherits.
+            Input::Inherited | Input::Http(_) => drop(wasi.inherit_stdio()),
         }
-        for Directory { host, guest } in &invocation.directories {
-            wasi.preopened_dir(host, guest, FsPerms::ReadWrite)?;
+        if !self.grants.directories.is_empty() {
+            // On this thread, so that what the files take from the processor is charged to the call.
+            wasi.allow_blocking_current_thread(true);
         }
-        let limiter = Limiter::new(self.runtime.limits.memory, self.runtime.limits.table_elements);
-        Ok(Guest { wasi: wasi.build_p1(), limiter })
+        for Directory { host, guest, writable } in &self.grants.directories {
+            let permissions = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            wasi.preopened_dir(host, guest, permissions)?;
+        }
+        Ok(wasi)
     }
 
-    async fn enter(
+    /// A store for a component's instance.
+    pub(super) fn host(
         &self,
-        store: &mut Store<Guest>,
-        parameters: &[Val],
-        output: &Capture,
-        started: Instant,
-        startup: &mut Duration,
-    ) -> wasmtime::Result<()> {
-        let instance = self.instance.instantiate_async(&mut *store).await?;
-        *startup = started.elapsed();
-        match &self.entry {
-            Entry::Command => {
-                let start = instance.get_typed_func::<(), ()>(&mut *store, self.entry_name())?;
-                start.call_async(&mut *store, ()).await
-            }
-            Entry::Numeric(signature) => {
-                let Some(run) = instance.get_func(&mut *store, self.entry_name()) else {
-                    wasmtime::bail!("the export `{}` has gone", self.entry_name());
-                };
-                let mut results = signature.results();
-                run.call_async(&mut *store, parameters, &mut results).await?;
-                output.push(numeric::show(&results).as_bytes())?;
-                Ok(())
-            }
-        }
+        engine: &wasmtime::Engine,
+        invocation: Invocation,
+        recorder: &Arc<Recorder>,
+        background: Background,
+    ) -> wasmtime::Result<Store<Host>> {
+        let function = invocation.arguments.first().cloned().unwrap_or_default();
+        let outbound = Outbound::new(self.grants.outbound.clone(), background, function.into());
+        let wasi = self.wasi(invocation, recorder)?.build();
+        let mut store = Store::new(engine, Host::new(wasi, outbound, self.limiter()));
+        store.limiter(|host| &mut host.limiter);
+        self.prepare(&mut store);
+        Ok(store)
+    }
+
+    /// Sets the bounds of a call that is about to begin.
+    pub(super) fn prepare<T: Send>(&self, store: &mut Store<T>) {
+        store.set_hostcall_fuel(host_call_bytes(self.grants.limits.stdout));
+        yield_at_ticks(store);
+    }
+
+    pub(super) fn limiter(&self) -> Limiter {
+        Limiter::new(self.grants.limits.memory, self.grants.limits.table_elements)
     }
 }
 
@@ -171,7 +164,7 @@ fn host_call_bytes(stdout: usize) -> usize {
 }
 
 /// What an error from wasmtime means for the call.
-fn ending(error: &wasmtime::Error, limiter: &Limiter) -> Ending {
+pub(super) fn ending(error: &wasmtime::Error, limiter: &Limiter) -> Ending {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return if *code == 0 { Ending::Returned } else { Ending::Exited(*code) };
     }

@@ -9,6 +9,12 @@ pub enum Ending {
     Returned,
     /// The guest exited with another code.
     Exited(i32),
+    /// The guest answered a request, with this status, and came to its end.
+    Answered(u16),
+    /// The guest answered a request with an error instead of an answer.
+    Refused(String),
+    /// The guest came to its end and answered nothing.
+    NoAnswer,
     /// The guest did what WebAssembly forbids, or the host refused to go on.
     Trapped(String),
     /// The guest asked for more memory than allowed, was refused, and failed.
@@ -17,6 +23,10 @@ pub enum Ending {
     OutputTooLarge,
     /// The guest ran for longer than allowed.
     TimedOut,
+    /// The guest used more CPU time than allowed.
+    OverCpu,
+    /// The guest used more energy than allowed.
+    OverEnergy,
     /// The input was not what the function takes; the guest did not run.
     BadInput(String),
 }
@@ -39,6 +49,15 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// The status that it answered, if it answers requests and has.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self.ending {
+            Ending::Answered(status) => Some(status),
+            _ => None,
+        }
+    }
+
     /// What the guest's process would have told its parent: 0, the exit code, or `None` if it did not exit.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {

@@ -1,14 +1,15 @@
-//! The wasmtime engine with the settings that calls rely on, and the linker that all functions share.
+//! The wasmtime engines with the settings that calls rely on, and the linkers that all functions share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thiserror::Error;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
-use wasmtime_wasi::p1;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, component};
+use wasmtime_wasi::{p1, p2, p3};
 
 use super::epoch::EpochClock;
 use super::guest::Guest;
+use super::host::Host;
 
 /// Linear memory that a pooled slot keeps between two calls, rewritten instead of returned to the kernel. Most calls
 /// touch less, and need no page mapped anew.
@@ -20,6 +21,12 @@ const STACK_KEEP_RESIDENT: usize = 16 << 10;
 
 /// Tables in one module. Toolchains make one; reference types allow more.
 const TABLES_MAX: u32 = 4;
+
+/// Core instances in one component: the program, the adapter to preview 1 and what joins them make four.
+const CORE_INSTANCES_MAX: u32 = 16;
+
+/// Core instances of all calls for each call that may run at once.
+const CORE_INSTANCES: u32 = 4;
 
 /// WebAssembly stack of one call. wasmtime's own default; deep recursion beyond it is a trap.
 const STACK_MAX: usize = 512 << 10;
@@ -36,7 +43,7 @@ pub struct Limits {
     pub memory: usize,
     /// Elements of each table. Compilers make one for each function whose address is taken.
     pub table_elements: usize,
-    /// Standard output in bytes.
+    /// Standard output in bytes, or the body of an answer.
     pub stdout: usize,
     /// Standard error in bytes; of more, the end is kept.
     pub stderr: usize,
@@ -64,11 +71,30 @@ pub enum EngineError {
 
 /// Everything that calls share. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime {
-    pub(super) engine: Engine,
-    pub(super) linker: Arc<Linker<Guest>>,
-    pub(super) limits: Limits,
-    _epoch: Arc<EpochClock>,
+pub struct Runtime(Arc<Shared>);
+
+struct Shared {
+    limits: Limits,
+    pool: Pool,
+    /// For core modules and WASI 0.2, whose calls are one after the other.
+    plain: Plain,
+    /// For WASI 0.3, whose calls run side by side in a component; made when the first function needs it, since every call
+    /// pays for its bookkeeping.
+    concurrent: OnceLock<Option<Concurrent>>,
+    epoch: EpochClock,
+}
+
+/// An engine for guests that do one thing after another.
+pub(super) struct Plain {
+    pub engine: Engine,
+    pub modules: Linker<Guest>,
+    pub components: component::Linker<Host>,
+}
+
+/// An engine for guests that do several things at once.
+pub(super) struct Concurrent {
+    pub engine: Engine,
+    pub components: component::Linker<Host>,
 }
 
 impl Runtime {
@@ -78,42 +104,96 @@ impl Runtime {
     /// When the engine refuses its settings. Where there is too little address space for the slots, instances are
     /// made on demand instead, and the log says so.
     pub fn new(limits: Limits, pool: Pool, tick: Duration) -> Result<Self, EngineError> {
-        let engine = match Engine::new(&config(&limits, pool)) {
-            Ok(engine) => engine,
-            Err(error) if pool != Pool::OnDemand => {
-                tracing::warn!("no pool of instances, each call is slower: {error:#}");
-                Engine::new(&config(&limits, Pool::OnDemand)).map_err(EngineError::Configure)?
-            }
-            Err(error) => return Err(EngineError::Configure(error)),
-        };
-        let mut linker = Linker::new(&engine);
-        p1::add_to_linker_async(&mut linker, |guest: &mut Guest| &mut guest.wasi).map_err(EngineError::Configure)?;
-        let epoch = EpochClock::start(&engine, tick).map_err(EngineError::StartEpochClock)?;
-        Ok(Self { engine, linker: Arc::new(linker), limits, _epoch: Arc::new(epoch) })
+        let epoch = EpochClock::start(tick).map_err(EngineError::StartEpochClock)?;
+        let plain = plain(&limits, pool).map_err(EngineError::Configure)?;
+        epoch.drive(&plain.engine);
+        Ok(Self(Arc::new(Shared { limits, pool, plain, concurrent: OnceLock::new(), epoch })))
     }
 
-    /// What one call may use.
+    /// The most that one call may use.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.0.limits
     }
+
+    pub(super) fn plain(&self) -> &Plain {
+        &self.0.plain
+    }
+
+    /// The engine for WASI 0.3; `None` where it cannot be had, which the log has told.
+    pub(super) fn concurrent(&self) -> Option<&Concurrent> {
+        let make = || {
+            let made = concurrent(&self.0.limits, self.0.pool);
+            if let Err(error) = &made {
+                tracing::error!("no engine for WASI 0.3: {error:#}");
+            }
+            let made = made.ok()?;
+            self.0.epoch.drive(&made.engine);
+            Some(made)
+        };
+        self.0.concurrent.get_or_init(make).as_ref()
+    }
+}
+
+fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
+    let engine = engine(limits, pool, |config| {
+        // Bookkeeping for several tasks in one store, which neither preview 1 nor WASI 0.2 has.
+        config.concurrency_support(false);
+    })?;
+    let mut modules = Linker::new(&engine);
+    p1::add_to_linker_async(&mut modules, |guest: &mut Guest| &mut guest.wasi)?;
+    let mut components = component::Linker::new(&engine);
+    add_preview_2(&mut components)?;
+    Ok(Plain { engine, modules, components })
+}
+
+fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
+    let engine = engine(limits, pool, |config| {
+        config.wasm_component_model_async(true);
+    })?;
+    let mut components = component::Linker::new(&engine);
+    add_preview_2(&mut components)?;
+    p3::add_to_linker(&mut components)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut components)?;
+    Ok(Concurrent { engine, components })
+}
+
+fn add_preview_2(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
+    p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+fn engine(limits: &Limits, pool: Pool, adapt: impl Fn(&mut Config)) -> wasmtime::Result<Engine> {
+    let make = |pool| {
+        let mut config = config(limits, pool);
+        adapt(&mut config);
+        Engine::new(&config)
+    };
+    make(pool).or_else(|error| {
+        if pool == Pool::OnDemand {
+            return Err(error);
+        }
+        tracing::warn!("no pool of instances, each call is slower: {error:#}");
+        make(Pool::OnDemand)
+    })
 }
 
 fn config(limits: &Limits, pool: Pool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    // Bookkeeping for several guests in one store; preview 1 has one.
-    config.concurrency_support(false);
     config.max_wasm_stack(STACK_MAX);
     config.async_stack_size(ASYNC_STACK);
     if let Pool::Slots(slots) = pool {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(slots)
+        pool.total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+            .total_component_instances(slots)
             .total_memories(slots)
             .total_tables(slots.saturating_mul(TABLES_MAX))
             .total_stacks(slots)
             .max_memories_per_module(1)
             .max_tables_per_module(TABLES_MAX)
+            .max_core_instances_per_component(CORE_INSTANCES_MAX)
+            .max_tables_per_component(TABLES_MAX)
             .max_memory_size(limits.memory)
             .table_elements(limits.table_elements)
             .max_unused_warm_slots(slots)

@@ -1,16 +1,27 @@
-//! Runs WebAssembly: compiles a module once, and gives every call a fresh instance of it. Knows nothing of HTTP or of
+//! Runs WebAssembly: compiles a module or component once, and gives every call a fresh instance of it. Knows nothing of
 //! joules.
 
 mod call;
 mod capture;
 mod completion;
+mod component;
 mod engine;
 mod epoch;
+mod exchange;
 mod guest;
+mod host;
+mod module;
 mod numeric;
+mod outbound;
 mod program;
+mod proxy;
+mod service;
 
-pub use call::{Directory, Invocation, Stdio};
+pub use call::{Directory, Input, Invocation};
+pub use capture::Recorder;
 pub use completion::{Completion, Ending};
 pub use engine::{EngineError, Limits, Pool, Runtime};
-pub use program::{CompileError, Kind, Program};
+pub use epoch::take_yielded;
+pub use exchange::{Answer, AnswerBody, Exchange};
+pub use outbound::Policy;
+pub use program::{CompileError, Grants, Kind, Program};

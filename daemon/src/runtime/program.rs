@@ -1,16 +1,23 @@
 //! A compiled function: what kind it is, and everything a call needs that can be prepared once.
 
 use thiserror::Error;
+use wasmtime::component::Component;
 use wasmtime::{CodeBuilder, CodeHint, InstancePre, Module};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::engine::Runtime;
+use super::call::Directory;
+use super::engine::{Limits, Runtime};
 use super::guest::Guest;
+use super::host::Host;
 use super::numeric::{self, Signature};
+use super::outbound::Policy;
 
 /// The export that every WASI command starts with.
-const COMMAND_ENTRY: &str = "_start";
+pub(super) const COMMAND_ENTRY: &str = "_start";
 
-/// The export that a numeric function is called by.
+/// The export that a numeric function is called by, if nothing else is said.
 const NUMERIC_ENTRY: &str = "run";
 
 /// What a function is, recognised from its binary.
@@ -20,6 +27,12 @@ pub enum Kind {
     Command,
     /// A core module that exports a function of numbers: parameters from the input, result as text.
     Numeric,
+    /// A WASI 0.2 command component: input on stdin, output on stdout.
+    Component,
+    /// A component that answers HTTP requests: `wasi:http/incoming-handler` of WASI 0.2.
+    Proxy,
+    /// A component that answers HTTP requests: `wasi:http/handler` of WASI 0.3.
+    Service,
 }
 
 impl Kind {
@@ -29,7 +42,37 @@ impl Kind {
         match self {
             Self::Command => "command",
             Self::Numeric => "numeric",
+            Self::Component => "component",
+            Self::Proxy => "proxy",
+            Self::Service => "service",
         }
+    }
+
+    /// Whether it answers HTTP requests itself, instead of reading stdin and writing stdout.
+    #[must_use]
+    pub fn speaks_http(self) -> bool {
+        matches!(self, Self::Proxy | Self::Service)
+    }
+}
+
+/// What a function is granted, whoever calls it.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    /// What each call may use.
+    pub limits: Limits,
+    /// The export that a numeric function is called by; `run` if not given.
+    pub entry: Option<String>,
+    /// Directories that it may open.
+    pub directories: Vec<Directory>,
+    /// Hosts that it may send requests to.
+    pub outbound: Policy,
+}
+
+impl Grants {
+    /// Nothing but what `limits` allow.
+    #[must_use]
+    pub fn of(limits: Limits) -> Self {
+        Self { limits, entry: None, directories: Vec::new(), outbound: Policy::nobody() }
     }
 }
 
@@ -37,32 +80,42 @@ impl Kind {
 #[derive(Debug, Error)]
 pub enum CompileError {
     /// Not WebAssembly, not valid, or beyond what the pool holds.
-    #[error("cannot compile the module")]
+    #[error("cannot compile it")]
     Compile(#[source] wasmtime::Error),
     /// Valid, but it wants imports that nobody provides.
-    #[error("cannot link the module")]
+    #[error("cannot link it")]
     Link(#[source] wasmtime::Error),
-    /// A component.
-    #[error("it is a component; only core modules can be run: build it for wasm32-wasip1")]
-    Component,
-    /// Nothing in it can be called.
-    #[error("it exports neither `_start` (a WASI command) nor a function `run` of numbers")]
-    NoEntry,
-    /// `run` is there, but not of numbers.
-    #[error("its export `run` takes or gives a `{0}`; only i32, i64, f32 and f64 can be written as text")]
-    NotNumeric(String),
+    /// A core module in which nothing can be called.
+    #[error("it exports neither `_start` (a WASI command) nor a function `{0}` of numbers")]
+    NoEntry(String),
+    /// The entry is there, but not of numbers.
+    #[error("its export `{0}` takes or gives a `{1}`; only i32, i64, f32 and f64 can be written as text")]
+    NotNumeric(String, String),
+    /// A component in which nothing can be called.
+    #[error(
+        "it is a component that exports none of `wasi:cli/run@0.2` (a command), `wasi:http/incoming-handler@0.2` (a proxy) \
+         and `wasi:http/handler@0.3` (a service); it exports: {0}"
+    )]
+    NoInterface(String),
+    /// It needs an engine that cannot be had.
+    #[error("there is no engine for WASI 0.3 here")]
+    NoConcurrency,
 }
 
 /// A function, compiled and linked. Each call instantiates it afresh.
 pub struct Program {
     pub(super) runtime: Runtime,
-    pub(super) instance: InstancePre<Guest>,
-    pub(super) entry: Entry,
+    pub(super) grants: Grants,
+    pub(super) body: Body,
 }
 
-pub(super) enum Entry {
-    Command,
-    Numeric(Signature),
+/// What is instantiated, and how it is entered.
+pub(super) enum Body {
+    Command(InstancePre<Guest>),
+    Numeric(InstancePre<Guest>, String, Signature),
+    Component(CommandPre<Host>),
+    Proxy(ProxyPre<Host>),
+    Service(ServicePre<Host>),
 }
 
 impl Program {
@@ -70,40 +123,86 @@ impl Program {
     ///
     /// # Errors
     /// When it is not a function; the error says what it lacks.
-    pub fn compile(runtime: &Runtime, wasm: &[u8]) -> Result<Self, CompileError> {
-        let mut code = CodeBuilder::new(&runtime.engine);
+    pub fn compile(runtime: &Runtime, wasm: &[u8], grants: Grants) -> Result<Self, CompileError> {
+        let engine = &runtime.plain().engine;
+        let mut code = CodeBuilder::new(engine);
         code.wasm_binary_or_text(wasm, None).map_err(CompileError::Compile)?;
-        if matches!(code.hint(), Some(CodeHint::Component)) {
-            return Err(CompileError::Component);
-        }
-        let module = code.compile_module().map_err(CompileError::Compile)?;
-        let entry = recognise(&module)?;
-        let instance = runtime.linker.instantiate_pre(&module).map_err(CompileError::Link)?;
-        Ok(Self { runtime: runtime.clone(), instance, entry })
+        let body = if matches!(code.hint(), Some(CodeHint::Component)) {
+            match code.compile_component() {
+                Ok(component) => plain_component(runtime, &component)?,
+                // What the plain engine does not know may be WASI 0.3.
+                Err(error) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
+            }
+        } else {
+            module(runtime, &code.compile_module().map_err(CompileError::Compile)?, &grants)?
+        };
+        Ok(Self { runtime: runtime.clone(), grants, body })
     }
 
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.entry {
-            Entry::Command => Kind::Command,
-            Entry::Numeric(_) => Kind::Numeric,
+        match self.body {
+            Body::Command(_) => Kind::Command,
+            Body::Numeric(..) => Kind::Numeric,
+            Body::Component(_) => Kind::Component,
+            Body::Proxy(_) => Kind::Proxy,
+            Body::Service(_) => Kind::Service,
         }
     }
 
-    pub(super) fn entry_name(&self) -> &'static str {
-        match self.entry {
-            Entry::Command => COMMAND_ENTRY,
-            Entry::Numeric(_) => NUMERIC_ENTRY,
-        }
+    /// What it is granted.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 }
 
-fn recognise(module: &Module) -> Result<Entry, CompileError> {
-    let function = |name| module.get_export(name).and_then(|export| export.func().cloned());
-    if function(COMMAND_ENTRY).is_some_and(|entry| entry.params().len() + entry.results().len() == 0) {
-        return Ok(Entry::Command);
+fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Body, CompileError> {
+    let function = |name: &str| module.get_export(name).and_then(|export| export.func().cloned());
+    let link = || runtime.plain().modules.instantiate_pre(module).map_err(CompileError::Link);
+    let is_command = function(COMMAND_ENTRY).is_some_and(|entry| entry.params().len() + entry.results().len() == 0);
+    if is_command && grants.entry.is_none() {
+        return Ok(Body::Command(link()?));
     }
-    let run = function(NUMERIC_ENTRY).ok_or(CompileError::NoEntry)?;
-    numeric::signature(&run).map(Entry::Numeric).map_err(CompileError::NotNumeric)
+    let entry = grants.entry.clone().unwrap_or_else(|| NUMERIC_ENTRY.into());
+    let run = function(&entry).ok_or_else(|| CompileError::NoEntry(entry.clone()))?;
+    match numeric::signature(&run) {
+        Ok(signature) => Ok(Body::Numeric(link()?, entry, signature)),
+        Err(what) => Err(CompileError::NotNumeric(entry, what)),
+    }
+}
+
+fn plain_component(runtime: &Runtime, component: &Component) -> Result<Body, CompileError> {
+    let plain = runtime.plain();
+    let exports = exports(component, &plain.engine);
+    let exports_of = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
+    let link = || plain.components.instantiate_pre(component).map_err(CompileError::Link);
+    if exports_of("wasi:http/incoming-handler@0.2") {
+        return Ok(Body::Proxy(ProxyPre::new(link()?).map_err(CompileError::Link)?));
+    }
+    if exports_of("wasi:cli/run@0.2") {
+        return Ok(Body::Component(CommandPre::new(link()?).map_err(CompileError::Link)?));
+    }
+    Err(no_interface(&exports))
+}
+
+/// A WASI 0.3 service; `None` where the engine for those does not understand it either.
+fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<Body>, CompileError> {
+    let Some(concurrent) = runtime.concurrent() else { return Err(CompileError::NoConcurrency) };
+    let Ok(component) = Component::new(&concurrent.engine, wasm) else { return Ok(None) };
+    let exports = exports(&component, &concurrent.engine);
+    if !exports.iter().any(|export| export.starts_with("wasi:http/handler@0.3")) {
+        return Err(no_interface(&exports));
+    }
+    let linked = concurrent.components.instantiate_pre(&component).map_err(CompileError::Link)?;
+    Ok(Some(Body::Service(ServicePre::new(linked).map_err(CompileError::Link)?)))
+}
+
+fn exports(component: &Component, engine: &wasmtime::Engine) -> Vec<String> {
+    component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn no_interface(exports: &[String]) -> CompileError {
+    CompileError::NoInterface(if exports.is_empty() { "nothing".into() } else { exports.join(", ") })
 }

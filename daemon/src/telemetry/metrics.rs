@@ -12,6 +12,7 @@ use prometheus::{
 
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
+use crate::runtime::Completion;
 
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
@@ -21,6 +22,9 @@ const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0
 
 /// From an empty call to a call of minutes.
 const DURATION_BUCKETS: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 2.5, 10.0, 60.0];
+
+/// From a free place to the longest wait.
+const QUEUE_BUCKETS: [f64; 8] = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 2.5, 10.0];
 
 /// From a pooled instance to one whose memory has to be mapped.
 const STARTUP_BUCKETS: [f64; 8] = [2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3, 1e-2];
@@ -33,7 +37,9 @@ pub struct Metrics {
     registry: Registry,
     invocations: IntCounterVec,
     durations: HistogramVec,
+    queues: HistogramVec,
     startups: HistogramVec,
+    executions: HistogramVec,
     cold_starts: IntCounterVec,
     energy: HistogramVec,
     estimate_ratio: Histogram,
@@ -46,7 +52,9 @@ pub struct Metrics {
 pub struct FunctionMetrics {
     outcomes: [IntCounter; Outcome::ALL.len()],
     duration: Histogram,
+    queue: Histogram,
     startup: Histogram,
+    execution: Histogram,
     cold_starts: IntCounter,
     energy: Histogram,
 }
@@ -89,10 +97,20 @@ impl Metrics {
             "Time of a call from its admission to its end.",
             &DURATION_BUCKETS,
         )?;
+        let queues = histograms(
+            "nebula_invocation_queue_seconds",
+            "Time of a call from its arrival to its admission.",
+            &QUEUE_BUCKETS,
+        )?;
         let startups = histograms(
             "nebula_invocation_startup_seconds",
-            "Time from the start of a call to the first instruction of its fresh instance.",
+            "Time from the start of a call to the first instruction of its instance.",
             &STARTUP_BUCKETS,
+        )?;
+        let executions = histograms(
+            "nebula_invocation_execution_seconds",
+            "Time from the first instruction of a call's instance to its end.",
+            &DURATION_BUCKETS,
         )?;
         let energy = histograms(
             "nebula_invocation_energy_joules",
@@ -116,7 +134,9 @@ impl Metrics {
             registry,
             invocations,
             durations,
+            queues,
             startups,
+            executions,
             cold_starts,
             energy,
             estimate_ratio,
@@ -143,7 +163,9 @@ impl Metrics {
         FunctionMetrics {
             outcomes: Outcome::ALL.map(outcome),
             duration: self.durations.with_label_values(&[&*label]),
+            queue: self.queues.with_label_values(&[&*label]),
             startup: self.startups.with_label_values(&[&*label]),
+            execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
         }
@@ -188,9 +210,11 @@ impl FunctionMetrics {
     }
 
     /// Takes in the times of a call that ran.
-    pub fn observe(&self, duration: Duration, startup: Duration, cold_start: bool) {
+    pub fn observe(&self, duration: Duration, queued: Duration, completion: &Completion, cold_start: bool) {
         self.duration.observe(duration.as_secs_f64());
-        self.startup.observe(startup.as_secs_f64());
+        self.queue.observe(queued.as_secs_f64());
+        self.startup.observe(completion.startup.as_secs_f64());
+        self.execution.observe(completion.execution.as_secs_f64());
         if cold_start {
             self.cold_starts.inc();
         }

@@ -1,0 +1,116 @@
+//! A call that answers a request itself: its answer whole, if the guest has written it by the time it first has to wait,
+//! or from there on as it is written.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::body::Body;
+use hyper::http::response::Parts;
+use tokio::sync::oneshot;
+
+use crate::invocation::{Call, Finished};
+use crate::runtime::{Answer, AnswerBody};
+
+/// How much of an answer is kept back to see whether the call ends with it.
+pub const WHOLE_MAX: usize = 64 << 10;
+
+/// An answer, as far as it has come.
+pub struct Written {
+    /// Status and headers.
+    pub head: Parts,
+    /// What of the body has come.
+    pub ready: VecDeque<Bytes>,
+    /// What of the body is to come.
+    pub body: Option<AnswerBody>,
+    /// Trailers that have come.
+    pub trailers: Option<HeaderMap>,
+}
+
+/// What came of a call.
+pub enum Heard {
+    /// It has ended; what it answered, if it did, is complete unless it failed.
+    Ended(Box<Finished>, Option<Written>),
+    /// It goes on writing.
+    Writing(Call, Written),
+}
+
+/// Runs `call` until it ends or, once its answer has begun, waits or has written more than `whole_max`.
+pub async fn hear(call: Call, answer: oneshot::Receiver<Answer>, whole_max: usize) -> Heard {
+    let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, size: 0 };
+    poll_fn(|context| conversation.poll(context, whole_max)).await
+}
+
+struct Conversation {
+    call: Option<Call>,
+    answer: Option<oneshot::Receiver<Answer>>,
+    written: Option<Written>,
+    size: usize,
+}
+
+impl Conversation {
+    fn poll(&mut self, context: &mut Context<'_>, whole_max: usize) -> Poll<Heard> {
+        loop {
+            let Some(call) = &mut self.call else { return Poll::Pending };
+            let ended = Pin::new(call).poll(context);
+            self.take_head(context);
+            // What has ended has written all it will.
+            let most = if ended.is_ready() { usize::MAX } else { whole_max };
+            let progress = self.take_body(context, most);
+            if let Poll::Ready(finished) = ended {
+                return Poll::Ready(Heard::Ended(Box::new(finished), self.written.take()));
+            }
+            if self.written.is_none() {
+                return Poll::Pending;
+            }
+            if progress && self.size < whole_max {
+                continue;
+            }
+            if whole_max == usize::MAX {
+                return Poll::Pending;
+            }
+            return match (self.call.take(), self.written.take()) {
+                (Some(call), Some(written)) => Poll::Ready(Heard::Writing(call, written)),
+                _ => Poll::Pending,
+            };
+        }
+    }
+
+    fn take_head(&mut self, context: &mut Context<'_>) {
+        let Some(answer) = &mut self.answer else { return };
+        if let Poll::Ready(answer) = Pin::new(answer).poll(context) {
+            self.answer = None;
+            self.written = answer.ok().map(|answer| {
+                let (head, body) = answer.into_parts();
+                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None }
+            });
+        }
+    }
+
+    /// Takes over what has been written, until it is more than `most`; whether there was something.
+    fn take_body(&mut self, context: &mut Context<'_>, most: usize) -> bool {
+        let Some(written) = &mut self.written else { return false };
+        let mut progress = false;
+        while self.size < most
+            && let Some(body) = &mut written.body
+            && let Poll::Ready(frame) = Pin::new(body).poll_frame(context)
+        {
+            progress = true;
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => {
+                        self.size += bytes.len();
+                        written.ready.push_back(bytes);
+                    }
+                    Err(frame) => written.trailers = frame.into_trailers().ok(),
+                },
+                // Why it broke off the end of the call tells.
+                Some(Err(_)) | None => written.body = None,
+            }
+        }
+        progress
+    }
+}

@@ -1,0 +1,162 @@
+//! Functions as they are: `/fn/NAME/…`. One that speaks HTTP gets the request and answers it; a command is a CGI program.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::HeaderMap;
+use hyper::header::{HeaderValue, TRAILER};
+use hyper::http::request::Parts;
+use wasmtime_wasi_http::Error;
+
+use super::app::App;
+use super::conversation::{Heard, WHOLE_MAX, Written, hear};
+use super::door::Door;
+use super::energy::Known;
+use super::envelope::Cost;
+use super::invoke::{Form, answer_call, energy_headers, exchange, log};
+use super::problem::Problem;
+use super::query::{take_settle, variables};
+use super::reply::{Reply, Streamed};
+use super::{Request, Response, body};
+use crate::functions::Function;
+use crate::invocation::{self, Finished};
+use crate::runtime::{Input, Kind};
+
+/// What comes after a body whose call had not ended when it began.
+const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, server-timing");
+
+/// Where a function stands in the tree of paths.
+#[derive(Clone, Copy, Debug)]
+pub struct Mount<'a> {
+    /// The path up to the function.
+    pub script: &'a str,
+    /// The path below it, as it was sent; empty, or beginning with a slash.
+    pub rest: &'a str,
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peers {
+    /// Whoever asks.
+    pub remote: SocketAddr,
+    /// Whom they asked.
+    pub local: SocketAddr,
+}
+
+impl App {
+    /// Calls a function that stands at `mount`, and gives its own answer.
+    pub(super) async fn run_function(
+        self: &Arc<Self>,
+        request: Request,
+        door: Door,
+        function: &Arc<Function>,
+        mount: Mount<'_>,
+        peers: Peers,
+    ) -> Response {
+        let answered = match function.program.kind() {
+            Kind::Proxy | Kind::Service => self.converse(request, door, function, mount).await,
+            Kind::Command | Kind::Component => self.run_command(request, door, function, mount, peers).await,
+            Kind::Numeric => self.run_numeric(request, door, function).await,
+        };
+        answered.unwrap_or_else(|problem| problem.response(None))
+    }
+
+    async fn converse(
+        self: &Arc<Self>,
+        request: Request,
+        door: Door,
+        function: &Arc<Function>,
+        mount: Mount<'_>,
+    ) -> Result<Response, Problem> {
+        let (head, body) = request.into_parts();
+        let slash = if mount.rest.starts_with('/') { "" } else { "/" };
+        let path = match head.uri.query() {
+            Some(query) => format!("{slash}{}?{query}", mount.rest),
+            None => format!("{slash}{}", mount.rest),
+        };
+        let broken = |error: Box<dyn std::error::Error + Send + Sync>| Error::InternalError(Some(error.to_string()));
+        let body = Limited::new(body, self.body_max).map_err(broken).boxed_unsync();
+        let (input, answer) = exchange(head, &path, body)?;
+        let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
+        match hear(call.map_err(Problem::Busy)?, answer, WHOLE_MAX).await {
+            Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
+                log(function, &finished);
+                Ok(self.whole(&finished, door, written))
+            }
+            Heard::Ended(mut finished, _) => {
+                log(function, &finished);
+                let cost = self.cost(&mut finished, door).await;
+                Ok(answer_call(function, *finished, cost, Form::Plain, false))
+            }
+            Heard::Writing(call, written) => {
+                let id = call.id;
+                let app = self.clone();
+                let trailing = Box::new(move |function: &Function, finished: &Finished| {
+                    log(function, finished);
+                    app.trailers(finished, door)
+                });
+                let Written { head, ready, body, trailers } = written;
+                let (call, function) = (Some(call), function.clone());
+                let streamed = Streamed { ready, body, trailers, call, function, trailing };
+                let mut response = Response::from_parts(head, Reply::Streamed(Box::new(streamed)));
+                response.headers_mut().append(TRAILER, TRAILERS);
+                if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+                    response.headers_mut().insert(super::invoke::INVOCATION_ID, id);
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    /// An answer that was complete when its call ended.
+    fn whole(&self, finished: &Finished, door: Door, written: Written) -> Response {
+        let Written { head, ready, trailers, .. } = written;
+        let reply = match trailers {
+            Some(trailers) => Reply::Ended(ready, Some(trailers)),
+            None => Reply::from(together(ready)),
+        };
+        let mut response = Response::from_parts(head, reply);
+        response.headers_mut().extend(self.trailers(finished, door));
+        response
+    }
+
+    /// The energy and times of a call that has ended.
+    fn trailers(&self, finished: &Finished, door: Door) -> HeaderMap {
+        let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
+        let cost = Cost::new(finished, Known::Ended(&finished.ended), &self.teller(door), no_events);
+        energy_headers(finished, &cost)
+    }
+
+    async fn run_command(
+        &self,
+        request: Request,
+        door: Door,
+        function: &Arc<Function>,
+        _mount: Mount<'_>,
+        _peers: Peers,
+    ) -> Result<Response, Problem> {
+        self.run_numeric(request, door, function).await
+    }
+
+    /// Calls a function with the body as its input, and answers with its output.
+    async fn run_numeric(&self, request: Request, door: Door, function: &Arc<Function>) -> Result<Response, Problem> {
+        let mut environment = variables(request.uri().query())?;
+        let settle = take_settle(&mut environment)? && door.tells_joules();
+        let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
+        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        log(function, &finished);
+        let cost = self.cost(&mut finished, door).await;
+        Ok(answer_call(function, finished, cost, Form::Plain, false))
+    }
+}
+
+/// Pieces in one; without a copy where it is one already.
+fn together(mut pieces: std::collections::VecDeque<bytes::Bytes>) -> bytes::Bytes {
+    match pieces.len() {
+        0 => bytes::Bytes::new(),
+        1 => pieces.pop_front().unwrap_or_default(),
+        _ => Vec::from(pieces).concat().into(),
+    }
+}

@@ -1,0 +1,110 @@
+//! Where a call runs. Most are over within microseconds, and run on the thread that read their request. One that is still
+//! computing when its first tick comes moves to threads of a lower priority, so that many long calls keep no short one
+//! waiting.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::process::setpriority_process;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::runtime::take_yielded;
+
+/// How much lower the priority of long calls is: about a tenth of the processor's time where others want it too.
+///
+/// Source: Linux `kernel/sched/core.c`, `sched_prio_to_weight`: 1024 at nice 0, 110 at nice 10.
+const NICE: i32 = 10;
+
+/// Threads for long calls.
+#[derive(Debug)]
+pub struct LongCalls(Option<Runtime>);
+
+impl LongCalls {
+    /// As many threads as this.
+    ///
+    /// # Errors
+    /// When they cannot be started.
+    pub fn start(threads: usize) -> std::io::Result<Self> {
+        let lower = || {
+            // Of this thread alone, which Linux allows everybody. Where it fails long calls are as urgent as short ones.
+            if let Err(error) = setpriority_process(None, NICE) {
+                tracing::warn!("the priority of a thread for long calls cannot be lowered: {error}");
+            }
+        };
+        let mut builder = Builder::new_multi_thread();
+        let builder = builder.worker_threads(threads).thread_name("long-calls").on_thread_start(lower);
+        Ok(Self(Some(builder.enable_all().build()?)))
+    }
+
+    pub(super) fn handle(&self) -> Option<Handle> {
+        self.0.as_ref().map(|runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for LongCalls {
+    fn drop(&mut self) {
+        // What still runs now was given its time of grace.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A call, wherever it runs. Dropping it ends the call.
+pub(super) enum Placed<T> {
+    /// On the thread that polls it.
+    Here(Pin<Box<dyn Future<Output = T> + Send>>, Option<Handle>),
+    /// On a thread for long calls.
+    Away(Abandoned<T>),
+    /// Nowhere, for a moment.
+    Moving,
+}
+
+impl<T: Send + 'static> Placed<T> {
+    /// Here, and later on one of the threads of `away`, if there are such.
+    pub fn new(call: impl Future<Output = T> + Send + 'static, away: Option<Handle>) -> Self {
+        Self::Here(Box::pin(call), away)
+    }
+}
+
+impl<T: Send + 'static> Future for Placed<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        if let Self::Here(call, away) = &mut *self {
+            let _before = take_yielded();
+            if let Poll::Ready(output) = call.as_mut().poll(context) {
+                return Poll::Ready(output);
+            }
+            // What waits for something is woken when that comes; only what computes is moved.
+            if away.is_none() || !take_yielded() {
+                return Poll::Pending;
+            }
+            if let Self::Here(call, Some(away)) = std::mem::replace(&mut *self, Self::Moving) {
+                *self = Self::Away(Abandoned(away.spawn(call)));
+            }
+        }
+        match &mut *self {
+            Self::Away(Abandoned(task)) => match Pin::new(task).poll(context) {
+                Poll::Ready(Ok(output)) => Poll::Ready(output),
+                Poll::Ready(Err(error)) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The daemon is ending, and nobody will read an answer.
+                    Err(_) => Poll::Pending,
+                },
+                Poll::Pending => Poll::Pending,
+            },
+            Self::Here(..) | Self::Moving => Poll::Pending,
+        }
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+pub(super) struct Abandoned<T>(JoinHandle<T>);
+
+impl<T> Drop for Abandoned<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,105 @@
+//! An HTTP request for a guest that answers those, and the way of its answer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::CONTENT_LENGTH;
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::capture::Recorder;
+use super::completion::Ending;
+
+/// A request for a guest.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The request.
+    pub request: hyper::Request<WasiBody>,
+    /// Where the head of the answer goes, with a body that is still being written.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What a guest answers.
+pub type Answer = hyper::Response<AnswerBody>;
+
+/// The body of an answer. Ends with an error where it grows beyond its bound.
+#[derive(Debug)]
+pub struct AnswerBody {
+    body: WasiBody,
+    room: usize,
+    ended: bool,
+    /// What is left of the length that was told, if it was.
+    left: Option<u64>,
+    recorder: Arc<Recorder>,
+}
+
+impl AnswerBody {
+    /// Whether nothing more will come that belongs to it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.ended || self.left == Some(0)
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.ended |= frame.is_none();
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            match self.room.checked_sub(data.len()) {
+                Some(room) => {
+                    self.room = room;
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                }
+                None => {
+                    self.recorder.overflow();
+                    return Poll::Ready(Some(Err(Error::HttpResponseBodySize(None))));
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Hands a guest's answer on, and notes in its recorder that it came.
+pub(super) fn hand_on(
+    answer: oneshot::Sender<Answer>,
+    recorder: &Arc<Recorder>,
+    body_max: usize,
+    given: Result<hyper::Response<WasiBody>, String>,
+) {
+    match given {
+        Ok(response) => {
+            recorder.answer(Ok(response.status().as_u16()));
+            let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+            let body =
+                |body| AnswerBody { body, room: body_max, ended: false, left: length, recorder: recorder.clone() };
+            // One that has gone away is not told.
+            let _ = answer.send(response.map(body));
+        }
+        Err(why) => recorder.answer(Err(why)),
+    }
+}
+
+/// How a guest has ended that came to its end.
+pub(super) fn ending(recorder: &Recorder) -> Ending {
+    match recorder.answered() {
+        Some(Ok(status)) => Ending::Answered(*status),
+        Some(Err(why)) => Ending::Refused(why.clone()),
+        None => Ending::NoAnswer,
+    }
+}
