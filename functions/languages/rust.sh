@@ -71,7 +71,7 @@ rust_compile() {
     for name in $(rust_names); do
         built=$2/$(rust_target "$name")/release
         # A library is named as Rust spells it.
-        if [[ ! -f $name/src/main.rs ]]; then built+=/${name//-/_}.wasm; else built+=/$name.wasm; fi
+        if [[ -f $name/src/lib.rs ]]; then built+=/${name//-/_}.wasm; else built+=/$name.wasm; fi
         cp "$built" "$1/$name.wasm"
     done
 }
