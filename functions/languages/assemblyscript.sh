@@ -36,6 +36,7 @@ assemblyscript_missing() {
 }
 
 assemblyscript_install() {
+    if ! command -v npm >/dev/null; then fail 'npm is missing: run `apt-get install nodejs npm`'; fi
     mkdir -p "$toolchains/assemblyscript"
     cp languages/assemblyscript/* "$toolchains/assemblyscript/"
     npm ci --prefix "$toolchains/assemblyscript" --silent

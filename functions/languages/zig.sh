@@ -41,8 +41,8 @@ zig_missing() {
 }
 
 zig_install() {
-    python3 -m venv "$toolchains/zig"
-    "$toolchains/zig/bin/pip" install --quiet "ziglang==$zig_version"
+    if [[ $(zig_compiler) == "zig $zig_version" ]]; then return; fi
+    pypi_install zig "ziglang==$zig_version"
 }
 
 zig_compile() {
