@@ -33,12 +33,32 @@ fn every_documented_example_is_true() {
 }
 
 #[test]
+fn every_language_computes_and_refuses_the_same() {
+    let daemon = Daemon::shared(&["--source", "model"]);
+    let names: Vec<_> = nebula::functions::SAMPLES.iter().map(|sample| sample.name).collect();
+    let names: Vec<_> = names.into_iter().filter(|name| name.starts_with("fibonacci-recursive")).collect();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let call = |input: &str| daemon.post(&format!("/invoke/{name}"), input).json();
+        for (input, output) in [("0", "0\n"), ("1", "1\n"), ("2", "1\n"), (" +007\r\n", "13\n"), ("25", "75025\n")] {
+            assert_eq!(call(input)["output"], output, "{name} of `{input}`");
+        }
+        for input in ["", " ", "+", "-1", "43", "1.5", "4_2", "4 2", "2x", "99999999999999999999", "\u{664}"] {
+            let problem = call(input);
+            assert_eq!(problem["exit_code"], 1, "{name} of `{input}`: {problem}");
+            let told = problem["stderr"].as_str().unwrap();
+            assert!(told.starts_with("error: expected a whole number from 0 to 42"), "{name} of `{input}`: {told}");
+        }
+    }
+}
+
+#[test]
 fn the_artefacts_come_from_their_sources() {
     let check = run(Command::new("bash").arg(Path::new(FUNCTIONS).join("build")).arg("--check"));
     let told = String::from_utf8(check.stdout.clone()).unwrap();
     assert!(check.status.success(), "{told}{}", stderr(&check));
     assert!(told.contains("digests: sources and artefacts are those that dist/SOURCES lists"), "{told}");
-    if let Some(line) = told.lines().find(|line| line.starts_with("rebuild: skipped")) {
+    for line in told.lines().filter(|line| line.starts_with("rebuild: skipped")) {
         skipped(&format!("functions/build --check: {line}"));
     }
 }
