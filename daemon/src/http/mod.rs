@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod body;
+pub mod cgi;
 mod door;
 mod energy;
 mod envelope;
