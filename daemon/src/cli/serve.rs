@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::Failure;
 use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
-use crate::functions::{self, Registry};
+use crate::functions::{self, Ceilings, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
@@ -152,6 +152,13 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Reg
         directory: config.functions.clone(),
         functions_max: config.bounds.functions,
         size_max: config.bounds.module,
+        ceilings: Ceilings {
+            memory: config.limits.memory,
+            wall: config.limits.wall,
+            output: config.limits.stdout,
+            concurrency: config.bounds.concurrency,
+        },
+        queue: (config.bounds.queue, config.bounds.queue_wait),
     };
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();

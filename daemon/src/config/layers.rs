@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::nearest::nearest;
 use super::options::{OPTIONS, ServeOption};
 
 /// Where a value came from.
@@ -71,7 +72,9 @@ impl Layers {
             }
         }
         for key in file.keys().filter(|key| !OPTIONS.iter().any(|option| option.key == *key)) {
-            mistakes.push(format!("`{key}` in the configuration file is not an option{}", suggestion(key)));
+            let meant = nearest(key, OPTIONS.iter().map(|option| option.key));
+            let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            mistakes.push(format!("`{key}` in the configuration file is not an option{meant}"));
         }
         Self { values }
     }
@@ -79,19 +82,6 @@ impl Layers {
     /// The value of an option and where it came from.
     pub fn value(&self, key: &str) -> Option<(&str, &Origin)> {
         self.values.get(key).map(|(value, origin)| (value.as_str(), origin))
-    }
-}
-
-/// The option that was probably meant.
-fn suggestion(key: &str) -> String {
-    let shared = |option: &&ServeOption| {
-        let common = option.key.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
-        let common_end = option.key.chars().rev().zip(key.chars().rev()).take_while(|(a, b)| a == b).count();
-        common.max(common_end)
-    };
-    match OPTIONS.iter().max_by_key(shared).filter(|option| shared(option) >= 3) {
-        Some(option) => format!("; did you mean `{}`?", option.key),
-        None => String::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod layers;
+mod nearest;
 mod options;
 mod quantity;
 
@@ -16,8 +17,9 @@ use tracing::level_filters::LevelFilter;
 
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
+pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
-pub use quantity::{duration, energy, size};
+pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
 
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nebula_metering::Microjoules;
+use nebula_metering::{Joules, Microjoules};
 
 /// A duration such as `250us`, `100ms`, `1.5s`, `2m` or `1h`.
 ///
@@ -51,15 +51,52 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// Says what an energy looks like.
 pub fn energy(text: &str) -> Result<Microjoules, String> {
     let (number, unit) = split(text);
-    let scale: u64 = match unit {
-        "uJ" | "µJ" => 1,
-        "mJ" => 1_000,
-        "J" => 1_000_000,
-        _ => 0,
-    };
-    let energy = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    let energy = microjoules_in(unit).and_then(|scale| number.parse::<u64>().ok()?.checked_mul(scale));
     let energy = energy.filter(|energy| *energy > 0).map(Microjoules);
     energy.ok_or_else(|| "an energy is a whole number with its unit, such as 1uJ, 100uJ or 1mJ".into())
+}
+
+/// An energy that need not be whole, such as `0.5J`, `500mJ` or `1.5kJ`, and not zero.
+///
+/// # Errors
+/// Says what an energy looks like.
+pub fn joules(text: &str) -> Result<Joules, String> {
+    let (number, unit) = split(text);
+    let joules = microjoules_in(unit).and_then(|scale| Some(number.parse::<f64>().ok()? * (scale as f64 / 1e6)));
+    let joules = joules.filter(|joules| joules.is_finite() && *joules > 0.0).map(Joules);
+    joules.ok_or_else(|| "an energy is a number above zero with its unit, such as 500mJ, 0.5J or 2kJ".into())
+}
+
+/// A duration as [`duration`] reads it, in the largest unit of which it is a whole number.
+#[must_use]
+pub fn shown_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let units = [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
+    match units.iter().find(|(_, unit)| nanos > 0 && nanos.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", nanos / unit),
+        None if nanos == 0 => "0s".into(),
+        None => format!("{}us", nanos as f64 / 1e3),
+    }
+}
+
+/// A size as [`size`] reads it, in the largest binary unit of which it is a whole number.
+#[must_use]
+pub fn shown_size(bytes: u64) -> String {
+    let units: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
+fn microjoules_in(unit: &str) -> Option<u64> {
+    match unit {
+        "uJ" | "µJ" => Some(1),
+        "mJ" => Some(1_000),
+        "J" => Some(1_000_000),
+        "kJ" => Some(1_000_000_000),
+        _ => None,
+    }
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -103,5 +140,26 @@ mod tests {
         for bad in ["", "0uJ", "1", "1nJ", "1.5mJ", "-1mJ", "mJ", "99999999999999999999J", "18446744073710J"] {
             assert!(energy(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn energies_need_not_be_whole() {
+        for (text, energy) in [("500mJ", 0.5), ("0.5 J", 0.5), ("1.5kJ", 1500.0), ("250uJ", 0.000_25)] {
+            assert_eq!(joules(text), Ok(Joules(energy)), "{text}");
+        }
+        for bad in ["", "0J", "0.0mJ", "1", "-1J", "1MJ", "1.2.3J", "NaNJ", "J", "1e3J"] {
+            assert!(joules(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read() {
+        for text in ["1h", "90m", "5s", "1500ms", "250us", "1.5us", "0s"] {
+            assert_eq!(shown_duration(duration(text).unwrap()), text);
+        }
+        for text in ["1GiB", "1536MiB", "64KiB", "1000B", "0B"] {
+            assert_eq!(shown_size(size(text).unwrap()), text);
+        }
+        assert_eq!((shown_size(4096 << 10), shown_duration(Duration::from_secs(120))), ("4MiB".into(), "2m".into()));
     }
 }

@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nebula_metering::FunctionId;
 use thiserror::Error;
 
+use super::manifest::{self, Ceilings, Manifest, ManifestError, Reuse};
 use super::name::{FunctionName, NameError};
 use super::registry::{Function, Origin, Registry};
 use super::samples::SAMPLES;
 use crate::causes::chain;
+use crate::invocation::Admission;
 use crate::meter::Budget;
-use crate::runtime::{CompileError, Grants, Program, Runtime};
+use crate::runtime::{CompileError, Directory, Grants, Limits, Policy, PolicyError, Program, Runtime};
 use crate::telemetry::{Metrics, escaped};
 
 /// Functions cannot be served.
@@ -48,10 +51,20 @@ enum Broken {
     FileName,
     #[error("both `.wasm` and `.wat` of it exist")]
     Twice,
+    #[error("it is the manifest of no function: no `.wasm` or `.wat` of that name is there, nor built in")]
+    NoModule,
     #[error("cannot read it")]
     Read(#[source] io::Error),
     #[error("it has {size} bytes, more than `limits.module` allows ({max})")]
     TooLarge { size: u64, max: u64 },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("its manifest's `outbound` cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Outbound(Vec<PolicyError>),
+    #[error(
+        "its manifest asks for `reuse = \"serial\"`, but a {0} runs once and ends; proxies and numeric functions can be reused"
+    )]
+    Reuse(&'static str),
     #[error(transparent)]
     Compile(#[from] CompileError),
 }
@@ -68,11 +81,17 @@ pub struct Settings {
     pub functions_max: usize,
     /// The largest module in bytes.
     pub size_max: u64,
+    /// What no manifest may ask more of.
+    pub ceilings: Ceilings,
+    /// How many calls of a function that bounds its concurrency may wait, and for how long.
+    pub queue: (usize, Duration),
 }
 
 struct Candidate {
     name: FunctionName,
     origin: Origin,
+    /// Its manifest, where there is one.
+    manifest: Option<PathBuf>,
     example: &'static str,
 }
 
@@ -94,8 +113,9 @@ pub fn load(
     let work = || {
         while let Some(candidate) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
             match compile(candidate, settings, runtime) {
-                Ok((program, size)) => {
-                    compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((candidate, program, size));
+                Ok(compiled_one) => {
+                    let mut compiled = compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    compiled.push((candidate, compiled_one));
                 }
                 Err(broken) => {
                     let why = escaped(&chain(&broken));
@@ -109,19 +129,23 @@ pub fn load(
     thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     let mut compiled = compiled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     compiled.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
-    let function = |(id, (candidate, program, size)): (u32, (&Candidate, Program, usize))| Function {
-        name: candidate.name.clone(),
-        id: FunctionId(id),
-        origin: candidate.origin.clone(),
-        size,
-        example: candidate.example,
-        program,
-        arguments: Vec::new(),
-        environment: Vec::new(),
-        budget: Budget::default(),
-        admission: None,
-        metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
-        called: AtomicBool::new(false),
+    let function = |(id, (candidate, Compiled { program, size, manifest })): (u32, (&Candidate, Compiled))| {
+        let (queue_max, wait_max) = settings.queue;
+        let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
+        Function {
+            name: candidate.name.clone(),
+            id: FunctionId(id),
+            origin: candidate.origin.clone(),
+            size,
+            example: candidate.example,
+            program,
+            environment: manifest.env.clone().into_iter().collect(),
+            budget: Budget { energy: manifest.limits.max_joules, cpu: manifest.limits.cpu },
+            admission: manifest.limits.concurrency.map(admission),
+            manifest,
+            metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
+            called: AtomicBool::new(false),
+        }
     };
     Ok(Registry::new((0..).zip(compiled).map(function).collect()))
 }
@@ -130,12 +154,21 @@ fn candidates(settings: &Settings) -> Result<Vec<Candidate>, LoadError> {
     let mut found = BTreeMap::new();
     for sample in SAMPLES {
         if let Ok(name) = sample.name.parse::<FunctionName>() {
-            found.insert(name.clone(), Candidate { name, origin: Origin::BuiltIn, example: sample.example });
+            let candidate =
+                Candidate { name: name.clone(), origin: Origin::BuiltIn, manifest: None, example: sample.example };
+            found.insert(name, candidate);
         }
     }
     if let Some(directory) = &settings.directory {
-        for (name, path) in files(directory)? {
-            found.insert(name.clone(), Candidate { name, origin: Origin::File(path), example: "" });
+        let (modules, manifests) = files(directory)?;
+        for (name, path) in modules {
+            found.insert(name.clone(), Candidate { name, origin: Origin::File(path), manifest: None, example: "" });
+        }
+        for (name, path) in manifests {
+            match found.get_mut(&name) {
+                Some(candidate) => candidate.manifest = Some(path),
+                None => log_broken(&path, &Broken::NoModule),
+            }
         }
     }
     if found.len() > settings.functions_max {
@@ -144,21 +177,27 @@ fn candidates(settings: &Settings) -> Result<Vec<Candidate>, LoadError> {
     Ok(found.into_values().collect())
 }
 
-fn files(directory: &Path) -> Result<BTreeMap<FunctionName, PathBuf>, LoadError> {
+/// Files of a directory, by the function that they belong to.
+type Files = BTreeMap<FunctionName, PathBuf>;
+
+/// The modules of a directory, and the manifests.
+fn files(directory: &Path) -> Result<(Files, Files), LoadError> {
     let failed = |source| LoadError::ListDirectory { path: directory.into(), source };
-    let mut found = BTreeMap::new();
+    let (mut modules, mut manifests) = (Files::new(), Files::new());
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if !path.extension().is_some_and(|extension| extension == "wasm" || extension == "wat") {
-            continue;
-        }
+        let found = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm" | "wat") => &mut modules,
+            Some("toml") => &mut manifests,
+            _ => continue,
+        };
         match name_of(&path) {
             Ok(name) if found.contains_key(&name) => log_broken(&path, &Broken::Twice),
             Ok(name) => drop(found.insert(name, path)),
             Err(broken) => log_broken(&path, &broken),
         }
     }
-    Ok(found)
+    Ok((modules, manifests))
 }
 
 fn name_of(path: &Path) -> Result<FunctionName, Broken> {
@@ -171,7 +210,19 @@ fn log_broken(path: &Path, broken: &Broken) {
     tracing::error!("`{path}` cannot be served: {why}");
 }
 
-fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<(Program, usize), Broken> {
+/// A function that can be called.
+struct Compiled {
+    program: Program,
+    size: usize,
+    manifest: Manifest,
+}
+
+fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Result<Compiled, Broken> {
+    let manifest = match &candidate.manifest {
+        Some(path) => Manifest::read(path, &settings.ceilings)?,
+        None => Manifest::default(),
+    };
+    let grants = grants(&manifest, settings, *runtime.limits())?;
     let wasm = match &candidate.origin {
         Origin::BuiltIn => {
             let sample = SAMPLES.iter().find(|sample| sample.name == candidate.name.as_str());
@@ -185,5 +236,31 @@ fn compile(candidate: &Candidate, settings: &Settings, runtime: &Runtime) -> Res
             std::fs::read(path).map_err(Broken::Read)?
         }
     };
-    Ok((Program::compile(runtime, &wasm, Grants::of(*runtime.limits()))?, wasm.len()))
+    let (program, size) = (Program::compile(runtime, &wasm, grants)?, wasm.len());
+    if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
+        return Err(Broken::Reuse(program.kind().as_str()));
+    }
+    Ok(Compiled { program, size, manifest })
+}
+
+/// What a manifest grants, of what the daemon allows.
+fn grants(manifest: &Manifest, settings: &Settings, of_daemon: Limits) -> Result<Grants, Broken> {
+    let limits = &manifest.limits;
+    let directory = |directory: &manifest::Directory| Directory {
+        host: directory.host.clone(),
+        guest: directory.guest.clone(),
+        writable: directory.writable,
+    };
+    Ok(Grants {
+        limits: Limits {
+            wall: limits.wall.unwrap_or(of_daemon.wall),
+            memory: limits.memory.unwrap_or(of_daemon.memory),
+            stdout: limits.output.unwrap_or(of_daemon.stdout),
+            ..of_daemon
+        },
+        entry: manifest.entry.clone(),
+        directories: manifest.directories.iter().map(directory).collect(),
+        outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,
+        reused: (manifest.reuse == Reuse::Serial).then(|| limits.concurrency.unwrap_or(settings.ceilings.concurrency)),
+    })
 }

@@ -8,9 +8,8 @@ use thiserror::Error;
 /// The longest name: one label of a host name, so that a function can have a host of its own.
 const NAME_MAX: usize = 63;
 
-/// First path segments that belong to the daemon: a function of such a name could not be reached at `/{function}`. And
-/// the label that functions share in metrics when there are too many.
-pub const RESERVED: [&str; 13] = [
+/// First path segments that belong to the daemon: neither a function's name nor its routes may take them.
+pub const OWN_PATHS: [&str; 12] = [
     "api",
     "energy",
     "events",
@@ -21,10 +20,12 @@ pub const RESERVED: [&str; 13] = [
     "invoke",
     "metrics",
     "openapi.json",
-    "other",
     "readyz",
     "wasm",
 ];
+
+/// The label that functions share in metrics when there are too many.
+const SHARED_LABEL: &str = "other";
 
 /// A function's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +64,7 @@ impl FromStr for FunctionName {
         if text.starts_with(['-', '_']) || !text.bytes().all(allowed) {
             return Err(NameError::Character);
         }
-        if RESERVED.contains(&text) {
+        if OWN_PATHS.contains(&text) || text == SHARED_LABEL {
             return Err(NameError::Reserved(text.into()));
         }
         Ok(Self(text.into()))
@@ -91,7 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn the_daemons_own_paths_are_not_for_functions() {
-        assert_eq!("metrics".parse::<FunctionName>(), Err(NameError::Reserved("metrics".into())));
+    fn the_daemons_own_words_are_not_for_functions() {
+        for own in OWN_PATHS.into_iter().filter(|own| !own.contains('.')).chain([SHARED_LABEL]) {
+            assert_eq!(own.parse::<FunctionName>(), Err(NameError::Reserved(own.into())));
+        }
     }
 }

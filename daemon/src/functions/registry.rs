@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nebula_metering::FunctionId;
 
+use super::manifest::Manifest;
 use super::name::FunctionName;
 use crate::invocation::Admission;
 use crate::meter::Budget;
@@ -36,8 +37,8 @@ pub struct Function {
     pub example: &'static str,
     /// Its code.
     pub program: Program,
-    /// Arguments of every call, after its name.
-    pub arguments: Vec<String>,
+    /// What it may do and use.
+    pub manifest: Manifest,
     /// Environment variables of every call.
     pub environment: Vec<(String, String)>,
     /// What a call may use, as far as its own work tells.
@@ -61,6 +62,8 @@ impl Function {
 #[derive(Default)]
 pub struct Registry {
     functions: BTreeMap<Box<str>, Arc<Function>>,
+    /// Prefixes of paths and whom they lead to; the longest first.
+    routes: Vec<(Box<str>, Arc<Function>)>,
     by_id: Vec<Arc<Function>>,
 }
 
@@ -70,7 +73,17 @@ impl Registry {
     pub fn new(functions: Vec<Function>) -> Self {
         let by_id: Vec<_> = functions.into_iter().map(Arc::new).collect();
         let functions = by_id.iter().map(|function| (function.name.as_str().into(), function.clone())).collect();
-        Self { functions, by_id }
+        let routes = routes(&by_id);
+        Self { functions, routes, by_id }
+    }
+
+    /// The function that a path leads to, and the prefix by which it does.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<(&str, &Arc<Function>)> {
+        let leads = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix == "/")
+        };
+        self.routes.iter().find(|(prefix, _)| leads(prefix)).map(|(prefix, function)| (&**prefix, function))
     }
 
     /// The function of this name.
@@ -101,4 +114,23 @@ impl Registry {
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
+}
+
+/// The routes of all functions. Of two that claim the same the first has it.
+fn routes(functions: &[Arc<Function>]) -> Vec<(Box<str>, Arc<Function>)> {
+    let mut routes = BTreeMap::<Box<str>, Arc<Function>>::new();
+    for function in functions {
+        for route in &function.manifest.routes {
+            match routes.get(&**route) {
+                Some(owner) => {
+                    let (name, owner) = (&function.name, &owner.name);
+                    tracing::error!("`{name}` is not served at `{route}`, which `{owner}` has");
+                }
+                None => drop(routes.insert(route.as_str().into(), function.clone())),
+            }
+        }
+    }
+    let mut routes: Vec<_> = routes.into_iter().collect();
+    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+    routes
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http_body_util::{BodyExt, Limited};
 use hyper::HeaderMap;
 use hyper::header::{HeaderValue, TRAILER};
-use hyper::http::request::Parts;
 use wasmtime_wasi_http::Error;
 
 use super::app::App;
@@ -16,12 +15,12 @@ use super::energy::Known;
 use super::envelope::Cost;
 use super::invoke::{Form, answer_call, energy_headers, exchange, log};
 use super::problem::Problem;
-use super::query::{take_settle, variables};
+use super::query::{nameable, take_settle, variables};
 use super::reply::{Reply, Streamed};
-use super::{Request, Response, body};
+use super::{Request, Response, body, cgi};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
-use crate::runtime::{Input, Kind};
+use crate::runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
 const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, server-timing");
@@ -60,6 +59,20 @@ impl App {
             Kind::Numeric => self.run_numeric(request, door, function).await,
         };
         answered.unwrap_or_else(|problem| problem.response(None))
+    }
+
+    /// Calls the function that a route leads to.
+    pub(super) async fn run_routed(
+        self: &Arc<Self>,
+        request: Request,
+        door: Door,
+        function: &Arc<Function>,
+        script: &str,
+        peers: Peers,
+    ) -> Response {
+        let path = request.uri().path().to_owned();
+        let mount = Mount { script, rest: path.strip_prefix(script).unwrap_or_default() };
+        self.run_function(request, door, function, mount, peers).await
     }
 
     async fn converse(
@@ -128,15 +141,49 @@ impl App {
         energy_headers(finished, &cost)
     }
 
+    /// Calls a command as a CGI program.
     async fn run_command(
         &self,
         request: Request,
         door: Door,
         function: &Arc<Function>,
-        _mount: Mount<'_>,
-        _peers: Peers,
+        mount: Mount<'_>,
+        peers: Peers,
     ) -> Result<Response, Problem> {
-        self.run_numeric(request, door, function).await
+        let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
+        let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
+        let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
+        let (head, body) = request.into_parts();
+        let input = body::read(body, self.body_max, self.body_timeout).await?;
+        let call = cgi::Call {
+            head: &head,
+            script: mount.script,
+            path: &path,
+            body: input.len(),
+            local: peers.local,
+            peer: Some(peers.remote),
+            https: false,
+        };
+        let mut environment = cgi::variables(&call);
+        let mut given = nameable(head.uri.query());
+        let settle = take_settle(&mut given)? && door.tells_joules();
+        given.retain(|(name, _)| !is_of_cgi(name));
+        environment.extend(given);
+        let request = invocation::Request { input: Input::Captured(input), arguments, environment, settle };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        log(function, &finished);
+        let cost = self.cost(&mut finished, door).await;
+        if finished.completion.ending != Ending::Returned {
+            return Ok(answer_call(function, finished, cost, Form::Plain, false));
+        }
+        let headers = energy_headers(&finished, &cost);
+        let answer =
+            cgi::parse(finished.completion.output.into()).map_err(|why| Problem::BadAnswer(why.to_string()))?;
+        let mut response = Response::new(Reply::from(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response.headers_mut().extend(headers);
+        Ok(response)
     }
 
     /// Calls a function with the body as its input, and answers with its output.
@@ -159,4 +206,31 @@ fn together(mut pieces: std::collections::VecDeque<bytes::Bytes>) -> bytes::Byte
         1 => pieces.pop_front().unwrap_or_default(),
         _ => Vec::from(pieces).concat().into(),
     }
+}
+
+/// Whether a variable's name is one that CGI gives a meaning. A query must not set it.
+fn is_of_cgi(name: &str) -> bool {
+    const NAMES: [&str; 20] = [
+        "AUTH_TYPE",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "GATEWAY_INTERFACE",
+        "HTTPS",
+        "PATH_INFO",
+        "PATH_TRANSLATED",
+        "QUERY_STRING",
+        "REMOTE_ADDR",
+        "REMOTE_HOST",
+        "REMOTE_IDENT",
+        "REMOTE_PORT",
+        "REMOTE_USER",
+        "REQUEST_METHOD",
+        "REQUEST_URI",
+        "SCRIPT_NAME",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE",
+    ];
+    name.starts_with("HTTP_") || NAMES.contains(&name)
 }

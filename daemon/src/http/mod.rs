@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod body;
+mod cgi;
 mod conversation;
 mod door;
 mod energy;

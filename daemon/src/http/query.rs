@@ -38,6 +38,18 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
     Ok(variables)
 }
 
+/// What of a query can be environment variables, in order; a later one of the same name replaces the earlier.
+pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
+    let mut nameable: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if is_variable(&name) && !value.contains('\0') {
+            nameable.retain(|(known, _)| *known != name);
+            nameable.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    nameable
+}
+
 /// Takes `settle` out of a call's variables: whether the caller wants to wait for the settled charge.
 ///
 /// # Errors

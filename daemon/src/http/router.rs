@@ -92,12 +92,18 @@ impl App {
                 }
             }),
             (name, None) => {
+                if let Some((script, function)) = self.registry.route(&path) {
+                    return Ok(self.run_routed(request, door, function, script, peers).await);
+                }
                 let function = self.registry.find(&decoded(name)?).ok_or_else(|| Problem::NoRoute(path.clone()))?;
                 allow(&request, &[Method::GET], "GET")?;
                 let mount = Mount { script: &path, rest: "" };
                 Ok(self.run_function(request, door, function, mount, peers).await)
             }
-            (_, Some(_)) => Err(Problem::NoRoute(path.clone())),
+            (_, Some(_)) => match self.registry.route(&path) {
+                Some((script, function)) => Ok(self.run_routed(request, door, function, script, peers).await),
+                None => Err(Problem::NoRoute(path.clone())),
+            },
         }
     }
 
@@ -130,6 +136,7 @@ fn describe(function: &Function) -> serde_json::Value {
         "origin": origin,
         "size_bytes": function.size,
         "invoke": format!("/invoke/{}", function.name),
+        "manifest": function.manifest,
     })
 }
 

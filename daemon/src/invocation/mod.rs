@@ -53,7 +53,7 @@ pub struct Request {
     pub input: Input,
     /// Arguments, besides those of the function's manifest.
     pub arguments: Vec<String>,
-    /// Environment variables; those of the function's manifest come before them.
+    /// Environment variables, except where the function's manifest says otherwise.
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
@@ -157,12 +157,17 @@ type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 /// The way of a call from its admission to its end.
 async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
     let (invoker, function) = (running.invoker.clone(), running.function.clone());
-    let mut arguments = Vec::with_capacity(1 + function.arguments.len() + request.arguments.len());
+    let mut arguments = Vec::with_capacity(1 + function.manifest.args.len() + request.arguments.len());
     arguments.push(function.name.to_string());
-    arguments.extend(function.arguments.iter().cloned().chain(request.arguments));
+    arguments.extend(function.manifest.args.iter().cloned().chain(request.arguments));
     let environment = match &function.environment[..] {
         [] => request.environment,
-        fixed => fixed.iter().cloned().chain(request.environment).collect(),
+        fixed => {
+            let mut environment = request.environment;
+            environment.retain(|(name, _)| !fixed.iter().any(|(known, _)| known == name));
+            environment.extend_from_slice(fixed);
+            environment
+        }
     };
     let invocation = Invocation { arguments, environment, input: request.input };
     let recorder = Recorder::new(&function.program.grants().limits);

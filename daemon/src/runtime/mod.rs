@@ -23,5 +23,5 @@ pub use completion::{Completion, Ending};
 pub use engine::{EngineError, Limits, Pool, Runtime};
 pub use epoch::take_yielded;
 pub use exchange::{Answer, AnswerBody, Exchange};
-pub use outbound::Policy;
+pub use outbound::{Policy, PolicyError};
 pub use program::{CompileError, Grants, Kind, Program};

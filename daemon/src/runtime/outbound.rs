@@ -7,6 +7,14 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 pub struct Policy;
 
 impl Policy {
+    /// Nothing can be granted yet.
+    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> std::result::Result<Self, Vec<PolicyError>> {
+        match entries.into_iter().next() {
+            None => Ok(Self),
+            Some(_) => Err(vec![PolicyError]),
+        }
+    }
+
     /// No host at all.
     #[must_use]
     pub fn nobody() -> Self {
@@ -52,3 +60,8 @@ impl WasiHttpHooks for Outbound {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
+
+/// An entry cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("not yet")]
+pub struct PolicyError;

@@ -48,6 +48,12 @@ impl Kind {
         }
     }
 
+    /// Whether an instance can be entered more than once.
+    #[must_use]
+    pub fn can_be_reused(self) -> bool {
+        matches!(self, Self::Numeric | Self::Proxy)
+    }
+
     /// Whether it answers HTTP requests itself, instead of reading stdin and writing stdout.
     #[must_use]
     pub fn speaks_http(self) -> bool {
@@ -66,13 +72,15 @@ pub struct Grants {
     pub directories: Vec<Directory>,
     /// Hosts that it may send requests to.
     pub outbound: Policy,
+    /// How many instances are kept for further calls, where they are reused at all.
+    pub reused: Option<u32>,
 }
 
 impl Grants {
     /// Nothing but what `limits` allow.
     #[must_use]
     pub fn of(limits: Limits) -> Self {
-        Self { limits, entry: None, directories: Vec::new(), outbound: Policy::nobody() }
+        Self { limits, entry: None, directories: Vec::new(), outbound: Policy::nobody(), reused: None }
     }
 }
 

@@ -1,0 +1,158 @@
+//! Walks through a manifest's tables and notes everything that is wrong on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use super::mistake::{Mistake, kind};
+use crate::config::nearest;
+
+/// Every key there is.
+pub const KEYS: &[&str] = &[
+    "env",
+    "args",
+    "entry",
+    "outbound",
+    "reuse",
+    "routes",
+    "directories",
+    "directories.host",
+    "directories.guest",
+    "directories.writable",
+    "limits",
+    "limits.memory",
+    "limits.wall",
+    "limits.cpu",
+    "limits.max_joules",
+    "limits.output",
+    "limits.concurrency",
+];
+
+/// Why a value cannot be taken.
+pub enum Wrong {
+    /// It must be this instead.
+    Type(&'static str),
+    /// It is of the right type; this is wanted.
+    Value(String),
+}
+
+/// Why a value that stands there already cannot be taken.
+pub const TWICE: &str = "it is there twice";
+
+/// One table.
+pub struct Keys<'t, 'm> {
+    table: &'t Table,
+    /// Where it is in the file.
+    path: String,
+    mistakes: &'m mut Vec<Mistake>,
+}
+
+impl<'t, 'm> Keys<'t, 'm> {
+    /// The whole file.
+    pub fn all(table: &'t Table, mistakes: &'m mut Vec<Mistake>) -> Self {
+        Self { table, path: String::new(), mistakes }.known("")
+    }
+
+    /// Notes which keys are unknown. Those that are known begin with `prefix` in [`KEYS`].
+    fn known(self, prefix: &str) -> Self {
+        for name in self.table.keys() {
+            let known = format!("{prefix}{name}");
+            // A quoted key may have a dot in it, and is then not the path it looks like.
+            if name.contains('.') || !KEYS.contains(&known.as_str()) {
+                let (key, nearest) = (self.key(name), nearest(&known, KEYS.iter().copied()));
+                self.mistakes.push(Mistake::UnknownKey { key, nearest });
+            }
+        }
+        self
+    }
+
+    fn key(&self, name: &str) -> String {
+        let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let name = if !name.is_empty() && name.bytes().all(bare) { name.into() } else { format!("{name:?}") };
+        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
+    }
+
+    fn keep<T>(&mut self, key: String, value: &Value, read: Result<T, Wrong>) -> Option<T> {
+        let mistake = match read {
+            Ok(read) => return Some(read),
+            Err(Wrong::Type(wanted)) => Mistake::Type { key, found: kind(value), wanted },
+            Err(Wrong::Value(why)) => Mistake::value(key, value, why),
+        };
+        self.mistakes.push(mistake);
+        None
+    }
+
+    /// The value of a key that may be missing.
+    pub fn value<T>(&mut self, name: &str, read: impl FnOnce(&'t Value) -> Result<T, Wrong>) -> Option<T> {
+        let value = self.table.get(name)?;
+        self.keep(self.key(name), value, read(value))
+    }
+
+    /// The value of a key that may not.
+    pub fn needed<T>(&mut self, name: &str, read: impl FnOnce(&'t Value) -> Result<T, Wrong>) -> Option<T> {
+        if !self.table.contains_key(name) {
+            self.mistakes.push(Mistake::Missing { key: self.key(name) });
+        }
+        self.value(name, read)
+    }
+
+    /// The elements of a list.
+    pub fn list<T>(&mut self, name: &str, mut read: impl FnMut(&Value) -> Result<T, Wrong>) -> Vec<T> {
+        let elements = self.value(name, array).unwrap_or_default();
+        let key = self.key(name);
+        let element = |(index, value)| self.keep(format!("{key}[{index}]"), value, read(value));
+        elements.iter().enumerate().filter_map(element).collect()
+    }
+
+    /// The elements of a list in which nothing may be twice.
+    pub fn distinct(&mut self, name: &str, read: impl Fn(&Value) -> Result<String, Wrong>) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        self.list(name, |value| {
+            let element = read(value)?;
+            if seen.insert(element.clone()) { Ok(element) } else { Err(Wrong::Value(TWICE.into())) }
+        })
+    }
+
+    /// The pairs of a table whose names are free.
+    pub fn map(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str, &Value) -> Result<String, Wrong>,
+    ) -> BTreeMap<String, String> {
+        let Some(mut keys) = self.inner(name) else { return BTreeMap::new() };
+        let pairs = keys.table;
+        let pair = |(name, value): (&String, &Value)| {
+            Some((name.clone(), keys.keep(keys.key(name), value, read(name, value))?))
+        };
+        pairs.iter().filter_map(pair).collect()
+    }
+
+    /// The table of this name.
+    pub fn table(&mut self, name: &str) -> Option<Keys<'t, '_>> {
+        Some(self.inner(name)?.known(&format!("{name}.")))
+    }
+
+    /// The tables in the list of this name.
+    pub fn tables<T>(&mut self, name: &str, mut read: impl FnMut(&mut Keys<'t, '_>) -> Option<T>) -> Vec<T> {
+        let (elements, key) = (self.value(name, array).unwrap_or_default(), self.key(name));
+        let element = |(index, value): (usize, &'t Value)| {
+            let path = format!("{key}[{index}]");
+            let table = self.keep(path.clone(), value, table(value))?;
+            read(&mut Keys { table, path, mistakes: self.mistakes }.known(&format!("{name}.")))
+        };
+        elements.iter().enumerate().filter_map(element).collect()
+    }
+
+    fn inner(&mut self, name: &str) -> Option<Keys<'t, '_>> {
+        let table = self.value(name, table)?;
+        Some(Keys { table, path: self.key(name), mistakes: self.mistakes })
+    }
+}
+
+fn array(value: &Value) -> Result<&[Value], Wrong> {
+    value.as_array().map(Vec::as_slice).ok_or(Wrong::Type("a list"))
+}
+
+fn table(value: &Value) -> Result<&Table, Wrong> {
+    value.as_table().ok_or(Wrong::Type("a table"))
+}

@@ -1,0 +1,337 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::table::KEYS;
+use super::*;
+
+const CEILINGS: Ceilings =
+    Ceilings { memory: 128 << 20, wall: Duration::from_secs(30), output: 4 << 20, concurrency: 256 };
+
+const FULL: &str = r#"
+    env = { GREETING = "hello", TOKEN = "secret" }
+    args = ["--fast"]
+    entry = "main"
+    outbound = ["https://api.example.com", "*.example.org"]
+    reuse = "serial"
+    routes = ["/shop", "/api.v2/cart"]
+
+    [[directories]]
+    host = "data"
+    guest = "/data"
+    writable = true
+
+    [[directories]]
+    host = "/srv/shared"
+    guest = "/"
+
+    [limits]
+    memory = "64MiB"
+    wall = "5s"
+    cpu = "1500ms"
+    max_joules = "500mJ"
+    output = "1MiB"
+    concurrency = 4
+"#;
+
+fn parse(text: &str) -> Result<Manifest, Vec<String>> {
+    Manifest::parse(text, &CEILINGS).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+/// The only mistake in `text`.
+fn mistake(text: &str) -> String {
+    let mut mistakes = parse(text).expect_err(text);
+    assert_eq!(mistakes.len(), 1, "{text}: {mistakes:?}");
+    mistakes.remove(0)
+}
+
+#[test]
+fn nothing_is_the_default() {
+    assert_eq!(parse(""), Ok(Manifest::default()));
+    assert_eq!(parse("env = {}\nargs = []\n[limits]"), Ok(Manifest::default()));
+    assert_eq!(parse("reuse = 'fresh'").unwrap().reuse, Reuse::Fresh);
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = |text: &str| text.to_owned();
+    let expected = Manifest {
+        env: [("GREETING", "hello"), ("TOKEN", "secret")].map(|(name, value)| (name.into(), value.into())).into(),
+        args: vec![text("--fast")],
+        entry: Some(text("main")),
+        outbound: vec![text("https://api.example.com"), text("*.example.org")],
+        reuse: Reuse::Serial,
+        routes: vec![text("/shop"), text("/api.v2/cart")],
+        directories: vec![
+            Directory { host: "data".into(), guest: "/data".into(), writable: true },
+            Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false },
+        ],
+        limits: Limits {
+            memory: Some(64 << 20),
+            wall: Some(Duration::from_secs(5)),
+            cpu: Some(Duration::from_millis(1500)),
+            max_joules: Some(Joules(0.5)),
+            output: Some(1 << 20),
+            concurrency: Some(4),
+        },
+    };
+    assert_eq!(parse(FULL), Ok(expected));
+}
+
+#[test]
+fn no_known_key_goes_unread() {
+    for key in KEYS {
+        let text = match key.split_once('.') {
+            None => format!("{key} = 1979-05-27"),
+            Some(("directories", name)) => format!("directories = [{{ {name} = 1979-05-27 }}]"),
+            Some((table, name)) => format!("{table} = {{ {name} = 1979-05-27 }}"),
+        };
+        let mistakes = parse(&text).expect_err(key);
+        assert!(mistakes.iter().any(|mistake| mistake.contains("is a date or time")), "{key}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let text = r#"
+        memory = "64MiB"
+        "limits.wall" = "5s"
+        args = "--fast"
+        env = { A = 1, "" = "x" }
+        routes = ["/shop", "shop", "/metrics/mine", "/shop", 5]
+        directories = [{ host = "../x", gust = "/a" }, 7, { host = "a", guest = "/a" }, { host = "b", guest = "/a" }]
+        [limits]
+        memory = "1GiB"
+        wal = "5s"
+        wall = "1m"
+        cpu = 5
+        max_joules = 0
+        output = "5 parsecs"
+        concurrency = 257
+    "#;
+    let expected = [
+        r#"`"limits.wall"` is no key of a manifest; did you mean `limits.wall`?"#,
+        "`memory` is no key of a manifest; did you mean `limits.memory`?",
+        r#"`x` is no good for `env.""`: a variable has a name, with neither `=` nor a NUL byte in it"#,
+        "`env.A` is a whole number, and must be text",
+        "`args` is text, and must be a list",
+        "`shop` is no good for `routes[1]`: it must be a path such as /shop or /api.v2/cart: no `/` at its end, no \
+         empty, `.` or `..` parts, and nothing that an URL would escape",
+        "`/metrics/mine` is no good for `routes[2]`: `/metrics` is a path of the daemon's own",
+        "`/shop` is no good for `routes[3]`: it is there twice",
+        "`routes[4]` is a whole number, and must be text",
+        "`directories[0].gust` is no key of a manifest; did you mean `directories.guest`?",
+        "`../x` is no good for `directories[0].host`: `..` would lead out of the manifest's folder; a directory \
+         elsewhere has an absolute path",
+        "`directories[0].guest` is missing",
+        "`directories[1]` is a whole number, and must be a table",
+        "`/a` is no good for `directories[3].guest`: it is there twice",
+        "`limits.wal` is no key of a manifest; did you mean `limits.wall`?",
+        "`1GiB` is no good for `limits.memory`: the daemon gives no more than 128MiB; ask for less, or raise its \
+         option `limits.memory`",
+        "`1m` is no good for `limits.wall`: the daemon gives no more than 30s; ask for less, or raise its option \
+         `limits.wall`",
+        "`limits.cpu` is a whole number, and must be a duration, such as \"5s\"",
+        "`0` is no good for `limits.max_joules`: it must be more than no energy",
+        "`5 parsecs` is no good for `limits.output`: a size is a whole number of bytes or has a unit, such as 64KiB \
+         or 4MiB",
+        "`257` is no good for `limits.concurrency`: the daemon gives no more than 256; ask for less, or raise its \
+         option `limits.concurrency`",
+    ];
+    assert_eq!(parse(text).unwrap_err(), expected);
+}
+
+#[test]
+fn text_that_is_not_toml_is_shown_by_its_line() {
+    assert!(mistake("entry = 'a'\nargs = [").starts_with("line 2 is not TOML: "));
+    assert!(mistake("entry = 'a'\nentry = 'b'").starts_with("line 2 is not TOML: "));
+}
+
+#[test]
+fn limits_end_where_they_say() {
+    let good = [
+        "memory = '128MiB'",
+        "memory = 65536",
+        "wall = '30s'",
+        "wall = '1ms'",
+        "cpu = '1h'",
+        "output = 0",
+        "output = '4MiB'",
+        "concurrency = 1",
+        "concurrency = 256",
+        "max_joules = '1uJ'",
+        "max_joules = 1e-6",
+        "max_joules = 2",
+        "max_joules = '1.5kJ'",
+    ];
+    for limit in good {
+        assert!(parse(&format!("limits.{limit}")).is_ok(), "{limit}");
+    }
+    let bad = [
+        "memory = 134217729",
+        "memory = 65535",
+        "memory = -1",
+        "memory = 1.5",
+        "memory = '99999999999999999999'",
+        "wall = '30001ms'",
+        "wall = '999us'",
+        "cpu = '0s'",
+        "output = 4194305",
+        "concurrency = 0",
+        "concurrency = -1",
+        "concurrency = 1.0",
+        "concurrency = 9223372036854775807",
+        "max_joules = '0J'",
+        "max_joules = -0.5",
+        "max_joules = inf",
+        "max_joules = nan",
+        "max_joules = '5'",
+        "max_joules = true",
+    ];
+    for limit in bad {
+        mistake(&format!("limits.{limit}"));
+    }
+}
+
+#[test]
+fn routes_are_plain_paths_of_the_functions_own() {
+    for good in ["/shop", "/api.v2", "/a/metrics", "/metricsx", "/...", "/a-b_c~d/e:f@g"] {
+        assert_eq!(parse(&format!("routes = ['{good}']")).unwrap().routes, [good]);
+    }
+    for own in crate::functions::OWN_PATHS {
+        assert!(mistake(&format!("routes = ['/{own}']")).contains("the daemon's own"), "{own}");
+        assert!(mistake(&format!("routes = ['/{own}/x']")).contains("the daemon's own"), "{own}");
+    }
+    for bad in ["", "/", "shop", "/a/", "//a", "/a//b", "/.", "/a/../b", "/a b", "/%61", "/a?b", "/a#b", "/ä", "/a\\b"]
+    {
+        assert!(mistake(&format!("routes = ['{bad}']")).contains("must be a path"), "{bad}");
+    }
+}
+
+#[test]
+fn directories_stay_where_they_are_put() {
+    let directory =
+        |host: &str, guest: &str| parse(&format!("directories = [{{ host = '{host}', guest = '{guest}' }}]"));
+    for host in ["data", "./data", ".", "a/b", "/srv/data", "/srv/../data", "..data"] {
+        assert!(directory(host, "/d").is_ok(), "{host}");
+    }
+    for host in ["", "..", "../data", "a/../b", "a/.."] {
+        assert!(directory(host, "/d").is_err(), "{host}");
+    }
+    for guest in ["/", "/data", "/a/b c/ä"] {
+        assert!(directory("d", guest).is_ok(), "{guest}");
+    }
+    for guest in ["", "data", "/data/", "//", "/a//b", "/a/./b", "/a/..", "."] {
+        assert!(directory("d", guest).is_err(), "{guest}");
+    }
+    assert!(mistake(r#"directories = [{ host = "a\u0000", guest = "/d" }]"#).contains("directories[0].host"));
+    assert!(mistake(r#"directories = [{ host = "a", guest = "/d\u0000" }]"#).contains("directories[0].guest"));
+}
+
+#[test]
+fn text_that_no_program_can_be_handed_is_refused() {
+    for bad in [r#"args = ["a\u0000"]"#, r#"env = { A = "\u0000" }"#, r#"env = { "A=B" = "x" }"#, "entry = ''"] {
+        mistake(bad);
+    }
+    assert!(parse(r#"env = { "odd.name" = "x" }"#).is_ok());
+}
+
+#[test]
+fn what_is_shown_tells_no_secrets() {
+    let shown = serde_json::to_value(parse(FULL).unwrap()).unwrap();
+    let expected = json!({
+        "env": ["GREETING", "TOKEN"],
+        "args": ["--fast"],
+        "entry": "main",
+        "outbound": ["https://api.example.com", "*.example.org"],
+        "reuse": "serial",
+        "routes": ["/shop", "/api.v2/cart"],
+        "directories": [{ "guest": "/data", "writable": true }, { "guest": "/", "writable": false }],
+        "limits": {
+            "memory": "64MiB", "wall": "5s", "cpu": "1500ms", "max_joules": 0.5, "output": "1MiB", "concurrency": 4
+        },
+    });
+    assert_eq!(shown, expected);
+    assert_eq!(serde_json::to_value(Manifest::default()).unwrap()["limits"]["memory"], json!(null));
+}
+
+#[test]
+fn a_file_is_read_within_its_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.toml");
+    let read = || Manifest::read(&path, &CEILINGS);
+    assert!(matches!(read(), Err(ManifestError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound));
+
+    std::fs::write(&path, FULL).unwrap();
+    let directories = read().unwrap().directories;
+    assert_eq!(directories[0].host, folder.path().join("data"));
+    assert_eq!(directories[1].host, Path::new("/srv/shared"));
+
+    std::fs::write(&path, "entri = 'a'\nreuse = 'often'").unwrap();
+    let expected = format!(
+        "the manifest `{}` cannot be used: `entri` is no key of a manifest; did you mean `entry`?; `often` is no good \
+         for `reuse`: it is one of fresh, serial",
+        path.display()
+    );
+    assert_eq!(read().unwrap_err().to_string(), expected);
+
+    std::fs::write(&path, [0xff]).unwrap();
+    assert!(matches!(read(), Err(ManifestError::Read { source, .. }) if source.kind() == io::ErrorKind::InvalidData));
+
+    std::fs::write(&path, " ".repeat(BYTES_MAX)).unwrap();
+    assert!(read().is_ok());
+    std::fs::write(&path, " ".repeat(BYTES_MAX + 1)).unwrap();
+    assert!(matches!(read(), Err(ManifestError::TooLong { .. })));
+}
+
+#[test]
+fn long_values_are_repeated_only_in_part() {
+    let mistake = mistake(&format!("entry = 'a'\nreuse = '{}'", "ä".repeat(5000)));
+    assert_eq!(mistake, format!("`{}…` is no good for `reuse`: it is one of fresh, serial", "ä".repeat(60)));
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let depth = BYTES_MAX / 2 - 10;
+    assert!(parse(&format!("args = {}{}", "[".repeat(depth), "]".repeat(depth))).is_err());
+}
+
+/// Values of every kind, good and bad ones.
+fn values() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_map(|number| format!("{number:?}").replace("NaN", "nan")),
+        any::<bool>().prop_map(|value| value.to_string()),
+        Just("1979-05-27T07:32:00Z".to_owned()),
+        any::<String>().prop_map(|text| toml::Value::String(text).to_string()),
+        "[0-9.]{0,6} ?(us|ms|s|m|h|B|KiB|MiB|GiB|uJ|µJ|mJ|J|kJ)?".prop_map(|text| format!("'{text}'")),
+        "(/?[a-z.%]{0,4}){0,4}".prop_map(|text| format!("'{text}'")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let pairs = (keys(), inner.clone()).prop_map(|(key, value)| format!("{{ {key} = {value} }}"));
+        prop_oneof![prop::collection::vec(inner, 0..4).prop_map(|list| format!("[{}]", list.join(", "))), pairs]
+    })
+}
+
+fn keys() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(KEYS).prop_map(|key| key.rsplit('.').next().unwrap_or(key).to_owned());
+    prop_oneof![4 => known, 1 => any::<String>().prop_map(|key| format!("{key:?}")), 1 => "[a-z_]{1,8}"]
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in any::<String>()) {
+        drop(parse(&text));
+    }
+
+    #[test]
+    fn no_value_is_too_strange(pairs in prop::collection::vec((keys(), values()), 0..6)) {
+        let lines = pairs.iter().map(|(key, value)| format!("{key} = {value}"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        if let Ok(manifest) = parse(&text) {
+            prop_assert!(manifest.limits.memory.is_none_or(|bytes| bytes <= CEILINGS.memory));
+            prop_assert!(manifest.limits.wall.is_none_or(|time| time <= CEILINGS.wall));
+            prop_assert!(manifest.directories.iter().all(|directory| directory.guest.starts_with('/')));
+            prop_assert!(serde_json::to_string(&manifest).is_ok());
+        }
+    }
+}
