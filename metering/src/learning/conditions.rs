@@ -44,6 +44,24 @@ impl Default for Conditions {
     }
 }
 
+impl Conditions {
+    /// The part of work that ran beside calls, of what did not run beside others.
+    pub fn beside_calls(&self) -> f64 {
+        ((self.beside - self.beside_others) / (1.0 - self.beside_others).max(0.01)).clamp(0.0, 1.0)
+    }
+
+    /// These conditions, moved a part of the way towards others.
+    pub fn towards(&self, other: &Self, part: f64) -> Self {
+        let between = |from: f64, to: f64| from + (to - from) * part;
+        Self {
+            frequency: between(self.frequency, other.frequency),
+            beside: between(self.beside, other.beside),
+            beside_others: between(self.beside_others, other.beside_others),
+            restlessness: between(self.restlessness, other.restlessness),
+        }
+    }
+}
+
 /// How the cost of work follows conditions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Law {
@@ -76,32 +94,6 @@ impl Law {
         }
     }
 }
-
-/// How far a call may stray from what the conditions of its windows say, because those of its own moments were others:
-/// a standard deviation and a fraction, over a call of `cpu` seconds.
-pub fn momentary(conditions: &Conditions, cpu: f64, has_events: bool, is_settled: bool) -> f64 {
-    let Conditions { beside, beside_others, restlessness, .. } = *conditions;
-    // Of a settled call it is known what of its own kind it ran beside, and others come and go. Before that a
-    // neighbour may have stayed as long as the call itself.
-    let (beside, seen) = if is_settled { (beside_others, 1.0 + cpu / NEIGHBOUR_SECONDS) } else { (beside, 1.0) };
-    let neighbours = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
-    // Instructions are fewer beside a neighbour, and counted; only the cycles are not told apart.
-    let unseen = if has_events { 0.5 } else { 1.0 };
-    let clock = RESTLESSNESS * restlessness / (1.0 + cpu / CLOCK_SECONDS).sqrt();
-    unseen * (neighbours / seen.sqrt()).hypot(clock)
-}
-
-/// For how long a neighbour that is no call stays, about: calls that last longer see several.
-const NEIGHBOUR_SECONDS: f64 = 0.02;
-
-/// How much the cost of work moves with the number of busy cores: from one to all of them the frequency falls by a tenth
-/// (4.0 to 3.6 GHz on a Xeon E5-2667 v2), and with the square of the voltage the cost of a second by about a fifth.
-///
-/// Source of the frequencies: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
-const RESTLESSNESS: f64 = 0.22;
-
-/// For how long the number of busy cores stays as it is, about.
-const CLOCK_SECONDS: f64 = 0.01;
 
 /// The part of work that runs beside a busy thread of the same core, on a package of `cpus` processors in `cores` cores,
 /// of which `mean` are busy on average, with this `variance`. The scheduler fills idle cores first.
@@ -141,7 +133,8 @@ pub fn processors_busy((mean, variance): (f64, f64), others: Duration, time: Dur
     let free = (cpus as f64 - mean).max(f64::MIN_POSITIVE);
     let others = (others.as_secs_f64() / time.as_secs_f64().max(1e-9)).min(free);
     let each = others / free;
-    (mean + others, variance + others * (1.0 - each))
+    // Where more calls run, there is room for fewer others: on a machine that is full the number does not vary at all.
+    (mean + others, variance * (1.0 - each).powi(2) + others * (1.0 - each))
 }
 
 #[cfg(test)]
@@ -157,6 +150,16 @@ mod tests {
         near(beside(16.0, 0.0, 16, 16), 0.0);
         let fluctuating = beside(8.0, 4.0, 8, 16);
         assert!((0.15..0.25).contains(&fluctuating), "{fluctuating}");
+    }
+
+    #[test]
+    fn a_machine_that_is_full_is_full_however_its_calls_come_and_go() {
+        let busy =
+            |others_ms| processors_busy((8.0, 9.0), Duration::from_millis(others_ms), Duration::from_millis(100), 16);
+        assert_eq!(busy(0), (8.0, 9.0));
+        assert_eq!(busy(800), (16.0, 0.0));
+        let (mean, variance) = busy(400);
+        assert!((mean - 12.0).abs() < 1e-9 && (variance - (9.0 / 4.0 + 2.0)).abs() < 1e-9, "{mean} {variance}");
     }
 
     #[test]
