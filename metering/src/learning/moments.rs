@@ -40,8 +40,10 @@ impl Moments {
     pub fn of_settled(windows: &Conditions, cpu: f64) -> Self {
         let others = windows.beside_others;
         let neighbours = 1.0 + cpu / (2.0 * NEIGHBOUR_SECONDS * (1.0 - others).max(0.01));
+        // Threads share cores when no core is idle, and the frequency does not change then.
+        let unsteady = (1.0 - windows.beside).max(0.0).sqrt() * windows.restlessness;
         Self {
-            frequency: TURBO * windows.restlessness / (1.0 + cpu / CLOCK_SECONDS).sqrt(),
+            frequency: TURBO * unsteady / (1.0 + cpu / CLOCK_SECONDS).sqrt(),
             beside: (1.0 - windows.beside_calls()) * beside(others, neighbours),
         }
     }
@@ -97,6 +99,8 @@ mod tests {
         let windows = Conditions { beside: 0.3, beside_others: 0.3, restlessness: 0.2, ..Conditions::default() };
         let [short, long] = [0.001, 10.0].map(|cpu| Moments::of_settled(&windows, cpu));
         assert!(long.beside < short.beside / 10.0 && long.frequency < short.frequency / 10.0, "{short:?} {long:?}");
+        let full = Conditions { beside: 1.0, beside_others: 1.0, ..windows };
+        assert_eq!(Moments::of_settled(&full, 0.001), Moments { frequency: 0.0, beside: 0.0 });
     }
 
     #[test]
