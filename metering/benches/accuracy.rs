@@ -382,6 +382,10 @@ fn print_goals(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
     count("the settled interval covers 93 to 97 %", &|_| true, &|figures| {
         (0.93..=0.97).contains(&figures.settled_coverage)
     });
+    count("the interval of estimates covers at least 90 %", &|_| true, &|figures| figures.estimate_coverage >= 0.9);
+    count("the interval of estimates covers 93 to 97 %", &|_| true, &|figures| {
+        (0.93..=0.97).contains(&figures.estimate_coverage)
+    });
 }
 
 /// How far unrelated load moves what functions are charged for the same work, held against their truth.

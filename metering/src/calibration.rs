@@ -1,15 +1,12 @@
 //! What a call is expected to cost, known the moment it ends: rates learned from windows that are closed.
 
-use crate::learning::Learner;
+use crate::learning::{DEVIATIONS_95, Learner};
 use crate::post::FunctionId;
 use crate::rate::Rate;
 use crate::source::SourceKind;
 use crate::units::{Joules, Microjoules, Watts};
 use crate::work::Work;
 use crate::zone::{Domain, Zone};
-
-/// A normally distributed figure lies within this many standard deviations 95 times of 100.
-const DEVIATIONS_95: f64 = 1.96;
 
 /// What is known of one additive zone.
 #[derive(Clone, Debug)]

@@ -44,6 +44,24 @@ impl Default for Conditions {
     }
 }
 
+impl Conditions {
+    /// The part of work that ran beside calls, of what did not run beside others.
+    pub fn beside_calls(&self) -> f64 {
+        ((self.beside - self.beside_others) / (1.0 - self.beside_others).max(0.01)).clamp(0.0, 1.0)
+    }
+
+    /// These conditions, moved a part of the way towards others.
+    pub fn towards(&self, other: &Self, part: f64) -> Self {
+        let between = |from: f64, to: f64| from + (to - from) * part;
+        Self {
+            frequency: between(self.frequency, other.frequency),
+            beside: between(self.beside, other.beside),
+            beside_others: between(self.beside_others, other.beside_others),
+            restlessness: between(self.restlessness, other.restlessness),
+        }
+    }
+}
+
 /// How the cost of work follows conditions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Law {
@@ -53,8 +71,17 @@ pub enum Law {
     Voltage(f64),
 }
 
-/// The laws that are tried.
-pub const LAWS: [Law; 5] = [Law::Constant, Law::Voltage(0.0), Law::Voltage(0.3), Law::Voltage(0.6), Law::Voltage(0.9)];
+/// The laws that are tried: close enough that at three quarters of the highest frequency the nearest one is some 6 % off
+/// at most.
+pub const LAWS: [Law; 7] = [
+    Law::Constant,
+    Law::Voltage(0.0),
+    Law::Voltage(0.2),
+    Law::Voltage(0.4),
+    Law::Voltage(0.6),
+    Law::Voltage(0.8),
+    Law::Voltage(1.0),
+];
 
 /// By how much CPU time costs less beside a busy thread: the cycles of the core are shared by two, and each thread does
 /// 0.6 of what it does alone, of which the one or the other weighs more.
@@ -76,32 +103,6 @@ impl Law {
         }
     }
 }
-
-/// How far a call may stray from what the conditions of its windows say, because those of its own moments were others:
-/// a standard deviation and a fraction, over a call of `cpu` seconds.
-pub fn momentary(conditions: &Conditions, cpu: f64, has_events: bool, is_settled: bool) -> f64 {
-    let Conditions { beside, beside_others, restlessness, .. } = *conditions;
-    // Of a settled call it is known what of its own kind it ran beside, and others come and go. Before that a
-    // neighbour may have stayed as long as the call itself.
-    let (beside, seen) = if is_settled { (beside_others, 1.0 + cpu / NEIGHBOUR_SECONDS) } else { (beside, 1.0) };
-    let neighbours = TIME_BESIDE * (beside * (1.0 - beside)).max(0.0).sqrt() / (1.0 - TIME_BESIDE * beside);
-    // Instructions are fewer beside a neighbour, and counted; only the cycles are not told apart.
-    let unseen = if has_events { 0.5 } else { 1.0 };
-    let clock = RESTLESSNESS * restlessness / (1.0 + cpu / CLOCK_SECONDS).sqrt();
-    unseen * (neighbours / seen.sqrt()).hypot(clock)
-}
-
-/// For how long a neighbour that is no call stays, about: calls that last longer see several.
-const NEIGHBOUR_SECONDS: f64 = 0.02;
-
-/// How much the cost of work moves with the number of busy cores: from one to all of them the frequency falls by a tenth
-/// (4.0 to 3.6 GHz on a Xeon E5-2667 v2), and with the square of the voltage the cost of a second by about a fifth.
-///
-/// Source of the frequencies: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
-const RESTLESSNESS: f64 = 0.22;
-
-/// For how long the number of busy cores stays as it is, about.
-const CLOCK_SECONDS: f64 = 0.01;
 
 /// The part of work that runs beside a busy thread of the same core, on a package of `cpus` processors in `cores` cores,
 /// of which `mean` are busy on average, with this `variance`. The scheduler fills idle cores first.

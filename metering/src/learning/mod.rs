@@ -20,18 +20,23 @@ mod candidate;
 mod conditions;
 mod estimator;
 mod inputs;
+mod moments;
+mod past;
 mod report;
 
 use std::time::Duration;
 
 use self::candidate::{Candidate, Parts, best};
+use self::conditions::LAWS;
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
-use self::conditions::{LAWS, momentary};
 use self::estimator::Prior;
 use self::inputs::{
     ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
     INSTRUCTIONS, RUNTIME_CPU, Slots, UNITS, Vector, add_work,
 };
+pub(crate) use self::moments::DEVIATIONS_95;
+use self::moments::Moments;
+use self::past::Past;
 pub use self::report::{Coefficient, Feature, Learned, LearningState};
 use crate::post::FunctionId;
 use crate::units::Joules;
@@ -50,11 +55,15 @@ const BUSY_MIN: f64 = 0.2;
 /// After so many seconds CPU time counts half when it is decided which functions have a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
 
+/// An estimate does not know the windows of its call; what was so within so much time may be so again.
+const RECENT: Duration = Duration::from_secs(1);
+
 /// How far a call may lie from what the coefficients say of all calls of its function, apart from what its own moments
-/// were: with hardware events, and with CPU time alone, where a busy neighbour costs one function more than the other. It
-/// widens the intervals; the simulated machine shows how much it takes (`benches/accuracy.rs`).
+/// were: with hardware events as much as the simulated machine shows (`benches/accuracy.rs`). With CPU time alone a busy
+/// neighbour costs one function more than the other: two threads save from 0.4 to 0.5 of what each costs alone, a
+/// deviation of 0.029 where 0.56 are left, and half of that when the coefficients were learned beside half as many.
 const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
-const CALL_STRAY_WITHOUT: f64 = 0.02;
+const CALL_STRAY_WITHOUT: f64 = 0.026;
 
 /// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
 /// Standard deviations, as fractions of what CPU time costs on average.
@@ -129,8 +138,8 @@ pub(crate) struct Learner {
     /// One for each law; none while the order of magnitude is not known.
     candidates: Vec<Candidate>,
     slots: Slots,
-    /// Those of the last window.
-    conditions: Conditions,
+    /// Under which conditions work ran.
+    past: Past,
 }
 
 impl Learner {
@@ -144,7 +153,7 @@ impl Learner {
             has_events: false,
             candidates: Vec::new(),
             slots: Slots::default(),
-            conditions: Conditions::default(),
+            past: Past::default(),
         }
     }
 
@@ -168,22 +177,33 @@ impl Learner {
         Joules(best.estimator.predict(&parts.total()).max(0.0))
     }
 
-    /// What a function's work is expected to cost under the conditions of the last window; `None` while nothing is known.
+    /// What a function's work is expected to cost under the conditions of the last windows; `None` while nothing is known.
     pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
-        self.cost(function, work, self.conditions.beside)
+        let best = best(&self.candidates)?;
+        let Conditions { frequency, beside, .. } = self.past.mean(work.cpu);
+        Some(Joules(self.cost(best, function, work, frequency, beside).max(0.0)))
     }
 
-    /// The variance of that, in joules squared: what is not known of the coefficients, and how far calls stray from
-    /// them. Of a settled call it is known what of its own kind it ran beside.
+    /// The variance of that, in joules squared: what is not known of the coefficients and of the call's own moments, and
+    /// how far calls stray besides.
     pub fn variance(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<f64> {
         let best = best(&self.candidates)?;
-        let inputs = self.inputs(best, function, work, self.conditions.beside);
-        let momentary = momentary(&self.conditions, work.cpu.as_secs_f64(), self.has_events, is_settled);
-        let strays = call_stray(self.has_events).hypot(momentary);
-        let mut variance = best.estimator.variance(&inputs) + (strays * best.estimator.predict(&inputs)).powi(2);
+        let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
+        let moments = if is_settled {
+            Moments::of_settled(&windows, cpu)
+        } else {
+            Moments::of_ended(&windows, &self.past.mean(work.cpu.max(RECENT)), cpu)
+        };
+        let Conditions { frequency, beside, .. } = windows;
+        let cost = |frequency: f64, beside| self.cost(best, function, work, frequency, beside);
+        let inputs = self.inputs(best, function, work, frequency, beside);
+        let expected = best.estimator.predict(&inputs);
+        let neighbours = moments.beside * (cost(frequency, 0.0) - cost(frequency, 1.0));
+        let clock = expected - cost((frequency - moments.frequency).max(0.0), beside);
+        let strays = call_stray(self.has_events) * expected;
+        let mut variance = best.estimator.variance(&inputs) + neighbours.powi(2) + clock.powi(2) + strays.powi(2);
         if self.slots.of(function).is_none() {
-            let stray = function_stray(self.has_events) * self.scale() * work.cpu.as_secs_f64();
-            variance += stray.powi(2);
+            variance += (function_stray(self.has_events) * self.scale() * cpu).powi(2);
         }
         Some(variance)
     }
@@ -191,12 +211,8 @@ impl Learner {
     /// In what proportion calls of one function share what it was charged: each has done `work`, and a part of it beside
     /// a busy thread.
     pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
-        self.cost(function, work, beside).map_or_else(|| nanos(work.cpu), |expected| weight(expected.0))
-    }
-
-    fn cost(&self, function: FunctionId, work: &Work, beside: f64) -> Option<Joules> {
-        let best = best(&self.candidates)?;
-        Some(Joules(best.estimator.predict(&self.inputs(best, function, work, beside)).max(0.0)))
+        let Some(best) = best(&self.candidates) else { return nanos(work.cpu) };
+        weight(self.cost(best, function, work, self.past.last().frequency, beside))
     }
 
     /// The zone's base power has become known, and is taken off before from now on.
@@ -225,7 +241,7 @@ impl Learner {
         if self.state == LearningState::Stated {
             return;
         }
-        self.conditions = consumption.conditions;
+        self.past.add(time, consumption.conditions);
         let calls = consumption.calls_cpu().as_secs_f64();
         let cpu = calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
         if cpu >= time.as_secs_f64() * BUSY_MIN {
@@ -254,10 +270,13 @@ impl Learner {
         CPU_PART * self.seen.0 / self.seen.1
     }
 
-    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work, beside: f64) -> Vector {
+    fn cost(&self, best: &Candidate, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> f64 {
+        best.estimator.predict(&self.inputs(best, function, work, frequency, beside))
+    }
+
+    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> Vector {
         let mut inputs = [0.0; COUNT];
-        let scales = best.law.scales(self.conditions.frequency, beside);
-        add_work(&mut inputs, work, self.slots.of(function), &scales);
+        add_work(&mut inputs, work, self.slots.of(function), &best.law.scales(frequency, beside));
         inputs
     }
 }

@@ -154,3 +154,41 @@ fn base_that_becomes_known_is_no_longer_activation() {
     learner.take_off(3.0);
     assert!((before - watts(&learner) - 3.0).abs() < 1e-9);
 }
+
+/// A learner that knows what calls cost, after so many windows under these conditions and one under ordinary ones.
+fn after(windows: usize, conditions: Conditions) -> Learner {
+    let mut learner = Learner::new(false, false);
+    live(&mut learner, 300, false);
+    (0..windows).for_each(|_| learner.past.add(WINDOW, conditions));
+    learner.past.add(WINDOW, Conditions::default());
+    learner
+}
+
+fn deviation(learner: &Learner, cpu: Duration, is_settled: bool) -> f64 {
+    let work = Work::of_cpu(cpu);
+    learner.variance(HEAVY, &work, is_settled).unwrap().sqrt() / learner.expect(HEAVY, &work).unwrap().0
+}
+
+#[test]
+fn a_long_call_is_expected_to_cost_what_its_windows_say_and_a_short_one_what_the_last_says() {
+    let crowded = Conditions { beside: 1.0, ..Conditions::default() };
+    let watts = |learner: &Learner, cpu: Duration| {
+        learner.expect(HEAVY, &Work::of_cpu(cpu)).unwrap().0 / cpu.as_secs_f64() / TRUTH.heavy
+    };
+    let learner = after(99, crowded);
+    assert!((watts(&learner, WINDOW) - 1.0).abs() < 0.05, "{}", watts(&learner, WINDOW));
+    let long = watts(&learner, WINDOW * 100);
+    assert!((0.5..0.65).contains(&long), "{long}");
+}
+
+#[test]
+fn neighbours_leave_short_calls_in_doubt_and_long_ones_until_they_are_settled() {
+    let quiet = after(20, Conditions::default());
+    let others = after(20, Conditions { beside: 0.5, beside_others: 0.5, ..Conditions::default() });
+    let calls = after(20, Conditions { beside: 0.5, ..Conditions::default() });
+    let (short, long) = (WINDOW / 100, WINDOW * 20);
+    assert!(deviation(&others, short, false) > 0.15 && deviation(&calls, short, false) > 0.15);
+    assert!(deviation(&others, long, false) < deviation(&others, short, false) / 4.0, "others come and go");
+    assert!(deviation(&calls, long, false) > 0.15, "a call may have stayed");
+    assert!(deviation(&calls, long, true) < deviation(&quiet, long, true) * 1.05, "beside whom it ran has been seen");
+}

@@ -1,0 +1,68 @@
+//! The conditions of the windows that a call lived through: a long call saw others than those of the last one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::conditions::Conditions;
+
+/// So many windows are remembered: half a minute of windows of 100 ms. An older call is taken to have begun then.
+const WINDOWS_MAX: usize = 300;
+
+/// The windows that were settled last, the latest first, each with its length.
+#[derive(Clone, Debug, Default)]
+pub struct Past(VecDeque<(Duration, Conditions)>);
+
+impl Past {
+    /// A window has been settled.
+    pub fn add(&mut self, time: Duration, conditions: Conditions) {
+        self.0.truncate(WINDOWS_MAX - 1);
+        self.0.push_front((time, conditions));
+    }
+
+    /// The conditions of the last window.
+    pub fn last(&self) -> Conditions {
+        self.0.front().map(|(_, conditions)| *conditions).unwrap_or_default()
+    }
+
+    /// The mean conditions of as many of the last windows as it takes for `time`, and of one at least.
+    pub fn mean(&self, time: Duration) -> Conditions {
+        let mut mean = self.last();
+        let mut seconds = 0.0;
+        for (length, conditions) in &self.0 {
+            let length = length.as_secs_f64();
+            seconds += length;
+            mean = mean.towards(conditions, length / seconds.max(f64::MIN_POSITIVE));
+            if seconds >= time.as_secs_f64() {
+                break;
+            }
+        }
+        mean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    #[test]
+    fn a_call_saw_the_windows_of_its_time() {
+        let mut past = Past::default();
+        assert_eq!(past.mean(WINDOW), Conditions::default());
+        for beside in [0.9, 0.5, 0.1] {
+            past.add(WINDOW, Conditions { beside, frequency: 1.0 - beside, ..Conditions::default() });
+        }
+        for (windows, expected) in [(0, 0.1), (1, 0.1), (2, 0.3), (3, 0.5), (9, 0.5)] {
+            let Conditions { beside, frequency, .. } = past.mean(WINDOW * windows);
+            assert!((beside - expected).abs() < 1e-9 && (frequency + beside - 1.0).abs() < 1e-9, "{windows}: {beside}");
+        }
+    }
+
+    #[test]
+    fn the_past_is_bounded() {
+        let mut past = Past::default();
+        (0..WINDOWS_MAX * 2).for_each(|_| past.add(WINDOW, Conditions::default()));
+        assert_eq!(past.0.len(), WINDOWS_MAX);
+    }
+}
