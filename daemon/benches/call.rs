@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use nebula::functions::SAMPLES;
 use nebula::meter::CallEnd;
-use nebula::runtime::{Invocation, Limits, Pool, Program, Runtime, Stdio};
+use nebula::runtime::{Grants, Input, Invocation, Limits, Pool, Program, Recorder, Runtime};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::{Bracket, CallId, FunctionId, PostBox, Tally};
 
@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn invocation(name: &str) -> Invocation {
-    Invocation { arguments: vec![name.into()], stdio: Stdio::Captured("10".into()), ..Invocation::default() }
+    Invocation { arguments: vec![name.into()], input: Input::Captured("10".into()), ..Invocation::default() }
 }
 
 fn calls(criterion: &mut Criterion) {
@@ -30,18 +30,18 @@ fn calls(criterion: &mut Criterion) {
     let on_demand = Runtime::new(LIMITS, Pool::OnDemand, Duration::from_millis(5)).expect("an engine");
     let program = |runtime: &Runtime, name: &str| {
         let sample = SAMPLES.iter().find(|sample| sample.name == name).expect("a sample");
-        Program::compile(runtime, sample.wasm).expect("a sample that compiles")
+        Program::compile(runtime, sample.wasm, Grants::of(LIMITS)).expect("a sample that compiles")
     };
     let mut group = criterion.benchmark_group("fresh instance");
     for name in ["hello-world", "fibonacci"] {
         let program = program(&pooled, name);
         group.bench_function(name, |bench| {
-            bench.iter(|| executor.block_on(program.call(invocation(name))));
+            bench.iter(|| executor.block_on(program.call(invocation(name), Recorder::new(&LIMITS))));
         });
     }
     let demand = program(&on_demand, "hello-world");
     group.bench_function("hello-world, without the pool", |bench| {
-        bench.iter(|| executor.block_on(demand.call(invocation("hello-world"))));
+        bench.iter(|| executor.block_on(demand.call(invocation("hello-world"), Recorder::new(&LIMITS))));
     });
     let posts: Arc<PostBox<CallEnd>> = Arc::new(PostBox::new(1, 1 << 14));
     let reader = WorkReader::cpu_time_only();
@@ -49,7 +49,8 @@ fn calls(criterion: &mut Criterion) {
     let hello = program(&pooled, "hello-world");
     group.bench_function("hello-world, bracketed", |bench| {
         bench.iter(|| {
-            let done = executor.block_on(Bracket::new(hello.call(invocation("hello-world")), tally()));
+            let done =
+                executor.block_on(Bracket::new(hello.call(invocation("hello-world"), Recorder::new(&LIMITS)), tally()));
             posts.collect(drop);
             done
         });

@@ -100,7 +100,7 @@ impl App {
             Heard::Ended(mut finished, _) => {
                 log(function, &finished);
                 let cost = self.cost(&mut finished, door).await;
-                Ok(answer_call(function, *finished, cost, Form::Plain, false))
+                Ok(answer_call(function, &finished, cost, Form::Plain, false))
             }
             Heard::Writing(call, written) => {
                 let id = call.id;
@@ -174,7 +174,7 @@ impl App {
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;
         if finished.completion.ending != Ending::Returned {
-            return Ok(answer_call(function, finished, cost, Form::Plain, false));
+            return Ok(answer_call(function, &finished, cost, Form::Plain, false));
         }
         let headers = energy_headers(&finished, &cost);
         let answer =
@@ -195,7 +195,7 @@ impl App {
         let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;
-        Ok(answer_call(function, finished, cost, Form::Plain, false))
+        Ok(answer_call(function, &finished, cost, Form::Plain, false))
     }
 }
 

@@ -49,7 +49,7 @@ impl App {
         match self.try_invoke(request, door, name, given).await {
             Ok((function, mut finished)) => {
                 let cost = self.cost(&mut finished, door).await;
-                answer_call(&function, finished, cost, Form::Envelope, html)
+                answer_call(&function, &finished, cost, Form::Envelope, html)
             }
             Err(problem) if html => page::problem(&problem, None),
             Err(problem) => problem.response(None),
@@ -142,10 +142,10 @@ impl App {
 }
 
 /// The answer to a call that has ended, in either form.
-pub(super) fn answer_call(function: &Function, finished: Finished, cost: Cost, form: Form, html: bool) -> Response {
+pub(super) fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form, html: bool) -> Response {
     let completion = &finished.completion;
     let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
-    let headers = (form == Form::Plain).then(|| energy_headers(&finished, &cost));
+    let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
     let mut response = if matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
         let output = Output::new(&completion.output);
         match (form, &output) {

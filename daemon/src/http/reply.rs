@@ -141,7 +141,7 @@ impl Streamed {
                 match frame.into_data() {
                     Ok(bytes) => self.ready.push_back(bytes),
                     Err(frame) => {
-                        self.trailers.get_or_insert_default().extend(frame.into_trailers().unwrap_or_default())
+                        self.trailers.get_or_insert_default().extend(frame.into_trailers().unwrap_or_default());
                     }
                 }
                 Ok(true)

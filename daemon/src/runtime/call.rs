@@ -1,6 +1,8 @@
 //! One call: what it is given, its deadline, how it ended.
 
+use std::future::ready;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -78,29 +80,31 @@ impl Program {
         recorder.complete(ended.unwrap_or(Ending::TimedOut))
     }
 
-    async fn run(&self, mut invocation: Invocation, recorder: &Arc<Recorder>, background: Background) -> Ending {
+    /// What drives the call: on the heap, and for each kind no larger than that kind needs.
+    fn run<'a>(
+        &'a self,
+        mut invocation: Invocation,
+        recorder: &'a Arc<Recorder>,
+        background: Background,
+    ) -> Pin<Box<dyn Future<Output = Ending> + Send + 'a>> {
+        let bad = |why: &str| Box::pin(ready(Ending::BadInput(why.into())));
         match (&self.body, std::mem::take(&mut invocation.input)) {
             (Body::Proxy(proxy), Input::Http(exchange)) => {
-                self.answer(proxy, invocation, *exchange, recorder, background).await
+                Box::pin(self.answer(proxy, invocation, *exchange, recorder, background))
             }
             (Body::Service(service), Input::Http(exchange)) => {
-                self.serve(service, invocation, *exchange, recorder, background).await
+                Box::pin(self.serve(service, invocation, *exchange, recorder, background))
             }
-            (Body::Proxy(_) | Body::Service(_), _) => {
-                Ending::BadInput("it answers HTTP requests, and was given none".into())
-            }
-            (_, Input::Http(_)) => Ending::BadInput("it does not answer HTTP requests".into()),
+            (Body::Proxy(_) | Body::Service(_), _) => bad("it answers HTTP requests, and was given none"),
+            (_, Input::Http(_)) => bad("it does not answer HTTP requests"),
             (Body::Command(command), input) => {
-                invocation.input = input;
-                self.run_command(command, invocation, recorder).await
+                Box::pin(self.run_command(command, Invocation { input, ..invocation }, recorder))
             }
             (Body::Numeric(module, entry, signature), input) => {
-                invocation.input = input;
-                self.run_numeric(module, entry, signature, invocation, recorder).await
+                Box::pin(self.run_numeric(module, entry, signature, Invocation { input, ..invocation }, recorder))
             }
             (Body::Component(component), input) => {
-                invocation.input = input;
-                self.run_component(component, invocation, recorder, background).await
+                Box::pin(self.run_component(component, Invocation { input, ..invocation }, recorder, background))
             }
         }
     }
