@@ -89,19 +89,19 @@ impl Program {
     ) -> Pin<Box<dyn Future<Output = Ending> + Send + 'a>> {
         let bad = |why: &str| Box::pin(ready(Ending::BadInput(why.into())));
         match (&self.body, std::mem::take(&mut invocation.input)) {
-            (Body::Proxy(proxy), Input::Http(exchange)) => {
-                Box::pin(self.answer(proxy, invocation, *exchange, recorder, background))
+            (Body::Proxy(proxy, waiting), Input::Http(exchange)) => {
+                Box::pin(self.answer(proxy, waiting.as_ref(), invocation, *exchange, recorder, background))
             }
             (Body::Service(service), Input::Http(exchange)) => {
                 Box::pin(self.serve(service, invocation, *exchange, recorder, background))
             }
-            (Body::Proxy(_) | Body::Service(_), _) => bad("it answers HTTP requests, and was given none"),
+            (Body::Proxy(..) | Body::Service(_), _) => bad("it answers HTTP requests, and was given none"),
             (_, Input::Http(_)) => bad("it does not answer HTTP requests"),
             (Body::Command(command), input) => {
                 Box::pin(self.run_command(command, Invocation { input, ..invocation }, recorder))
             }
-            (Body::Numeric(module, entry, signature), input) => {
-                Box::pin(self.run_numeric(module, entry, signature, Invocation { input, ..invocation }, recorder))
+            (Body::Numeric(numeric), input) => {
+                Box::pin(self.run_numeric(numeric, Invocation { input, ..invocation }, recorder))
             }
             (Body::Component(component), input) => {
                 Box::pin(self.run_component(component, Invocation { input, ..invocation }, recorder, background))
@@ -141,13 +141,18 @@ impl Program {
         recorder: &Arc<Recorder>,
         background: Background,
     ) -> wasmtime::Result<Store<Host>> {
-        let function = invocation.arguments.first().cloned().unwrap_or_default();
-        let outbound = Outbound::new(self.grants.outbound.clone(), background, function.into());
+        let outbound = self.outbound(&invocation, background);
         let wasi = self.wasi(invocation, recorder)?.build();
         let mut store = Store::new(engine, Host::new(wasi, outbound, self.limiter()));
         store.limiter(|host| &mut host.limiter);
         self.prepare(&mut store);
         Ok(store)
+    }
+
+    /// What a call may send.
+    pub(super) fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
+        let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
+        Outbound::new(self.grants.outbound.clone(), background, function.into())
     }
 
     /// Sets the bounds of a call that is about to begin.

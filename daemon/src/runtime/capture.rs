@@ -109,6 +109,15 @@ impl Recorder {
         self.answer.get()
     }
 
+    /// Takes over what is in the log of `other`.
+    pub(super) fn take_log_of(&self, other: &Self) {
+        let log = std::mem::take(&mut *lock(&other.log));
+        if !log.bytes.is_empty() {
+            self.push_log(&log.bytes);
+            lock(&self.log).overflowed |= log.overflowed;
+        }
+    }
+
     /// Adds to the log. The beginning is forgotten when there is more than the bound: the end tells most.
     fn push_log(&self, bytes: &[u8]) {
         let mut written = lock(&self.log);

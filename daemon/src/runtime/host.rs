@@ -26,6 +26,11 @@ impl Host {
         table.set_max_capacity(RESOURCES_MAX);
         Self { wasi, table, http: WasiHttpCtx::new(), outbound, limiter }
     }
+
+    /// Sends what the next call may send.
+    pub fn renew(&mut self, outbound: Outbound) {
+        self.outbound = outbound;
+    }
 }
 
 impl WasiView for Host {

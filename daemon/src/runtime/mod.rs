@@ -16,6 +16,7 @@ mod outbound;
 mod program;
 mod proxy;
 mod service;
+mod warm;
 
 pub use call::{Directory, Input, Invocation};
 pub use capture::Recorder;

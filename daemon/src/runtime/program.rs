@@ -11,8 +11,11 @@ use super::call::Directory;
 use super::engine::{Limits, Runtime};
 use super::guest::Guest;
 use super::host::Host;
-use super::numeric::{self, Signature};
+use super::module::Numeric;
+use super::numeric;
 use super::outbound::Policy;
+use super::proxy;
+use super::warm::Waiting;
 
 /// The export that every WASI command starts with.
 pub(super) const COMMAND_ENTRY: &str = "_start";
@@ -120,9 +123,9 @@ pub struct Program {
 /// What is instantiated, and how it is entered.
 pub(super) enum Body {
     Command(InstancePre<Guest>),
-    Numeric(InstancePre<Guest>, String, Signature),
+    Numeric(Numeric),
     Component(CommandPre<Host>),
-    Proxy(ProxyPre<Host>),
+    Proxy(ProxyPre<Host>, Option<Waiting<proxy::Instance>>),
     Service(ServicePre<Host>),
 }
 
@@ -137,7 +140,7 @@ impl Program {
         code.wasm_binary_or_text(wasm, None).map_err(CompileError::Compile)?;
         let body = if matches!(code.hint(), Some(CodeHint::Component)) {
             match code.compile_component() {
-                Ok(component) => plain_component(runtime, &component)?,
+                Ok(component) => plain_component(runtime, &component, &grants)?,
                 // What the plain engine does not know may be WASI 0.3.
                 Err(error) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
             }
@@ -152,9 +155,9 @@ impl Program {
     pub fn kind(&self) -> Kind {
         match self.body {
             Body::Command(_) => Kind::Command,
-            Body::Numeric(..) => Kind::Numeric,
+            Body::Numeric(_) => Kind::Numeric,
             Body::Component(_) => Kind::Component,
-            Body::Proxy(_) => Kind::Proxy,
+            Body::Proxy(..) => Kind::Proxy,
             Body::Service(_) => Kind::Service,
         }
     }
@@ -176,18 +179,22 @@ fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Body, C
     let entry = grants.entry.clone().unwrap_or_else(|| NUMERIC_ENTRY.into());
     let run = function(&entry).ok_or_else(|| CompileError::NoEntry(entry.clone()))?;
     match numeric::signature(&run) {
-        Ok(signature) => Ok(Body::Numeric(link()?, entry, signature)),
+        Ok(signature) => {
+            let waiting = grants.reused.map(Waiting::new);
+            Ok(Body::Numeric(Numeric { module: link()?, entry, signature, waiting }))
+        }
         Err(what) => Err(CompileError::NotNumeric(entry, what)),
     }
 }
 
-fn plain_component(runtime: &Runtime, component: &Component) -> Result<Body, CompileError> {
+fn plain_component(runtime: &Runtime, component: &Component, grants: &Grants) -> Result<Body, CompileError> {
     let plain = runtime.plain();
     let exports = exports(component, &plain.engine);
     let exports_of = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
     let link = || plain.components.instantiate_pre(component).map_err(CompileError::Link);
     if exports_of("wasi:http/incoming-handler@0.2") {
-        return Ok(Body::Proxy(ProxyPre::new(link()?).map_err(CompileError::Link)?));
+        let proxy = ProxyPre::new(link()?).map_err(CompileError::Link)?;
+        return Ok(Body::Proxy(proxy, grants.reused.map(Waiting::new)));
     }
     if exports_of("wasi:cli/run@0.2") {
         return Ok(Body::Component(CommandPre::new(link()?).map_err(CompileError::Link)?));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use super::call::{Invocation, ending};
 use super::capture::Recorder;
@@ -14,21 +14,79 @@ use super::exchange::{self, Exchange, hand_on};
 use super::host::Host;
 use super::outbound::Background;
 use super::program::Program;
+use super::warm::{Waiting, Warm};
+
+/// An instance of a proxy.
+pub(super) struct Instance {
+    store: Store<Host>,
+    proxy: Proxy,
+}
 
 impl Program {
     pub(super) async fn answer(
         &self,
         proxy: &ProxyPre<Host>,
+        waiting: Option<&Waiting<Instance>>,
         invocation: Invocation,
         exchange: Exchange,
         recorder: &Arc<Recorder>,
         background: Background,
     ) -> Ending {
-        let mut store = match self.host(&self.runtime.plain().engine, invocation, recorder, background) {
-            Ok(store) => store,
-            Err(error) => return Ending::Trapped(format!("{error:#}")),
+        let Some(waiting) = waiting else {
+            return match self.instantiate(proxy, invocation, recorder, background).await {
+                Ok(mut instance) => {
+                    recorder.begin();
+                    self.enter(&mut instance, exchange, recorder).await
+                }
+                Err(ending) => ending,
+            };
         };
-        match enter(&mut store, proxy, exchange, recorder, self.grants.limits.stdout).await {
+        let mut warm = match waiting.take() {
+            Some(mut warm) => {
+                let outbound = self.outbound(&invocation, background);
+                warm.instance.store.data_mut().renew(outbound);
+                self.prepare(&mut warm.instance.store);
+                warm
+            }
+            None => {
+                let recorder = Recorder::new(&self.grants.limits);
+                match self.instantiate(proxy, invocation, &recorder, background).await {
+                    Ok(instance) => Warm::new(instance, recorder),
+                    Err(ending) => return ending,
+                }
+            }
+        };
+        recorder.begin();
+        let ending = self.enter(&mut warm.instance, exchange, recorder).await;
+        recorder.take_log_of(&warm.recorder);
+        if matches!(ending, Ending::Answered(_)) {
+            waiting.give_back(warm);
+        }
+        ending
+    }
+
+    async fn instantiate(
+        &self,
+        proxy: &ProxyPre<Host>,
+        invocation: Invocation,
+        recorder: &Arc<Recorder>,
+        background: Background,
+    ) -> Result<Instance, Ending> {
+        let store = self.host(&self.runtime.plain().engine, invocation, recorder, background);
+        let mut store = store.map_err(|error| Ending::Trapped(format!("{error:#}")))?;
+        match proxy.instantiate_async(&mut store).await {
+            Ok(proxy) => Ok(Instance { store, proxy }),
+            Err(error) => Err(ending(&error, &store.data().limiter)),
+        }
+    }
+
+    async fn enter(
+        &self,
+        Instance { store, proxy }: &mut Instance,
+        exchange: Exchange,
+        recorder: &Arc<Recorder>,
+    ) -> Ending {
+        match enter(store, proxy, exchange, recorder, self.grants.limits.stdout).await {
             Ok(()) => exchange::ending(recorder),
             Err(error) => ending(&error, &store.data().limiter),
         }
@@ -37,13 +95,11 @@ impl Program {
 
 async fn enter(
     store: &mut Store<Host>,
-    proxy: &ProxyPre<Host>,
+    proxy: &Proxy,
     Exchange { request, answer }: Exchange,
     recorder: &Arc<Recorder>,
     body_max: usize,
 ) -> wasmtime::Result<()> {
-    let proxy = proxy.instantiate_async(&mut *store).await?;
-    recorder.begin();
     let scheme = if request.uri().scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
     let request = store.data_mut().http().new_incoming_request(scheme, request)?;
     let teller = recorder.clone();
