@@ -15,12 +15,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Failure;
-use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
+use crate::causes::chain;
+use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
 use crate::functions::{self, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
-use crate::runtime::{Pool, Runtime};
+use crate::runtime::{CodeCache, Found, Pool, Runtime};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
@@ -56,6 +57,10 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
+    let runtime = match open_cache(&config) {
+        Some(cache) => runtime.with_cache(cache),
+        None => runtime,
+    };
     let functions = load(&config, &runtime, &metrics)?;
     let functions = registry.get_or_init(|| functions).clone();
 
@@ -145,6 +150,29 @@ fn start_sampler(
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
 
+/// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
+fn open_cache(config: &Config) -> Option<CodeCache> {
+    let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
+    if config.cache == 0 {
+        tracing::info!("compiled code is not kept: `cache.size` is 0");
+        return None;
+    }
+    let Some(state) = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name))) else {
+        nowhere("no directory is given with `state`");
+        return None;
+    };
+    match CodeCache::open(&state, config.cache) {
+        Ok(cache) => {
+            tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
+            Some(cache)
+        }
+        Err(error) => {
+            nowhere(&escaped(&chain(&error)));
+            None
+        }
+    }
+}
+
 fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {
     let settings = functions::Settings {
         directory: config.functions.clone(),
@@ -157,11 +185,13 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Reg
         if terminal {
             // A line that overwrites itself; lost on a terminal that is gone.
             let end = if done == all { "\r\x1b[K" } else { "" };
-            let _ = write!(std::io::stderr(), "\rcompiling functions: {done} of {all}{end}");
+            let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
     let registry = functions::load(&settings, runtime, metrics, &progress)?;
-    tracing::info!("{} functions compiled in {:.0?}", registry.len(), started.elapsed());
+    let cached = registry.iter().filter(|function| function.program.found() == Found::Cached).count();
+    let (all, compiled) = (registry.len(), registry.len() - cached);
+    tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
     Ok(Arc::new(registry))
 }
 

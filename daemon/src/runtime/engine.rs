@@ -7,6 +7,7 @@ use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 use wasmtime_wasi::p1;
 
+use super::code_cache::CodeCache;
 use super::epoch::EpochClock;
 use super::guest::Guest;
 
@@ -68,6 +69,7 @@ pub struct Runtime {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Guest>>,
     pub(super) limits: Limits,
+    pub(super) cache: Option<Arc<CodeCache>>,
     _epoch: Arc<EpochClock>,
 }
 
@@ -89,7 +91,12 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         p1::add_to_linker_async(&mut linker, |guest: &mut Guest| &mut guest.wasi).map_err(EngineError::Configure)?;
         let epoch = EpochClock::start(&engine, tick).map_err(EngineError::StartEpochClock)?;
-        Ok(Self { engine, linker: Arc::new(linker), limits, _epoch: Arc::new(epoch) })
+        Ok(Self { engine, linker: Arc::new(linker), limits, cache: None, _epoch: Arc::new(epoch) })
+    }
+
+    /// The same runtime, which keeps what it compiles and compiles nothing that was kept.
+    pub fn with_cache(self, cache: CodeCache) -> Self {
+        Self { cache: Some(Arc::new(cache)), ..self }
     }
 
     /// What one call may use.

@@ -3,6 +3,7 @@
 
 mod call;
 mod capture;
+mod code_cache;
 mod completion;
 mod engine;
 mod epoch;
@@ -11,6 +12,7 @@ mod numeric;
 mod program;
 
 pub use call::{Directory, Invocation, Stdio};
+pub use code_cache::{CacheError, Code, CodeCache, Found};
 pub use completion::{Completion, Ending};
 pub use engine::{EngineError, Limits, Pool, Runtime};
 pub use program::{CompileError, Kind, Program};

@@ -1,8 +1,9 @@
 //! A compiled function: what kind it is, and everything a call needs that can be prepared once.
 
 use thiserror::Error;
-use wasmtime::{CodeBuilder, CodeHint, InstancePre, Module};
+use wasmtime::{InstancePre, Module};
 
+use super::code_cache::{Code, Found};
 use super::engine::Runtime;
 use super::guest::Guest;
 use super::numeric::{self, Signature};
@@ -58,6 +59,7 @@ pub struct Program {
     pub(super) runtime: Runtime,
     pub(super) instance: InstancePre<Guest>,
     pub(super) entry: Entry,
+    found: Found,
 }
 
 pub(super) enum Entry {
@@ -66,20 +68,21 @@ pub(super) enum Entry {
 }
 
 impl Program {
-    /// Compiles `wasm`, which may be binary or text.
+    /// Compiles `wasm`, which may be binary or text, or finds it in the runtime's cache.
     ///
     /// # Errors
     /// When it is not a function; the error says what it lacks.
     pub fn compile(runtime: &Runtime, wasm: &[u8]) -> Result<Self, CompileError> {
-        let mut code = CodeBuilder::new(&runtime.engine);
-        code.wasm_binary_or_text(wasm, None).map_err(CompileError::Compile)?;
-        if matches!(code.hint(), Some(CodeHint::Component)) {
+        let code = match &runtime.cache {
+            Some(cache) => cache.code(&runtime.engine, wasm),
+            None => Code::compile(&runtime.engine, wasm).map(|code| (code, Found::Compiled)),
+        };
+        let (Code::Module(module), found) = code.map_err(CompileError::Compile)? else {
             return Err(CompileError::Component);
-        }
-        let module = code.compile_module().map_err(CompileError::Compile)?;
+        };
         let entry = recognise(&module)?;
         let instance = runtime.linker.instantiate_pre(&module).map_err(CompileError::Link)?;
-        Ok(Self { runtime: runtime.clone(), instance, entry })
+        Ok(Self { runtime: runtime.clone(), instance, entry, found })
     }
 
     /// What it is.
@@ -89,6 +92,12 @@ impl Program {
             Entry::Command => Kind::Command,
             Entry::Numeric(_) => Kind::Numeric,
         }
+    }
+
+    /// Whether its code had to be compiled.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     pub(super) fn entry_name(&self) -> &'static str {

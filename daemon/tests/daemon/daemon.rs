@@ -145,6 +145,8 @@ pub fn nebula() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEBULA_")) {
         command.env_remove(name);
     }
+    // Not the user's own. All daemons of the suite share it, as daemons of one machine may.
+    command.env("NEBULA_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
     // A backtrace costs each trap of a guest milliseconds, and nobody here reads it.
     command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
     command
