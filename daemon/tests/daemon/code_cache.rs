@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, nebula};
+use crate::guests;
 
 /// The built-in functions.
 const SAMPLES: usize = nebula::functions::SAMPLES.len();
@@ -59,11 +60,16 @@ fn a_restart_compiles_nothing_but_what_was_damaged() {
 }
 
 #[test]
-fn settings_that_change_the_code_are_not_mixed_up() {
-    let (_folder, state) = state();
-    for (memory, compiled) in [("64MiB", SAMPLES), ("128MiB", SAMPLES), ("64MiB", 0)] {
-        let daemon = Daemon::start(&["--state", &state, "--limits-memory", memory]);
-        assert_eq!(told(&daemon.stop()), (compiled, SAMPLES - compiled), "{memory}");
+fn limits_hold_for_code_that_was_compiled_under_others() {
+    let (folder, state) = state();
+    fs::write(folder.path().join("large.wat"), guests::source("pages-33")).unwrap();
+    let options = ["--state", &state, "--functions", folder.path().to_str().unwrap(), "--limits-memory"];
+    for (memory, served, found) in
+        [("4MiB", true, (SAMPLES + 1, 0)), ("2MiB", false, (0, SAMPLES)), ("4MiB", true, (0, SAMPLES + 1))]
+    {
+        let daemon = Daemon::start(&[&options[..], &[memory]].concat());
+        assert_eq!(daemon.get("/invoke/large").status == 200, served);
+        assert_eq!(told(&daemon.stop()), found, "{memory}");
     }
 }
 

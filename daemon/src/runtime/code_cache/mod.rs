@@ -134,7 +134,8 @@ impl CodeCache {
         match map::map(engine, entry, self.store.descriptors_max()) {
             Ok(code) => Some(code),
             Err(error) => {
-                self.store.discard(key, &format!("{error:#}"));
+                // It stays until there is a better one: it may be good, and beyond the limits of this daemon alone.
+                self.store.reject(key, &format!("{error:#}"));
                 None
             }
         }

@@ -63,20 +63,20 @@ impl Store {
         self.descriptors_max
     }
 
-    /// The entry of `key`, if there is one that can be trusted. One that cannot is discarded.
+    /// The entry of `key`, if there is one that can be trusted. One that cannot is removed.
     pub fn find(&self, key: &Key) -> Option<Entry> {
         Entry::open(&self.path(key), key).unwrap_or_else(|unfit| {
-            self.discard(key, &crate::causes::chain(&unfit));
+            self.reject(key, &crate::causes::chain(&unfit));
+            // What cannot be removed is replaced, or found unfit again.
+            let _ = fs::remove_file(self.path(key));
             None
         })
     }
 
-    /// Removes an entry, and says why.
-    pub fn discard(&self, key: &Key, why: &str) {
+    /// Says why an entry is not used.
+    pub fn reject(&self, key: &Key, why: &str) {
         let path = self.path(key);
-        tracing::warn!("compiled code in `{}` is of no use and is compiled anew: {why}", path.display());
-        // What cannot be removed is replaced, or found unfit again.
-        let _ = fs::remove_file(path);
+        tracing::warn!("compiled code in `{}` is not used, the function is compiled anew: {why}", path.display());
     }
 
     /// Keeps an artefact under `key`, if it can.
