@@ -1,7 +1,9 @@
 //! What a restart need not compile again.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -124,4 +126,31 @@ fn state_is_kept_where_the_user_keeps_it_unless_something_else_is_said() {
     assert_eq!(entries(service.to_str().unwrap()).len(), SAMPLES);
     let log = serve(&[]);
     assert!(log.contains("each start compiles anew: no directory is given with `state`"), "{log}");
+}
+
+#[test]
+fn descriptors_are_left_for_connections() {
+    const FUNCTIONS: usize = 150;
+    const DESCRIPTORS: usize = 128;
+    let (folder, state) = state();
+    for number in 0..FUNCTIONS {
+        let text = format!("(module (func (export \"run\") (result i32) i32.const {number}))");
+        fs::write(folder.path().join(format!("f{number}.wat")), text).unwrap();
+    }
+    let start = || {
+        let limited = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_nebula"), "serve", "--listen", "127.0.0.1:0"]);
+        let functions = folder.path().to_str().unwrap();
+        Daemon::start_command(command.args(["--state", &state, "--functions", functions]).stdin(Stdio::null()))
+    };
+    assert_eq!(told(&start().stop()), (SAMPLES + FUNCTIONS, 0));
+    let daemon = start();
+    for number in [0, FUNCTIONS - 1] {
+        assert_eq!(daemon.get(&format!("/invoke/f{number}")).json()["output"], format!("{number}\n"));
+    }
+    let connections: Vec<_> = (0..DESCRIPTORS / 4).map(|_| TcpStream::connect(daemon.address()).unwrap()).collect();
+    assert_eq!(daemon.get("/invoke/f1").status, 200);
+    drop(connections);
+    assert_eq!(told(&daemon.stop()), (0, SAMPLES + FUNCTIONS));
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::CacheError;
-use super::entry::{DIGEST, Entry, OTHERS_WRITE};
+use super::entry::{DIGEST, Entry, OTHERS_WRITE, Unfit};
 use super::key::Key;
 use super::room::{ENTRY, Room};
 
@@ -67,8 +67,10 @@ impl Store {
     pub fn find(&self, key: &Key) -> Option<Entry> {
         Entry::open(&self.path(key), key).unwrap_or_else(|unfit| {
             self.reject(key, &crate::causes::chain(&unfit));
-            // What cannot be removed is replaced, or found unfit again.
-            let _ = fs::remove_file(self.path(key));
+            // One that could not be read may be good: descriptors may have run out. It stays until it is replaced.
+            if !matches!(unfit, Unfit::Read(_)) {
+                let _ = fs::remove_file(self.path(key));
+            }
             None
         })
     }
