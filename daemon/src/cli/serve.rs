@@ -11,6 +11,7 @@ use std::time::Instant;
 use clap::ArgMatches;
 use nebula_metering::Settled;
 use nebula_metering::work::host::HostClock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -36,6 +37,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let config = configure(matches).map_err(Failure::usage)?;
     start_logging(config.log_format, config.log_level);
     warn_of_unknown_variables();
+    take_all_descriptors();
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
@@ -110,6 +112,17 @@ fn warn_of_unknown_variables() {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| name.starts_with("NEBULA_") && !known(name)) {
         tracing::warn!("the environment variable `{}` is not an option", escaped(&name));
+    }
+}
+
+/// A connection takes a descriptor, and so does mapped code. The limit of 1024 that processes begin with is for those
+/// that use `select`; others may raise it as far as the hard limit. Source: Linux `getrlimit(2)`, and `systemd.exec(5)` on
+/// `LimitNOFILE=`.
+fn take_all_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("as many files as before can be open: {error}");
     }
 }
 

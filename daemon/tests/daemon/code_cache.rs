@@ -3,11 +3,10 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, nebula};
+use crate::daemon::{Daemon, limited, nebula};
 use crate::guests;
 
 /// The built-in functions.
@@ -138,11 +137,9 @@ fn descriptors_are_left_for_connections() {
         fs::write(folder.path().join(format!("f{number}.wat")), text).unwrap();
     }
     let start = || {
-        let limited = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" \"$@\"");
-        let mut command = Command::new("sh");
-        command.args(["-c", &limited, env!("CARGO_BIN_EXE_nebula"), "serve", "--listen", "127.0.0.1:0"]);
+        let mut command = limited(&format!("-n {DESCRIPTORS}"));
         let functions = folder.path().to_str().unwrap();
-        Daemon::start_command(command.args(["--state", &state, "--functions", functions]).stdin(Stdio::null()))
+        Daemon::start_command(command.args(["--functions", functions]).env("NEBULA_STATE", &state))
     };
     assert_eq!(told(&start().stop()), (SAMPLES + FUNCTIONS, 0));
     let daemon = start();
