@@ -58,6 +58,7 @@ impl Daemon {
         }
         let mut process = Command::new(NEBULA)
             .env_clear()
+            .env("NEBULA_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
             .args(["serve", "--listen", "127.0.0.1:0", "--source", "model", "--functions"])
             .arg(functions.path())
             .stdout(Stdio::piped())

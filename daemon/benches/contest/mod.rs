@@ -41,7 +41,9 @@ impl Server {
     /// Starts the daemon, with these options besides.
     pub fn nebula(options: &[&str]) -> anyhow::Result<Self> {
         let mut nebula = Command::new(env!("CARGO_BIN_EXE_nebula"));
-        Self::start(nebula.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn"]).args(options))
+        Self::start(
+            nebula.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--cache-size", "0"]).args(options),
+        )
     }
 
     /// The body of what it answers.

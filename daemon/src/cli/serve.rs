@@ -11,16 +11,18 @@ use std::time::Instant;
 use clap::ArgMatches;
 use nebula_metering::Settled;
 use nebula_metering::work::host::HostClock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Failure;
-use crate::config::{Config, Layers, Mistakes, OPTIONS, read_file, variable};
+use crate::causes::chain;
+use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
-use crate::runtime::{Pool, Runtime};
+use crate::runtime::{CodeCache, Found, Pool, Runtime};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
@@ -35,6 +37,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let config = configure(matches).map_err(Failure::usage)?;
     start_logging(config.log_format, config.log_level);
     warn_of_unknown_variables();
+    take_all_descriptors();
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
@@ -56,6 +59,10 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
+    let runtime = match open_cache(&config) {
+        Some(cache) => runtime.with_cache(cache),
+        None => runtime,
+    };
     let functions = load(&config, &runtime, &metrics)?;
     let functions = registry.get_or_init(|| functions).clone();
 
@@ -109,6 +116,17 @@ fn warn_of_unknown_variables() {
     }
 }
 
+/// A connection takes a descriptor, and so does mapped code. The limit of 1024 that processes begin with is for those
+/// that use `select`; others may raise it as far as the hard limit. Source: Linux `getrlimit(2)`, and `systemd.exec(5)` on
+/// `LimitNOFILE=`.
+fn take_all_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("as many files as before can be open: {error}");
+    }
+}
+
 /// The meter of this daemon, shown in its metrics.
 fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<EnergyMeter>, Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
@@ -147,6 +165,29 @@ fn start_sampler(
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
 
+/// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
+fn open_cache(config: &Config) -> Option<CodeCache> {
+    let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
+    if config.cache == 0 {
+        tracing::info!("compiled code is not kept: `cache.size` is 0");
+        return None;
+    }
+    let Some(state) = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name))) else {
+        nowhere("no directory is given with `state`");
+        return None;
+    };
+    match CodeCache::open(&state, config.cache) {
+        Ok(cache) => {
+            tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
+            Some(cache)
+        }
+        Err(error) => {
+            nowhere(&escaped(&chain(&error)));
+            None
+        }
+    }
+}
+
 fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {
     let settings = functions::Settings {
         directory: config.functions.clone(),
@@ -166,11 +207,13 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Reg
         if terminal {
             // A line that overwrites itself; lost on a terminal that is gone.
             let end = if done == all { "\r\x1b[K" } else { "" };
-            let _ = write!(std::io::stderr(), "\rcompiling functions: {done} of {all}{end}");
+            let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
     let registry = functions::load(&settings, runtime, metrics, &progress)?;
-    tracing::info!("{} functions compiled in {:.0?}", registry.len(), started.elapsed());
+    let cached = registry.iter().filter(|function| function.program.found() == Found::Cached).count();
+    let (all, compiled) = (registry.len(), registry.len() - cached);
+    tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
     Ok(Arc::new(registry))
 }
 

@@ -5,6 +5,7 @@ mod layers;
 mod nearest;
 mod options;
 mod quantity;
+mod state;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -20,6 +21,7 @@ pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
+pub use state::default_state;
 
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
@@ -34,6 +36,10 @@ pub struct Config {
     pub operators: Option<SocketAddr>,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
+    /// Where to keep what outlives the daemon; `None` where nothing is said.
+    pub state: Option<PathBuf>,
+    /// Most compiled code to keep there, in bytes; 0 for none.
+    pub cache: u64,
     /// Which energy source; `None` where nothing is to be measured.
     pub source: Option<Choice>,
     /// Time between two readings of it.
@@ -161,6 +167,8 @@ impl Config {
             listen,
             operators,
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
+            state: check.optional("state", some_path),
+            cache: check.size("cache.size", 0..=1 << 40) as u64,
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
             policy: check.parse("policy", one_of(&[("active", Policy::Active), ("usage", Policy::Usage)])),
@@ -303,6 +311,10 @@ fn source(text: &str) -> Result<Option<Choice>, String> {
     one_of(&choices.collect::<Vec<_>>())(text)
 }
 
+fn some_path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("it must name a directory".into()) } else { Ok(text.into()) }
+}
+
 fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
@@ -384,6 +396,17 @@ mod tests {
         for (key, most, above) in [("limits.concurrency", "10000", "10001"), ("runtime.tick", "60s", "61s")] {
             assert!(check(&[(key, most)], &[], &[]).is_ok(), "{key}");
             assert!(check(&[(key, above)], &[], &[]).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn state_is_a_directory_and_its_cache_has_a_size() {
+        let config = check(&[("state", "/s"), ("cache.size", "0")], &[], &[]).unwrap();
+        assert_eq!((config.state, config.cache), (Some("/s".into()), 0));
+        let config = check(&[], &[], &[]).unwrap();
+        assert_eq!((config.state, config.cache), (None, 512 << 20));
+        for wrong in [("state", ""), ("cache.size", "2000GiB"), ("cache.size", "much")] {
+            assert!(check(&[wrong], &[], &[]).is_err(), "{wrong:?}");
         }
     }
 

@@ -34,6 +34,19 @@ pub const OPTIONS: &[ServeOption] = &[
     ),
     option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
     option(
+        "state",
+        "DIR",
+        None,
+        "Where the daemon keeps what outlives it; if not given, $STATE_DIRECTORY (which systemd sets), else nebula in \
+         $XDG_STATE_HOME or in ~/.local/state",
+    ),
+    option(
+        "cache.size",
+        "SIZE",
+        Some("512MiB"),
+        "Most compiled code that is kept in state, so that the next start need not compile; 0 keeps none",
+    ),
+    option(
         "source",
         "SOURCE",
         Some("auto"),

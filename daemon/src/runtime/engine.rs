@@ -7,6 +7,7 @@ use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, component};
 use wasmtime_wasi::{p1, p2, p3};
 
+use super::code_cache::{Code, CodeCache, Found};
 use super::epoch::EpochClock;
 use super::guest::Guest;
 use super::host::Host;
@@ -71,7 +72,10 @@ pub enum EngineError {
 
 /// Everything that calls share. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime(Arc<Shared>);
+pub struct Runtime {
+    shared: Arc<Shared>,
+    cache: Option<Arc<CodeCache>>,
+}
 
 struct Shared {
     limits: Limits,
@@ -107,31 +111,46 @@ impl Runtime {
         let epoch = EpochClock::start(tick).map_err(EngineError::StartEpochClock)?;
         let plain = plain(&limits, pool).map_err(EngineError::Configure)?;
         epoch.drive(&plain.engine);
-        Ok(Self(Arc::new(Shared { limits, pool, plain, concurrent: OnceLock::new(), epoch })))
+        let shared = Shared { limits, pool, plain, concurrent: OnceLock::new(), epoch };
+        Ok(Self { shared: Arc::new(shared), cache: None })
+    }
+
+    /// The same runtime, which keeps what it compiles and compiles nothing that was kept.
+    #[must_use]
+    pub fn with_cache(self, cache: CodeCache) -> Self {
+        Self { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    /// `wasm` compiled by one of the engines, or found in the cache.
+    pub(super) fn code(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<(Code, Found)> {
+        match &self.cache {
+            Some(cache) => cache.code(engine, wasm),
+            None => Ok((Code::compile(engine, wasm)?, Found::Compiled)),
+        }
     }
 
     /// The most that one call may use.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.shared.limits
     }
 
     pub(super) fn plain(&self) -> &Plain {
-        &self.0.plain
+        &self.shared.plain
     }
 
     /// The engine for WASI 0.3; `None` where it cannot be had, which the log has told.
     pub(super) fn concurrent(&self) -> Option<&Concurrent> {
         let make = || {
-            let made = concurrent(&self.0.limits, self.0.pool);
+            let made = concurrent(&self.shared.limits, self.shared.pool);
             if let Err(error) = &made {
                 tracing::error!("no engine for WASI 0.3: {error:#}");
             }
             let made = made.ok()?;
-            self.0.epoch.drive(&made.engine);
+            self.shared.epoch.drive(&made.engine);
             Some(made)
         };
-        self.0.concurrent.get_or_init(make).as_ref()
+        self.shared.concurrent.get_or_init(make).as_ref()
     }
 }
 

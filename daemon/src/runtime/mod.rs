@@ -3,6 +3,7 @@
 
 mod call;
 mod capture;
+mod code_cache;
 mod completion;
 mod component;
 mod engine;
@@ -20,6 +21,7 @@ mod warm;
 
 pub use call::{Directory, Input, Invocation};
 pub use capture::Recorder;
+pub use code_cache::{CacheError, Code, CodeCache, Found};
 pub use completion::{Completion, Ending};
 pub use engine::{EngineError, Limits, Pool, Runtime};
 pub use epoch::take_yielded;

@@ -2,12 +2,13 @@
 
 use thiserror::Error;
 use wasmtime::component::Component;
-use wasmtime::{CodeBuilder, CodeHint, InstancePre, Module};
+use wasmtime::{InstancePre, Module};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::call::Directory;
+use super::code_cache::{Code, Found};
 use super::engine::{Limits, Runtime};
 use super::guest::Guest;
 use super::host::Host;
@@ -118,6 +119,7 @@ pub struct Program {
     pub(super) runtime: Runtime,
     pub(super) grants: Grants,
     pub(super) body: Body,
+    found: Found,
 }
 
 /// What is instantiated, and how it is entered.
@@ -130,24 +132,25 @@ pub(super) enum Body {
 }
 
 impl Program {
-    /// Compiles `wasm`, which may be binary or text.
+    /// Compiles `wasm`, which may be binary or text, or finds it in the runtime's cache.
     ///
     /// # Errors
     /// When it is not a function; the error says what it lacks.
     pub fn compile(runtime: &Runtime, wasm: &[u8], grants: Grants) -> Result<Self, CompileError> {
-        let engine = &runtime.plain().engine;
-        let mut code = CodeBuilder::new(engine);
-        code.wasm_binary_or_text(wasm, None).map_err(CompileError::Compile)?;
-        let body = if matches!(code.hint(), Some(CodeHint::Component)) {
-            match code.compile_component() {
-                Ok(component) => plain_component(runtime, &component, &grants)?,
-                // What the plain engine does not know may be WASI 0.3.
-                Err(error) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
-            }
-        } else {
-            module(runtime, &code.compile_module().map_err(CompileError::Compile)?, &grants)?
+        let (body, found) = match runtime.code(&runtime.plain().engine, wasm) {
+            Ok((Code::Module(code), found)) => (module(runtime, &code, &grants)?, found),
+            Ok((Code::Component(code), found)) => (plain_component(runtime, &code, &grants)?, found),
+            // What the plain engine does not know may be WASI 0.3.
+            Err(error) if is_component(wasm) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
+            Err(error) => return Err(CompileError::Compile(error)),
         };
-        Ok(Self { runtime: runtime.clone(), grants, body })
+        Ok(Self { runtime: runtime.clone(), grants, body, found })
+    }
+
+    /// Whether its code had to be compiled.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     /// What it is.
@@ -203,15 +206,26 @@ fn plain_component(runtime: &Runtime, component: &Component, grants: &Grants) ->
 }
 
 /// A WASI 0.3 service; `None` where the engine for those does not understand it either.
-fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<Body>, CompileError> {
+fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<(Body, Found)>, CompileError> {
     let Some(concurrent) = runtime.concurrent() else { return Err(CompileError::NoConcurrency) };
-    let Ok(component) = Component::new(&concurrent.engine, wasm) else { return Ok(None) };
+    let Ok((Code::Component(component), found)) = runtime.code(&concurrent.engine, wasm) else { return Ok(None) };
     let exports = exports(&component, &concurrent.engine);
     if !exports.iter().any(|export| export.starts_with("wasi:http/handler@0.3")) {
         return Err(no_interface(&exports));
     }
     let linked = concurrent.components.instantiate_pre(&component).map_err(CompileError::Link)?;
-    Ok(Some(Body::Service(ServicePre::new(linked).map_err(CompileError::Link)?)))
+    let service = ServicePre::new(linked).map_err(CompileError::Link)?;
+    Ok(Some((Body::Service(service), found)))
+}
+
+/// Whether this is a component, or the text of one; what else it may be is no matter here.
+///
+/// Source: the component model's `Binary.md`: the layer field is 1.
+fn is_component(wasm: &[u8]) -> bool {
+    match wasm.strip_prefix(b"\0asm") {
+        Some(version) => version.get(2..4) == Some(&[1, 0]),
+        None => true,
+    }
 }
 
 fn exports(component: &Component, engine: &wasmtime::Engine) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::client::{Response, read_answer, read_to_end, request};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, limited};
 
 const OPTIONS: &[&str] = &["--source", "model", "--http-header-timeout", "1s", "--http-body-timeout", "1s"];
 
@@ -118,4 +118,14 @@ fn a_client_that_takes_nothing_is_closed() {
     // There is room for one connection: this answer comes once the other has been closed.
     assert_eq!(daemon.get("/healthz").status, 200);
     assert!(started.elapsed() >= TIMEOUT, "closed after {:?}", started.elapsed());
+}
+
+#[test]
+fn a_daemon_takes_all_the_descriptors_it_may() {
+    let daemon = Daemon::start_command(limited("-Sn 40").args(["--source", "model"]));
+    let mut connections: Vec<_> = (0..80).map(|_| daemon.connect()).collect();
+    for stream in &mut connections {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(stream).status, 200);
+    }
 }

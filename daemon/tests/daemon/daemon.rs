@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::guests;
 use crate::patience::eventually;
 
+/// Not the user's own state. All daemons of the suite share it, as daemons of one machine may.
+const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
 /// A running `nebula serve`.
 pub struct Daemon {
     child: Child,
@@ -145,8 +148,18 @@ pub fn nebula() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEBULA_")) {
         command.env_remove(name);
     }
+    command.env("NEBULA_STATE", STATE);
     // A backtrace costs each trap of a guest milliseconds, and nobody here reads it.
     command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    command
+}
+
+/// A daemon on a free port, under what this `ulimit` says.
+pub fn limited(ulimit: &str) -> Command {
+    let mut command = Command::new("sh");
+    let exec = format!("ulimit {ulimit} && exec \"$0\" \"$@\"");
+    command.args(["-c", &exec, env!("CARGO_BIN_EXE_nebula"), "serve", "--listen", "127.0.0.1:0"]);
+    command.env("NEBULA_STATE", STATE).stdin(Stdio::null());
     command
 }
 

@@ -14,6 +14,7 @@ mod peer;
 mod powercap_tree;
 mod skipping;
 
+mod code_cache;
 mod configuration;
 mod connections;
 mod doors;

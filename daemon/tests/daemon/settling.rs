@@ -14,11 +14,13 @@ use crate::powercap_tree::Tree;
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 
-/// Calls until a call was settled; the first window of a source is its baseline, and calls in it are not known.
+/// Calls until a call was estimated and settled. The first window of a source is its baseline, and calls in it are not
+/// known; until it has closed, which a daemon that compiles nothing does not wait for, there are no estimates either.
 fn settled(daemon: &Daemon, target: &str) -> Value {
     eventually("a call is settled", || {
         let envelope = daemon.get(target).json();
-        (envelope["energy"]["state"] == "settled").then_some(envelope)
+        let energy = &envelope["energy"];
+        (energy["state"] == "settled" && energy["estimate"]["active_joules"].is_number()).then_some(envelope)
     })
 }
 

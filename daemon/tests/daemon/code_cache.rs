@@ -1,0 +1,153 @@
+//! What a restart need not compile again.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, limited, nebula};
+use crate::guests;
+
+/// The built-in functions.
+const SAMPLES: usize = nebula::functions::SAMPLES.len();
+
+fn state() -> (TempDir, String) {
+    let folder = TempDir::with_prefix_in("state-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("made/when/needed").to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+fn entries(state: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(Path::new(state).join("code")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).collect()
+}
+
+/// How many were compiled and how many came from the cache, as the log tells.
+fn told(log: &str) -> (usize, usize) {
+    let line = log.lines().find(|line| line.contains("from the cache")).unwrap_or_else(|| panic!("{log}"));
+    let (all, rest) = line.split_once(" functions in ").unwrap();
+    let counts = rest.split_once(": ").unwrap().1.split_once(" compiled, ").unwrap();
+    let counts = (counts.0.parse().unwrap(), counts.1.strip_suffix(" from the cache").unwrap().parse().unwrap());
+    assert!(all.ends_with(&format!(" {}", counts.0 + counts.1)), "{line}");
+    counts
+}
+
+#[test]
+fn a_restart_compiles_nothing_but_what_was_damaged() {
+    let (_folder, state) = state();
+    let start = || {
+        let daemon = Daemon::start(&["--state", &state]);
+        assert_eq!(daemon.get("/invoke/answer").json()["output"], "42\n");
+        assert!(daemon.get("/invoke/fibonacci?input=5").json()["output"].as_str().unwrap().contains('3'));
+        daemon.stop()
+    };
+    assert_eq!(told(&start()), (SAMPLES, 0));
+    let log = start();
+    assert_eq!(told(&log), (0, SAMPLES));
+    assert!(!log.contains("WARN"), "{log}");
+
+    let damaged = &entries(&state)[0];
+    let mut bytes = fs::read(damaged).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(damaged, bytes).unwrap();
+    let log = start();
+    assert_eq!(told(&log), (1, SAMPLES - 1));
+    let name = damaged.to_str().unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(name) && lines[0].contains("its digest is wrong"), "{log}");
+    assert_eq!(told(&start()), (0, SAMPLES));
+}
+
+#[test]
+fn limits_hold_for_code_that_was_compiled_under_others() {
+    let (folder, state) = state();
+    fs::write(folder.path().join("large.wat"), guests::source("pages-33")).unwrap();
+    let options = ["--state", &state, "--functions", folder.path().to_str().unwrap(), "--limits-memory"];
+    for (memory, served, found) in
+        [("4MiB", true, (SAMPLES + 1, 0)), ("2MiB", false, (0, SAMPLES)), ("4MiB", true, (0, SAMPLES + 1))]
+    {
+        let daemon = Daemon::start(&[&options[..], &[memory]].concat());
+        assert_eq!(daemon.get("/invoke/large").status == 200, served);
+        assert_eq!(told(&daemon.stop()), found, "{memory}");
+    }
+}
+
+#[test]
+fn the_cache_stays_within_its_size() {
+    let (_folder, state) = state();
+    let size = || entries(&state).iter().map(|path| path.metadata().unwrap().len()).sum::<u64>();
+    Daemon::start(&["--state", &state]).stop();
+    let all = size();
+    for limit in [all - 1, all / 3] {
+        Daemon::start(&["--state", &state, "--cache-size", &limit.to_string()]).stop();
+        assert!((1..=limit).contains(&size()), "{} of {limit}", size());
+    }
+}
+
+#[test]
+fn nothing_is_kept_where_nothing_shall_be() {
+    let (_folder, state) = state();
+    let log = Daemon::start(&["--state", &state, "--cache-size", "0"]).stop();
+    assert!(log.contains("`cache.size` is 0"), "{log}");
+    assert_eq!(told(&log), (SAMPLES, 0));
+    assert!(!Path::new(&state).exists());
+}
+
+#[test]
+fn a_daemon_that_has_nowhere_to_keep_code_serves_all_the_same() {
+    let (folder, _) = state();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let daemon = Daemon::start(&["--state", file.to_str().unwrap()]);
+    assert_eq!(daemon.get("/invoke/answer").json()["output"], "42\n");
+    let log = daemon.stop();
+    assert!(log.contains("compiled code is not kept, each start compiles anew: cannot open `"), "{log}");
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+}
+
+#[test]
+fn state_is_kept_where_the_user_keeps_it_unless_something_else_is_said() {
+    let (folder, _) = state();
+    let (home, service) = (folder.path().join("home"), folder.path().join("service"));
+    let serve = |variables: &[(&str, &Path)]| {
+        let mut command = nebula();
+        for name in ["NEBULA_STATE", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"] {
+            command.env_remove(name);
+        }
+        command.args(["serve", "--listen", "127.0.0.1:0"]).envs(variables.iter().copied());
+        Daemon::start_command(&mut command).stop()
+    };
+    serve(&[("HOME", &home)]);
+    assert_eq!(entries(home.join(".local/state/nebula").to_str().unwrap()).len(), SAMPLES);
+    serve(&[("HOME", &home), ("STATE_DIRECTORY", &service)]);
+    assert_eq!(entries(service.to_str().unwrap()).len(), SAMPLES);
+    let log = serve(&[]);
+    assert!(log.contains("each start compiles anew: no directory is given with `state`"), "{log}");
+}
+
+#[test]
+fn descriptors_are_left_for_connections() {
+    const FUNCTIONS: usize = 150;
+    const DESCRIPTORS: usize = 128;
+    let (folder, state) = state();
+    for number in 0..FUNCTIONS {
+        let text = format!("(module (func (export \"run\") (result i32) i32.const {number}))");
+        fs::write(folder.path().join(format!("f{number}.wat")), text).unwrap();
+    }
+    let start = || {
+        let mut command = limited(&format!("-n {DESCRIPTORS}"));
+        let functions = folder.path().to_str().unwrap();
+        Daemon::start_command(command.args(["--functions", functions]).env("NEBULA_STATE", &state))
+    };
+    assert_eq!(told(&start().stop()), (SAMPLES + FUNCTIONS, 0));
+    let daemon = start();
+    for number in [0, FUNCTIONS - 1] {
+        assert_eq!(daemon.get(&format!("/invoke/f{number}")).json()["output"], format!("{number}\n"));
+    }
+    let connections: Vec<_> = (0..DESCRIPTORS / 4).map(|_| TcpStream::connect(daemon.address()).unwrap()).collect();
+    assert_eq!(daemon.get("/invoke/f1").status, 200);
+    drop(connections);
+    assert_eq!(told(&daemon.stop()), (0, SAMPLES + FUNCTIONS));
+}
