@@ -8,6 +8,7 @@ mod engine;
 mod epoch;
 mod guest;
 mod numeric;
+pub mod outbound;
 mod program;
 
 pub use call::{Directory, Invocation, Stdio};
