@@ -134,7 +134,7 @@ mod tests {
             tokio::task::yield_now().await;
             6
         };
-        assert_eq!(Background::new().beside(yielding).await, 6);
+        assert_eq!(tokio::spawn(Background::new().beside(yielding)).await.expect("a task of its own"), 6);
     }
 
     #[tokio::test]

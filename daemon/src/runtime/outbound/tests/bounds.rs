@@ -1,7 +1,5 @@
 //! How long, how many, how much.
 
-use std::future::pending;
-
 use futures_util::FutureExt;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -144,16 +142,12 @@ async fn a_call_that_is_dropped_closes_its_connections() {
 async fn a_request_that_nobody_waits_for_closes_its_connection() {
     let (port, mut told) = telling().await;
     let entry = format!("http://127.0.0.1:{port}");
-    let mut call = Box::pin(calling(&[&entry], async |outbound| {
+    calling(&[&entry], async |outbound| {
         let answer = begin(outbound, get(&entry), None);
         assert_eq!(told.recv().await, Some("asked"));
         drop(answer);
+        // The guest is still there: its end is not what closes the connection.
         assert_eq!(told.recv().await, Some("closed"));
-        pending::<()>().await;
-    }));
-    // The guest goes on: its end is not what closes the connection.
-    let over = tokio::time::timeout(SHORT, call.as_mut()).await;
-    assert!(over.is_err());
-    drop(call);
-    assert!(told.try_recv().is_err());
+    })
+    .await;
 }

@@ -1,5 +1,6 @@
 //! Requests to real servers, from guests that are futures.
 
+mod bindings;
 mod bounds;
 mod bracket;
 mod policy;

@@ -37,8 +37,8 @@ async fn a_listed_host_gets_the_request_as_a_server_expects_it() {
 
 #[tokio::test]
 async fn bodies_stream_both_ways_at_once() {
-    let echo = service_fn(async |request: Request<hyper::body::Incoming>| {
-        Ok::<_, Infallible>(Response::new(request.into_body()))
+    let echo = service_fn(|request: Request<hyper::body::Incoming>| {
+        ready(Ok::<_, Infallible>(Response::new(request.into_body())))
     });
     let port = listen(move |stream| async move {
         http1::Builder::new().serve_connection(TokioIo::new(stream), echo).await.expect("a connection");
@@ -137,6 +137,11 @@ async fn what_breaks_off_is_told_in_the_words_of_wasi_http() {
     assert!(matches!(silent, Error::HttpResponseIncomplete), "{silent:?}");
     assert!(matches!(half, Error::HttpResponseIncomplete), "{half:?}");
     assert!(matches!(babble, Error::HttpProtocolError), "{babble:?}");
+    let entry = format!("http://127.0.0.1:{}", answers(Vec::new()).await);
+    let short = stream::iter([Ok(Frame::data(Bytes::from("a"))), Err(Error::HttpRequestBodySize(Some(1)))]);
+    let request = post(&entry, StreamBody::new(short).boxed_unsync());
+    let own = calling(&[&entry], async |o| begin(o, request, None).await.map(|_| ())).await;
+    assert!(matches!(own, Err(Error::HttpRequestBodySize(Some(1)))), "{own:?}");
 }
 
 /// Lines that were logged.
