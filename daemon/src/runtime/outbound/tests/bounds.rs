@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::server::{answers, closed, head, listen};
 use super::*;
@@ -63,20 +63,28 @@ async fn a_guest_may_wait_for_ages() {
 
 #[tokio::test]
 async fn a_pause_of_the_guest_is_not_the_hosts() {
-    let port = listen(async |mut stream| {
-        head(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.expect("a reader");
-        tokio::time::sleep(SHORT * 2).await;
-        stream.write_all(b"lf").await.expect("a reader");
+    let (go_on, may_go_on) = watch::channel(false);
+    let port = listen(move |mut stream| {
+        let mut may_go_on = may_go_on.clone();
+        async move {
+            head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await.expect("a reader");
+            tokio::time::sleep(SHORT / 2).await;
+            stream.write_all(b"ha").await.expect("a reader");
+            may_go_on.wait_for(|may| *may).await.expect("a test");
+            tokio::time::sleep(SHORT / 2).await;
+            stream.write_all(b"lf").await.expect("a reader");
+        }
     })
     .await;
     let entry = format!("http://127.0.0.1:{port}");
-    let options = RequestOptions { between_bytes_timeout: Some(SHORT), ..RequestOptions::default() };
+    let options = RequestOptions { between_bytes_timeout: Some(SHORT * 2), ..RequestOptions::default() };
     calling(&[&entry], async |outbound| {
         let (response, _) = begin(outbound, get(&entry), Some(options)).await.expect("an answer");
         let mut body = response.into_body();
         assert_eq!(body.frame().await.expect("a piece").expect("a piece").into_data().expect("data"), "ha");
-        tokio::time::sleep(SHORT * 4).await;
+        tokio::time::sleep(SHORT * 3).await;
+        go_on.send(true).expect("a server");
         assert_eq!(body.collect().await.expect("the rest").to_bytes(), "lf");
     })
     .await;
@@ -88,8 +96,12 @@ async fn a_call_has_so_many_requests_under_way_and_no_more() {
     let entry = format!("http://127.0.0.1:{port}");
     calling(&[&entry], async |outbound| {
         let mut pending: Vec<_> = (0..CONNECTIONS_MAX).map(|_| begin(outbound, get(&entry), None)).collect();
-        let answer = ask(outbound, &entry).await;
-        assert!(matches!(answer, Err(Error::ConnectionLimitReached)), "{answer:?}");
+        for _ in 0..2 {
+            let answer = ask(outbound, &entry).await;
+            assert!(matches!(answer, Err(Error::ConnectionLimitReached)), "{answer:?}");
+            // Now they are on their way.
+            tokio::task::yield_now().await;
+        }
         // Whoever is not waited for any more makes room.
         pending.pop();
         tokio::task::yield_now().await;
