@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::Settled;
 use nebula_metering::work::host::HostClock;
@@ -22,7 +23,7 @@ use crate::functions::{self, Ceilings, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
-use crate::runtime::{CodeCache, Found, Pool, Runtime};
+use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
@@ -58,6 +59,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         }
     };
 
+    trust(&config)?;
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
     let runtime = match open_cache(&config) {
         Some(cache) => runtime.with_cache(cache),
@@ -186,6 +188,16 @@ fn open_cache(config: &Config) -> Option<CodeCache> {
             None
         }
     }
+}
+
+/// Takes in the authorities that outbound requests trust besides those of the web.
+fn trust(config: &Config) -> Result<(), Failure> {
+    let Some(path) = &config.outbound_ca else { return Ok(()) };
+    let shown = path.display();
+    let pem = std::fs::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
+    let count = set_extra_roots(&pem).with_context(|| format!("cannot use `{shown}` (`outbound.ca`)"))?;
+    tracing::info!("outbound requests trust {count} more authorities, of `{shown}`");
+    Ok(())
 }
 
 fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {

@@ -38,6 +38,8 @@ pub struct Config {
     pub functions: Option<PathBuf>,
     /// Where to keep what outlives the daemon; `None` where nothing is said.
     pub state: Option<PathBuf>,
+    /// A file of further authorities that outbound requests trust.
+    pub outbound_ca: Option<PathBuf>,
     /// Most compiled code to keep there, in bytes; 0 for none.
     pub cache: u64,
     /// Which energy source; `None` where nothing is to be measured.
@@ -168,6 +170,7 @@ impl Config {
             operators,
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             state: check.optional("state", some_path),
+            outbound_ca: check.optional("outbound.ca", some_path),
             cache: check.size("cache.size", 0..=1 << 40) as u64,
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),

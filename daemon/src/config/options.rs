@@ -74,6 +74,12 @@ pub const OPTIONS: &[ServeOption] = &[
         Some("callers"),
         "Who is told joules: callers, or only operators, at the address of operators.listen",
     ),
+    option(
+        "outbound.ca",
+        "FILE",
+        None,
+        "Certificates (PEM) of further authorities that functions' outbound requests trust, besides those of the web",
+    ),
     option("sysfs-root", "DIR", Some("/sys"), "Where sysfs is mounted"),
     option("procfs-root", "DIR", Some("/proc"), "Where procfs is mounted"),
     option("limits.wall", "DURATION", Some("30s"), "Longest time a call may run"),

@@ -1,0 +1,143 @@
+//! Where a request goes. It is read from the request once, so that what is allowed and what is connected to are the same.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use hyper::http::uri::{Authority, Scheme};
+
+/// The port of `http` where none is told. Source: RFC 9110, section 4.2.1.
+const HTTP_PORT: u16 = 80;
+
+/// The port of `https` where none is told. Source: RFC 9110, section 4.2.2.
+const HTTPS_PORT: u16 = 443;
+
+/// A name has at most this many bytes. Source: RFC 1035, section 2.3.4, less the root's length and the first label's.
+const NAME_BYTES_MAX: usize = 253;
+
+/// A label has at most this many bytes. Source: RFC 1035, section 2.3.4.
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// With TLS or without.
+    pub protocol: Protocol,
+    /// Whom to ask.
+    pub host: Host,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// With TLS or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Without.
+    Http,
+    /// With.
+    Https,
+}
+
+/// A name or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// In lower case and without the root's dot.
+    Name(String),
+    /// IPv4 addresses that are written as IPv6 are IPv4.
+    Address(IpAddr),
+}
+
+impl Destination {
+    /// Nothing for an authority that says more or less than a host and a port, and for schemes that are not HTTP's.
+    /// A name and password before the host are such surplus.
+    pub fn of(scheme: &Scheme, authority: &Authority) -> Option<Self> {
+        let protocol = Protocol::parse(scheme.as_str())?;
+        let (host, port) = split(authority.as_str())?;
+        let port = port.map_or(Some(protocol.port()), parse_port)?;
+        Some(Self { protocol, host: Host::parse(host)?, port })
+    }
+}
+
+impl Protocol {
+    /// From the scheme of a URI.
+    pub fn parse(scheme: &str) -> Option<Self> {
+        if scheme.eq_ignore_ascii_case("https") {
+            Some(Self::Https)
+        } else {
+            scheme.eq_ignore_ascii_case("http").then_some(Self::Http)
+        }
+    }
+
+    /// The port where none is told.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => HTTP_PORT,
+            Self::Https => HTTPS_PORT,
+        }
+    }
+}
+
+impl Host {
+    /// A name, an IPv4 address in four parts, or an IPv6 address in brackets.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+            return Some(Self::Address(IpAddr::V6(address).to_canonical()));
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Some(Self::Address(address.into()));
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        is_name(name).then(|| Self::Name(name.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Destination {
+    /// As in a URI. Nothing but letters, digits and `-._:/[]` is in it: it can go to a log as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.protocol {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+        };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == self.protocol.port() { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => address.fmt(f),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// The host, and what stands after the colon that follows it.
+pub fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let (host, rest) = text.split_at(end);
+    if rest.is_empty() { Some((host, None)) } else { Some((host, Some(rest.strip_prefix(':')?))) }
+}
+
+/// A port to connect to: digits alone, and not 0.
+pub fn parse_port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// Whether a resolver may be asked for it. A name whose last label is a number is none: resolvers take `127.1` and
+/// `0x7f000001` for addresses. Source: WHATWG URL Standard, "ends in a number".
+fn is_name(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    text.len() <= NAME_BYTES_MAX && !number && text.split('.').all(is_label)
+}
+
+/// Underscores are no part of a host's name by RFC 1123, and yet resolvers and private networks know such names.
+fn is_label(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=LABEL_BYTES_MAX).contains(&text.len()) && text.bytes().all(known)
+}

@@ -1,0 +1,95 @@
+//! One request and its response, on a connection of their own.
+
+use futures_util::future::{Either, select};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use std::pin::pin;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::connect::{Stream, connect};
+use super::destination::Destination;
+use super::failure;
+use super::limits::{BUFFER_BYTES_MAX, Patience, RESPONSE_HEAD_BYTES_MAX};
+use super::response;
+
+/// Resolves when the connection is done, which is when both bodies are.
+pub type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+/// What becomes of a request.
+pub type Answer = Result<(Response<WasiBody>, Transmission), Error>;
+
+type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>;
+
+/// Sends a request, answers, and then drives the connection to its end. Gives up when nobody waits for the answer.
+pub async fn exchange(
+    request: Request<WasiBody>,
+    destination: Destination,
+    patience: Patience,
+    mut answer: oneshot::Sender<Answer>,
+) {
+    let begun = tokio::select! {
+        biased;
+        () = answer.closed() => return,
+        begun = begin(request, &destination, patience) => begun,
+    };
+    let (response, connection) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            tracing::debug!("a request to {destination} failed: {error}");
+            // Nobody may be waiting any more.
+            let _ = answer.send(Err(error));
+            return;
+        }
+    };
+    let (end, ended) = oneshot::channel();
+    // It is dropped unfinished only with the call.
+    let transmission: Transmission = Box::new(async move { ended.await.unwrap_or(Ok(())) });
+    if answer.send(Ok((response, transmission))).is_ok() {
+        let outcome = match connection {
+            Some(connection) => connection.await.map_err(|error| failure::of_exchanging(&error)),
+            None => Ok(()),
+        };
+        let _ = end.send(outcome);
+    }
+}
+
+/// Sends the request and waits for the head of the response. There is no connection any more if it has ended with it.
+async fn begin(
+    request: Request<WasiBody>,
+    destination: &Destination,
+    patience: Patience,
+) -> Result<(Response<WasiBody>, Option<Connection>), Error> {
+    let connected = async {
+        let stream = connect(destination).await?;
+        let mut builder = http1::Builder::new();
+        builder.max_header_size(RESPONSE_HEAD_BYTES_MAX).max_buf_size(BUFFER_BYTES_MAX);
+        builder.handshake(TokioIo::new(stream)).await.map_err(|error| failure::of_exchanging(&error))
+    };
+    let connected = timeout(patience.connect, connected).await;
+    let (mut sender, connection): (_, Connection) = connected.map_err(|_| Error::ConnectionTimeout)??;
+    let sending = pin!(sender.send_request(in_origin_form(request)));
+    let answered = async {
+        match select(sending, connection).await {
+            Either::Left((response, connection)) => (response, Some(connection)),
+            // The connection has left the response behind, or the reason why there is none.
+            Either::Right((_, sending)) => (sending.await, None),
+        }
+    };
+    let answered = timeout(patience.first_byte, answered).await;
+    let (response, connection) = answered.map_err(|_| Error::ConnectionReadTimeout)?;
+    let response = response.map_err(|error| failure::of_exchanging(&error))?;
+    Ok((response.map(|body| response::body(body, patience.between_bytes)), connection))
+}
+
+/// As a server expects it that is no proxy. The connection is for this request alone, and the server may know.
+fn in_origin_form(mut request: Request<WasiBody>) -> Request<WasiBody> {
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    request
+}

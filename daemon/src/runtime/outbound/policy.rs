@@ -1,0 +1,127 @@
+//! Which hosts a function may send requests to. The policy is on names, as people write them in a manifest: what a name
+//! resolves to is its owner's affair, so that whoever lists a name trusts its owner not to point it into the own network.
+
+use std::sync::Arc;
+
+use hyper::http::uri::{Authority, Scheme};
+use thiserror::Error;
+
+use super::destination::{Destination, Host, Protocol, parse_port, split};
+
+/// Hosts that a function may send requests to. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    rules: Arc<[Rule]>,
+}
+
+/// An entry that is none.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PolicyError {
+    /// Neither HTTP nor HTTPS.
+    #[error("`{0}` has a scheme that is not `https://` or `http://`")]
+    Scheme(String),
+    /// More than a scheme, a host and a port.
+    #[error("`{0}` says more than a scheme, a host and a port: paths, queries and users are not distinguished")]
+    Surplus(String),
+    /// A port that nobody listens on.
+    #[error("`{0}` has a port that is not a number from 1 to 65535")]
+    Port(String),
+    /// No host.
+    #[error(
+        "`{0}` has no host such as `api.example.com`, `*.example.com`, `*`, `127.0.0.1` or `[::1]`; \
+         names are written in ASCII, other alphabets as `xn--…`"
+    )]
+    Host(String),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Rule {
+    protocol: Protocol,
+    hosts: Hosts,
+    port: u16,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Hosts {
+    Any,
+    /// The subdomains of what follows the dot that it begins with.
+    Below(String),
+    One(Host),
+}
+
+impl Policy {
+    /// No host at all.
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
+    /// From entries of the form `[scheme://]host[:port]`. Without a scheme it is `https`, without a port the scheme's own.
+    /// The host is a name, an address, `*.` and a name for all that end in it but not the name itself, or `*` for every
+    /// host, those of the own network too.
+    ///
+    /// # Errors
+    /// All entries that are none.
+    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<PolicyError>> {
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match Rule::parse(entry) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Self { rules: rules.into() }) } else { Err(errors) }
+    }
+
+    /// Whether requests may go there. An authority with a user in it is nowhere.
+    pub fn allows(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        Destination::of(scheme, authority).is_some_and(|destination| self.covers(&destination))
+    }
+
+    /// Whether requests may go there.
+    pub(super) fn covers(&self, destination: &Destination) -> bool {
+        self.rules.iter().any(|rule| rule.covers(destination))
+    }
+}
+
+impl Rule {
+    fn parse(entry: &str) -> Result<Self, PolicyError> {
+        let (protocol, rest) = match entry.split_once("://") {
+            None => (Protocol::Https, entry),
+            Some((scheme, rest)) => {
+                (Protocol::parse(scheme).ok_or_else(|| PolicyError::Scheme(entry.to_owned()))?, rest)
+            }
+        };
+        if rest.contains(['/', '?', '#', '@']) {
+            return Err(PolicyError::Surplus(entry.to_owned()));
+        }
+        let unhosted = || PolicyError::Host(entry.to_owned());
+        let (host, port) = split(rest).ok_or_else(unhosted)?;
+        let hosts = Hosts::parse(host).ok_or_else(unhosted)?;
+        let port = port.map_or(Some(protocol.port()), parse_port);
+        Ok(Self { protocol, hosts, port: port.ok_or_else(|| PolicyError::Port(entry.to_owned()))? })
+    }
+
+    fn covers(&self, destination: &Destination) -> bool {
+        self.protocol == destination.protocol
+            && self.port == destination.port
+            && match (&self.hosts, &destination.host) {
+                (Hosts::Any, _) => true,
+                (Hosts::One(listed), host) => listed == host,
+                (Hosts::Below(suffix), Host::Name(name)) => name.ends_with(suffix.as_str()),
+                (Hosts::Below(_), Host::Address(_)) => false,
+            }
+    }
+}
+
+impl Hosts {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Any);
+        }
+        match (text.strip_prefix("*."), Host::parse(text.strip_prefix("*.").unwrap_or(text))?) {
+            (None, host) => Some(Self::One(host)),
+            (Some(_), Host::Name(name)) => Some(Self::Below(format!(".{name}"))),
+            (Some(_), Host::Address(_)) => None,
+        }
+    }
+}
