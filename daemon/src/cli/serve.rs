@@ -22,7 +22,7 @@ use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file,
 use crate::functions::{self, Ceilings, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
@@ -65,7 +65,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
-    let functions = load(&config, &runtime, &metrics)?;
+    let functions = load(&config, &runtime, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
 
     let bounds = config.bounds;
@@ -154,14 +154,21 @@ fn start_sampler(
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
 ) -> Result<Sampler, Failure> {
+    // What was settled before there was a table of functions: their own cold starts.
+    let mut early = Vec::new();
     let settle = move |settled: Vec<Settled<CallEnd>>| {
-        // Before there are functions there are no calls.
-        let Some(registry) = registry.get() else { return };
-        for call in settled {
-            if let Some(function) = registry.by_id(call.function) {
-                metrics.settled(&function.metrics, &call);
+        let Some(registry) = registry.get() else {
+            early.extend(settled);
+            return;
+        };
+        for settled in early.drain(..).chain(settled) {
+            if let Some(function) = registry.by_id(settled.function) {
+                metrics.settled(&function.metrics, &settled);
+                if let CallEnd::ColdStart = settled.end {
+                    function.cold_start.settle(settled.charge.clone().ok_or(NoCharge::Incomplete));
+                }
             }
-            calls.settle(call);
+            calls.settle(settled);
         }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
@@ -200,7 +207,7 @@ fn trust(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Registry>, Failure> {
+fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Metering) -> Result<Arc<Registry>, Failure> {
     let settings = functions::Settings {
         directory: config.functions.clone(),
         functions_max: config.bounds.functions,
@@ -222,7 +229,7 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics) -> Result<Arc<Reg
             let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
-    let registry = functions::load(&settings, runtime, metrics, &progress)?;
+    let registry = functions::load(&settings, runtime, metrics, metering, &progress)?;
     let cached = registry.iter().filter(|function| function.program.found() == Found::Cached).count();
     let (all, compiled) = (registry.len(), registry.len() - cached);
     tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nebula_metering::FunctionId;
+use nebula_metering::{CallId, FunctionId};
 use thiserror::Error;
+use uuid::Uuid;
 
+use super::cold_start::ColdStart;
 use super::manifest::{self, Ceilings, Manifest, ManifestError, Reuse};
 use super::name::{FunctionName, NameError};
 use super::registry::{Function, Origin, Registry};
 use super::samples::SAMPLES;
 use crate::causes::chain;
 use crate::invocation::Admission;
-use crate::meter::Budget;
+use crate::meter::{Budget, Metering};
 use crate::runtime::{CompileError, Directory, Grants, Limits, Policy, PolicyError, Program, Runtime};
 use crate::telemetry::{Metrics, escaped};
 
@@ -105,17 +107,23 @@ pub fn load(
     settings: &Settings,
     runtime: &Runtime,
     metrics: &Metrics,
+    metering: &Metering,
     progress: Progress<'_>,
 ) -> Result<Registry, LoadError> {
     let candidates = candidates(settings)?;
+    let numbered: Vec<_> = (0..).map(FunctionId).zip(&candidates).collect();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let compiled = Mutex::new(Vec::new());
     let work = || {
-        while let Some(candidate) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match compile(candidate, settings, runtime) {
-                Ok(compiled_one) => {
+        while let Some((id, candidate)) = numbered.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (call, started) = (CallId(Uuid::now_v7().as_u128()), Instant::now());
+            let start = || compile(candidate, settings, runtime);
+            let (result, work) = metering.measure_cold_start(call, *id, start);
+            match result {
+                Ok(ready) => {
+                    let cold_start = ColdStart::new(ready.program.found(), started.elapsed(), work);
                     let mut compiled = compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    compiled.push((candidate, compiled_one));
+                    compiled.push((*id, *candidate, ready, cold_start));
                 }
                 Err(broken) => {
                     let why = escaped(&chain(&broken));
@@ -128,13 +136,15 @@ pub fn load(
     let workers = thread::available_parallelism().map_or(1, usize::from).min(candidates.len().max(1));
     thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
     let mut compiled = compiled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    compiled.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
-    let function = |(id, (candidate, Compiled { program, size, manifest })): (u32, (&Candidate, Compiled))| {
+    compiled.sort_by_key(|(id, ..)| *id);
+    let function = |(id, candidate, Compiled { program, size, manifest }, cold_start): Ready<'_>| {
         let (queue_max, wait_max) = settings.queue;
         let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
+        let of_function = metrics.function(id, candidate.name.as_str());
+        of_function.observe_cold_start(cold_start.duration);
         Function {
             name: candidate.name.clone(),
-            id: FunctionId(id),
+            id,
             origin: candidate.origin.clone(),
             size,
             example: candidate.example,
@@ -143,11 +153,12 @@ pub fn load(
             budget: Budget { energy: manifest.limits.max_joules, cpu: manifest.limits.cpu },
             admission: manifest.limits.concurrency.map(admission),
             manifest,
-            metrics: metrics.function(FunctionId(id), candidate.name.as_str()),
+            cold_start,
+            metrics: of_function,
             called: AtomicBool::new(false),
         }
     };
-    Ok(Registry::new((0..).zip(compiled).map(function).collect()))
+    Ok(Registry::new(compiled.into_iter().map(function).collect()))
 }
 
 fn candidates(settings: &Settings) -> Result<Vec<Candidate>, LoadError> {
@@ -209,6 +220,9 @@ fn log_broken(path: &Path, broken: &Broken) {
     let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
     tracing::error!("`{path}` cannot be served: {why}");
 }
+
+/// A function that can be called, with its number.
+type Ready<'a> = (FunctionId, &'a Candidate, Compiled, ColdStart);
 
 /// A function that can be called.
 struct Compiled {

@@ -1,11 +1,13 @@
 //! The functions of a daemon: where they come from, and what is known of each.
 
+mod cold_start;
 mod load;
 mod manifest;
 mod name;
 mod registry;
 mod samples;
 
+pub use cold_start::ColdStart;
 pub use load::{LoadError, Progress, Settings, load};
 pub use manifest::{Ceilings, Manifest};
 pub use name::{FunctionName, NameError, OWN_PATHS};

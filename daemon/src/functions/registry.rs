@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nebula_metering::FunctionId;
 
+use super::cold_start::ColdStart;
 use super::manifest::Manifest;
 use super::name::FunctionName;
 use crate::invocation::Admission;
@@ -45,6 +46,8 @@ pub struct Function {
     pub budget: Budget,
     /// How many of its calls run at once, if that is bounded apart from all others.
     pub admission: Option<Admission>,
+    /// What it took until it could be called.
+    pub cold_start: ColdStart,
     /// What is counted of its calls.
     pub metrics: FunctionMetrics,
     pub(super) called: AtomicBool,
@@ -64,17 +67,17 @@ pub struct Registry {
     functions: BTreeMap<Box<str>, Arc<Function>>,
     /// Prefixes of paths and whom they lead to; the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
-    by_id: Vec<Arc<Function>>,
+    by_id: BTreeMap<FunctionId, Arc<Function>>,
 }
 
 impl Registry {
-    /// A table of these functions, which are numbered in order.
+    /// A table of these functions.
     #[must_use]
     pub fn new(functions: Vec<Function>) -> Self {
-        let by_id: Vec<_> = functions.into_iter().map(Arc::new).collect();
-        let functions = by_id.iter().map(|function| (function.name.as_str().into(), function.clone())).collect();
-        let routes = routes(&by_id);
-        Self { functions, routes, by_id }
+        let all: Vec<_> = functions.into_iter().map(Arc::new).collect();
+        let functions = all.iter().map(|function| (function.name.as_str().into(), function.clone())).collect();
+        let routes = routes(&all);
+        Self { functions, routes, by_id: all.into_iter().map(|function| (function.id, function)).collect() }
     }
 
     /// The function that a path leads to, and the prefix by which it does.
@@ -95,7 +98,7 @@ impl Registry {
     /// The function of this account.
     #[must_use]
     pub fn by_id(&self, id: FunctionId) -> Option<&Arc<Function>> {
-        self.by_id.get(id.0 as usize)
+        self.by_id.get(&id)
     }
 
     /// All functions by name.

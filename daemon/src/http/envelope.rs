@@ -104,7 +104,8 @@ impl Cost {
     }
 }
 
-fn micros(time: Duration) -> u64 {
+/// Whole microseconds.
+pub fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 

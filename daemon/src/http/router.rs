@@ -11,12 +11,14 @@ use serde_json::json;
 use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::door::Door;
+use super::envelope::micros;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
 use crate::functions::{Function, Origin};
+use crate::runtime::Found;
 
 impl App {
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -65,7 +67,7 @@ impl App {
             ("functions", Some(name)) => {
                 let name = decoded(name)?;
                 let function = self.registry.find(&name).ok_or_else(|| Problem::UnknownFunction(name.into()))?;
-                self.get(&request, |_| json(StatusCode::OK, JSON, &describe(function)))
+                self.get(&request, |app| json(StatusCode::OK, JSON, &app.describe_in_full(function, door)))
             }
             ("invocations", None) => self.try_get(&request, |app| app.invocations(door, request.uri().query())),
             ("invocations", Some(id)) => self.try_get(&request, |app| app.invocation(door, id)),
@@ -125,6 +127,34 @@ impl App {
     }
 }
 
+impl App {
+    /// A function with what it is granted, and what it took to make it ready.
+    fn describe_in_full(&self, function: &Function, door: Door) -> serde_json::Value {
+        let mut described = describe(function);
+        let cold_start = &function.cold_start;
+        let (energy, reason) = match cold_start.charge() {
+            _ if !door.tells_joules() => (None, Some("joules are for operators here (`energy.expose`)".to_owned())),
+            Some(Ok(charge)) => (Some(door.rounded(charge.active.joules())), None),
+            Some(Err(why)) => (None, Some(why.to_string())),
+            None if cold_start.work.is_err() => (None, cold_start.work.as_ref().err().map(ToString::to_string)),
+            None => (None, Some("the windows in which it was made ready have not closed yet".into())),
+        };
+        let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
+        described["manifest"] = json!(function.manifest);
+        described["cold_start"] = json!({
+            "compiled": cold_start.found == Found::Compiled,
+            "duration_us": micros(cold_start.duration),
+            "cpu_us": cpu,
+            "energy_joules": energy,
+            "source": self.invoker.metering().source(),
+        });
+        if let Some(reason) = reason {
+            described["cold_start"]["reason"] = json!(reason);
+        }
+        described
+    }
+}
+
 fn describe(function: &Function) -> serde_json::Value {
     let origin = match &function.origin {
         Origin::BuiltIn => "built-in",
@@ -136,7 +166,6 @@ fn describe(function: &Function) -> serde_json::Value {
         "origin": origin,
         "size_bytes": function.size,
         "invoke": format!("/invoke/{}", function.name),
-        "manifest": function.manifest,
     })
 }
 

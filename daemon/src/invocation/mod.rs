@@ -222,7 +222,7 @@ impl Running {
         // It is there until now: a call ends once.
         let Some(place) = self.place.take() else { return ended };
         let seat = calls.end(place, call, function, ended.clone());
-        let end = CallEnd { ended: ended.clone(), seat, waiter };
+        let end = CallEnd::Call { ended: ended.clone(), seat, waiter };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),

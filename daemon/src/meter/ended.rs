@@ -41,15 +41,20 @@ pub enum NotEstimated {
     Off(#[from] Off),
 }
 
-/// What is posted with the end of a call, and comes back when it is settled.
+/// What is posted with the end of a stretch of work, and comes back when it is settled.
 #[derive(Debug)]
-pub struct CallEnd {
-    /// How it ended.
-    pub ended: Arc<Ended>,
-    /// Where it is remembered.
-    pub seat: Seat,
-    /// Who waits for its charge.
-    pub waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+pub enum CallEnd {
+    /// A call has ended.
+    Call {
+        /// How it ended.
+        ended: Arc<Ended>,
+        /// Where it is remembered.
+        seat: Seat,
+        /// Who waits for its charge.
+        waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+    },
+    /// A function can be called.
+    ColdStart,
 }
 
 /// Why a call has no charge, and never will.

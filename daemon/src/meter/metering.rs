@@ -95,6 +95,26 @@ impl Metering {
         }
     }
 
+    /// Runs `start` on this thread, and has it charged to `function` as a cold start.
+    pub fn measure_cold_start<T>(
+        &self,
+        call: CallId,
+        function: FunctionId,
+        start: impl FnOnce() -> T,
+    ) -> (T, Result<Work, Off>) {
+        match self.meter() {
+            Ok(meter) => {
+                let mut tally = meter.tally(call, function);
+                let started = tally.measure(start);
+                let work = tally.total();
+                // Where there is no room for it it stays unsettled: the work is charged all the same.
+                let _ = tally.end(CallEnd::ColdStart);
+                (started, Ok(work))
+            }
+            Err(off) => (start(), Err(off)),
+        }
+    }
+
     /// What `work` of `function` is expected to have cost.
     ///
     /// # Errors

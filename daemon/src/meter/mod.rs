@@ -139,9 +139,14 @@ impl EnergyMeter {
         self.reader.describe()
     }
 
+    /// An account for `call`.
+    pub fn tally(&self, call: CallId, function: FunctionId) -> Tally<CallEnd> {
+        Tally::new(call, function, self.reader, self.posts.clone())
+    }
+
     /// Measures the slices of `call`.
     pub fn bracket<F: Future>(&self, call: CallId, function: FunctionId, future: F) -> Bracket<F, CallEnd> {
-        Bracket::new(future, Tally::new(call, function, self.reader, self.posts.clone()))
+        Bracket::new(future, self.tally(call, function))
     }
 
     /// Says that a call has ended whose tally is gone, and has posted all its slices.

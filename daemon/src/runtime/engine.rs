@@ -200,6 +200,9 @@ fn engine(limits: &Limits, pool: Pool, adapt: impl Fn(&mut Config)) -> wasmtime:
 fn config(limits: &Limits, pool: Pool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // Compiling is charged to the function, and the thread that does it is the only one that is measured. Where there are
+    // many functions they are compiled side by side all the same.
+    config.parallel_compilation(false);
     config.max_wasm_stack(STACK_MAX);
     config.async_stack_size(ASYNC_STACK);
     if let Pool::Slots(slots) = pool {

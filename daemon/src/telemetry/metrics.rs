@@ -7,7 +7,8 @@ use std::time::Duration;
 use nebula_metering::{FunctionId, Settled};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, Opts, Registry, TextEncoder,
 };
 
 use crate::meter::CallEnd;
@@ -41,6 +42,8 @@ pub struct Metrics {
     startups: HistogramVec,
     executions: HistogramVec,
     cold_starts: IntCounterVec,
+    cold_start_energy: CounterVec,
+    cold_start_durations: GaugeVec,
     energy: HistogramVec,
     estimate_ratio: Histogram,
     functions: IntGauge,
@@ -56,6 +59,8 @@ pub struct FunctionMetrics {
     startup: Histogram,
     execution: Histogram,
     cold_starts: IntCounter,
+    cold_start_energy: Counter,
+    cold_start_duration: Gauge,
     energy: Histogram,
 }
 
@@ -92,6 +97,23 @@ impl Metrics {
             "First calls of a function since the daemon loaded it.",
             &["function"],
         )?;
+        let cold_start_energy = CounterVec::new(
+            Opts::new(
+                "nebula_cold_start_energy_joules_total",
+                "Settled active energy of compiling functions, or finding them in the cache, and linking them; part of \
+                 their active energy.",
+            ),
+            &["function"],
+        )?;
+        register(Box::new(cold_start_energy.clone()))?;
+        let cold_start_durations = GaugeVec::new(
+            Opts::new(
+                "nebula_cold_start_duration_seconds",
+                "Time that it took to compile a function, or find it in the cache, and link it.",
+            ),
+            &["function"],
+        )?;
+        register(Box::new(cold_start_durations.clone()))?;
         let durations = histograms(
             "nebula_invocation_duration_seconds",
             "Time of a call from its admission to its end.",
@@ -138,6 +160,8 @@ impl Metrics {
             startups,
             executions,
             cold_starts,
+            cold_start_energy,
+            cold_start_durations,
             energy,
             estimate_ratio,
             functions,
@@ -167,6 +191,8 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
+            cold_start_energy: self.cold_start_energy.with_label_values(&[&*label]),
+            cold_start_duration: self.cold_start_durations.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
         }
     }
@@ -181,12 +207,16 @@ impl Metrics {
         &self.labels
     }
 
-    /// Takes in a settled call of the function that `metrics` belong to.
+    /// Takes in a settled call, or cold start, of the function that `metrics` belong to.
     pub fn settled(&self, metrics: &FunctionMetrics, call: &Settled<CallEnd>) {
         let Some(charge) = &call.charge else { return };
         let settled = charge.active.joules().0;
+        let CallEnd::Call { ended, .. } = &call.end else {
+            metrics.cold_start_energy.inc_by(settled);
+            return;
+        };
         metrics.energy.observe(settled);
-        let estimate = call.end.ended.estimate.as_ref().map_or(0.0, |estimate| estimate.active.0);
+        let estimate = ended.estimate.as_ref().map_or(0.0, |estimate| estimate.active.0);
         if estimate > 0.0 {
             self.estimate_ratio.observe(settled / estimate);
         }
@@ -207,6 +237,11 @@ impl FunctionMetrics {
     /// Counts a call that ended so.
     pub fn count(&self, outcome: Outcome) {
         self.outcomes[outcome as usize].inc();
+    }
+
+    /// Takes in how long it took until the function could be called.
+    pub fn observe_cold_start(&self, duration: Duration) {
+        self.cold_start_duration.set(duration.as_secs_f64());
     }
 
     /// Takes in the times of a call that ran.

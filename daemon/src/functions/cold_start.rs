@@ -1,0 +1,41 @@
+//! What it took until a function could be called: its code compiled, or found in the cache, and linked.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use nebula_metering::Charge;
+use nebula_metering::work::Work;
+
+use crate::meter::{NoCharge, Off};
+use crate::runtime::Found;
+
+/// What it took until a function could be called.
+#[derive(Debug)]
+pub struct ColdStart {
+    /// Whether its code had to be compiled.
+    pub found: Found,
+    /// From reading its file to its being ready.
+    pub duration: Duration,
+    /// What that took from the processor.
+    pub work: Result<Work, Off>,
+    charge: OnceLock<Result<Charge, NoCharge>>,
+}
+
+impl ColdStart {
+    /// One that has not been charged yet.
+    #[must_use]
+    pub fn new(found: Found, duration: Duration, work: Result<Work, Off>) -> Self {
+        Self { found, duration, work, charge: OnceLock::new() }
+    }
+
+    /// Takes in what it is charged; the first charge stays.
+    pub fn settle(&self, charge: Result<Charge, NoCharge>) {
+        let _ = self.charge.set(charge);
+    }
+
+    /// What it was charged, once that is known.
+    #[must_use]
+    pub fn charge(&self) -> Option<&Result<Charge, NoCharge>> {
+        self.charge.get()
+    }
+}
