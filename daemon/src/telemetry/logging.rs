@@ -26,7 +26,12 @@ pub fn start_logging(format: LogFormat, level: LogLevel) {
     // Other crates speak only of trouble, unless more was asked for: wasmtime-wasi opens a span at level info for every
     // call of a guest into the host, and nobody reads them.
     let others = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::WARN) };
-    let wanted = Targets::new().with_target("nebula", level.0).with_default(others);
+    // What guests and those whom they ask can bring about is no trouble of ours.
+    let guests = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::ERROR) };
+    let wanted = Targets::new()
+        .with_target("nebula", level.0)
+        .with_target("wasmtime_wasi_http", guests)
+        .with_default(others);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),
