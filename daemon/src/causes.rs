@@ -22,6 +22,6 @@ mod tests {
     fn a_chain_is_one_line() {
         let cause = std::io::Error::other("expected `(`\n   --> <anon>:1:1\n    |\n  1 | nonsense");
         let error = crate::runtime::CompileError::Link(cause.into());
-        assert_eq!(chain(&error), "cannot link the module: expected `(` --> <anon>:1:1 | 1 | nonsense");
+        assert_eq!(chain(&error), "cannot link it: expected `(` --> <anon>:1:1 | 1 | nonsense");
     }
 }

@@ -7,6 +7,7 @@
 
 mod client;
 mod daemon;
+mod dialogue;
 mod exposition;
 mod guests;
 mod patience;
@@ -14,6 +15,7 @@ mod peer;
 mod powercap_tree;
 mod skipping;
 
+mod cgi;
 mod configuration;
 mod connections;
 mod doors;
@@ -24,11 +26,13 @@ mod http2;
 mod invocations;
 mod invoking;
 mod isolation;
+mod kinds;
 mod ledger;
 mod lifecycle;
 mod limits;
 mod loading;
 mod logs;
+mod long_calls;
 mod metrics;
 mod node_exporter;
 mod overload;
@@ -38,4 +42,5 @@ mod requests;
 mod run_command;
 mod samples;
 mod settling;
+mod streaming;
 mod unmetered;
