@@ -72,7 +72,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
-    let invoker = Invoker::new(metering, calls.clone(), admission, long_calls, config.meter.waiters, in_flight);
+    let away = long_calls.handle();
+    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
     let app = App {
         registry: functions,
         invoker: Arc::new(invoker),
@@ -90,6 +91,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         .build()?;
     workers.block_on(listen(&config, Arc::new(app)))?;
     // Calls that outlived their time of grace end with their threads.
+    drop(long_calls);
     workers.shutdown_background();
     drop(sampler);
     Ok(ExitCode::SUCCESS)

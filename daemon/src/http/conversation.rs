@@ -5,18 +5,24 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::Body;
 use hyper::http::response::Parts;
 use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
 
 use crate::invocation::{Call, Finished};
-use crate::runtime::{Answer, AnswerBody};
+use crate::runtime::{Answer, AnswerBody, Ending};
 
 /// How much of an answer is kept back to see whether the call ends with it.
 pub const WHOLE_MAX: usize = 64 << 10;
+
+/// How long a call may take to its end when its answer is complete already. Longer than the tick after which it is moved
+/// to another thread, and shorter than anybody notices.
+const END_MAX: Duration = Duration::from_millis(20);
 
 /// An answer, as far as it has come.
 pub struct Written {
@@ -28,6 +34,8 @@ pub struct Written {
     pub body: Option<AnswerBody>,
     /// Trailers that have come.
     pub trailers: Option<HeaderMap>,
+    /// Whether the body broke off.
+    pub broken: bool,
 }
 
 /// What came of a call.
@@ -40,7 +48,7 @@ pub enum Heard {
 
 /// Runs `call` until it ends or, once its answer has begun, waits or has written more than `whole_max`.
 pub async fn hear(call: Call, answer: oneshot::Receiver<Answer>, whole_max: usize) -> Heard {
-    let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, size: 0 };
+    let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, size: 0, end: None };
     poll_fn(|context| conversation.poll(context, whole_max)).await
 }
 
@@ -49,6 +57,8 @@ struct Conversation {
     answer: Option<oneshot::Receiver<Answer>>,
     written: Option<Written>,
     size: usize,
+    /// When a complete answer has waited for the end of its call for long enough.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl Conversation {
@@ -60,7 +70,11 @@ impl Conversation {
             // What has ended has written all it will.
             let most = if ended.is_ready() { usize::MAX } else { whole_max };
             let progress = self.take_body(context, most);
-            if let Poll::Ready(finished) = ended {
+            if let Poll::Ready(mut finished) = ended {
+                let broken = self.written.as_ref().is_some_and(|written| written.broken);
+                if broken && finished.completion.status().is_some() {
+                    finished.completion.ending = Ending::Refused("an answer without its end".into());
+                }
                 return Poll::Ready(Heard::Ended(Box::new(finished), self.written.take()));
             }
             if self.written.is_none() {
@@ -69,7 +83,7 @@ impl Conversation {
             if progress && self.size < whole_max {
                 continue;
             }
-            if whole_max == usize::MAX {
+            if whole_max == usize::MAX || self.is_about_to_end(context) {
                 return Poll::Pending;
             }
             return match (self.call.take(), self.written.take()) {
@@ -79,13 +93,21 @@ impl Conversation {
         }
     }
 
+    /// Whether only the end of the call is missing. An answer whose length was told has no room for the call's energy but
+    /// in its head.
+    fn is_about_to_end(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(Written { body, broken: false, .. }) = &self.written else { return false };
+        let complete = body.as_ref().is_none_or(AnswerBody::is_complete);
+        complete && self.end.get_or_insert_with(|| Box::pin(sleep(END_MAX))).as_mut().poll(context).is_pending()
+    }
+
     fn take_head(&mut self, context: &mut Context<'_>) {
         let Some(answer) = &mut self.answer else { return };
         if let Poll::Ready(answer) = Pin::new(answer).poll(context) {
             self.answer = None;
             self.written = answer.ok().map(|answer| {
                 let (head, body) = answer.into_parts();
-                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None }
+                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: false }
             });
         }
     }
@@ -108,7 +130,8 @@ impl Conversation {
                     Err(frame) => written.trailers = frame.into_trailers().ok(),
                 },
                 // Why it broke off the end of the call tells.
-                Some(Err(_)) | None => written.body = None,
+                Some(Err(_)) => (written.body, written.broken) = (None, true),
+                None => written.body = None,
             }
         }
         progress

@@ -14,7 +14,7 @@ use super::door::Door;
 use super::energy::Known;
 use super::envelope::Cost;
 use super::invoke::{Form, answer_call, energy_headers, exchange, log};
-use super::problem::Problem;
+use super::problem::{FailedCall, Problem};
 use super::query::{nameable, take_settle, variables};
 use super::reply::{Reply, Streamed};
 use super::{Request, Response, body, cgi};
@@ -109,9 +109,9 @@ impl App {
                     log(function, finished);
                     app.trailers(finished, door)
                 });
-                let Written { head, ready, body, trailers } = written;
+                let Written { head, ready, body, trailers, broken } = written;
                 let (call, function) = (Some(call), function.clone());
-                let streamed = Streamed { ready, body, trailers, call, function, trailing };
+                let streamed = Streamed { ready, body, trailers, broken, call, function, trailing };
                 let mut response = Response::from_parts(head, Reply::Streamed(Box::new(streamed)));
                 response.headers_mut().append(TRAILER, TRAILERS);
                 if let Ok(id) = HeaderValue::try_from(id.to_string()) {
@@ -177,11 +177,21 @@ impl App {
             return Ok(answer_call(function, &finished, cost, Form::Plain, false));
         }
         let headers = energy_headers(&finished, &cost);
-        let answer =
-            cgi::parse(finished.completion.output.into()).map_err(|why| Problem::BadAnswer(why.to_string()))?;
-        let mut response = Response::new(Reply::from(answer.body));
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
+        let completion = finished.completion;
+        let mut response = match cgi::parse(completion.output.into()) {
+            Ok(answer) => {
+                let mut response = Response::new(Reply::from(answer.body));
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                response
+            }
+            Err(why) => {
+                let stderr = String::from_utf8_lossy(&completion.log).into_owned();
+                let (function, invocation_id) = (function.name.as_str(), finished.id);
+                let failed = FailedCall { function, invocation_id, exit_code: Some(0), stderr, cost };
+                Problem::BadAnswer(why.to_string()).response(Some(failed))
+            }
+        };
         response.headers_mut().extend(headers);
         Ok(response)
     }

@@ -36,6 +36,8 @@ pub struct Streamed {
     pub body: Option<AnswerBody>,
     /// The guest's own trailers, as far as they have come.
     pub trailers: Option<HeaderMap>,
+    /// Whether the body broke off before all of it had come.
+    pub broken: bool,
     /// The call, while it runs.
     pub call: Option<Call>,
     /// What it calls.
@@ -101,6 +103,9 @@ impl Streamed {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
+            if self.broken {
+                return Poll::Ready(Some(Err(BrokenOff)));
+            }
             let mut finished = None;
             if let Some(call) = &mut self.call
                 && let Poll::Ready(end) = Pin::new(call).poll(context)
@@ -108,7 +113,11 @@ impl Streamed {
                 self.call = None;
                 finished = Some(end);
             }
-            let written = self.take_written(context);
+            // What ended without the end of its body is broken off too.
+            let written = match self.take_written(context) {
+                Ok(written) => written,
+                Err(BrokenOff) => return Poll::Ready(Some(Err(BrokenOff))),
+            };
             if let Some(finished) = finished {
                 if finished.completion.status().is_none() {
                     return Poll::Ready(Some(Err(BrokenOff)));
@@ -117,12 +126,11 @@ impl Streamed {
                 continue;
             }
             match written {
-                Ok(true) => {}
-                Ok(false) if self.body.is_none() && self.call.is_none() => {
+                true => {}
+                false if self.body.is_none() && self.call.is_none() => {
                     return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
                 }
-                Ok(false) => return Poll::Pending,
-                Err(BrokenOff) => return Poll::Ready(Some(Err(BrokenOff))),
+                false => return Poll::Pending,
             }
         }
     }

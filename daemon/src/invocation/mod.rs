@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, Estimate, Tally};
 use prometheus::IntGauge;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -64,7 +65,7 @@ pub struct Invoker {
     metering: Metering,
     calls: Arc<Calls>,
     admission: Admission,
-    long_calls: LongCalls,
+    long_calls: Option<Handle>,
     waiters: Arc<Semaphore>,
     waiters_max: usize,
     in_flight: IntGauge,
@@ -102,7 +103,7 @@ impl Invoker {
         metering: Metering,
         calls: Arc<Calls>,
         admission: Admission,
-        long_calls: LongCalls,
+        long_calls: Option<Handle>,
         waiters_max: usize,
         in_flight: IntGauge,
     ) -> Self {
@@ -124,7 +125,7 @@ impl Invoker {
         let admitted = self.admit(function).await.inspect_err(|_| function.metrics.count(Outcome::Rejected))?;
         let running = Running::begin(self.clone(), function.clone());
         let id = Uuid::from_u128(running.call.0);
-        Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.handle()) })
+        Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.clone()) })
     }
 
     async fn admit(&self, function: &Function) -> Result<Admitted, Busy> {

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -16,7 +17,11 @@ use crate::runtime::take_yielded;
 /// Source: Linux `kernel/sched/core.c`, `sched_prio_to_weight`: 1024 at nice 0, 110 at nice 10.
 const NICE: i32 = 10;
 
-/// Threads for long calls.
+/// How long the threads may take to come to their end. Guests yield at every tick, and need no more than that.
+const END_MAX: Duration = Duration::from_secs(1);
+
+/// Threads for long calls, which end with this. Calls were begun by other threads and use their timers: those must not
+/// end before.
 #[derive(Debug)]
 pub struct LongCalls(Option<Runtime>);
 
@@ -37,7 +42,9 @@ impl LongCalls {
         Ok(Self(Some(builder.enable_all().build()?)))
     }
 
-    pub(super) fn handle(&self) -> Option<Handle> {
+    /// The way there.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
 }
@@ -46,7 +53,7 @@ impl Drop for LongCalls {
     fn drop(&mut self) {
         // What still runs now was given its time of grace.
         if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(END_MAX);
         }
     }
 }

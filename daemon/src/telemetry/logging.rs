@@ -28,10 +28,8 @@ pub fn start_logging(format: LogFormat, level: LogLevel) {
     let others = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::WARN) };
     // What guests and those whom they ask can bring about is no trouble of ours.
     let guests = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::ERROR) };
-    let wanted = Targets::new()
-        .with_target("nebula", level.0)
-        .with_target("wasmtime_wasi_http", guests)
-        .with_default(others);
+    let wanted =
+        Targets::new().with_target("nebula", level.0).with_target("wasmtime_wasi_http", guests).with_default(others);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),

@@ -41,7 +41,7 @@ fn the_envelope_has_the_members_of_the_contract_and_no_others() {
     for (part, members) in [
         (&envelope, "energy energy_joules exit_code function invocation_id output timing work"),
         (&envelope["energy"], "active_joules base_joules policy source state uncertainty_joules zones"),
-        (&envelope["timing"], "cold_start cpu_us execution_us startup_us total_us"),
+        (&envelope["timing"], "cold_start cpu_us execution_us queue_us startup_us total_us"),
         (&envelope["work"], "cache_misses cpu_ns cycles instructions"),
     ] {
         assert_eq!(keys(part), members.split(' ').collect());
@@ -163,7 +163,7 @@ fn plain_answers_carry_their_energy_in_headers() {
         assert_eq!(response.header("nebula-invocation-id").map(str::len), Some(36));
         let timing = response.header("server-timing").unwrap();
         let names: Vec<_> = timing.split(", ").map(|metric| metric.split_once(";dur=").unwrap().0).collect();
-        assert_eq!(names, ["startup", "execution", "cpu"]);
+        assert_eq!(names, ["queue", "startup", "execution", "cpu"]);
     }
 }
 

@@ -7,8 +7,7 @@ const OPTIONS: &[&str] = &["--source", "model"];
 #[test]
 fn the_environment_is_the_query_and_nothing_of_the_daemons() {
     let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.get("/fn/environment").text(), "");
-    assert_eq!(daemon.get("/fn/environment?LEVEL=9&input=x").text(), "LEVEL=9\0input=x\0");
+    assert_eq!(daemon.get("/invoke/environment").json()["output"], "");
     assert_eq!(daemon.get("/invoke/environment?LEVEL=9&input=x").json()["output"], "LEVEL=9\0");
 }
 

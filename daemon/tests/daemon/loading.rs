@@ -54,13 +54,13 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("Upper.wat", "lower-case letters"),
         ("metrics.wat", "`metrics` is a name of the daemon's own"),
         ("twice", "both `.wasm` and `.wat` of it exist"),
-        ("no-module", "cannot compile the module"),
+        ("no-module", "cannot compile it"),
         ("component", "it is a component"),
         ("component-as-text", "it is a component"),
         ("\\u{1b}[2Jescape", "lower-case letters"),
         ("no-entry", "it exports neither `_start`"),
         ("vectors", "its export `run` takes or gives a `v128`"),
-        ("imports", "cannot link the module"),
+        ("imports", "cannot link it"),
     ] {
         assert!(log.lines().any(|line| line.contains(refused) && line.contains(why)), "{refused}: {why}\n{log}");
         assert!(refused == "twice" || !names.contains(&refused.into()), "{refused}");

@@ -117,8 +117,8 @@ fn what_cannot_be_run_is_a_clear_error() {
         text(&path)
     };
     for (path, why) in [
-        (file("letter.txt", b"Dear reader"), "cannot compile the module"),
-        (file("empty.wasm", b""), "cannot compile the module"),
+        (file("letter.txt", b"Dear reader"), "cannot compile it"),
+        (file("empty.wasm", b""), "cannot compile it"),
         (file("component.wasm", b"\0asm\x0d\0\x01\0"), "it is a component"),
         (file("component.wat", b"(component)"), "it is a component"),
         (file("idle.wat", b"(module)"), "it exports neither `_start`"),

@@ -1,0 +1,204 @@
+//! Commands at `/fn`: what they are told of a request, and what their output means.
+
+use std::collections::BTreeMap;
+
+use crate::client::Response;
+use crate::daemon::Daemon;
+
+/// Ticks are rare, so that calls that are short stay so on a machine that is busy.
+const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1s"];
+
+/// The answer to a command that writes this.
+fn answered(output: &str) -> Response {
+    Daemon::shared(OPTIONS).post("/fn/echo", output)
+}
+
+/// The variables that a command gets of this request.
+fn variables(method: &str, target: &str, headers: &[&str], body: &[u8]) -> BTreeMap<String, String> {
+    let response = Daemon::shared(OPTIONS).request(method, target, headers, body);
+    assert_eq!(response.status, 200, "{response:?}");
+    let variables: Vec<_> = response.text().split_terminator('\0').map(|pair| pair.split_once('=').unwrap()).collect();
+    let told: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(told.len(), variables.len(), "a variable is there twice: {variables:?}");
+    told
+}
+
+#[test]
+fn a_command_is_told_of_its_request() {
+    let daemon = Daemon::shared(OPTIONS);
+    let headers = ["content-type: text/csv", "x-list: 1", "x-list: 2", "cookie: a=b"];
+    let target = "/fn/environment/a%20b/c?k=v%20w&level=9";
+    let told = variables("PUT", target, &headers, b"1,2");
+    let port = daemon.address().port().to_string();
+    for (name, value) in [
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("REQUEST_METHOD", "PUT"),
+        ("REQUEST_URI", target),
+        ("SCRIPT_NAME", "/fn/environment"),
+        ("PATH_INFO", "/a b/c"),
+        ("QUERY_STRING", "k=v%20w&level=9"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("SERVER_NAME", "nebula.test"),
+        ("SERVER_PORT", &port),
+        ("REMOTE_ADDR", "127.0.0.1"),
+        ("CONTENT_TYPE", "text/csv"),
+        ("CONTENT_LENGTH", "3"),
+        ("HTTP_HOST", "nebula.test"),
+        ("HTTP_X_LIST", "1, 2"),
+        ("HTTP_COOKIE", "a=b"),
+        ("k", "v w"),
+        ("level", "9"),
+    ] {
+        assert_eq!(told.get(name).map(String::as_str), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn a_command_at_the_root_has_no_path_of_its_own() {
+    let told = variables("GET", "/environment?k=v", &[], b"");
+    assert_eq!(told["SCRIPT_NAME"], "/environment");
+    assert!(!told.contains_key("PATH_INFO") && !told.contains_key("CONTENT_LENGTH"), "{told:?}");
+}
+
+#[test]
+fn credentials_and_proxies_are_told_to_no_command() {
+    let headers = [
+        "authorization: Basic c2VjcmV0",
+        "proxy-authorization: Basic c2VjcmV0",
+        "proxy: http://attacker.test",
+        "x_forwarded_for: 10.0.0.1",
+    ];
+    let told = variables("GET", "/fn/environment", &headers, b"");
+    let forbidden = ["HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "HTTP_PROXY", "HTTP_X_FORWARDED_FOR"];
+    assert!(forbidden.iter().all(|name| !told.contains_key(*name)), "{told:?}");
+    assert!(told.values().all(|value| !value.contains("c2VjcmV0") && !value.contains("attacker")), "{told:?}");
+}
+
+#[test]
+fn a_query_forges_no_variable_of_the_daemons() {
+    let forged = "REMOTE_ADDR=10.0.0.1&HTTP_AUTHORIZATION=x&HTTP_PROXY=x&HTTPS=on&AUTH_TYPE=x&REMOTE_USER=root\
+                  &PATH_TRANSLATED=/etc&CONTENT_LENGTH=9&PATH_INFO=/x";
+    let told = variables("GET", &format!("/fn/environment?{forged}&level=9"), &[], b"");
+    assert_eq!((told["REMOTE_ADDR"].as_str(), told["level"].as_str()), ("127.0.0.1", "9"));
+    for name in [
+        "HTTP_AUTHORIZATION",
+        "HTTP_PROXY",
+        "HTTPS",
+        "AUTH_TYPE",
+        "REMOTE_USER",
+        "PATH_TRANSLATED",
+        "CONTENT_LENGTH",
+        "PATH_INFO",
+    ] {
+        assert!(!told.contains_key(name), "{name}: {told:?}");
+    }
+    // What only looks like one is the query's.
+    assert_eq!(variables("GET", "/fn/environment?remote_addr=x", &[], b"")["remote_addr"], "x");
+}
+
+#[test]
+fn arguments_are_the_path_and_the_pairs_of_the_query() {
+    let daemon = Daemon::shared(OPTIONS);
+    let arguments = |target: &str| daemon.get(target).text().to_owned();
+    assert_eq!(arguments("/fn/arguments"), "arguments\0");
+    assert_eq!(arguments("/fn/arguments/a%20b/c?k=v&n=1&k=w"), "arguments\0/a b/c\0k=v\0n=1\0k=w\0");
+    assert_eq!(arguments("/fn/arguments?--help"), "arguments\0--help=\0", "nobody makes an option of a query");
+    assert_eq!(daemon.get("/fn/arguments/%00").problem()["status"], 400);
+    assert_eq!(daemon.get("/fn/arguments?a=%00").problem()["status"], 400);
+    assert_eq!(daemon.get("/invoke/arguments?k=v").json()["output"], "arguments\0");
+}
+
+#[test]
+fn fields_before_the_body_are_headers_with_either_end_of_line() {
+    for end in ["\n", "\r\n"] {
+        let output = [
+            "Status: 418 Short and stout",
+            "Content-Type: text/css",
+            "Set-Cookie: a=1",
+            "Set-Cookie: b=2; Path=/",
+            "",
+            "body\n",
+        ];
+        let response = answered(&output.join(end));
+        assert_eq!((response.status, response.text()), (418, "body\n"));
+        assert_eq!(response.header("content-type"), Some("text/css"));
+        let cookies: Vec<_> = response.headers.iter().filter(|(name, _)| name == "set-cookie").collect();
+        assert_eq!(cookies.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["a=1", "b=2; Path=/"]);
+        assert_eq!(response.header("status"), None, "it is the status and no header");
+    }
+}
+
+#[test]
+fn a_location_redirects() {
+    let response = answered("Location: /fn/hello-world?x=1\n\n");
+    assert_eq!((response.status, response.header("location")), (302, Some("/fn/hello-world?x=1")));
+    let response = answered("Status: 308 Elsewhere\nLocation: https://example.test/\n\nmoved");
+    assert_eq!((response.status, response.header("location")), (308, Some("https://example.test/")));
+    assert_eq!(response.text(), "moved");
+}
+
+#[test]
+fn output_without_fields_is_the_body() {
+    for output in ["plain words", "Note: this is no field\n\nnor this", "", "\n", "Content-Type: text/css"] {
+        let response = answered(output);
+        assert_eq!((response.status, response.text()), (200, output), "{output:?}");
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"), "{output:?}");
+    }
+    let bytes = Daemon::shared(OPTIONS).post("/fn/echo", [0xff, 0xfe]);
+    assert_eq!((bytes.header("content-type"), &bytes.body[..]), (Some("application/octet-stream"), &[0xff, 0xfe][..]));
+}
+
+#[test]
+fn a_command_speaks_for_itself_and_not_for_the_daemon() {
+    let response = answered(
+        "Content-Type: text/css\nContent-Length: 999\nConnection: upgrade\nTransfer-Encoding: gzip\n\
+         Nebula-Energy-Joules: 0\nNebula-Invocation-Id: mine\nX-Mine: yes\n\nbody",
+    );
+    assert_eq!((response.status, response.text(), response.header("x-mine")), (200, "body", Some("yes")));
+    assert_eq!(response.header("transfer-encoding"), None);
+    assert_eq!(response.header("nebula-invocation-id").map(str::len), Some(36));
+    let count = |name: &str| response.headers.iter().filter(|(known, _)| known == name).count();
+    assert_eq!((count("nebula-invocation-id"), count("nebula-energy-joules"), count("content-length")), (1, 1, 1));
+    assert_ne!(response.header("nebula-energy-joules"), Some("0"));
+}
+
+#[test]
+fn fields_that_are_no_good_are_a_bad_answer_that_has_its_energy() {
+    for (output, why) in [
+        ("Status: 99\n\n", "`99` in the answer is no status"),
+        ("Status: fine\n\n", "`fine` in the answer is no status"),
+        ("Status: 200\nStatus: 404\n\n", "`status` is in the answer more than once"),
+        ("Content-Type: text/css\nno field\n\n", "line 2 of the answer is not of the form `name: value`"),
+        ("Content-Type: text/css\n folded\n\n", "line 2 of the answer begins with a space"),
+        ("Location: elsewhere\n\n", "`elsewhere` in the answer is no location"),
+        ("Content-Type: text/css\nX-Bad: a\x01b\n\n", "the value of `x-bad` in the answer cannot be in a header"),
+    ] {
+        let response = answered(output);
+        let problem = response.problem();
+        assert_eq!((response.status, &problem["type"]), (502, &"urn:nebula:bad-answer".into()), "{output:?}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.starts_with(why)), "{problem}");
+        assert_eq!((&problem["function"], &problem["exit_code"]), (&"echo".into(), &0.into()), "{problem}");
+        assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
+        assert_eq!(response.header("nebula-invocation-id"), problem["invocation_id"].as_str());
+    }
+}
+
+#[test]
+fn a_command_that_fails_is_a_problem_whatever_it_wrote() {
+    let daemon = Daemon::shared(OPTIONS);
+    let response = daemon.post("/fn/complain", "the disk is full");
+    let problem = response.problem();
+    assert_eq!((response.status, &problem["type"]), (500, &"urn:nebula:exit".into()));
+    assert_eq!(response.header("nebula-energy-source"), Some("model"));
+}
+
+#[test]
+fn an_answer_to_head_has_no_body() {
+    let daemon = Daemon::shared(OPTIONS);
+    let answer = daemon.send(&crate::client::request("HEAD", "/fn/hello-world", &[], b""));
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    assert_eq!(answer.len(), end + 4, "{}", String::from_utf8_lossy(&answer));
+    let (response, _) = Response::parse(&answer);
+    assert_eq!((response.status, response.header("content-length")), (200, Some("14")));
+}

@@ -1,0 +1,81 @@
+//! What it takes until a function can be called, and instances that are used again.
+
+use std::fs;
+
+use crate::daemon::Daemon;
+use crate::patience::eventually;
+
+/// Counts its calls in a global, and gives the count.
+const COUNTER: &str = r#"(module
+  (global $calls (mut i32) (i32.const 0))
+  (func (export "run") (result i32)
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (global.get $calls)))"#;
+
+#[test]
+fn making_a_function_ready_is_charged_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let options = ["--source", "model", "--window", "20ms", "--state", state.to_str().unwrap()];
+    for compiled in [true, false] {
+        let daemon = Daemon::start(&options);
+        let cold_start = eventually("the cold start is charged", || {
+            let cold_start = daemon.get("/functions/hello-world").json()["cold_start"].clone();
+            cold_start["energy_joules"].as_f64().is_some().then_some(cold_start)
+        });
+        assert_eq!(cold_start["compiled"], compiled, "{cold_start}");
+        assert_eq!(cold_start["source"], "model");
+        let (wall, cpu) = (cold_start["duration_us"].as_u64().unwrap(), cold_start["cpu_us"].as_u64().unwrap());
+        assert!(cpu > 0 && wall > 0, "{cold_start}");
+        // Nobody has called it: all that it was charged is its cold start.
+        let metrics = daemon.metrics();
+        let labels = [("function", "hello-world")];
+        assert!(metrics.sum("nebula_cold_start_energy_joules_total", &labels) > 0.0 || !compiled);
+        assert_eq!(metrics.sum("nebula_invocation_energy_joules_count", &labels), 0.0);
+        assert!(metrics.sum("nebula_cold_start_duration_seconds", &labels) > 0.0);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn unmetered_the_time_is_known_and_the_energy_is_not() {
+    let daemon = Daemon::start(&["--source", "off"]);
+    let cold_start = daemon.get("/functions/hello-world").json()["cold_start"].clone();
+    assert!(cold_start["duration_us"].as_u64().unwrap() > 0);
+    assert!(cold_start["cpu_us"].is_null() && cold_start["energy_joules"].is_null());
+    assert_eq!(cold_start["reason"], "metering is switched off");
+    daemon.stop();
+}
+
+#[test]
+fn an_instance_is_used_again_only_where_the_manifest_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["fresh", "serial"] {
+        fs::write(folder.path().join(format!("{name}.wat")), COUNTER).unwrap();
+    }
+    fs::write(folder.path().join("serial.toml"), "reuse = \"serial\"\n[limits]\nconcurrency = 1\n").unwrap();
+    fs::write(folder.path().join("hello-world.toml"), "reuse = \"serial\"\n").unwrap();
+    let daemon = Daemon::start(&["--source", "model", "--functions", folder.path().to_str().unwrap()]);
+    let outputs = |name: &str| -> Vec<_> {
+        (0..3).map(|_| daemon.get(&format!("/fn/{name}")).text().trim().to_owned()).collect()
+    };
+    assert_eq!(outputs("fresh"), ["1", "1", "1"]);
+    assert_eq!(outputs("serial"), ["1", "2", "3"]);
+    assert_eq!(daemon.get("/functions/serial").json()["manifest"]["reuse"], "serial");
+    assert_eq!(daemon.get("/fn/hello-world").status, 404, "a command cannot be entered twice");
+    let log = daemon.stop();
+    assert!(log.contains("reuse"), "{log}");
+}
+
+#[test]
+fn a_proxy_that_is_used_again_answers_each_request() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("http-echo.toml"), "reuse = \"serial\"\n").unwrap();
+    let daemon = Daemon::start(&["--source", "model", "--functions", folder.path().to_str().unwrap()]);
+    for number in 0..50 {
+        let input = format!("call {number}");
+        let answer = daemon.post("/invoke/http-echo", input.as_bytes()).json();
+        assert_eq!((&answer["output"], &answer["status"]), (&input.into(), &200.into()));
+    }
+    daemon.stop();
+}
