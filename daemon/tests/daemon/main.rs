@@ -15,6 +15,7 @@ mod peer;
 mod powercap_tree;
 mod skipping;
 
+mod budgets;
 mod cgi;
 mod configuration;
 mod connections;
@@ -33,6 +34,7 @@ mod limits;
 mod loading;
 mod logs;
 mod long_calls;
+mod manifests;
 mod metrics;
 mod node_exporter;
 mod overload;
