@@ -13,6 +13,7 @@ use hyper::body::Body;
 use hyper::http::response::Parts;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
+use wasmtime_wasi_http::Error;
 
 use crate::invocation::{Call, Finished};
 use crate::runtime::{Answer, AnswerBody, Ending};
@@ -34,8 +35,14 @@ pub struct Written {
     pub body: Option<AnswerBody>,
     /// Trailers that have come.
     pub trailers: Option<HeaderMap>,
-    /// Whether the body broke off.
-    pub broken: bool,
+    /// Why the body broke off, if it did: how a call has ended that otherwise came to its end.
+    broken: Option<Ending>,
+}
+
+impl Written {
+    fn break_off(&mut self, why: Ending) {
+        (self.body, self.broken) = (None, Some(why));
+    }
 }
 
 /// What came of a call.
@@ -71,9 +78,9 @@ impl Conversation {
             let most = if ended.is_ready() { usize::MAX } else { whole_max };
             let progress = self.take_body(context, most);
             if let Poll::Ready(mut finished) = ended {
-                let broken = self.written.as_ref().is_some_and(|written| written.broken);
-                if broken && finished.completion.status().is_some() {
-                    finished.completion.ending = Ending::Refused("an answer without its end".into());
+                let broken = self.written.as_mut().and_then(|written| written.broken.take());
+                if let Some(broken) = broken.filter(|_| finished.completion.status().is_some()) {
+                    finished.completion.ending = broken;
                 }
                 return Poll::Ready(Heard::Ended(Box::new(finished), self.written.take()));
             }
@@ -83,7 +90,7 @@ impl Conversation {
             if progress && self.size < whole_max {
                 continue;
             }
-            if whole_max == usize::MAX || self.is_about_to_end(context) {
+            if whole_max == usize::MAX || self.is_broken() || self.is_about_to_end(context) {
                 return Poll::Pending;
             }
             return match (self.call.take(), self.written.take()) {
@@ -96,9 +103,14 @@ impl Conversation {
     /// Whether only the end of the call is missing. An answer whose length was told has no room for the call's energy but
     /// in its head.
     fn is_about_to_end(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(Written { body, broken: false, .. }) = &self.written else { return false };
-        let complete = body.as_ref().is_none_or(AnswerBody::is_complete);
+        let complete = |written: &Written| written.body.as_ref().is_none_or(AnswerBody::is_complete);
+        let complete = self.written.as_ref().is_some_and(complete);
         complete && self.end.get_or_insert_with(|| Box::pin(sleep(END_MAX))).as_mut().poll(context).is_pending()
+    }
+
+    /// Whether the body broke off. Nobody needs the head then, and the guest is about to notice.
+    fn is_broken(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| written.broken.is_some())
     }
 
     fn take_head(&mut self, context: &mut Context<'_>) {
@@ -107,7 +119,7 @@ impl Conversation {
             self.answer = None;
             self.written = answer.ok().map(|answer| {
                 let (head, body) = answer.into_parts();
-                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: false }
+                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: None }
             });
         }
     }
@@ -129,8 +141,8 @@ impl Conversation {
                     }
                     Err(frame) => written.trailers = frame.into_trailers().ok(),
                 },
-                // Why it broke off the end of the call tells.
-                Some(Err(_)) => (written.body, written.broken) = (None, true),
+                Some(Err(Error::HttpResponseBodySize(_))) => written.break_off(Ending::OutputTooLarge),
+                Some(Err(_)) => written.break_off(Ending::Refused("an answer without its end".into())),
                 None => written.body = None,
             }
         }

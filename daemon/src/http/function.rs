@@ -109,9 +109,9 @@ impl App {
                     log(function, finished);
                     app.trailers(finished, door)
                 });
-                let Written { head, ready, body, trailers, broken } = written;
+                let Written { head, ready, body, trailers, .. } = written;
                 let (call, function) = (Some(call), function.clone());
-                let streamed = Streamed { ready, body, trailers, broken, call, function, trailing };
+                let streamed = Streamed { ready, body, trailers, call, function, trailing };
                 let mut response = Response::from_parts(head, Reply::Streamed(Box::new(streamed)));
                 response.headers_mut().append(TRAILER, TRAILERS);
                 if let Ok(id) = HeaderValue::try_from(id.to_string()) {

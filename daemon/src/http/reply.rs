@@ -36,8 +36,6 @@ pub struct Streamed {
     pub body: Option<AnswerBody>,
     /// The guest's own trailers, as far as they have come.
     pub trailers: Option<HeaderMap>,
-    /// Whether the body broke off before all of it had come.
-    pub broken: bool,
     /// The call, while it runs.
     pub call: Option<Call>,
     /// What it calls.
@@ -103,9 +101,6 @@ impl Streamed {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            if self.broken {
-                return Poll::Ready(Some(Err(BrokenOff)));
-            }
             let mut finished = None;
             if let Some(call) = &mut self.call
                 && let Poll::Ready(end) = Pin::new(call).poll(context)
@@ -116,7 +111,12 @@ impl Streamed {
             // What ended without the end of its body is broken off too.
             let written = match self.take_written(context) {
                 Ok(written) => written,
-                Err(BrokenOff) => return Poll::Ready(Some(Err(BrokenOff))),
+                Err(BrokenOff) => {
+                    // The guest is about to notice, and ends as it sees fit.
+                    self.body = None;
+                    drop(self.call.take().map(tokio::spawn));
+                    return Poll::Ready(Some(Err(BrokenOff)));
+                }
             };
             if let Some(finished) = finished {
                 if finished.completion.status().is_none() {

@@ -35,13 +35,15 @@ impl Daemon {
         Self::start(&[&["--functions", guests::folder()], options].concat())
     }
 
-    /// A daemon with guests that tests of the same options share. It ends with the last of them.
+    /// A daemon that tests of the same options share; with the guests of this suite, unless they name functions of their
+    /// own. It ends with the last of them.
     pub fn shared(options: &'static [&'static str]) -> Arc<Self> {
         static SHARED: Mutex<Vec<(&[&str], Weak<Daemon>)>> = Mutex::new(Vec::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let found = shared.iter().find(|(known, _)| *known == options).and_then(|(_, daemon)| daemon.upgrade());
         found.unwrap_or_else(|| {
-            let daemon = Arc::new(Self::with_guests(options));
+            let own = options.contains(&"--functions");
+            let daemon = Arc::new(if own { Self::start(options) } else { Self::with_guests(options) });
             shared.retain(|(known, _)| *known != options);
             shared.push((options, Arc::downgrade(&daemon)));
             daemon

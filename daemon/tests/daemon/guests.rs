@@ -38,3 +38,12 @@ pub fn folder() -> &'static str {
     });
     FOLDER.path().to_str().unwrap()
 }
+
+/// A folder with these files.
+pub fn folder_of<B: AsRef<[u8]>>(files: &[(&str, B)]) -> TempDir {
+    let folder = TempDir::with_prefix_in("functions-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}

@@ -2,21 +2,11 @@
 
 use std::fs;
 
-use tempfile::TempDir;
-
 use crate::daemon::{Daemon, nebula, run, stderr};
 use crate::guests;
 
 /// The built-in functions.
 const SAMPLES: usize = nebula::functions::SAMPLES.len();
-
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
-    let folder = TempDir::with_prefix_in("loading-", env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for (name, bytes) in files {
-        fs::write(folder.path().join(name), bytes).unwrap();
-    }
-    folder
-}
 
 #[test]
 fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
@@ -40,7 +30,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("imports.wat", b"(module (import \"env\" \"secret\" (func)) (func (export \"_start\")))"),
         ("readme.txt", b"not a function"),
     ];
-    let folder = folder(&files);
+    let folder = guests::folder_of(&files);
     let daemon = Daemon::start(&["--functions", folder.path().to_str().unwrap(), "--limits-module", "2000"]);
     let names = daemon.get("/functions").json();
     let names: Vec<_> =
@@ -73,7 +63,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
 
 #[test]
 fn a_file_replaces_a_built_in_function_of_its_name() {
-    let folder = folder(&[("answer.wat", b"(module (func (export \"run\") (result i32) i32.const 43))")]);
+    let folder = guests::folder_of(&[("answer.wat", b"(module (func (export \"run\") (result i32) i32.const 43))")]);
     let folder = folder.path().to_str().unwrap();
     let count = SAMPLES.to_string();
     // Just as many as may be, since it replaces one.
@@ -85,7 +75,7 @@ fn a_file_replaces_a_built_in_function_of_its_name() {
 
 #[test]
 fn more_functions_than_allowed_are_too_many() {
-    let folder = folder(&[("another.wat", guests::source("scale").as_bytes())]);
+    let folder = guests::folder_of(&[("another.wat", guests::source("scale").as_bytes())]);
     let count = SAMPLES.to_string();
     let command = ["serve", "--listen", "127.0.0.1:0", "--limits-functions", &count, "--functions"];
     let output = run(nebula().args(command).arg(folder.path()));

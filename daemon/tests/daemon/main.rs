@@ -15,6 +15,7 @@ mod peer;
 mod powercap_tree;
 mod skipping;
 
+mod budgets;
 mod cgi;
 mod code_cache;
 mod configuration;
@@ -34,6 +35,7 @@ mod limits;
 mod loading;
 mod logs;
 mod long_calls;
+mod manifests;
 mod metrics;
 mod node_exporter;
 mod outbound;
