@@ -185,9 +185,9 @@ mod tests {
     fn posted(posts: &PostBox<()>) -> Vec<Duration> {
         let mut slices = Vec::new();
         posts.collect(|posting| match posting {
-            Posting::Slice(Slice { call: CALL, function: FUNCTION, work, .. }) => slices.push(work.cpu),
+            Posting::Slice(Slice { call: CALL, function: FUNCTION, work, .. })
+            | Posting::Whole(Slice { call: CALL, function: FUNCTION, work, .. }, ()) => slices.push(work.cpu),
             Posting::End { call: CALL, function: FUNCTION, last: Some(slice), end: () } => slices.push(slice.work.cpu),
-            Posting::Whole(Slice { call: CALL, function: FUNCTION, work, .. }, ()) => slices.push(work.cpu),
             other => panic!("{other:?}"),
         });
         slices

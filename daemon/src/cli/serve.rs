@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ArgMatches;
-use nebula_metering::Settled;
+use nebula_metering::work::Work;
 use nebula_metering::work::host::HostClock;
+use nebula_metering::{FunctionId, Settled};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -25,6 +26,10 @@ use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
+
+/// How long the daemon waits for its first windows before it listens, and how often it looks for them.
+const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
+const FIRST_WINDOWS_PAUSE: Duration = Duration::from_millis(5);
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
@@ -67,6 +72,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
     let functions = load(&config, &runtime, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    await_estimates(&metering);
 
     let bounds = config.bounds;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
@@ -196,6 +202,16 @@ fn open_cache(config: &Config) -> Option<CodeCache> {
             nowhere(&escaped(&chain(&error)));
             None
         }
+    }
+}
+
+/// Waits until calls can be told what they cost, so that the first ones are. Not for long: a source may have nothing to say.
+fn await_estimates(metering: &Metering) {
+    let Ok(meter) = metering.meter() else { return };
+    let work = Work::of_cpu(Duration::from_millis(1));
+    let until = Instant::now() + FIRST_WINDOWS_MAX.min(meter.window() * 4);
+    while meter.estimate(FunctionId(0), &work).is_err() && Instant::now() < until {
+        std::thread::sleep(FIRST_WINDOWS_PAUSE);
     }
 }
 

@@ -1,12 +1,55 @@
 //! Reads a request's body, within its bounds.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 
 use super::problem::Problem;
+
+/// A body that has been asked for once.
+pub struct Begun {
+    body: Incoming,
+    first: Option<Result<Frame<Bytes>, hyper::Error>>,
+}
+
+impl Begun {
+    /// Asks for the first of `body`, so that a client that waits for leave to send it (`Expect: 100-continue`) is given that
+    /// before any answer: one that has an answer may wait for a second longer.
+    pub async fn new(mut body: Incoming) -> Self {
+        let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
+        // hyper writes its leave between two polls of ours.
+        tokio::task::yield_now().await;
+        let first = match first {
+            Poll::Ready(first) => first,
+            Poll::Pending => None,
+        };
+        Self { body, first }
+    }
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.body.is_end_stream()
+    }
+}
 
 /// Reads all of `body`.
 ///

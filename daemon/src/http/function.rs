@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::HeaderMap;
-use hyper::header::{HeaderValue, TRAILER};
+use hyper::body::Body;
+use hyper::header::{EXPECT, HeaderValue, TRAILER};
 use wasmtime_wasi_http::Error;
 
 use super::app::App;
@@ -89,7 +90,14 @@ impl App {
             None => format!("{slash}{}", mount.rest),
         };
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| Error::InternalError(Some(error.to_string()));
-        let body = Limited::new(body, self.body_max).map_err(broken).boxed_unsync();
+        if body.size_hint().lower() > self.body_max as u64 {
+            return Err(Problem::BodyTooLarge { bytes_max: self.body_max });
+        }
+        let body = if head.headers.contains_key(EXPECT) {
+            Limited::new(body::Begun::new(body).await, self.body_max).map_err(broken).boxed_unsync()
+        } else {
+            Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
+        };
         let (input, answer) = exchange(head, &path, body)?;
         let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
         match hear(call.map_err(Problem::Busy)?, answer, WHOLE_MAX).await {

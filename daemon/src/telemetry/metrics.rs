@@ -7,8 +7,8 @@ use std::time::Duration;
 use nebula_metering::{FunctionId, Settled};
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, Opts, Registry, TextEncoder,
+    CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::meter::CallEnd;
@@ -59,7 +59,7 @@ pub struct FunctionMetrics {
     startup: Histogram,
     execution: Histogram,
     cold_starts: IntCounter,
-    cold_start_energy: Counter,
+    label: Arc<str>,
     cold_start_duration: Gauge,
     energy: Histogram,
 }
@@ -191,9 +191,9 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
-            cold_start_energy: self.cold_start_energy.with_label_values(&[&*label]),
             cold_start_duration: self.cold_start_durations.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
+            label,
         }
     }
 
@@ -212,7 +212,8 @@ impl Metrics {
         let Some(charge) = &call.charge else { return };
         let settled = charge.active.joules().0;
         let CallEnd::Call { ended, .. } = &call.end else {
-            metrics.cold_start_energy.inc_by(settled);
+            // Once for each function; where nothing is measured there is no such figure.
+            self.cold_start_energy.with_label_values(&[&*metrics.label]).inc_by(settled);
             return;
         };
         metrics.energy.observe(settled);

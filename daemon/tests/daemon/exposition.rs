@@ -20,6 +20,11 @@ pub struct Series {
 }
 
 impl Daemon {
+    /// What making this function ready was charged, in joules.
+    pub fn cold_start(&self, function: &str) -> f64 {
+        self.metrics().sum("nebula_cold_start_energy_joules_total", &[("function", function)])
+    }
+
     pub fn metrics(&self) -> Exposition {
         let response = self.get("/metrics");
         assert_eq!(response.status, 200);
