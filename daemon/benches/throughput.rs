@@ -23,6 +23,7 @@ fn throughput(effort: Effort) -> anyhow::Result<()> {
     let nebula = Server::nebula(&[])?;
     let bare = Server::bare(&nebula, PATH)?;
     println!("{PATH} against a bare hyper server that answers the same {} bytes", nebula.get(PATH)?.len());
-    let contenders = [("nebula", &nebula), ("bare", &bare)].map(|(name, server)| Contender { name, server, path: PATH });
+    let contenders =
+        [("nebula", &nebula), ("bare", &bare)].map(|(name, server)| Contender { name, server, path: PATH });
     contest::compare(effort, ROUNDS, &contenders, &[Pair { one: "nebula", other: "bare", goal: Some(GOAL) }])
 }

@@ -65,12 +65,7 @@ fn load(Contender { server, path, .. }: Contender<'_>, connections: u32, seconds
 
 /// Loads all in turn, and prints their medians and what the ratios of pairs were: what all suffer from their
 /// neighbours, the runs of one round suffer alike. They take turns in going first. CPU time suffers least.
-pub fn compare(
-    effort: Effort,
-    rounds: usize,
-    contenders: &[Contender<'_>],
-    pairs: &[Pair<'_>],
-) -> anyhow::Result<()> {
+pub fn compare(effort: Effort, rounds: usize, contenders: &[Contender<'_>], pairs: &[Pair<'_>]) -> anyhow::Result<()> {
     let (rounds, seconds) = (effort.of(rounds, rounds.min(3)), effort.of(3, 1));
     for connections in CONNECTIONS {
         let mut runs: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();

@@ -12,7 +12,7 @@ mod wasmtime;
 use std::fs;
 use std::process::ExitCode;
 
-pub use client::Connection;
+pub use client::{Connection, Cut};
 pub use goal::Goal;
 pub use load::{Contender, Pair, compare, require_wrk};
 pub use sample::Sample;

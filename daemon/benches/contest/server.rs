@@ -72,7 +72,8 @@ impl Server {
         said.read_line(&mut line)?;
         server.start = started.elapsed();
         let address = line.trim_end().split_once("http://").map(|(_, address)| address.trim_end_matches('/'));
-        server.address = address.and_then(|address| address.parse().ok()).with_context(|| format!("it said `{line}`"))?;
+        server.address =
+            address.and_then(|address| address.parse().ok()).with_context(|| format!("it said `{line}`"))?;
         // What it says later is of no interest, but it must be able to say it.
         thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Ok(server)
