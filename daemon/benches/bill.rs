@@ -4,15 +4,13 @@
 
 mod contest;
 
-use std::fs;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use contest::{PATH, Sample, Server};
+use contest::{Contender, Effort, PATH, Pair, Sample, Server};
 
-/// Pairs of runs: more than a difference of two in a hundred needs among busy neighbours.
+/// Rounds of runs: more than a difference of two in a hundred needs among busy neighbours.
 const ROUNDS: usize = 15;
 
 /// Times at rest, of this length.
@@ -23,47 +21,37 @@ const REST: Duration = Duration::from_secs(5);
 const METER_CPU: &str = "nebula_meter_cpu_seconds_total";
 
 fn main() -> ExitCode {
-    // `cargo test` runs benches without this flag, to see that they start.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    match bill() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bill: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    contest::main("bill", bill)
 }
 
-fn bill() -> anyhow::Result<()> {
+fn bill(effort: Effort) -> anyhow::Result<()> {
     contest::require_wrk()?;
     let (metered, unmetered) = (Server::nebula(&[])?, Server::nebula(&["--source", "off"])?);
     let info = metered.get("/metrics")?;
     let info = info.lines().find(|line| line.starts_with("nebula_energy_source_info"));
     println!("metered: {}", info.unwrap_or_default());
-    println!("load average {}", fs::read_to_string("/proc/loadavg")?.trim());
 
-    println!("\nat rest, percent of one processor over {RESTS} times {REST:?}");
-    rest(&metered, &unmetered)?;
+    let rests = effort.of(RESTS, 1);
+    println!("\nat rest, percent of one processor over {rests} times {REST:?}");
+    rest(&metered, &unmetered, rests)?;
     println!("\n{PATH} with metering against without");
-    contest::compare(["metered", "unmetered"], [&metered, &unmetered], ROUNDS)?;
+    let servers = [("metered", &metered), ("unmetered", &unmetered)];
+    let contenders = servers.map(|(name, server)| Contender { name, server, path: PATH });
+    contest::compare(effort, ROUNDS, &contenders, &[Pair { one: "metered", other: "unmetered", goal: None }])?;
     println!("\nat rest again, after the load");
-    rest(&metered, &unmetered)?;
-    println!("\nload average {}", fs::read_to_string("/proc/loadavg")?.trim());
-    Ok(())
+    rest(&metered, &unmetered, rests)
 }
 
 /// Both rest at the same time, so that neither rests better.
-fn rest(metered: &Server, unmetered: &Server) -> anyhow::Result<()> {
+fn rest(metered: &Server, unmetered: &Server, rests: usize) -> anyhow::Result<()> {
     let mut shares = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..RESTS {
+    for _ in 0..rests {
         // To be asked is no rest: the metric is asked for before the time begins and after it has ended.
-        let sampler = meter_cpu(metered)?;
+        let sampler = metered.metric(METER_CPU)?;
         let (started, before) = (Instant::now(), [metered.cpu()?, unmetered.cpu()?]);
         thread::sleep(REST);
         let (time, after) = (started.elapsed().as_secs_f64(), [metered.cpu()?, unmetered.cpu()?]);
-        let sampler = meter_cpu(metered)? - sampler;
+        let sampler = metered.metric(METER_CPU)? - sampler;
         let (on, off) = (after[0] - before[0], after[1] - before[1]);
         for (shares, cpu) in shares.iter_mut().zip([on, off, on - off, sampler]) {
             shares.push(cpu / time * 100.0);
@@ -74,10 +62,4 @@ fn rest(metered: &Server, unmetered: &Server) -> anyhow::Result<()> {
         println!("{what:>26} {:>7.3} %   {:.3} to {:.3}", shares.median(), shares.at(0.0), shares.at(1.0));
     }
     Ok(())
-}
-
-fn meter_cpu(server: &Server) -> anyhow::Result<f64> {
-    let metrics = server.get("/metrics")?;
-    let value = metrics.lines().find_map(|line| line.strip_prefix(METER_CPU)).context("there is no sampler")?;
-    Ok(value.trim().parse()?)
 }

@@ -115,7 +115,9 @@ impl App {
                 let app = self.clone();
                 let trailing = Box::new(move |function: &Function, finished: &Finished| {
                     log(function, finished);
-                    app.trailers(finished, door)
+                    let mut trailers = HeaderMap::new();
+                    app.tell(finished, door, &mut trailers);
+                    trailers
                 });
                 let Written { head, ready, body, trailers, .. } = written;
                 let (call, function) = (Some(call), function.clone());
@@ -138,15 +140,15 @@ impl App {
             None => Reply::from(together(ready)),
         };
         let mut response = Response::from_parts(head, reply);
-        response.headers_mut().extend(self.trailers(finished, door));
+        self.tell(finished, door, response.headers_mut());
         response
     }
 
     /// The energy and times of a call that has ended.
-    fn trailers(&self, finished: &Finished, door: Door) -> HeaderMap {
+    fn tell(&self, finished: &Finished, door: Door, headers: &mut HeaderMap) {
         let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
         let cost = Cost::new(finished, Known::Ended(&finished.ended), &self.teller(door), no_events);
-        energy_headers(finished, &cost)
+        energy_headers(finished, &cost, headers);
     }
 
     /// Calls a command as a CGI program.
@@ -184,7 +186,8 @@ impl App {
         if finished.completion.ending != Ending::Returned {
             return Ok(answer_call(function, &finished, cost, Form::Plain, false));
         }
-        let headers = energy_headers(&finished, &cost);
+        let mut headers = HeaderMap::new();
+        energy_headers(&finished, &cost, &mut headers);
         let completion = finished.completion;
         let mut response = match cgi::parse(completion.output.into()) {
             Ok(answer) => {

@@ -1,6 +1,8 @@
 //! Requests that call a function, and the forms in which they are answered.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -145,7 +147,10 @@ impl App {
 pub(super) fn answer_call(function: &Function, finished: &Finished, cost: Cost, form: Form, html: bool) -> Response {
     let completion = &finished.completion;
     let (function, invocation_id, exit_code) = (function.name.as_str(), finished.id, completion.exit_code());
-    let headers = (form == Form::Plain).then(|| energy_headers(finished, &cost));
+    let mut headers = HeaderMap::new();
+    if form == Form::Plain {
+        energy_headers(finished, &cost, &mut headers);
+    }
     let mut response = if matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
         let output = Output::new(&completion.output);
         match (form, &output) {
@@ -167,9 +172,7 @@ pub(super) fn answer_call(function: &Function, finished: &Finished, cost: Cost, 
         let problem = Problem::Guest(completion.ending.clone());
         if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
     };
-    if let Some(headers) = headers {
-        response.headers_mut().extend(headers);
-    }
+    response.headers_mut().extend(headers);
     response
 }
 
@@ -194,30 +197,36 @@ pub(super) fn log(function: &Function, finished: &Finished) {
 }
 
 /// The energy and times of a call whose body is its own.
-pub(super) fn energy_headers(finished: &Finished, cost: &Cost) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut insert = |name, value: String| {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    };
-    if let Some(joules) = cost.energy_joules {
-        insert(ENERGY_JOULES, joules.to_string());
+pub(super) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut HeaderMap) {
+    headers.reserve(5);
+    let mut insert = |name, value: HeaderValue| drop(headers.insert(name, value));
+    let made = |value: String| HeaderValue::try_from(value).ok();
+    if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
+        insert(ENERGY_JOULES, joules);
     }
     if cost.energy.state != State::Withheld {
-        insert(ENERGY_SOURCE, cost.energy.source.into());
-        insert(ENERGY_STATE, cost.energy.state.as_str().into());
+        insert(ENERGY_SOURCE, HeaderValue::from_static(cost.energy.source));
+        insert(ENERGY_STATE, HeaderValue::from_static(cost.energy.state.as_str()));
     }
-    insert(INVOCATION_ID, finished.id.to_string());
-    let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);
-    let queue = milliseconds(finished.queued);
-    let cpu = finished.work.map(|work| format!(", cpu;dur={:.3}", milliseconds(work.cpu))).unwrap_or_default();
-    let timing = format!(
-        "queue;dur={queue:.3}, startup;dur={:.3}, execution;dur={:.3}{cpu}",
-        milliseconds(startup),
-        milliseconds(execution)
-    );
-    insert(SERVER_TIMING, timing);
-    headers
+    let (queue, startup, execution) = (Milliseconds(finished.queued), Milliseconds(startup), Milliseconds(execution));
+    let mut timing = format!("queue;dur={queue}, startup;dur={startup}, execution;dur={execution}");
+    if let Ok(work) = finished.work {
+        let _ = write!(timing, ", cpu;dur={}", Milliseconds(work.cpu));
+    }
+    for (name, value) in [(INVOCATION_ID, made(finished.id.to_string())), (SERVER_TIMING, made(timing))] {
+        if let Some(value) = value {
+            insert(name, value);
+        }
+    }
+}
+
+/// Shown to the microsecond. In whole numbers: the decimals of a float cost a microsecond, of every call.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = (self.0.as_nanos() + 500) / 1000;
+        write!(formatter, "{}.{:03}", micros / 1000, micros % 1000)
+    }
 }

@@ -1,0 +1,155 @@
+//! A server in a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use super::bare;
+use super::client::Connection;
+
+/// A server, ended with this value.
+pub struct Server {
+    pub process: Child,
+    pub address: SocketAddr,
+    /// How long it took to be ready.
+    pub start: Duration,
+    /// What a daemon keeps: no other has been there before.
+    state: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts the daemon, with these options besides.
+    pub fn nebula(options: &[&str]) -> anyhow::Result<Self> {
+        let state = TempDir::new()?;
+        let mut server = Self::nebula_at(state.path(), options)?;
+        server.state = Some(state);
+        Ok(server)
+    }
+
+    /// The same, with what an earlier one has left in `state`.
+    pub fn nebula_at(state: &Path, options: &[&str]) -> anyhow::Result<Self> {
+        let mut nebula = Command::new(env!("CARGO_BIN_EXE_nebula"));
+        nebula.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--state"]).arg(state).args(options);
+        Self::start(&mut nebula)
+    }
+
+    /// Starts a bare hyper server that answers what `server` answers at `path`, byte for byte but for the date.
+    pub fn bare(server: &Self, path: &str) -> anyhow::Result<Self> {
+        let mut like = Connection::open(server.address, path)?;
+        like.ask()?;
+        let own = |header: &&str| !header.starts_with("date: ") && !header.starts_with("content-length: ");
+        let mut command = Command::new(std::env::current_exe()?);
+        Self::start(command.args([bare::FLAG, like.body()?]).args(like.headers().filter(own)))
+    }
+
+    /// Starts a program whose first line says where it listens.
+    fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let mut process = command.stdout(Stdio::piped()).spawn().context("cannot start the server")?;
+        let stdout = process.stdout.take().context("the server has no stdout")?;
+        Self::await_address(process, stdout, started)
+    }
+
+    /// The same of one that says so on stderr, such as wasmtime.
+    pub fn start_on_stderr(command: &mut Command) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().context("cannot start the server")?;
+        let stderr = process.stderr.take().context("the server has no stderr")?;
+        Self::await_address(process, stderr, started)
+    }
+
+    fn await_address(process: Child, said: impl Read + Send + 'static, started: Instant) -> anyhow::Result<Self> {
+        let mut server = Self { process, address: ([0; 4], 0).into(), start: Duration::ZERO, state: None };
+        let (mut said, mut line) = (BufReader::new(said), String::new());
+        said.read_line(&mut line)?;
+        server.start = started.elapsed();
+        let address = line.trim_end().split_once("http://").map(|(_, address)| address.trim_end_matches('/'));
+        server.address =
+            address.and_then(|address| address.parse().ok()).with_context(|| format!("it said `{line}`"))?;
+        // What it says later is of no interest, but it must be able to say it.
+        thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Ok(server)
+    }
+
+    /// The body of what it answers.
+    pub fn get(&self, path: &str) -> anyhow::Result<String> {
+        let mut connection = Connection::open(self.address, path)?;
+        connection.ask()?;
+        Ok(connection.body()?.into())
+    }
+
+    /// The sum of the metrics whose line begins so.
+    pub fn metric(&self, prefix: &str) -> anyhow::Result<f64> {
+        let metrics = self.get("/metrics")?;
+        let lines = metrics.lines().filter(|line| line.starts_with(prefix));
+        let values: Vec<f64> = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect();
+        anyhow::ensure!(!values.is_empty(), "there is no metric `{prefix}`");
+        Ok(values.iter().sum())
+    }
+
+    /// CPU time of all its threads, in seconds. Source: Linux `Documentation/scheduler/sched-stats.rst`: the first figure
+    /// of `schedstat` is the time on a processor in nanoseconds.
+    pub fn cpu(&self) -> anyhow::Result<f64> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat")).context("this kernel tells no CPU times")?;
+            let first = text.split(' ').next().unwrap_or_default();
+            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is no schedstat"))?;
+        }
+        Ok(Duration::from_nanos(nanos).as_secs_f64())
+    }
+
+    /// Resident memory in bytes: all of it, or what is no file's.
+    /// Source: Linux `Documentation/filesystems/proc.rst`, `smaps_rollup`.
+    pub fn resident(&self, which: Resident) -> anyhow::Result<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
+        let field = match which {
+            Resident::All => "Rss:",
+            Resident::Anonymous => "Anonymous:",
+        };
+        let line = text.lines().find_map(|line| line.strip_prefix(field)).context("no resident size")?;
+        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024.0)
+    }
+}
+
+/// Which resident memory.
+#[derive(Clone, Copy)]
+pub enum Resident {
+    All,
+    Anonymous,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A directory of functions.
+pub struct Functions(TempDir);
+
+impl Functions {
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self(TempDir::new()?))
+    }
+
+    /// Adds `NAME.wasm`, or another file.
+    pub fn add(&self, file: &str, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
+        Ok(fs::write(self.0.path().join(file), content)?)
+    }
+
+    /// The options that have a daemon serve them.
+    pub fn options(&self) -> anyhow::Result<[&str; 2]> {
+        Ok(["--functions", self.0.path().to_str().context("a path that is no text")?])
+    }
+}
