@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
 use hyper::http::response::Parts;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
@@ -118,7 +118,8 @@ impl Conversation {
         if let Poll::Ready(answer) = Pin::new(answer).poll(context) {
             self.answer = None;
             self.written = answer.ok().map(|answer| {
-                let (head, body) = answer.into_parts();
+                let (mut head, body) = answer.into_parts();
+                take_ours(&mut head.headers);
                 Written { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: None }
             });
         }
@@ -139,7 +140,7 @@ impl Conversation {
                         self.size += bytes.len();
                         written.ready.push_back(bytes);
                     }
-                    Err(frame) => written.trailers = frame.into_trailers().ok(),
+                    Err(frame) => written.trailers = Some(trailers(frame)),
                 },
                 Some(Err(Error::HttpResponseBodySize(_))) => written.break_off(Ending::OutputTooLarge),
                 Some(Err(_)) => written.break_off(Ending::Refused("an answer without its end".into())),
@@ -147,5 +148,36 @@ impl Conversation {
             }
         }
         progress
+    }
+}
+
+/// The trailers that are in a frame.
+pub fn trailers(frame: Frame<Bytes>) -> HeaderMap {
+    let mut trailers = frame.into_trailers().unwrap_or_default();
+    take_ours(&mut trailers);
+    trailers
+}
+
+/// Takes away what only the daemon says of a call, whether or not it does.
+fn take_ours(fields: &mut HeaderMap) {
+    let ours: Vec<_> = fields.keys().filter(|name| name.as_str().starts_with("nebula-")).cloned().collect();
+    for name in ours {
+        fields.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    #[test]
+    fn a_guest_says_nothing_in_the_daemons_name() {
+        let fields = ["nebula-energy-joules", "x-mine", "nebula-invocation-id", "x-nebula-", "server-timing"];
+        let field = |name| (HeaderName::from_static(name), HeaderValue::from_static("0"));
+        let left = trailers(Frame::trailers(HeaderMap::from_iter(fields.map(field))));
+        let mut left: Vec<_> = left.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["server-timing", "x-mine", "x-nebula-"]);
     }
 }

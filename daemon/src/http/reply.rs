@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::conversation::trailers;
 use crate::functions::Function;
 use crate::invocation::{Call, Finished};
 use crate::runtime::AnswerBody;
@@ -148,9 +149,7 @@ impl Streamed {
             Poll::Ready(Some(Ok(frame))) => {
                 match frame.into_data() {
                     Ok(bytes) => self.ready.push_back(bytes),
-                    Err(frame) => {
-                        self.trailers.get_or_insert_default().extend(frame.into_trailers().unwrap_or_default());
-                    }
+                    Err(frame) => self.trailers.get_or_insert_default().extend(trailers(frame)),
                 }
                 Ok(true)
             }

@@ -103,6 +103,22 @@ fn an_answer_that_has_begun_is_broken_off_when_the_budget_is_spent() {
 }
 
 #[test]
+fn without_a_meter_cpu_time_is_limited_and_joules_are_not() {
+    let folder = guests::folder_of(&[
+        ("frugal.wat", &*guests::source("endless-loop")),
+        ("frugal.toml", "limits.cpu = '50ms'"),
+        ("greedy.wat", &*guests::source("endless-loop")),
+        ("greedy.toml", "limits.max_joules = '1uJ'\nlimits.wall = '300ms'"),
+    ]);
+    let daemon = Daemon::start(&["--source", "off", "--functions", folder.path().to_str().unwrap()]);
+    for (name, kind) in [("frugal", "over-cpu-budget"), ("greedy", "timeout")] {
+        let problem = daemon.get(&format!("/invoke/{name}")).problem();
+        assert_eq!(problem["type"], format!("urn:nebula:{kind}"), "{problem}");
+        assert!(problem["energy_joules"].is_null() && problem["energy"]["reason"].is_string(), "{problem}");
+    }
+}
+
+#[test]
 fn a_budget_is_shown() {
     assert_eq!(daemon().get("/functions/greedy").json()["manifest"]["limits"]["max_joules"], 0.2);
 }

@@ -36,7 +36,7 @@ impl Dialogue {
 
     fn say(daemon: &Daemon, line: &str, headers: &[&str]) -> Self {
         let mut stream = daemon.connect();
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
         let head = format!("{line} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         Self { stream, read: Vec::new() }
@@ -45,13 +45,22 @@ impl Dialogue {
     /// Sends a piece of the body.
     pub fn send(&mut self, piece: &[u8]) {
         let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
-        self.stream.write_all(&chunk).unwrap();
+        self.write(&chunk);
     }
 
     /// Ends the body, with these trailers.
     pub fn end(&mut self, trailers: &[&str]) {
-        let trailers: String = trailers.iter().map(|trailer| format!("{trailer}\r\n")).collect();
-        self.stream.write_all(format!("0\r\n{trailers}\r\n").as_bytes()).unwrap();
+        let trailers: String = trailers.iter().flat_map(|trailer| [trailer, "\r\n"]).collect();
+        self.write(format!("0\r\n{trailers}\r\n").as_bytes());
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self.stream.write_all(bytes) {
+            // Of a connection that was closed in the middle the answer tells.
+            Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionReset) => panic!("{error}"),
+            _ => {}
+        }
     }
 
     /// The answer's head.
