@@ -121,6 +121,13 @@ pub fn load(
             let (result, work) = metering.measure_cold_start(call, *id, start);
             match result {
                 Ok(ready) => {
+                    if ready.manifest.limits.max_joules.is_some() && metering.meter().is_err() {
+                        let name = &candidate.name;
+                        tracing::warn!(
+                            "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); \
+                             `limits.cpu` and `limits.wall` do"
+                        );
+                    }
                     let cold_start = ColdStart::new(ready.program.found(), started.elapsed(), work);
                     let mut compiled = compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     compiled.push((*id, *candidate, ready, cold_start));

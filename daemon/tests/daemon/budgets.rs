@@ -116,6 +116,8 @@ fn without_a_meter_cpu_time_is_limited_and_joules_are_not() {
         assert_eq!(problem["type"], format!("urn:nebula:{kind}"), "{problem}");
         assert!(problem["energy_joules"].is_null() && problem["energy"]["reason"].is_string(), "{problem}");
     }
+    let log = daemon.stop();
+    assert!(log.contains("`limits.max_joules` of `greedy` does not hold"), "{log}");
 }
 
 #[test]
