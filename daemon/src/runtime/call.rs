@@ -183,8 +183,11 @@ pub(super) fn ending(error: &wasmtime::Error, limiter: &Limiter) -> Ending {
     if limiter.refused {
         return Ending::OutOfMemory;
     }
-    let backtrace: String = format!("{error:?}").chars().take(BACKTRACE_MAX).collect();
-    tracing::debug!("a guest trapped: {backtrace}");
+    // Drawing a stack takes up to tenths of a second, in which nobody else has a turn.
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let backtrace: String = format!("{error:?}").chars().take(BACKTRACE_MAX).collect();
+        tracing::debug!("a guest trapped: {backtrace}");
+    }
     match error.downcast_ref::<Trap>() {
         Some(trap) => Ending::Trapped(trap.to_string()),
         None => Ending::Trapped(error.root_cause().to_string()),
