@@ -28,6 +28,7 @@ mod learning;
 mod ledger;
 mod meter;
 mod post;
+mod presence;
 mod rate;
 mod remainder;
 mod shares;
