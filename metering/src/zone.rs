@@ -26,9 +26,11 @@ pub enum Domain {
     Other(Box<str>),
 }
 
-impl fmt::Display for Domain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Domain {
+    /// Its name, as the kernel gives it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
             Self::Package => "package",
             Self::Core => "core",
             Self::Uncore => "uncore",
@@ -36,7 +38,13 @@ impl fmt::Display for Domain {
             Self::Psys => "psys",
             Self::Platform => "platform",
             Self::Other(name) => name,
-        })
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::Policy;
 use crate::functions::Registry;
 use crate::invocation::Invoker;
-use crate::meter::EnergyMeter;
+use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics};
 
 use super::door::Door;
@@ -36,9 +36,14 @@ pub struct App {
 impl App {
     /// Tells the energy of calls to those who come in through `door`.
     pub(super) fn teller(&self, door: Door) -> Teller {
-        let metering = self.invoker.metering();
-        let base_known = |meter: &Arc<EnergyMeter>| meter.calibration().zones.iter().all(|zone| zone.base.is_some());
-        let base_known = metering.meter().is_ok_and(base_known);
-        Teller { source: metering.source(), base_known, policy: self.policy, door }
+        let policy = self.policy;
+        match self.invoker.metering().meter() {
+            Ok(meter) => {
+                let calibration = meter.calibration();
+                let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
+                Teller { source: calibration.source.as_str(), base_known, policy, door }
+            }
+            Err(_) => Teller { source: OFF, base_known: false, policy, door },
+        }
     }
 }

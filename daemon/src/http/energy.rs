@@ -1,9 +1,9 @@
 //! The energy of a call in answers: as far as it is known, as finely as may be told.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use nebula_metering::{Charge, Domain, Estimate, Joules};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::door::Door;
 use crate::config::Policy;
@@ -28,7 +28,7 @@ pub struct Energy {
     pub uncertainty_joules: Option<f64>,
     pub active_joules: Option<f64>,
     pub base_joules: Option<f64>,
-    pub zones: BTreeMap<String, f64>,
+    pub zones: Zones,
     /// What was estimated at the call's end, beside what was settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimated>,
@@ -38,6 +38,24 @@ pub struct Energy {
     /// Why a figure is not known, or not settled although it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Joules by domain, shown as an object with its members in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Zones(Vec<(Domain, f64)>);
+
+impl Zones {
+    fn new(zones: impl Iterator<Item = (Domain, f64)>) -> Self {
+        let mut zones: Vec<_> = zones.collect();
+        zones.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        Self(zones)
+    }
+}
+
+impl Serialize for Zones {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(domain, joules)| (domain.as_str(), joules)))
+    }
 }
 
 /// How final a call's energy is.
@@ -119,12 +137,12 @@ pub struct Teller {
 }
 
 /// Figures of whatever origin.
-struct Figures {
+struct Figures<'a> {
     source: &'static str,
     active: Joules,
     base: Option<Joules>,
     uncertainty: Joules,
-    zones: Vec<(Domain, Joules)>,
+    zones: Cow<'a, [(Domain, Joules)]>,
 }
 
 impl Teller {
@@ -168,12 +186,12 @@ impl Teller {
         Known::Settled(ended, charge.as_ref().map_err(|why| NotSettled::Never(*why)))
     }
 
-    fn estimated(&self, estimate: &Estimate) -> Figures {
-        let Estimate { active, base, uncertainty, zones } = estimate.clone();
-        Figures { source: self.source, active, base, uncertainty, zones }
+    fn estimated<'a>(&self, estimate: &'a Estimate) -> Figures<'a> {
+        let Estimate { active, base, uncertainty, ref zones } = *estimate;
+        Figures { source: self.source, active, base, uncertainty, zones: zones.into() }
     }
 
-    fn charged(&self, charge: &Charge) -> Figures {
+    fn charged(&self, charge: &Charge) -> Figures<'static> {
         Figures {
             source: charge.source.as_str(),
             active: charge.active.joules(),
@@ -183,13 +201,13 @@ impl Teller {
         }
     }
 
-    fn known(&self, state: State, figures: &Figures) -> Energy {
+    fn known(&self, state: State, figures: &Figures<'_>) -> Energy {
         let door = self.door;
         Energy {
             uncertainty_joules: Some(door.rounded_up(figures.uncertainty, figures.active)),
             active_joules: Some(door.rounded(figures.active)),
             base_joules: figures.base.map(|base| door.rounded(base)),
-            zones: figures.zones.iter().map(|(zone, joules)| (zone.to_string(), door.rounded(*joules))).collect(),
+            zones: Zones::new(figures.zones.iter().map(|(zone, joules)| (zone.clone(), door.rounded(*joules)))),
             ..self.blank(state, figures.source, figures.base.is_none().then(|| NO_BASE.to_owned()))
         }
     }
@@ -206,7 +224,7 @@ impl Teller {
             uncertainty_joules: None,
             active_joules: None,
             base_joules: None,
-            zones: BTreeMap::new(),
+            zones: Zones::default(),
             estimate: None,
             estimate_ratio: None,
             reason,
