@@ -174,6 +174,9 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
     };
     let energy = if additive().all(|zone| zone.accounts.total == Microjoules::ZERO) {
         Err("no energy was read while it ran")
+    } else if charged(|function| function.active) == Microjoules::ZERO && !work.cpu.is_zero() {
+        // The kernel adds what runs to the clocks of the machine from tick to tick.
+        Err("it was over before the clocks of the machine had told of it")
     } else {
         let base_known = additive().all(|zone| zone.base.is_some());
         Ok(Charge {

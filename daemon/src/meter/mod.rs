@@ -269,7 +269,9 @@ impl EnergyMeter {
     /// Settles what the last window left open; nothing may run any more.
     fn finish(&self) -> Vec<Settled<CallEnd>> {
         let mut settled = Vec::new();
-        self.lock().finish(&mut settled);
+        let mut meter = self.lock();
+        meter.finish(&mut settled);
+        self.calibration.store(Arc::new(meter.calibration()));
         settled
     }
 
