@@ -3,6 +3,7 @@
 
 mod admission;
 mod placement;
+mod quota;
 mod settlement;
 
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
 pub use placement::LongCalls;
+pub use quota::Quota;
 pub use settlement::{NotSettled, Settlement};
 
 use crate::functions::Function;
