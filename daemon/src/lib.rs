@@ -2,8 +2,9 @@
 //!
 //! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
 //! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
-//! charge into [`telemetry`]. [`cli`] and [`config`] are how people tell the program what to do.
+//! charge into [`telemetry`]. [`carbon`] says what joules mean in grams and money. [`cli`] and [`config`] are how people tell the program what to do.
 
+pub mod carbon;
 pub mod causes;
 pub mod cli;
 pub mod config;

@@ -18,14 +18,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Failure;
+use crate::carbon::{Carbon, Keeper};
 use crate::causes::chain;
 use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, Registry};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
-use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
-use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
+use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots, tls_configuration};
+use crate::telemetry::{
+    CallBounds, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, escaped, no_energy, start_logging,
+};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
@@ -45,6 +48,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     warn_of_unknown_variables();
     take_all_descriptors();
 
+    let carbon = Carbon::open(&config.carbon).map_err(Failure::usage)?;
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
@@ -65,6 +69,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     trust(&config)?;
+    let keeper = keep_carbon(&config, &carbon, &metrics, &metering)?;
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
     let runtime = match open_cache(&config) {
         Some(cache) => runtime.with_cache(cache),
@@ -86,6 +91,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         metrics,
         calls,
         policy: config.policy,
+        carbon,
         body_max: bounds.body,
         body_timeout: config.http.body_timeout,
         draining: AtomicBool::new(false),
@@ -99,6 +105,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
+    drop(keeper);
     drop(sampler);
     Ok(ExitCode::SUCCESS)
 }
@@ -153,6 +160,25 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
     Ok(meter)
+}
+
+/// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
+/// where nothing is said about carbon.
+fn keep_carbon(
+    config: &Config,
+    carbon: &Carbon,
+    metrics: &Metrics,
+    metering: &Metering,
+) -> Result<Option<Keeper>, Failure> {
+    if config.carbon.source.is_none() {
+        return Ok(None);
+    }
+    let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
+    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
+    let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
+    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), metrics.labels().clone()))?;
+    let tick = move || account.iter().for_each(|account| account.advance());
+    Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
 }
 
 fn start_sampler(

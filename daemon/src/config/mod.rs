@@ -1,5 +1,6 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod carbon;
 mod exposure;
 mod layers;
 mod nearest;
@@ -66,6 +67,8 @@ pub struct Config {
     pub tick: Duration,
     /// Threads that run calls.
     pub workers: usize,
+    /// Carbon and cost.
+    pub carbon: crate::carbon::Settings,
     /// Bounds of the meter's queues.
     pub meter: MeterBounds,
     /// Functions with labels of their own.
@@ -207,6 +210,7 @@ impl Config {
             workers: check
                 .optional("runtime.workers", |text| within(text, &(1..=1024)))
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            carbon: carbon::check(&mut check),
             meter: MeterBounds {
                 postings: check.number("meter.postings", 16..=1 << 24),
                 calls: check.number("meter.calls", 16..=1 << 24),

@@ -75,6 +75,28 @@ pub const OPTIONS: &[ServeOption] = &[
         "Who is told joules: callers, or only operators, at the address of operators.listen",
     ),
     option(
+        "carbon.intensity",
+        "INTENSITY",
+        None,
+        "Grams of CO2e that come with a kilowatt-hour of electricity: a number, a schedule (a CSV file with the columns \
+         start,g_per_kwh), or the http(s) address of an endpoint that answers as Electricity Maps does",
+    ),
+    option("carbon.token-file", "FILE", None, "A file with the token for that endpoint, sent as the header auth-token"),
+    option("carbon.poll", "DURATION", Some("5m"), "How often that endpoint is asked"),
+    option(
+        "carbon.stale",
+        "DURATION",
+        Some("2h"),
+        "How long an intensity is used after its time when no newer one is known; after that, grams are not known",
+    ),
+    option("price", "PRICE", None, "What a kilowatt-hour costs, such as \"0.30 EUR\""),
+    option(
+        "pue",
+        "FACTOR",
+        Some("1.0"),
+        "Power usage effectiveness: energy that the building takes for each joule of the machine; counts in grams and cost",
+    ),
+    option(
         "outbound.ca",
         "FILE",
         None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::carbon::Carbon;
 use crate::config::Policy;
 use crate::functions::Registry;
 use crate::invocation::Invoker;
@@ -25,6 +26,8 @@ pub struct App {
     pub calls: Arc<Calls>,
     /// What `energy_joules` means.
     pub policy: Policy,
+    /// What joules mean for the climate.
+    pub carbon: Carbon,
     /// Largest body of a request, in bytes.
     pub body_max: usize,
     /// Longest time until a body is complete.
@@ -35,15 +38,15 @@ pub struct App {
 
 impl App {
     /// Tells the energy of calls to those who come in through `door`.
-    pub(super) fn teller(&self, door: Door) -> Teller {
-        let policy = self.policy;
+    pub(super) fn teller(&self, door: Door) -> Teller<'_> {
+        let (policy, carbon) = (self.policy, &self.carbon);
         match self.invoker.metering().meter() {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                Teller { source: calibration.source.as_str(), base_known, policy, door }
+                Teller { source: calibration.source.as_str(), base_known, policy, carbon, door }
             }
-            Err(_) => Teller { source: OFF, base_known: false, policy, door },
+            Err(_) => Teller { source: OFF, base_known: false, policy, carbon, door },
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::invocation::{self, Finished};
 use crate::runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
-const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, server-timing");
+const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, nebula-carbon-grams, server-timing");
 
 /// Where a function stands in the tree of paths.
 #[derive(Clone, Copy, Debug)]

@@ -114,7 +114,7 @@ impl<'a> Invocation<'a> {
         call: &KnownCall,
         function: Option<&'a str>,
         running: Result<Option<&Charge>, Off>,
-        teller: &Teller,
+        teller: &Teller<'_>,
     ) -> Self {
         let (known, ended) = match &call.progress {
             Progress::Running(_) => (running.map_or_else(Known::Unmeasured, Known::Running), None),

@@ -30,6 +30,7 @@ use crate::telemetry::log_guest;
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
+const CARBON_GRAMS: HeaderName = HeaderName::from_static("nebula-carbon-grams");
 const ENERGY_STATE: HeaderName = HeaderName::from_static("nebula-energy-state");
 pub(super) const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -198,11 +199,14 @@ pub(super) fn log(function: &Function, finished: &Finished) {
 
 /// The energy and times of a call whose body is its own.
 pub(super) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut HeaderMap) {
-    headers.reserve(5);
+    headers.reserve(6);
     let mut insert = |name, value: HeaderValue| drop(headers.insert(name, value));
     let made = |value: String| HeaderValue::try_from(value).ok();
     if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
         insert(ENERGY_JOULES, joules);
+    }
+    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.carbon_grams?.to_string())) {
+        insert(CARBON_GRAMS, grams);
     }
     if cost.energy.state != State::Withheld {
         insert(ENERGY_SOURCE, HeaderValue::from_static(cost.energy.source));

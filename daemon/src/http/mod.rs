@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod body;
+mod carbon;
 mod cgi;
 mod conversation;
 mod door;

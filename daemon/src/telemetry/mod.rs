@@ -1,12 +1,14 @@
 //! What the daemon tells of itself: metrics, logs, and the calls that it knows.
 
 mod calls;
+mod carbon_metrics;
 mod energy_metrics;
 mod guest_log;
 mod logging;
 mod metrics;
 
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
+pub use carbon_metrics::{CarbonAccount, CarbonCollector};
 pub use energy_metrics::{EnergyCollector, no_energy};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};

@@ -74,14 +74,20 @@ pub async fn secure(stream: TcpStream, host: &Host) -> io::Result<TlsStream<TcpS
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),
     };
-    let configuration = match CONFIGURATION.get() {
-        Some(configuration) => configuration,
-        None => {
-            let made = configuration(Vec::new()).map_err(io::Error::other)?;
-            CONFIGURATION.get_or_init(|| made)
-        }
-    };
+    let configuration = tls_configuration().map_err(io::Error::other)?;
     TlsConnector::from(configuration.clone()).connect(name, stream).await
+}
+
+/// Whom the process trusts, and how it speaks TLS. What further authorities it trusts is settled with the first use.
+///
+/// # Errors
+/// When the library refuses what is asked of it.
+pub fn tls_configuration() -> Result<&'static Arc<ClientConfig>, RootsError> {
+    if let Some(configuration) = CONFIGURATION.get() {
+        return Ok(configuration);
+    }
+    let made = configuration(Vec::new())?;
+    Ok(CONFIGURATION.get_or_init(|| made))
 }
 
 /// Trusts Mozilla's authorities and further ones.
