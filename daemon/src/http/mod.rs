@@ -10,6 +10,7 @@ mod door;
 mod energy;
 mod envelope;
 mod function;
+mod functions;
 mod invocations;
 mod invoke;
 mod ledger;
