@@ -14,11 +14,11 @@ mod units;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use nebula_metering::Joules;
-use prometheus::core::{AtomicU64, GenericCounter};
 use reqwest::Url;
 use thiserror::Error;
 use tokio_rustls::rustls::ClientConfig;
@@ -91,7 +91,7 @@ struct Inner {
     known: Option<ArcSwap<Known>>,
     stale: Duration,
     prices: Prices,
-    failures: GenericCounter<AtomicU64>,
+    failures: AtomicU64,
 }
 
 /// How many grams come with a joule that the machine takes, at some time.
@@ -122,14 +122,9 @@ impl Carbon {
             Some(Source::Schedule(path)) => Some(Known::Schedule(Schedule::read(path)?)),
             Some(Source::Endpoint(_)) => Some(Known::Told(Vec::new())),
         };
-        // A name and a help that are constant, and good: a test makes one.
-        let failures = GenericCounter::new(
-            "nebula_carbon_poll_failures_total",
-            "Times that the endpoint of `carbon.intensity` told no carbon intensity.",
-        )
-        .map_err(|error| unreachable!("{error}"))?;
         let (stale, prices) = (settings.stale, settings.prices);
-        Ok(Self(Arc::new(Inner { known: known.map(ArcSwap::from_pointee), stale, prices, failures })))
+        let known = known.map(ArcSwap::from_pointee);
+        Ok(Self(Arc::new(Inner { known, stale, prices, failures: AtomicU64::new(0) })))
     }
 
     /// The endpoint that is to be asked, if one is. Whom it may be says `tls`.
@@ -186,8 +181,12 @@ impl Carbon {
 
     /// How often the endpoint told nothing.
     #[must_use]
-    pub fn failures(&self) -> &GenericCounter<AtomicU64> {
-        &self.0.failures
+    pub fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
+    }
+
+    fn count_failure(&self) {
+        self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn learn(&self, since: SystemTime, figure: GramsPerKilowattHour) {

@@ -31,7 +31,7 @@ pub fn clock(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
     let number = |text: &str, below: u32| {
         let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|number| digits && *number < below)
+        text.parse::<u32>().ok().filter(|number| digits && *number < below)
     };
     Some(number(hours, 24)? * 60 + number(minutes, 60)?)
 }

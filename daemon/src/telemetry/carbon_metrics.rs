@@ -116,6 +116,16 @@ impl CarbonCollector {
         Some([functions.collect(), unknown.collect()].into_iter().flatten().collect())
     }
 
+    fn of_polls(&self) -> Option<Vec<MetricFamily>> {
+        let failures = Counter::new(
+            "nebula_carbon_poll_failures_total",
+            "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",
+        )
+        .ok()?;
+        failures.inc_by(self.carbon.failures() as f64);
+        Some(failures.collect())
+    }
+
     fn of_intensity(&self) -> Option<Vec<MetricFamily>> {
         // What is not known is left out: a gauge of zero would be clean electricity.
         let intensity = self.carbon.intensity()?.ok()?;
@@ -143,8 +153,7 @@ impl Collector for CarbonCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let functions = self.account.as_ref().and_then(|account| self.of_functions(account));
-        let failures = self.carbon.failures().collect();
-        functions.into_iter().chain(self.of_intensity()).flatten().chain(failures).collect()
+        functions.into_iter().chain(self.of_intensity()).chain(self.of_polls()).flatten().collect()
     }
 }
 

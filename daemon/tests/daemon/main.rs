@@ -17,6 +17,7 @@ mod powercap_tree;
 mod skipping;
 
 mod budgets;
+mod carbon;
 mod cgi;
 mod code_cache;
 mod configuration;
