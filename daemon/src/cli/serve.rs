@@ -182,7 +182,7 @@ fn keep_carbon(
     let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
     let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
     let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
-    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), metrics.labels().clone()))?;
+    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), metrics.labels().clone())?)?;
     let tick = move || account.iter().for_each(|account| account.advance());
     Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
 }

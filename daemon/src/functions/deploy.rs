@@ -38,6 +38,9 @@ pub enum DeployError {
         "`{0}` comes with the program and cannot be removed; a function that is deployed under its name goes before it"
     )]
     BuiltIn(FunctionName),
+    /// A list of modules has the function.
+    #[error("`{0}` is a module of `{}`, and changes with that file when the daemon starts anew", .1.display())]
+    OfModules(FunctionName, PathBuf),
     /// There is no version to go back to.
     #[error(
         "there is no {which} version of `{name}` to go back to; `/functions/{name}/versions` lists those that are kept (`deploy.keep`)"
@@ -178,6 +181,7 @@ impl Deployer {
         condition: &Condition,
     ) -> Result<Deployed, DeployError> {
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
+        self.check_modules(name)?;
         condition.check(self.live(name).map(|live| live.version))?;
         let asked = upload.manifest.is_some();
         let source = self.complete(name, upload, directory).await?;
@@ -197,6 +201,7 @@ impl Deployer {
         to: Option<&str>,
         condition: &Condition,
     ) -> Result<Deployed, DeployError> {
+        self.check_modules(name)?;
         let live = self.live(name);
         condition.check(live.as_ref().map(|live| live.version))?;
         let past = self.past(name)?;
@@ -231,6 +236,7 @@ impl Deployer {
     /// When there is none, or it comes with the program.
     pub async fn remove(&self, name: &FunctionName, condition: &Condition) -> Result<(), DeployError> {
         let mut files = self.files.lock().await;
+        self.check_modules(name)?;
         let live = self.live(name).ok_or_else(|| DeployError::Unknown(name.clone()))?;
         condition.check(Some(live.version))?;
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
@@ -268,6 +274,8 @@ impl Deployer {
         let listing = list(directory)?;
         let before = self.preparation.registry().table().broken.clone();
         let mut broken = strays(&listing, &before);
+        // What is wrong elsewhere is so until the daemon starts anew.
+        broken.extend(before.clone().into_iter().filter(|(_, known)| !known.path.starts_with(directory)));
         for (name, files) in &listing.functions {
             if known.get(name) == Some(files) {
                 broken.extend(before.get(name.as_str()).map(|broken| (name.as_str().into(), broken.clone())));
@@ -283,7 +291,7 @@ impl Deployer {
         let gone: Vec<_> = known.keys().filter(|name| !listing.functions.contains_key(*name)).cloned().collect();
         for name in gone {
             known.remove(&name);
-            if self.live(&name).is_none_or(|live| live.is_as_built_in()) {
+            if self.live(&name).is_none_or(|live| live.is_as_built_in() || live.gateway().is_some()) {
                 continue;
             }
             let again = match built_in(&name) {
@@ -321,6 +329,9 @@ impl Deployer {
     }
 
     async fn replace(&self, name: &FunctionName, files: &Files) -> Result<(), Broken> {
+        if let Err(DeployError::OfModules(_, file)) = self.check_modules(name) {
+            return Err(Broken::OfModule(file));
+        }
         let source = files.read(name, self.preparation.settings.size_max)?;
         if self.live(name).is_some_and(|live| live.version == source.version()) {
             return Ok(());
@@ -427,6 +438,14 @@ impl Deployer {
             }
         }
         Ok(())
+    }
+
+    /// What a list of modules says is not changed by anything else.
+    fn check_modules(&self, name: &FunctionName) -> Result<(), DeployError> {
+        match self.live(name).as_ref().and_then(|live| live.gateway()) {
+            Some(gateway) => Err(DeployError::OfModules(name.clone(), gateway.file.clone())),
+            None => Ok(()),
+        }
     }
 
     fn check_room(&self, name: &FunctionName) -> Result<(), Broken> {

@@ -33,7 +33,7 @@ pub use tls::{RootsError, set_extra_roots, tls_configuration};
 
 use destination::Destination;
 use exchange::{Answer, Transmission, exchange};
-use limits::{CONNECTIONS_MAX, Patience};
+use limits::Patience;
 
 /// What one instance may send.
 pub struct Outbound {
@@ -68,7 +68,7 @@ impl Outbound {
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(self.policy.connections())));
         let connection = connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
         Ok((destination, connection))
     }
