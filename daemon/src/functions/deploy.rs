@@ -184,7 +184,7 @@ impl Deployer {
         if asked {
             self.check_directories(&source)?;
         }
-        self.take_over(source, condition).await
+        self.take_over(source, condition, true).await
     }
 
     /// Goes back to the version before the one that is served, or to one that is told by its first digits.
@@ -215,7 +215,8 @@ impl Deployer {
                 return Err(DeployError::NoVersion { name: name.clone(), which });
             }
         };
-        self.take_over(source, condition).await
+        // The order of versions is that in which they were deployed: going back again goes further back.
+        self.take_over(source, condition, false).await
     }
 
     fn may_go_back_to(built_in: &Source, live: Option<&Function>, to: Option<&str>) -> bool {
@@ -311,7 +312,9 @@ impl Deployer {
             let Some(of_function) = files.get(&function.name) else { continue };
             let Ok(source) = of_function.read(&function.name, self.preparation.settings.size_max) else { continue };
             // One that has changed since is kept when it is looked at.
+            let is_kept = |past: Vec<Past>| past.iter().any(|past| past.version == function.version);
             if source.version() == function.version
+                && !self.past(&function.name).is_ok_and(is_kept)
                 && let Err(error) = self.keep(&source)
             {
                 tracing::warn!("{}", crate::causes::chain(&error));
@@ -342,7 +345,7 @@ impl Deployer {
     }
 
     /// Compiles `source`, and serves it from then on.
-    async fn take_over(&self, source: Source, condition: &Condition) -> Result<Deployed, DeployError> {
+    async fn take_over(&self, source: Source, condition: &Condition, is_new: bool) -> Result<Deployed, DeployError> {
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
         let (name, version) = (source.name.clone(), source.version());
         self.check_room(&name)?;
@@ -362,7 +365,9 @@ impl Deployer {
         }
         let Some(compiled) = compiled else { return Err(DeployError::Conflict(live.map(|live| live.version))) };
         self.check_room(&name)?;
-        self.keep(&source)?;
+        if is_new {
+            self.keep(&source)?;
+        }
         let module = matches!(source.origin, Origin::File(_)).then_some(&*source.module);
         self.write(directory, &name, module, source.manifest.as_ref().map(|(_, text)| text.as_str()))?;
         let function = self.put(&name, Some(compiled));
@@ -443,9 +448,10 @@ impl Deployer {
         let preparation = self.preparation.clone();
         let work = move || {
             lower_priority();
-            // Whoever waited may have given up.
-            let _ = done.send(preparation.compile(source));
+            let compiled = preparation.compile(source);
             drop(place);
+            // Whoever waited may have given up.
+            let _ = done.send(compiled);
         };
         let failed = |_| Broken::CompilerFailed;
         std::thread::Builder::new().name("compiler".into()).spawn(work).map_err(failed)?;
