@@ -20,6 +20,7 @@ mod query;
 mod reply;
 mod router;
 mod server;
+mod upload;
 
 pub use app::App;
 pub use door::Door;

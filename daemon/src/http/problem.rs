@@ -178,7 +178,7 @@ impl Problem {
         let mut response = json(status, PROBLEM, &document);
         match self {
             Self::Busy(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
-                drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS))
+                drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Self::MethodNotAllowed(allowed) => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
