@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod invoke;
 mod list;
+mod quota_metrics;
 mod run;
 mod serve;
 mod stdout;

@@ -5,6 +5,7 @@ mod layers;
 mod nearest;
 mod options;
 mod quantity;
+mod quota;
 mod state;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
+pub use quota::Quotas;
 pub use state::default_state;
 
 use crate::meter::{Choice, OFF};
@@ -60,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// What callers may ask of the daemon.
     pub bounds: Bounds,
+    /// What functions may use.
+    pub quotas: Quotas,
     /// How connections are treated.
     pub http: Http,
     /// After how long a running call lets others have their turn.
@@ -194,6 +198,7 @@ impl Config {
                 functions: check.number("limits.functions", 1..=100_000),
                 module: check.size("limits.module", 8..=1 << 30) as u64,
             },
+            quotas: Quotas::check(&mut check),
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
                 head: check.size("http.head", 8 << 10..=1 << 20),
@@ -340,7 +345,11 @@ mod tests {
     use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
-    fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    pub(super) fn check(
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        file: &[(&str, &str)],
+    ) -> Result<Config, Mistakes> {
         let find = |pairs: &[(&str, &str)], key: &str| {
             pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
         };

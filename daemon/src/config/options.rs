@@ -93,6 +93,33 @@ pub const OPTIONS: &[ServeOption] = &[
     option("limits.queue-wait", "DURATION", Some("10s"), "Longest time a call may wait for others to end"),
     option("limits.functions", "COUNT", Some("10000"), "Most functions that are loaded"),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option(
+        "quota.calls-per-second",
+        "COUNT",
+        None,
+        "Most calls a second of each function whose manifest does not say; further ones are answered with 429",
+    ),
+    option(
+        "quota.concurrency",
+        "COUNT",
+        None,
+        "Most calls at once, waiting ones included, of each function whose manifest does not say; further ones are \
+         answered with 429",
+    ),
+    option(
+        "quota.joules-per-hour",
+        "ENERGY",
+        None,
+        "Most active energy within any hour of each function whose manifest does not say, such as 500J or 0.1kWh; \
+         further calls are answered with 429",
+    ),
+    option(
+        "power.max",
+        "POWER",
+        None,
+        "Most active power of all functions together, such as 40W: while they draw more, new calls wait (limits.queue, \
+         limits.queue-wait) and are then answered with 503, those of the lowest priority first",
+    ),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
     option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(

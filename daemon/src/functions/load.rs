@@ -20,6 +20,7 @@ use super::samples::SAMPLES;
 use crate::causes::chain;
 use crate::invocation::Admission;
 use crate::meter::{Budget, Metering};
+use crate::quota::{Payer, Quota};
 use crate::runtime::{CompileError, Directory, Grants, Limits, Policy, PolicyError, Program, Runtime};
 use crate::telemetry::{Metrics, escaped};
 
@@ -87,6 +88,8 @@ pub struct Settings {
     pub ceilings: Ceilings,
     /// How many calls of a function that bounds its concurrency may wait, and for how long.
     pub queue: (usize, Duration),
+    /// What functions may use whose manifests do not say.
+    pub quota: Quota,
 }
 
 struct Candidate {
@@ -121,12 +124,8 @@ pub fn load(
             let (result, work) = metering.measure_cold_start(call, *id, start);
             match result {
                 Ok(ready) => {
-                    if ready.manifest.limits.max_joules.is_some() && metering.meter().is_err() {
-                        let name = &candidate.name;
-                        tracing::warn!(
-                            "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); \
-                             `limits.cpu` and `limits.wall` do"
-                        );
+                    if metering.meter().is_err() {
+                        warn_of_no_joules(&candidate.name, &ready.manifest);
                     }
                     let cold_start = ColdStart::new(ready.program.found(), started.elapsed(), work);
                     let mut compiled = compiled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -149,6 +148,9 @@ pub fn load(
         let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
         let of_function = metrics.function(id, candidate.name.as_str());
         of_function.observe_cold_start(cold_start.duration);
+        let quota = manifest.quota.or(settings.quota);
+        let payer = (!quota.is_unlimited()).then(|| Payer::new(candidate.name.as_str(), quota));
+        of_function.expect_exceeded(quota.bounded());
         Function {
             name: candidate.name.clone(),
             id,
@@ -159,6 +161,7 @@ pub fn load(
             environment: manifest.env.clone().into_iter().collect(),
             budget: Budget { energy: manifest.limits.max_joules, cpu: manifest.limits.cpu },
             admission: manifest.limits.concurrency.map(admission),
+            payer,
             manifest,
             cold_start,
             metrics: of_function,
@@ -166,6 +169,19 @@ pub fn load(
         }
     };
     Ok(Registry::new(compiled.into_iter().map(function).collect()))
+}
+
+/// Limits of joules hold only where joules are known.
+fn warn_of_no_joules(name: &FunctionName, manifest: &Manifest) {
+    if manifest.limits.max_joules.is_some() {
+        tracing::warn!(
+            "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); \
+             `limits.cpu` and `limits.wall` do"
+        );
+    }
+    if manifest.quota.joules_per_hour.is_some() {
+        tracing::warn!("`quota.joules_per_hour` of `{name}` does not hold: nothing is measured (`source` is `off`)");
+    }
 }
 
 fn candidates(settings: &Settings) -> Result<Vec<Candidate>, LoadError> {

@@ -16,6 +16,7 @@ mod negotiate;
 mod page;
 mod problem;
 mod query;
+mod quota;
 mod reply;
 mod router;
 mod server;

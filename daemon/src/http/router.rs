@@ -16,7 +16,7 @@ use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
-use super::{Request, Response, page};
+use super::{Request, Response, page, quota};
 use crate::functions::{Function, Origin};
 use crate::runtime::Found;
 
@@ -141,6 +141,7 @@ impl App {
         };
         let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
         described["manifest"] = json!(function.manifest);
+        described["quota"] = quota::of_function(function, door);
         described["cold_start"] = json!({
             "compiled": cold_start.found == Found::Compiled,
             "duration_us": micros(cold_start.duration),

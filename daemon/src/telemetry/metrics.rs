@@ -37,6 +37,7 @@ const RATIO_BUCKETS: [f64; 11] = [0.1, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25
 pub struct Metrics {
     registry: Registry,
     invocations: IntCounterVec,
+    exceeded: IntCounterVec,
     durations: HistogramVec,
     queues: HistogramVec,
     startups: HistogramVec,
@@ -59,6 +60,7 @@ pub struct FunctionMetrics {
     startup: Histogram,
     execution: Histogram,
     cold_starts: IntCounter,
+    exceeded: IntCounterVec,
     label: Arc<str>,
     cold_start_duration: Gauge,
     energy: Histogram,
@@ -91,6 +93,11 @@ impl Metrics {
             "nebula_invocations_total",
             "Calls by how they ended. Rejected ones did not run.",
             &["function", "outcome"],
+        )?;
+        let exceeded = counters(
+            "nebula_quota_rejections_total",
+            "Calls that were refused since a quota of their function, or of their caller's token, was used up.",
+            &["function", "quota", "of"],
         )?;
         let cold_starts = counters(
             "nebula_cold_starts_total",
@@ -155,6 +162,7 @@ impl Metrics {
         Ok(Self {
             registry,
             invocations,
+            exceeded,
             durations,
             queues,
             startups,
@@ -191,6 +199,7 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
+            exceeded: self.exceeded.clone(),
             cold_start_duration: self.cold_start_durations.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
             label,
@@ -238,6 +247,19 @@ impl FunctionMetrics {
     /// Counts a call that ended so.
     pub fn count(&self, outcome: Outcome) {
         self.outcomes[outcome as usize].inc();
+    }
+
+    /// Counts a call for which a quota is used up, of the function or of the caller's token.
+    pub fn count_exceeded(&self, of: &str, quota: &str) {
+        self.exceeded.with_label_values(&[&*self.label, quota, of]).inc();
+    }
+
+    /// Shows the quotas of the function before one of them is exceeded: a rate cannot see the first rise of a counter
+    /// that was not there.
+    pub fn expect_exceeded(&self, quotas: impl IntoIterator<Item = &'static str>) {
+        for quota in quotas {
+            self.exceeded.with_label_values(&[&*self.label, quota, "function"]).inc_by(0);
+        }
     }
 
     /// Takes in how long it took until the function could be called.
