@@ -8,6 +8,7 @@ mod hour;
 mod payer;
 
 use nebula_metering::{Joules, Microjoules};
+use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 pub use bill::{Bill, Entry};
@@ -19,14 +20,13 @@ pub use payer::{Payer, Usage};
 pub const COUNT_MAX: u32 = 1_000_000;
 
 /// What one function, or one token, may use; `None` where nothing bounds it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
     /// Calls a second: as many at once after a quiet second, and one more whenever another such part of a second is over.
     pub calls_per_second: Option<u32>,
     /// Calls at once, those that wait for their turn included.
     pub concurrency: Option<u32>,
     /// Active energy within any hour.
-    #[serde(serialize_with = "in_joules")]
     pub joules_per_hour: Option<Joules>,
 }
 
@@ -92,8 +92,14 @@ fn whole(Joules(joules): Joules) -> Microjoules {
     Microjoules(if joules > 0.0 { energy.max(1) } else { energy })
 }
 
-fn in_joules<S: Serializer>(joules: &Option<Joules>, serializer: S) -> Result<S::Ok, S::Error> {
-    joules.map(|Joules(joules)| joules).serialize(serializer)
+impl Serialize for Quota {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut quota = serializer.serialize_struct("Quota", 3)?;
+        quota.serialize_field("calls_per_second", &self.calls_per_second)?;
+        quota.serialize_field("concurrency", &self.concurrency)?;
+        quota.serialize_field("joules_per_hour", &self.joules_per_hour.map(|Joules(joules)| joules))?;
+        quota.end()
+    }
 }
 
 #[cfg(test)]
