@@ -40,7 +40,7 @@ pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus
     let labels = metrics.labels().clone();
     metrics.register(ReadWhenAsked(JOULES_USED, move || {
         let mut used = BTreeMap::<String, f64>::new();
-        for function in registry.iter() {
+        for function in registry.all() {
             let Some(payer) = &function.payer else { continue };
             let Some(limit) = payer.quota().joules_per_hour else { continue };
             // Of those that share a label the one that is nearest to its end.

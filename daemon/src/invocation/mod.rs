@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
-pub use placement::LongCalls;
+pub use placement::{LongCalls, lower_priority};
 pub use power::{Lane, NoWait, OverPower, PowerCap};
 pub use refused::Refused;
 pub use settlement::{NotSettled, Settlement};

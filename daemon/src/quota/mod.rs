@@ -6,6 +6,7 @@ mod clock;
 mod exceeded;
 mod hour;
 mod payer;
+mod payers;
 
 use nebula_metering::{Joules, Microjoules};
 use serde::ser::SerializeStruct as _;
@@ -15,6 +16,7 @@ pub use bill::{Bill, Entry};
 pub use clock::Uptime;
 pub use exceeded::{Exceeded, Limit, Whose};
 pub use payer::{Payer, Usage};
+pub use payers::Payers;
 
 /// The most that a count of a quota can be: what is more is no limit.
 pub const COUNT_MAX: u32 = 1_000_000;

@@ -7,6 +7,7 @@
 
 mod client;
 mod daemon;
+mod deploying;
 mod dialogue;
 mod exposition;
 mod guests;

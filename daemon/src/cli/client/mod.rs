@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::net::TcpStream;
+pub use upload::Sent;
 use upload::attach;
 
 /// Longest time to find the host and connect: a second is much, even across the world.
@@ -71,6 +72,19 @@ pub struct Client {
     port: u16,
 }
 
+/// What is sent with a request.
+#[derive(Default)]
+pub struct Content {
+    /// The body.
+    pub body: Bytes,
+    /// What it is.
+    pub content_type: Option<String>,
+    /// The version that the request is about.
+    pub if_match: Option<String>,
+    /// Hears how much of the body has gone.
+    pub sent: Option<Sent>,
+}
+
 /// A daemon's answer, whatever it is.
 #[derive(Debug)]
 pub struct Answer {
@@ -105,7 +119,7 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub fn get(&self, path: &str, time_max: Duration) -> Result<Answer, ClientError> {
-        self.exchange(Method::GET, path, Bytes::new(), time_max)
+        self.exchange(Method::GET, path, Content::default(), time_max)
     }
 
     /// Sends `body` to `path` and waits for as long as it takes: how long that may be is for the daemon to say.
@@ -113,16 +127,30 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, ClientError> {
-        self.exchange(Method::POST, path, body.into(), Duration::MAX)
+        self.send(Method::POST, path, Content { body: body.into(), ..Content::default() })
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Bytes, time_max: Duration) -> Result<Answer, ClientError> {
+    /// Sends `content` to `path`, and waits for as long as it takes.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn send(&self, method: Method, path: &str, content: Content) -> Result<Answer, ClientError> {
+        self.exchange(method, path, content, Duration::MAX)
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        content: Content,
+        time_max: Duration,
+    ) -> Result<Answer, ClientError> {
         let executor =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Start)?;
         let answer = executor.block_on(async {
             let stream = self.connect().await?;
             let timed_out = |_| ClientError::AnswerTimedOut { url: self.url(), time_max };
-            tokio::time::timeout(time_max, self.ask(stream, method, path, body)).await.map_err(timed_out)?
+            tokio::time::timeout(time_max, self.ask(stream, method, path, content)).await.map_err(timed_out)?
         });
         // A thread that still waits for the name of a host would keep us.
         executor.shutdown_background();
@@ -141,22 +169,32 @@ impl Client {
         }
     }
 
-    async fn ask(&self, stream: TcpStream, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn ask(
+        &self,
+        stream: TcpStream,
+        method: Method,
+        path: &str,
+        content: Content,
+    ) -> Result<Answer, ClientError> {
         let broken = |source| ClientError::Exchange { url: self.url(), source };
-        let request = Request::builder()
+        let Content { body, content_type, if_match, sent } = content;
+        let content_type = content_type.as_deref().unwrap_or("application/octet-stream");
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
             .header(USER_AGENT, PROGRAM)
             .header(ACCEPT, "application/json, application/problem+json")
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(())
-            .map_err(|error| broken(error.into()))?;
+            .header(CONTENT_TYPE, content_type);
+        if let Some(version) = if_match {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
+        }
+        let request = request.body(()).map_err(|error| broken(error.into()))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
         // What becomes of the connection, its answer tells.
         tokio::spawn(async { drop(connection.await) });
-        let response = sender.send_request(attach(request, body)).await.map_err(|error| broken(error.into()))?;
+        let response = sender.send_request(attach(request, body, sent)).await.map_err(|error| broken(error.into()))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { ClientError::AnswerTooLarge { url: self.url() } } else { broken(error) }
