@@ -38,7 +38,7 @@ const REJECTIONS: Described = Described {
 /// Shows how much of its joules each function has used that is bounded.
 pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus::Result<()> {
     let labels = metrics.labels().clone();
-    metrics.register(ReadWhenAsked(JOULES_USED, move || {
+    metrics.register(ReadWhenAsked::new(JOULES_USED, move || {
         let mut used = BTreeMap::<String, f64>::new();
         for function in registry.all() {
             let Some(payer) = &function.payer else { continue };
@@ -48,7 +48,7 @@ pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus
             *ratio = ratio.max(payer.usage().of(limit));
         }
         used.into_iter().collect()
-    }))
+    })?)
 }
 
 /// Shows the power cap.
@@ -58,8 +58,9 @@ pub fn register_power(metrics: &Metrics, power: &Arc<PowerCap>) -> prometheus::R
         power.lanes().iter().map(|lane| (lane.priority.as_str().to_owned(), value(lane))).collect::<Vec<_>>()
     };
     let (cap, active, waiting, rejected) = (power.clone(), power.clone(), power.clone(), power.clone());
-    metrics.register(ReadWhenAsked(CAP, move || one(cap.max().0)))?;
-    metrics.register(ReadWhenAsked(ACTIVE, move || active.watts().map(|watts| one(watts.0)).unwrap_or_default()))?;
-    metrics.register(ReadWhenAsked(WAITING, move || lanes(&waiting, |lane| lane.waiting as f64)))?;
-    metrics.register(ReadWhenAsked(REJECTIONS, move || lanes(&rejected, |lane| lane.rejected as f64)))
+    metrics.register(ReadWhenAsked::new(CAP, move || one(cap.max().0))?)?;
+    metrics
+        .register(ReadWhenAsked::new(ACTIVE, move || active.watts().map(|watts| one(watts.0)).unwrap_or_default())?)?;
+    metrics.register(ReadWhenAsked::new(WAITING, move || lanes(&waiting, |lane| lane.waiting as f64))?)?;
+    metrics.register(ReadWhenAsked::new(REJECTIONS, move || lanes(&rejected, |lane| lane.rejected as f64))?)
 }

@@ -179,7 +179,8 @@ impl App {
         let settle = take_settle(&mut given)? && door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request = invocation::Request { input: Input::Captured(input), arguments, environment, settle };
+        let request =
+            invocation::Request { input: Input::Captured(input), arguments, environment, settle, payer: None };
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;

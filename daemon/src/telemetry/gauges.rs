@@ -1,5 +1,7 @@
 //! Gauges that are read only when somebody asks for them.
 
+use std::collections::HashMap;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts};
@@ -18,20 +20,37 @@ pub struct Described {
 }
 
 /// A metric whose values are read when it is asked for: each with the value of the label.
-pub struct ReadWhenAsked<F>(pub Described, pub F);
+pub struct ReadWhenAsked<F> {
+    described: Described,
+    /// By which a registry tells collectors apart.
+    desc: Desc,
+    read: F,
+}
+
+impl<F: Fn() -> Vec<(String, f64)> + Send + Sync> ReadWhenAsked<F> {
+    /// The values are what `read` gives.
+    ///
+    /// # Errors
+    /// When `described` has a name that no metric can have.
+    pub fn new(described: Described, read: F) -> prometheus::Result<Self> {
+        let Described { name, help, label, .. } = described;
+        let labels = label.iter().map(ToString::to_string).collect();
+        Ok(Self { described, desc: Desc::new(name.into(), help.into(), labels, HashMap::new())?, read })
+    }
+}
 
 impl<F: Fn() -> Vec<(String, f64)> + Send + Sync> Collector for ReadWhenAsked<F> {
     fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
+        vec![&self.desc]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let Self(Described { name, help, label, rises }, read) = self;
-        let options = Opts::new(*name, *help);
+        let Described { name, help, label, rises } = self.described;
+        let options = Opts::new(name, help);
         let labels = label.as_slice();
-        let values = read();
+        let values = (self.read)();
         let values = values.iter().map(|(value, number)| (label.map(|_| value.as_str()), *number));
-        let families = if *rises {
+        let families = if rises {
             CounterVec::new(options, labels).map(|counters| {
                 values.for_each(|(label, value)| counters.with_label_values(label.as_slice()).inc_by(value));
                 counters.collect()
@@ -42,7 +61,7 @@ impl<F: Fn() -> Vec<(String, f64)> + Send + Sync> Collector for ReadWhenAsked<F>
                 gauges.collect()
             })
         };
-        // A name in this program that is no metric's; a test of all names pins them.
+        // The name was good when this was made.
         families.unwrap_or_default()
     }
 }
