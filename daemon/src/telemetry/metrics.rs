@@ -19,6 +19,10 @@ use crate::runtime::Completion;
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
 
+const EXCEEDED: &str = "nebula_quota_rejections_total";
+const EXCEEDED_HELP: &str =
+    "Calls that were refused since a quota of their function, or of their caller's token, was used up.";
+
 /// From a microjoule, below any counter's quantum, to 1 kJ: ten seconds of a hundred watts.
 const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
@@ -105,11 +109,7 @@ impl Metrics {
             "Calls by how they ended. Rejected ones did not run.",
             &["function", "outcome"],
         )?;
-        let exceeded = counters(
-            "nebula_quota_rejections_total",
-            "Calls that were refused since a quota of their function, or of their caller's token, was used up.",
-            &["function", "quota", "of"],
-        )?;
+        let exceeded = counters(EXCEEDED, EXCEEDED_HELP, &["function", "quota", "of"])?;
         let cold_starts = counters(
             "nebula_cold_starts_total",
             "First calls of a function since the daemon loaded it.",

@@ -115,6 +115,16 @@ fn joules_are_used_up_by_what_calls_are_charged_and_come_back_after_an_hour() {
     let detail = refusal.problem()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("of the 5.000 mJ of active energy that it may within an hour"), "{detail}");
     assert_eq!(rejections(&daemon, "fibonacci-recursive", "joules_per_hour"), 2.0);
+
+    let deploy = |manifest: &str| {
+        let answer = daemon.request("PUT", "/functions/fibonacci-recursive/manifest", &[], manifest.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["quota"]["joules_per_hour"]["used"].as_f64().unwrap()
+    };
+    assert_eq!(deploy("quota.joules_per_hour = '6mJ'"), used, "a new version forgets nothing");
+    refused(&daemon.get("/fn/fibonacci-recursive"), "joules-per-hour");
+    assert_eq!(deploy("quota.joules_per_hour = '1kJ'"), used);
+    assert_eq!(daemon.get("/invoke/fibonacci-recursive?input=1").status, 200);
 }
 
 #[test]
