@@ -21,6 +21,7 @@ mod quota;
 mod reply;
 mod router;
 mod server;
+mod upload;
 
 pub use app::App;
 pub use door::Door;

@@ -38,6 +38,9 @@ const STARTUP_BUCKETS: [f64; 8] = [2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3,
 /// Settled over estimated: within a few percent, and how far beyond.
 const RATIO_BUCKETS: [f64; 11] = [0.1, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 2.0, 10.0];
 
+/// What comes of changes of what is served.
+const DEPLOYMENTS: [&str; 4] = ["deployed", "unchanged", "broken", "removed"];
+
 /// All metrics of this daemon.
 pub struct Metrics {
     registry: Registry,
@@ -121,6 +124,9 @@ impl Metrics {
              removed.",
             &["result"],
         )?;
+        for result in DEPLOYMENTS {
+            deployments.with_label_values(&[result]);
+        }
         let cold_start_energy = CounterVec::new(
             Opts::new(
                 "nebula_cold_start_energy_joules_total",

@@ -78,7 +78,7 @@ pub struct Content {
     /// The body.
     pub body: Bytes,
     /// What it is.
-    pub content_type: Option<String>,
+    pub media_type: Option<String>,
     /// The version that the request is about.
     pub if_match: Option<String>,
     /// Hears how much of the body has gone.
@@ -177,8 +177,8 @@ impl Client {
         content: Content,
     ) -> Result<Answer, ClientError> {
         let broken = |source| ClientError::Exchange { url: self.url(), source };
-        let Content { body, content_type, if_match, sent } = content;
-        let content_type = content_type.as_deref().unwrap_or("application/octet-stream");
+        let Content { body, media_type, if_match, sent } = content;
+        let content_type = media_type.as_deref().unwrap_or("application/octet-stream");
         let mut request = Request::builder()
             .method(method)
             .uri(path)

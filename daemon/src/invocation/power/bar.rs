@@ -65,10 +65,14 @@ impl Bar {
         if time < STEP {
             return;
         }
-        let height = match watts {
-            watts if watts > self.max => (self.height + 1).min(ALL_WAIT),
-            watts if watts.0 < FALLS_BELOW * self.max.0 => self.height.saturating_sub(1),
-            _ => self.height,
+        let is_low = |watts: Watts| watts.0 < FALLS_BELOW * self.max.0;
+        let height = if watts > self.max {
+            (self.height + 1).min(ALL_WAIT)
+        } else if is_low(watts) && self.watts().is_some_and(is_low) {
+            // What was drawn before the step counts too, or a load that comes in bursts would draw more in the mean.
+            self.height.saturating_sub(1)
+        } else {
+            self.height
         };
         if height != self.height {
             self.height = height;
@@ -133,6 +137,18 @@ mod tests {
         let steps: Vec<_> = heights.chunk_by(|a, b| a == b).map(|step| (step[0], step.len())).collect();
         assert!(matches!(steps[..], [(3, _), (2, 4), (1, 4), (0, _)]), "{heights:?}");
         assert_eq!(given.windows(20, 0.0), [0; 20]);
+    }
+
+    /// A load of 100 W that is there whenever the lowest are let in.
+    #[test]
+    fn the_mean_of_a_load_far_above_the_cap_is_about_the_cap() {
+        let mut given = Given::new();
+        for _ in 0..1000 {
+            let watts = if given.bar.height() == 0 { 100.0 } else { 0.0 };
+            given.windows(1, watts);
+        }
+        let mean = given.used.over(given.now).unwrap();
+        assert!((20.0..=44.0).contains(&mean.0), "{mean}");
     }
 
     #[test]
