@@ -8,6 +8,7 @@ mod deploy;
 mod doctor;
 mod invoke;
 mod list;
+mod quota_metrics;
 mod run;
 mod serve;
 mod stdout;

@@ -17,12 +17,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Failure;
+use super::{Failure, quota_metrics};
 use crate::causes::chain;
 use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
 use crate::http::{App, Door, Server};
-use crate::invocation::{Admission, Invoker, LongCalls};
+use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
@@ -49,12 +49,14 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
     let registry = Arc::new(OnceLock::new());
+    let power = power_cap(&config, &metrics)?;
     let (metering, sampler) = match config.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
+            let sampler =
+                start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone(), power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
@@ -74,6 +76,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let functions = Arc::new(Registry::new(config.bounds.versions));
     let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
     let bounds = config.bounds;
@@ -81,7 +84,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
     let away = long_calls.handle();
-    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker =
+        Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight).with_power_cap(power);
     let app = App {
         registry: functions,
         deployer: deployer.clone(),
@@ -167,10 +171,15 @@ fn start_sampler(
     registry: Arc<OnceLock<Arc<Registry>>>,
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
+    power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
     let mut early = Vec::new();
+    let (began, metered) = (Instant::now(), meter.clone());
     let settle = move |settled: Vec<Settled<CallEnd>>| {
+        if let Some(power) = &power {
+            power.observe(began.elapsed(), metered.functions_energy());
+        }
         let Some(registry) = registry.get() else {
             early.extend(settled);
             return;
@@ -179,10 +188,19 @@ fn start_sampler(
             if let Some(revision) = registry.revision(settled.function) {
                 metrics.settled(&revision.metrics, &settled);
             }
+            settled.end.settle_bill(settled.charge.as_ref());
             calls.settle(settled);
         }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
+}
+
+/// The cap on the power of all functions, shown in metrics.
+fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
+    let Some(max) = config.quotas.power_max else { return Ok(None) };
+    let power = Arc::new(PowerCap::new(max, config.bounds.queue, config.bounds.queue_wait));
+    quota_metrics::register_power(metrics, &power)?;
+    Ok(Some(power))
 }
 
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
@@ -247,6 +265,7 @@ fn load(
             concurrency: config.bounds.concurrency,
         },
         queue: (config.bounds.queue, config.bounds.queue_wait),
+        quota: config.quotas.each,
     };
     let preparation =
         Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());

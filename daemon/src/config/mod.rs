@@ -6,6 +6,7 @@ mod layers;
 mod nearest;
 mod options;
 mod quantity;
+mod quota;
 mod state;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
+pub use quota::Quotas;
 pub use state::default_state;
 
 use crate::meter::{Choice, OFF};
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// What callers may ask of the daemon.
     pub bounds: Bounds,
+    /// What functions may use.
+    pub quotas: Quotas,
     /// How functions are deployed.
     pub deploy: Deploy,
     /// How connections are treated.
@@ -201,6 +205,7 @@ impl Config {
                 versions: check.number("limits.versions", 1..=1_000_000),
                 module: check.size("limits.module", 8..=1 << 30) as u64,
             },
+            quotas: Quotas::check(&mut check),
             deploy: Deploy::check(&mut check),
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
@@ -348,7 +353,11 @@ mod tests {
     use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
-    fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    pub(super) fn check(
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        file: &[(&str, &str)],
+    ) -> Result<Config, Mistakes> {
         let find = |pairs: &[(&str, &str)], key: &str| {
             pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
         };

@@ -105,6 +105,33 @@ pub const OPTIONS: &[ServeOption] = &[
         "Most versions of functions that one run of the daemon keeps accounts of",
     ),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option(
+        "quota.calls-per-second",
+        "COUNT",
+        None,
+        "Most calls a second of each function whose manifest does not say; further ones are answered with 429",
+    ),
+    option(
+        "quota.concurrency",
+        "COUNT",
+        None,
+        "Most calls at once, waiting ones included, of each function whose manifest does not say; further ones are \
+         answered with 429",
+    ),
+    option(
+        "quota.joules-per-hour",
+        "ENERGY",
+        None,
+        "Most active energy within any hour of each function whose manifest does not say, such as 500J or 0.1kWh; \
+         further calls are answered with 429",
+    ),
+    option(
+        "power.max",
+        "POWER",
+        None,
+        "Most active power of all functions together, such as 40W: while they draw more, new calls wait (limits.queue, \
+         limits.queue-wait) and are then answered with 503, those of the lowest priority first",
+    ),
     option("deploy.compilations", "COUNT", Some("1"), "Most deployed functions that are compiled at once"),
     option("deploy.queue", "COUNT", Some("16"), "Most deployed functions that wait to be compiled"),
     option(

@@ -100,7 +100,7 @@ impl App {
         };
         let (input, answer) = exchange(head, &path, body)?;
         let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
-        match hear(call.map_err(Problem::Busy)?, answer, WHOLE_MAX).await {
+        match hear(call.map_err(|why| door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
                 log(function, &finished);
                 Ok(self.whole(&finished, door, written))
@@ -179,8 +179,9 @@ impl App {
         let settle = take_settle(&mut given)? && door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request = invocation::Request { input: Input::Captured(input), arguments, environment, settle };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let request =
+            invocation::Request { input: Input::Captured(input), arguments, environment, settle, payer: None };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;
         if finished.completion.ending != Ending::Returned {
@@ -213,7 +214,7 @@ impl App {
         let settle = take_settle(&mut environment)? && door.tells_joules();
         let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
         let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;
         Ok(answer_call(function, &finished, cost, Form::Plain, false))

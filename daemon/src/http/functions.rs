@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::query::variables;
 use super::router::allow;
 use super::upload::{boundary, manifest_text, read_form};
-use super::{Request, Response, body};
+use super::{Request, Response, body, quota};
 use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Origin, Upload, Version,
 };
@@ -204,6 +204,7 @@ impl App {
         };
         let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
         described["manifest"] = json!(function.manifest);
+        described["quota"] = quota::of_function(function, door);
         described["cold_start"] = json!({
             "compiled": cold_start.found == Found::Compiled,
             "duration_us": micros(cold_start.duration),

@@ -86,11 +86,11 @@ impl App {
             None => body,
         };
         if function.program.kind().speaks_http() {
-            let finished = self.collect(&function, head, &environment, input, settle).await?;
+            let finished = self.collect(&function, door, head, &environment, input, settle).await?;
             return Ok((function, finished));
         }
         let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?.await;
+        let finished = self.invoker.invoke(&function, request).await.map_err(|why| door.refused(why))?.await;
         log(&function, &finished);
         Ok((function, finished))
     }
@@ -100,6 +100,7 @@ impl App {
     async fn collect(
         &self,
         function: &Arc<Function>,
+        door: Door,
         head: Parts,
         query: &[(String, String)],
         input: Bytes,
@@ -110,7 +111,7 @@ impl App {
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
         let (exchange, answer) = exchange(head, &path, body)?;
         let request = invocation::Request { input: exchange, settle, ..Default::default() };
-        let call = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?;
+        let call = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {
                 let ready = written.map(|written| written.ready).unwrap_or_default();

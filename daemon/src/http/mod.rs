@@ -17,6 +17,7 @@ mod negotiate;
 mod page;
 mod problem;
 mod query;
+mod quota;
 mod reply;
 mod router;
 mod server;

@@ -19,6 +19,10 @@ use crate::runtime::Completion;
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
 
+const EXCEEDED: &str = "nebula_quota_rejections_total";
+const EXCEEDED_HELP: &str =
+    "Calls that were refused since a quota of their function, or of their caller's token, was used up.";
+
 /// From a microjoule, below any counter's quantum, to 1 kJ: ten seconds of a hundred watts.
 const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
@@ -41,6 +45,7 @@ const DEPLOYMENTS: [&str; 4] = ["deployed", "unchanged", "broken", "removed"];
 pub struct Metrics {
     registry: Registry,
     invocations: IntCounterVec,
+    exceeded: IntCounterVec,
     durations: HistogramVec,
     queues: HistogramVec,
     startups: HistogramVec,
@@ -67,6 +72,7 @@ pub struct FunctionMetrics {
     startup: Histogram,
     execution: Histogram,
     cold_starts: IntCounter,
+    exceeded: IntCounterVec,
     label: Arc<str>,
     cold_start_duration: Gauge,
     energy: Histogram,
@@ -106,6 +112,7 @@ impl Metrics {
             "Calls by how they ended. Rejected ones did not run.",
             &["function", "outcome"],
         )?;
+        let exceeded = counters(EXCEEDED, EXCEEDED_HELP, &["function", "quota", "of"])?;
         let cold_starts = counters(
             "nebula_cold_starts_total",
             "First calls of a function since the daemon loaded it.",
@@ -180,6 +187,7 @@ impl Metrics {
         Ok(Self {
             registry,
             invocations,
+            exceeded,
             durations,
             queues,
             startups,
@@ -230,6 +238,7 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
+            exceeded: self.exceeded.clone(),
             cold_start_duration: self.cold_start_durations.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
             label,
@@ -284,6 +293,19 @@ impl FunctionMetrics {
     #[must_use]
     pub fn counted(&self) -> [u64; Outcome::ALL.len()] {
         self.counted.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Counts a call for which a quota is used up, of the function or of the caller's token.
+    pub fn count_exceeded(&self, of: &str, quota: &str) {
+        self.exceeded.with_label_values(&[&*self.label, quota, of]).inc();
+    }
+
+    /// Shows the quotas of the function before one of them is exceeded: a rate cannot see the first rise of a counter
+    /// that was not there.
+    pub fn expect_exceeded(&self, quotas: impl IntoIterator<Item = &'static str>) {
+        for quota in quotas {
+            self.exceeded.with_label_values(&[&*self.label, quota, "function"]).inc_by(0);
+        }
     }
 
     /// Takes in how long it took until the function could be called.
