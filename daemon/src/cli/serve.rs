@@ -256,30 +256,30 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Meteri
 
 async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
     let callers = Server::bind(config.listen, config.http).await?;
-    let operators = match config.operators {
+    let admin = match config.admin {
         Some(address) => Some(Server::bind(address, config.http).await?),
         None => None,
     };
-    let door = Door::callers(config.resolution, config.expose, operators.is_some());
+    let door = Door::callers(config.resolution, config.expose, admin.is_some());
     warn_of_open_doors(config, door);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    announce(&callers, operators.as_ref())?;
+    announce(&callers, admin.as_ref())?;
     let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
         async move { drop(stopped.changed().await) }
     };
     let callers = callers.serve(app.clone(), door, stopped());
-    let operators = operators.map(|operators| operators.serve(app, Door::OPERATORS, stopped()));
-    let operators = async {
-        match operators {
+    let admin = admin.map(|admin| admin.serve(app, Door::OPERATORS, stopped()));
+    let admin = async {
+        match admin {
             Some(serve) => serve.await,
             None => true,
         }
     };
     tokio::spawn(watch_signals(signals, stop));
-    let (drained, operators_drained) = tokio::join!(callers, operators);
-    if drained && operators_drained {
+    let (drained, admin_drained) = tokio::join!(callers, admin);
+    if drained && admin_drained {
         tracing::info!("drained");
     } else {
         tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
@@ -288,10 +288,10 @@ async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
 }
 
 /// Says where it listens. In one write: whoever wants the first line only may have closed the pipe before a second.
-fn announce(callers: &Server, operators: Option<&Server>) -> std::io::Result<()> {
+fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
     let callers = format!("listening on http://{}\n", callers.address());
-    let operators = operators.map(|operators| format!("operators on http://{}\n", operators.address()));
-    let lines = callers + &operators.unwrap_or_default();
+    let admin = admin.map(|admin| format!("admin on http://{}\n", admin.address()));
+    let lines = callers + &admin.unwrap_or_default();
     let mut stdout = std::io::stdout();
     stdout.write_all(lines.as_bytes())?;
     stdout.flush()
@@ -302,11 +302,11 @@ fn warn_of_open_doors(config: &Config, callers: Door) {
     if !config.listen.ip().is_loopback() && callers.tells_more_by_totals() {
         tracing::warn!(
             "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
-             operators an address of their own (`operators.listen`), and they are served there alone",
+             operators an address of their own (`admin.listen`), and they are served there alone",
             config.listen
         );
     }
-    if let Some(address) = config.operators.filter(|address| !address.ip().is_loopback()) {
+    if let Some(address) = config.admin.filter(|address| !address.ip().is_loopback()) {
         tracing::warn!("whoever can reach {address} is an operator: nobody is asked who they are");
     }
 }

@@ -27,7 +27,7 @@ const fn option(
 pub const OPTIONS: &[ServeOption] = &[
     option("listen", "ADDRESS", Some("127.0.0.1:8080"), "Address and port to listen on; port 0 takes a free one"),
     option(
-        "operators.listen",
+        "admin.listen",
         "ADDRESS",
         None,
         "A second address, for operators: everything is served there, with every figure in full",
@@ -72,7 +72,7 @@ pub const OPTIONS: &[ServeOption] = &[
         "energy.expose",
         "WHOM",
         Some("callers"),
-        "Who is told joules: callers, or only operators, at the address of operators.listen",
+        "Who is told joules: callers, or only operators, at the address of admin.listen",
     ),
     option(
         "outbound.ca",

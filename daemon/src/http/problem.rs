@@ -133,7 +133,7 @@ impl Problem {
             }
             Self::OperatorsOnly => {
                 "it tells joules, which are not for callers here; it is served at the operators' address \
-                 (`operators.listen`)"
+                 (`admin.listen`)"
                     .into()
             }
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),

@@ -75,7 +75,7 @@ impl Daemon {
 
     /// Asks where operators do.
     pub fn get_as_operator(&self, target: &str) -> Response {
-        let mut stream = connect(self.operators()).unwrap();
+        let mut stream = connect(self.admin()).unwrap();
         stream.write_all(&request("GET", target, &[], b"")).unwrap();
         Response::parse(&read_to_end(&mut stream)).0
     }
