@@ -35,6 +35,6 @@ impl Resolution {
 pub enum Expose {
     /// Whoever calls, as finely as the resolution says.
     Callers,
-    /// Those who know the operators' address.
+    /// Those who come in at the operators' address, or with an operator's token.
     Operators,
 }

@@ -1,5 +1,6 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod access;
 mod exposure;
 mod layers;
 mod nearest;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
+pub use access::{Access, AccessMode, Origins, TlsFiles};
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
@@ -34,6 +36,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where to listen for those who manage it.
     pub admin: Option<SocketAddr>,
+    /// Who may come in.
+    pub access: Access,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
     /// Where to keep what outlives the daemon; `None` where nothing is said.
@@ -168,6 +172,7 @@ impl Config {
         let config = Self {
             listen,
             admin,
+            access: check.access(listen, admin),
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             state: check.optional("state", some_path),
             outbound_ca: check.optional("outbound.ca", some_path),
@@ -250,11 +255,12 @@ impl Checker<'_> {
         let given = self.layers.value("admin.listen");
         if expose == Expose::Operators
             && given.is_none()
+            && self.layers.value("tokens").is_none()
             && let Some((value, origin)) = self.layers.value("energy.expose")
         {
             self.mistakes.push(format!(
                 "`{value}` is no good for {origin}: nobody could see the joules; give operators an address of their own \
-                 with admin.listen"
+                 with admin.listen, or tokens"
             ));
         }
         if admin == Some(listen)
@@ -415,7 +421,8 @@ mod tests {
 
     #[test]
     fn strangers_are_shown_less_unless_something_else_is_said() {
-        let resolution = |flags: &[(&str, &str)]| check(flags, &[], &[]).unwrap().resolution;
+        let resolution =
+            |flags: &[(&str, &str)]| check(&[flags, &[("access", "open")]].concat(), &[], &[]).unwrap().resolution;
         for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
             assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
         }
@@ -431,10 +438,11 @@ mod tests {
     fn what_callers_must_not_see_somebody_must() {
         let operators = ("energy.expose", "operators");
         assert!(check(&[operators, ("admin.listen", "127.0.0.1:0")], &[], &[]).is_ok());
+        assert!(check(&[operators, ("tokens", "/t")], &[], &[]).is_ok());
         assert_eq!(
             check(&[], &[], &[operators]).unwrap_err().to_string(),
             "`operators` is no good for energy.expose in the configuration file: nobody could see the joules; give \
-             operators an address of their own with admin.listen"
+             operators an address of their own with admin.listen, or tokens"
         );
         let mistakes = check(&[operators, ("admin.listen", "9090")], &[], &[]).unwrap_err();
         assert_eq!(mistakes.0.len(), 1, "{mistakes}");

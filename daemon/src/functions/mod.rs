@@ -10,6 +10,7 @@ mod samples;
 pub use cold_start::ColdStart;
 pub use load::{LoadError, Progress, Settings, load};
 pub use manifest::{Ceilings, Manifest};
+pub(crate) use manifest::{Keys, Known, Mistake, Wrong, energy, joined, text};
 pub use name::{FunctionName, NameError, OWN_PATHS};
 pub use registry::{Function, Origin, Registry};
 pub use samples::{SAMPLES, Sample};

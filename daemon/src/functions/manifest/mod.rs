@@ -20,11 +20,10 @@ use thiserror::Error;
 use toml::Table;
 
 pub use mistake::Mistake;
-use mistake::joined;
-use table::Keys;
-use values::{
-    argument, at_most, boolean, counted, energy, guest_path, host_path, nonempty, route, text, time, variable,
-};
+pub(crate) use mistake::joined;
+pub(crate) use table::{Keys, Known, Wrong};
+use values::{argument, at_most, boolean, counted, guest_path, host_path, nonempty, route, time, variable};
+pub(crate) use values::{energy, text};
 
 /// The longest manifest in bytes: a page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;
