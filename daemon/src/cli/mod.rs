@@ -10,6 +10,7 @@ mod list;
 mod run;
 mod serve;
 mod stdout;
+mod token;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -74,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("run", matches)) => run::run(matches),
         Some(("invoke", matches)) => invoke::invoke(matches),
         Some(("list", matches)) => list::list(matches),
+        Some(("token", matches)) => token::token(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),
