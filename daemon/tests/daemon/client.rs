@@ -102,7 +102,7 @@ pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// A request after whose answer the connection is closed.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for header in headers {
         head.extend([header, "\r\n"]);
     }

@@ -58,14 +58,17 @@ impl Daemon {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.strip_prefix("listening on http://") else {
+        // A daemon that speaks TLS says so.
+        let plain = line.replace("https://", "http://");
+        let Some(address) = plain.strip_prefix("listening on http://") else {
             let _ = (child.kill(), child.wait(), reader.join());
             panic!("the first line is {line:?}; stderr: {}", stderr.lock().unwrap());
         };
         let address = address.trim_end().parse().unwrap();
         // Both lines come at once.
         let second = str::from_utf8(stdout.buffer()).unwrap();
-        let admin = second.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
+        let admin = second.replace("https://", "http://");
+        let admin = admin.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
         Self { child, address, admin, stderr, reader: Some(reader) }
     }
 

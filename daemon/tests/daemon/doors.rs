@@ -67,7 +67,7 @@ fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
 #[test]
 fn strangers_are_told_less_and_those_on_this_machine_all() {
     let mut command = nebula();
-    command.args(["serve", "--listen", "0.0.0.0:0", "--source", "model", "--window", "20ms"]);
+    command.args(["serve", "--listen", "0.0.0.0:0", "--access", "open", "--source", "model", "--window", "20ms"]);
     let daemon = Daemon::start_command(&mut command);
     assert_coarse(&settled(|| daemon.get(SETTLE)), 1e-4);
     // Nobody could see them otherwise.
@@ -79,7 +79,7 @@ fn strangers_are_told_less_and_those_on_this_machine_all() {
 #[test]
 fn where_joules_are_for_operators_callers_are_told_none() {
     let options = ["--source", "model", "--window", "20ms", "--energy-expose", "operators"];
-    let daemon = Daemon::with_guests(&[&options[..], &["--admin-listen", "0.0.0.0:0"]].concat());
+    let daemon = Daemon::with_guests(&[&options[..], &["--admin-listen", "0.0.0.0:0", "--access", "open"]].concat());
     until("joules are known", || daemon.get_as_operator("/invoke/answer").json()["energy_joules"].is_number());
     for target in ["/invoke/answer", "/invoke/answer?settle=true", "/api/answer/", "/invoke/unreachable"] {
         let answer = daemon.get(target).json();

@@ -91,3 +91,87 @@ pub fn preflight<B>(request: &Request<B>, told: &Told) -> Option<Response> {
     answered.insert(VARY, VARY_PREFLIGHT);
     Some(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(origin: Option<&'static str>, headers: &[(&'static str, &'static str)]) -> Request<()> {
+        let request = Request::options("/fn/a");
+        let request = origin.into_iter().fold(request, |request, origin| request.header(ORIGIN, origin));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap()
+    }
+
+    fn answered(origins: &Origins, origin: Option<&'static str>, own: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut response = Response::new(Reply::from(bytes::Bytes::new()));
+        for (name, value) in own {
+            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        Told::to(asked(origin, &[]).headers(), origins).tell(&mut response);
+        response.headers().clone()
+    }
+
+    fn listed() -> Origins {
+        Origins::Listed(vec!["https://a.example".into()])
+    }
+
+    #[test]
+    fn answers_say_which_origin_may_use_them() {
+        let (a, b) = (Some("https://a.example"), Some("https://b.example"));
+        for (origins, origin, allowed, varies) in [
+            (Origins::Own, a, None, false),
+            (Origins::Own, None, None, false),
+            (Origins::Any, a, Some("*"), true),
+            (Origins::Any, None, None, true),
+            (listed(), a, a, true),
+            (listed(), b, None, true),
+            (listed(), None, None, true),
+        ] {
+            let headers = answered(&origins, origin, &[]);
+            let said = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap());
+            assert_eq!((said, headers.contains_key(VARY)), (allowed, varies), "{origins:?} {origin:?}");
+            let exposed = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).map(|value| value.to_str().unwrap());
+            assert_eq!(exposed.is_some_and(|exposed| exposed.contains("nebula-energy-joules")), allowed.is_some());
+            assert!(!headers.contains_key("access-control-allow-credentials"));
+        }
+    }
+
+    #[test]
+    fn a_function_that_speaks_for_itself_is_not_contradicted() {
+        let own = [("access-control-allow-origin", "https://its.own"), ("vary", "accept")];
+        let headers = answered(&listed(), Some("https://a.example"), &own);
+        assert_eq!(headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter().collect::<Vec<_>>(), ["https://its.own"]);
+        assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), ["accept"]);
+        let headers = answered(&listed(), Some("https://a.example"), &[("vary", "accept")]);
+        assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), ["accept", "origin"]);
+    }
+
+    #[test]
+    fn browsers_that_ask_are_answered_where_the_origin_is_ours_to_speak_of() {
+        let asks = [("access-control-request-method", "PUT"), ("access-control-request-headers", "authorization")];
+        let answer = |origins: &Origins, origin, headers: &[(&'static str, &'static str)]| {
+            let request = asked(origin, headers);
+            preflight(&request, &Told::to(request.headers(), origins))
+        };
+        let response = answer(&listed(), Some("https://a.example"), &asks).unwrap();
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        for (name, value) in [
+            ("access-control-allow-origin", "https://a.example"),
+            ("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE"),
+            ("access-control-allow-headers", "authorization"),
+            ("access-control-max-age", "600"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        assert!(response.headers()["vary"].to_str().unwrap().starts_with("origin"));
+        assert_eq!(
+            answer(&Origins::Any, Some("https://b.example"), &asks).unwrap().headers()["access-control-allow-origin"],
+            "*"
+        );
+        assert!(answer(&listed(), Some("https://b.example"), &asks).is_none());
+        assert!(answer(&listed(), Some("https://a.example"), &[]).is_none());
+        assert!(answer(&listed(), None, &asks).is_none());
+        assert!(answer(&Origins::Own, Some("https://a.example"), &asks).is_none());
+    }
+}

@@ -12,6 +12,8 @@ mod page;
 mod refusals;
 mod role;
 pub mod secret;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod visitor;
 
@@ -19,6 +21,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use hyper::Request;
 use hyper::header::AUTHORIZATION;
 
 use bearer::Presented;
@@ -32,11 +35,11 @@ pub use role::Role;
 pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
 pub use visitor::Visitor;
 
+use super::Door;
 use super::function::Peers;
 use super::problem::Problem;
 use super::query::decoded;
 use super::reload::{Stamps, Watched};
-use super::{Door, Request};
 use crate::causes::chain;
 use crate::config::{self, AccessMode, Origins};
 use crate::telemetry::escaped;
@@ -99,9 +102,9 @@ impl Access {
     }
 
     /// Lets a request in at this gate, if it may come in. `routed` finds the function whose route a path is.
-    pub(super) fn admit(
+    pub(super) fn admit<B>(
         &self,
-        request: &mut Request,
+        request: &mut Request<B>,
         gate: Gate,
         peers: Peers,
         routed: impl FnOnce(&str) -> Option<String>,
