@@ -21,7 +21,10 @@ pub fn command() -> Command {
         .subcommand(serve())
         .subcommand(run())
         .subcommand(invoke())
+        .subcommand(deploy())
         .subcommand(list())
+        .subcommand(rollback())
+        .subcommand(remove())
         .subcommand(token())
         .subcommand(doctor())
         .subcommand(completions())
@@ -133,6 +136,69 @@ fn invoke() -> Command {
                 .help("Wait some windows for what the call is finally charged, rather than print an estimate"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON"))
+        .args(client::arguments())
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON")
+}
+
+fn quiet() -> Arg {
+    Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Print name and version only")
+}
+
+fn function() -> Arg {
+    Arg::new("name").value_name("NAME").required(true).help("The function")
+}
+
+fn deploy() -> Command {
+    Command::new("deploy")
+        .about("Deploy a function, or a new version of it, to a running daemon")
+        .after_help(
+            "Prints the function's name and version. A new version takes over between two calls; the one before goes on if \
+             the new one cannot be served.\n\nExamples:\n  nebula deploy fibonacci.wasm\n  nebula deploy build/out.wasm \
+             --name shop --manifest shop.toml",
+        )
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_hint(ValueHint::FilePath)
+                .help("A .wasm or .wat module, or a component"),
+        )
+        .arg(Arg::new("name").long("name").value_name("NAME").help("What to call it, if not like its file"))
+        .arg(
+            Arg::new("manifest")
+                .long("manifest")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Its manifest; if not given, the .toml beside it or, failing that, the one that is served with it"),
+        )
+        .arg(
+            Arg::new("if-match")
+                .long("if-match")
+                .value_name("VERSION")
+                .help("Deploy only in the place of this version (64 digits)"),
+        )
+        .args([quiet(), json()])
+        .args(client::arguments())
+}
+
+fn rollback() -> Command {
+    Command::new("rollback")
+        .about("Go back to the version of a function before the one that is served")
+        .after_help("Examples:\n  nebula rollback shop\n  nebula rollback shop --to 2a55e855a3fd")
+        .arg(function())
+        .arg(Arg::new("to").long("to").value_name("VERSION").help("Go to this version; its first digits will do"))
+        .args([quiet(), json()])
+        .args(client::arguments())
+}
+
+fn remove() -> Command {
+    Command::new("remove")
+        .about("Remove a function from a running daemon")
+        .after_help("Its versions are kept: `nebula rollback NAME` brings it back.")
+        .arg(function())
         .args(client::arguments())
 }
 

@@ -19,7 +19,7 @@ use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
 
 /// What stands for itself in a path. Source: RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The largest input that is read from stdin: the most that a daemon can be told to take.
 const INPUT_BYTES_MAX: u64 = 1 << 30;

@@ -17,13 +17,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Failure;
+use super::{Failure, quota_metrics};
 use crate::causes::chain;
-use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
-use crate::functions::{self, Ceilings, Registry};
+use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
+use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
 use crate::http::{Access, App, Door, Gate, Server, Tls, keep_fresh};
-use crate::invocation::{Admission, Invoker, LongCalls};
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
+use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
@@ -51,12 +51,14 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
     let registry = Arc::new(OnceLock::new());
+    let power = power_cap(&config, &metrics)?;
     let (metering, sampler) = match config.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
+            let sampler =
+                start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone(), power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
@@ -67,13 +69,16 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     trust(&config)?;
+    let state = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
-    let runtime = match open_cache(&config) {
+    let runtime = match open_cache(&config, state.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
-    let functions = load(&config, &runtime, &metrics, &metering)?;
+    let functions = Arc::new(Registry::new(config.bounds.versions));
+    let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
     let bounds = config.bounds;
@@ -81,15 +86,18 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
     let away = long_calls.handle();
-    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker =
+        Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight).with_power_cap(power);
     let app = App {
         access,
         registry: functions,
+        deployer: deployer.clone(),
         invoker: Arc::new(invoker),
         metrics,
         calls,
         policy: config.policy,
         body_max: bounds.body,
+        module_max: bounds.module,
         body_timeout: config.http.body_timeout,
         draining: AtomicBool::new(false),
     };
@@ -98,7 +106,9 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build()?;
+    let watch = Watch::start(deployer, workers.handle().clone())?;
     workers.block_on(listen(&config, Arc::new(app), tls))?;
+    drop(watch);
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
@@ -165,39 +175,50 @@ fn start_sampler(
     registry: Arc<OnceLock<Arc<Registry>>>,
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
+    power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
     let mut early = Vec::new();
+    let (began, metered) = (Instant::now(), meter.clone());
     let settle = move |settled: Vec<Settled<CallEnd>>| {
+        if let Some(power) = &power {
+            power.observe(began.elapsed(), metered.functions_energy());
+        }
         let Some(registry) = registry.get() else {
             early.extend(settled);
             return;
         };
         for settled in early.drain(..).chain(settled) {
-            if let Some(function) = registry.by_id(settled.function) {
-                metrics.settled(&function.metrics, &settled);
-                if let CallEnd::ColdStart = settled.end {
-                    function.cold_start.settle(settled.charge.clone().ok_or(NoCharge::Incomplete));
-                }
+            if let Some(revision) = registry.revision(settled.function) {
+                metrics.settled(&revision.metrics, &settled);
             }
+            settled.end.settle_bill(settled.charge.as_ref());
             calls.settle(settled);
         }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
 
+/// The cap on the power of all functions, shown in metrics.
+fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
+    let Some(max) = config.quotas.power_max else { return Ok(None) };
+    let power = Arc::new(PowerCap::new(max, config.bounds.queue, config.bounds.queue_wait));
+    quota_metrics::register_power(metrics, &power)?;
+    Ok(Some(power))
+}
+
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
-fn open_cache(config: &Config) -> Option<CodeCache> {
+fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
     let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
     if config.cache == 0 {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
-    let Some(state) = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name))) else {
+    let Some(state) = state else {
         nowhere("no directory is given with `state`");
         return None;
     };
-    match CodeCache::open(&state, config.cache) {
+    match CodeCache::open(state, config.cache) {
         Ok(cache) => {
             tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)
@@ -229,9 +250,16 @@ fn trust(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Metering) -> Result<Arc<Registry>, Failure> {
+/// Loads all functions, and gives what changes them from then on.
+fn load(
+    config: &Config,
+    state: Option<&Path>,
+    runtime: Runtime,
+    registry: &Arc<Registry>,
+    metrics: &Arc<Metrics>,
+    metering: &Metering,
+) -> Result<Arc<Deployer>, Failure> {
     let settings = functions::Settings {
-        directory: config.functions.clone(),
         functions_max: config.bounds.functions,
         size_max: config.bounds.module,
         ceilings: Ceilings {
@@ -241,7 +269,10 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Meteri
             concurrency: config.bounds.concurrency,
         },
         queue: (config.bounds.queue, config.bounds.queue_wait),
+        quota: config.quotas.each,
     };
+    let preparation =
+        Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {
@@ -251,11 +282,19 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Meteri
             let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
-    let registry = functions::load(&settings, runtime, metrics, metering, &progress)?;
-    let cached = registry.iter().filter(|function| function.program.found() == Found::Cached).count();
-    let (all, compiled) = (registry.len(), registry.len() - cached);
+    // A directory that was named must be there; the one in state is made when something is deployed.
+    let in_state = state.map(|state| state.join("functions"));
+    let read = config.functions.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
+    let files = functions::load(read.as_deref(), &preparation, &progress)?;
+    let all = registry.all();
+    let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
+    let (all, compiled) = (all.len(), all.len() - cached);
     tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
-    Ok(Arc::new(registry))
+    let directory = config.functions.clone().or(in_state);
+    let history = state.map(|state| History::new(state.join("versions"), config.deploy.keep));
+    let Deploy { compilations, queue, time, ref directories, .. } = config.deploy;
+    let bounds = DeployBounds { compilations, queue: (queue, time), time, directories: directories.clone() };
+    Ok(Arc::new(Deployer::new(Arc::new(preparation), directory, history, bounds, files)))
 }
 
 async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), Failure> {

@@ -1,11 +1,13 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
 mod access;
+mod deploy;
 mod exposure;
 mod layers;
 mod nearest;
 mod options;
 mod quantity;
+mod quota;
 mod state;
 
 use std::net::SocketAddr;
@@ -18,11 +20,13 @@ use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
 pub use access::{Access, AccessMode, Origins, TlsFiles};
+pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
+pub use quota::Quotas;
 pub use state::default_state;
 
 use crate::meter::{Choice, OFF};
@@ -64,6 +68,10 @@ pub struct Config {
     pub limits: Limits,
     /// What callers may ask of the daemon.
     pub bounds: Bounds,
+    /// What functions may use.
+    pub quotas: Quotas,
+    /// How functions are deployed.
+    pub deploy: Deploy,
     /// How connections are treated.
     pub http: Http,
     /// After how long a running call lets others have their turn.
@@ -113,6 +121,8 @@ pub struct Bounds {
     pub queue_wait: Duration,
     /// Functions.
     pub functions: usize,
+    /// Versions of functions in one run.
+    pub versions: usize,
     /// Largest module in bytes.
     pub module: u64,
 }
@@ -197,8 +207,11 @@ impl Config {
                 queue: check.number("limits.queue", 0..=1_000_000),
                 queue_wait: check.duration("limits.queue-wait", &long),
                 functions: check.number("limits.functions", 1..=100_000),
+                versions: check.number("limits.versions", 1..=1_000_000),
                 module: check.size("limits.module", 8..=1 << 30) as u64,
             },
+            quotas: Quotas::check(&mut check),
+            deploy: Deploy::check(&mut check),
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
                 head: check.size("http.head", 8 << 10..=1 << 20),
@@ -346,7 +359,11 @@ mod tests {
     use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
-    fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    pub(super) fn check(
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        file: &[(&str, &str)],
+    ) -> Result<Config, Mistakes> {
         let find = |pairs: &[(&str, &str)], key: &str| {
             pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
         };

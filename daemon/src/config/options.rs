@@ -60,7 +60,13 @@ pub const OPTIONS: &[ServeOption] = &[
         None,
         "Origins whose pages may use the answers, such as https://a.example,https://b.example, or * for any",
     ),
-    option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
+    option(
+        "functions",
+        "DIR",
+        None,
+        "Serve the .wasm and .wat files of this directory besides the built-in functions, as they come, change and go; \
+         functions that are deployed are kept there. If not given, functions in state",
+    ),
     option(
         "state",
         "DIR",
@@ -120,7 +126,56 @@ pub const OPTIONS: &[ServeOption] = &[
     option("limits.queue", "COUNT", Some("1024"), "Most calls that wait for others to end"),
     option("limits.queue-wait", "DURATION", Some("10s"), "Longest time a call may wait for others to end"),
     option("limits.functions", "COUNT", Some("10000"), "Most functions that are loaded"),
+    option(
+        "limits.versions",
+        "COUNT",
+        Some("10000"),
+        "Most versions of functions that one run of the daemon keeps accounts of",
+    ),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option(
+        "quota.calls-per-second",
+        "COUNT",
+        None,
+        "Most calls a second of each function whose manifest does not say; further ones are answered with 429",
+    ),
+    option(
+        "quota.concurrency",
+        "COUNT",
+        None,
+        "Most calls at once, waiting ones included, of each function whose manifest does not say; further ones are \
+         answered with 429",
+    ),
+    option(
+        "quota.joules-per-hour",
+        "ENERGY",
+        None,
+        "Most active energy within any hour of each function whose manifest does not say, such as 500J or 0.1kWh; \
+         further calls are answered with 429",
+    ),
+    option(
+        "power.max",
+        "POWER",
+        None,
+        "Most active power of all functions together, such as 40W: while they draw more, new calls wait (limits.queue, \
+         limits.queue-wait) and are then answered with 503, those of the lowest priority first",
+    ),
+    option("deploy.compilations", "COUNT", Some("1"), "Most deployed functions that are compiled at once"),
+    option("deploy.queue", "COUNT", Some("16"), "Most deployed functions that wait to be compiled"),
+    option(
+        "deploy.time",
+        "DURATION",
+        Some("60s"),
+        "Longest time to compile a deployed function, and to wait for others",
+    ),
+    option("deploy.keep", "COUNT", Some("10"), "Versions of each function that are kept in state to go back to"),
+    option(
+        "deploy.directories",
+        "DIRS",
+        None,
+        "Directories that manifests which come over the network may name, and those below them; several with colons \
+         between them, none if not given",
+    ),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
     option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(

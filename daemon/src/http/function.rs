@@ -94,7 +94,7 @@ impl App {
         };
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| Error::InternalError(Some(error.to_string()));
         if body.size_hint().lower() > self.body_max as u64 {
-            return Err(Problem::BodyTooLarge { bytes_max: self.body_max });
+            return Err(Problem::BodyTooLarge { bytes_max: self.body_max, limit: "limits.body" });
         }
         let body = if head.headers.contains_key(EXPECT) {
             Limited::new(body::Begun::new(body).await, self.body_max).map_err(broken).boxed_unsync()
@@ -102,8 +102,9 @@ impl App {
             Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
         };
         let (input, answer) = exchange(head, &path, visitor.https, body)?;
-        let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
-        match hear(call.map_err(Problem::Busy)?, answer, WHOLE_MAX).await {
+        let request = invocation::Request { input, payer: visitor.payer.clone(), ..Default::default() };
+        let call = self.invoker.invoke(function, request).await;
+        match hear(call.map_err(|why| visitor.door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
                 log(function, &finished);
                 Ok(self.whole(&finished, visitor.door, written))
@@ -183,8 +184,14 @@ impl App {
         let settle = take_settle(&mut given)? && visitor.door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request = invocation::Request { input: Input::Captured(input), arguments, environment, settle };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let request = invocation::Request {
+            input: Input::Captured(input),
+            arguments,
+            environment,
+            settle,
+            payer: visitor.payer.clone(),
+        };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;
         if finished.completion.ending != Ending::Returned {
@@ -221,8 +228,10 @@ impl App {
         let mut environment = variables(request.uri().query())?;
         let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
         let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
-        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let payer = visitor.payer.clone();
+        let request =
+            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;
         Ok(answer_call(function, &finished, cost, Form::Plain, false))

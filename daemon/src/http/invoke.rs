@@ -96,8 +96,10 @@ impl App {
             let finished = self.collect(&function, head, &environment, input, visitor, settle).await?;
             return Ok((function, finished));
         }
-        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?.await;
+        let payer = visitor.payer.clone();
+        let request =
+            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let finished = self.invoker.invoke(&function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(&function, &finished);
         Ok((function, finished))
     }
@@ -117,8 +119,9 @@ impl App {
         let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
         let (exchange, answer) = exchange(head, &path, visitor.https, body)?;
-        let request = invocation::Request { input: exchange, settle, ..Default::default() };
-        let call = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?;
+        let request =
+            invocation::Request { input: exchange, settle, payer: visitor.payer.clone(), ..Default::default() };
+        let call = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {
                 let ready = written.map(|written| written.ready).unwrap_or_default();
@@ -133,7 +136,7 @@ impl App {
 
     /// The function of this name.
     pub(super) fn function(&self, name: &str) -> Result<Arc<Function>, Problem> {
-        Ok(self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))?.clone())
+        self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))
     }
 
     /// What the call cost: what it is finally charged, where the caller waits for that.

@@ -10,6 +10,7 @@ mod door;
 mod energy;
 mod envelope;
 mod function;
+mod functions;
 mod invocations;
 mod invoke;
 mod ledger;
@@ -17,11 +18,13 @@ mod negotiate;
 mod page;
 mod problem;
 mod query;
+mod quota;
 mod reload;
 mod reply;
 mod router;
 mod server;
 mod tls;
+mod upload;
 
 pub use access::{
     Access, Gate, Role, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,

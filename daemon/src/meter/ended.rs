@@ -1,6 +1,6 @@
 //! What is kept of a call from its end until it is settled, and what may be missing then.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use nebula_metering::{Charge, Estimate, NoEstimate};
@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Off;
 use crate::outcome::Outcome;
+use crate::quota::Bill;
 
 /// How a call ended.
 #[derive(Clone, Debug)]
@@ -52,10 +53,25 @@ pub enum CallEnd {
         seat: Seat,
         /// Who waits for its charge.
         waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+        /// What was booked for it in quotas. In a box: most calls count against none, and ends wait in queues by the
+        /// thousand.
+        bill: Option<Box<Bill>>,
     },
-    /// A function can be called.
-    ColdStart,
+    /// A function can be called: where what that took is told.
+    ColdStart(ColdStartCharge),
 }
+
+impl CallEnd {
+    /// Has quotas count what the call was charged, in the place of its estimate.
+    pub fn settle_bill(&self, charge: Option<&Charge>) {
+        if let (Self::Call { bill: Some(bill), .. }, Some(charge)) = (self, charge) {
+            bill.settle(charge.active);
+        }
+    }
+}
+
+/// What it was charged that a function can be called, once that is settled.
+pub type ColdStartCharge = Arc<OnceLock<Result<Charge, NoCharge>>>;
 
 /// Why a call has no charge, and never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -263,6 +263,24 @@ fn an_operators_token_shows_figures_in_full() {
 }
 
 #[test]
+fn a_token_has_a_quota_of_its_own() {
+    let tokens = TokensFile::empty();
+    let (bounded, free) = (tokens.add("bounded", &[]), tokens.add("free", &[]));
+    let text = fs::read_to_string(tokens.path()).unwrap();
+    let quota = "roles = [\"invoke\"]\nquota = { calls_per_second = 1 }\n";
+    fs::write(tokens.path(), text.replacen("roles = [\"invoke\"]\n", quota, 1)).unwrap();
+    let daemon = asking(&tokens, &[]);
+    for target in ["/invoke/answer", "/fn/answer", "/fn/environment", "/fn/hello-http", "/invoke/hello-http"] {
+        let refused = eventually("the quota is reached", || {
+            Some(daemon.request("GET", target, &[&bounded], b"")).filter(|response| response.status != 200)
+        });
+        assert_eq!(refused.status, 429, "{target}: {refused:?}");
+        assert!(refused.header("retry-after").is_some());
+        assert_eq!(daemon.request("GET", target, &[&free], b"").status, 200, "{target}");
+    }
+}
+
+#[test]
 fn tokens_are_told_once_and_kept_as_hashes() {
     let tokens = TokensFile::empty();
     fs::remove_file(tokens.path()).unwrap();

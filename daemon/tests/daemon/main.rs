@@ -8,6 +8,7 @@
 mod authority;
 mod client;
 mod daemon;
+mod deploying;
 mod dialogue;
 mod exposition;
 mod guests;
@@ -45,7 +46,9 @@ mod node_exporter;
 mod outbound;
 mod overload;
 mod pages;
+mod power_cap;
 mod prometheus;
+mod quotas;
 mod readiness;
 mod requests;
 mod run_command;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH, USER_AGENT};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
+pub use upload::Sent;
 use upload::attach;
 
 use crate::runtime::{RootsError, trusting};
@@ -110,6 +111,19 @@ pub struct Client {
     token: Option<HeaderValue>,
 }
 
+/// What is sent with a request.
+#[derive(Default)]
+pub struct Content {
+    /// The body.
+    pub body: Bytes,
+    /// What it is.
+    pub media_type: Option<String>,
+    /// The version that the request is about.
+    pub if_match: Option<String>,
+    /// Hears how much of the body has gone.
+    pub sent: Option<Sent>,
+}
+
 /// A daemon's answer, whatever it is.
 #[derive(Debug)]
 pub struct Answer {
@@ -167,7 +181,7 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub fn get(&self, path: &str, time_max: Duration) -> Result<Answer, ClientError> {
-        self.exchange(Method::GET, path, Bytes::new(), time_max)
+        self.exchange(Method::GET, path, Content::default(), time_max)
     }
 
     /// Sends `body` to `path` and waits for as long as it takes: how long that may be is for the daemon to say.
@@ -175,10 +189,24 @@ impl Client {
     /// # Errors
     /// When no answer comes.
     pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, ClientError> {
-        self.exchange(Method::POST, path, body.into(), Duration::MAX)
+        self.send(Method::POST, path, Content { body: body.into(), ..Content::default() })
     }
 
-    fn exchange(&self, method: Method, path: &str, body: Bytes, time_max: Duration) -> Result<Answer, ClientError> {
+    /// Sends `content` to `path`, and waits for as long as it takes.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub fn send(&self, method: Method, path: &str, content: Content) -> Result<Answer, ClientError> {
+        self.exchange(method, path, content, Duration::MAX)
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        content: Content,
+        time_max: Duration,
+    ) -> Result<Answer, ClientError> {
         let executor =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Start)?;
         let answer = executor.block_on(async {
@@ -186,8 +214,8 @@ impl Client {
             let timed_out = |_| ClientError::AnswerTimedOut { url: self.url(), time_max };
             let asked = async {
                 match &self.tls {
-                    Some(tls) => self.ask(self.secure(stream, tls).await?, method, path, body).await,
-                    None => self.ask(stream, method, path, body).await,
+                    Some(tls) => self.ask(self.secure(stream, tls).await?, method, path, content).await,
+                    None => self.ask(stream, method, path, content).await,
                 }
             };
             tokio::time::timeout(time_max, asked).await.map_err(timed_out)?
@@ -224,26 +252,30 @@ impl Client {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         method: Method,
         path: &str,
-        body: Bytes,
+        content: Content,
     ) -> Result<Answer, ClientError> {
         let broken = |source| ClientError::Exchange { url: self.url(), source };
+        let Content { body, media_type, if_match, sent } = content;
+        let content_type = media_type.as_deref().unwrap_or("application/octet-stream");
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
             .header(USER_AGENT, PROGRAM)
             .header(ACCEPT, "application/json, application/problem+json")
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(())
-            .map_err(|error| broken(error.into()))?;
-        if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
+            .header(CONTENT_TYPE, content_type);
+        if let Some(version) = if_match {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
         }
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let request = request.body(()).map_err(|error| broken(error.into()))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
         // What becomes of the connection, its answer tells.
         tokio::spawn(async { drop(connection.await) });
-        let response = sender.send_request(attach(request, body)).await.map_err(|error| broken(error.into()))?;
+        let response = sender.send_request(attach(request, body, sent)).await.map_err(|error| broken(error.into()))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() { ClientError::AnswerTooLarge { url: self.url() } } else { broken(error) }

@@ -19,10 +19,13 @@ use serde::Serialize;
 use thiserror::Error;
 use toml::Table;
 
+use crate::quota::{Priority, Quota};
 pub use mistake::Mistake;
 pub(crate) use mistake::joined;
 pub(crate) use table::{Keys, Known, Wrong};
-use values::{argument, at_most, boolean, counted, guest_path, host_path, nonempty, route, time, variable};
+use values::{
+    argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
+};
 pub(crate) use values::{energy, text};
 
 /// The longest manifest in bytes: a page of settings has two or three thousand.
@@ -45,12 +48,16 @@ pub struct Manifest {
     pub outbound: Vec<String>,
     /// Whether an instance serves more than one call.
     pub reuse: Reuse,
+    /// Whose calls wait first when functions draw as much power as they may.
+    pub priority: Priority,
     /// Prefixes of paths that it answers.
     pub routes: Vec<String>,
     /// Directories that it sees.
     pub directories: Vec<Directory>,
     /// What one call may use.
     pub limits: Limits,
+    /// What all of its calls together may use. What it does not say the daemon's options say.
+    pub quota: Quota,
 }
 
 /// Whether an instance serves more than one call.
@@ -68,7 +75,7 @@ pub enum Reuse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Directory {
     /// Where it lies; not shown, since where the host keeps things is nobody's business. As written after
-    /// [`Manifest::parse`]; after [`Manifest::read`] a relative one begins with the manifest's folder.
+    /// [`Manifest::parse`]; after [`Manifest::parse_at`] a relative one begins with the manifest's folder.
     #[serde(skip)]
     pub host: PathBuf,
     /// Where the function sees it.
@@ -135,21 +142,27 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads the manifest at `path`.
+    /// Reads the text of the manifest at `path`.
     ///
     /// # Errors
-    /// When it cannot be read or used. A file that is not there is [`ManifestError::Read`] with
-    /// [`io::ErrorKind::NotFound`].
-    pub fn read(path: &Path, ceilings: &Ceilings) -> Result<Self, ManifestError> {
+    /// When it cannot be read. A file that is not there is [`ManifestError::Read`] with [`io::ErrorKind::NotFound`].
+    pub fn read_text(path: &Path) -> Result<String, ManifestError> {
         let failed = |source| ManifestError::Read { path: path.into(), source };
         let mut text = Vec::new();
         File::open(path).map_err(failed)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(failed)?;
         if text.len() > BYTES_MAX {
             return Err(ManifestError::TooLong { path: path.into() });
         }
-        let text = String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))?;
+        String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))
+    }
+
+    /// What `text` says, which is or will be at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn parse_at(path: &Path, text: &str, ceilings: &Ceilings) -> Result<Self, ManifestError> {
         let wrong = |mistakes| ManifestError::Wrong { path: path.into(), mistakes };
-        let mut manifest = Self::parse(&text, ceilings).map_err(wrong)?;
+        let mut manifest = Self::parse(text, ceilings).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for directory in &mut manifest.directories {
             directory.host = folder.join(&directory.host);
@@ -175,9 +188,11 @@ impl Manifest {
             entry: keys.value("entry", text(nonempty)),
             outbound: keys.list("outbound", text(nonempty)),
             reuse: keys.value("reuse", text(Reuse::read)).unwrap_or_default(),
+            priority: keys.value("priority", text(priority)).unwrap_or_default(),
             routes: keys.distinct("routes", text(route)),
             directories: Directory::from_keys(keys),
             limits: keys.table("limits").map(|mut keys| Limits::from_keys(&mut keys, ceilings)).unwrap_or_default(),
+            quota: keys.table("quota").map(|mut keys| quota(&mut keys)).unwrap_or_default(),
         }
     }
 }
@@ -189,6 +204,20 @@ impl Reuse {
             "serial" => Ok(Self::Serial),
             _ => Err("it is one of fresh, serial".into()),
         }
+    }
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    let found = Priority::ALL.into_iter().find(|priority| priority.as_str() == text);
+    found.ok_or_else(|| "it is one of low, normal, high".into())
+}
+
+/// What the table `quota` of a file bounds.
+pub(crate) fn quota(keys: &mut Keys<'_, '_>) -> Quota {
+    Quota {
+        calls_per_second: keys.value("calls_per_second", counted_freely),
+        concurrency: keys.value("concurrency", counted_freely),
+        joules_per_hour: keys.value("joules_per_hour", energy),
     }
 }
 

@@ -14,6 +14,7 @@ pub const KEYS: &[&str] = &[
     "entry",
     "outbound",
     "reuse",
+    "priority",
     "routes",
     "directories",
     "directories.host",
@@ -26,6 +27,10 @@ pub const KEYS: &[&str] = &[
     "limits.max_joules",
     "limits.output",
     "limits.concurrency",
+    "quota",
+    "quota.calls_per_second",
+    "quota.concurrency",
+    "quota.joules_per_hour",
 ];
 
 /// The keys that a kind of file may have, as paths with dots.

@@ -42,6 +42,7 @@ use super::query::decoded;
 use super::reload::{Stamps, Watched};
 use crate::causes::chain;
 use crate::config::{self, AccessMode, Origins};
+use crate::quota::Payers;
 use crate::telemetry::escaped;
 
 /// Who may come in.
@@ -50,6 +51,7 @@ pub struct Access {
     file: Option<TokensFile>,
     pub(super) origins: Origins,
     refusals: Refusals,
+    payers: Payers,
 }
 
 /// Tokens, and where they are from.
@@ -78,7 +80,13 @@ impl Access {
                 escaped(&file.path.display().to_string())
             );
         }
-        Ok(Self { mode: config.mode, file, origins: config.origins.clone(), refusals: Refusals::default() })
+        Ok(Self {
+            mode: config.mode,
+            file,
+            origins: config.origins.clone(),
+            refusals: Refusals::default(),
+            payers: Payers::default(),
+        })
     }
 
     /// The file of tokens, to be read again when it changes.
@@ -135,7 +143,8 @@ impl Access {
             _ if asked.is_some() => gate.callers,
             _ => gate.door,
         };
-        let visitor = Visitor { door, https: peers.https, token, asked: asked.is_some() };
+        let payer = token.as_ref().and_then(|token| self.payers.of(&token.name, token.quota));
+        let visitor = Visitor { door, https: peers.https, token, payer, asked: asked.is_some() };
         if visitor.is_restricted() {
             self.check_function(&visitor, need, request.uri().path(), routed)?;
         }

@@ -22,7 +22,7 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
     let tokens = ArcSwap::from_pointee(Tokens::parse(&text.concat()).unwrap());
     let file = TokensFile { path: "/t".into(), tokens, stamps: Stamps::of(&[]) };
     let file = with_tokens.then_some(file);
-    Access { mode, file, origins: Origins::Own, refusals: Refusals::default() }
+    Access { mode, file, origins: Origins::Own, refusals: Refusals::default(), payers: Payers::default() }
 }
 
 fn callers() -> Door {

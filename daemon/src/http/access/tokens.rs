@@ -13,8 +13,8 @@ use toml::{Table, Value};
 
 use super::role::Role;
 use super::secret;
-use crate::functions::{FunctionName, Keys, Known, Mistake, Wrong, energy, joined, text};
-use crate::invocation::Quota;
+use crate::functions::{FunctionName, Keys, Known, Mistake, Wrong, joined, quota, text};
+use crate::quota::Quota;
 
 /// The largest file, in bytes. A token takes about two hundred.
 pub const BYTES_MAX: usize = 1 << 20;
@@ -204,26 +204,12 @@ fn token(
     Some((hash?, Arc::new(Token { name: name.into(), role: roles.into_iter().max()?, functions: names, quota })))
 }
 
-fn quota(keys: &mut Keys<'_, '_>) -> Quota {
-    Quota {
-        calls_per_second: keys.value("calls_per_second", count),
-        concurrency: keys.value("concurrency", count),
-        joules_per_hour: keys.value("joules_per_hour", energy),
-    }
-}
-
 /// A list that is not empty: an empty one may have been meant to be none, or all.
 fn some(value: &Value) -> Result<(), Wrong> {
     match value.as_array().ok_or(Wrong::Type("a list"))?.is_empty() {
         true => Err(Wrong::Value("it must not be empty".into())),
         false => Ok(()),
     }
-}
-
-fn count(value: &Value) -> Result<u32, Wrong> {
-    let number = value.as_integer().ok_or(Wrong::Type("a whole number"))?;
-    let count = u32::try_from(number).ok().filter(|count| *count > 0);
-    count.ok_or_else(|| Wrong::Value(format!("it must be from 1 to {}", u32::MAX)))
 }
 
 fn function(text: &str) -> Result<String, String> {

@@ -6,6 +6,7 @@ use super::denied::Denied;
 use super::tokens::Token;
 use crate::http::Door;
 use crate::http::problem::Problem;
+use crate::quota::Payer;
 
 /// Whoever sent a request, once they are in.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Visitor {
     pub https: bool,
     /// Who they are, where they brought a token.
     pub token: Option<Arc<Token>>,
+    /// Whose quota their calls count against, besides those of the functions.
+    pub payer: Option<Arc<Payer>>,
     /// Whether they are in because of it. Nobody who could come in without one is worse off for having one.
     pub(super) asked: bool,
 }
