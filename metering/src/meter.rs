@@ -194,7 +194,7 @@ impl<E> Meter<E> {
     /// Settled energy of each function, by its number, in all zones that may be added. At any time one source charges
     /// functions, so that their energies by several sources add up.
     #[must_use]
-    pub fn functions_energy(&self) -> Vec<FunctionEnergy> {
+    pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
         let mut sums: Vec<FunctionEnergy> = Vec::new();
         for zone in self.zones.iter().filter(|zone| zone.spec().zone.is_additive()) {
             let functions = zone.functions_energy();
@@ -205,6 +205,13 @@ impl<E> Meter<E> {
             }
         }
         sums
+    }
+
+    /// Active energy of all functions, in the zones that may be added.
+    #[must_use]
+    pub fn functions_energy(&self) -> Microjoules {
+        let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
+        additive.map(|zone| zone.accounts.functions_total()).sum()
     }
 
     /// Time in which some additive zone had no energy of its own, by reason. A time that several zones miss for the same

@@ -223,7 +223,10 @@ mod tests {
     fn it_ticks_until_it_is_gone() {
         let (carbon, settings) = carbon(Source::Constant(crate::carbon::GramsPerKilowattHour::read("1").unwrap()));
         let (tell, told) = mpsc::channel();
-        let keeper = Keeper::start(&carbon, &settings, None, move || drop(tell.send(()))).unwrap();
+        let keeper = Keeper::start(&carbon, &settings, None, move || {
+            let _ = tell.send(());
+        })
+        .unwrap();
         told.recv().unwrap();
         drop(keeper);
         // The thread ends, and what it ticked with it.

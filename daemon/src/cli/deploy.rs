@@ -76,13 +76,13 @@ pub fn deploy(matches: &ArgMatches) -> super::Result {
         if quiet || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { bar(body.len() as u64) };
     let content = Content {
         body: Bytes::from(body),
-        content_type: Some(content_type),
+        media_type: Some(content_type),
         if_match: matches.get_one::<String>("if-match").cloned(),
         sent: Some(show(&progress)),
     };
     let answer = client.send(Method::PUT, &path(&name, ""), content);
     progress.finish_and_clear();
-    tell_deployed(&answer?, matches)
+    tell_deployed(&answer?, matches, |_| format!("`nebula rollback {name}` goes back"))
 }
 
 /// Goes back to an earlier version.
@@ -90,7 +90,9 @@ pub fn roll_back(matches: &ArgMatches) -> super::Result {
     let client = client(matches)?;
     let to = matches.get_one::<String>("to").map(|to| format!("?to={}", utf8_percent_encode(to, RESERVED)));
     let below = format!("/rollback{}", to.unwrap_or_default());
-    tell_deployed(&client.send(Method::POST, &path(name(matches), &below), Content::default())?, matches)
+    let name = name(matches);
+    let answer = client.send(Method::POST, &path(name, &below), Content::default())?;
+    tell_deployed(&answer, matches, |before| format!("`nebula rollback {name} --to {before}` undoes it"))
 }
 
 /// Removes a function.
@@ -106,8 +108,7 @@ pub fn remove(matches: &ArgMatches) -> super::Result {
 }
 
 fn client(matches: &ArgMatches) -> Result<Client, Failure> {
-    let daemon = matches.get_one::<String>("daemon").map(String::as_str).unwrap_or_default();
-    Client::new(daemon).map_err(Failure::usage)
+    Client::of(matches).map_err(Failure::usage)
 }
 
 fn name(matches: &ArgMatches) -> &str {
@@ -156,7 +157,8 @@ fn show(bar: &ProgressBar) -> Sent {
     })
 }
 
-fn tell_deployed(answer: &Answer, matches: &ArgMatches) -> super::Result {
+/// `undo` says how to come back to the version that was served before.
+fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> String) -> super::Result {
     if !answer.is_success() {
         return refused(answer);
     }
@@ -177,7 +179,8 @@ fn tell_deployed(answer: &Answer, matches: &ArgMatches) -> super::Result {
         (true, before) => {
             tell(format_args!("{kind} of {}, {how} in {took:.1} ms", size(size_bytes)));
             if let Some(before) = before {
-                tell(format_args!("in place of {}; `nebula rollback {name}` goes back", short(&before)));
+                let before = short(&before);
+                tell(format_args!("in place of {before}; {}", undo(before)));
             }
         }
     }

@@ -44,8 +44,7 @@ struct Function {
 
 /// Lists them.
 pub fn list(matches: &ArgMatches) -> super::Result {
-    let daemon = matches.get_one::<String>("daemon").map(String::as_str).unwrap_or_default();
-    let client = Client::new(daemon).map_err(Failure::usage)?;
+    let client = Client::of(matches).map_err(Failure::usage)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
     let listing: Listing = answer.expect()?;
     if matches.get_flag("json") {
@@ -68,12 +67,12 @@ fn table(functions: &[Function]) -> String {
     let rows: Vec<[String; 5]> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(functions.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 5] = std::array::from_fn(width);
+    let [names, versions, kinds, origins, sizes] = std::array::from_fn(width);
     let mut table = String::new();
     for [name, version, kind, origin, size] in &rows {
-        let [a, b, c, d, e] = widths;
         // A string takes whatever is written to it.
-        let _ = writeln!(table, "{name:<a$}  {version:<b$}  {kind:<c$}  {origin:<d$}  {size:>e$}");
+        let _ =
+            writeln!(table, "{name:<names$}  {version:<versions$}  {kind:<kinds$}  {origin:<origins$}  {size:>sizes$}");
     }
     table
 }

@@ -11,11 +11,15 @@ use crate::invocation::Invoker;
 use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics};
 
+use super::access::Access;
 use super::door::Door;
 use super::energy::Teller;
+use super::form::FormBounds;
 
 /// Everything that answers need.
 pub struct App {
+    /// Who may come in.
+    pub access: Arc<Access>,
     /// The functions.
     pub registry: Arc<Registry>,
     /// What changes them.
@@ -30,6 +34,8 @@ pub struct App {
     pub policy: Policy,
     /// What joules mean for the climate.
     pub carbon: Carbon,
+    /// How much a form may ask for.
+    pub form: FormBounds,
     /// Largest body of a request, in bytes.
     pub body_max: usize,
     /// Largest module, in bytes.

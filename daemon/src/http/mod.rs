@@ -1,5 +1,6 @@
 //! Speaks HTTP: listens, routes, reads requests, writes answers. Knows nothing of wasmtime.
 
+mod access;
 mod answer;
 mod app;
 mod body;
@@ -9,8 +10,10 @@ mod conversation;
 mod door;
 mod energy;
 mod envelope;
+mod form;
 mod function;
 mod functions;
+mod gateway;
 mod invocations;
 mod invoke;
 mod ledger;
@@ -18,13 +21,23 @@ mod negotiate;
 mod page;
 mod problem;
 mod query;
+mod quota;
+mod reload;
 mod reply;
 mod router;
 mod server;
+mod tls;
+mod upload;
 
+pub use access::{
+    Access, Gate, Role, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,
+};
 pub use app::App;
 pub use door::Door;
+pub use form::FormBounds;
+pub use reload::{Watched, keep_fresh};
 pub use server::{ServeError, Server};
+pub use tls::{Tls, TlsError};
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<reply::Reply>;

@@ -74,7 +74,7 @@ impl CarbonAccount {
     pub fn advance(&self) {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: an older state of the ledger must not come after a newer one.
-        sums.advance(&self.meter.functions_energy(), self.policy, self.carbon.grams_per_joule());
+        sums.advance(&self.meter.energy_by_function(), self.policy, self.carbon.grams_per_joule());
     }
 }
 
@@ -83,11 +83,7 @@ impl CarbonCollector {
     ///
     /// # Errors
     /// Never with the names in this file; a test pins them.
-    pub fn new(
-        carbon: Carbon,
-        account: Option<Arc<CarbonAccount>>,
-        labels: Arc<Labels>,
-    ) -> prometheus::Result<Self> {
+    pub fn new(carbon: Carbon, account: Option<Arc<CarbonAccount>>, labels: Arc<Labels>) -> prometheus::Result<Self> {
         let polls = Counter::new(
             "nebula_carbon_poll_failures_total",
             "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",

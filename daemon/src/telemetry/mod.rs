@@ -3,6 +3,7 @@
 mod calls;
 mod carbon_metrics;
 mod energy_metrics;
+mod gauges;
 mod guest_log;
 mod logging;
 mod metrics;
@@ -10,6 +11,7 @@ mod metrics;
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
 pub use carbon_metrics::{CarbonAccount, CarbonCollector};
 pub use energy_metrics::{EnergyCollector, no_energy};
+pub use gauges::{Described, ReadWhenAsked};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
 pub use metrics::{FunctionMetrics, Labels, Metrics};

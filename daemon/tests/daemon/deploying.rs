@@ -81,7 +81,8 @@ fn a_function_is_deployed_replaced_rolled_back_and_removed() {
     let back = daemon.manage("POST", "/functions/number/rollback", &[], "");
     assert_eq!((back.status, etag(&back)), (200, etag(&first)));
     assert_eq!(daemon.output("number"), "1\n");
-    assert_eq!(daemon.manage("POST", "/functions/number/rollback", &[], "").problem()["status"], 409);
+    let first_of_all = daemon.manage("POST", "/functions/number/rollback", &[], "");
+    assert_eq!(first_of_all.problem()["type"], "urn:nebula:no-such-version");
     let to = format!("/functions/number/rollback?to={}", &second.json()["version"].as_str().unwrap()[..12]);
     assert_eq!(daemon.manage("POST", &to, &[], "").status, 200);
     assert_eq!(daemon.output("number"), "2\n");
@@ -180,7 +181,8 @@ fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
     for bad in [other.path(), Path::new("/"), &allowed.path().join(".."), &way_out, Path::new("../../..")] {
         let answer = manifest(bad);
         assert_eq!(answer.status, 422, "{}: {}", bad.display(), answer.text());
-        assert!(answer.problem()["detail"].as_str().unwrap().contains("`deploy.directories`"));
+        let why = answer.problem()["detail"].as_str().unwrap().to_owned();
+        assert!(why.contains("`deploy.directories`") || why.contains("`..`"), "{why}");
     }
     daemon.stop();
 }
@@ -188,7 +190,7 @@ fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
 #[test]
 fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
     let state = state();
-    let daemon = daemon(state.path(), &["--limits-module", "64KiB", "--limits-functions", "23"]);
+    let daemon = daemon(state.path(), &["--limits-module", "128KiB", "--limits-functions", "23"]);
     assert_eq!(daemon.put("number", answers(1)).status, 201);
     let whole = fs::read(sample("echo")).unwrap();
     for cut in [1, 4, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
@@ -197,8 +199,8 @@ fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
         assert_eq!((answer.status, &answer.problem()["type"]), (422, &"urn:nebula:not-deployable".into()), "{cut}");
     }
     assert_eq!(daemon.put("number", "").status, 400);
-    assert_eq!(daemon.put("number", vec![0; 64 << 10]).status, 422);
-    assert_eq!(daemon.put("number", vec![0; (64 << 10) + 1]).status, 413);
+    assert_eq!(daemon.put("number", vec![0; 128 << 10]).status, 422);
+    assert_eq!(daemon.put("number", vec![0; (128 << 10) + 1]).status, 413);
     for name in ["..", "%2e%2e%2fx", "a%2fb", "UPPER", "invoke", "-x", "a%00b", &"x".repeat(64)] {
         assert!([400, 404].contains(&daemon.put(name, answers(2)).status), "{name}");
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+mod authority;
 mod client;
 mod daemon;
 mod deploying;
@@ -15,17 +16,21 @@ mod patience;
 mod peer;
 mod powercap_tree;
 mod skipping;
+mod tokens;
 
+mod access;
 mod budgets;
 mod carbon;
 mod cgi;
 mod code_cache;
 mod configuration;
 mod connections;
+mod cross_origin;
 mod doors;
 mod energy;
 mod failures;
 mod fallback;
+mod forms;
 mod http2;
 mod invocations;
 mod invoking;
@@ -39,15 +44,19 @@ mod logs;
 mod long_calls;
 mod manifests;
 mod metrics;
+mod modules;
 mod node_exporter;
 mod outbound;
 mod overload;
 mod pages;
+mod power_cap;
 mod prometheus;
+mod quotas;
 mod readiness;
 mod requests;
 mod run_command;
 mod samples;
 mod settling;
 mod streaming;
+mod tls;
 mod unmetered;

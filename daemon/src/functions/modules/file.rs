@@ -69,7 +69,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
         if let Some(route) = &route
             && let Some(first) = routes.insert(route.as_str().to_owned(), own_line)
         {
-            entry.mistakes.push(format!("line {own_line}: the module of line {first} has the route `{}`", route.as_str()));
+            entry
+                .mistakes
+                .push(format!("line {own_line}: the module of line {first} has the route `{}`", route.as_str()));
         }
         match (route, module, name, entry.mistakes) {
             (Some(route), Some(parts), Some(name), mistakes) if mistakes.is_empty() => {
@@ -133,7 +135,10 @@ impl Entry<'_> {
         let mut manifest = toml::Table::new();
         if let Some(environment) = value("environment") {
             let pairs = self.pairs("environment", environment).into_iter();
-            manifest.insert("env".into(), pairs.map(|(name, value, _)| (name, value.into())).collect::<toml::Table>().into());
+            manifest.insert(
+                "env".into(),
+                pairs.map(|(name, value, _)| (name, value.into())).collect::<toml::Table>().into(),
+            );
         }
         if let Some(volumes) = value("volumes") {
             manifest.insert("directories".into(), self.volumes(volumes).into());
@@ -241,11 +246,7 @@ fn below(folder: &Path, path: &Path) -> PathBuf {
 
 /// A function's name: the route, with `-` for what no name can have; that of the file for the root. One that is the daemon's
 /// own word ends in `-module`, and the second of the same name in `-2`.
-fn name(
-    route: Option<&Route>,
-    module: Option<&Path>,
-    taken: &mut BTreeMap<String, ()>,
-) -> Option<FunctionName> {
+fn name(route: Option<&Route>, module: Option<&Path>, taken: &mut BTreeMap<String, ()>) -> Option<FunctionName> {
     let route = route?.as_str().trim_end_matches("...");
     let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
     let base = [plain(route), stem(), "module".into()].into_iter().find(|name| !name.is_empty())?;
@@ -283,12 +284,18 @@ mod tests {
     }
 
     fn good(listed: &[Listed]) -> Vec<&Module> {
-        listed.iter().filter_map(|listed| if let Listed::Module(module) = listed { Some(module) } else { None }).collect()
+        listed
+            .iter()
+            .filter_map(|listed| if let Listed::Module(module) = listed { Some(module) } else { None })
+            .collect()
     }
 
     fn mistakes(text: &str) -> Vec<String> {
         let listed = parsed(Path::new("/nowhere"), text);
-        listed.into_iter().flat_map(|listed| if let Listed::Wrong(_, mistakes) = listed { mistakes } else { vec![] }).collect()
+        listed
+            .into_iter()
+            .flat_map(|listed| if let Listed::Wrong(_, mistakes) = listed { mistakes } else { vec![] })
+            .collect()
     }
 
     #[test]
@@ -329,7 +336,10 @@ mod tests {
         assert_eq!(manifest.env["GREETING"], "hi");
         assert_eq!(manifest.outbound, ["https://example.com", "https://*", "http://*"]);
         let directory = &manifest.directories[0];
-        assert_eq!((&directory.host, &*directory.guest, directory.writable), (&folder.path().join("data"), "/data", true));
+        assert_eq!(
+            (&directory.host, &*directory.guest, directory.writable),
+            (&folder.path().join("data"), "/data", true)
+        );
     }
 
     #[test]
@@ -388,7 +398,13 @@ mod tests {
 
     #[test]
     fn no_text_is_too_strange() {
-        for text in ["module = []", "[[module]]", "[module]\na=1", "module = [1, 2]", "[[module]]\nroute = \"/é\"\nmodule=\"é\""] {
+        for text in [
+            "module = []",
+            "[[module]]",
+            "[module]\na=1",
+            "module = [1, 2]",
+            "[[module]]\nroute = \"/é\"\nmodule=\"é\"",
+        ] {
             let _ = parse(Path::new("modules.toml"), text);
         }
     }

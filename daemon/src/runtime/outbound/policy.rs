@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper::http::uri::{Authority, Scheme};
 use thiserror::Error;
 
-use super::limits::CONNECTIONS_MAX;
 use super::destination::{Destination, Host, Protocol, parse_port, split};
+use super::limits::CONNECTIONS_MAX;
 
 /// Hosts that a function may send requests to. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
