@@ -94,7 +94,7 @@ fn callers_grams_are_as_coarse_as_their_joules() {
 #[test]
 fn where_joules_are_withheld_grams_are() {
     let options =
-        options(&["--carbon-intensity", "300", "--energy-expose", "operators", "--operators-listen", "127.0.0.1:0"]);
+        options(&["--carbon-intensity", "300", "--energy-expose", "operators", "--admin-listen", "127.0.0.1:0"]);
     let daemon = Daemon::start(&options);
     let energy = daemon.get(CALL).json()["energy"].clone();
     assert!(energy["carbon_grams"].is_null() && energy["carbon_reason"].is_string(), "{energy}");

@@ -46,12 +46,11 @@ fn routes_lead_to_modules_and_their_entries() {
 #[test]
 fn a_module_is_told_of_its_request_as_wagi_tells() {
     let daemon = daemon();
-    let host = daemon.address().to_string();
     let response = daemon.request("POST", "/env/a%20b?x=1&settle=true", &["Content-Type: text/x"], b"12345");
     let told = variables(&response);
     for (name, value) in [
         ("X_MATCHED_ROUTE", "/env/..."),
-        ("X_FULL_URL", &*format!("http://{host}/env/a%20b?x=1&settle=true")),
+        ("X_FULL_URL", "http://localhost/env/a%20b?x=1&settle=true"),
         ("X_RAW_PATH_INFO", "/a%20b"),
         ("PATH_INFO", "/a b"),
         ("PATH_TRANSLATED", "/a b"),

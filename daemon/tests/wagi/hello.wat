@@ -10,5 +10,5 @@
     (i32.store (i32.const 4) (local.get $length))
     (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
   (func (export "_start") (call $write (i32.const 64) (i32.const 32)))
-  (func (export "goodbye") (call $write (i32.const 128) (i32.const 63)))
+  (func (export "goodbye") (call $write (i32.const 128) (i32.const 62)))
   (func (export "moved") (call $write (i32.const 256) (i32.const 37))))
