@@ -18,6 +18,7 @@ use super::invoke::{Form, answer_call, energy_headers, exchange, log};
 use super::problem::{FailedCall, Problem};
 use super::query::{nameable, take_settle, variables};
 use super::reply::{Reply, Streamed};
+use super::trail::take_trail;
 use super::{Request, Response, body, cgi};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
@@ -83,7 +84,8 @@ impl App {
         function: &Arc<Function>,
         mount: Mount<'_>,
     ) -> Result<Response, Problem> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
         let slash = if mount.rest.starts_with('/') { "" } else { "/" };
         let path = match head.uri.query() {
             Some(query) => format!("{slash}{}?{query}", mount.rest),
@@ -99,7 +101,7 @@ impl App {
             Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
         };
         let (input, answer) = exchange(head, &path, body)?;
-        let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
+        let call = self.invoker.invoke(function, invocation::Request { input, trail, ..Default::default() }).await;
         match hear(call.map_err(|why| door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
                 log(function, &finished);
@@ -163,7 +165,8 @@ impl App {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
         let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
         let input = body::read(body, self.body_max, self.body_timeout).await?;
         let call = cgi::Call {
             head: &head,
@@ -179,8 +182,8 @@ impl App {
         let settle = take_settle(&mut given)? && door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request =
-            invocation::Request { input: Input::Captured(input), arguments, environment, settle, payer: None };
+        let input = Input::Captured(input);
+        let request = invocation::Request { input, arguments, environment, settle, payer: None, trail };
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;
@@ -212,8 +215,10 @@ impl App {
     async fn run_numeric(&self, request: Request, door: Door, function: &Arc<Function>) -> Result<Response, Problem> {
         let mut environment = variables(request.uri().query())?;
         let settle = take_settle(&mut environment)? && door.tells_joules();
-        let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
-        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
+        let input = Input::Captured(body::read(body, self.body_max, self.body_timeout).await?);
+        let request = invocation::Request { input, environment, settle, trail, ..Default::default() };
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, door).await;

@@ -12,6 +12,7 @@ use super::app::App;
 use super::door::Door;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
+use super::openapi::openapi;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
@@ -21,11 +22,17 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Infallible> {
-        Ok(match check_head(&request) {
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request,
+        door: Door,
+        peers: Peers,
+    ) -> Result<Response, Infallible> {
+        let trail = self.begin_trail(&mut request, peers);
+        Ok(trail.answer(match check_head(&request) {
             Ok(()) => self.route(request, door, peers).await.unwrap_or_else(|problem| problem.response(None)),
             Err(problem) => problem.response(None),
-        })
+        }))
     }
 
     async fn route(self: &Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Problem> {
@@ -67,6 +74,7 @@ impl App {
                 door.to_totals()?;
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
+            ("events", None) => self.try_get(&request, |_| self.events(door, request.uri().query())),
             ("metrics", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;
@@ -78,6 +86,7 @@ impl App {
                     Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
                 })
             }
+            ("openapi.json", None) => self.get(&request, |_| openapi()),
             ("readyz", None) => self.get(&request, |app| {
                 if app.draining.load(Ordering::Relaxed) {
                     Problem::Draining.response(None)

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
 mod client;
+mod collector;
 mod daemon;
 mod deploying;
 mod dialogue;
@@ -16,6 +17,7 @@ mod peer;
 mod powercap_tree;
 mod skipping;
 
+mod access_log;
 mod budgets;
 mod cgi;
 mod code_cache;
@@ -23,6 +25,7 @@ mod configuration;
 mod connections;
 mod doors;
 mod energy;
+mod events;
 mod failures;
 mod fallback;
 mod http2;
@@ -46,9 +49,11 @@ mod power_cap;
 mod prometheus;
 mod quotas;
 mod readiness;
+mod request_ids;
 mod requests;
 mod run_command;
 mod samples;
 mod settling;
 mod streaming;
+mod traces;
 mod unmetered;
