@@ -119,9 +119,11 @@ fn watts_add_up_and_accounts_are_those_of_the_ledger() {
         .iter()
         .sum();
     assert_eq!(accounts["total_microjoules"], sum);
-    daemon.get("/invoke/fibonacci-recursive?input=25");
     let busy = |event: &Event| event.data["functions"][0]["function"] == "fibonacci-recursive";
-    let event = eventually("a busy second", || Some(listener.next_named("watts")).filter(busy));
+    let event = eventually("a busy second", || {
+        daemon.get("/invoke/fibonacci-recursive?input=25");
+        Some(listener.next_named("watts")).filter(busy)
+    });
     let watts = &event.data;
     let total = |values: Vec<&Value>| values.into_iter().map(|value| value.as_f64().unwrap()).sum::<f64>();
     let zones = watts["zones"].as_array().unwrap();
