@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Response;
+use super::access::Visitor;
 use super::answer::answer;
 use super::app::App;
-use super::door::Door;
 use super::problem::Problem;
 use super::query::variables;
 use super::reply::Reply;
@@ -36,16 +36,16 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// When a browser that lost its stream comes back, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
-/// Events that go out in one piece.
-const AT_ONCE: usize = 64;
+/// About how much goes out in one piece.
+const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// The names of events that can be asked for.
 const TYPES: &str = "call, watts and accounts";
 
 impl App {
-    /// A stream of what the query asks for, and may be told at this door.
-    pub(super) fn events(self: &Arc<Self>, door: Door, query: Option<&str>) -> Result<Response, Problem> {
-        door.to_calls()?;
+    /// A stream of what the query asks for, as far as the visitor may be told.
+    pub(super) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
+        visitor.door.to_calls()?;
         let (mut types, mut function) = (None, None);
         for (name, value) in variables(query)? {
             match &*name {
@@ -57,7 +57,9 @@ impl App {
                 }
             }
         }
-        let may_see_totals = door.to_totals();
+        // Totals are of all functions.
+        let may_see_totals =
+            if visitor.is_restricted() { Err(Problem::OperatorsOnly) } else { visitor.door.to_totals() };
         let wants = match types {
             Some(wants) if wants.watts || wants.accounts => {
                 may_see_totals?;
@@ -76,17 +78,21 @@ impl App {
             })?;
         let mut response = answer(StatusCode::OK, EVENT_STREAM, "");
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        let visitor = visitor.clone();
         let heartbeat = Box::pin(sleep(HEARTBEAT));
         let stage = Stage::Beginning;
         *response.body_mut() =
-            Reply::Events(Box::new(EventStream { app: self.clone(), door, listener, heartbeat, stage }));
+            Reply::Events(Box::new(EventStream { app: self.clone(), visitor, listener, heartbeat, stage }));
         Ok(response)
     }
 
-    fn tell_event(&self, numbered: &Numbered, door: Door, text: &mut String) {
+    fn tell_event(&self, numbered: &Numbered, visitor: &Visitor, text: &mut String) {
         let (name, data) = match &numbered.event {
+            Event::Call(known) if !self.is_seen(visitor, known) => return,
+            // How much others do is none of their business either.
+            Event::Omitted(_) if visitor.is_restricted() => return,
             Event::Call(known) => {
-                let shown = self.describe_calls(door, std::slice::from_ref(known));
+                let shown = self.describe_calls(visitor.door, std::slice::from_ref(known));
                 ("call", serde_json::to_string(&shown.first()).unwrap_or_default())
             }
             Event::Omitted(calls) => ("omitted", json!({ "calls": calls }).to_string()),
@@ -151,7 +157,7 @@ fn write_event(text: &mut String, id: Option<u64>, name: &str, data: &str) {
 /// The body of an answer that goes on for as long as its client keeps up.
 pub struct EventStream {
     app: Arc<App>,
-    door: Door,
+    visitor: Visitor,
     listener: Listener,
     heartbeat: Pin<Box<Sleep>>,
     stage: Stage,
@@ -175,9 +181,10 @@ impl EventStream {
             }
             Stage::Running => {}
         }
-        for _ in 0..AT_ONCE {
+        // Until nothing more is there: what is not for this visitor leaves no text.
+        while text.len() < BYTES_AT_ONCE {
             match self.listener.poll_next(context) {
-                Poll::Ready(Some(event)) => self.app.tell_event(&event, self.door, &mut text),
+                Poll::Ready(Some(event)) => self.app.tell_event(&event, &self.visitor, &mut text),
                 Poll::Ready(None) => {
                     self.stage = Stage::Ended;
                     if self.listener.was_slow() {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Response;
+use super::access::Denied;
 use super::answer::{PROBLEM, json};
 use super::envelope::Cost;
 use crate::causes::chain;
@@ -27,6 +28,8 @@ pub enum Problem {
     UnknownFunction(String),
     UnknownInvocation(Uuid),
     OperatorsOnly,
+    /// Who asks may not, or is not known.
+    Denied(Denied),
     MethodNotAllowed(&'static str),
     BadRequest(String),
     BodyTooLarge {
@@ -93,6 +96,7 @@ impl Problem {
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
             Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
+            Self::Denied(denied) => denied.kind(),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
@@ -156,10 +160,11 @@ impl Problem {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
             }
             Self::OperatorsOnly => {
-                "it tells joules, which are not for callers here; it is served at the operators' address \
-                 (`operators.listen`)"
+                "it is not for callers here; it is served at the operators' address (`admin.listen`), and what tells joules \
+                 also to tokens of the role `operate`"
                     .into()
             }
+            Self::Denied(denied) => denied.detail(),
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
             Self::BadRequest(why) | Self::Unhealthy(why) | Self::BadAnswer(why) => why.clone(),
             Self::BodyTooLarge { bytes_max, limit } => format!("a body may have {bytes_max} bytes here (`{limit}`)"),
@@ -207,6 +212,11 @@ impl Problem {
             }
             Self::MethodNotAllowed(allowed) => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::Denied(denied) => {
+                if let Some(challenge) = denied.challenge() {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                }
             }
             _ => {}
         }

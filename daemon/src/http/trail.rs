@@ -102,7 +102,7 @@ fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSp
         local: peers.local,
         method: request.method().as_str().into(),
         target: target.into(),
-        scheme: "http",
+        scheme: if peers.https { "https" } else { "http" },
         version: match request.version() {
             Version::HTTP_10 => "1.0",
             Version::HTTP_2 => "2",

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+mod authority;
 mod client;
 mod collector;
 mod daemon;
@@ -16,13 +17,16 @@ mod patience;
 mod peer;
 mod powercap_tree;
 mod skipping;
+mod tokens;
 
+mod access;
 mod access_log;
 mod budgets;
 mod cgi;
 mod code_cache;
 mod configuration;
 mod connections;
+mod cross_origin;
 mod doors;
 mod energy;
 mod events;
@@ -55,5 +59,6 @@ mod run_command;
 mod samples;
 mod settling;
 mod streaming;
+mod tls;
 mod traces;
 mod unmetered;

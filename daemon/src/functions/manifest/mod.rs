@@ -21,12 +21,12 @@ use toml::Table;
 
 use crate::quota::{Priority, Quota};
 pub use mistake::Mistake;
-use mistake::joined;
-use table::Keys;
+pub(crate) use mistake::joined;
+pub(crate) use table::{Keys, Known, Wrong};
 use values::{
-    argument, at_most, boolean, counted, counted_freely, energy, guest_path, host_path, nonempty, route, text, time,
-    variable,
+    argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
 };
+pub(crate) use values::{energy, text};
 
 /// The longest manifest in bytes: a page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;
@@ -212,7 +212,8 @@ fn priority(text: &str) -> Result<Priority, String> {
     found.ok_or_else(|| "it is one of low, normal, high".into())
 }
 
-fn quota(keys: &mut Keys<'_, '_>) -> Quota {
+/// What the table `quota` of a file bounds.
+pub(crate) fn quota(keys: &mut Keys<'_, '_>) -> Quota {
     Quota {
         calls_per_second: keys.value("calls_per_second", counted_freely),
         concurrency: keys.value("concurrency", counted_freely),
