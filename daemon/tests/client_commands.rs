@@ -257,7 +257,7 @@ fn where_no_daemon_is_it_is_said_how_to_start_one() {
 #[test]
 fn mistakes_are_told_before_anything_is_sent() {
     for (arguments, expected) in [
-        (&["list", "--daemon", "https://127.0.0.1"][..], "only http://"),
+        (&["list", "--daemon", "ftp://127.0.0.1"][..], "https://HOST[:PORT]"),
         (&["list", "--daemon", "127.0.0.1:8080"], "http://HOST[:PORT]"),
         (&["invoke", "echo", "--env", "A"], "NAME=VALUE"),
         (&["invoke", "echo", "--env", "input=1"], "--input"),
