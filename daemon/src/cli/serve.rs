@@ -23,7 +23,7 @@ use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, re
 use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
 use crate::http::{Access, App, Door, Gate, Server, Tls, keep_fresh};
 use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
@@ -189,6 +189,10 @@ fn start_sampler(
             return;
         };
         for settled in early.drain(..).chain(settled) {
+            if let CallEnd::ColdStart(told) = &settled.end {
+                // One that was made ready is settled once.
+                let _ = told.set(settled.charge.clone().ok_or(NoCharge::Incomplete));
+            }
             if let Some(revision) = registry.revision(settled.function) {
                 metrics.settled(&revision.metrics, &settled);
             }

@@ -163,7 +163,7 @@ impl Preparation {
 
     fn start(&self, source: &Source) -> Result<(Program, Manifest), Broken> {
         let size = source.module.len() as u64;
-        if size > self.settings.size_max {
+        if source.origin != Origin::BuiltIn && size > self.settings.size_max {
             return Err(Broken::TooLarge { size, max: self.settings.size_max });
         }
         let manifest = match &source.manifest {

@@ -95,6 +95,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Never with the names in this file; a test pins them.
+    #[allow(clippy::too_many_lines, reason = "a list of metrics")]
     pub fn new(functions_max: usize) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let register = |collector: Box<dyn Collector>| registry.register(collector);

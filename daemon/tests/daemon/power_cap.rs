@@ -83,7 +83,7 @@ fn calls_of_low_priority_are_refused_and_those_of_high_priority_go_on() {
 #[test]
 fn a_long_call_keeps_the_power_up_and_others_wait_until_it_has_ended() {
     let folder = folder();
-    let daemon = start(&folder, &["--limits-queue", "1"]);
+    let daemon = start(&folder, &["--limits-queue", "1", "--limits-queue-wait", "30s"]);
     let cap = || daemon.get("/energy").json()["power_cap"].clone();
     assert_eq!(cap()["max_watts"], 0.3);
     let mut burner = daemon.connect();
