@@ -15,3 +15,4 @@ pub mod outcome;
 pub mod quota;
 pub mod runtime;
 pub mod telemetry;
+pub mod trace_context;

@@ -9,12 +9,14 @@ mod conversation;
 mod door;
 mod energy;
 mod envelope;
+mod events;
 mod function;
 mod functions;
 mod invocations;
 mod invoke;
 mod ledger;
 mod negotiate;
+mod openapi;
 mod page;
 mod problem;
 mod query;
@@ -24,6 +26,7 @@ mod reply;
 mod router;
 mod server;
 mod tls;
+mod trail;
 mod upload;
 
 pub use access::{
