@@ -68,10 +68,10 @@ pub struct Request {
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
-    /// Where it comes from.
-    pub trail: Trail,
     /// Whose quota it counts against, besides the function's own.
     pub payer: Option<Arc<Payer>>,
+    /// Where it comes from.
+    pub trail: Trail,
 }
 
 /// Runs calls.
