@@ -13,4 +13,6 @@ pub mod invocation;
 pub mod meter;
 pub mod outcome;
 pub mod runtime;
+pub mod state;
 pub mod telemetry;
+pub mod usage;

@@ -9,7 +9,7 @@ use thiserror::Error;
 const NAME_MAX: usize = 63;
 
 /// First path segments that belong to the daemon: neither a function's name nor its routes may take them.
-pub const OWN_PATHS: [&str; 12] = [
+pub const OWN_PATHS: [&str; 13] = [
     "api",
     "energy",
     "events",
@@ -21,6 +21,7 @@ pub const OWN_PATHS: [&str; 12] = [
     "metrics",
     "openapi.json",
     "readyz",
+    "usage",
     "wasm",
 ];
 

@@ -113,7 +113,7 @@ fn state_is_kept_where_the_user_keeps_it_unless_something_else_is_said() {
     let (home, service) = (folder.path().join("home"), folder.path().join("service"));
     let serve = |variables: &[(&str, &Path)]| {
         let mut command = nebula();
-        for name in ["NEBULA_STATE", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"] {
+        for name in ["NEBULA_STATE", "NEBULA_CACHE_DIR", "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"] {
             command.env_remove(name);
         }
         command.args(["serve", "--listen", "127.0.0.1:0"]).envs(variables.iter().copied());
@@ -139,7 +139,7 @@ fn descriptors_are_left_for_connections() {
     let start = || {
         let mut command = limited(&format!("-n {DESCRIPTORS}"));
         let functions = folder.path().to_str().unwrap();
-        Daemon::start_command(command.args(["--functions", functions]).env("NEBULA_STATE", &state))
+        Daemon::start_command(command.args(["--functions", functions]).env("NEBULA_STATE", &state).env_remove("NEBULA_CACHE_DIR"))
     };
     assert_eq!(told(&start().stop()), (SAMPLES + FUNCTIONS, 0));
     let daemon = start();
