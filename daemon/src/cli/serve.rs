@@ -19,11 +19,11 @@ use tokio::sync::watch;
 
 use super::Failure;
 use crate::causes::chain;
-use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
-use crate::functions::{self, Ceilings, Registry};
+use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
+use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
 use crate::http::{App, Door, Server};
 use crate::invocation::{Admission, Invoker, LongCalls};
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
@@ -65,12 +65,14 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     trust(&config)?;
+    let state = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
-    let runtime = match open_cache(&config) {
+    let runtime = match open_cache(&config, state.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
-    let functions = load(&config, &runtime, &metrics, &metering)?;
+    let functions = Arc::new(Registry::new(config.bounds.versions));
+    let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
     await_estimates(&metering);
 
@@ -82,11 +84,13 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
     let app = App {
         registry: functions,
+        deployer: deployer.clone(),
         invoker: Arc::new(invoker),
         metrics,
         calls,
         policy: config.policy,
         body_max: bounds.body,
+        module_max: bounds.module,
         body_timeout: config.http.body_timeout,
         draining: AtomicBool::new(false),
     };
@@ -95,7 +99,9 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build()?;
+    let watch = Watch::start(deployer, workers.handle().clone())?;
     workers.block_on(listen(&config, Arc::new(app)))?;
+    drop(watch);
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
@@ -170,11 +176,8 @@ fn start_sampler(
             return;
         };
         for settled in early.drain(..).chain(settled) {
-            if let Some(function) = registry.by_id(settled.function) {
-                metrics.settled(&function.metrics, &settled);
-                if let CallEnd::ColdStart = settled.end {
-                    function.cold_start.settle(settled.charge.clone().ok_or(NoCharge::Incomplete));
-                }
+            if let Some(revision) = registry.revision(settled.function) {
+                metrics.settled(&revision.metrics, &settled);
             }
             calls.settle(settled);
         }
@@ -183,17 +186,17 @@ fn start_sampler(
 }
 
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
-fn open_cache(config: &Config) -> Option<CodeCache> {
+fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
     let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
     if config.cache == 0 {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
-    let Some(state) = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name))) else {
+    let Some(state) = state else {
         nowhere("no directory is given with `state`");
         return None;
     };
-    match CodeCache::open(&state, config.cache) {
+    match CodeCache::open(state, config.cache) {
         Ok(cache) => {
             tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)
@@ -225,9 +228,16 @@ fn trust(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Metering) -> Result<Arc<Registry>, Failure> {
+/// Loads all functions, and gives what changes them from then on.
+fn load(
+    config: &Config,
+    state: Option<&Path>,
+    runtime: Runtime,
+    registry: &Arc<Registry>,
+    metrics: &Arc<Metrics>,
+    metering: &Metering,
+) -> Result<Arc<Deployer>, Failure> {
     let settings = functions::Settings {
-        directory: config.functions.clone(),
         functions_max: config.bounds.functions,
         size_max: config.bounds.module,
         ceilings: Ceilings {
@@ -238,6 +248,8 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Meteri
         },
         queue: (config.bounds.queue, config.bounds.queue_wait),
     };
+    let preparation =
+        Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {
@@ -247,11 +259,19 @@ fn load(config: &Config, runtime: &Runtime, metrics: &Metrics, metering: &Meteri
             let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
-    let registry = functions::load(&settings, runtime, metrics, metering, &progress)?;
-    let cached = registry.iter().filter(|function| function.program.found() == Found::Cached).count();
-    let (all, compiled) = (registry.len(), registry.len() - cached);
+    // A directory that was named must be there; the one in state is made when something is deployed.
+    let in_state = state.map(|state| state.join("functions"));
+    let read = config.functions.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
+    let files = functions::load(read.as_deref(), &preparation, &progress)?;
+    let all = registry.all();
+    let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
+    let (all, compiled) = (all.len(), all.len() - cached);
     tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
-    Ok(Arc::new(registry))
+    let directory = config.functions.clone().or(in_state);
+    let history = state.map(|state| History::new(state.join("versions"), config.deploy.keep));
+    let Deploy { compilations, queue, time, ref directories, .. } = config.deploy;
+    let bounds = DeployBounds { compilations, queue: (queue, time), time, directories: directories.clone() };
+    Ok(Arc::new(Deployer::new(Arc::new(preparation), directory, history, bounds, files)))
 }
 
 async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod deploy;
 mod exposure;
 mod layers;
 mod nearest;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
+pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
@@ -60,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// What callers may ask of the daemon.
     pub bounds: Bounds,
+    /// How functions are deployed.
+    pub deploy: Deploy,
     /// How connections are treated.
     pub http: Http,
     /// After how long a running call lets others have their turn.
@@ -109,6 +113,8 @@ pub struct Bounds {
     pub queue_wait: Duration,
     /// Functions.
     pub functions: usize,
+    /// Versions of functions in one run.
+    pub versions: usize,
     /// Largest module in bytes.
     pub module: u64,
 }
@@ -192,8 +198,10 @@ impl Config {
                 queue: check.number("limits.queue", 0..=1_000_000),
                 queue_wait: check.duration("limits.queue-wait", &long),
                 functions: check.number("limits.functions", 1..=100_000),
+                versions: check.number("limits.versions", 1..=1_000_000),
                 module: check.size("limits.module", 8..=1 << 30) as u64,
             },
+            deploy: Deploy::check(&mut check),
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
                 head: check.size("http.head", 8 << 10..=1 << 20),

@@ -32,7 +32,13 @@ pub const OPTIONS: &[ServeOption] = &[
         None,
         "A second address, for operators: everything is served there, with every figure in full",
     ),
-    option("functions", "DIR", None, "Serve the .wasm and .wat files of this directory besides the built-in functions"),
+    option(
+        "functions",
+        "DIR",
+        None,
+        "Serve the .wasm and .wat files of this directory besides the built-in functions, as they come, change and go; \
+         functions that are deployed are kept there. If not given, functions in state",
+    ),
     option(
         "state",
         "DIR",
@@ -92,7 +98,29 @@ pub const OPTIONS: &[ServeOption] = &[
     option("limits.queue", "COUNT", Some("1024"), "Most calls that wait for others to end"),
     option("limits.queue-wait", "DURATION", Some("10s"), "Longest time a call may wait for others to end"),
     option("limits.functions", "COUNT", Some("10000"), "Most functions that are loaded"),
+    option(
+        "limits.versions",
+        "COUNT",
+        Some("10000"),
+        "Most versions of functions that one run of the daemon keeps accounts of",
+    ),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option("deploy.compilations", "COUNT", Some("1"), "Most deployed functions that are compiled at once"),
+    option("deploy.queue", "COUNT", Some("16"), "Most deployed functions that wait to be compiled"),
+    option(
+        "deploy.time",
+        "DURATION",
+        Some("60s"),
+        "Longest time to compile a deployed function, and to wait for others",
+    ),
+    option("deploy.keep", "COUNT", Some("10"), "Versions of each function that are kept in state to go back to"),
+    option(
+        "deploy.directories",
+        "DIRS",
+        None,
+        "Directories that manifests which come over the network may name, and those below them; several with colons \
+         between them, none if not given",
+    ),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
     option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(

@@ -1,12 +1,11 @@
 //! What it took until a function could be called: its code compiled, or found in the cache, and linked.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use nebula_metering::Charge;
 use nebula_metering::work::Work;
 
-use crate::meter::{NoCharge, Off};
+use crate::meter::{ColdStartCharge, NoCharge, Off};
 use crate::runtime::Found;
 
 /// What it took until a function could be called.
@@ -18,19 +17,14 @@ pub struct ColdStart {
     pub duration: Duration,
     /// What that took from the processor.
     pub work: Result<Work, Off>,
-    charge: OnceLock<Result<Charge, NoCharge>>,
+    charge: ColdStartCharge,
 }
 
 impl ColdStart {
-    /// One that has not been charged yet.
+    /// One whose charge comes to `charge`.
     #[must_use]
-    pub fn new(found: Found, duration: Duration, work: Result<Work, Off>) -> Self {
-        Self { found, duration, work, charge: OnceLock::new() }
-    }
-
-    /// Takes in what it is charged; the first charge stays.
-    pub fn settle(&self, charge: Result<Charge, NoCharge>) {
-        let _ = self.charge.set(charge);
+    pub fn new(found: Found, duration: Duration, work: Result<Work, Off>, charge: ColdStartCharge) -> Self {
+        Self { found, duration, work, charge }
     }
 
     /// What it was charged, once that is known.

@@ -1,15 +1,29 @@
-//! The functions of a daemon: where they come from, and what is known of each.
+//! The functions of a daemon: where they come from, what is known of each, and how they change while it runs.
 
+mod broken;
 mod cold_start;
+mod deploy;
+mod directory;
+mod history;
 mod load;
 mod manifest;
 mod name;
+mod prepare;
 mod registry;
 mod samples;
+mod version;
+mod watch;
 
+pub use broken::Broken;
 pub use cold_start::ColdStart;
-pub use load::{LoadError, Progress, Settings, load};
-pub use manifest::{Ceilings, Manifest};
+pub use deploy::{Condition, DeployBounds, DeployError, Deployed, Deployer, Upload};
+pub use directory::ListError;
+pub use history::{History, HistoryError, Past};
+pub use load::{LoadError, Progress, load};
+pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Ceilings, Manifest};
 pub use name::{FunctionName, NameError, OWN_PATHS};
-pub use registry::{Function, Origin, Registry};
+pub use prepare::{Preparation, Settings};
+pub use registry::{BrokenFile, Function, Origin, Registry, Revision, Table, TooManyVersions};
 pub use samples::{SAMPLES, Sample};
+pub use version::{Version, VersionError};
+pub use watch::Watch;

@@ -1,15 +1,21 @@
-//! The table of functions by name.
+//! The table of functions by name. Requests read it without a lock; whoever changes it puts a new one in its place, so
+//! that a request sees all of a version or nothing of it.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use nebula_metering::FunctionId;
+use thiserror::Error;
 
 use super::cold_start::ColdStart;
 use super::manifest::Manifest;
 use super::name::FunctionName;
+use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::Budget;
 use crate::runtime::Program;
@@ -24,14 +30,35 @@ pub enum Origin {
     File(PathBuf),
 }
 
-/// A function that can be called.
-pub struct Function {
-    /// Its name.
-    pub name: FunctionName,
+/// A version of a function that is served, or was: what is known of it for as long as the daemon runs.
+pub struct Revision {
     /// Its account.
     pub id: FunctionId,
+    /// The function's name.
+    pub name: FunctionName,
+    /// Which version it is.
+    pub version: Version,
+    /// What is counted of its calls.
+    pub metrics: FunctionMetrics,
+    pub(super) called: AtomicBool,
+}
+
+impl Revision {
+    /// Whether nobody has called it since it was loaded. True for one caller only.
+    pub fn is_cold_start(&self) -> bool {
+        // A plain load first: a write by every call would move the cache line between processors.
+        !self.called.load(Ordering::Relaxed) && !self.called.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// A function that can be called: a revision with its code. It lives for as long as calls of it run.
+pub struct Function {
+    /// Which version of which function it is.
+    pub revision: Arc<Revision>,
     /// Where it came from.
     pub origin: Origin,
+    /// Since when this version is served.
+    pub deployed: SystemTime,
     /// Size of its binary or text, in bytes.
     pub size: usize,
     /// An input that shows what it does, where one is known.
@@ -48,81 +75,168 @@ pub struct Function {
     pub admission: Option<Admission>,
     /// What it took until it could be called.
     pub cold_start: ColdStart,
-    /// What is counted of its calls.
-    pub metrics: FunctionMetrics,
-    pub(super) called: AtomicBool,
 }
 
 impl Function {
-    /// Whether nobody has called this function since it was loaded. True for one caller only.
-    pub fn is_cold_start(&self) -> bool {
-        // A plain load first: a write by every call would move the cache line between processors.
-        !self.called.load(Ordering::Relaxed) && !self.called.swap(true, Ordering::Relaxed)
+    /// Whether it is served as it comes with the program, and has no manifest either.
+    #[must_use]
+    pub fn is_as_built_in(&self) -> bool {
+        self.origin == Origin::BuiltIn && self.manifest == Manifest::default()
     }
 }
 
-/// All functions.
-#[derive(Default)]
-pub struct Registry {
-    functions: BTreeMap<Box<str>, Arc<Function>>,
+impl Deref for Function {
+    type Target = Revision;
+
+    fn deref(&self) -> &Revision {
+        &self.revision
+    }
+}
+
+/// A function that is not served as its file asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+    /// Since when that is known.
+    pub since: SystemTime,
+}
+
+/// As many versions were deployed as one run of the daemon keeps accounts of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{0} versions were deployed since the daemon started, as many as it keeps accounts of (`limits.versions`); start it anew"
+)]
+pub struct TooManyVersions(pub usize);
+
+/// What is served, at one moment.
+#[derive(Clone, Default)]
+pub struct Table {
+    /// Functions by name.
+    pub functions: BTreeMap<Box<str>, Arc<Function>>,
+    /// What is wrong, by the name of the file without its ending.
+    pub broken: BTreeMap<Box<str>, BrokenFile>,
     /// Prefixes of paths and whom they lead to; the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
-    by_id: BTreeMap<FunctionId, Arc<Function>>,
+}
+
+/// The accounts that were opened.
+#[derive(Default)]
+struct Accounts {
+    /// By name and version: what was served before has its account again.
+    by_version: BTreeMap<(FunctionName, Version), FunctionId>,
+    revisions: BTreeMap<FunctionId, Arc<Revision>>,
+}
+
+/// All functions.
+pub struct Registry {
+    table: ArcSwap<Table>,
+    revisions: ArcSwap<BTreeMap<FunctionId, Arc<Revision>>>,
+    accounts: Mutex<Accounts>,
+    versions_max: usize,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
 }
 
 impl Registry {
-    /// A table of these functions.
+    /// A table without functions, that opens accounts for at most `versions_max` versions.
     #[must_use]
-    pub fn new(functions: Vec<Function>) -> Self {
-        let all: Vec<_> = functions.into_iter().map(Arc::new).collect();
-        let functions = all.iter().map(|function| (function.name.as_str().into(), function.clone())).collect();
-        let routes = routes(&all);
-        Self { functions, routes, by_id: all.into_iter().map(|function| (function.id, function)).collect() }
+    pub fn new(versions_max: usize) -> Self {
+        Self { table: ArcSwap::default(), revisions: ArcSwap::default(), accounts: Mutex::default(), versions_max }
+    }
+
+    /// What is served now.
+    #[must_use]
+    pub fn table(&self) -> Arc<Table> {
+        self.table.load_full()
     }
 
     /// The function that a path leads to, and the prefix by which it does.
     #[must_use]
-    pub fn route(&self, path: &str) -> Option<(&str, &Arc<Function>)> {
+    pub fn route<'path>(&self, path: &'path str) -> Option<(&'path str, Arc<Function>)> {
         let leads = |prefix: &str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix == "/")
         };
-        self.routes.iter().find(|(prefix, _)| leads(prefix)).map(|(prefix, function)| (&**prefix, function))
+        let table = self.table.load();
+        let (prefix, function) = table.routes.iter().find(|(prefix, _)| leads(prefix))?;
+        Some((&path[..prefix.len()], function.clone()))
     }
 
     /// The function of this name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Arc<Function>> {
-        self.functions.get(name)
-    }
-
-    /// The function of this account.
-    #[must_use]
-    pub fn by_id(&self, id: FunctionId) -> Option<&Arc<Function>> {
-        self.by_id.get(&id)
+    pub fn find(&self, name: &str) -> Option<Arc<Function>> {
+        self.table.load().functions.get(name).cloned()
     }
 
     /// All functions by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Function>> {
-        self.functions.values()
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Function>> {
+        self.table.load().functions.values().cloned().collect()
     }
 
-    /// How many there are.
+    /// The version of this account, whether or not it is still served.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_id.len()
+    pub fn revision(&self, id: FunctionId) -> Option<Arc<Revision>> {
+        self.revisions.load().get(&id).cloned()
     }
 
-    /// Whether there are none.
+    /// The accounts of all versions of the function of this name, since the daemon started.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+    pub fn accounts(&self, name: &str) -> Vec<FunctionId> {
+        let revisions = self.revisions.load();
+        revisions.values().filter(|revision| revision.name.as_str() == name).map(|revision| revision.id).collect()
+    }
+
+    /// The account of a version that may come to be served: that of its first attempt.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn account(&self, name: &FunctionName, version: Version) -> Result<FunctionId, TooManyVersions> {
+        let mut accounts = self.lock();
+        let number = accounts.by_version.len();
+        if let Some(id) = accounts.by_version.get(&(name.clone(), version)) {
+            return Ok(*id);
+        }
+        if number >= self.versions_max {
+            return Err(TooManyVersions(self.versions_max));
+        }
+        let id = FunctionId(u32::try_from(number).map_err(|_| TooManyVersions(number))?);
+        accounts.by_version.insert((name.clone(), version), id);
+        Ok(id)
+    }
+
+    /// The revision of an account, made by `make` if it was never served before.
+    pub(super) fn open(&self, id: FunctionId, make: impl FnOnce() -> Revision) -> Arc<Revision> {
+        let mut accounts = self.lock();
+        accounts.revisions.entry(id).or_insert_with(|| Arc::new(make())).clone()
+    }
+
+    /// Changes what is served, at once for all.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Table)) {
+        let accounts = self.lock();
+        let mut table = Table::clone(&self.table.load());
+        change(&mut table);
+        table.routes = routes(&table.functions);
+        // Whoever finds a function must find its revision.
+        self.revisions.store(Arc::new(accounts.revisions.clone()));
+        self.table.store(Arc::new(table));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The routes of all functions. Of two that claim the same the first has it.
-fn routes(functions: &[Arc<Function>]) -> Vec<(Box<str>, Arc<Function>)> {
+fn routes(functions: &BTreeMap<Box<str>, Arc<Function>>) -> Vec<(Box<str>, Arc<Function>)> {
     let mut routes = BTreeMap::<Box<str>, Arc<Function>>::new();
-    for function in functions {
+    for function in functions.values() {
         for route in &function.manifest.routes {
             match routes.get(&**route) {
                 Some(owner) => {
@@ -136,4 +250,20 @@ fn routes(functions: &[Arc<Function>]) -> Vec<(Box<str>, Arc<Function>)> {
     let mut routes: Vec<_> = routes.into_iter().collect();
     routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_one_account_and_there_are_only_so_many() {
+        let registry = Registry::new(2);
+        let name = |name: &str| name.parse::<FunctionName>().unwrap();
+        let (one, two) = (Version::of(b"1", ""), Version::of(b"2", ""));
+        assert_eq!(registry.account(&name("a"), one), Ok(FunctionId(0)));
+        assert_eq!(registry.account(&name("b"), one), Ok(FunctionId(1)));
+        assert_eq!(registry.account(&name("a"), two), Err(TooManyVersions(2)));
+        assert_eq!(registry.account(&name("a"), one), Ok(FunctionId(0)));
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::config::Policy;
-use crate::functions::Registry;
+use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
 use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics};
@@ -17,6 +17,8 @@ use super::energy::Teller;
 pub struct App {
     /// The functions.
     pub registry: Arc<Registry>,
+    /// What changes them.
+    pub deployer: Arc<Deployer>,
     /// What runs them.
     pub invoker: Arc<Invoker>,
     /// What is counted.
@@ -27,6 +29,8 @@ pub struct App {
     pub policy: Policy,
     /// Largest body of a request, in bytes.
     pub body_max: usize,
+    /// Largest module, in bytes.
+    pub module_max: u64,
     /// Longest time until a body is complete.
     pub body_timeout: Duration,
     /// Set when the daemon is about to end.

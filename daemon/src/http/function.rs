@@ -91,7 +91,7 @@ impl App {
         };
         let broken = |error: Box<dyn std::error::Error + Send + Sync>| Error::InternalError(Some(error.to_string()));
         if body.size_hint().lower() > self.body_max as u64 {
-            return Err(Problem::BodyTooLarge { bytes_max: self.body_max });
+            return Err(Problem::BodyTooLarge { bytes_max: self.body_max, limit: "limits.body" });
         }
         let body = if head.headers.contains_key(EXPECT) {
             Limited::new(body::Begun::new(body).await, self.body_max).map_err(broken).boxed_unsync()

@@ -16,6 +16,7 @@ use super::door::Door;
 use super::energy::{Energy, Known, Teller};
 use super::problem::Problem;
 use super::query::variables;
+use crate::functions::Revision;
 use crate::meter::{EnergyMeter, Off};
 use crate::telemetry::{KnownCall, Progress};
 
@@ -25,10 +26,12 @@ const LISTED_MAX: usize = 1000;
 
 /// A call.
 #[derive(Debug, Serialize)]
-pub struct Invocation<'a> {
+pub struct Invocation {
     #[serde(rename = "invocation_id")]
     pub id: Uuid,
-    pub function: Option<&'a str>,
+    pub function: Option<String>,
+    /// The version of it that was called.
+    pub version: Option<String>,
     /// Null while it runs.
     pub outcome: Option<&'static str>,
     #[serde(serialize_with = "as_rfc3339")]
@@ -39,6 +42,11 @@ pub struct Invocation<'a> {
     pub duration_seconds: f64,
     pub energy_joules: Option<f64>,
     pub energy: Energy,
+}
+
+/// A time as text.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    format_rfc3339_micros(time).to_string()
 }
 
 fn as_rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -54,8 +62,8 @@ fn as_rfc3339_or_null<S: Serializer>(time: &Option<SystemTime>, serializer: S) -
 }
 
 #[derive(Debug, Serialize)]
-struct List<'a> {
-    invocations: Vec<Invocation<'a>>,
+struct List {
+    invocations: Vec<Invocation>,
 }
 
 impl App {
@@ -75,7 +83,7 @@ impl App {
         let (mut function, mut limit) = (None, LISTED);
         for (name, value) in variables(query)? {
             match &*name {
-                "function" => function = Some(self.function_id(value)?),
+                "function" => function = Some(self.accounts_of(value)?),
                 "limit" => limit = read_limit(&value)?,
                 _ => {
                     let why = format!("`{name}` is not asked for here; `function` and `limit` are");
@@ -83,16 +91,18 @@ impl App {
                 }
             }
         }
-        let calls = self.calls.last(function, limit);
+        let calls = self.calls.last(function.as_deref(), limit);
         Ok(json(StatusCode::OK, JSON, &List { invocations: self.describe_calls(door, &calls) }))
     }
 
-    fn function_id(&self, name: String) -> Result<FunctionId, Problem> {
-        Ok(self.registry.find(&name).ok_or(Problem::UnknownFunction(name))?.id)
+    /// The accounts of all versions of a function, also of one that is no longer served.
+    fn accounts_of(&self, name: String) -> Result<Vec<FunctionId>, Problem> {
+        let accounts = self.registry.accounts(&name);
+        if accounts.is_empty() { Err(Problem::UnknownFunction(name)) } else { Ok(accounts) }
     }
 
     /// The calls as they are shown to those at this door.
-    pub(super) fn describe_calls(&self, door: Door, calls: &[KnownCall]) -> Vec<Invocation<'_>> {
+    pub(super) fn describe_calls(&self, door: Door, calls: &[KnownCall]) -> Vec<Invocation> {
         let running = |known: &&KnownCall| matches!(known.progress, Progress::Running(_));
         let of_running =
             |meter: &Arc<EnergyMeter>| meter.running(calls.iter().filter(running).map(|known| known.call)).into_iter();
@@ -101,18 +111,23 @@ impl App {
         let describe = |known: &KnownCall| {
             let charge =
                 if running(&known) { charges.as_mut().map(|charges| charges.next().flatten()) } else { Ok(None) };
-            let name = self.registry.by_id(known.function).map(|function| function.name.as_str());
-            Invocation::new(known, name, charge.as_ref().map_err(|off| **off).map(Option::as_ref), &teller)
+            let revision = self.registry.revision(known.function);
+            Invocation::new(
+                known,
+                revision.as_deref(),
+                charge.as_ref().map_err(|off| **off).map(Option::as_ref),
+                &teller,
+            )
         };
         calls.iter().map(describe).collect()
     }
 }
 
-impl<'a> Invocation<'a> {
-    /// A call of the function of this name; if it runs, it has been charged `running`.
+impl Invocation {
+    /// A call of this version; if it runs, it has been charged `running`.
     fn new(
         call: &KnownCall,
-        function: Option<&'a str>,
+        revision: Option<&Revision>,
         running: Result<Option<&Charge>, Off>,
         teller: &Teller,
     ) -> Self {
@@ -128,7 +143,8 @@ impl<'a> Invocation<'a> {
         let (energy_joules, energy) = teller.tell(known);
         Self {
             id: Uuid::from_u128(call.call.0),
-            function,
+            function: revision.map(|revision| revision.name.to_string()),
+            version: revision.map(|revision| revision.version.to_string()),
             outcome: ended.map(|ended| ended.outcome.as_str()),
             started,
             ended: ended.map(|ended| ended.at),

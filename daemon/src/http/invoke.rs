@@ -125,7 +125,7 @@ impl App {
 
     /// The function of this name.
     pub(super) fn function(&self, name: &str) -> Result<Arc<Function>, Problem> {
-        Ok(self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))?.clone())
+        self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))
     }
 
     /// What the call cost: what it is finally charged, where the caller waits for that.

@@ -135,17 +135,22 @@ fn totals(accounts: &Accounts, registry: &Registry) -> Value {
     ] {
         put_energy(&mut shown, name, energy);
     }
-    let functions: BTreeMap<_, _> = (0..)
-        .map(FunctionId)
-        .zip(&accounts.functions)
-        .filter(|(_, energy)| **energy != FunctionEnergy::default())
-        .map(|(id, energy)| {
-            let mut account = Map::new();
-            put_energy(&mut account, "active", energy.active);
-            put_energy(&mut account, "base", energy.base);
-            (name(id, registry), account)
-        })
-        .collect();
+    // All versions of a function together.
+    let mut functions = BTreeMap::<_, FunctionEnergy>::new();
+    for (id, energy) in (0..).map(FunctionId).zip(&accounts.functions) {
+        if *energy != FunctionEnergy::default() {
+            let function = functions.entry(name(id, registry)).or_default();
+            function.active += energy.active;
+            function.base += energy.base;
+        }
+    }
+    let account = |(name, energy): (String, FunctionEnergy)| {
+        let mut account = Map::new();
+        put_energy(&mut account, "active", energy.active);
+        put_energy(&mut account, "base", energy.base);
+        (name, account)
+    };
+    let functions: BTreeMap<_, _> = functions.into_iter().map(account).collect();
     shown.insert("functions".into(), json!(functions));
     shown.into()
 }
@@ -223,7 +228,7 @@ fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> Value {
 
 fn name(id: FunctionId, registry: &Registry) -> String {
     // A function that has gone keeps its account.
-    registry.by_id(id).map_or_else(|| format!("#{}", id.0), |function| function.name.to_string())
+    registry.revision(id).map_or_else(|| format!("#{}", id.0), |revision| revision.name.to_string())
 }
 
 fn put_energy(object: &mut Map<String, Value>, name: &str, energy: Microjoules) {

@@ -9,6 +9,7 @@ mod door;
 mod energy;
 mod envelope;
 mod function;
+mod functions;
 mod invocations;
 mod invoke;
 mod ledger;

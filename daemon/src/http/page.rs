@@ -42,7 +42,7 @@ pub fn index(app: &App, door: Door) -> Markup {
             table class="try" {
                 thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
                 tbody {
-                    @for function in app.registry.iter() {
+                    @for function in app.registry.all() {
                         @let name = function.name.as_str();
                         tr {
                             th scope="row" { (name) }
@@ -80,7 +80,7 @@ fn calls(app: &App, door: Door) -> Markup {
                 @for call in calls {
                     @let (estimated, settled) = call.energy.estimated_and_settled();
                     tr {
-                        th scope="row" { a href={ "/invocations/" (call.id) } { (call.function.unwrap_or("?")) } }
+                        th scope="row" { a href={ "/invocations/" (call.id) } { (call.function.as_deref().unwrap_or("?")) } }
                         td { (call.outcome.unwrap_or("running")) }
                         td class="number" { (format!("{:.3} ms", call.duration_seconds * 1e3)) }
                         td class="number" { (shown(estimated)) }

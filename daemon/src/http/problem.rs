@@ -10,6 +10,8 @@ use uuid::Uuid;
 use super::Response;
 use super::answer::{PROBLEM, json};
 use super::envelope::Cost;
+use crate::causes::chain;
+use crate::functions::{Broken, DeployError};
 use crate::invocation::Busy;
 use crate::runtime::Ending;
 
@@ -27,6 +29,7 @@ pub enum Problem {
     BadRequest(String),
     BodyTooLarge {
         bytes_max: usize,
+        limit: &'static str,
     },
     BodyTooSlow {
         time_max: Duration,
@@ -34,6 +37,8 @@ pub enum Problem {
     Busy(Busy),
     Draining,
     Unhealthy(String),
+    /// What is served stays as it is.
+    NotDeployed(DeployError),
     Guest(Ending),
     /// The output of a command at `/fn` is no CGI answer.
     BadAnswer(String),
@@ -91,6 +96,7 @@ impl Problem {
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
             Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood"),
+            Self::NotDeployed(why) => not_deployed(why),
             Self::Guest(ending) => match ending {
                 Ending::BadInput(_) => {
                     (StatusCode::BAD_REQUEST, "bad-input", "The input is not what the function takes")
@@ -138,10 +144,11 @@ impl Problem {
             }
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
             Self::BadRequest(why) | Self::Unhealthy(why) | Self::BadAnswer(why) => why.clone(),
-            Self::BodyTooLarge { bytes_max } => format!("a body may have {bytes_max} bytes (`limits.body`)"),
+            Self::BodyTooLarge { bytes_max, limit } => format!("a body may have {bytes_max} bytes here (`{limit}`)"),
             Self::BodyTooSlow { time_max } => format!("a body must arrive within {time_max:?} (`http.body-timeout`)"),
             Self::Busy(busy) => format!("{busy}; try again later"),
             Self::Draining => "no new calls are taken; try again later".into(),
+            Self::NotDeployed(why) => chain(why),
             Self::Guest(ending) => match ending {
                 Ending::BadInput(why) => why.clone(),
                 Ending::TimedOut => "it was stopped at its deadline (`limits.wall`)".into(),
@@ -170,12 +177,45 @@ impl Problem {
         let (status, document) = self.document(call);
         let mut response = json(status, PROBLEM, &document);
         match self {
-            Self::Busy(_) | Self::Draining => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::Busy(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
+                drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS))
+            }
             Self::MethodNotAllowed(allowed) => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             }
             _ => {}
         }
         response
+    }
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Self {
+        Self::NotDeployed(error)
+    }
+}
+
+fn not_deployed(why: &DeployError) -> (StatusCode, &'static str, &'static str) {
+    match why {
+        DeployError::Broken(Broken::TooLarge { .. }) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The module is too large")
+        }
+        DeployError::Broken(Broken::TooMany(_) | Broken::TooManyVersions(_)) => {
+            (StatusCode::INSUFFICIENT_STORAGE, "too-many-functions", "There are too many functions")
+        }
+        DeployError::Broken(_) | DeployError::Directory(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "not-deployable", "The function cannot be served")
+        }
+        DeployError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
+        DeployError::Conflict(_) => {
+            (StatusCode::PRECONDITION_FAILED, "version-conflict", "Another version is served than the request is about")
+        }
+        DeployError::BuiltIn(_) => (StatusCode::CONFLICT, "built-in", "The function comes with the program"),
+        DeployError::NoVersion { .. } => (StatusCode::CONFLICT, "no-such-version", "There is no such version"),
+        DeployError::Nowhere => (StatusCode::CONFLICT, "nowhere", "Functions cannot be kept"),
+        DeployError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many compilations"),
+        DeployError::Write { .. } | DeployError::History(_) => {
+            (StatusCode::INSUFFICIENT_STORAGE, "not-written", "The function cannot be kept")
+        }
     }
 }

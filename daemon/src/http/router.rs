@@ -6,19 +6,15 @@ use std::sync::atomic::Ordering;
 
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
-use serde_json::json;
 
 use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::door::Door;
-use super::envelope::micros;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
-use crate::functions::{Function, Origin};
-use crate::runtime::Found;
 
 impl App {
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -64,11 +60,7 @@ impl App {
                 Ok(self.run_function(request, door, &function, mount, peers).await)
             }
             ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list())),
-            ("functions", Some(name)) => {
-                let name = decoded(name)?;
-                let function = self.registry.find(&name).ok_or_else(|| Problem::UnknownFunction(name.into()))?;
-                self.get(&request, |app| json(StatusCode::OK, JSON, &app.describe_in_full(function, door)))
-            }
+            ("functions", Some(name)) => self.function_route(request, door, name).await,
             ("invocations", None) => self.try_get(&request, |app| app.invocations(door, request.uri().query())),
             ("invocations", Some(id)) => self.try_get(&request, |app| app.invocation(door, id)),
             ("energy", None) => self.try_get(&request, |app| {
@@ -95,15 +87,15 @@ impl App {
             }),
             (name, None) => {
                 if let Some((script, function)) = self.registry.route(&path) {
-                    return Ok(self.run_routed(request, door, function, script, peers).await);
+                    return Ok(self.run_routed(request, door, &function, script, peers).await);
                 }
                 let function = self.registry.find(&decoded(name)?).ok_or_else(|| Problem::NoRoute(path.clone()))?;
                 allow(&request, &[Method::GET], "GET")?;
                 let mount = Mount { script: &path, rest: "" };
-                Ok(self.run_function(request, door, function, mount, peers).await)
+                Ok(self.run_function(request, door, &function, mount, peers).await)
             }
             (_, Some(_)) => match self.registry.route(&path) {
-                Some((script, function)) => Ok(self.run_routed(request, door, function, script, peers).await),
+                Some((script, function)) => Ok(self.run_routed(request, door, &function, script, peers).await),
                 None => Err(Problem::NoRoute(path.clone())),
             },
         }
@@ -121,56 +113,10 @@ impl App {
         allow(request, &[Method::GET], "GET")?;
         answer(self)
     }
-
-    fn list(&self) -> serde_json::Value {
-        json!({ "functions": self.registry.iter().map(|function| describe(function)).collect::<Vec<_>>() })
-    }
-}
-
-impl App {
-    /// A function with what it is granted, and what it took to make it ready.
-    fn describe_in_full(&self, function: &Function, door: Door) -> serde_json::Value {
-        let mut described = describe(function);
-        let cold_start = &function.cold_start;
-        let (energy, reason) = match cold_start.charge() {
-            _ if !door.tells_joules() => (None, Some("joules are for operators here (`energy.expose`)".to_owned())),
-            Some(Ok(charge)) => (Some(door.rounded(charge.active.joules())), None),
-            Some(Err(why)) => (None, Some(why.to_string())),
-            None if cold_start.work.is_err() => (None, cold_start.work.as_ref().err().map(ToString::to_string)),
-            None => (None, Some("the windows in which it was made ready have not closed yet".into())),
-        };
-        let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
-        described["manifest"] = json!(function.manifest);
-        described["cold_start"] = json!({
-            "compiled": cold_start.found == Found::Compiled,
-            "duration_us": micros(cold_start.duration),
-            "cpu_us": cpu,
-            "energy_joules": energy,
-            "source": self.invoker.metering().source(),
-        });
-        if let Some(reason) = reason {
-            described["cold_start"]["reason"] = json!(reason);
-        }
-        described
-    }
-}
-
-fn describe(function: &Function) -> serde_json::Value {
-    let origin = match &function.origin {
-        Origin::BuiltIn => "built-in",
-        Origin::File(_) => "file",
-    };
-    json!({
-        "name": function.name.as_str(),
-        "kind": function.program.kind().as_str(),
-        "origin": origin,
-        "size_bytes": function.size,
-        "invoke": format!("/invoke/{}", function.name),
-    })
 }
 
 /// `HEAD` is allowed wherever `GET` is; hyper leaves the body out.
-fn allow(request: &Request, methods: &[Method], names: &'static str) -> Result<(), Problem> {
+pub(super) fn allow(request: &Request, methods: &[Method], names: &'static str) -> Result<(), Problem> {
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     if methods.contains(method) { Ok(()) } else { Err(Problem::MethodNotAllowed(names)) }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
-pub use placement::LongCalls;
+pub use placement::{LongCalls, lower_priority};
 pub use quota::Quota;
 pub use settlement::{NotSettled, Settlement};
 

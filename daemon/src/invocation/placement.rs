@@ -31,14 +31,8 @@ impl LongCalls {
     /// # Errors
     /// When they cannot be started.
     pub fn start(threads: usize) -> std::io::Result<Self> {
-        let lower = || {
-            // Of this thread alone, which Linux allows everybody. Where it fails long calls are as urgent as short ones.
-            if let Err(error) = setpriority_process(None, NICE) {
-                tracing::warn!("the priority of a thread for long calls cannot be lowered: {error}");
-            }
-        };
         let mut builder = Builder::new_multi_thread();
-        let builder = builder.worker_threads(threads).thread_name("long-calls").on_thread_start(lower);
+        let builder = builder.worker_threads(threads).thread_name("long-calls").on_thread_start(lower_priority);
         Ok(Self(Some(builder.enable_all().build()?)))
     }
 
@@ -46,6 +40,14 @@ impl LongCalls {
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
+    }
+}
+
+/// Makes this thread one that leaves the processor to others. Of this thread alone, which Linux allows everybody.
+pub fn lower_priority() {
+    // Where it fails it is as urgent as the others.
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::warn!("the priority of a thread cannot be lowered: {error}");
     }
 }
 

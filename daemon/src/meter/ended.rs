@@ -1,6 +1,6 @@
 //! What is kept of a call from its end until it is settled, and what may be missing then.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use nebula_metering::{Charge, Estimate, NoEstimate};
@@ -53,9 +53,12 @@ pub enum CallEnd {
         /// Who waits for its charge.
         waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
     },
-    /// A function can be called.
-    ColdStart,
+    /// A function can be called: where what that took is told.
+    ColdStart(ColdStartCharge),
 }
+
+/// What it was charged that a function can be called, once that is settled.
+pub type ColdStartCharge = Arc<OnceLock<Result<Charge, NoCharge>>>;
 
 /// Why a call has no charge, and never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

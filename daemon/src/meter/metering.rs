@@ -11,7 +11,7 @@ use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, Estimate, FunctionId, Joules, Tally};
 use thiserror::Error;
 
-use super::{CallEnd, EnergyMeter, NoCharge, NotEstimated};
+use super::{CallEnd, ColdStartCharge, EnergyMeter, NoCharge, NotEstimated};
 
 /// What is shown in the place of a source.
 pub const OFF: &str = "off";
@@ -95,11 +95,12 @@ impl Metering {
         }
     }
 
-    /// Runs `start` on this thread, and has it charged to `function` as a cold start.
+    /// Runs `start` on this thread, and has it charged to `function` as a cold start; the charge comes to `charge`.
     pub fn measure_cold_start<T>(
         &self,
         call: CallId,
         function: FunctionId,
+        charge: ColdStartCharge,
         start: impl FnOnce() -> T,
     ) -> (T, Result<Work, Off>) {
         match self.meter() {
@@ -108,7 +109,7 @@ impl Metering {
                 let started = tally.measure(start);
                 let work = tally.total();
                 // Where there is no room for it it stays unsettled: the work is charged all the same.
-                let _ = tally.end(CallEnd::ColdStart);
+                let _ = tally.end(CallEnd::ColdStart(charge));
                 (started, Ok(work))
             }
             Err(off) => (start(), Err(off)),

@@ -22,7 +22,7 @@ use nebula_metering::{
     ZoneReport,
 };
 
-pub use ended::{CallEnd, Ended, NoCharge, NotEstimated, Seat};
+pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat};
 pub use metering::{Budget, Exceeded, Metering, OFF, Off};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};

@@ -1,6 +1,7 @@
 //! The metrics of calls. Every name and label value comes from a closed set, or is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Metrics {
     energy: HistogramVec,
     estimate_ratio: Histogram,
     functions: IntGauge,
+    broken: IntGauge,
+    deployments: IntCounterVec,
     in_flight: IntGauge,
     labels: Arc<Labels>,
 }
@@ -54,6 +57,8 @@ pub struct Metrics {
 /// Handles to the metrics of one function, so that no call looks anything up.
 pub struct FunctionMetrics {
     outcomes: [IntCounter; Outcome::ALL.len()],
+    /// Of this version alone.
+    counted: [AtomicU64; Outcome::ALL.len()],
     duration: Histogram,
     queue: Histogram,
     startup: Histogram,
@@ -67,7 +72,13 @@ pub struct FunctionMetrics {
 /// The label of each function. Only so many functions have one of their own.
 pub struct Labels {
     max: usize,
-    given: Mutex<BTreeMap<FunctionId, Arc<str>>>,
+    given: Mutex<Given>,
+}
+
+#[derive(Default)]
+struct Given {
+    names: BTreeSet<Arc<str>>,
+    by_id: BTreeMap<FunctionId, Arc<str>>,
 }
 
 impl Metrics {
@@ -96,6 +107,12 @@ impl Metrics {
             "nebula_cold_starts_total",
             "First calls of a function since the daemon loaded it.",
             &["function"],
+        )?;
+        let deployments = counters(
+            "nebula_deployments_total",
+            "Changes of what is served, over HTTP or in the directory, by what came of them: deployed, unchanged, broken, \
+             removed.",
+            &["result"],
         )?;
         let cold_start_energy = CounterVec::new(
             Opts::new(
@@ -150,6 +167,8 @@ impl Metrics {
             register(Box::new(gauge.clone())).map(|()| gauge)
         };
         let functions = gauge("nebula_functions", "Functions that can be called.")?;
+        let broken =
+            gauge("nebula_broken_functions", "Files in the directory of functions that are not served as they are.")?;
         let in_flight = gauge("nebula_in_flight_invocations", "Calls that run now.")?;
         let labels = Arc::new(Labels { max: functions_max, given: Mutex::default() });
         Ok(Self {
@@ -165,6 +184,8 @@ impl Metrics {
             energy,
             estimate_ratio,
             functions,
+            broken,
+            deployments,
             in_flight,
             labels,
         })
@@ -178,14 +199,26 @@ impl Metrics {
         self.registry.register(Box::new(collector))
     }
 
-    /// The metrics of a new function.
+    /// Takes in how many functions are served, and how many files are not.
+    pub fn count_functions(&self, served: usize, broken: usize) {
+        let shown = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.functions.set(shown(served));
+        self.broken.set(shown(broken));
+    }
+
+    /// Counts a change of what is served.
+    pub fn count_deployment(&self, result: &'static str) {
+        self.deployments.with_label_values(&[result]).inc();
+    }
+
+    /// The metrics of a new version of a function: all its versions share them.
     #[must_use]
     pub fn function(&self, id: FunctionId, name: &str) -> FunctionMetrics {
-        self.functions.inc();
         let label = self.labels.give(id, name);
         let outcome = |outcome: Outcome| self.invocations.with_label_values(&[&*label, outcome.as_str()]);
         FunctionMetrics {
             outcomes: Outcome::ALL.map(outcome),
+            counted: Default::default(),
             duration: self.durations.with_label_values(&[&*label]),
             queue: self.queues.with_label_values(&[&*label]),
             startup: self.startups.with_label_values(&[&*label]),
@@ -238,6 +271,13 @@ impl FunctionMetrics {
     /// Counts a call that ended so.
     pub fn count(&self, outcome: Outcome) {
         self.outcomes[outcome as usize].inc();
+        self.counted[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls of this version ended in each way, in the order of [`Outcome::ALL`].
+    #[must_use]
+    pub fn counted(&self) -> [u64; Outcome::ALL.len()] {
+        self.counted.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Takes in how long it took until the function could be called.
@@ -262,13 +302,18 @@ impl Labels {
     #[must_use]
     pub fn of(&self, function: FunctionId) -> Arc<str> {
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.get(&function).cloned().unwrap_or_else(|| OTHER.into())
+        given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
     fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let label: Arc<str> = if given.len() < self.max { name.into() } else { return OTHER.into() };
-        given.insert(function, label.clone());
+        let label = match given.names.get(name) {
+            Some(label) => label.clone(),
+            None if given.names.len() < self.max => name.into(),
+            None => return OTHER.into(),
+        };
+        given.names.insert(label.clone());
+        given.by_id.insert(function, label.clone());
         label
     }
 }
@@ -283,7 +328,8 @@ mod tests {
         for (id, name) in (0..).map(FunctionId).zip(["a", "b", "c", "d"]) {
             let _ = metrics.function(id, name);
         }
-        let labels = [0, 1, 2, 3].map(|id| metrics.labels().of(FunctionId(id)));
-        assert_eq!(labels.each_ref().map(AsRef::as_ref), ["a", "b", OTHER, OTHER]);
+        let _ = metrics.function(FunctionId(4), "b");
+        let labels = [0, 1, 2, 3, 4].map(|id| metrics.labels().of(FunctionId(id)));
+        assert_eq!(labels.each_ref().map(AsRef::as_ref), ["a", "b", OTHER, OTHER, "b"]);
     }
 }

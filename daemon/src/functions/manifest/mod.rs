@@ -69,7 +69,7 @@ pub enum Reuse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Directory {
     /// Where it lies; not shown, since where the host keeps things is nobody's business. As written after
-    /// [`Manifest::parse`]; after [`Manifest::read`] a relative one begins with the manifest's folder.
+    /// [`Manifest::parse`]; after [`Manifest::parse_at`] a relative one begins with the manifest's folder.
     #[serde(skip)]
     pub host: PathBuf,
     /// Where the function sees it.
@@ -136,21 +136,27 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads the manifest at `path`.
+    /// Reads the text of the manifest at `path`.
     ///
     /// # Errors
-    /// When it cannot be read or used. A file that is not there is [`ManifestError::Read`] with
-    /// [`io::ErrorKind::NotFound`].
-    pub fn read(path: &Path, ceilings: &Ceilings) -> Result<Self, ManifestError> {
+    /// When it cannot be read. A file that is not there is [`ManifestError::Read`] with [`io::ErrorKind::NotFound`].
+    pub fn read_text(path: &Path) -> Result<String, ManifestError> {
         let failed = |source| ManifestError::Read { path: path.into(), source };
         let mut text = Vec::new();
         File::open(path).map_err(failed)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(failed)?;
         if text.len() > BYTES_MAX {
             return Err(ManifestError::TooLong { path: path.into() });
         }
-        let text = String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))?;
+        String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))
+    }
+
+    /// What `text` says, which is or will be at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn parse_at(path: &Path, text: &str, ceilings: &Ceilings) -> Result<Self, ManifestError> {
         let wrong = |mistakes| ManifestError::Wrong { path: path.into(), mistakes };
-        let mut manifest = Self::parse(&text, ceilings).map_err(wrong)?;
+        let mut manifest = Self::parse(text, ceilings).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for directory in &mut manifest.directories {
             directory.host = folder.join(&directory.host);

@@ -106,11 +106,11 @@ impl Calls {
         self.in_flight.find(call).or_else(|| self.recent.find(call))
     }
 
-    /// At most `count` calls, of one function or of all: those that run, the latest begun first; then those that have
+    /// At most `count` calls, of these accounts or of all: those that run, the latest begun first; then those that have
     /// ended, the latest first.
     #[must_use]
-    pub fn last(&self, function: Option<FunctionId>, count: usize) -> Vec<KnownCall> {
-        let wanted = |of: FunctionId| function.is_none_or(|function| function == of);
+    pub fn last(&self, accounts: Option<&[FunctionId]>, count: usize) -> Vec<KnownCall> {
+        let wanted = |of: FunctionId| accounts.is_none_or(|accounts| accounts.contains(&of));
         let mut found = self.in_flight.all(wanted);
         // Identities are UUIDs of version 7: the later ones are the larger ones.
         found.sort_unstable_by_key(|known| std::cmp::Reverse(known.call));
@@ -190,7 +190,13 @@ mod tests {
         }
         let _running = [5, 6].map(|call| calls.begin(CallId(call), FUNCTION));
         let _other = calls.begin(CallId(7), FunctionId(9));
-        let last = |function, count| calls.last(function, count).iter().map(|known| known.call.0).collect::<Vec<_>>();
+        let last = |accounts: Option<FunctionId>, count| {
+            calls
+                .last(accounts.as_ref().map(std::slice::from_ref), count)
+                .iter()
+                .map(|known| known.call.0)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(last(None, 10), [7, 6, 5, 3, 4, 2, 1]);
         assert_eq!(last(Some(FUNCTION), 3), [6, 5, 3]);
         assert_eq!(last(Some(FunctionId(8)), 3), [0_u128; 0]);

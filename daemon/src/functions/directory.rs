@@ -1,0 +1,243 @@
+//! The directory of functions: `NAME.wasm` or `NAME.wat`, and beside it `NAME.toml`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::broken::Broken;
+use super::manifest::Manifest;
+use super::name::FunctionName;
+use super::prepare::Source;
+use super::registry::Origin;
+use super::samples::SAMPLES;
+
+/// How binaries begin. Source: WebAssembly Core Specification, "Binary Format", Modules.
+const BINARY_MAGIC: &[u8] = b"\0asm";
+
+/// The directory cannot be read.
+#[derive(Debug, Error)]
+#[error("cannot list the functions in `{}`", path.display())]
+pub struct ListError {
+    /// The directory.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// What tells that a file was changed without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { inode: metadata.ino(), size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+/// The files of one function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    module: Option<(PathBuf, Stamp)>,
+    manifest: Option<(PathBuf, Stamp)>,
+}
+
+/// What is in a directory.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The functions.
+    pub functions: BTreeMap<FunctionName, Files>,
+    /// Files that cannot be any function's.
+    pub strays: Vec<(PathBuf, Broken)>,
+}
+
+/// Looks at the directory; reads no file.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn list(directory: &Path) -> Result<Listing, ListError> {
+    let failed = |source| ListError { path: directory.into(), source };
+    let mut listing = Listing::default();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let is_manifest = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm" | "wat") => false,
+            Some("toml") => true,
+            _ => continue,
+        };
+        let name = match name_of(&path) {
+            Ok(name) => name,
+            Err(broken) => {
+                listing.strays.push((path, broken));
+                continue;
+            }
+        };
+        // What is gone by now is not in the directory.
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        let files = listing.functions.entry(name).or_default();
+        let place = if is_manifest { &mut files.manifest } else { &mut files.module };
+        match place {
+            Some(_) => listing.strays.push((path, Broken::Twice)),
+            None => *place = Some((path, Stamp::of(&metadata))),
+        }
+    }
+    Ok(listing)
+}
+
+fn name_of(path: &Path) -> Result<FunctionName, Broken> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).ok_or(Broken::FileName)?;
+    Ok(stem.parse()?)
+}
+
+impl Files {
+    /// The file that is to blame if the function is broken.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        let file = self.module.as_ref().or(self.manifest.as_ref());
+        file.map_or(Path::new(""), |(path, _)| path)
+    }
+
+    /// Reads them: a manifest without a module is that of a built-in function.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are too large to be.
+    pub fn read(&self, name: &FunctionName, size_max: u64) -> Result<Source, Broken> {
+        let manifest = match &self.manifest {
+            Some((path, _)) => Some((path.clone(), Manifest::read_text(path)?)),
+            None => None,
+        };
+        let Some((path, _)) = &self.module else {
+            let built_in = built_in(name).ok_or(Broken::NoModule)?;
+            return Ok(Source { manifest, ..built_in });
+        };
+        let size = std::fs::metadata(path).map_err(Broken::Read)?.len();
+        if size > size_max {
+            return Err(Broken::TooLarge { size, max: size_max });
+        }
+        let module = std::fs::read(path).map_err(Broken::Read)?.into();
+        let origin = Origin::File(path.clone());
+        Ok(Source { name: name.clone(), origin, module, manifest, example: "" })
+    }
+}
+
+/// The function of this name that comes with the program.
+#[must_use]
+pub fn built_in(name: &FunctionName) -> Option<Source> {
+    let sample = SAMPLES.iter().find(|sample| sample.name == name.as_str())?;
+    Some(Source {
+        name: name.clone(),
+        origin: Origin::BuiltIn,
+        module: Cow::Borrowed(sample.wasm),
+        manifest: None,
+        example: sample.example,
+    })
+}
+
+/// Where the module of a function is.
+#[must_use]
+pub fn module_path(directory: &Path, name: &FunctionName, module: &[u8]) -> PathBuf {
+    let extension = if module.starts_with(BINARY_MAGIC) { "wasm" } else { "wat" };
+    directory.join(format!("{name}.{extension}"))
+}
+
+/// Where the manifest of a function is.
+#[must_use]
+pub fn manifest_path(directory: &Path, name: &FunctionName) -> PathBuf {
+    directory.join(format!("{name}.toml"))
+}
+
+/// Puts a function into the directory; `None` leaves that file out. Each file is there whole or not at all.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manifest: Option<&str>) -> io::Result<()> {
+    let manifest_path = manifest_path(directory, name);
+    if let Some(manifest) = manifest {
+        write_whole(&manifest_path, manifest.as_bytes())?;
+    }
+    let written = module.map(|module| (module_path(directory, name, module), module));
+    if let Some((path, module)) = &written {
+        write_whole(path, module)?;
+    }
+    for extension in ["wasm", "wat"] {
+        let path = directory.join(format!("{name}.{extension}"));
+        if written.as_ref().is_none_or(|(written, _)| *written != path) {
+            remove_file(&path)?;
+        }
+    }
+    if manifest.is_none() { remove_file(&manifest_path) } else { Ok(()) }
+}
+
+/// Writes beside the file, and then into its place.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Two of one name are never written at once; a name with a dot in front and no ending of ours is no function's.
+    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{file_name}.part"));
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // What is left of it is of no use; that it could not be written is what there is to tell.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let name = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_replaces_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let name: FunctionName = "f".parse().unwrap();
+        write(directory.path(), &name, Some(b"(module)"), Some("args = []")).unwrap();
+        assert_eq!(names(directory.path()), ["f.toml", "f.wat"]);
+        write(directory.path(), &name, Some(b"\0asm\x01\0\0\0"), None).unwrap();
+        assert_eq!(names(directory.path()), ["f.wasm"]);
+        let listing = list(directory.path()).unwrap();
+        let source = listing.functions[&name].read(&name, 8).unwrap();
+        assert_eq!((&*source.module, source.manifest.is_none()), (&b"\0asm\x01\0\0\0"[..], true));
+        assert!(matches!(listing.functions[&name].read(&name, 7), Err(Broken::TooLarge { size: 8, max: 7 })));
+        write(directory.path(), &name, None, None).unwrap();
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["twice.wasm", "twice.wat", "Bad Name.wasm", "notes.txt", ".hidden.wasm.part", "lone.toml"] {
+            std::fs::write(directory.path().join(file), "").unwrap();
+        }
+        let listing = list(directory.path()).unwrap();
+        let mut strays: Vec<_> = listing.strays.iter().map(|(_, why)| why.to_string()).collect();
+        strays.sort();
+        assert_eq!(strays, ["both `.wasm` and `.wat` of it exist", "its name cannot be used"]);
+        let lone: FunctionName = "lone".parse().unwrap();
+        assert!(matches!(listing.functions[&lone].read(&lone, 8), Err(Broken::NoModule)));
+    }
+}

@@ -1,0 +1,196 @@
+//! What was deployed: the last versions of each function, so that one can go back to them.
+//!
+//! A version is a folder `NAME/NUMBER-VERSION` with the module and, if there is one, the manifest. Numbers rise with time.
+//! A folder is made beside and moved into its place, so that one that is there is whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use super::directory::write_whole;
+use super::name::FunctionName;
+use super::version::Version;
+
+const MODULE: &str = "module";
+const MANIFEST: &str = "manifest.toml";
+
+/// The history of functions cannot be read or written.
+#[derive(Debug, Error)]
+#[error("cannot {act} the version in `{}`", path.display())]
+pub struct HistoryError {
+    act: &'static str,
+    path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// A version that was deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Which.
+    pub version: Version,
+    /// When it was deployed for the last time.
+    pub deployed: SystemTime,
+    /// Size of its module in bytes.
+    pub size: u64,
+    number: u64,
+}
+
+/// The versions that are kept.
+#[derive(Debug)]
+pub struct History {
+    root: PathBuf,
+    keep: usize,
+}
+
+impl History {
+    /// Keeps the last `keep` versions of each function below `root`, which is made when it is needed.
+    #[must_use]
+    pub fn new(root: PathBuf, keep: usize) -> Self {
+        Self { root, keep }
+    }
+
+    /// The versions of a function, the earliest first.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn versions(&self, name: &FunctionName) -> Result<Vec<Past>, HistoryError> {
+        let folder = self.folder(name);
+        let failed = |source| HistoryError { act: "list", path: folder.clone(), source };
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut versions = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let Some((number, version)) = entry.file_name().to_str().and_then(parse) else { continue };
+            let module = std::fs::metadata(entry.path().join(MODULE)).map_err(failed)?;
+            let deployed = module.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            versions.push(Past { version, deployed, size: module.len(), number });
+        }
+        versions.sort_unstable_by_key(|past| past.number);
+        Ok(versions)
+    }
+
+    /// Takes in a version as the latest, and forgets the earliest beyond those that are kept.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing has changed then.
+    pub fn push(
+        &self,
+        name: &FunctionName,
+        version: Version,
+        module: &[u8],
+        manifest: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let known = self.versions(name)?;
+        if self.keep == 0 || known.last().is_some_and(|last| last.version == version) {
+            return Ok(());
+        }
+        let number = known.last().map_or(1, |last| last.number + 1);
+        let folder = self.folder(name);
+        let (beside, place) = (folder.join(".part"), folder.join(format!("{number:08}-{version}")));
+        let failed = |source| HistoryError { act: "keep", path: place.clone(), source };
+        let written = remove(&beside).and_then(|()| {
+            std::fs::create_dir_all(&beside)?;
+            write_whole(&beside.join(MODULE), module)?;
+            if let Some(manifest) = manifest {
+                write_whole(&beside.join(MANIFEST), manifest.as_bytes())?;
+            }
+            std::fs::rename(&beside, &place)
+        });
+        if written.is_err() {
+            // What is left of it would only take room, of which there may be none.
+            let _ = remove(&beside);
+        }
+        written.map_err(failed)?;
+        let same = known.iter().filter(|past| past.version == version);
+        let others = known.iter().filter(|past| past.version != version);
+        let surplus = (others.clone().count() + 1).saturating_sub(self.keep);
+        for past in same.chain(others.take(surplus)) {
+            let path = self.path(name, past);
+            remove(&path).map_err(|source| HistoryError { act: "forget", path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Module and manifest of a version.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self, name: &FunctionName, past: &Past) -> Result<(Vec<u8>, Option<String>), HistoryError> {
+        let path = self.path(name, past);
+        let failed = |source| HistoryError { act: "read", path: path.clone(), source };
+        let module = std::fs::read(path.join(MODULE)).map_err(failed)?;
+        match std::fs::read_to_string(path.join(MANIFEST)) {
+            Ok(manifest) => Ok((module, Some(manifest))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((module, None)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn folder(&self, name: &FunctionName) -> PathBuf {
+        self.root.join(name.as_str())
+    }
+
+    fn path(&self, name: &FunctionName, past: &Past) -> PathBuf {
+        self.folder(name).join(format!("{:08}-{}", past.number, past.version))
+    }
+}
+
+fn parse(name: &str) -> Option<(u64, Version)> {
+    let (number, version) = name.split_once('-')?;
+    Some((number.parse().ok()?, version.parse().ok()?))
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_versions_are_kept_in_the_order_in_which_they_came() {
+        let root = tempfile::tempdir().unwrap();
+        let history = History::new(root.path().join("versions"), 3);
+        let name: FunctionName = "f".parse().unwrap();
+        assert_eq!(history.versions(&name).unwrap(), []);
+        let push = |text: &str| {
+            let version = Version::of(text.as_bytes(), "m");
+            history.push(&name, version, text.as_bytes(), Some("m")).unwrap();
+            version
+        };
+        let [a, b] = ["a", "b"].map(push);
+        let versions = || history.versions(&name).unwrap().iter().map(|past| past.version).collect::<Vec<_>>();
+        assert_eq!(versions(), [a, b]);
+        push("b");
+        assert_eq!(versions(), [a, b], "what is the latest already is not taken in again");
+        push("a");
+        assert_eq!(versions(), [b, a], "what comes again is the latest");
+        let [c, d] = ["c", "d"].map(push);
+        assert_eq!(versions(), [a, c, d]);
+        let past = &history.versions(&name).unwrap()[1];
+        assert_eq!(history.read(&name, past).unwrap(), (b"c".to_vec(), Some("m".into())));
+    }
+
+    #[test]
+    fn half_a_version_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let history = History::new(root.path().into(), 3);
+        let name: FunctionName = "f".parse().unwrap();
+        std::fs::create_dir_all(root.path().join("f/.part")).unwrap();
+        std::fs::write(root.path().join("f/.part/module"), "half").unwrap();
+        assert_eq!(history.versions(&name).unwrap(), []);
+        history.push(&name, Version::of(b"whole", ""), b"whole", None).unwrap();
+        let past = &history.versions(&name).unwrap()[0];
+        assert_eq!(history.read(&name, past).unwrap(), (b"whole".to_vec(), None));
+    }
+}

@@ -1,0 +1,199 @@
+//! Makes a function ready to be called: manifest read, code compiled or found in the cache, linked, and what that took
+//! charged to it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+
+use nebula_metering::{CallId, FunctionId};
+use uuid::Uuid;
+
+use super::broken::Broken;
+use super::cold_start::ColdStart;
+use super::manifest::{self, Ceilings, Manifest, Reuse};
+use super::name::FunctionName;
+use super::registry::{Function, Origin, Registry, Revision};
+use super::version::Version;
+use crate::invocation::Admission;
+use crate::meter::{Budget, ColdStartCharge, Metering};
+use crate::runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
+use crate::telemetry::Metrics;
+
+/// What functions are given.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many functions there may be.
+    pub functions_max: usize,
+    /// The largest module in bytes.
+    pub size_max: u64,
+    /// What no manifest may ask more of.
+    pub ceilings: Ceilings,
+    /// How many calls of a function that bounds its concurrency may wait, and for how long.
+    pub queue: (usize, Duration),
+}
+
+/// What a function is made from.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name.
+    pub name: FunctionName,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Its binary or text.
+    pub module: Cow<'static, [u8]>,
+    /// Its manifest, and the file that it is or will be in.
+    pub manifest: Option<(PathBuf, String)>,
+    /// An input that shows what it does, where one is known.
+    pub example: &'static str,
+}
+
+impl Source {
+    /// Which version it is.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version::of(&self.module, self.manifest.as_ref().map_or("", |(_, text)| text))
+    }
+}
+
+/// A function whose code can run, and that nobody knows of yet.
+pub struct Compiled {
+    id: FunctionId,
+    version: Version,
+    source: Source,
+    program: Program,
+    manifest: Manifest,
+    cold_start: ColdStart,
+}
+
+impl Compiled {
+    /// Which version it is.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
+/// Makes functions ready.
+pub struct Preparation {
+    pub(super) settings: Settings,
+    runtime: Arc<Runtime>,
+    metrics: Arc<Metrics>,
+    metering: Metering,
+    registry: Arc<Registry>,
+}
+
+impl Preparation {
+    /// Functions run in `runtime`, are measured by `metering`, counted in `metrics`, and have accounts in `registry`.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        runtime: Arc<Runtime>,
+        metrics: Arc<Metrics>,
+        metering: Metering,
+        registry: Arc<Registry>,
+    ) -> Self {
+        Self { settings, runtime, metrics, metering, registry }
+    }
+
+    /// Where functions have accounts.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Compiles on this thread.
+    ///
+    /// # Errors
+    /// When it cannot be served.
+    pub fn compile(&self, source: Source) -> Result<Compiled, Broken> {
+        let version = source.version();
+        let id = self.registry.account(&source.name, version)?;
+        let (call, charge, started) = (CallId(Uuid::now_v7().as_u128()), ColdStartCharge::default(), Instant::now());
+        let start = || self.start(&source);
+        let (ready, work) = self.metering.measure_cold_start(call, id, charge.clone(), start);
+        let (program, manifest) = ready?;
+        if manifest.limits.max_joules.is_some() && self.metering.meter().is_err() {
+            let name = &source.name;
+            tracing::warn!(
+                "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); `limits.cpu` and \
+                 `limits.wall` do"
+            );
+        }
+        let cold_start = ColdStart::new(program.found(), started.elapsed(), work, charge);
+        Ok(Compiled { id, version, source, program, manifest, cold_start })
+    }
+
+    /// Opens the function's account and its metrics.
+    pub(super) fn open(&self, compiled: Compiled) -> Function {
+        let Compiled { id, version, source, program, manifest, cold_start } = compiled;
+        let name = source.name;
+        let revision = self.registry.open(id, || Revision {
+            id,
+            version,
+            metrics: self.metrics.function(id, name.as_str()),
+            name,
+            called: AtomicBool::new(false),
+        });
+        revision.metrics.observe_cold_start(cold_start.duration);
+        let (queue_max, wait_max) = self.settings.queue;
+        let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
+        Function {
+            revision,
+            origin: source.origin,
+            deployed: SystemTime::now(),
+            size: source.module.len(),
+            example: source.example,
+            program,
+            environment: manifest.env.clone().into_iter().collect(),
+            budget: Budget { energy: manifest.limits.max_joules, cpu: manifest.limits.cpu },
+            admission: manifest.limits.concurrency.map(admission),
+            manifest,
+            cold_start,
+        }
+    }
+
+    fn start(&self, source: &Source) -> Result<(Program, Manifest), Broken> {
+        let size = source.module.len() as u64;
+        if size > self.settings.size_max {
+            return Err(Broken::TooLarge { size, max: self.settings.size_max });
+        }
+        let manifest = match &source.manifest {
+            Some((path, text)) => Manifest::parse_at(path, text, &self.settings.ceilings)?,
+            None => Manifest::default(),
+        };
+        let grants = self.grants(&manifest)?;
+        let program = Program::compile(&self.runtime, &source.module, grants)?;
+        if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
+            return Err(Broken::Reuse(program.kind().as_str()));
+        }
+        Ok((program, manifest))
+    }
+
+    /// What a manifest grants, of what the daemon allows.
+    fn grants(&self, manifest: &Manifest) -> Result<Grants, Broken> {
+        let (of_daemon, limits) = (*self.runtime.limits(), &manifest.limits);
+        let directory = |directory: &manifest::Directory| Directory {
+            host: directory.host.clone(),
+            guest: directory.guest.clone(),
+            writable: directory.writable,
+        };
+        let instances = || limits.concurrency.unwrap_or(self.settings.ceilings.concurrency);
+        Ok(Grants {
+            limits: Limits {
+                wall: limits.wall.unwrap_or(of_daemon.wall),
+                memory: limits.memory.unwrap_or(of_daemon.memory),
+                stdout: limits.output.unwrap_or(of_daemon.stdout),
+                ..of_daemon
+            },
+            entry: manifest.entry.clone(),
+            directories: manifest.directories.iter().map(directory).collect(),
+            outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,
+            reused: (manifest.reuse == Reuse::Serial).then(instances),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What tells two versions of a function apart: their content.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// How many digits are shown where space is short: collisions are for 2⁴⁸ versions of one function to fear.
+const SHORT: usize = 12;
+
+/// The BLAKE3 digest of a function's module and manifest: whoever has the same digest has the same function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Version(blake3::Hash);
+
+/// The text is no version.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a version is a digest of 64 hexadecimal digits")]
+pub struct VersionError;
+
+impl Version {
+    /// The version of a module with a manifest; one without a manifest is one with an empty manifest.
+    #[must_use]
+    pub fn of(module: &[u8], manifest: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        // The length first, so that no byte of one could count as one of the other.
+        hasher.update(&(module.len() as u64).to_le_bytes());
+        hasher.update(module);
+        hasher.update(manifest.as_bytes());
+        Self(hasher.finalize())
+    }
+
+    /// Its first digits, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.0.to_hex()[..SHORT].to_owned()
+    }
+
+    /// Whether its digits begin so.
+    #[must_use]
+    pub fn begins_with(&self, digits: &str) -> bool {
+        self.0.to_hex().starts_with(digits)
+    }
+
+    fn bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_hex())
+    }
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        blake3::Hash::from_hex(text).map(Self).map_err(|_| VersionError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_its_content() {
+        let version = Version::of(b"module", "manifest");
+        assert_eq!(version, Version::of(b"module", "manifest"));
+        for other in
+            [Version::of(b"module", ""), Version::of(b"modulem", "anifest"), Version::of(b"", "modulemanifest")]
+        {
+            assert_ne!(version, other);
+        }
+    }
+
+    #[test]
+    fn a_version_is_read_as_it_is_written() {
+        let version = Version::of(b"", "");
+        assert_eq!(version.to_string().parse(), Ok(version));
+        assert!(version.begins_with(&version.short()) && !version.begins_with("x"));
+        for bad in ["", "12", &"g".repeat(64), &"0".repeat(65)] {
+            assert_eq!(bad.parse::<Version>(), Err(VersionError), "{bad}");
+        }
+    }
+}
