@@ -3,7 +3,8 @@
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
-use crate::config::{OPTIONS, ServeOption, flag, variable};
+use crate::config::{OPTIONS, Policy, ServeOption, flag, variable};
+use crate::usage::{By, Format};
 
 /// Options that `run` and `doctor` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
@@ -23,6 +24,7 @@ pub fn command() -> Command {
         .subcommand(run())
         .subcommand(invoke())
         .subcommand(list())
+        .subcommand(report())
         .subcommand(doctor())
         .subcommand(completions())
 }
@@ -150,6 +152,57 @@ fn list() -> Command {
     Command::new("list")
         .about("List the functions of a running daemon")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+        .arg(daemon())
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Tell what functions have used: joules, carbon, cost")
+        .after_help(
+            "Reads what a daemon has stored: asks it, or reads its file with --state, also while it runs or when it has \
+             ended.\n\nExamples:\n  nebula report --since 24h --by hour\n  nebula report --since 2026-11-01 --format csv \
+             >november.csv",
+        )
+        .arg(
+            Arg::new("since")
+                .long("since")
+                .value_name("TIME")
+                .default_value("7d")
+                .help("How long ago (90m, 36h, 7d, 4w), a day (2026-11-01, UTC), a moment (RFC 3339), or all"),
+        )
+        .arg(
+            Arg::new("by")
+                .long("by")
+                .value_name("WHAT")
+                .value_parser(By::ALL.map(By::as_str))
+                .default_value(By::Function.as_str())
+                .help("A row for each function, version or hour"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(Format::ALL.map(Format::as_str))
+                .default_value(Format::Table.as_str())
+                .help("A table for people, or everything for programs"),
+        )
+        .arg(
+            Arg::new("policy")
+                .long("policy")
+                .value_name("POLICY")
+                .value_parser([Policy::Active, Policy::Usage].map(Policy::as_str))
+                .help(
+                    "Which energy is shared, paid and turned into carbon: active, or usage (adds a share of the base \
+                     energy); if not given, the daemon's, and active with --state",
+                ),
+        )
+        .arg(
+            Arg::new("state")
+                .long("state")
+                .value_name("DIR")
+                .value_hint(ValueHint::DirPath)
+                .help("Read the accounts in this directory instead of asking a daemon"),
+        )
         .arg(daemon())
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod accounts;
 mod arguments;
 mod bill;
 mod client;
@@ -7,6 +8,7 @@ mod completions;
 mod doctor;
 mod invoke;
 mod list;
+mod report;
 mod run;
 mod serve;
 mod stdout;
@@ -74,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("run", matches)) => run::run(matches),
         Some(("invoke", matches)) => invoke::invoke(matches),
         Some(("list", matches)) => list::list(matches),
+        Some(("report", matches)) => report::report(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),

@@ -20,10 +20,12 @@ mod query;
 mod reply;
 mod router;
 mod server;
+mod usage;
 
 pub use app::App;
 pub use door::Door;
 pub use server::{ServeError, Server};
+pub use usage::UsageFile;
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<reply::Reply>;

@@ -25,6 +25,8 @@ pub enum Problem {
     UnknownFunction(String),
     UnknownInvocation(Uuid),
     OperatorsOnly,
+    /// No accounts are stored, and why.
+    NoAccounts(String),
     MethodNotAllowed(&'static str),
     BadRequest(String),
     BodyTooLarge {
@@ -87,6 +89,7 @@ impl Problem {
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no-route", "Nothing is here"),
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
+            Self::NoAccounts(_) => (StatusCode::NOT_FOUND, "no-accounts", "No accounts are stored"),
             Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood"),
@@ -137,6 +140,7 @@ impl Problem {
             Self::UnknownInvocation(id) => {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
             }
+            Self::NoAccounts(why) => format!("what functions use is not stored: {why}; /energy has what was used since the start"),
             Self::OperatorsOnly => {
                 "it tells joules, which are not for callers here; it is served at the operators' address \
                  (`operators.listen`)"

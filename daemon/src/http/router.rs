@@ -67,6 +67,10 @@ impl App {
                 door.to_totals()?;
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
+            ("usage", None) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.usage(&request, door).await
+            }
             ("metrics", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;

@@ -5,9 +5,11 @@ mod energy_metrics;
 mod guest_log;
 mod logging;
 mod metrics;
+mod stored;
 
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
 pub use energy_metrics::{EnergyCollector, no_energy};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Labels, Metrics};
+pub use metrics::{FunctionMetrics, Labels, Metrics, OTHER};
+pub use stored::Stored;

@@ -15,7 +15,7 @@ mod store;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use keeper::{Keeper, KeeperError, Status};
+pub use keeper::{Keeper, KeeperError, Settings as KeeperSettings, Status};
 pub use log::{Entry, LogError, LogHandle, LogSettings, UsageLog};
 pub use metrics::UsageCollector;
 pub use pending::{Footprint, FunctionVersion, Pending, Rates, Tariff, Work, ZoneEnergy, ZoneKey};

@@ -1,12 +1,11 @@
 //! The figures of the daemon at one moment: all of them only ever grow while it lives.
 
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, FunctionId, Zone};
+use nebula_metering::{Accounts, FunctionId, Zone, ZoneReport};
 
 use super::pending::{FunctionVersion, Work};
 use crate::functions::Registry;
 use crate::meter::Metering;
-use crate::outcome::Outcome;
 
 /// Everything that is kept, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -46,37 +45,33 @@ impl Reading {
     #[must_use]
     pub fn take(metering: &Metering, registry: &Registry) -> Self {
         let mut reading = Self::default();
-        for function in registry.iter() {
-            let counts = &function.metrics.counts;
-            let work = Work {
-                calls: Outcome::ALL.map(|outcome| counts.calls(outcome)),
-                cold_starts: counts.cold_starts(),
-                cpu_nanos: 0,
-            };
-            let version = FunctionVersion::new(function.name.as_str(), "");
-            reading.functions.push(FunctionReading { id: function.id, version, work });
+        // In the order of their accounts.
+        for (&id, revision) in registry.revisions().iter() {
+            let work =
+                Work { calls: revision.metrics.counted(), cold_starts: revision.was_called().into(), cpu_nanos: 0 };
+            let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
+            reading.functions.push(FunctionReading { id, version, work });
         }
-        reading.functions.sort_unstable_by_key(|function| function.id);
         let Ok(meter) = metering.meter() else { return reading };
         let snapshot = meter.snapshot();
         reading.metered = true;
         for (id, cpu) in &snapshot.function_cpu {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-            reading.of(*id).work.cpu_nanos = nanos;
+            reading.of(*id, registry).work.cpu_nanos = nanos;
         }
-        let zone = |zone: nebula_metering::ZoneReport| ZoneReading {
-            source: zone.source,
-            zone: zone.zone,
-            accounts: zone.accounts,
-        };
+        let zone = |zone: ZoneReport| ZoneReading { source: zone.source, zone: zone.zone, accounts: zone.accounts };
         reading.zones = snapshot.zones.into_iter().map(zone).collect();
         reading
     }
 
-    /// The function of this account; one that nobody knows has come to nothing, such as one that cannot be compiled.
-    fn of(&mut self, id: FunctionId) -> &mut FunctionReading {
+    /// The function of this account. One that is not served, as long as it is compiled or where it cannot be, has done no
+    /// call, and compiling is charged to it all the same.
+    fn of(&mut self, id: FunctionId, registry: &Registry) -> &mut FunctionReading {
         let place = self.functions.binary_search_by_key(&id, |function| function.id).unwrap_or_else(|place| {
-            let version = FunctionVersion::other();
+            let version = match registry.version(id) {
+                Some((name, version)) => FunctionVersion::new(name.as_str(), &version.to_string()),
+                None => FunctionVersion::other(),
+            };
             self.functions.insert(place, FunctionReading { id, version, work: Work::default() });
             place
         });
