@@ -106,7 +106,9 @@ impl Accounts {
 pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, Failure> {
     let Some(file) = &config.usage.log else { return Ok(None) };
     if config.source.is_none() {
-        tracing::warn!("the usage log has no lines: nothing is measured (`source` is `off`), so no call is ever settled");
+        tracing::warn!(
+            "the usage log has no lines: nothing is measured (`source` is `off`), so no call is ever settled"
+        );
     }
     let usage = &config.usage;
     let settings =

@@ -52,12 +52,7 @@ pub const OPTIONS: &[ServeOption] = &[
         Some("512MiB"),
         "Most compiled code that is kept in state, so that the next start need not compile; 0 keeps none",
     ),
-    option(
-        "cache.dir",
-        "DIR",
-        None,
-        "Where compiled code is kept if not in state; several daemons may share it",
-    ),
+    option("cache.dir", "DIR", None, "Where compiled code is kept if not in state; several daemons may share it"),
     option(
         "source",
         "SOURCE",
@@ -171,7 +166,12 @@ pub const OPTIONS: &[ServeOption] = &[
     option("usage.log", "FILE", None, "Write a line of JSON to this file for each call that was settled"),
     option("usage.log-size", "SIZE", Some("100MiB"), "Size at which the usage log goes on in a new file"),
     option("usage.log-keep", "COUNT", Some("10"), "Files of the usage log that are kept besides, as FILE.1 and so on"),
-    option("usage.log-queue", "COUNT", Some("65536"), "Lines of the usage log that wait to be written; more are dropped"),
+    option(
+        "usage.log-queue",
+        "COUNT",
+        Some("65536"),
+        "Lines of the usage log that wait to be written; more are dropped",
+    ),
     option(
         "metrics.functions",
         "COUNT",

@@ -51,7 +51,9 @@ fn days(text: &str) -> Result<Duration, String> {
         Err(_) => duration(text).ok(),
     };
     let hours = |time: &Duration| time.is_zero() || *time >= Duration::from_secs(3600);
-    time.filter(hours).ok_or_else(|| format!("it is a time such as 400d or 36h, of an hour at least, of {DAYS_MAX} days at most, or 0"))
+    time.filter(hours).ok_or_else(|| {
+        format!("it is a time such as 400d or 36h, of an hour at least, of {DAYS_MAX} days at most, or 0")
+    })
 }
 
 #[cfg(test)]
@@ -60,7 +62,9 @@ mod tests {
 
     #[test]
     fn times_to_keep_are_of_days_or_hours_or_none() {
-        for (text, hours) in [("400d", 9600), ("1d", 24), ("36h", 36), ("60m", 1), ("0", 0), ("0d", 0), ("36525d", 876_600)] {
+        for (text, hours) in
+            [("400d", 9600), ("1d", 24), ("36h", 36), ("60m", 1), ("0", 0), ("0d", 0), ("36525d", 876_600)]
+        {
             assert_eq!(days(text), Ok(Duration::from_secs(hours * 3600)), "{text}");
         }
         for text in ["", "d", "-1d", "59m", "1", "1.5d", "36526d", "1s"] {

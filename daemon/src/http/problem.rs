@@ -140,7 +140,9 @@ impl Problem {
             Self::UnknownInvocation(id) => {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
             }
-            Self::NoAccounts(why) => format!("what functions use is not stored: {why}; /energy has what was used since the start"),
+            Self::NoAccounts(why) => {
+                format!("what functions use is not stored: {why}; /energy has what was used since the start")
+            }
             Self::OperatorsOnly => {
                 "it tells joules, which are not for callers here; it is served at the operators' address \
                  (`operators.listen`)"

@@ -75,7 +75,8 @@ fn asked(query: Option<&str>, policy: Policy, now: SystemTime) -> Result<Asked, 
     let mut since = SINCE.to_owned();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let shown: String = value.chars().take(40).collect();
-        let one_of = |names: &[&str]| wrong(format!("`{shown}` is no good for `{name}`: it is one of {}", names.join(", ")));
+        let one_of =
+            |names: &[&str]| wrong(format!("`{shown}` is no good for `{name}`: it is one of {}", names.join(", ")));
         match &*name {
             "since" => since = value.into_owned(),
             "by" => {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
 
+use super::Hour;
 use super::pending::{Pending, Rates};
 use super::reading::Reading;
 use super::store::{Bounds, Store, StoreError};
-use super::Hour;
 use crate::causes::chain;
 
 /// Rows that wait at most while nothing can be stored: some 20 MB. Beyond that no further reading is taken until they are

@@ -7,6 +7,8 @@
 
 mod keeper;
 mod log;
+#[cfg(test)]
+mod made_up;
 mod metrics;
 mod pending;
 mod reading;

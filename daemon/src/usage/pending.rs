@@ -166,8 +166,7 @@ impl Pending {
             }
             for (place, (id, energy)) in (0..).map(FunctionId).zip(&zone.accounts.functions).enumerate() {
                 let before = before.and_then(|accounts| accounts.functions.get(place)).copied().unwrap_or_default();
-                let grown =
-                    FunctionEnergy { active: energy.active - before.active, base: energy.base - before.base };
+                let grown = FunctionEnergy { active: energy.active - before.active, base: energy.base - before.base };
                 if grown != FunctionEnergy::default() {
                     add(self.functions.entry((hour, version(id), key.clone())).or_default(), grown);
                     add(charged.entry(id).or_default(), grown);
@@ -220,8 +219,10 @@ fn add(sum: &mut FunctionEnergy, grown: FunctionEnergy) {
 /// What an energy comes to, in whole billionths; the rest is carried on.
 fn amount(energy: Microjoules, rate: f64, carried: &mut f64) -> u64 {
     let exact = energy.joules().0 * rate * BILLIONTHS + *carried;
-    *carried = exact.fract();
-    exact as u64
+    // At most half a billionth is owed, and never more than is there.
+    let whole = exact.round().max(0.0);
+    *carried = exact - whole;
+    whole as u64
 }
 
 #[cfg(test)]
@@ -241,7 +242,11 @@ mod tests {
         let zone = ZoneReading { source: SourceKind::Model, zone: Zone::new(Domain::Package, "0"), accounts };
         let work = Work { calls: [calls, 0, 0, 0, 0, 0, 0], ..Work::default() };
         let version = FunctionVersion::new("f", "1");
-        Reading { zones: vec![zone], functions: vec![FunctionReading { id: FunctionId(1), version, work }], metered: true }
+        Reading {
+            zones: vec![zone],
+            functions: vec![FunctionReading { id: FunctionId(1), version, work }],
+            metered: true,
+        }
     }
 
     #[test]
@@ -272,12 +277,12 @@ mod tests {
             earlier = now;
             if active == 500 {
                 let stored = pending.footprints.values().next().unwrap().active;
-                assert!((199..=200).contains(&stored), "{stored}");
+                assert!((199..=201).contains(&stored), "{stored}");
                 pending.clear();
             }
         }
         let footprint = pending.footprints.values().next().unwrap();
-        assert!((200..=201).contains(&footprint.active), "{footprint:?}");
+        assert!((199..=201).contains(&footprint.active), "{footprint:?}");
         assert_eq!(footprint.of.active, Microjoules(500));
     }
 }

@@ -139,7 +139,9 @@ fn descriptors_are_left_for_connections() {
     let start = || {
         let mut command = limited(&format!("-n {DESCRIPTORS}"));
         let functions = folder.path().to_str().unwrap();
-        Daemon::start_command(command.args(["--functions", functions]).env("NEBULA_STATE", &state).env_remove("NEBULA_CACHE_DIR"))
+        Daemon::start_command(
+            command.args(["--functions", functions]).env("NEBULA_STATE", &state).env_remove("NEBULA_CACHE_DIR"),
+        )
     };
     assert_eq!(told(&start().stop()), (SAMPLES + FUNCTIONS, 0));
     let daemon = start();

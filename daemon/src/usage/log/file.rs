@@ -126,11 +126,17 @@ mod tests {
         assert!(matches!(file.write(&lines(&["1111", "2222"])), (2, Ok(()))));
         assert_eq!((text(""), text(".1")), ("1111\n2222\n".into(), String::new()));
         assert!(matches!(file.write(&lines(&["3", "4444", "55", "longer than a file"])), (4, Ok(()))));
-        assert_eq!((text(""), text(".1"), text(".2")), ("longer than a file\n".into(), "3\n4444\n55\n".into(), "1111\n2222\n".into()));
+        assert_eq!(
+            (text(""), text(".1"), text(".2")),
+            ("longer than a file\n".into(), "3\n4444\n55\n".into(), "1111\n2222\n".into())
+        );
         // A daemon that is started again goes on, and no more files are kept than shall be.
         let mut file = RotatedFile::open(&path, 10, 2).unwrap();
         assert!(matches!(file.write(&lines(&["6"])), (1, Ok(()))));
-        assert_eq!((text(""), text(".1"), text(".2")), ("6\n".into(), "longer than a file\n".into(), "3\n4444\n55\n".into()));
+        assert_eq!(
+            (text(""), text(".1"), text(".2")),
+            ("6\n".into(), "longer than a file\n".into(), "3\n4444\n55\n".into())
+        );
         assert!(!path.with_extension("ndjson.3").exists());
     }
 

@@ -47,10 +47,15 @@ fn entries(count: u128) -> Vec<Entry> {
 
 #[test]
 fn a_line_is_a_call_and_what_is_not_known_is_null() {
-    let line = |charge| -> Value { serde_json::from_slice(&Entry::of(&settled(1, charge), &revision()).unwrap().line()).unwrap() };
+    let line = |charge| -> Value {
+        serde_json::from_slice(&Entry::of(&settled(1, charge), &revision()).unwrap().line()).unwrap()
+    };
     let known = line(Some(charge()));
     assert_eq!(known["invocation_id"], "00000000-0000-0000-0000-000000000001");
-    assert_eq!((&known["function"], &known["outcome"], &known["duration_us"]), (&"f".into(), &"trap".into(), &7.into()));
+    assert_eq!(
+        (&known["function"], &known["outcome"], &known["duration_us"]),
+        (&"f".into(), &"trap".into(), &7.into())
+    );
     assert_eq!((&known["active_microjoules"], &known["source"]), (&12.into(), &"model".into()));
     assert_eq!(known["version"].as_str().unwrap().len(), 64);
     let unknown = line(None);

@@ -29,7 +29,11 @@ pub fn of(report: &Report) -> Vec<String> {
     if energy_joules.is_some_and(|joules| joules > 0.0) {
         notes.extend(part("gCO2e", gco2e_covers, "no intensity was known (`carbon.intensity`)"));
         let currency = report.currency.as_deref();
-        notes.extend(part(&currency.map_or("cost".into(), |currency| format!("cost in {currency}")), cost_covers, "no price was given (`price`)"));
+        notes.extend(part(
+            &currency.map_or("cost".into(), |currency| format!("cost in {currency}")),
+            cost_covers,
+            "no price was given (`price`)",
+        ));
     }
     if let (Some(kept), None) = (&report.hours_kept_since, &report.since) {
         notes.push(format!("hours before {kept} are kept as one sum"));
@@ -46,7 +50,9 @@ fn part(what: &str, covers: Option<f64>, why: &str) -> Option<String> {
     match covers {
         None => Some(format!("{what} is not known: {why}")),
         // What rounding hides is not worth a word.
-        Some(part) if part < 0.999_5 => Some(format!("{what} is of {:.1} % of the joules; for the rest {why}", part * 100.0)),
+        Some(part) if part < 0.999_5 => {
+            Some(format!("{what} is of {:.1} % of the joules; for the rest {why}", part * 100.0))
+        }
         Some(_) => None,
     }
 }

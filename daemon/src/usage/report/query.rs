@@ -45,9 +45,8 @@ fn read(connection: &mut Connection, since: Since, by: By, policy: Policy) -> ru
     }
     let kept_since = note(&connection, KEPT_SINCE)?.map(|hour| shown(Hour(hour)));
     let rows = rows(sums, by, policy, kept_since.as_deref());
-    let stored_at = note(&connection, STORED_AT)?.map(|seconds| {
-        format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).to_string()
-    });
+    let stored_at = note(&connection, STORED_AT)?
+        .map(|seconds| format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).to_string());
     let total = total.row(policy);
     let mut report = Report {
         since: (first > Hour::FOLDED).then(|| shown(first)),
@@ -79,12 +78,7 @@ fn currency(connection: &Connection, first: Hour) -> rusqlite::Result<Option<Str
     connection.query_row(last, (first.0, GRAMS), |row| row.get(0)).optional()
 }
 
-fn sums(
-    connection: &Connection,
-    first: Hour,
-    by: By,
-    currency: Option<&str>,
-) -> rusqlite::Result<BTreeMap<Key, Sums>> {
+fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) -> rusqlite::Result<BTreeMap<Key, Sums>> {
     let mut sums = BTreeMap::<Key, Sums>::new();
     let key = match by {
         By::Function => "f.name, NULL, NULL",

@@ -37,7 +37,8 @@ pub fn table(report: &Report, width: Option<usize>) -> String {
     let mut cells = all(&columns, report, &total);
     while let Some(most) = width
         && widths(&cells).iter().map(|width| width + GAP).sum::<usize>() > most + GAP
-        && let Some(least) = (0..columns.len()).filter(|place| columns[*place].leave.is_some()).min_by_key(|place| columns[*place].leave)
+        && let Some(least) =
+            (0..columns.len()).filter(|place| columns[*place].leave.is_some()).min_by_key(|place| columns[*place].leave)
     {
         left_out.push(columns.remove(least).head);
         cells = all(&columns, report, &total);
@@ -86,10 +87,13 @@ fn columns(report: &Report) -> Vec<Column> {
         number("CPU s", Some(2), |row| figure(row.cpu_seconds)),
         number("SHARE %", Some(4), |row| figure(row.share.map(|share| share * 100.0))),
     ]);
-    columns.push(Column { leave: Some(1), ..text("SOURCE", |row| match &*row.source() {
-        "" => UNKNOWN.into(),
-        source => source.into(),
-    }) });
+    columns.push(Column {
+        leave: Some(1),
+        ..text("SOURCE", |row| match &*row.source() {
+            "" => UNKNOWN.into(),
+            source => source.into(),
+        })
+    });
     columns
 }
 

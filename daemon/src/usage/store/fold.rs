@@ -131,7 +131,8 @@ fn fold_into(
     which: &str,
     parameters: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<()> {
-    transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS folded (id INTEGER PRIMARY KEY); DELETE FROM folded;")?;
+    transaction
+        .execute_batch("CREATE TEMP TABLE IF NOT EXISTS folded (id INTEGER PRIMARY KEY); DELETE FROM folded;")?;
     transaction.execute(&format!("INSERT INTO folded SELECT id FROM ({which}) WHERE id <> ?1"), parameters)?;
     for table in &OF_FUNCTIONS {
         let other_key = table.keys.iter().copied().find(|key| *key != "function").unwrap_or("function");
@@ -145,8 +146,7 @@ fn fold_into(
             on_conflict = table.on_conflict(),
         );
         transaction.execute(&fold, [into])?;
-        transaction
-            .execute(&format!("DELETE FROM {} WHERE function IN (SELECT id FROM folded)", table.name), [])?;
+        transaction.execute(&format!("DELETE FROM {} WHERE function IN (SELECT id FROM folded)", table.name), [])?;
     }
     transaction.execute("DELETE FROM function WHERE id IN (SELECT id FROM folded)", []).map(drop)
 }

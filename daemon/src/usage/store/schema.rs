@@ -24,27 +24,14 @@ pub const FUNCTION_ENERGY: Table =
     Table { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "base_uj"] };
 
 /// Energy of zones. `total_uj` is the sum of the others and of `active_uj` of all functions.
-pub const ZONE_ENERGY: Table = Table {
-    name: "zone_energy",
-    keys: &["zone"],
-    sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"],
-};
+pub const ZONE_ENERGY: Table =
+    Table { name: "zone_energy", keys: &["zone"], sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"] };
 
 /// What functions did; `metered` is 1 where their energy is known.
 pub const WORK: Table = Table {
     name: "work",
     keys: &["function", "metered"],
-    sums: &[
-        "ok",
-        "error",
-        "trap",
-        "timeout",
-        "over_budget",
-        "cancelled",
-        "rejected",
-        "cold_starts",
-        "cpu_ns",
-    ],
+    sums: &["ok", "error", "trap", "timeout", "over_budget", "cancelled", "rejected", "cold_starts", "cpu_ns"],
 };
 
 /// What functions' energy came to, by `unit`: grams of carbon or a currency. The energy that is known of goes with it.

@@ -47,11 +47,15 @@ fn add_all(
 ) -> rusqlite::Result<()> {
     let mut function = |version: &FunctionVersion| match functions.get(version) {
         Some(id) => Ok(*id),
-        None => number_function(transaction, version).inspect(|id| drop(functions.insert(version.clone(), *id))),
+        None => number_function(transaction, version).inspect(|id| {
+            functions.insert(version.clone(), *id);
+        }),
     };
     let mut zone = |key: &ZoneKey| match zones.get(key) {
         Some(id) => Ok(*id),
-        None => number_zone(transaction, key).inspect(|id| drop(zones.insert(key.clone(), *id))),
+        None => number_zone(transaction, key).inspect(|id| {
+            zones.insert(key.clone(), *id);
+        }),
     };
     let mut add = transaction.prepare(&FUNCTION_ENERGY.add())?;
     for ((hour, version, key), energy) in &pending.functions {
