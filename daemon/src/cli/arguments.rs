@@ -3,14 +3,13 @@
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
+use super::client;
+use super::token::roles;
 use crate::config::{OPTIONS, Policy, ServeOption, flag, variable};
 use crate::usage::{By, Format};
 
 /// Options that `run` and `doctor` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
-
-/// Where a daemon listens unless told otherwise.
-const DAEMON: &str = "http://127.0.0.1:8080";
 
 /// The whole command line.
 #[must_use]
@@ -23,8 +22,12 @@ pub fn command() -> Command {
         .subcommand(serve())
         .subcommand(run())
         .subcommand(invoke())
+        .subcommand(deploy())
         .subcommand(list())
         .subcommand(report())
+        .subcommand(rollback())
+        .subcommand(remove())
+        .subcommand(token())
         .subcommand(doctor())
         .subcommand(completions())
 }
@@ -104,16 +107,6 @@ fn run() -> Command {
         )
 }
 
-fn daemon() -> Arg {
-    Arg::new("daemon")
-        .long("daemon")
-        .value_name("URL")
-        .env("NEBULA_DAEMON")
-        .default_value(DAEMON)
-        .value_hint(ValueHint::Url)
-        .help("The daemon to talk to")
-}
-
 fn invoke() -> Command {
     Command::new("invoke")
         .about("Call a function of a running daemon; print its output and its energy")
@@ -145,14 +138,113 @@ fn invoke() -> Command {
                 .help("Wait some windows for what the call is finally charged, rather than print an estimate"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON"))
-        .arg(daemon())
+        .args(client::arguments())
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON")
+}
+
+fn quiet() -> Arg {
+    Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Print name and version only")
+}
+
+fn function() -> Arg {
+    Arg::new("name").value_name("NAME").required(true).help("The function")
+}
+
+fn deploy() -> Command {
+    Command::new("deploy")
+        .about("Deploy a function, or a new version of it, to a running daemon")
+        .after_help(
+            "Prints the function's name and version. A new version takes over between two calls; the one before goes on if \
+             the new one cannot be served.\n\nExamples:\n  nebula deploy fibonacci.wasm\n  nebula deploy build/out.wasm \
+             --name shop --manifest shop.toml",
+        )
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_hint(ValueHint::FilePath)
+                .help("A .wasm or .wat module, or a component"),
+        )
+        .arg(Arg::new("name").long("name").value_name("NAME").help("What to call it, if not like its file"))
+        .arg(
+            Arg::new("manifest")
+                .long("manifest")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Its manifest; if not given, the .toml beside it or, failing that, the one that is served with it"),
+        )
+        .arg(
+            Arg::new("if-match")
+                .long("if-match")
+                .value_name("VERSION")
+                .help("Deploy only in the place of this version (64 digits)"),
+        )
+        .args([quiet(), json()])
+        .args(client::arguments())
+}
+
+fn rollback() -> Command {
+    Command::new("rollback")
+        .about("Go back to the version of a function before the one that is served")
+        .after_help("Examples:\n  nebula rollback shop\n  nebula rollback shop --to 2a55e855a3fd")
+        .arg(function())
+        .arg(Arg::new("to").long("to").value_name("VERSION").help("Go to this version; its first digits will do"))
+        .args([quiet(), json()])
+        .args(client::arguments())
+}
+
+fn remove() -> Command {
+    Command::new("remove")
+        .about("Remove a function from a running daemon")
+        .after_help("Its versions are kept: `nebula rollback NAME` brings it back.")
+        .arg(function())
+        .args(client::arguments())
 }
 
 fn list() -> Command {
     Command::new("list")
         .about("List the functions of a running daemon")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
-        .arg(daemon())
+        .args(client::arguments())
+}
+
+fn token() -> Command {
+    Command::new("token")
+        .about("Make a token by which a caller is known")
+        .after_help(
+            "The token goes to stdout, this once; a daemon keeps only its hash. It is presented as `Authorization: Bearer \
+             TOKEN`. Roles: invoke (call functions, and read), deploy (that, and change them), operate (that, and totals and \
+             every figure in full).\n\nExamples:\n  nebula token alice --tokens tokens.toml >alice.token\n  nebula token ci \
+             --role deploy --function shop --tokens tokens.toml\n  nebula serve --tokens tokens.toml --listen 0.0.0.0:8443 \
+             --tls-cert cert.pem --tls-key key.pem",
+        )
+        .arg(Arg::new("name").value_name("NAME").required(true).help("What it is called, in the file and in logs"))
+        .arg(
+            Arg::new("role")
+                .long("role")
+                .value_name("ROLE")
+                .action(ArgAction::Append)
+                .default_value("invoke")
+                .value_parser(roles())
+                .help("What its bearer may do"),
+        )
+        .arg(
+            Arg::new("function")
+                .long("function")
+                .value_name("NAME")
+                .action(ArgAction::Append)
+                .help("A function that it is for; for all, if none is named"),
+        )
+        .arg(
+            Arg::new("tokens")
+                .long("tokens")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Add it to this file, which is made if there is none; if not given, the lines for it go to stderr"),
+        )
 }
 
 fn report() -> Command {
@@ -203,7 +295,7 @@ fn report() -> Command {
                 .value_hint(ValueHint::DirPath)
                 .help("Read the accounts in this directory instead of asking a daemon"),
         )
-        .arg(daemon())
+        .args(client::arguments())
 }
 
 fn doctor() -> Command {

@@ -19,7 +19,7 @@ use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
 
 /// What stands for itself in a path. Source: RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The largest input that is read from stdin: the most that a daemon can be told to take.
 const INPUT_BYTES_MAX: u64 = 1 << 30;
@@ -75,7 +75,7 @@ struct Work {
 /// Calls the function, and exits as it did.
 pub fn invoke(matches: &ArgMatches) -> super::Result {
     let text = |key: &str| matches.get_one::<String>(key).map(String::as_str);
-    let client = Client::new(text("daemon").unwrap_or_default()).map_err(Failure::usage)?;
+    let client = Client::of(matches).map_err(Failure::usage)?;
     let variables = matches.get_many::<String>("env").into_iter().flatten();
     let settle = matches.get_flag("settle");
     let path = path(text("name").unwrap_or_default(), variables, settle).map_err(Failure::usage)?;

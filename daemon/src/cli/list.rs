@@ -7,23 +7,36 @@ use std::time::Duration;
 use clap::ArgMatches;
 use serde::Deserialize;
 
-use super::Failure;
 use super::client::Client;
 use super::stdout::print;
+use super::{Failure, tell};
 
 /// A daemon answers this from memory; one that does not is stuck.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
-const HEADINGS: [&str; 4] = ["NAME", "KIND", "ORIGIN", "SIZE"];
+const HEADINGS: [&str; 5] = ["NAME", "VERSION", "KIND", "ORIGIN", "SIZE"];
+
+/// How many digits of a version are shown.
+const VERSION_DIGITS: usize = 12;
 
 #[derive(Debug, Deserialize)]
 struct Listing {
     functions: Vec<Function>,
+    #[serde(default)]
+    broken: Vec<Broken>,
+}
+
+/// A file that is not served as it is.
+#[derive(Debug, Deserialize)]
+struct Broken {
+    file: String,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct Function {
     name: String,
+    version: String,
     kind: String,
     origin: String,
     size_bytes: u64,
@@ -31,14 +44,16 @@ struct Function {
 
 /// Lists them.
 pub fn list(matches: &ArgMatches) -> super::Result {
-    let daemon = matches.get_one::<String>("daemon").map(String::as_str).unwrap_or_default();
-    let client = Client::new(daemon).map_err(Failure::usage)?;
+    let client = Client::of(matches).map_err(Failure::usage)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
     let listing: Listing = answer.expect()?;
     if matches.get_flag("json") {
         print(answer.bytes())?;
     } else {
         print(table(&listing.functions).as_bytes())?;
+        for Broken { file, reason } in &listing.broken {
+            tell(format_args!("`{file}` is not served: {reason}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -46,23 +61,24 @@ pub fn list(matches: &ArgMatches) -> super::Result {
 /// One line a function, in columns; sizes end where their column ends.
 fn table(functions: &[Function]) -> String {
     let row = |function: &Function| {
-        [function.name.clone(), function.kind.clone(), function.origin.clone(), size(function.size_bytes)]
+        let version = function.version.chars().take(VERSION_DIGITS).collect();
+        [function.name.clone(), version, function.kind.clone(), function.origin.clone(), size(function.size_bytes)]
     };
-    let rows: Vec<[String; 4]> =
+    let rows: Vec<[String; 5]> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(functions.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 4] = std::array::from_fn(width);
+    let [names, versions, kinds, origins, sizes] = std::array::from_fn(width);
     let mut table = String::new();
-    for [name, kind, origin, size] in &rows {
-        let [a, b, c, d] = widths;
+    for [name, version, kind, origin, size] in &rows {
         // A string takes whatever is written to it.
-        let _ = writeln!(table, "{name:<a$}  {kind:<b$}  {origin:<c$}  {size:>d$}");
+        let _ =
+            writeln!(table, "{name:<names$}  {version:<versions$}  {kind:<kinds$}  {origin:<origins$}  {size:>sizes$}");
     }
     table
 }
 
 /// Bytes in the unit that a person reads.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB"];
     let mut scaled = bytes as f64;
     let mut unit = "B";
@@ -85,15 +101,16 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_entry() {
         let function = |name: &str, kind: &str, size_bytes| Function {
             name: name.into(),
+            version: "2a55e855a3fd42153ade".into(),
             kind: kind.into(),
             origin: "built-in".into(),
             size_bytes,
         };
         let table = table(&[function("fibonacci-recursive", "command", 78_541), function("answer", "numeric", 190)]);
         let expected = "\
-NAME                 KIND     ORIGIN        SIZE
-fibonacci-recursive  command  built-in  76.7 KiB
-answer               numeric  built-in     190 B
+NAME                 VERSION       KIND     ORIGIN        SIZE
+fibonacci-recursive  2a55e855a3fd  command  built-in  76.7 KiB
+answer               2a55e855a3fd  numeric  built-in     190 B
 ";
         assert_eq!(table, expected);
     }

@@ -5,13 +5,16 @@ mod arguments;
 mod bill;
 mod client;
 mod completions;
+mod deploy;
 mod doctor;
 mod invoke;
 mod list;
+mod quota_metrics;
 mod report;
 mod run;
 mod serve;
 mod stdout;
+mod token;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -75,7 +78,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("serve", matches)) => serve::serve(matches),
         Some(("run", matches)) => run::run(matches),
         Some(("invoke", matches)) => invoke::invoke(matches),
+        Some(("deploy", matches)) => deploy::deploy(matches),
+        Some(("rollback", matches)) => deploy::roll_back(matches),
+        Some(("remove", matches)) => deploy::remove(matches),
         Some(("list", matches)) => list::list(matches),
+        Some(("token", matches)) => token::token(matches),
         Some(("report", matches)) => report::report(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),

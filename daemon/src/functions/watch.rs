@@ -1,6 +1,6 @@
 //! Watches the directory of functions: what is dropped in is deployed, what is changed replaced, what is deleted removed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -93,7 +93,7 @@ fn wait(signals: &Receiver<Signal>) -> Signal {
     }
 }
 
-fn watch(directory: &PathBuf, events: Sender<Signal>) -> Option<RecommendedWatcher> {
+fn watch(directory: &Path, events: Sender<Signal>) -> Option<RecommendedWatcher> {
     let tell = move |event: notify::Result<Event>| {
         // Looking at the directory is no change.
         if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {

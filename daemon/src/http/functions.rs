@@ -7,6 +7,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use super::access::Visitor;
 use super::answer::{JSON, answer, json};
 use super::app::App;
 use super::door::Door;
@@ -15,7 +16,8 @@ use super::invocations::rfc3339;
 use super::problem::Problem;
 use super::query::variables;
 use super::router::allow;
-use super::{Request, Response, body};
+use super::upload::{boundary, manifest_text, read_form};
+use super::{Request, Response, body, quota};
 use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Origin, Upload, Version,
 };
@@ -26,9 +28,9 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 
 impl App {
     /// All functions, and what is wrong with files that are not served.
-    pub(super) fn list(&self) -> Value {
+    pub(super) fn list(&self, visitor: &Visitor) -> Value {
         let table = self.registry.table();
-        let broken = table.broken.iter().map(|(name, broken)| {
+        let broken = table.broken.iter().filter(|(name, _)| visitor.sees(name)).map(|(name, broken)| {
             let served = table.functions.get(name).map(|function| function.version.to_string());
             json!({
                 "name": name,
@@ -38,14 +40,21 @@ impl App {
                 "version_served": served,
             })
         });
+        let functions = table.functions.values().filter(|function| visitor.sees(function.name.as_str()));
         json!({
-            "functions": table.functions.values().map(|function| describe(function)).collect::<Vec<_>>(),
+            "functions": functions.map(|function| describe(function)).collect::<Vec<_>>(),
             "broken": broken.collect::<Vec<_>>(),
         })
     }
 
     /// Answers requests for what is below `/functions/NAME`.
-    pub(super) async fn function_route(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+    pub(super) async fn function_route(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        name: &str,
+    ) -> Result<Response, Problem> {
+        let door = visitor.door;
         let (name, below) = match name.split_once('/') {
             Some((name, below)) => (super::query::decoded(name)?, Some(below)),
             None => (super::query::decoded(name)?, None),
@@ -203,6 +212,7 @@ impl App {
         };
         let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
         described["manifest"] = json!(function.manifest);
+        described["quota"] = quota::of_function(function, door);
         described["cold_start"] = json!({
             "compiled": cold_start.found == Found::Compiled,
             "duration_us": micros(cold_start.duration),
@@ -262,52 +272,6 @@ fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     }
 }
 
-/// The boundary of a form, if this type is one.
-fn boundary(content_type: &str) -> Option<String> {
-    // Parts of `multipart/mixed` are told apart in the same way. Source: RFC 7578 and RFC 2046, section 5.1.
-    let form = content_type.replacen("multipart/mixed", "multipart/form-data", 1);
-    multer::parse_boundary(form).ok()
-}
-
-/// Module and manifest: the parts of these names; a part without one is the module if it is the first, else the manifest.
-async fn read_form(form: bytes::Bytes, boundary: &str) -> Result<Upload, Problem> {
-    let wrong = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
-    let body = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(form) });
-    let mut parts = multer::Multipart::new(body, boundary);
-    let mut upload = Upload::default();
-    while let Some(part) = parts.next_field().await.map_err(wrong)? {
-        let is_module = match part.name() {
-            Some("module") => true,
-            Some("manifest") => false,
-            Some(other) => {
-                let why = format!("the form has a part `{other}`; its parts are `module` and `manifest`");
-                return Err(Problem::BadRequest(why));
-            }
-            None => upload.module.is_none(),
-        };
-        let bytes: Vec<u8> = part.bytes().await.map_err(wrong)?.into();
-        let twice = if is_module {
-            upload.module.replace(bytes).is_some()
-        } else {
-            upload.manifest.replace(manifest_text(bytes)?).is_some()
-        };
-        if twice {
-            return Err(Problem::BadRequest("the form has a part twice".into()));
-        }
-    }
-    if upload.module.is_none() && upload.manifest.is_none() {
-        return Err(Problem::BadRequest("the form has neither a part `module` nor a part `manifest`".into()));
-    }
-    Ok(upload)
-}
-
-fn manifest_text(bytes: Vec<u8>) -> Result<String, Problem> {
-    if bytes.len() > MANIFEST_BYTES_MAX {
-        return Err(Problem::BadRequest(format!("the manifest has more than {MANIFEST_BYTES_MAX} bytes")));
-    }
-    String::from_utf8(bytes).map_err(|_| Problem::BadRequest("the manifest is not UTF-8".into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,22 +293,5 @@ mod tests {
         for (name, value) in [(IF_MATCH, "abc"), (IF_MATCH, "W/\"1\""), (IF_NONE_MATCH, &quoted)] {
             assert_eq!(condition(&[(name, value)]), None, "{value}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_form_has_a_module_and_a_manifest() {
-        let form = |parts: &[(&str, &str)]| {
-            let part = |(name, body): &(&str, &str)| {
-                format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{body}\r\n")
-            };
-            bytes::Bytes::from(parts.iter().map(part).collect::<String>() + "--b--\r\n")
-        };
-        let boundary = boundary("multipart/mixed; boundary=b").unwrap();
-        let upload = read_form(form(&[("manifest", "a"), ("module", "b")]), &boundary).await.unwrap();
-        assert_eq!((upload.module.as_deref(), upload.manifest.as_deref()), (Some(&b"b"[..]), Some("a")));
-        for bad in [&[][..], &[("module", "a"), ("module", "b")], &[("file", "a")]] {
-            assert!(read_form(form(bad), &boundary).await.is_err(), "{bad:?}");
-        }
-        assert!(super::boundary("application/wasm").is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod energy_metrics;
+mod gauges;
 mod guest_log;
 mod logging;
 mod metrics;
@@ -9,6 +10,7 @@ mod stored;
 
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
 pub use energy_metrics::{EnergyCollector, no_energy};
+pub use gauges::{Described, ReadWhenAsked};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
 pub use metrics::{FunctionMetrics, Labels, Metrics, OTHER};

@@ -41,7 +41,7 @@ fn state() -> PathBuf {
 pub struct Daemon {
     child: Child,
     address: SocketAddr,
-    operators: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     stderr: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     /// Removed with this value, if it is nobody else's.
@@ -87,17 +87,20 @@ impl Daemon {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.strip_prefix("listening on http://") else {
+        // A daemon that speaks TLS says so.
+        let plain = line.replace("https://", "http://");
+        let Some(address) = plain.strip_prefix("listening on http://") else {
             let _ = (child.kill(), child.wait(), reader.join());
             panic!("the first line is {line:?}; stderr: {}", stderr.lock().unwrap());
         };
         let address = address.trim_end().parse().unwrap();
         // Both lines come at once.
         let second = str::from_utf8(stdout.buffer()).unwrap();
-        let operators = second.strip_prefix("operators on http://").map(|address| address.trim_end().parse().unwrap());
         let given = command.get_envs().find(|(name, _)| *name == "NEBULA_STATE").and_then(|(_, state)| state);
         let state = given.map(PathBuf::from).filter(|state| state.starts_with(&*STATES));
-        Self { child, address, operators, stderr, reader: Some(reader), state }
+        let admin = second.replace("https://", "http://");
+        let admin = admin.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
+        Self { child, address, admin, stderr, reader: Some(reader), state }
     }
 
     /// Where it listens.
@@ -105,9 +108,9 @@ impl Daemon {
         self.address
     }
 
-    /// Where it listens for operators, if it does.
-    pub fn operators(&self) -> SocketAddr {
-        self.operators.unwrap()
+    /// Where it listens for those who manage it, if it does.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
     }
 
     /// The names of its threads.

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+mod authority;
 mod client;
 mod daemon;
+mod deploying;
 mod dialogue;
 mod exposition;
 mod guests;
@@ -14,12 +16,15 @@ mod patience;
 mod peer;
 mod powercap_tree;
 mod skipping;
+mod tokens;
 
+mod access;
 mod budgets;
 mod cgi;
 mod code_cache;
 mod configuration;
 mod connections;
+mod cross_origin;
 mod doors;
 mod energy;
 mod failures;
@@ -41,11 +46,16 @@ mod node_exporter;
 mod outbound;
 mod overload;
 mod pages;
+mod power_cap;
 mod prometheus;
+mod quotas;
 mod readiness;
 mod requests;
 mod run_command;
 mod samples;
 mod settling;
 mod streaming;
+mod tls;
 mod unmetered;
+mod usage;
+mod usage_log;

@@ -28,7 +28,9 @@ impl Since {
         if text == "all" {
             return Ok(Self::Ever);
         }
-        let time = ago(text).map(|ago| now.checked_sub(ago).unwrap_or(UNIX_EPOCH)).or_else(|| moment(text));
+        let time = ago(text)
+            .map(|ago| now.checked_sub(ago).map_or(UNIX_EPOCH, |time| time.max(UNIX_EPOCH)))
+            .or_else(|| moment(text));
         time.map(Self::Time).ok_or_else(|| {
             "it is how long ago, such as 90m, 36h, 7d or 4w; a day such as 2026-11-01; a moment such as \
              2026-11-01T08:00:00Z or 2026-11-01T08:00:00+01:00; or all"

@@ -1,0 +1,32 @@
+//! Compiles beside the calls that run, within bounds.
+
+use tokio::sync::oneshot;
+
+use super::{DeployError, Deployer};
+use crate::functions::broken::Broken;
+use crate::functions::prepare::{Compiled, Source};
+use crate::invocation::lower_priority;
+
+impl Deployer {
+    /// Compiles on a thread of its own, of a lower priority than those that run calls. One that takes too long is
+    /// abandoned: it keeps its place among the compilations until it is done, since nothing can stop it.
+    pub(super) async fn compile(&self, source: Source) -> Result<Compiled, DeployError> {
+        let place = self.compilers.enter().await?;
+        let (done, compiled) = oneshot::channel();
+        let preparation = self.preparation.clone();
+        let work = move || {
+            lower_priority();
+            let compiled = preparation.compile(source);
+            drop(place);
+            // Whoever waited may have given up.
+            let _ = done.send(compiled);
+        };
+        let failed = |_| Broken::CompilerFailed;
+        std::thread::Builder::new().name("compiler".into()).spawn(work).map_err(failed)?;
+        match tokio::time::timeout(self.bounds.time, compiled).await {
+            Ok(Ok(compiled)) => Ok(compiled?),
+            Ok(Err(_)) => Err(Broken::CompilerFailed.into()),
+            Err(_) => Err(Broken::TooSlow(self.bounds.time).into()),
+        }
+    }
+}

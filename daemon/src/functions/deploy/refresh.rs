@@ -1,0 +1,114 @@
+//! Brings what is served in step with the directory.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{DeployError, Deployer};
+use crate::causes::chain;
+use crate::functions::broken::Broken;
+use crate::functions::directory::{Files, ListError, Listing, built_in, list};
+use crate::functions::history::Past;
+use crate::functions::load::{count, describe, log_broken};
+use crate::functions::name::FunctionName;
+use crate::functions::registry::{BrokenFile, Origin};
+
+impl Deployer {
+    /// Looks at the directory, and serves what has changed there. A file that cannot be served is told of once, and the
+    /// version before it goes on.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub async fn refresh(&self) -> Result<(), ListError> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let mut known = self.files.lock().await;
+        let listing = list(directory)?;
+        let before = self.preparation.registry().table().broken.clone();
+        let mut broken = strays(&listing, &before);
+        for (name, files) in &listing.functions {
+            if known.get(name) == Some(files) {
+                broken.extend(before.get(name.as_str()).map(|broken| (name.as_str().into(), broken.clone())));
+                continue;
+            }
+            known.insert(name.clone(), files.clone());
+            if let Err(why) = self.replace(name, files).await {
+                log_broken(files.path(), &why);
+                self.count("broken");
+                broken.extend([describe(files.path(), &why)]);
+            }
+        }
+        let gone: Vec<_> = known.keys().filter(|name| !listing.functions.contains_key(*name)).cloned().collect();
+        for name in gone {
+            known.remove(&name);
+            if self.live(&name).is_none_or(|live| live.is_as_built_in()) {
+                continue;
+            }
+            let again = match built_in(&name) {
+                Some(source) => self.compile(source).await.ok(),
+                None => None,
+            };
+            self.put(&name, again);
+            self.count("removed");
+            tracing::info!("`{name}` is no longer in `{}`", directory.display());
+        }
+        if broken != before {
+            self.preparation.registry().change(|table| table.broken = broken);
+        }
+        count(&self.preparation);
+        Ok(())
+    }
+
+    /// Keeps those versions that were there when the daemon started, so that one can go back to them too.
+    pub async fn keep_what_is_served(&self) {
+        for function in self.preparation.registry().all() {
+            if matches!(function.origin, Origin::BuiltIn) {
+                continue;
+            }
+            let files = self.files.lock().await;
+            let Some(of_function) = files.get(&function.name) else { continue };
+            let Ok(source) = of_function.read(&function.name, self.preparation.settings.size_max) else { continue };
+            // One that has changed since is kept when it is looked at.
+            let is_kept = |past: Vec<Past>| past.iter().any(|past| past.version == function.version);
+            if source.version() == function.version
+                && !self.past(&function.name).is_ok_and(is_kept)
+                && let Err(error) = self.keep(&source)
+            {
+                tracing::warn!("{}", chain(&error));
+                return;
+            }
+        }
+    }
+
+    async fn replace(&self, name: &FunctionName, files: &Files) -> Result<(), Broken> {
+        let source = files.read(name, self.preparation.settings.size_max)?;
+        if self.live(name).is_some_and(|live| live.version == source.version()) {
+            return Ok(());
+        }
+        self.check_room(name)?;
+        let compiled = match self.compile(source.clone()).await {
+            Ok(compiled) => compiled,
+            Err(DeployError::Broken(broken)) => return Err(broken),
+            Err(_) => return Err(Broken::TooSlow(self.bounds.time)),
+        };
+        if let Err(error) = self.keep(&source) {
+            tracing::warn!("one cannot go back to this version later: {}", chain(&error));
+        }
+        let version = compiled.version();
+        self.put(name, Some(compiled));
+        self.count("deployed");
+        tracing::info!("`{name}` is served from `{}`, version {}", files.path().display(), version.short());
+        Ok(())
+    }
+}
+
+/// Files that can be no function's; new ones are logged.
+fn strays(listing: &Listing, before: &BTreeMap<Box<str>, BrokenFile>) -> BTreeMap<Box<str>, BrokenFile> {
+    let stray = |(path, why): &(PathBuf, Broken)| {
+        let (name, broken) = describe(path, why);
+        let known = before.get(&name).filter(|known| (&known.path, &known.why) == (&broken.path, &broken.why));
+        if known.is_none() {
+            log_broken(path, why);
+        }
+        (name, known.cloned().unwrap_or(broken))
+    };
+    listing.strays.iter().map(stray).collect()
+}

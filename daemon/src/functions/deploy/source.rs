@@ -1,0 +1,70 @@
+//! What a version is made from: what was sent, completed by what is served, or what was kept of an earlier one.
+
+use std::path::{Path, PathBuf};
+
+use super::{DeployError, Deployer, Upload};
+use crate::functions::broken::Broken;
+use crate::functions::directory::{built_in, manifest_path, module_path};
+use crate::functions::history::Past;
+use crate::functions::manifest::Manifest;
+use crate::functions::name::FunctionName;
+use crate::functions::prepare::Source;
+use crate::functions::registry::Origin;
+
+impl Deployer {
+    /// What an upload leaves out is taken from what is served.
+    pub(super) async fn complete(
+        &self,
+        name: &FunctionName,
+        upload: Upload,
+        directory: &Path,
+    ) -> Result<Source, DeployError> {
+        let files = self.files.lock().await;
+        let present = files.get(name).map(|files| files.read(name, self.preparation.settings.size_max));
+        let present = || match present {
+            Some(present) => Ok(present?),
+            None => built_in(name).ok_or_else(|| DeployError::Unknown(name.clone())),
+        };
+        let manifest = |text: String| (manifest_path(directory, name), text);
+        match upload {
+            Upload { module: Some(module), manifest: text } => {
+                // A file that cannot be read has no manifest to keep.
+                let kept = || present().ok().filter(|present| present.origin != Origin::BuiltIn)?.manifest;
+                let manifest = text.map_or_else(kept, |text| Some(manifest(text)));
+                let origin = Origin::File(module_path(directory, name, &module));
+                Ok(Source { name: name.clone(), origin, module: module.into(), manifest, example: "" })
+            }
+            Upload { module: None, manifest: text } => {
+                let present = present()?;
+                Ok(Source { manifest: text.map(manifest).or_else(|| present.manifest.clone()), ..present })
+            }
+        }
+    }
+
+    pub(super) fn restore(&self, name: &FunctionName, past: &Past) -> Result<Source, DeployError> {
+        let history = self.history.as_ref().ok_or(DeployError::Nowhere)?;
+        let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
+        let (module, manifest) = history.read(name, past)?;
+        Ok(Source {
+            name: name.clone(),
+            origin: Origin::File(module_path(directory, name, &module)),
+            module: module.into(),
+            manifest: manifest.map(|text| (manifest_path(directory, name), text)),
+            example: "",
+        })
+    }
+
+    /// A manifest that came over the network gives no access to what the daemon was not told to give.
+    pub(super) fn check_directories(&self, source: &Source) -> Result<(), DeployError> {
+        let Some((path, text)) = &source.manifest else { return Ok(()) };
+        let manifest = Manifest::parse_at(path, text, &self.preparation.settings.ceilings).map_err(Broken::from)?;
+        for directory in manifest.directories {
+            let real = directory.host.canonicalize().unwrap_or_else(|_| directory.host.clone());
+            let allowed = |root: &PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
+            if !self.bounds.directories.iter().any(allowed) {
+                return Err(DeployError::Directory(directory.host));
+            }
+        }
+        Ok(())
+    }
+}

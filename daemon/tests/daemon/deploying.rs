@@ -1,0 +1,342 @@
+//! What is served changes while it is served.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::{Response, connect, read_answer, read_to_end};
+use crate::daemon::Daemon;
+use crate::guests::{folder_of, sample};
+use crate::patience::{eventually, until};
+
+fn answers(number: u32) -> String {
+    format!("(module (func (export \"run\") (result i32) (i32.const {number})))")
+}
+
+/// Never compiles quickly: so many functions, each with so much to do.
+fn slow_to_compile() -> String {
+    let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.const 7)))".repeat(4000);
+    let function = format!("(func (param i32) (result i32) {body} (local.get 0))");
+    format!("(module (func (export \"run\") (result i32) (i32.const 1)) {})", function.repeat(100))
+}
+
+impl Daemon {
+    /// Asks as management does: at the daemon's own address.
+    fn manage(&self, method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Response {
+        let body = body.as_ref();
+        let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address());
+        for header in headers {
+            head.extend([header, "\r\n"]);
+        }
+        head.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
+        let mut stream = connect(self.address()).unwrap();
+        // One that refuses a body may close before all of it has gone.
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        Response::parse(&read_to_end(&mut stream)).0
+    }
+
+    fn put(&self, name: &str, body: impl AsRef<[u8]>) -> Response {
+        self.manage("PUT", &format!("/functions/{name}"), &[], body)
+    }
+
+    fn output(&self, name: &str) -> Value {
+        self.get(&format!("/invoke/{name}")).json()["output"].clone()
+    }
+}
+
+fn daemon(state: &Path, options: &[&str]) -> Daemon {
+    Daemon::start(&[&["--state", state.to_str().unwrap(), "--source", "model"], options].concat())
+}
+
+fn state() -> TempDir {
+    TempDir::with_prefix_in("state-", env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+fn etag(response: &Response) -> String {
+    response.header("etag").unwrap().to_owned()
+}
+
+#[test]
+fn a_function_is_deployed_replaced_rolled_back_and_removed() {
+    let state = state();
+    let daemon = daemon(state.path(), &[]);
+    let first = daemon.put("number", answers(1));
+    assert_eq!((first.status, first.header("location")), (201, Some("/functions/number")));
+    assert_eq!(daemon.output("number"), "1\n");
+    let same = daemon.put("number", answers(1));
+    assert_eq!((same.status, &same.json()["changed"], etag(&same)), (200, &false.into(), etag(&first)));
+
+    let second = daemon.put("number", answers(2));
+    assert_eq!((second.status, &second.json()["version_before"]), (200, &first.json()["version"]));
+    assert_eq!(daemon.output("number"), "2\n");
+    let versions = daemon.get("/functions/number/versions").json();
+    assert_eq!(versions["versions"].as_array().unwrap().len(), 2);
+    assert_eq!((&versions["versions"][0]["served"], &versions["version"]), (&true.into(), &second.json()["version"]));
+
+    let back = daemon.manage("POST", "/functions/number/rollback", &[], "");
+    assert_eq!((back.status, etag(&back)), (200, etag(&first)));
+    assert_eq!(daemon.output("number"), "1\n");
+    let first_of_all = daemon.manage("POST", "/functions/number/rollback", &[], "");
+    assert_eq!(first_of_all.problem()["type"], "urn:nebula:no-such-version");
+    let to = format!("/functions/number/rollback?to={}", &second.json()["version"].as_str().unwrap()[..12]);
+    assert_eq!(daemon.manage("POST", &to, &[], "").status, 200);
+    assert_eq!(daemon.output("number"), "2\n");
+
+    assert_eq!(daemon.manage("DELETE", "/functions/number", &[], "").status, 204);
+    assert_eq!(daemon.get("/invoke/number").status, 404);
+    assert_eq!(daemon.manage("DELETE", "/functions/number", &[], "").problem()["status"], 404);
+    // Its calls are still known.
+    assert_eq!(daemon.get("/invocations?function=number").json()["invocations"].as_array().unwrap().len(), 4);
+    assert_eq!(daemon.manage("POST", "/functions/number/rollback", &[], "").status, 201);
+    assert_eq!(daemon.output("number"), "2\n");
+    daemon.stop();
+
+    let again = self::daemon(state.path(), &[]);
+    assert_eq!(again.output("number"), "2\n");
+    assert_eq!(etag(&again.get("/functions/number")), etag(&second));
+    again.stop();
+}
+
+#[test]
+fn what_comes_with_the_program_gives_way_and_comes_back() {
+    let state = state();
+    let daemon = daemon(state.path(), &[]);
+    let built_in = etag(&daemon.get("/functions/answer"));
+    assert_eq!(daemon.manage("DELETE", "/functions/answer", &[], "").problem()["type"], "urn:nebula:built-in");
+    assert_eq!(daemon.put("answer", answers(7)).status, 200);
+    assert_eq!(daemon.output("answer"), "7\n");
+    let back = daemon.manage("POST", "/functions/answer/rollback", &[], "");
+    assert_eq!((back.status, etag(&back), &back.json()["origin"]), (200, built_in.clone(), &"built-in".into()));
+    assert_eq!(daemon.put("answer", answers(7)).status, 200);
+    assert_eq!(daemon.manage("DELETE", "/functions/answer", &[], "").status, 204);
+    assert_eq!(etag(&daemon.get("/functions/answer")), built_in);
+    daemon.stop();
+}
+
+#[test]
+fn a_condition_that_does_not_hold_changes_nothing() {
+    let state = state();
+    let daemon = daemon(state.path(), &[]);
+    let put = |header: &str, number| daemon.manage("PUT", "/functions/number", &[header], answers(number));
+    assert_eq!(put("if-match: *", 1).problem()["type"], "urn:nebula:version-conflict");
+    let first = put("if-none-match: *", 1);
+    assert_eq!(first.status, 201);
+    assert_eq!(put("if-none-match: *", 2).status, 412);
+    let second = put(&format!("if-match: {}", etag(&first)), 2);
+    assert_eq!(second.status, 200);
+    assert_eq!(put(&format!("if-match: {}", etag(&first)), 3).status, 412);
+    assert_eq!(put("if-match: \"nonsense\"", 3).status, 400);
+    assert_eq!(daemon.output("number"), "2\n");
+    let delete = |tag: &str| daemon.manage("DELETE", "/functions/number", &[&format!("if-match: {tag}")], "").status;
+    assert_eq!((delete(&etag(&first)), delete(&etag(&second))), (412, 204));
+    daemon.stop();
+}
+
+#[test]
+fn a_manifest_comes_with_the_module_or_after_it() {
+    let state = state();
+    let daemon = daemon(state.path(), &[]);
+    let environment = fs::read(sample("echo")).unwrap();
+    let form = [
+        b"--b\r\ncontent-disposition: form-data; name=\"manifest\"\r\n\r\n[limits]\nwall = \"2s\"\r\n--b\r\n\
+          content-disposition: form-data; name=\"module\"\r\n\r\n"
+            .as_slice(),
+        &environment,
+        b"\r\n--b--\r\n",
+    ]
+    .concat();
+    let put = daemon.manage("PUT", "/functions/shop", &["content-type: multipart/form-data; boundary=b"], form);
+    assert_eq!((put.status, &put.json()["manifest"]["limits"]["wall"]), (201, &"2s".into()));
+    // A module alone keeps the manifest that is there.
+    let put = daemon.put("shop", answers(1));
+    assert_eq!(put.json()["manifest"]["limits"]["wall"], "2s");
+    let put = daemon.manage("PUT", "/functions/shop/manifest", &[], "[limits]\nwall = \"3s\"");
+    assert_eq!((put.status, &put.json()["manifest"]["limits"]["wall"]), (200, &"3s".into()));
+    let wrong = daemon.manage("PUT", "/functions/shop/manifest", &[], "[limits]\nwal = \"3s\"");
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.problem()["detail"].as_str().unwrap().contains("did you mean `limits.wall`"), "{}", wrong.text());
+    assert_eq!(daemon.manage("PUT", "/functions/nobody/manifest", &[], "").status, 404);
+    assert_eq!(daemon.manage("PUT", "/functions/shop/manifest", &[], vec![b'#'; (64 << 10) + 1]).status, 413);
+    assert_eq!(daemon.manage("PUT", "/functions/shop/manifest", &[], vec![b'#'; 64 << 10]).status, 200);
+    daemon.stop();
+}
+
+#[test]
+fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
+    let (state, allowed, other) = (state(), state(), state());
+    let daemon = daemon(state.path(), &["--deploy-directories", allowed.path().to_str().unwrap()]);
+    assert_eq!(daemon.put("shop", answers(1)).status, 201);
+    let manifest = |host: &Path| {
+        let text = format!("[[directories]]\nhost = {host:?}\nguest = \"/data\"");
+        daemon.manage("PUT", "/functions/shop/manifest", &[], text)
+    };
+    assert_eq!(manifest(allowed.path()).status, 200);
+    std::os::unix::fs::symlink(other.path(), allowed.path().join("way-out")).unwrap();
+    let way_out = allowed.path().join("way-out");
+    for bad in [other.path(), Path::new("/"), &allowed.path().join(".."), &way_out, Path::new("../../..")] {
+        let answer = manifest(bad);
+        assert_eq!(answer.status, 422, "{}: {}", bad.display(), answer.text());
+        let why = answer.problem()["detail"].as_str().unwrap().to_owned();
+        assert!(why.contains("`deploy.directories`") || why.contains("`..`"), "{why}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
+    let state = state();
+    let daemon = daemon(state.path(), &["--limits-module", "128KiB", "--limits-functions", "23"]);
+    assert_eq!(daemon.put("number", answers(1)).status, 201);
+    let whole = fs::read(sample("echo")).unwrap();
+    for cut in [1, 4, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
+        let answer = daemon.put("number", &whole[..cut]);
+        // Eight bytes are a module that does nothing, and has nothing to call.
+        assert_eq!((answer.status, &answer.problem()["type"]), (422, &"urn:nebula:not-deployable".into()), "{cut}");
+    }
+    assert_eq!(daemon.put("number", "").status, 400);
+    assert_eq!(daemon.put("number", vec![0; 128 << 10]).status, 422);
+    assert_eq!(daemon.put("number", vec![0; (128 << 10) + 1]).status, 413);
+    for name in ["..", "%2e%2e%2fx", "a%2fb", "UPPER", "invoke", "-x", "a%00b", &"x".repeat(64)] {
+        assert!([400, 404].contains(&daemon.put(name, answers(2)).status), "{name}");
+    }
+    assert_eq!(daemon.put("one-more", answers(2)).problem()["type"], "urn:nebula:too-many-functions");
+    assert_eq!(daemon.output("number"), "1\n");
+    assert_eq!(fs::read_dir(state.path().join("functions")).unwrap().count(), 1);
+    daemon.stop();
+}
+
+#[test]
+fn a_compilation_that_takes_too_long_is_given_up_and_stalls_nobody() {
+    let state = state();
+    let options = ["--deploy-time", "50ms", "--deploy-queue", "0", "--limits-versions", "26"];
+    let daemon = daemon(state.path(), &options);
+    let slow = daemon.put("slow", slow_to_compile());
+    assert_eq!(slow.status, 422, "{}", slow.text());
+    assert!(slow.problem()["detail"].as_str().unwrap().contains("`deploy.time`"));
+    // It keeps its place until it is done; calls go on meanwhile.
+    let busy = daemon.put("number", answers(1));
+    assert!(busy.status == 503 && busy.header("retry-after").is_some() || busy.status == 201, "{}", busy.text());
+    assert_eq!(daemon.output("answer"), "42\n");
+    // Versions that could not be served have accounts too: 22, the slow one, `number`, and two more.
+    until("it is done", || [200, 201].contains(&daemon.put("number", answers(1)).status));
+    assert_eq!(daemon.put("number", answers(2)).status, 200);
+    assert_eq!(daemon.put("number", answers(3)).status, 200);
+    let full = daemon.put("number", answers(4));
+    assert_eq!((full.status, &full.problem()["type"]), (507, &"urn:nebula:too-many-functions".into()));
+    assert_eq!(daemon.put("number", answers(2)).status, 200);
+    daemon.stop();
+}
+
+#[test]
+fn a_directory_is_kept_in_step() {
+    let state = state();
+    let folder = folder_of(&[("old.wat", answers(1))]);
+    let options = ["--functions", folder.path().to_str().unwrap()];
+    let daemon = daemon(state.path(), &options);
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("new.wat"), answers(2)).unwrap();
+    until("a file dropped in is deployed", || daemon.get("/invoke/new").status == 200);
+    fs::write(file("new.wat"), answers(3)).unwrap();
+    until("a changed file replaces", || daemon.output("new") == "3\n");
+
+    fs::write(file("new.wat"), "(module (func").unwrap();
+    fs::write(file("Wrong Name.wasm"), "").unwrap();
+    let broken = || daemon.get("/functions").json()["broken"].as_array().unwrap().clone();
+    until("broken files are told of", || broken().len() == 2);
+    let of_new = broken().into_iter().find(|broken| broken["name"] == "new").unwrap();
+    assert!(of_new["reason"].as_str().unwrap().contains("cannot compile it"), "{of_new}");
+    assert!(of_new["version_served"].is_string());
+    assert_eq!(daemon.output("new"), "3\n");
+    assert!(daemon.get("/metrics").text().contains("nebula_broken_functions 2\n"));
+
+    fs::write(file("new.toml"), "[limits]\nwall = \"4s\"").unwrap();
+    fs::write(file("new.wat"), answers(4)).unwrap();
+    until("it is mended", || daemon.output("new") == "4\n");
+    until("its manifest counts", || {
+        daemon.get("/functions/new").json()["manifest"]["limits"]["wall"] == "4s" && broken().len() == 1
+    });
+
+    fs::remove_file(file("new.wat")).unwrap();
+    fs::remove_file(file("new.toml")).unwrap();
+    until("a deleted file is removed", || daemon.get("/invoke/new").status == 404);
+    // The version that was there from the start is kept too, before it is replaced.
+    let kept = |name| daemon.get(&format!("/functions/{name}/versions")).json()["versions"].as_array().map(Vec::len);
+    until("it is kept", || kept("old") == Some(1));
+    fs::write(file("old.wat"), answers(5)).unwrap();
+    until("it is replaced", || daemon.output("old") == "5\n");
+    assert_eq!(daemon.manage("POST", "/functions/old/rollback", &[], "").status, 200);
+    assert_eq!(daemon.output("old"), "1\n");
+    assert_eq!(fs::read_to_string(file("old.wat")).unwrap(), answers(1));
+    daemon.stop();
+}
+
+#[test]
+fn a_new_version_takes_over_between_two_calls() {
+    let state = state();
+    let daemon = daemon(state.path(), &[]);
+    assert_eq!(daemon.put("number", answers(0)).status, 201);
+    let done = AtomicBool::new(false);
+    let calls: usize = thread::scope(|scope| {
+        let call = || {
+            let mut stream = daemon.connect();
+            let (mut calls, mut last) = (0, 0);
+            while !done.load(Ordering::Relaxed) {
+                stream.write_all(b"GET /number HTTP/1.1\r\nhost: nebula.test\r\n\r\n").unwrap();
+                let answer = read_answer(&mut stream);
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                let number: u32 = answer.text().trim().parse().unwrap();
+                assert!(number >= last, "{number} after {last}");
+                (last, calls) = (number, calls + 1);
+            }
+            assert!(last > 0, "no new version was met");
+            calls
+        };
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(call)).collect();
+        for number in 1..=10 {
+            assert_eq!(daemon.put("number", answers(number)).status, 200);
+        }
+        eventually("the last one is met", || (daemon.output("number") == "10\n").then_some(()));
+        done.store(true, Ordering::Relaxed);
+        callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+    });
+    assert!(calls > 40, "{calls}");
+    // All versions are one function in what is counted.
+    let text = daemon.get("/metrics").text().to_owned();
+    let counted =
+        text.lines().find(|line| line.starts_with("nebula_invocations_total{function=\"number\",outcome=\"ok\"}"));
+    let counted: usize = counted.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(counted >= calls, "{counted} of {calls}");
+    daemon.stop();
+}
+
+#[test]
+fn where_functions_cannot_be_kept_that_is_said() {
+    let folder = state();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let options = [("size", "size=64k"), ("mode", "mode=0755")].map(|(_, option)| option).join(",");
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&disk).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        writeln!(std::io::stderr(), "SKIPPED: a tmpfs cannot be mounted here").unwrap();
+        return;
+    }
+    let state = state();
+    let daemon = daemon(state.path(), &["--functions", disk.to_str().unwrap()]);
+    assert_eq!(daemon.put("number", answers(1)).status, 201);
+    let large = format!("{};;{}", answers(2), "x".repeat(100 << 10));
+    let full = daemon.put("number", large);
+    let told = (full.status, full.problem()["type"].clone());
+    let served = daemon.output("number");
+    daemon.stop();
+    let names: Vec<_> = fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let unmounted = std::process::Command::new("umount").arg(&disk).status().unwrap();
+    assert!(unmounted.success());
+    assert_eq!(told, (507, "urn:nebula:not-written".into()));
+    assert_eq!((served, names), ("1\n".into(), vec!["number.wat".into()]));
+}
