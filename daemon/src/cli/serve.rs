@@ -17,11 +17,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::accounts::{self, Accounts};
 use super::{Failure, quota_metrics};
 use crate::causes::chain;
 use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, Observing, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
-use crate::http::{Access, App, Door, Gate, Server, Tls, keep_fresh};
+use crate::http::{Access, App, Door, Gate, Server, Tls, UsageFile, keep_fresh};
 use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
@@ -29,6 +30,7 @@ use crate::telemetry::{
     AccessLog, AccessSettings, CallBounds, Calls, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
     no_energy, start_logging,
 };
+use crate::usage::{Entry, LogHandle, Rates};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
@@ -54,34 +56,41 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
     let observers = Arc::new(observers(&config, &metrics)?);
+    let directory = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
+    let state = accounts::hold(directory.as_deref())?;
+    let accounts = Accounts::open(&config, &state)?;
+    let (usage_log, log_handle) = accounts::open_log(&config)?.unzip();
     let registry = Arc::new(OnceLock::new());
     let power = power_cap(&config, &metrics)?;
     let (metering, sampler) = match config.source {
         Some(source) => {
-            let meter = open_meter(&config, source, &metrics)?;
+            let meter = open_meter(&config, source, &metrics, &accounts)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let told = (metrics.clone(), calls.clone(), observers.clone());
+            let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
             let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
             tracing::info!("{Off}: calls have no joules");
             metrics.register(no_energy(Off)?)?;
+            drop(log_handle);
             (Metering::Off(Off), None)
         }
     };
 
     trust(&config)?;
-    let state = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
-    let runtime = match open_cache(&config, state.as_deref()) {
+    let runtime = match open_cache(&config, directory.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
     let functions = Arc::new(Registry::new(config.bounds.versions));
-    let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
+    let deployer = load(&config, directory.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    let usage = UsageFile::new(accounts.file.clone());
+    let books = (metering.clone(), functions.clone(), &*metrics);
+    let keeper = accounts.keep(&config, books, usage_log.as_ref(), Rates::default)?;
     quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
@@ -100,6 +109,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         metrics,
         calls,
         observers: observers.clone(),
+        usage,
         policy: config.policy,
         body_max: bounds.body,
         module_max: bounds.module,
@@ -117,8 +127,12 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
+    // What the last window has settled is stored and logged before the end.
     drop(sampler);
     observers.flush();
+    drop(keeper);
+    drop(usage_log);
+    drop(state);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -158,7 +172,12 @@ fn take_all_descriptors() {
 }
 
 /// The meter of this daemon, shown in its metrics.
-fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<EnergyMeter>, Failure> {
+fn open_meter(
+    config: &Config,
+    source: Choice,
+    metrics: &Metrics,
+    accounts: &Accounts,
+) -> Result<Arc<EnergyMeter>, Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
     let settings = meter::Settings {
         window: config.window,
@@ -171,7 +190,7 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone()))?;
     Ok(meter)
 }
 
@@ -191,7 +210,7 @@ fn start_sampler(
     meter: &Arc<EnergyMeter>,
     clock: HostClock,
     registry: Arc<OnceLock<Arc<Registry>>>,
-    (metrics, calls, observers): (Arc<Metrics>, Arc<Calls>, Arc<Observers>),
+    (metrics, calls, observers, log): (Arc<Metrics>, Arc<Calls>, Arc<Observers>, Option<LogHandle>),
     power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
@@ -205,6 +224,7 @@ fn start_sampler(
             early.extend(settled);
             return;
         };
+        let mut lines = Vec::new();
         for settled in early.drain(..).chain(settled) {
             if let CallEnd::ColdStart(told) = &settled.end {
                 // One that was made ready is settled once.
@@ -212,6 +232,9 @@ fn start_sampler(
             }
             if let Some(revision) = registry.revision(settled.function) {
                 metrics.settled(&revision.metrics, &settled);
+                if log.is_some() {
+                    lines.extend(Entry::of(&settled, &revision));
+                }
             }
             let (function, known) = (settled.function, observers.settled(&settled));
             settled.end.settle_bill(settled.charge.as_ref());
@@ -222,6 +245,9 @@ fn start_sampler(
             }
         }
         observers.window_closed(&metered);
+        if let Some(log) = &log {
+            log.push(lines);
+        }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
@@ -241,11 +267,11 @@ fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
-    let Some(state) = state else {
+    let Some(directory) = config.cache_dir.as_deref().or(state) else {
         nowhere("no directory is given with `state`");
         return None;
     };
-    match CodeCache::open(state, config.cache) {
+    match CodeCache::open(directory, config.cache) {
         Ok(cache) => {
             tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)

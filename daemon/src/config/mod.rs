@@ -10,6 +10,7 @@ mod options;
 mod quantity;
 mod quota;
 mod state;
+mod usage;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -30,6 +31,7 @@ pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
 pub use quota::Quotas;
 pub use state::default_state;
+pub use usage::Usage;
 
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
@@ -50,7 +52,9 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// A file of further authorities that outbound requests trust.
     pub outbound_ca: Option<PathBuf>,
-    /// Most compiled code to keep there, in bytes; 0 for none.
+    /// Where to keep compiled code, if not there.
+    pub cache_dir: Option<PathBuf>,
+    /// Most compiled code to keep, in bytes; 0 for none.
     pub cache: u64,
     /// Which energy source; `None` where nothing is to be measured.
     pub source: Option<Choice>,
@@ -82,6 +86,8 @@ pub struct Config {
     pub workers: usize,
     /// Bounds of the meter's queues.
     pub meter: MeterBounds,
+    /// What is kept of what functions used.
+    pub usage: Usage,
     /// Functions with labels of their own.
     pub labels_max: usize,
     /// How log lines are written.
@@ -190,6 +196,7 @@ impl Config {
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             state: check.optional("state", some_path),
             outbound_ca: check.optional("outbound.ca", some_path),
+            cache_dir: check.optional("cache.dir", some_path),
             cache: check.size("cache.size", 0..=1 << 40) as u64,
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
@@ -235,6 +242,7 @@ impl Config {
                 recent: check.number("meter.recent", 0..=1 << 20),
                 waiters: check.number("meter.waiters", 0..=1 << 20),
             },
+            usage: Usage::check(&mut check),
             labels_max: check.number("metrics.functions", 0..=100_000),
             log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
             log_level: check.parse("log.level", |text| match LevelFilter::from_str(text) {

@@ -13,6 +13,7 @@ use crate::telemetry::{Calls, Metrics, Observers};
 use super::access::Access;
 use super::door::Door;
 use super::energy::Teller;
+use super::usage::UsageFile;
 
 /// Everything that answers need.
 pub struct App {
@@ -28,6 +29,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The calls that are known.
     pub calls: Arc<Calls>,
+    /// Where stored accounts are read.
+    pub usage: UsageFile,
     /// What `energy_joules` means.
     pub policy: Policy,
     /// Largest body of a request, in bytes.

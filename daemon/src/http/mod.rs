@@ -28,6 +28,7 @@ mod server;
 mod tls;
 mod trail;
 mod upload;
+mod usage;
 
 pub use access::{
     Access, Gate, Role, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,
@@ -37,6 +38,7 @@ pub use door::Door;
 pub use reload::{Watched, keep_fresh};
 pub use server::{ServeError, Server};
 pub use tls::{Tls, TlsError};
+pub use usage::UsageFile;
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<reply::Reply>;

@@ -95,6 +95,10 @@ impl App {
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
             ("events", None) => self.try_get(&request, |_| self.events(visitor, request.uri().query())),
+            ("usage", None) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.usage(&request, door).await
+            }
             ("metrics", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;

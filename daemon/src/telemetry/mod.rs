@@ -12,6 +12,7 @@ mod metrics;
 mod observers;
 mod record;
 mod request_id;
+mod stored;
 mod traces;
 
 pub use access_log::{AccessFormat, AccessLog, AccessSettings, AccessTarget};
@@ -21,8 +22,9 @@ pub use events::{Event, EventBounds, EventMetrics, Events, Listener, NoRoom, Num
 pub use gauges::{Described, ReadWhenAsked};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Labels, Metrics};
+pub use metrics::{FunctionMetrics, Labels, Metrics, OTHER};
 pub use observers::{ObserveError, Observers};
 pub use record::{Asked, ExportedSpan, Ran, Record};
 pub use request_id::RequestId;
+pub use stored::Stored;
 pub use traces::{Ratio, TraceSettings, Traces};

@@ -62,3 +62,5 @@ mod streaming;
 mod tls;
 mod traces;
 mod unmetered;
+mod usage;
+mod usage_log;
