@@ -16,4 +16,7 @@ pub mod meter;
 pub mod outcome;
 pub mod quota;
 pub mod runtime;
+pub mod state;
 pub mod telemetry;
+pub mod trace_context;
+pub mod usage;

@@ -240,7 +240,7 @@ pub mod tests {
     }
 
     pub fn endpoint(address: SocketAddr, token_file: Option<PathBuf>) -> Endpoint {
-        let tls = ClientConfig::clone(tls_configuration().unwrap());
+        let tls = tls_configuration().unwrap();
         let url = format!("http://{address}/v3/carbon-intensity/latest?zone=DE&key=secret").parse().unwrap();
         Endpoint::new(url, token_file, tls).unwrap()
     }

@@ -131,9 +131,9 @@ impl Carbon {
     ///
     /// # Errors
     /// When HTTP cannot be spoken at all.
-    pub fn endpoint(settings: &Settings, tls: &ClientConfig) -> Result<Option<Endpoint>, CarbonError> {
+    pub fn endpoint(settings: &Settings, tls: ClientConfig) -> Result<Option<Endpoint>, CarbonError> {
         let Some(Source::Endpoint(url)) = &settings.source else { return Ok(None) };
-        Ok(Some(Endpoint::new(url.clone(), settings.token_file.clone(), tls.clone())?))
+        Ok(Some(Endpoint::new(url.clone(), settings.token_file.clone(), tls)?))
     }
 
     /// The intensity now; `None` where nothing is said about carbon.

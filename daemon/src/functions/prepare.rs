@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use nebula_metering::{CallId, FunctionId};
@@ -132,12 +131,9 @@ impl Preparation {
     pub(super) fn open(&self, compiled: Compiled) -> Function {
         let Compiled { id, version, source, program, manifest, cold_start } = compiled;
         let name = source.name;
-        let revision = self.registry.open(id, || Revision {
-            id,
-            version,
-            metrics: self.metrics.function(id, name.as_str()),
-            name,
-            called: AtomicBool::new(false),
+        let revision = self.registry.open(id, || {
+            let metrics = self.metrics.function(id, name.as_str());
+            Revision::new(id, name, version, metrics)
         });
         revision.metrics.observe_cold_start(cold_start.duration);
         let quota = manifest.quota.or(self.settings.quota);

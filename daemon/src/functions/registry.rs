@@ -48,10 +48,21 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// A version that nobody has called.
+    #[must_use]
+    pub fn new(id: FunctionId, name: FunctionName, version: Version, metrics: FunctionMetrics) -> Self {
+        Self { id, name, version, metrics, called: AtomicBool::new(false) }
+    }
+
     /// Whether nobody has called it since it was loaded. True for one caller only.
     pub fn is_cold_start(&self) -> bool {
         // A plain load first: a write by every call would move the cache line between processors.
         !self.called.load(Ordering::Relaxed) && !self.called.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether somebody has called it since it was loaded.
+    pub fn was_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
     }
 }
 
@@ -209,6 +220,19 @@ impl Registry {
     #[must_use]
     pub fn revision(&self, id: FunctionId) -> Option<Arc<Revision>> {
         self.revisions.load().get(&id).cloned()
+    }
+
+    /// Every version that is served, or was, by its account.
+    #[must_use]
+    pub fn revisions(&self) -> Arc<BTreeMap<FunctionId, Arc<Revision>>> {
+        self.revisions.load_full()
+    }
+
+    /// The function and version of this account, whether or not it ever came to be served.
+    #[must_use]
+    pub fn version(&self, id: FunctionId) -> Option<(FunctionName, Version)> {
+        let accounts = self.lock();
+        accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
     /// The accounts of all versions of the function of this name, since the daemon started.

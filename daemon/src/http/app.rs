@@ -9,12 +9,13 @@ use crate::config::Policy;
 use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
 use crate::meter::OFF;
-use crate::telemetry::{Calls, Metrics};
+use crate::telemetry::{Calls, Metrics, Observers};
 
 use super::access::Access;
 use super::door::Door;
 use super::energy::Teller;
 use super::form::FormBounds;
+use super::usage::UsageFile;
 
 /// Everything that answers need.
 pub struct App {
@@ -30,6 +31,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The calls that are known.
     pub calls: Arc<Calls>,
+    /// Where stored accounts are read.
+    pub usage: UsageFile,
     /// What `energy_joules` means.
     pub policy: Policy,
     /// What joules mean for the climate.
@@ -42,6 +45,8 @@ pub struct App {
     pub module_max: u64,
     /// Longest time until a body is complete.
     pub body_timeout: Duration,
+    /// Who else is told of requests and calls.
+    pub observers: Arc<Observers>,
     /// Set when the daemon is about to end.
     pub draining: AtomicBool,
 }

@@ -14,6 +14,7 @@ use super::access::Visitor;
 use super::app::App;
 use super::function::{Mount, Peers};
 use super::problem::Problem;
+use super::trail::take_trail;
 use super::{Request, Response, body, cgi};
 use crate::functions::{Function, Gateway};
 use crate::invocation;
@@ -57,7 +58,8 @@ impl App {
     ) -> Result<invocation::Request, Problem> {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
         let input = body::read(body, self.body_max, self.body_timeout).await?;
         let call = cgi::Call {
             head: &head,
@@ -78,6 +80,7 @@ impl App {
             arguments: argv.collect(),
             environment,
             payer: visitor.payer.clone(),
+            trail,
             ..Default::default()
         })
     }

@@ -10,6 +10,7 @@ mod conversation;
 mod door;
 mod energy;
 mod envelope;
+mod events;
 mod form;
 mod function;
 mod functions;
@@ -18,6 +19,7 @@ mod invocations;
 mod invoke;
 mod ledger;
 mod negotiate;
+mod openapi;
 mod page;
 mod problem;
 mod query;
@@ -27,7 +29,9 @@ mod reply;
 mod router;
 mod server;
 mod tls;
+mod trail;
 mod upload;
+mod usage;
 
 pub use access::{
     Access, Gate, Role, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,
@@ -38,6 +42,7 @@ pub use form::FormBounds;
 pub use reload::{Watched, keep_fresh};
 pub use server::{ServeError, Server};
 pub use tls::{Tls, TlsError};
+pub use usage::UsageFile;
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<reply::Reply>;

@@ -10,6 +10,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Counter, CounterVec, Gauge, Opts};
 
 use super::metrics::Labels;
+use super::stored::Stored;
 use crate::carbon::Carbon;
 use crate::config::Policy;
 use crate::meter::EnergyMeter;
@@ -39,6 +40,7 @@ pub struct CarbonCollector {
     carbon: Carbon,
     account: Option<Arc<CarbonAccount>>,
     labels: Arc<Labels>,
+    stored: Arc<Stored>,
     polls: Counter,
 }
 
@@ -79,16 +81,22 @@ impl CarbonAccount {
 }
 
 impl CarbonCollector {
-    /// Collects from `carbon` and, where anything is measured, from its account.
+    /// Collects from `carbon` and, where anything is measured, from its account; goes on from what was `stored` by earlier
+    /// daemons.
     ///
     /// # Errors
     /// Never with the names in this file; a test pins them.
-    pub fn new(carbon: Carbon, account: Option<Arc<CarbonAccount>>, labels: Arc<Labels>) -> prometheus::Result<Self> {
+    pub fn new(
+        carbon: Carbon,
+        account: Option<Arc<CarbonAccount>>,
+        labels: Arc<Labels>,
+        stored: Arc<Stored>,
+    ) -> prometheus::Result<Self> {
         let polls = Counter::new(
             "nebula_carbon_poll_failures_total",
             "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",
         )?;
-        Ok(Self { carbon, account, labels, polls })
+        Ok(Self { carbon, account, labels, stored, polls })
     }
 
     fn of_functions(&self, account: &CarbonAccount) -> Option<Vec<MetricFamily>> {
@@ -98,6 +106,13 @@ impl CarbonCollector {
             (sums.grams.clone(), sums.without)
         };
         let mut by_label = BTreeMap::<Arc<str>, f64>::new();
+        for (name, [active, base]) in &self.stored.grams {
+            let billionths = match account.policy {
+                Policy::Active => *active,
+                Policy::Usage => active + base,
+            };
+            *by_label.entry(self.labels.of_stored(name)).or_default() += billionths as f64 / 1e9;
+        }
         for (id, grams) in (0..).map(FunctionId).zip(grams) {
             *by_label.entry(self.labels.of(id)).or_default() += grams;
         }

@@ -84,20 +84,25 @@ pub async fn secure(stream: TcpStream, host: &Host) -> io::Result<TlsStream<TcpS
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),
     };
-    let configuration = tls_configuration().map_err(io::Error::other)?;
-    TlsConnector::from(configuration.clone()).connect(name, stream).await
+    TlsConnector::from(shared().map_err(io::Error::other)?.clone()).connect(name, stream).await
 }
 
-/// Whom the process trusts, and how it speaks TLS. What further authorities it trusts is settled with the first use.
+/// The configuration of this process, for requests of its own.
 ///
 /// # Errors
 /// When the library refuses what is asked of it.
-pub fn tls_configuration() -> Result<&'static Arc<ClientConfig>, RootsError> {
-    if let Some(configuration) = CONFIGURATION.get() {
-        return Ok(configuration);
+pub fn tls_configuration() -> Result<ClientConfig, RootsError> {
+    Ok(ClientConfig::clone(shared()?))
+}
+
+fn shared() -> Result<&'static Arc<ClientConfig>, RootsError> {
+    match CONFIGURATION.get() {
+        Some(configuration) => Ok(configuration),
+        None => {
+            let made = configuration(Vec::new())?;
+            Ok(CONFIGURATION.get_or_init(|| made))
+        }
     }
-    let made = configuration(Vec::new())?;
-    Ok(CONFIGURATION.get_or_init(|| made))
 }
 
 /// Trusts Mozilla's authorities and further ones.
