@@ -55,7 +55,9 @@ impl Collector for UsageCollector {
 
 fn counters(name: &str, help: &str, results: [(&str, u64); 2]) -> Vec<MetricFamily> {
     let Ok(counters) = CounterVec::new(Opts::new(name, help), &["result"]) else { return Vec::new() };
-    results.iter().for_each(|(result, value)| counters.with_label_values(&[result]).inc_by(*value as f64));
+    for (result, value) in results {
+        counters.with_label_values(&[result]).inc_by(value as f64);
+    }
     counters.collect()
 }
 

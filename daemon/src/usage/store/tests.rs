@@ -224,7 +224,7 @@ fn hours_beyond_the_bound_become_one_and_no_sum_changes() {
         daemon.calls((hour % 2) as u32, Outcome::Ok, 1);
         let mut pending = Pending::default();
         let rates = Rates { grams_per_joule: Some(1.0), tariff: None };
-        pending.add(Hour(hour as i64), &last, &daemon.reading, &rates);
+        pending.add(Hour(hour.cast_signed()), &last, &daemon.reading, &rates);
         store.add(&pending, NOW).unwrap();
         last = daemon.reading.clone();
     }
