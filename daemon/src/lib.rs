@@ -16,4 +16,5 @@ pub mod quota;
 pub mod runtime;
 pub mod state;
 pub mod telemetry;
+pub mod trace_context;
 pub mod usage;

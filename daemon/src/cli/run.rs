@@ -56,7 +56,8 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let arguments: Vec<_> = std::iter::once(name(&file)).chain(text("arguments").map(str::to_owned)).collect();
     let answer_of = program.kind().speaks_http().then(|| exchange(arguments.get(1))).transpose()?;
     let (input, answer) = answer_of.map_or((Input::Inherited, None), |(input, answer)| (input, Some(answer)));
-    let invocation = Invocation { arguments, environment: text("env").filter_map(variable).collect(), input };
+    let invocation =
+        Invocation { arguments, environment: text("env").filter_map(variable).collect(), input, trace: None };
 
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = async {

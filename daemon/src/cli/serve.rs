@@ -20,13 +20,16 @@ use tokio::sync::watch;
 use super::accounts::{self, Accounts};
 use super::{Failure, quota_metrics};
 use crate::causes::chain;
-use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
+use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, Observing, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
 use crate::http::{Access, App, Door, Gate, Server, Tls, UsageFile, keep_fresh};
 use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
-use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
+use crate::telemetry::{
+    AccessLog, AccessSettings, CallBounds, Calls, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
+    no_energy, start_logging,
+};
 use crate::usage::{Entry, LogHandle, Rates};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
@@ -52,6 +55,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
+    let observers = Arc::new(observers(&config, &metrics)?);
     let directory = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
     let state = accounts::hold(directory.as_deref())?;
     let accounts = Accounts::open(&config, &state)?;
@@ -63,8 +67,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
             let meter = open_meter(&config, source, &metrics, &accounts)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let settling = (metrics.clone(), calls.clone(), log_handle);
-            let sampler = start_sampler(&meter, clock, registry.clone(), settling, power.clone())?;
+            let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
+            let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
@@ -95,8 +99,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
     let away = long_calls.handle();
-    let invoker =
-        Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight).with_power_cap(power);
+    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker = invoker.with_power_cap(power).observed_by(observers.clone());
     let app = App {
         access,
         registry: functions,
@@ -104,6 +108,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         invoker: Arc::new(invoker),
         metrics,
         calls,
+        observers: observers.clone(),
         usage,
         policy: config.policy,
         body_max: bounds.body,
@@ -124,6 +129,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     workers.shutdown_background();
     // What the last window has settled is stored and logged before the end.
     drop(sampler);
+    observers.flush();
     drop(keeper);
     drop(usage_log);
     drop(state);
@@ -188,11 +194,23 @@ fn open_meter(
     Ok(meter)
 }
 
+/// Those who are told of requests and calls.
+fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, Failure> {
+    let Observing { traces, ratio, trace_queue, access, access_format, events } = config.observing.clone();
+    let policy = config.policy;
+    let access = access.map(|target| AccessSettings { target, format: access_format, policy });
+    if let Some(endpoint) = &traces {
+        tracing::info!("traces of calls go to {}", escaped(endpoint));
+    }
+    let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
+    Ok(Observers::start(access, traces, events, metrics)?)
+}
+
 fn start_sampler(
     meter: &Arc<EnergyMeter>,
     clock: HostClock,
     registry: Arc<OnceLock<Arc<Registry>>>,
-    (metrics, calls, log): (Arc<Metrics>, Arc<Calls>, Option<LogHandle>),
+    (metrics, calls, observers, log): (Arc<Metrics>, Arc<Calls>, Arc<Observers>, Option<LogHandle>),
     power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
@@ -218,9 +236,15 @@ fn start_sampler(
                     lines.extend(Entry::of(&settled, &revision));
                 }
             }
+            let (function, known) = (settled.function, observers.settled(&settled));
             settled.end.settle_bill(settled.charge.as_ref());
             calls.settle(settled);
+            // Whoever hears of it and asks for it finds it settled.
+            if let (Some(revision), Some(known)) = (registry.revision(function), known) {
+                observers.events.call(revision.name.as_str(), known);
+            }
         }
+        observers.window_closed(&metered);
         if let Some(log) = &log {
             log.push(lines);
         }
@@ -342,6 +366,7 @@ async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result
         let mut stopped = stop.subscribe();
         async move { drop(stopped.changed().await) }
     };
+    let observers = app.observers.clone();
     let gate = Gate::of_callers(callers.address(), door, admin.is_some());
     let callers = callers.serve(app.clone(), gate, stopped());
     let admin = admin.map(|admin| {
@@ -355,6 +380,7 @@ async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result
         }
     };
     tokio::spawn(watch_signals(signals, stop));
+    reopen_at_hangup(observers)?;
     let (drained, admin_drained) = tokio::join!(callers, admin);
     if drained && admin_drained {
         tracing::info!("drained");
@@ -396,6 +422,23 @@ fn warn_of_open_doors(config: &Config, callers: Door) {
             config.listen
         );
     }
+}
+
+/// Begins the access log anew when whoever rotates it says so. Without one a hangup ends the daemon, as it ends others.
+fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
+    if observers.access_log.is_none() {
+        return Ok(());
+    }
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let observers = observers.clone();
+            let reopen = move || observers.access_log.as_ref().map(AccessLog::reopen);
+            // It waits for the disk.
+            let _ = tokio::task::spawn_blocking(reopen).await;
+        }
+    });
+    Ok(())
 }
 
 /// The first signal drains, the second cuts.

@@ -5,6 +5,7 @@ mod deploy;
 mod exposure;
 mod layers;
 mod nearest;
+mod observing;
 mod options;
 mod quantity;
 mod quota;
@@ -25,6 +26,7 @@ pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
+pub use observing::Observing;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
 pub use quota::Quotas;
@@ -92,6 +94,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which are.
     pub log_level: LogLevel,
+    /// Who else is told of requests and calls.
+    pub observing: Observing,
 }
 
 /// What `energy_joules` means.
@@ -245,6 +249,7 @@ impl Config {
                 Ok(level) => Ok(LogLevel(level)),
                 Err(_) => Err("it is one of error, warn, info, debug, trace, off".into()),
             }),
+            observing: Observing::check(&mut check),
         };
         if check.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(check.mistakes)) }
     }

@@ -240,4 +240,27 @@ pub const OPTIONS: &[ServeOption] = &[
         Some("info"),
         "Least severe log lines written: error, warn, info, debug, trace or off",
     ),
+    option(
+        "log.access",
+        "WHERE",
+        Some("off"),
+        "Where every answer is logged: off, stderr or a file, which is begun anew at SIGHUP",
+    ),
+    option("log.access-format", "FORMAT", Some("combined"), "Format of that: combined (Apache's, and more) or json"),
+    option(
+        "traces.otlp",
+        "URL",
+        None,
+        "Collector that traces of calls go to by OTLP over HTTP, such as http://127.0.0.1:4318, or off; if not given, what \
+         OTEL_EXPORTER_OTLP_ENDPOINT says",
+    ),
+    option("traces.sample", "RATIO", Some("1"), "Which part of the traces that begin here is recorded, from 0 to 1"),
+    option("traces.queue", "COUNT", Some("2048"), "Calls that wait for the export of their traces"),
+    option(
+        "events.queue",
+        "COUNT",
+        Some("256"),
+        "How many events a client of /events may be behind before it is dropped",
+    ),
+    option("events.clients", "COUNT", Some("64"), "Clients of /events at once"),
 ];

@@ -113,7 +113,7 @@ pub(super) fn describe(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
 pub(super) fn log_broken(path: &Path, broken: &Broken) {
     let name = escaped(&path.file_stem().unwrap_or_default().to_string_lossy());
     let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
-    tracing::error!(function = name, "`{path}` cannot be served: {why}");
+    tracing::error!(function = %name, "`{path}` cannot be served: {why}");
 }
 
 /// Counts what is served in the metrics.

@@ -8,7 +8,7 @@ use crate::config::Policy;
 use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
 use crate::meter::OFF;
-use crate::telemetry::{Calls, Metrics};
+use crate::telemetry::{Calls, Metrics, Observers};
 
 use super::access::Access;
 use super::door::Door;
@@ -39,6 +39,8 @@ pub struct App {
     pub module_max: u64,
     /// Longest time until a body is complete.
     pub body_timeout: Duration,
+    /// Who else is told of requests and calls.
+    pub observers: Arc<Observers>,
     /// Set when the daemon is about to end.
     pub draining: AtomicBool,
 }

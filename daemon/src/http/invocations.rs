@@ -112,7 +112,8 @@ impl App {
         calls
     }
 
-    fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
+    /// Whether the call is any business of the visitor's.
+    pub(super) fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
         let revision = || self.registry.revision(call.function);
         !visitor.is_restricted() || revision().is_some_and(|revision| visitor.sees(revision.name.as_str()))
     }

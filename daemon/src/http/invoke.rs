@@ -23,11 +23,12 @@ use super::negotiate::prefers_html;
 use super::page;
 use super::problem::{FailedCall, Problem};
 use super::query::{take_settle, variables};
+use super::trail::take_trail;
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
 use crate::runtime::{Answer, Ending, Exchange, Input};
-use crate::telemetry::log_guest;
+use crate::telemetry::{RequestId, log_guest};
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
@@ -83,7 +84,7 @@ impl App {
                 return Err(Problem::BadRequest("the input is given twice: in the path and as `?input=`".into()));
             }
         }
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = body::read(body, self.body_max, self.body_timeout).await?;
         let input = match input {
             Some(_) if !body.is_empty() => {
@@ -96,9 +97,10 @@ impl App {
             let finished = self.collect(&function, head, &environment, input, visitor, settle).await?;
             return Ok((function, finished));
         }
-        let payer = visitor.payer.clone();
-        let request =
-            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let trail = take_trail(&mut head.extensions);
+        trail.tell(&mut environment);
+        let (input, payer) = (Input::Captured(input), visitor.payer.clone());
+        let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
         let finished = self.invoker.invoke(&function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(&function, &finished);
         Ok((function, finished))
@@ -109,7 +111,7 @@ impl App {
     async fn collect(
         &self,
         function: &Arc<Function>,
-        head: Parts,
+        mut head: Parts,
         query: &[(String, String)],
         input: Bytes,
         visitor: &Visitor,
@@ -118,9 +120,10 @@ impl App {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
+        let trail = take_trail(&mut head.extensions);
         let (exchange, answer) = exchange(head, &path, visitor.https, body)?;
-        let request =
-            invocation::Request { input: exchange, settle, payer: visitor.payer.clone(), ..Default::default() };
+        let payer = visitor.payer.clone();
+        let request = invocation::Request { input: exchange, settle, payer, trail, ..Default::default() };
         let call = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {
@@ -206,7 +209,8 @@ pub(super) fn exchange(
 /// Logs what the guest has written to its log.
 pub(super) fn log(function: &Function, finished: &Finished) {
     let completion = &finished.completion;
-    log_guest(function.name.as_str(), &completion.log, completion.log_truncated);
+    let request = finished.request.as_ref().map(RequestId::as_str);
+    log_guest(function.name.as_str(), request, &completion.log, completion.log_truncated);
 }
 
 /// The energy and times of a call whose body is its own.

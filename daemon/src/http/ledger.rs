@@ -59,6 +59,15 @@ impl App {
     }
 }
 
+/// The accounts alone, over the zones of the source that is read.
+pub(super) fn accounts(snapshot: &Snapshot, registry: &Registry) -> Value {
+    let kind = snapshot.source.kind;
+    let zones = snapshot.zones.iter().filter(|zone| zone.source == kind && zone.zone.is_additive());
+    let mut shown = totals(&sums(zones.map(|zone| &zone.accounts)), registry);
+    shown["source"] = kind.as_str().into();
+    shown
+}
+
 /// The ledger of a daemon that measures nothing.
 fn nothing(off: Off) -> Value {
     let source =

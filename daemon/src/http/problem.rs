@@ -16,6 +16,7 @@ use crate::functions::{Broken, DeployError};
 use crate::invocation::Refused;
 use crate::quota::Limit;
 use crate::runtime::Ending;
+use crate::telemetry::NoRoom;
 
 /// Seconds after which a refused caller may try again: calls are short.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -42,6 +43,8 @@ pub enum Problem {
     },
     /// A call that was not let in; made by [`super::door::Door::refused`], which leaves out what is not to be told.
     Refused(Refused),
+    /// As many listen to events as may.
+    TooManyListeners(NoRoom),
     Draining,
     Unhealthy(String),
     /// What is served stays as it is.
@@ -114,6 +117,7 @@ impl Problem {
                     (StatusCode::TOO_MANY_REQUESTS, "quota-joules-per-hour", "The energy of this hour is used up")
                 }
             },
+            Self::TooManyListeners(_) => (StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", "Too many listeners"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
             Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood"),
@@ -175,6 +179,7 @@ impl Problem {
                 format!("{exceeded}; try again in {} s", whole_seconds(exceeded.wait))
             }
             Self::Refused(refused) => format!("{refused}; try again later"),
+            Self::TooManyListeners(no_room) => format!("{no_room}; try again later"),
             Self::Draining => "no new calls are taken; try again later".into(),
             Self::NotDeployed(why) => chain(why),
             Self::Guest(ending) => match ending {
@@ -208,7 +213,7 @@ impl Problem {
             Self::Refused(Refused::Quota(exceeded)) => {
                 response.headers_mut().insert(RETRY_AFTER, whole_seconds(exceeded.wait).into());
             }
-            Self::Refused(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
+            Self::Refused(_) | Self::TooManyListeners(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
                 response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
             }
             Self::MethodNotAllowed(allowed) => {

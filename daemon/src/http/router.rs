@@ -12,6 +12,7 @@ use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
+use super::openapi::openapi;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
@@ -21,10 +22,16 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request, gate: Gate, peers: Peers) -> Result<Response, Infallible> {
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request,
+        gate: Gate,
+        peers: Peers,
+    ) -> Result<Response, Infallible> {
+        let trail = self.begin_trail(&mut request, peers);
         let told = Told::to(request.headers(), &self.access.origins);
         if let Some(answer) = preflight(&request, &told) {
-            return Ok(answer);
+            return Ok(trail.answer(answer));
         }
         let mut response = match self.admit(request, gate, peers) {
             Ok((request, visitor)) => {
@@ -33,7 +40,7 @@ impl App {
             Err(problem) => problem.response(None),
         };
         told.tell(&mut response);
-        Ok(response)
+        Ok(trail.answer(response))
     }
 
     fn admit(&self, mut request: Request, gate: Gate, peers: Peers) -> Result<(Request, Visitor), Problem> {
@@ -87,6 +94,7 @@ impl App {
                 door.to_totals()?;
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
+            ("events", None) => self.try_get(&request, |_| self.events(visitor, request.uri().query())),
             ("usage", None) => {
                 allow(&request, &[Method::GET], "GET")?;
                 self.usage(&request, door).await
@@ -102,6 +110,7 @@ impl App {
                     Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
                 })
             }
+            ("openapi.json", None) => self.get(&request, |_| openapi()),
             ("readyz", None) => self.get(&request, |app| {
                 if app.draining.load(Ordering::Relaxed) {
                     Problem::Draining.response(None)

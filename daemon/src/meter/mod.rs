@@ -22,7 +22,7 @@ use nebula_metering::{
     Tally, ZoneReport,
 };
 
-pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat};
+pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat, Witness};
 pub use metering::{Budget, Exceeded, Metering, OFF, Off};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
@@ -160,8 +160,13 @@ impl EnergyMeter {
     /// What calls that run have been charged by the windows that have closed, as far as it is known.
     #[must_use]
     pub fn running(&self, calls: impl IntoIterator<Item = CallId>) -> Vec<Option<Charge>> {
+        let mut calls = calls.into_iter().peekable();
+        // Whoever asks for none need not wait for the sampler.
+        if calls.peek().is_none() {
+            return Vec::new();
+        }
         let meter = self.lock();
-        calls.into_iter().map(|call| meter.running(call)).collect()
+        calls.map(|call| meter.running(call)).collect()
     }
 
     /// What a call of `function` that did `work` is expected to have cost.

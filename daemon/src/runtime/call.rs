@@ -18,6 +18,7 @@ use super::guest::Limiter;
 use super::host::Host;
 use super::outbound::{Background, Outbound};
 use super::program::{Body, Program};
+use crate::trace_context::TraceContext;
 
 /// How long the log of a failed call may show its stack, in characters.
 const BACKTRACE_MAX: usize = 4000;
@@ -39,6 +40,8 @@ pub struct Invocation {
     pub environment: Vec<(String, String)>,
     /// What it reads, and where it answers.
     pub input: Input,
+    /// Its place in a trace, which what it sends is to carry.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// A directory of the host that a guest sees.
@@ -152,7 +155,7 @@ impl Program {
     /// What a call may send.
     pub(super) fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
         let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
-        Outbound::new(self.grants.outbound.clone(), background, function.into())
+        Outbound::new(self.grants.outbound.clone(), background, function.into(), invocation.trace.clone())
     }
 
     /// Sets the bounds of a call that is about to begin.

@@ -7,6 +7,7 @@
 
 mod authority;
 mod client;
+mod collector;
 mod daemon;
 mod deploying;
 mod dialogue;
@@ -19,6 +20,7 @@ mod skipping;
 mod tokens;
 
 mod access;
+mod access_log;
 mod budgets;
 mod cgi;
 mod code_cache;
@@ -27,6 +29,7 @@ mod connections;
 mod cross_origin;
 mod doors;
 mod energy;
+mod events;
 mod failures;
 mod fallback;
 mod http2;
@@ -50,12 +53,14 @@ mod power_cap;
 mod prometheus;
 mod quotas;
 mod readiness;
+mod request_ids;
 mod requests;
 mod run_command;
 mod samples;
 mod settling;
 mod streaming;
 mod tls;
+mod traces;
 mod unmetered;
 mod usage;
 mod usage_log;
