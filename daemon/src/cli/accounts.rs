@@ -86,11 +86,11 @@ impl Accounts {
         metrics.go_on(&self.stored);
         let log = log.map(UsageLog::counts);
         let Ok(file) = self.file else {
-            metrics.register(UsageCollector::new(None, log))?;
+            metrics.register(UsageCollector::new(None, log)?)?;
             return Ok(None);
         };
         let status = Arc::new(Status::default());
-        metrics.register(UsageCollector::new(Some(status.clone()), log))?;
+        metrics.register(UsageCollector::new(Some(status.clone()), log)?)?;
         let hours = config.usage.keep.as_secs() / 3600;
         let settings =
             KeeperSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };

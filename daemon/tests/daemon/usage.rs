@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::client::{connect, read_to_end, request};
 use crate::daemon::{CACHE, Daemon, nebula, run, stderr};
+use crate::guests;
 use crate::patience::until;
 use crate::skipping::skipped;
 
@@ -155,7 +156,8 @@ fn all_that_was_counted_is_stored_at_the_end() {
     let mut counted = 0;
     for round in 1..=2 {
         // No flush but the last.
-        let daemon = start(folder.path(), &["--usage-flush", "1h"]);
+        let options = ["--usage-flush", "1h", "--functions", guests::folder()];
+        let daemon = start(folder.path(), &options);
         for _ in 0..7 {
             daemon.get("/invoke/answer");
             daemon.get("/invoke/unreachable");

@@ -27,7 +27,7 @@ pub fn of(report: &Report) -> Vec<String> {
         notes.push(format!("{calls} ran while nothing was measured: their joules are not known"));
     }
     if energy_joules.is_some_and(|joules| joules > 0.0) {
-        notes.extend(part("gCO2e", gco2e_covers, "no intensity was known (`carbon.intensity`)"));
+        notes.extend(part("gCO2e", gco2e_covers, "no carbon intensity was known (`carbon.intensity`)"));
         let currency = report.currency.as_deref();
         notes.extend(part(
             &currency.map_or("cost".into(), |currency| format!("cost in {currency}")),

@@ -36,12 +36,16 @@ fn read(connection: &mut Connection, since: Since, by: By, policy: Policy) -> ru
     let machine = machine(&connection, first)?;
     let used = Microjoules(machine.iter().map(|machine| machine.total_microjoules).sum());
     let mut total = Sums::default();
-    sums.values().for_each(|sums| total.add(sums));
+    for sums in sums.values() {
+        total.add(sums);
+    }
     total.machine = used;
     if by == By::Hour {
         add_hours(&connection, first, &mut sums)?;
     } else {
-        sums.values_mut().for_each(|sums| sums.machine = used);
+        for sums in sums.values_mut() {
+            sums.machine = used;
+        }
     }
     let kept_since = note(&connection, KEPT_SINCE)?.map(|hour| shown(Hour(hour)));
     let rows = rows(sums, by, policy, kept_since.as_deref());

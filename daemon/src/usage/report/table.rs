@@ -58,7 +58,7 @@ pub fn table(report: &Report, width: Option<usize>) -> String {
     let room = "not shown for want of room (a wider terminal or --format csv shows it)";
     let left_out = (!left_out.is_empty()).then(|| format!("{room}: {}", left_out.join(", ")));
     for (place, note) in left_out.iter().chain(&report.notes).enumerate() {
-        let _ = write!(text, "{}{note}\n", if place == 0 { "\n" } else { "" });
+        let _ = writeln!(text, "{}{note}", if place == 0 { "\n" } else { "" });
     }
     text
 }

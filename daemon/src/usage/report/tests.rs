@@ -117,7 +117,7 @@ fn what_is_not_known_is_null_and_said() {
     for note in [
         "model: the joules are an estimate, not measured",
         "101 calls ran while nothing was measured",
-        "gCO2e is of 50.0 % of the joules; for the rest no intensity was known (`carbon.intensity`)",
+        "gCO2e is of 50.0 % of the joules; for the rest no carbon intensity was known (`carbon.intensity`)",
         "cost in EUR is of 50.0 % of the joules; for the rest no price was given (`price`)",
     ] {
         assert!(notes.contains(note), "{note}: {notes}");

@@ -11,6 +11,8 @@ mod stored;
 mod write;
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -112,6 +114,9 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        // Made here, for its owner alone: joules of calls are not for everybody. What SQLite makes beside it is like it. Where
+        // it cannot be made SQLite says why.
+        drop(OpenOptions::new().append(true).create(true).mode(0o600).open(path));
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         schema::migrate(&mut connection, path)?;

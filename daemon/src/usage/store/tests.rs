@@ -111,6 +111,8 @@ fn counters_go_on_from_all_that_is_stored() {
     pending.add(Hour(7), &Reading::default(), &daemon.reading, &rates);
     store.add(&pending, NOW).unwrap();
     store.add(&pending, NOW).unwrap();
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap());
+    assert_eq!(mode & 0o777, 0o600, "it is nobody else's");
     let stored = store.stored().unwrap();
     assert_eq!(stored.calls["a"], [14, 0, 0, 0, 0, 0, 2]);
     assert_eq!((stored.cold_starts["a"], stored.cpu["a"]), (4, Duration::from_nanos(40)));
@@ -222,7 +224,7 @@ fn hours_beyond_the_bound_become_one_and_no_sum_changes() {
         daemon.calls((hour % 2) as u32, Outcome::Ok, 1);
         let mut pending = Pending::default();
         let rates = Rates { grams_per_joule: Some(1.0), tariff: None };
-        pending.add(Hour(hour as i64), &last, &daemon.reading, &rates);
+        pending.add(Hour(hour.cast_signed()), &last, &daemon.reading, &rates);
         store.add(&pending, NOW).unwrap();
         last = daemon.reading.clone();
     }
