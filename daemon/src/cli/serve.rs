@@ -12,25 +12,28 @@ use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::work::Work;
 use nebula_metering::work::host::HostClock;
-use nebula_metering::{FunctionId, Settled};
+use nebula_metering::{FunctionId, Joules, Settled};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::accounts::{self, Accounts};
 use super::{Failure, quota_metrics};
+use crate::carbon::{Carbon, Keeper};
 use crate::causes::chain;
 use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, Observing, default_state, read_file, variable};
-use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
+use crate::functions::{
+    self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch, load_modules, read_modules,
+};
 use crate::http::{Access, App, Door, Gate, Server, Tls, UsageFile, keep_fresh};
 use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
-use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
+use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots, tls_configuration};
 use crate::telemetry::{
-    AccessLog, AccessSettings, CallBounds, Calls, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
-    no_energy, start_logging,
+    AccessLog, AccessSettings, CallBounds, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers,
+    TraceSettings, escaped, no_energy, start_logging,
 };
-use crate::usage::{Entry, LogHandle, Rates};
+use crate::usage::{Entry, LogHandle, Rates, Tariff};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
@@ -52,6 +55,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let access = Arc::new(Access::open(&config.access).map_err(Failure::usage)?);
     let tls = config.access.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
 
+    let carbon = Carbon::open(&config.carbon).map_err(Failure::usage)?;
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
@@ -80,6 +84,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     };
 
     trust(&config)?;
+    let carbon_keeper = keep_carbon(&config, &carbon, &metrics, &metering, &accounts)?;
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
     let runtime = match open_cache(&config, directory.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
@@ -90,7 +95,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let functions = registry.get_or_init(|| functions).clone();
     let usage = UsageFile::new(accounts.file.clone());
     let books = (metering.clone(), functions.clone(), &*metrics);
-    let keeper = accounts.keep(&config, books, usage_log.as_ref(), Rates::default)?;
+    let keeper = accounts.keep(&config, books, usage_log.as_ref(), rates(&carbon))?;
     quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
@@ -111,6 +116,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         observers: observers.clone(),
         usage,
         policy: config.policy,
+        carbon,
+        form: config.form,
         body_max: bounds.body,
         module_max: bounds.module,
         body_timeout: config.http.body_timeout,
@@ -127,6 +134,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
+    drop(carbon_keeper);
     // What the last window has settled is stored and logged before the end.
     drop(sampler);
     observers.flush();
@@ -192,6 +200,38 @@ fn open_meter(
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone()))?;
     Ok(meter)
+}
+
+/// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
+/// where nothing is said about carbon.
+fn keep_carbon(
+    config: &Config,
+    carbon: &Carbon,
+    metrics: &Metrics,
+    metering: &Metering,
+    accounts: &Accounts,
+) -> Result<Option<Keeper>, Failure> {
+    if config.carbon.source.is_none() {
+        return Ok(None);
+    }
+    let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
+    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
+    let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
+    let (labels, stored) = (metrics.labels().clone(), accounts.stored.clone());
+    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), labels, stored)?)?;
+    let tick = move || account.iter().for_each(|account| account.advance());
+    Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
+}
+
+/// What a joule comes to whenever somebody asks.
+fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
+    let carbon = carbon.clone();
+    move || Rates {
+        grams_per_joule: carbon.grams_per_joule(),
+        tariff: carbon
+            .cost(Joules(1.0))
+            .map(|cost| Tariff { per_joule: cost.amount, currency: cost.currency.as_str().into() }),
+    }
 }
 
 /// Those who are told of requests and calls.
@@ -339,6 +379,9 @@ fn load(
     let in_state = state.map(|state| state.join("functions"));
     let read = config.functions.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
     let files = functions::load(read.as_deref(), &preparation, &progress)?;
+    if let Some(file) = &config.modules {
+        load_modules(file, read_modules(file).map_err(Failure::usage)?, &preparation)?;
+    }
     let all = registry.all();
     let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
     let (all, compiled) = (all.len(), all.len() - cached);

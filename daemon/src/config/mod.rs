@@ -1,6 +1,8 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
 mod access;
+mod api;
+mod carbon;
 mod deploy;
 mod exposure;
 mod layers;
@@ -33,6 +35,7 @@ pub use quota::Quotas;
 pub use state::default_state;
 pub use usage::Usage;
 
+use crate::http::FormBounds;
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
@@ -48,6 +51,8 @@ pub struct Config {
     pub access: Access,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
+    /// A file of modules, in WAGI's format.
+    pub modules: Option<PathBuf>,
     /// Where to keep what outlives the daemon; `None` where nothing is said.
     pub state: Option<PathBuf>,
     /// A file of further authorities that outbound requests trust.
@@ -84,6 +89,10 @@ pub struct Config {
     pub tick: Duration,
     /// Threads that run calls.
     pub workers: usize,
+    /// How much a form may ask for.
+    pub form: FormBounds,
+    /// Carbon and cost.
+    pub carbon: crate::carbon::Settings,
     /// Bounds of the meter's queues.
     pub meter: MeterBounds,
     /// What is kept of what functions used.
@@ -194,6 +203,7 @@ impl Config {
             admin,
             access: check.access(listen, admin),
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
+            modules: check.optional("modules", some_path),
             state: check.optional("state", some_path),
             outbound_ca: check.optional("outbound.ca", some_path),
             cache_dir: check.optional("cache.dir", some_path),
@@ -236,6 +246,8 @@ impl Config {
             workers: check
                 .optional("runtime.workers", |text| within(text, &(1..=1024)))
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            form: api::check(&mut check),
+            carbon: carbon::check(&mut check),
             meter: MeterBounds {
                 postings: check.number("meter.postings", 16..=1 << 24),
                 calls: check.number("meter.calls", 16..=1 << 24),

@@ -68,6 +68,12 @@ pub const OPTIONS: &[ServeOption] = &[
          functions that are deployed are kept there. If not given, functions in state",
     ),
     option(
+        "modules",
+        "FILE",
+        None,
+        "Serve the modules of this modules.toml, in the format of WAGI, at their routes besides all functions",
+    ),
+    option(
         "state",
         "DIR",
         None,
@@ -108,6 +114,28 @@ pub const OPTIONS: &[ServeOption] = &[
         "WHOM",
         Some("callers"),
         "Who is told joules: callers, or only operators: at the address of admin.listen, or with a token of that role",
+    ),
+    option(
+        "carbon.intensity",
+        "INTENSITY",
+        None,
+        "Grams of CO2e that come with a kilowatt-hour of electricity: a number, a schedule (a CSV file with the columns \
+         start,g_per_kwh), or the http(s) address of an endpoint that answers as Electricity Maps does",
+    ),
+    option("carbon.token-file", "FILE", None, "A file with the token for that endpoint, sent as the header auth-token"),
+    option("carbon.poll", "DURATION", Some("5m"), "How often that endpoint is asked"),
+    option(
+        "carbon.stale",
+        "DURATION",
+        Some("2h"),
+        "How long an intensity is used after its time when no newer one is known; after that, grams are not known",
+    ),
+    option("price", "PRICE", None, "What a kilowatt-hour costs, such as \"0.30 EUR\""),
+    option(
+        "pue",
+        "FACTOR",
+        Some("1.0"),
+        "Power usage effectiveness: energy that the building takes for each joule of the machine; counts in grams and cost",
     ),
     option(
         "outbound.ca",
@@ -177,6 +205,8 @@ pub const OPTIONS: &[ServeOption] = &[
         "Directories that manifests which come over the network may name, and those below them; several with colons \
          between them, none if not given",
     ),
+    option("api.calls", "COUNT", Some("1000"), "Most calls that a form at /api/wasm may ask for"),
+    option("api.wall", "DURATION", Some("5m"), "Longest time that the calls of such a form may take together"),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
     option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(

@@ -166,7 +166,10 @@ impl Preparation {
             Some((path, text)) => Manifest::parse_at(path, text, &self.settings.ceilings)?,
             None => Manifest::default(),
         };
-        let grants = self.grants(&manifest)?;
+        let grants = match &source.origin {
+            Origin::Module(gateway) => gateway.grant(self.grants(&manifest)?),
+            Origin::BuiltIn | Origin::File(_) => self.grants(&manifest)?,
+        };
         let program = Program::compile(&self.runtime, &source.module, grants)?;
         if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
             return Err(Broken::Reuse(program.kind().as_str()));
@@ -190,6 +193,7 @@ impl Preparation {
                 stdout: limits.output.unwrap_or(of_daemon.stdout),
                 ..of_daemon
             },
+            start: None,
             entry: manifest.entry.clone(),
             directories: manifest.directories.iter().map(directory).collect(),
             outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::cold_start::ColdStart;
 use super::manifest::Manifest;
+use super::modules::Gateway;
 use super::name::FunctionName;
 use super::version::Version;
 use crate::invocation::Admission;
@@ -29,6 +30,8 @@ pub enum Origin {
     BuiltIn,
     /// A file in the directory of functions.
     File(PathBuf),
+    /// A file that a `modules.toml` lists.
+    Module(Arc<Gateway>),
 }
 
 /// A version of a function that is served, or was: what is known of it for as long as the daemon runs.
@@ -92,6 +95,15 @@ pub struct Function {
 }
 
 impl Function {
+    /// How requests come to it, where a `modules.toml` lists it.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
+        match &self.origin {
+            Origin::Module(gateway) => Some(gateway),
+            Origin::BuiltIn | Origin::File(_) => None,
+        }
+    }
+
     /// Whether it is served as it comes with the program, and has no manifest either.
     #[must_use]
     pub fn is_as_built_in(&self) -> bool {
@@ -134,6 +146,8 @@ pub struct Table {
     pub broken: BTreeMap<Box<str>, BrokenFile>,
     /// Prefixes of paths and whom they lead to; the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
+    /// What a `modules.toml` lists, in its order.
+    modules: Vec<Arc<Function>>,
 }
 
 /// The accounts that were opened.
@@ -180,6 +194,14 @@ impl Registry {
         let table = self.table.load();
         let (prefix, function) = table.routes.iter().find(|(prefix, _)| leads(prefix))?;
         Some((&path[..prefix.len()], function.clone()))
+    }
+
+    /// The function of a `modules.toml` that a path leads to: the first whose route does.
+    #[must_use]
+    pub fn module(&self, path: &str) -> Option<Arc<Function>> {
+        let table = self.table.load();
+        let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.leads(path));
+        table.modules.iter().find(leads).cloned()
     }
 
     /// The function of this name.
@@ -250,6 +272,8 @@ impl Registry {
         let mut table = Table::clone(&self.table.load());
         change(&mut table);
         table.routes = routes(&table.functions);
+        table.modules = table.functions.values().filter(|function| function.gateway().is_some()).cloned().collect();
+        table.modules.sort_by_key(|module| module.gateway().map(|gateway| gateway.position));
         // Whoever finds a function must find its revision.
         self.revisions.store(Arc::new(accounts.revisions.clone()));
         self.table.store(Arc::new(table));

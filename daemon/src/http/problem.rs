@@ -251,6 +251,7 @@ fn not_deployed(why: &DeployError) -> (StatusCode, &'static str, &'static str) {
         DeployError::Conflict(_) => {
             (StatusCode::PRECONDITION_FAILED, "version-conflict", "Another version is served than the request is about")
         }
+        DeployError::OfModules { .. } => (StatusCode::CONFLICT, "of-modules", "The function is listed in a file"),
         DeployError::BuiltIn(_) => (StatusCode::CONFLICT, "built-in", "The function comes with the program"),
         DeployError::NoVersion { .. } => (StatusCode::CONFLICT, "no-such-version", "There is no such version"),
         DeployError::Nowhere => (StatusCode::CONFLICT, "nowhere", "Functions cannot be kept"),

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod calls;
+mod carbon_metrics;
 mod energy_metrics;
 mod events;
 mod gauges;
@@ -17,6 +18,7 @@ mod traces;
 
 pub use access_log::{AccessFormat, AccessLog, AccessSettings, AccessTarget};
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
+pub use carbon_metrics::{CarbonAccount, CarbonCollector};
 pub use energy_metrics::{EnergyCollector, no_energy};
 pub use events::{Event, EventBounds, EventMetrics, Events, Listener, NoRoom, Numbered, Wants, Watts};
 pub use gauges::{Described, ReadWhenAsked};

@@ -28,6 +28,14 @@ pub enum DeployError {
         "`{0}` comes with the program and cannot be removed; a function that is deployed under its name goes before it"
     )]
     BuiltIn(FunctionName),
+    /// A list of modules has the function.
+    #[error("`{name}` is a module of `{}`, and changes with that file when the daemon starts anew", file.display())]
+    OfModules {
+        /// The function.
+        name: FunctionName,
+        /// The list.
+        file: PathBuf,
+    },
     /// There is no version to go back to.
     #[error(
         "there is no {which} version of `{name}` to go back to; `/functions/{name}/versions` lists those that are kept (`deploy.keep`)"
