@@ -13,7 +13,7 @@ use super::broken::Broken;
 use super::cold_start::ColdStart;
 use super::manifest::{self, Ceilings, Manifest, Reuse};
 use super::name::FunctionName;
-use super::registry::{Function, Origin, Registry, Revision};
+use super::registry::{Function, Origin, Registry, Revision, TooManyVersions};
 use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
@@ -107,6 +107,13 @@ impl Preparation {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Gives the account its label before anything is charged to it: what was counted under another would vanish there.
+    pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
+        let id = self.registry.account(&source.name, source.version())?;
+        self.metrics.labels().give(id, source.name.as_str());
+        Ok(())
     }
 
     /// Compiles on this thread.

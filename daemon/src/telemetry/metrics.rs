@@ -364,7 +364,8 @@ impl Labels {
         }
     }
 
-    fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
+    /// Gives this account the label of its function.
+    pub fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let label = match given.names.get(name) {
             Some(label) => label.clone(),

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::functions::broken::Broken;
 use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
+use crate::functions::registry::TooManyVersions;
 use crate::functions::version::Version;
 use crate::invocation::Busy;
 
@@ -72,5 +73,11 @@ fn conflict(live: Option<&Version>) -> String {
     match live {
         Some(live) => format!("version {live} is served, which is not what the request is about"),
         None => "no such function is served, which is not what the request is about".into(),
+    }
+}
+
+impl From<TooManyVersions> for DeployError {
+    fn from(error: TooManyVersions) -> Self {
+        Self::Broken(error.into())
     }
 }
