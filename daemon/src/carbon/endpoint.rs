@@ -240,8 +240,8 @@ pub mod tests {
     }
 
     pub fn endpoint(address: SocketAddr, token_file: Option<PathBuf>) -> Endpoint {
-        // Not that of the process, which other tests settle.
-        let tls = ClientConfig::clone(&trusting(None).unwrap());
+        // Not the process's own, which another test settles.
+        let tls = trusting(None).unwrap().as_ref().clone();
         let url = format!("http://{address}/v3/carbon-intensity/latest?zone=DE&key=secret").parse().unwrap();
         Endpoint::new(url, token_file, tls).unwrap()
     }
