@@ -24,6 +24,7 @@ use super::envelope::{Cost, Output};
 use super::problem::{Document, Problem};
 use super::{Request, Response, body};
 use crate::functions::Function;
+use crate::invocation::Trail;
 use crate::runtime::Ending;
 
 /// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
@@ -109,7 +110,7 @@ struct Totals {
 impl App {
     /// Calls a function as often as a form asks for.
     pub(super) async fn form(&self, request: Request, visitor: &Visitor) -> Result<Response, Problem> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = body::read(body, self.body_max, self.body_timeout).await?;
         let asked = read(&head, body, self.form.calls).await?;
         visitor.to_function(&asked.function)?;
@@ -127,6 +128,10 @@ impl App {
                 break;
             };
             results.push(told);
+            // The request's identity, and its line in the log, are the first call's; the trace and the name are of all.
+            if let Some(trail) = head.extensions.get_mut::<Trail>() {
+                (trail.id, trail.record) = (None, None);
+            }
         }
         let totals = totals(&results);
         let report = Report { function_name: function.name.as_str(), num_calls: asked.calls, results, totals, reason };
