@@ -3,7 +3,7 @@
 import { element, find } from "./dom.js";
 import { clock, joules, seconds } from "./units.js";
 
-const ROWS = 12;
+const ROWS = 10;
 
 export class Calls {
   #last = [];

@@ -1,7 +1,7 @@
 // A stacked chart, drawn by hand: areas over time, a scale of watts, and a line where one points.
 
 import { drawn, find, say } from "./dom.js";
-import { watts } from "./units.js";
+import { tick, watts } from "./units.js";
 
 const LEFT = 52;
 const BOTTOM = 22;
@@ -11,7 +11,7 @@ const LOST = 4;
 /** The next round number, so that the scale does not move with every sample. */
 function roundUp(value) {
   const step = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].find((times) => times * step >= value) * step;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((times) => times * step >= value) * step;
 }
 
 export class Chart {
@@ -106,7 +106,7 @@ export class Chart {
     for (const power of [0, peak / 2, peak]) {
       const at = Math.round(y(power)) + 0.5;
       yield drawn("line", { class: "grid", x1: LEFT, x2: width, y1: at, y2: at });
-      yield drawn("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, power === 0 ? "0" : watts(power));
+      yield drawn("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, power === 0 ? "0" : tick(power));
     }
     const step = this.#span > 150 ? 60 : this.#span > 75 ? 30 : 15;
     for (let ago = 0; ago < this.#span; ago += step) {

@@ -36,8 +36,8 @@ pub fn page(plain: &Markup) -> Markup {
                     (power())
                     (functions())
                     (try_one())
-                    (deploy())
                     (ledger())
+                    (deploy())
                     (calls())
                 }
                 footer {
@@ -64,14 +64,14 @@ fn power() -> Markup {
                         div { dt { i class={ "swatch " (account) } {} (title) } dd id={ "watts-" (account) } { "—" } }
                     }
                 }
-                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} } }
+                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} } p class="faint" id="source-details" {} }
             }
             figure {
                 figcaption {
-                    h2 id="chart-title" { "The last minutes" }
+                    h2 id="chart-title" { "Last minute" }
                     div class="choice" role="group" aria-label="What the chart shows" {
                         button type="button" id="show-functions" aria-pressed="true" { "Functions" }
-                        button type="button" id="show-machine" aria-pressed="false" { "Whole machine" }
+                        button type="button" id="show-machine" aria-pressed="false" { span class="wide" { "Whole " } "machine" }
                     }
                 }
                 div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" {}
@@ -122,7 +122,7 @@ fn try_one() -> Markup {
             p class="facts" id="facts" {}
             form id="call" {
                 label for="input" { "Input" }
-                textarea id="input" rows="2" spellcheck="false" autocomplete="off" {}
+                textarea id="input" rows="3" spellcheck="false" autocomplete="off" {}
                 div class="buttons" { button class="main" { "Call" } small { "Ctrl + Enter calls too" } }
             }
             div id="result" aria-live="polite" { p class="faint" { "The answer and its joules will stand here." } }

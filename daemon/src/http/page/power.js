@@ -26,10 +26,12 @@ const NATURES = {
 export function showSource({ kind, description, reason }) {
   const [nature, meaning] = NATURES[kind] ?? [kind, ""];
   say(find("nature"), nature);
-  const because = reason ? `${reason[0].toUpperCase()}${reason.slice(1)}.` : "";
   say(find("source"), meaning);
-  find("source").title = [description, because].filter(Boolean).join(". ");
+  const why = reason ? `Why this source: ${reason}.` : "";
+  say(find("source-details"), description ? `${capital(description)}. ${why}` : capital(reason ?? ""));
 }
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export class Power {
   #history = new History();
@@ -80,7 +82,8 @@ export class Power {
     const sample = this.#looked ?? last;
     if (!sample) return;
     const ago = Math.round(last.time - sample.time);
-    say(find("chart-title"), ago > 0 ? `${ago} s ago` : "The last minutes");
+    const minutes = Math.round(this.#history.span / 60);
+    say(find("chart-title"), ago > 0 ? `${ago} s ago` : minutes > 1 ? `Last ${minutes} minutes` : "Last minute");
     const rows = this.#series().map(({ name, colour, of }) =>
       element("tr", {}, element("th", { scope: "row" }, element("i", { class: `swatch ${colour}` }), name), element("td", {}, watts(of(sample)))),
     );

@@ -43,7 +43,7 @@ export class Try {
     this.#function = told;
     say(find("try-title"), told.name);
     const origin = told.origin === "built-in" ? "built in" : "from a file";
-    say(find("facts"), `${told.kind}, ${bytes(told.size_bytes)}, ${origin}, version ${short(told.version)}`);
+    say(find("facts"), `${told.kind}, ${bytes(told.size_bytes)}, ${origin}, ${short(told.version)}`);
     if (another) {
       this.#running?.abort();
       find("input").value = this.#inputs.get(told.name) ?? told.example ?? "";

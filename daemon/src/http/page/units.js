@@ -1,7 +1,7 @@
 // Numbers as people read them: three digits, and a unit that fits.
 
 const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
-const SPACE = "\u202f";
+const SPACE = "\u00a0";
 
 function scaled(value, unit) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "not known";
@@ -16,6 +16,13 @@ function scaled(value, unit) {
 
 export const joules = (value) => scaled(value, "J");
 export const watts = (value) => scaled(value, "W");
+
+/** Watts on a scale: round numbers, without zeros at their end. */
+export function tick(value) {
+  const [number, unit] = watts(value).split(SPACE);
+  return `${Number(number)}${SPACE}${unit}`;
+}
+
 export const seconds = (value) => scaled(value, "s");
 
 export function rate(value) {
