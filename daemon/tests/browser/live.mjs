@@ -1,4 +1,4 @@
-// The live page in a real browser: `node live.mjs URL FOLDER [only]`. Each step says so when it holds.
+// The live page in a real browser: `node live.mjs URL FOLDER [closed CALLER OPERATOR | many]`. Each step says so when it holds.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ async function orderly(page, what) {
   assert.ok(shifted < 0.1, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
-  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
+  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)} ${await page.value("window.shifts.join('; ')")}`);
 }
 
 async function mouse() {
@@ -64,13 +64,27 @@ async function mouse() {
   assert.match(await page.text("#deployed"), /\S+: \S+/);
   done(`garbage is refused in words: ${await page.text("#deployed")}`);
 
-  await page.value(`(() => { const data = new DataTransfer(); data.items.add(new File(['(module (func (export "run") (result i32) i32.const 7))'], "dropped.wat"));
-    for (const type of ["dragenter", "dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })); })()`);
+  const drop = (number) => `(() => { const data = new DataTransfer(); data.items.add(new File(['(module (func (export "run") (result i32) i32.const ${number}))'], "dropped.wat"));
+    for (const type of ["dragenter", "dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })); })()`;
+  await page.value(drop(7));
   await page.click("#deploy form button");
   await page.until("what was dropped is deployed", row("dropped"));
-  done("a module is dropped and deployed");
+  const first = await page.until("it is chosen", "document.querySelector('#try-title').textContent === 'dropped' && document.querySelector('#facts').textContent");
+  await page.value(drop(8));
+  await page.click("#deploy form button");
+  await page.until("its next version is served", `document.querySelector('#facts').textContent !== ${JSON.stringify(first)}`);
+  done("a module is dropped and deployed, and its next version");
 
   await page.click("#versions summary");
+  await page.until("it can be rolled back", "document.querySelector('#versions li button')");
+  await page.click("#versions li button");
+  await page.until("it is asked about", "document.querySelector('#confirm').open");
+  await page.click("#confirm [value=yes]");
+  await page.until("the version before is served", `document.querySelector('#facts').textContent === ${JSON.stringify(first)}`);
+  await page.click("#call button");
+  await page.until("it answers as before", "document.querySelector('#result pre')?.textContent.trim() === '7'");
+  done("a function is rolled back");
+
   await page.until("it can be removed", "document.querySelector('#versions .danger')");
   await page.click("#versions .danger");
   await page.until("it is asked about", "document.querySelector('#confirm').open");
@@ -99,7 +113,7 @@ async function mouse() {
 }
 
 async function keyboard() {
-  const page = await open({ width: 390, height: 844, dark: true });
+  const page = await open({ width: 360, height: 740, dark: true });
   await page.goto(url);
   await page.until("functions are listed", row("answer"));
   await page.tabTo('tr[data-name="answer"] button');
@@ -141,23 +155,63 @@ async function plain() {
 }
 
 async function closed() {
-  const [, , , , token] = process.argv;
   const page = await open();
   await page.goto(url);
   await page.until("a token is asked for", "/token is needed/.test(document.querySelector('#status').textContent)");
   assert.equal(await page.value("document.querySelectorAll('#table tbody tr').length"), 0);
-  await page.click("#token");
-  await page.type(token);
-  await page.press("Enter");
+  const [caller, operator] = process.argv.slice(5);
+  const show = async (token) => {
+    await page.click("#token");
+    await page.until("the dialog is open", "document.querySelector('#token-dialog').open");
+    await page.type(token);
+    await page.press("Enter");
+  };
+  const calls = async () => {
+    await page.until("functions are listed", row("answer"));
+    await page.click('#table tr[data-name="answer"] button');
+    await page.click("#call button");
+    await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+  };
+  await show(caller);
+  await page.until("it says why not", "/for operators; asking every few seconds/.test(document.querySelector('#status').textContent)");
+  await calls();
+  await page.until("calls are asked for", "document.querySelectorAll('#calls tbody tr').length > 0");
+  done("a caller calls, is told that live events are not for callers, and still sees calls");
+  await show(operator);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
-  await page.until("functions are listed", row("answer"));
-  await page.click("#call button");
-  await page.until("it answers", "document.querySelector('#result pre')");
+  await page.click('#table tr[data-name="add"] button');
+  await calls();
+  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  done("an operator sees all");
   await orderly(page, "with a token");
   await page.close();
 }
 
-const steps = process.argv[4] ? [closed] : [mouse, keyboard, plain];
+/** With a thousand functions: how long the page does not answer to its user. */
+async function many() {
+  const page = await open();
+  await page.send("Page.addScriptToEvaluateOnNewDocument", { source: LONG_TASKS });
+  await page.goto(url);
+  await page.until("functions are listed", "document.querySelectorAll('#table tbody tr').length === 100");
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  await page.fill("#filter", "f-77");
+  await page.until("the list is narrower", "/^1[01] of/.test(document.querySelector('#count').textContent)");
+  await page.fill("#filter", "");
+  await page.click("#more button");
+  await page.until("all are there", "document.querySelectorAll('#table tbody tr').length > 1000");
+  await page.click('#table [data-key="rate"]');
+  await new Promise((resume) => setTimeout(resume, 3000));
+  const longest = await page.value("window.longest");
+  assert.ok(longest < 1000, `a task took ${longest} ms`);
+  done(`a thousand functions: the longest task took ${Math.round(longest)} ms`);
+  await orderly(page, "many");
+  await page.close();
+}
+
+const LONG_TASKS = `window.longest = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); })).observe({ type: "longtask", buffered: true });`;
+
+const steps = { closed: [closed], many: [many] }[process.argv[4]] ?? [mouse, keyboard, plain];
 try {
   for (const step of steps) await step();
 } catch (error) {

@@ -64,9 +64,23 @@ fn whoever_has_to_show_a_token_is_asked_for_it() {
         return;
     }
     let (folder, tokens) = (folder(), TokensFile::empty());
-    let token = make(&tokens.path(), "operator", &["--role", "operate"]);
+    let caller = make(&tokens.path(), "caller", &[]);
+    let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
     let daemon = Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown()]);
-    browse(&daemon, &folder, &[&token]);
+    browse(&daemon, &folder, &["closed", &caller, &operator]);
+}
+
+#[test]
+fn a_thousand_functions_do_not_freeze_the_page() {
+    if !have_browser() {
+        return;
+    }
+    let module = "(module (func (export \"run\") (result i32) i32.const 42))";
+    let names: Vec<_> = (0..1000).map(|number| format!("f-{number:03}.wat")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), module)).collect();
+    let (folder, functions) = (folder(), guests::folder_of(&files));
+    let daemon = Daemon::start(&["--source", "model", "--functions", functions.path().to_str().unwrap()]);
+    browse(&daemon, &folder, &["many"]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn power() -> Markup {
                         div { dt { i class={ "swatch " (account) } {} (title) } dd id={ "watts-" (account) } { "—" } }
                     }
                 }
-                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} } p class="faint" id="source-details" {} }
+                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} }}
             }
             figure {
                 figcaption {
@@ -82,6 +82,7 @@ fn power() -> Markup {
                     tbody {}
                 }
             }
+            p class="faint" id="source-details" {}
         }
     }
 }
