@@ -20,7 +20,7 @@ async function orderly(page, what) {
   assert.ok(shifted < 0.1, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
-  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)} ${await page.value("window.shifts.join('; ')")}`);
+  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
 }
 
 async function mouse() {
@@ -198,7 +198,7 @@ async function many() {
   await page.until("the list is narrower", "/^1[01] of/.test(document.querySelector('#count').textContent)");
   await page.fill("#filter", "");
   await page.click("#more button");
-  await page.until("all are there", "document.querySelectorAll('#table tbody tr').length > 1000");
+  await page.until("more are there", "document.querySelectorAll('#table tbody tr').length === 200");
   await page.click('#table [data-key="rate"]');
   await new Promise((resume) => setTimeout(resume, 3000));
   const longest = await page.value("window.longest");

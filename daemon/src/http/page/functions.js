@@ -117,11 +117,11 @@ export class Functions {
       find("more").replaceChildren(this.#all.length === 0 ? "No functions are served." : "No function is called so.");
     } else if (left > 0) {
       const more = () => {
-        this.#most = Infinity;
+        this.#most += ROWS;
         this.#arrange();
       };
-      const button = element("button", { type: "button", class: "quiet", onclick: more }, `Show all ${count(found)}`);
-      find("more").replaceChildren(`${count(left)} more; the filter narrows them. `, button);
+      const button = element("button", { type: "button", class: "quiet", onclick: more }, `Show ${count(Math.min(ROWS, left))} more`);
+      find("more").replaceChildren(`${count(left)} more are there; the filter finds them. `, button);
     } else find("more").replaceChildren();
   }
 
