@@ -48,17 +48,19 @@ struct Daemon {
     process: Child,
     url: String,
     _functions: TempDir,
+    _state: TempDir,
 }
 
 impl Daemon {
     fn start() -> Self {
-        let functions = tempfile::tempdir().unwrap();
+        let (functions, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (name, text) in [("exits", EXITS), ("traps", TRAPS), ("environment", ENVIRONMENT)] {
             fs::write(functions.path().join(name).with_extension("wat"), text).unwrap();
         }
         let mut process = Command::new(NEBULA)
             .env_clear()
-            .env("NEBULA_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
+            .env("NEBULA_STATE", state.path())
+            .env("NEBULA_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
             .args(["serve", "--listen", "127.0.0.1:0", "--source", "model", "--functions"])
             .arg(functions.path())
             .stdout(Stdio::piped())
@@ -74,7 +76,7 @@ impl Daemon {
         });
         let line = first_line.recv_timeout(START_TIME_MAX).expect("a daemon that listens");
         let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).trim_end().to_owned();
-        Self { process, url, _functions: functions }
+        Self { process, url, _functions: functions, _state: state }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

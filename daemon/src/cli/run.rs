@@ -194,12 +194,12 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
         source if source.is_measured() => "measured",
         _ => "an estimate, not measured",
     };
-    Bill { energy, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
+    Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
 }
 
 /// What is said of a call that nothing measured.
 fn no_bill() -> String {
-    Bill { energy: Err(&Off.to_string()), cpu: None, source: OFF, origin: OFF }.to_string()
+    Bill { energy: Err(&Off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF }.to_string()
 }
 
 fn name(file: &Path) -> String {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::carbon::Carbon;
 use crate::config::Policy;
 use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
@@ -13,6 +14,8 @@ use crate::telemetry::{Calls, Metrics, Observers};
 use super::access::Access;
 use super::door::Door;
 use super::energy::Teller;
+use super::form::FormBounds;
+use super::usage::UsageFile;
 
 /// Everything that answers need.
 pub struct App {
@@ -28,8 +31,14 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The calls that are known.
     pub calls: Arc<Calls>,
+    /// Where stored accounts are read.
+    pub usage: UsageFile,
     /// What `energy_joules` means.
     pub policy: Policy,
+    /// What joules mean for the climate.
+    pub carbon: Carbon,
+    /// How much a form may ask for.
+    pub form: FormBounds,
     /// Largest body of a request, in bytes.
     pub body_max: usize,
     /// Largest module, in bytes.
@@ -44,15 +53,15 @@ pub struct App {
 
 impl App {
     /// Tells the energy of calls to those who come in through `door`.
-    pub(super) fn teller(&self, door: Door) -> Teller {
-        let policy = self.policy;
+    pub(super) fn teller(&self, door: Door) -> Teller<'_> {
+        let (policy, carbon) = (self.policy, &self.carbon);
         match self.invoker.metering().meter() {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                Teller { source: calibration.source.as_str(), base_known, policy, door }
+                Teller { source: calibration.source.as_str(), base_known, policy, carbon, door }
             }
-            Err(_) => Teller { source: OFF, base_known: false, policy, door },
+            Err(_) => Teller { source: OFF, base_known: false, policy, carbon, door },
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::invocation::{self, Finished};
 use crate::runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
-const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, server-timing");
+const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, nebula-carbon-grams, server-timing");
 
 /// Where a function stands in the tree of paths.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,17 @@ impl App {
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
         let (input, payer) = (Input::Captured(input), visitor.payer.clone());
-        let request = invocation::Request { input, arguments, environment, settle, payer, trail };
+        let request = invocation::Request { input, arguments, environment, settle, payer, trail, ..Default::default() };
+        self.run_program(request, visitor, function).await
+    }
+
+    /// Calls a program of CGI, and answers as it does.
+    pub(super) async fn run_program(
+        &self,
+        request: invocation::Request,
+        visitor: &Visitor,
+        function: &Arc<Function>,
+    ) -> Result<Response, Problem> {
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;

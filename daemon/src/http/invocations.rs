@@ -152,7 +152,7 @@ impl Invocation {
         call: &KnownCall,
         revision: Option<&Revision>,
         running: Result<Option<&Charge>, Off>,
-        teller: &Teller,
+        teller: &Teller<'_>,
     ) -> Self {
         let (known, ended) = match &call.progress {
             Progress::Running(_) => (running.map_or_else(Known::Unmeasured, Known::Running), None),

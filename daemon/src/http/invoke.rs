@@ -32,6 +32,7 @@ use crate::telemetry::{RequestId, log_guest};
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
+const CARBON_GRAMS: HeaderName = HeaderName::from_static("nebula-carbon-grams");
 const ENERGY_STATE: HeaderName = HeaderName::from_static("nebula-energy-state");
 pub(super) const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -84,7 +85,7 @@ impl App {
                 return Err(Problem::BadRequest("the input is given twice: in the path and as `?input=`".into()));
             }
         }
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         let body = body::read(body, self.body_max, self.body_timeout).await?;
         let input = match input {
             Some(_) if !body.is_empty() => {
@@ -93,17 +94,30 @@ impl App {
             Some(input) => input.into(),
             None => body,
         };
+        let finished = self.call_with(&function, head, environment, input, visitor, settle).await?;
+        Ok((function, finished))
+    }
+
+    /// Calls the function with an input, of whatever kind it is.
+    pub(super) async fn call_with(
+        &self,
+        function: &Arc<Function>,
+        mut head: Parts,
+        mut environment: Vec<(String, String)>,
+        input: Bytes,
+        visitor: &Visitor,
+        settle: bool,
+    ) -> Result<Finished, Problem> {
         if function.program.kind().speaks_http() {
-            let finished = self.collect(&function, head, &environment, input, visitor, settle).await?;
-            return Ok((function, finished));
+            return self.collect(function, head, &environment, input, visitor, settle).await;
         }
         let trail = take_trail(&mut head.extensions);
         trail.tell(&mut environment);
         let (input, payer) = (Input::Captured(input), visitor.payer.clone());
         let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
-        let finished = self.invoker.invoke(&function, request).await.map_err(|why| visitor.door.refused(why))?.await;
-        log(&function, &finished);
-        Ok((function, finished))
+        let finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
+        log(function, &finished);
+        Ok(finished)
     }
 
     /// Calls a function that speaks HTTP, with the input as the body of a request for its root, and takes the body of its
@@ -215,11 +229,14 @@ pub(super) fn log(function: &Function, finished: &Finished) {
 
 /// The energy and times of a call whose body is its own.
 pub(super) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut HeaderMap) {
-    headers.reserve(5);
+    headers.reserve(6);
     let mut insert = |name, value: HeaderValue| drop(headers.insert(name, value));
     let made = |value: String| HeaderValue::try_from(value).ok();
     if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
         insert(ENERGY_JOULES, joules);
+    }
+    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.grams?.to_string())) {
+        insert(CARBON_GRAMS, grams);
     }
     if cost.energy.state != State::Withheld {
         insert(ENERGY_SOURCE, HeaderValue::from_static(cost.energy.source));

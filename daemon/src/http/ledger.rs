@@ -28,7 +28,7 @@ impl App {
     pub(super) fn ledger(&self) -> Value {
         let meter = match self.invoker.metering().meter() {
             Ok(meter) => meter,
-            Err(off) => return nothing(off),
+            Err(off) => return self.with_carbon(nothing(off)),
         };
         let snapshot = meter.snapshot();
         let kind = snapshot.source.kind;
@@ -45,7 +45,7 @@ impl App {
         let sums = sums(additive(kind));
         let gaps: BTreeMap<_, _> =
             snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
-        json!({
+        self.with_carbon(json!({
             "source": source(&snapshot.source),
             "window_seconds": meter.window().as_secs_f64(),
             "zones": snapshot.zones.iter().map(|report| zone(report, kind, &self.registry)).collect::<Vec<_>>(),
@@ -55,7 +55,7 @@ impl App {
             "gaps": gaps,
             "meter": own_cost(meter, &snapshot),
             "power_cap": self.invoker.power().map(of_power),
-        })
+        }))
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Problem {
     UnknownFunction(String),
     UnknownInvocation(Uuid),
     OperatorsOnly,
+    /// No accounts are stored, and why.
+    NoAccounts(String),
     /// Who asks may not, or is not known.
     Denied(Denied),
     MethodNotAllowed(&'static str),
@@ -95,6 +97,7 @@ impl Problem {
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no-route", "Nothing is here"),
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
+            Self::NoAccounts(_) => (StatusCode::NOT_FOUND, "no-accounts", "No accounts are stored"),
             Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
             Self::Denied(denied) => denied.kind(),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
@@ -158,6 +161,9 @@ impl Problem {
             Self::UnknownFunction(name) => format!("there is no function `{name}`; `/functions` lists them"),
             Self::UnknownInvocation(id) => {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
+            }
+            Self::NoAccounts(why) => {
+                format!("what functions use is not stored: {why}; /energy has what was used since the start")
             }
             Self::OperatorsOnly => {
                 "it is not for callers here; it is served at the operators' address (`admin.listen`), and what tells joules \
@@ -245,6 +251,7 @@ fn not_deployed(why: &DeployError) -> (StatusCode, &'static str, &'static str) {
         DeployError::Conflict(_) => {
             (StatusCode::PRECONDITION_FAILED, "version-conflict", "Another version is served than the request is about")
         }
+        DeployError::OfModules { .. } => (StatusCode::CONFLICT, "of-modules", "The function is listed in a file"),
         DeployError::BuiltIn(_) => (StatusCode::CONFLICT, "built-in", "The function comes with the program"),
         DeployError::NoVersion { .. } => (StatusCode::CONFLICT, "no-such-version", "There is no such version"),
         DeployError::Nowhere => (StatusCode::CONFLICT, "nowhere", "Functions cannot be kept"),

@@ -48,7 +48,8 @@ impl App {
     fn admit(&self, mut request: Request, gate: Gate, peers: Peers) -> Result<(Request, Visitor), Problem> {
         check_head(&request)?;
         let routed = |path: &str| {
-            let by_route = self.registry.route(path).map(|(_, function)| function);
+            let module = self.registry.module(path);
+            let by_route = module.or_else(|| self.registry.route(path).map(|(_, function)| function));
             let function = by_route.or_else(|| self.registry.find(&decoded(path.get(1..)?).ok()?))?;
             Some(function.name.as_str().to_owned())
         };
@@ -65,6 +66,9 @@ impl App {
             Some((first, rest)) => (first, Some(rest)),
             None => (below, None),
         };
+        if let Some(module) = self.registry.module(&path) {
+            return self.run_module(request, visitor, &module, peers).await;
+        }
         match (first, rest) {
             ("", None) => self.get(&request, |app| match door.to_calls() {
                 Ok(()) => page::index(app, visitor),
@@ -75,6 +79,10 @@ impl App {
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.invoke(request, visitor, &decoded(name)?, None).await)
+            }
+            ("api", Some("wasm")) => {
+                allow(&request, &[Method::POST], "POST")?;
+                self.form(request, visitor).await
             }
             ("api" | "wasm", Some(rest)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
@@ -98,6 +106,10 @@ impl App {
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
             ("events", None) => self.try_get(&request, |_| self.events(visitor, request.uri().query())),
+            ("usage", None) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.usage(&request, door).await
+            }
             ("metrics", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;

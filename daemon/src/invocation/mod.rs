@@ -62,16 +62,18 @@ pub struct Finished {
 pub struct Request {
     /// What the function reads.
     pub input: Input,
+    /// What the function is told it is called; its name, if nothing.
+    pub program: Option<String>,
     /// Arguments, besides those of the function's manifest.
     pub arguments: Vec<String>,
     /// Environment variables, except where the function's manifest says otherwise.
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
-    /// Where it comes from.
-    pub trail: Trail,
     /// Whose quota it counts against, besides the function's own.
     pub payer: Option<Arc<Payer>>,
+    /// Where it comes from.
+    pub trail: Trail,
 }
 
 /// Runs calls.
@@ -208,7 +210,7 @@ type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
     let (invoker, function) = (running.invoker.clone(), running.function.clone());
     let mut arguments = Vec::with_capacity(1 + function.manifest.args.len() + request.arguments.len());
-    arguments.push(function.name.to_string());
+    arguments.push(request.program.unwrap_or_else(|| function.name.to_string()));
     arguments.extend(function.manifest.args.iter().cloned().chain(request.arguments));
     let environment = match &function.environment[..] {
         [] => request.environment,

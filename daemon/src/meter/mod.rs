@@ -18,8 +18,8 @@ use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{
-    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, Microjoules, PostBox, Settled,
-    Tally, ZoneReport,
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionEnergy, FunctionId, GapReason, Meter, Microjoules,
+    PostBox, Settled, Tally, ZoneReport,
 };
 
 pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat, Witness};
@@ -258,6 +258,12 @@ impl EnergyMeter {
             own_cost: self.own_cost(),
             postings_dropped: self.posts.dropped(),
         }
+    }
+
+    /// Settled energy of each function, by its number: in all zones that may be added, by whatever source.
+    #[must_use]
+    pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
+        self.lock().energy_by_function()
     }
 
     /// Active energy of all functions' calls, cold starts included, since the daemon began.

@@ -100,8 +100,8 @@ impl Program {
             }
             (Body::Proxy(..) | Body::Service(_), _) => bad("it answers HTTP requests, and was given none"),
             (_, Input::Http(_)) => bad("it does not answer HTTP requests"),
-            (Body::Command(command), input) => {
-                Box::pin(self.run_command(command, Invocation { input, ..invocation }, recorder))
+            (Body::Command(command, start), input) => {
+                Box::pin(self.run_command(command, start, Invocation { input, ..invocation }, recorder))
             }
             (Body::Numeric(numeric), input) => {
                 Box::pin(self.run_numeric(numeric, Invocation { input, ..invocation }, recorder))

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::client::request;
 use crate::daemon::Daemon;
 use crate::patience::{eventually, until};
+use crate::tokens::TokensFile;
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 
@@ -26,8 +27,12 @@ struct Event {
 
 impl Listener {
     fn start(daemon: &Daemon, query: &str) -> Self {
+        Self::with(daemon, query, &[])
+    }
+
+    fn with(daemon: &Daemon, query: &str, headers: &[&str]) -> Self {
         let mut stream = daemon.connect();
-        stream.write_all(&request("GET", &format!("/events{query}"), &[], b"")).unwrap();
+        stream.write_all(&request("GET", &format!("/events{query}"), headers, b"")).unwrap();
         let mut listener = Self { reader: BufReader::new(stream) };
         let head = listener.head();
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -190,25 +195,35 @@ fn a_bad_question_is_told_so() {
 }
 
 #[test]
-fn joules_are_told_as_finely_as_elsewhere_and_totals_to_those_who_may() {
-    let options = ["--operators-listen", "127.0.0.1:0", "--energy-resolution", "1mJ"];
-    let daemon = Daemon::start(&[OPTIONS, &options].concat());
-    for forbidden in ["?types=watts", "?types=accounts", "?types=call,watts"] {
-        assert_eq!(daemon.get(&format!("/events{forbidden}")).status, 403, "{forbidden}");
-    }
-    let mut listener = Listener::start(&daemon, "");
+fn joules_are_told_as_finely_as_elsewhere_and_to_nobody_who_may_not_know_them() {
+    let daemon = Daemon::start(&[OPTIONS, &["--energy-resolution", "1mJ"]].concat());
+    let mut listener = Listener::start(&daemon, "?types=call");
     let charged = |event: &Event| event.data["energy_joules"].as_f64().is_some_and(|joules| joules > 0.0);
     let event = eventually("a charge that is not zero", || {
         daemon.get("/invoke/fibonacci-recursive?input=25");
-        let event = listener.next().unwrap();
-        assert_eq!(event.name, "call");
-        Some(event).filter(charged)
+        Some(listener.next_named("call")).filter(charged)
     });
     let millijoules = event.data["energy_joules"].as_f64().unwrap() * 1e3;
     assert!((millijoules - millijoules.round()).abs() < 1e-6, "{event:?}");
-    let withheld = ["--operators-listen", "127.0.0.1:0", "--energy-expose", "operators"];
-    let daemon = Daemon::start(&[OPTIONS, &withheld].concat());
+    let elsewhere = ["--admin-listen", "127.0.0.1:0", "--energy-expose", "operators"];
+    let daemon = Daemon::start(&[OPTIONS, &elsewhere].concat());
     assert_eq!(daemon.get("/events").status, 403);
+}
+
+#[test]
+fn a_token_for_some_functions_hears_of_no_others() {
+    let tokens = TokensFile::empty();
+    let restricted = tokens.add("some", &["--role", "operate", "--function", "answer"]);
+    let caller = tokens.add("caller", &["--role", "invoke"]);
+    let daemon = Daemon::start(&[OPTIONS, &["--access", "tokens", "--tokens", &tokens.shown()]].concat());
+    assert_eq!(daemon.request("GET", "/events", &[&caller], b"").status, 403);
+    assert_eq!(daemon.request("GET", "/events?types=watts", &[&restricted], b"").status, 403);
+    let mut listener = Listener::with(&daemon, "", &[&restricted]);
+    for target in ["/invoke/hello-world", "/invoke/answer"] {
+        assert_eq!(daemon.request("GET", target, &[&caller], b"").status, 200);
+    }
+    let event = listener.next().unwrap();
+    assert_eq!((event.name.as_str(), &event.data["function"]), ("call", &"answer".into()));
 }
 
 #[test]

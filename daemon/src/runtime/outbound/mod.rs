@@ -34,7 +34,7 @@ pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};
 
 use destination::Destination;
 use exchange::{Answer, Transmission, exchange};
-use limits::{CONNECTIONS_MAX, Patience};
+use limits::Patience;
 
 use crate::trace_context::TraceContext;
 
@@ -76,7 +76,7 @@ impl Outbound {
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(self.policy.connections())));
         let connection = connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
         Ok((destination, connection))
     }
