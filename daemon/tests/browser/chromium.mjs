@@ -145,13 +145,11 @@ class Page {
     return this.heard.filter(({ method }) => method === "Network.requestWillBeSent").map(({ params }) => params.request.url);
   }
 
-  async picture(full = false) {
-    const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: full, ...(full ? await this.#whole() : {}) });
+  /** The whole page, as WebP. */
+  async picture() {
+    const { cssContentSize: size } = await this.send("Page.getLayoutMetrics");
+    const clip = { x: 0, y: 0, width: size.width, height: size.height, scale: 1 };
+    const { data } = await this.send("Page.captureScreenshot", { format: "webp", quality: 82, captureBeyondViewport: true, clip });
     return Buffer.from(data, "base64");
-  }
-
-  async #whole() {
-    const { cssContentSize } = await this.send("Page.getLayoutMetrics");
-    return { clip: { x: 0, y: 0, width: cssContentSize.width, height: cssContentSize.height, scale: 1 } };
   }
 }

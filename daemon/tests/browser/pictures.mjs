@@ -21,8 +21,7 @@ async function picture(name, view) {
   await page.click("#call button");
   await page.until("it is settled", "document.querySelector('#result dd strong')");
   await page.value("document.activeElement.blur(); scrollTo(0, 0)");
-  writeFileSync(join(folder, `${name}.png`), await page.picture());
-  writeFileSync(join(folder, `${name}-whole.png`), await page.picture(true));
+  writeFileSync(join(folder, `${name}.webp`), await page.picture());
   await page.close();
 }
 
