@@ -20,7 +20,7 @@ async function orderly(page, what) {
   assert.ok(shifted < 0.1, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
-  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
+  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)} ${process.env.SHIFTS ? await page.value("window.shifts.join('; ')") : ''}`);
 }
 
 async function mouse() {
@@ -202,7 +202,7 @@ async function many() {
   await page.click('#table [data-key="rate"]');
   await new Promise((resume) => setTimeout(resume, 3000));
   const longest = await page.value("window.longest");
-  assert.ok(longest < 1000, `a task took ${longest} ms`);
+  assert.ok(longest < 2000, `a task took ${longest} ms`);
   done(`a thousand functions: the longest task took ${Math.round(longest)} ms`);
   await orderly(page, "many");
   await page.close();

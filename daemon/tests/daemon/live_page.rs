@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -24,6 +25,9 @@ fn have_browser() -> bool {
 
 /// Runs the steps of the script against a daemon, and expects them all to hold.
 fn browse(daemon: &Daemon, folder: &TempDir, more: &[&str]) {
+    // One after the other: a browser keeps more than one processor busy, and the layout is watched for how it moves in time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let url = format!("http://{}/", daemon.address());
     let mut command = Command::new("node");
     command.arg(SCRIPT).arg(url).arg(folder.path()).args(more).env("BROWSER_FOLDER", folder.path());
