@@ -16,7 +16,7 @@ const NATURES = {
   "rapl-energy": ["Measured", "The processor's own energy counters are read, and shared out by the work that was done."],
   model: [
     "Estimated, not measured.",
-    "No power counter can be read here, so power is taken from a model of how busy the processors are. It is good for comparing functions, and not for a bill.",
+    "No power counter is read here: power is taken from a model of how busy the processors are. It is good for comparing functions, and not for a bill.",
   ],
   simulated: ["Made up.", "Nothing is measured: a simulated machine shows how this looks. Do not take these joules for real."],
   off: ["No joules.", "Nothing is measured here."],
