@@ -40,9 +40,10 @@ export async function open({ width = 1280, height = 900, dark = false, scripts =
   if (!scripts) await page.send("Emulation.setScriptExecutionDisabled", { value: true });
   await page.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH_SHIFTS });
   page.close = async () => {
-    child.kill();
+    // Its processes end one after the other, and some still write to the folder when the first has ended.
+    await Promise.race([send("Browser.close").catch(() => {}), ended]);
     await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   return page;
 }
