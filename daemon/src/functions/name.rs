@@ -9,7 +9,8 @@ use thiserror::Error;
 const NAME_MAX: usize = 63;
 
 /// First path segments that belong to the daemon: neither a function's name nor its routes may take them.
-pub const OWN_PATHS: [&str; 13] = [
+pub const OWN_PATHS: [&str; 14] = [
+    "_page",
     "api",
     "energy",
     "events",
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_daemons_own_words_are_not_for_functions() {
-        for own in OWN_PATHS.into_iter().filter(|own| !own.contains('.')).chain([SHARED_LABEL]) {
+        for own in OWN_PATHS.into_iter().filter(|own| !own.contains(['.', '_'])).chain([SHARED_LABEL]) {
             assert_eq!(own.parse::<FunctionName>(), Err(NameError::Reserved(own.into())));
         }
     }

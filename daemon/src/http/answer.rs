@@ -16,8 +16,14 @@ pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+j
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
-const PAGE_POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'");
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// Scripts are files of the daemon's, never text of the page, and talk to the daemon alone.
+const LIVE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
 /// Source: Prometheus, "Exposition formats", text format 0.0.4.
 pub const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -36,6 +42,13 @@ pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Byt
 pub fn html(status: StatusCode, page: String) -> Response {
     let mut response = answer(status, HTML, page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    response
+}
+
+/// A page that scripts of the daemon's keep up to date.
+pub fn live_html(status: StatusCode, page: String) -> Response {
+    let mut response = html(status, page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, LIVE_POLICY);
     response
 }
 

@@ -241,6 +241,7 @@ fn describe(function: &Function) -> Value {
         "size_bytes": function.size,
         "deployed": rfc3339(function.deployed),
         "invoke": format!("/invoke/{}", function.name),
+        "example": function.example,
     })
 }
 

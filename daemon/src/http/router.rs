@@ -8,7 +8,7 @@ use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 
 use super::access::{Gate, Told, Visitor, preflight};
-use super::answer::{JSON, METRICS, TEXT, answer, html, json};
+use super::answer::{JSON, METRICS, TEXT, answer, json};
 use super::app::App;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
@@ -33,10 +33,12 @@ impl App {
         if let Some(answer) = preflight(&request, &told) {
             return Ok(trail.answer(answer));
         }
+        let is_page = request.uri().path() == "/" && prefers_html(request.headers());
         let mut response = match self.admit(request, gate, peers) {
             Ok((request, visitor)) => {
                 self.route(request, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
             }
+            Err(problem) if is_page => page::closed(&problem),
             Err(problem) => problem.response(None),
         };
         told.tell(&mut response);
@@ -69,10 +71,11 @@ impl App {
         }
         match (first, rest) {
             ("", None) => self.get(&request, |app| match door.to_calls() {
-                Ok(()) => html(StatusCode::OK, page::index(app, visitor).into_string()),
-                Err(problem) if prefers_html(request.headers()) => page::problem(&problem, None),
+                Ok(()) => page::index(app, visitor),
+                Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
                 Err(problem) => problem.response(None),
             }),
+            ("_page", Some(file)) => self.try_get(&request, |_| page::files::answer(file, &path)),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.invoke(request, visitor, &decoded(name)?, None).await)

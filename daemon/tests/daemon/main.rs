@@ -42,6 +42,7 @@ mod kinds;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod live_page;
 mod loading;
 mod logs;
 mod long_calls;

@@ -42,7 +42,9 @@ impl<'p> Need<'p> {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let need = |role, function, changes| Self { role: Some(role), function, changes };
         match (first, rest) {
-            ("healthz" | "readyz", None) => Self { role: None, function: Named::Nobody, changes: false },
+            ("healthz" | "readyz", None) | ("_page", Some(_)) => {
+                Self { role: None, function: Named::Nobody, changes: false }
+            }
             ("" | "openapi.json" | "invocations", None) | ("invocations", Some(_)) => {
                 need(Role::Invoke, Named::Nobody, false)
             }
@@ -117,9 +119,12 @@ mod tests {
         for own in OWN_PATHS {
             for below in ["/nobody/thought/of", "/x"] {
                 let path = format!("/{own}{below}");
-                let known = matches!(own, "api" | "fn" | "functions" | "invocations" | "invoke" | "wasm");
-                let role = if known { Role::Invoke } else { Role::Operate };
-                assert_eq!(Need::of(&Method::GET, &path).role, Some(role), "{path}");
+                let role = match own {
+                    "_page" => None,
+                    "api" | "fn" | "functions" | "invocations" | "invoke" | "wasm" => Some(Role::Invoke),
+                    _ => Some(Role::Operate),
+                };
+                assert_eq!(Need::of(&Method::GET, &path).role, role, "{path}");
             }
         }
         for alone in ["/api", "/fn", "/invoke", "/wasm"] {

@@ -1,20 +1,25 @@
-//! What people see in a browser: a first page, and the answer to a call.
+//! What people see in a browser: the live page, and the answer to a call.
+//!
+//! The page is whole without scripts: it tells what was known when it was asked for, and its forms work. Where scripts
+//! run, those of [`files`] put the live view in its place.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+pub mod files;
+mod live;
+
+use hyper::StatusCode;
+use maud::{DOCTYPE, Markup, html as markup};
 use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 
 use super::Response;
 use super::access::Visitor;
-use super::answer::html;
+use super::answer::{html, live_html};
 use super::app::App;
 use super::envelope::{Cost, Envelope, Output};
 use super::problem::{FailedCall, Problem};
 
 /// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;
-
-const STYLE: &str = include_str!("page.css");
 
 /// What the joules are.
 fn nature(source: SourceKind) -> &'static str {
@@ -25,47 +30,51 @@ fn nature(source: SourceKind) -> &'static str {
     }
 }
 
-/// The functions with a form to try each, and the joules of the last calls.
-pub fn index(app: &App, visitor: &Visitor) -> Markup {
-    layout(
-        "Joules per call",
-        &markup! {
-            p {
-                @match app.invoker.metering().meter().map(|meter| meter.source()) {
-                    Ok(source) => {
-                        "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
-                    }
-                    Err(off) => { "There are no joules here: " (off) "." }
+/// The first page: the functions with a form to try each, and the joules of the last calls.
+pub fn index(app: &App, visitor: &Visitor) -> Response {
+    let plain = markup! {
+        p {
+            @match app.invoker.metering().meter().map(|meter| meter.source()) {
+                Ok(source) => {
+                    "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
                 }
+                Err(off) => { "There are no joules here: " (off) "." }
             }
-            h2 { "Functions" }
-            table class="try" {
-                thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
-                tbody {
-                    @for function in app.registry.all().iter().filter(|function| visitor.sees(function.name.as_str())) {
-                        @let name = function.name.as_str();
-                        tr {
-                            th scope="row" { (name) }
-                            td { (function.program.kind().as_str()) }
-                            td {
-                                form action={ "/invoke/" (name) } {
-                                    input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
-                                    button { "Call" }
-                                }
+        }
+        h2 { "Functions" }
+        table class="try" {
+            thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
+            tbody {
+                @for function in app.registry.all().iter().filter(|function| visitor.sees(function.name.as_str())) {
+                    @let name = function.name.as_str();
+                    tr {
+                        th scope="row" { (name) }
+                        td { (function.program.kind().as_str()) }
+                        td {
+                            form action={ "/invoke/" (name) } {
+                                input name="input" aria-label={ "Input for " (name) } placeholder="input" value=(function.example);
+                                button { "Call" }
                             }
                         }
                     }
                 }
             }
-            h2 { "Last calls" }
-            (calls(app, visitor))
-            p {
-                @for (path, title) in [("/metrics", "Metrics"), ("/energy", "The ledger"), ("/invocations", "Calls"), ("/functions", "Functions")] {
-                    a href=(path) { (title) } " "
-                }
-            }
-        },
-    )
+        }
+        h2 { "Last calls" }
+        (calls(app, visitor))
+    };
+    live_html(StatusCode::OK, live::page(&plain).into_string())
+}
+
+/// The first page for those who may not see it as they are: scripts ask them for a token.
+pub fn closed(problem: &Problem) -> Response {
+    let (_, document) = problem.document(None);
+    let plain = markup! {
+        p { strong { (document.title()) } ": " (document.detail()) "." }
+        p { "Nothing more can be shown here without scripts: a browser sends no token on its own." }
+    };
+    let plain_response = problem.response(None);
+    with_headers_of(plain_response, |status| live_html(status, live::page(&plain).into_string()))
 }
 
 fn calls(app: &App, visitor: &Visitor) -> Markup {
@@ -111,7 +120,6 @@ pub fn envelope(envelope: &Envelope<'_>) -> Markup {
 
 /// A request that went wrong, for people.
 pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
-    let mut plain = problem.response(None);
     let (_, document) = problem.document(None);
     let text = layout(
         document.title(),
@@ -123,8 +131,12 @@ pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
             }
         },
     );
-    let mut response = html(plain.status(), text.into_string());
-    // What belongs to the problem itself, such as `Retry-After`, holds for people too.
+    with_headers_of(problem.response(None), |status| html(status, text.into_string()))
+}
+
+/// What belongs to the problem itself, such as `Retry-After`, holds for people too.
+fn with_headers_of(mut plain: Response, page: impl FnOnce(StatusCode) -> Response) -> Response {
+    let mut response = page(plain.status());
     for (name, value) in plain.headers_mut().drain() {
         if let Some(name) = name {
             response.headers_mut().entry(name).or_insert(value);
@@ -158,17 +170,25 @@ fn layout(title: &str, content: &Markup) -> Markup {
     markup! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · Nebula" }
-                link rel="icon" href="data:,";
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(title, &markup! {}))
             body {
                 header { a href="/" { "Nebula" } }
-                main { h1 { (title) } (content) }
+                main class="plain" { h1 { (title) } (content) }
             }
+        }
+    }
+}
+
+fn head(title: &str, more: &Markup) -> Markup {
+    markup! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · Nebula" }
+            link rel="icon" href="data:,";
+            link rel="stylesheet" href={ (files::FOLDER) "style.css" };
+            (more)
         }
     }
 }

@@ -1,0 +1,41 @@
+// The last calls. A busy daemon settles thousands a second: the table follows once a second.
+
+import { element, find } from "./dom.js";
+import { clock, joules, seconds } from "./units.js";
+
+const ROWS = 10;
+
+export class Calls {
+  #last = [];
+  #dirty = false;
+  #box = find("calls").querySelector(".scroll");
+  #body = find("calls").querySelector("tbody");
+
+  note(call) {
+    this.#last.unshift(call);
+    if (this.#last.length > ROWS) this.#last.length = ROWS;
+    this.#dirty = true;
+  }
+
+  update() {
+    // Nothing moves under the pointer of one who reads it.
+    if (!this.#dirty || this.#box.matches(":hover, :focus-within")) return;
+    this.#dirty = false;
+    this.#body.replaceChildren(...this.#last.map(row));
+  }
+}
+
+function row({ ended, function: name, outcome, duration_seconds: duration, energy_joules: settled, energy }) {
+  const number = (text) => element("td", { class: "number" }, text);
+  return element(
+    "tr",
+    {},
+    element("td", {}, element("time", { datetime: ended }, clock(ended))),
+    element("th", { scope: "row" }, name ?? "removed"),
+    element("td", { class: outcome === "ok" ? "faint" : "error" }, outcome.replace("_", " ")),
+    number(seconds(duration)),
+    number(joules(energy.estimate?.active_joules)),
+    number(joules(settled)),
+    number(joules(energy.uncertainty_joules)),
+  );
+}

@@ -1,0 +1,141 @@
+// A stacked chart, drawn by hand: areas over time, a scale of watts, and a line where one points.
+
+import { drawn, find, say } from "./dom.js";
+import { tick, watts } from "./units.js";
+
+const LEFT = 52;
+const BOTTOM = 22;
+const TOP = 8;
+const LOST = 4;
+
+/** The next round number, so that the scale does not move with every sample. */
+function roundUp(value) {
+  const step = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((times) => times * step >= value) * step;
+}
+
+export class Chart {
+  #box = find("chart");
+  #svg = drawn("svg", { "aria-hidden": "true", focusable: "false" });
+  #size = { width: 600, height: 220 };
+  #samples = [];
+  #series = [];
+  #span = 60;
+  #cursor = null;
+  #pointed;
+
+  /** `pointed` is told which sample is looked at: `null` is the last. */
+  constructor(pointed) {
+    this.#pointed = pointed;
+    this.#box.append(this.#svg);
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#size = { width: contentRect.width, height: contentRect.height };
+      this.#draw();
+    }).observe(this.#box);
+    this.#box.addEventListener("pointermove", (event) => {
+      this.#look(event.clientX - this.#box.getBoundingClientRect().left);
+    });
+    this.#box.addEventListener("pointerleave", () => this.#see(null));
+    this.#box.addEventListener("blur", () => this.#see(null));
+    this.#box.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  show(samples, series, span) {
+    [this.#samples, this.#series, this.#span] = [samples, series, span];
+    this.#draw();
+  }
+
+  #key(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity }[event.key];
+    if (event.key === "Escape") this.#see(null);
+    if (step === undefined || this.#samples.length === 0) return;
+    event.preventDefault();
+    const last = this.#samples.length - 1;
+    const from = this.#cursor === null ? last : this.#samples.indexOf(this.#cursor);
+    this.#see(this.#samples[Math.max(0, Math.min(last, from + step))]);
+  }
+
+  #look(x) {
+    const end = this.#samples.at(-1);
+    if (!end) return;
+    const time = end.time - (1 - (x - LEFT) / (this.#size.width - LEFT)) * this.#span;
+    const away = (sample) => Math.abs(sample.time - time);
+    this.#see(this.#samples.reduce((best, sample) => (away(sample) < away(best) ? sample : best)));
+  }
+
+  #see(sample) {
+    this.#cursor = sample;
+    this.#pointed(sample);
+    this.#draw();
+  }
+
+  #draw() {
+    const { width, height } = this.#size;
+    const end = this.#samples.at(-1)?.time ?? 0;
+    const shown = this.#samples.filter(({ time }) => time >= end - this.#span - LOST);
+    const total = (sample) => this.#series.reduce((sum, { of }) => sum + of(sample), 0);
+    const peak = roundUp(Math.max(1e-3, ...shown.map(total)) * 1.05);
+    const x = (time) => LEFT + (1 - (end - time) / this.#span) * (width - LEFT);
+    const y = (power) => TOP + (1 - power / peak) * (height - TOP - BOTTOM);
+    this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const parts = [...this.#scales(x, y, end, peak), this.#clip()];
+    const areas = drawn("g", { "clip-path": "url(#plot)" });
+    let below = shown.map(() => 0);
+    for (const { colour, of } of this.#series) {
+      const above = shown.map((sample, place) => below[place] + of(sample));
+      areas.append(drawn("path", { class: colour, d: area(shown, below, above, x, y) }));
+      below = above;
+    }
+    parts.push(areas);
+    if (this.#cursor && shown.includes(this.#cursor)) {
+      const at = x(this.#cursor.time).toFixed(1);
+      parts.push(drawn("line", { class: "cursor", x1: at, x2: at, y1: TOP, y2: height - BOTTOM }));
+    }
+    this.#svg.replaceChildren(...parts);
+  }
+
+  #clip() {
+    const { width, height } = this.#size;
+    const clip = drawn("clipPath", { id: "plot" });
+    clip.append(drawn("rect", { x: LEFT, y: 0, width: Math.max(0, width - LEFT), height: height - BOTTOM }));
+    return clip;
+  }
+
+  *#scales(x, y, end, peak) {
+    const { width, height } = this.#size;
+    for (const power of [0, peak / 2, peak]) {
+      const at = Math.round(y(power)) + 0.5;
+      yield drawn("line", { class: "grid", x1: LEFT, x2: width, y1: at, y2: at });
+      yield drawn("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, power === 0 ? "0" : tick(power));
+    }
+    const step = this.#span > 150 ? 60 : this.#span > 75 ? 30 : 15;
+    for (let ago = 0; ago < this.#span; ago += step) {
+      const text = ago === 0 ? "now" : ago % 60 === 0 ? `${ago / 60} min` : `${ago} s`;
+      yield drawn("text", { x: x(end - ago), y: height - 5, "text-anchor": ago === 0 ? "end" : "middle" }, text);
+    }
+  }
+}
+
+/** The outline between two heights; where nothing was heard for a while, nothing is drawn. */
+function area(samples, below, above, x, y) {
+  let path = "";
+  let begin = 0;
+  for (let place = 1; place <= samples.length; place += 1) {
+    if (place < samples.length && samples[place].time - samples[place - 1].time < LOST) continue;
+    const point = (heights) => (at) => `${x(samples[at].time).toFixed(1)},${y(heights[at]).toFixed(1)}`;
+    const places = Array.from({ length: place - begin }, (_, offset) => begin + offset);
+    if (places.length > 1) {
+      path += `M${places.map(point(above)).join("L")}L${places.reverse().map(point(below)).join("L")}Z`;
+    }
+    begin = place;
+  }
+  return path;
+}
+
+/** The chart in words, for those who do not see it. */
+export function describe(samples, series, span) {
+  if (samples.length === 0) return;
+  const mean = (of) => samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+  const parts = series.map(({ name, of }) => `${name} ${watts(of(samples.at(-1)))} now, ${watts(mean(of))} on average`);
+  say(find("chart-text"), `Power over the last ${Math.round(span)} seconds. ${parts.join("; ")}. Arrow keys look back.`);
+}

@@ -1,0 +1,44 @@
+// Questions before what cannot be taken back, and the token.
+
+import { token } from "./daemon.js";
+import { find, say } from "./dom.js";
+
+/** Whether the answer is yes. */
+export function confirmed(title, text, action) {
+  const dialog = find("confirm");
+  say(find("confirm-title"), title);
+  say(dialog.querySelector("p"), text);
+  say(dialog.querySelector("[value=yes]"), action);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+/** Lets people give a token; `changed` is called when they did. */
+export function setUpToken(changed) {
+  const [button, dialog, field] = [find("token"), find("token-dialog"), find("token-text")];
+  const named = () => say(button, token.get() ? "Token: set" : "Token…");
+  button.addEventListener("click", () => {
+    field.value = "";
+    dialog.returnValue = "cancel";
+    dialog.showModal();
+    field.focus();
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    dialog.close("use");
+  });
+  dialog.addEventListener("close", () => {
+    const text = field.value.trim();
+    field.value = "";
+    if (dialog.returnValue === "forget") token.set(null);
+    else if (dialog.returnValue === "use" && text) token.set(text);
+    else return;
+    named();
+    changed();
+  });
+  named();
+}

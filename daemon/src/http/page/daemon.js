@@ -1,0 +1,52 @@
+// Requests to the daemon, with the token if there is one.
+
+const KEY = "nebula-token";
+
+export const token = {
+  get: () => sessionStorage.getItem(KEY),
+  set: (text) => (text ? sessionStorage.setItem(KEY, text) : sessionStorage.removeItem(KEY)),
+};
+
+/** An answer that is not what was asked for: `status`, and the daemon's own words in `about`. */
+export class Refusal extends Error {
+  constructor(status, about) {
+    super(about.detail ?? about.title ?? `the daemon answered ${status}`);
+    Object.assign(this, { status, about });
+  }
+
+  /** What went wrong, in a sentence. */
+  get sentence() {
+    return this.about.title ? `${this.about.title}: ${this.message}` : this.message;
+  }
+}
+
+/** Asks, and throws a `Refusal` if the answer is no success. */
+export async function ask(path, { method = "GET", body, headers = {}, signal, accept = "application/json" } = {}) {
+  const known = token.get();
+  const sent = { accept, ...headers, ...(known ? { authorization: `Bearer ${known}` } : {}) };
+  const response = await fetch(path, { method, body, headers: sent, signal, cache: "no-store" });
+  if (!response.ok) {
+    const text = await response.text();
+    let about;
+    try {
+      about = JSON.parse(text);
+    } catch {
+      about = { detail: text.slice(0, 300) || response.statusText };
+    }
+    throw new Refusal(response.status, about);
+  }
+  return response;
+}
+
+export async function askJson(path, options) {
+  return (await ask(path, options)).json();
+}
+
+/** An error in words, whatever it is. */
+export function inWords(error) {
+  if (error instanceof Refusal) return error.sentence;
+  if (error.name === "AbortError") return "Stopped.";
+  return "The daemon cannot be reached.";
+}
+
+export const at = (name, below = "") => `/functions/${encodeURIComponent(name)}${below}`;

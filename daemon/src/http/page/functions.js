@@ -1,0 +1,147 @@
+// The functions, with what each takes. With a thousand of them only those are rows that are looked at.
+
+import { element, find, say } from "./dom.js";
+import { count, joules, rate, watts } from "./units.js";
+
+const ROWS = 100;
+const RESORTED_EVERY = 3000;
+
+export class Functions {
+  #rates;
+  #select;
+  #all = [];
+  #rows = new Map();
+  #shown = [];
+  #body = find("table").tBodies[0];
+  #scroll = find("table").closest(".scroll");
+  #selected = null;
+  #most = ROWS;
+  #key = "name";
+  #down = false;
+  #sorted = 0;
+
+  constructor(rates, select) {
+    this.#rates = rates;
+    this.#select = select;
+    find("filter").addEventListener("input", () => {
+      this.#most = ROWS;
+      this.#arrange();
+    });
+    find("table").tHead.addEventListener("click", ({ target }) => {
+      if (target.dataset.key) this.#sort(target);
+    });
+    this.#body.addEventListener("click", ({ target }) => {
+      const row = target.closest("tr");
+      if (row) this.#select(row.dataset.name, true);
+    });
+  }
+
+  /** What `GET /functions` says. */
+  list({ functions, broken }) {
+    this.#all = functions;
+    const names = new Set(functions.map(({ name }) => name));
+    for (const name of this.#rows.keys()) if (!names.has(name)) this.#rows.delete(name);
+    this.#arrange();
+    showBroken(broken);
+  }
+
+  named(name) {
+    return this.#all.find((each) => each.name === name);
+  }
+
+  get first() {
+    return this.#all[0]?.name;
+  }
+
+  mark(name) {
+    this.#selected = name;
+    for (const [known, { row, button }] of this.#rows) {
+      row.classList.toggle("selected", known === name);
+      button.setAttribute("aria-pressed", String(known === name));
+    }
+  }
+
+  /** Fills in the figures of those that are shown. */
+  update() {
+    const busy = this.#scroll.matches(":hover, :focus-within");
+    if (this.#key !== "name" && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
+    for (const name of this.#shown) {
+      const { cells } = this.#rows.get(name);
+      const known = this.#rates.of(name);
+      say(cells.calls, known ? count(Math.round(known.calls)) : "0");
+      say(cells.rate, rate(this.#rates.rate(name)));
+      say(cells.joules, known && known.mean !== null ? joules(known.mean) : "—");
+      say(cells.watts, known?.watts ? watts(known.watts) : "—");
+    }
+  }
+
+  #sort(button) {
+    const { key } = button.dataset;
+    this.#down = key === this.#key ? !this.#down : key !== "name";
+    this.#key = key;
+    for (const head of find("table").tHead.querySelectorAll("th")) {
+      const chosen = head.contains(button);
+      head.setAttribute("aria-sort", !chosen ? "none" : this.#down ? "descending" : "ascending");
+    }
+    this.#arrange();
+  }
+
+  #arrange() {
+    this.#sorted = performance.now();
+    const wanted = find("filter").value.trim().toLowerCase();
+    const found = this.#all.filter(({ name }) => name.includes(wanted));
+    const value = ({ name }) => {
+      const known = this.#rates.of(name);
+      return this.#key === "rate" ? this.#rates.rate(name) : known?.[this.#key === "joules" ? "mean" : this.#key] ?? -1;
+    };
+    const sign = this.#down ? -1 : 1;
+    if (this.#key === "name") found.sort((a, b) => sign * (a.name < b.name ? -1 : 1));
+    else {
+      const values = new Map(found.map((each) => [each, value(each)]));
+      found.sort((a, b) => sign * (values.get(a) - values.get(b)) || (a.name < b.name ? -1 : 1));
+    }
+    const shown = found.slice(0, this.#most);
+    const names = shown.map(({ name }) => name);
+    if (names.join() !== this.#shown.join() || names.length === 0) {
+      this.#shown = names;
+      this.#body.replaceChildren(...shown.map((each) => this.#row(each)));
+    }
+    say(find("count"), wanted ? `${count(found.length)} of ${count(this.#all.length)}` : count(this.#all.length));
+    this.#tellMore(found.length);
+    this.update();
+  }
+
+  #tellMore(found) {
+    const left = found - this.#shown.length;
+    if (found === 0) {
+      find("more").replaceChildren(this.#all.length === 0 ? "No functions are served." : "No function is called so.");
+    } else if (left > 0) {
+      const more = () => {
+        this.#most += ROWS;
+        this.#arrange();
+      };
+      const button = element("button", { type: "button", class: "quiet", onclick: more }, `Show ${count(Math.min(ROWS, left))} more`);
+      find("more").replaceChildren(`${count(left)} more are there; the filter finds them. `, button);
+    } else find("more").replaceChildren();
+  }
+
+  #row({ name, kind }) {
+    const known = this.#rows.get(name);
+    if (known) return known.row;
+    const cell = () => element("td", { class: "number" });
+    const cells = { calls: cell(), rate: cell(), joules: cell(), watts: cell() };
+    const button = element("button", { type: "button", "aria-pressed": String(name === this.#selected), title: `${kind}: try it` }, name);
+    const row = element("tr", { "data-name": name }, element("th", { scope: "row" }, button), ...Object.values(cells));
+    row.classList.toggle("selected", name === this.#selected);
+    this.#rows.set(name, { row, button, cells });
+    return row;
+  }
+}
+
+function showBroken(broken) {
+  const items = broken.map(({ name, file, reason, version_served: served }) =>
+    element("li", {}, element("strong", {}, name), ` ${reason} `, element("small", {}, file, served ? "; the version before is still served" : "")),
+  );
+  const title = `${broken.length === 1 ? "One file is" : `${count(broken.length)} files are`} not served as it stands`;
+  find("broken").replaceChildren(...(items.length > 0 ? [element("h3", {}, title), element("ul", {}, ...items)] : []));
+}

@@ -1,0 +1,29 @@
+// The accounts since the daemon's ledger began, and the check that they add up.
+
+import { find, say } from "./dom.js";
+import { joules, share } from "./units.js";
+
+const ACCOUNTS = ["function", "runtime", "host", "base", "gap"];
+
+/** An `accounts` event, or the sums of `GET /energy`. */
+export function showAccounts(sums) {
+  const total = sums.total_joules;
+  const cells = (account) => find(`account-${account}`).querySelectorAll("td");
+  const spoken = [];
+  for (const account of ACCOUNTS) {
+    const energy = sums[`${account}_joules`];
+    const [amount, part] = cells(account);
+    say(amount, joules(energy));
+    say(part, share(energy, total));
+    find("stack").querySelector(`.${account}`).style.flexGrow = total > 0 ? energy / total : 0;
+    spoken.push(`${account} ${share(energy, total)}`);
+  }
+  say(cells("total")[0], joules(total));
+  find("stack").setAttribute("aria-label", spoken.join(", "));
+  // Whole microjoules: exact up to nine gigajoules.
+  const sum = ACCOUNTS.reduce((sum, account) => sum + sums[`${account}_microjoules`], 0);
+  const left = sums.total_microjoules - sum;
+  const exact = `The accounts add up to the total, to the microjoule: ${sum.toLocaleString("en")} µJ.`;
+  say(find("residual"), left === 0 ? exact : `The accounts do not add up: ${left.toLocaleString("en")} µJ are in none.`);
+  find("residual").classList.toggle("error", left !== 0);
+}

@@ -1,0 +1,220 @@
+//! The frame of the live page: what scripts fill. Everything that comes later has its place from the beginning, so that
+//! nothing moves when it comes.
+
+use maud::{DOCTYPE, Markup, html as markup};
+
+use super::{files, head};
+
+/// The accounts, their colours' names, and what they mean.
+const ACCOUNTS: [(&str, &str, &str); 5] = [
+    ("function", "Functions", "what calls have caused"),
+    ("runtime", "Runtime", "this daemon, beside its calls"),
+    ("host", "Host", "everything else that ran on the machine"),
+    ("base", "Base", "the machine at rest: nobody caused it"),
+    ("gap", "Gap", "measured, but while nobody looked"),
+];
+
+/// The live page around the plain one, which is shown where no scripts run.
+pub fn page(plain: &Markup) -> Markup {
+    let scripts = markup! {
+        script src={ (files::FOLDER) "begin.js" } {}
+        script type="module" src={ (files::FOLDER) "main.js" } {}
+    };
+    markup! {
+        (DOCTYPE)
+        html lang="en" {
+            (head("Joules per call", &scripts))
+            body {
+                a class="skip" href="#functions" { "To the functions" }
+                header {
+                    a href="/" { "Nebula" }
+                    p class="live" id="status" role="status" { "Connecting…" }
+                    button class="live quiet" id="token" type="button" { "Token…" }
+                }
+                main class="plain" { h1 { "Joules per call" } (plain) }
+                main class="live board" {
+                    (power())
+                    (functions())
+                    (try_one())
+                    (ledger())
+                    (deploy())
+                    (calls())
+                }
+                footer {
+                    nav aria-label="The same as data" {
+                        @for (path, title) in [("/functions", "Functions"), ("/invocations", "Calls"), ("/energy", "Ledger"), ("/metrics", "Metrics"), ("/openapi.json", "API")] {
+                            a href=(path) { (title) } " "
+                        }
+                    }
+                }
+                (dialogs())
+            }
+        }
+    }
+}
+
+fn power() -> Markup {
+    markup! {
+        section id="power" aria-labelledby="power-title" {
+            div class="now" {
+                h1 id="power-title" { "Power now" }
+                p class="figure" id="watts" { "—" }
+                dl class="accounts" {
+                    @for (account, title, _) in &ACCOUNTS[..4] {
+                        div { dt { i class={ "swatch " (account) } {} (title) } dd id={ "watts-" (account) } { "—" } }
+                    }
+                }
+                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} }}
+            }
+            figure {
+                figcaption {
+                    h2 id="chart-title" { "Last minute" }
+                    div class="choice" role="group" aria-label="What the chart shows" {
+                        button type="button" id="show-functions" aria-pressed="true" { "Functions" }
+                        button type="button" id="show-machine" aria-pressed="false" { span class="wide" { "Whole " } "machine" }
+                    }
+                }
+                div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" {}
+                p class="unseen" id="chart-text" { "No power is known yet." }
+                table id="legend" {
+                    caption class="unseen" { "The series of the chart" }
+                    thead class="unseen" { tr { th { "Series" } th { "Power" } } }
+                    tbody {}
+                }
+            }
+            p class="faint" id="source-details" {}
+        }
+    }
+}
+
+fn functions() -> Markup {
+    markup! {
+        section id="functions" aria-labelledby="functions-title" {
+            div class="bar" {
+                h2 id="functions-title" { "Functions " small id="count" {} }
+                input id="filter" type="search" placeholder="Filter" aria-label="Filter functions by name" autocomplete="off" spellcheck="false";
+            }
+            div class="scroll" tabindex="0" role="region" aria-labelledby="functions-title" {
+                table id="table" {
+                    thead { tr {
+                        th aria-sort="ascending" { button type="button" data-key="name" { "Function" } }
+                        @for (key, title, explained) in [
+                            ("calls", "Calls", "Calls that ended since this page was opened"),
+                            ("rate", "Calls/s", "Over the last ten seconds"),
+                            ("joules", "J per call", "Mean of the last calls known here, at most 100 of each function"),
+                            ("watts", "Power", "Active power in the last second"),
+                        ] {
+                            th class="number" aria-sort="none" title=(explained) { button type="button" data-key=(key) { (title) } }
+                        }
+                    } }
+                    tbody {}
+                }
+            }
+            p id="more" {}
+            div id="broken" role="group" aria-label="Files that are not served" {}
+        }
+    }
+}
+
+fn try_one() -> Markup {
+    markup! {
+        section id="try" aria-labelledby="try-title" {
+            h2 id="try-title" { "Try a function" }
+            p class="facts" id="facts" {}
+            form id="call" {
+                label for="input" { "Input" }
+                textarea id="input" rows="3" spellcheck="false" autocomplete="off" {}
+                div class="buttons" { button class="main" { "Call" } small { "Ctrl + Enter calls too" } }
+            }
+            div id="result" aria-live="polite" { p class="faint" { "The answer and its joules will stand here." } }
+            details id="versions" { summary { "Versions" } div {} }
+        }
+    }
+}
+
+fn deploy() -> Markup {
+    markup! {
+        section id="deploy" aria-labelledby="deploy-title" {
+            h2 id="deploy-title" { "Deploy" }
+            form {
+                div class="drop" id="drop" {
+                    p { "Drop a module here, and its manifest if it has one." }
+                    label class="file" { input id="file" type="file" multiple accept=".wasm,.wat,.toml"; span { "Choose files" } }
+                    p class="facts" id="chosen" { ".wasm or .wat, and .toml" }
+                }
+                label for="name" { "Name" }
+                div class="buttons" {
+                    input id="name" pattern="[a-z0-9][a-z0-9_\\-]{0,62}" required autocomplete="off" spellcheck="false" autocapitalize="none" title="Lower-case letters, digits, - and _";
+                    button class="main" { "Deploy" }
+                }
+            }
+            div id="deployed" aria-live="polite" {}
+        }
+    }
+}
+
+fn ledger() -> Markup {
+    markup! {
+        section id="ledger" aria-labelledby="ledger-title" {
+            h2 id="ledger-title" { "Where the joules went" }
+            div class="stack" id="stack" role="img" aria-label="No accounts are known yet" {
+                @for (account, _, _) in ACCOUNTS { i class=(account) {} }
+            }
+            table {
+                thead { tr { th { "Account" } th class="number" { "Energy" } th class="number" { "Share" } th class="wide" { "What it is" } } }
+                tbody {
+                    @for (account, title, meaning) in ACCOUNTS {
+                        tr id={ "account-" (account) } {
+                            th scope="row" { i class={ "swatch " (account) } {} (title) }
+                            td class="number" { "—" } td class="number" { "—" } td class="wide faint" { (meaning) }
+                        }
+                    }
+                }
+                tfoot { tr id="account-total" { th scope="row" { "Total" } td class="number" { "—" } td class="number" {} td class="wide faint" { "all that the source counted" } } }
+            }
+            p id="residual" {}
+        }
+    }
+}
+
+fn calls() -> Markup {
+    markup! {
+        section id="calls" aria-labelledby="calls-title" {
+            h2 id="calls-title" { "Last calls" }
+            div class="scroll" tabindex="0" role="region" aria-labelledby="calls-title" {
+                table {
+                    thead { tr {
+                        th { "Ended" } th { "Function" } th { "Outcome" } th class="number" { "Time" }
+                        th class="number" { "Estimated" } th class="number" { "Settled" } th class="number" { "±" }
+                    } }
+                    tbody {}
+                }
+            }
+            p class="faint" {
+                "A call is estimated as it ends, and settled when the windows are closed that it ran in. ± is the half width of its 95 % interval: "
+                "a call that takes less than the counter's smallest step may be uncertain by more than itself."
+            }
+        }
+    }
+}
+
+fn dialogs() -> Markup {
+    markup! {
+        dialog id="confirm" aria-labelledby="confirm-title" {
+            form method="dialog" {
+                h2 id="confirm-title" { "Sure?" }
+                p {}
+                div class="buttons" { button value="no" { "Cancel" } button class="main" value="yes" { "Yes" } }
+            }
+        }
+        dialog id="token-dialog" aria-labelledby="token-title" {
+            form method="dialog" {
+                h2 id="token-title" { "Your token" }
+                p { "It is kept in this tab until it is closed, and sent to this daemon alone." }
+                label for="token-text" { "Token" }
+                input id="token-text" type="password" autocomplete="off" spellcheck="false" placeholder="nebula_…";
+                div class="buttons" { button value="cancel" { "Cancel" } button value="forget" { "Forget" } button class="main" value="use" { "Use" } }
+            }
+        }
+    }
+}

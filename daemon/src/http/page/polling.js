@@ -1,0 +1,77 @@
+// What the stream would tell, from what can be asked for: differences of the ledger, and the last calls.
+
+import { askJson, Refusal } from "./daemon.js";
+
+const INTERVAL = 3000;
+const CALLS = 200;
+const NAMES = ["function", "runtime", "host", "base", "gap"];
+
+export class Polling {
+  #onEvent;
+  #timer = null;
+  #before = null;
+  #seen = new Set();
+  #first = true;
+
+  constructor(onEvent) {
+    this.#onEvent = onEvent;
+  }
+
+  start() {
+    if (this.#timer !== null) return;
+    const round = async () => {
+      const mine = this.#timer;
+      await Promise.all([this.#quietly(() => this.#ledger()), this.#quietly(() => this.#calls())]);
+      if (this.#timer === mine) this.#timer = setTimeout(round, INTERVAL);
+    };
+    this.#timer = setTimeout(round, 0);
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#before = null;
+  }
+
+  /** What may not be asked for is left out: the page has said so. */
+  async #quietly(ask) {
+    try {
+      await ask();
+    } catch (error) {
+      if (!(error instanceof Refusal || error instanceof TypeError)) throw error;
+    }
+  }
+
+  async #ledger() {
+    const { sums, source } = await askJson("/energy");
+    if (sums === null) return;
+    const now = { time: performance.now() / 1000, sums };
+    this.#onEvent("accounts", { ...sums, source: source.kind });
+    const before = this.#before;
+    this.#before = now;
+    if (before === null) return;
+    const time = now.time - before.time;
+    const power = (energy, past = 0) => Math.max(0, energy - past) / time;
+    const functions = Object.entries(sums.functions).map(([name, account]) => ({
+      function: name,
+      watts: power(account.active_joules, before.sums.functions[name]?.active_joules),
+    }));
+    const accounts = NAMES.map((name) => [name, power(sums[`${name}_joules`], before.sums[`${name}_joules`])]);
+    this.#onEvent("watts", {
+      seconds: time,
+      source: source.kind,
+      accounts: Object.fromEntries(accounts),
+      functions: functions.filter(({ watts }) => watts > 0),
+    });
+  }
+
+  async #calls() {
+    const { invocations } = await askJson(`/invocations?limit=${CALLS}`);
+    const settled = invocations.filter((call) => call.energy.state === "settled");
+    const fresh = settled.filter((call) => !this.#seen.has(call.invocation_id));
+    this.#seen = new Set(settled.map((call) => call.invocation_id));
+    // Those of before were told when the page was opened.
+    if (!this.#first) fresh.reverse().forEach((call) => this.#onEvent("call", call));
+    this.#first = false;
+  }
+}

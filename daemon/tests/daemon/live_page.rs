@@ -1,0 +1,106 @@
+//! The live page, in a real browser.
+
+use std::fs;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, run, stderr};
+use crate::guests;
+use crate::skipping::skipped;
+use crate::tokens::{TokensFile, make};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/live.mjs");
+
+/// Whether a browser can be driven here.
+fn have_browser() -> bool {
+    let missing =
+        ["node", "chromium"].into_iter().find(|program| Command::new(program).arg("--version").output().is_err());
+    if let Some(missing) = missing {
+        skipped(&format!("{missing} is not installed"));
+    }
+    missing.is_none()
+}
+
+/// Runs the steps of the script against a daemon, and expects them all to hold.
+fn browse(daemon: &Daemon, folder: &TempDir, more: &[&str]) {
+    // One after the other: a browser keeps more than one processor busy, and the layout is watched for how it moves in time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let url = format!("http://{}/", daemon.address());
+    let mut command = Command::new("node");
+    command.arg(SCRIPT).arg(url).arg(folder.path()).args(more).env("BROWSER_FOLDER", folder.path());
+    let output = run(&mut command);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", stderr(&output));
+}
+
+fn folder() -> TempDir {
+    TempDir::with_prefix_in("live-page-", env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+#[test]
+fn people_see_and_call_and_deploy_on_the_page() {
+    if !have_browser() {
+        return;
+    }
+    let (folder, functions) = (folder(), guests::folder_of(&[("complain.wat", guests::source("complain"))]));
+    let files = [
+        (
+            "Six Times Seven.wat",
+            &b"(module (func (export \"go\") (result i32) (i32.mul (i32.const 6) (i32.const 7))))"[..],
+        ),
+        ("Six Times Seven.toml", b"entry = \"go\"\n"),
+        ("garbage.wasm", b"\0asm and nothing that follows"),
+    ];
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let functions = functions.path().to_str().unwrap();
+    let daemon = Daemon::start(&["--source", "model", "--functions", functions]);
+    browse(&daemon, &folder, &[]);
+}
+
+#[test]
+fn whoever_has_to_show_a_token_is_asked_for_it() {
+    if !have_browser() {
+        return;
+    }
+    let (folder, tokens) = (folder(), TokensFile::empty());
+    let caller = make(&tokens.path(), "caller", &[]);
+    let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
+    let daemon = Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown()]);
+    browse(&daemon, &folder, &["closed", &caller, &operator]);
+}
+
+#[test]
+fn a_thousand_functions_do_not_freeze_the_page() {
+    if !have_browser() {
+        return;
+    }
+    let module = "(module (func (export \"run\") (result i32) i32.const 42))";
+    let names: Vec<_> = (0..1000).map(|number| format!("f-{number:03}.wat")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), module)).collect();
+    let (folder, functions) = (folder(), guests::folder_of(&files));
+    let daemon = Daemon::start(&["--source", "model", "--functions", functions.path().to_str().unwrap()]);
+    browse(&daemon, &folder, &["many"]);
+}
+
+#[test]
+fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
+    let daemon = Daemon::shared(&["--source", "model"]);
+    let page = daemon.get("/");
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self'") && policy.contains("connect-src 'self'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(!page.text().contains("<style") && !page.text().contains(" style="), "{}", page.text());
+    for (name, kind) in [("main.js", "text/javascript; charset=utf-8"), ("style.css", "text/css; charset=utf-8")] {
+        let file = daemon.get(&format!("/_page/{name}"));
+        assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{name}");
+        assert!(page.text().contains(&format!("/_page/{name}")));
+    }
+    assert_eq!(daemon.get("/_page/mod.rs").problem()["type"], "urn:nebula:no-route");
+    let answer = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");
+    assert!(!answer.header("content-security-policy").unwrap().contains("script-src"), "{answer:?}");
+}
