@@ -13,21 +13,21 @@ export const SCRAPE_SECONDS = 1;
 const GUESTS = new URL("../../functions/dist/", import.meta.url);
 
 /** What is deployed besides the functions that come with the program: one that gets a new version halfway. */
-const CHECKOUT = { name: "checkout", before: "fibonacci-recursive-assemblyscript.wasm", after: "fibonacci-recursive-c.wasm" };
+const CHECKOUT = { name: "checkout", before: "fibonacci-recursive-c.wasm", after: "fibonacci-recursive.wasm" };
 
 /** Each caller: what it asks for, how often a second, and whether it is meant to fail. */
 const CALLERS = [
   { path: "/invoke/fibonacci?input=20", perSecond: 12 },
-  { path: "/invoke/estimate-pi?input=100000", perSecond: 6 },
-  { path: "/invoke/option-pricing?input=100,105,0.03,0.2,1,20000", perSecond: 3 },
-  { path: "/invoke/prime-number?input=600", perSecond: 8 },
-  { path: "/invoke/fibonacci-recursive?input=24", perSecond: 5 },
-  { path: "/invoke/fibonacci-recursive-c?input=24", perSecond: 5 },
+  { path: "/invoke/estimate-pi?input=1000000", perSecond: 6 },
+  { path: "/invoke/option-pricing?input=100,105,0.03,0.2,1,200000", perSecond: 3 },
+  { path: "/invoke/prime-number?input=5000", perSecond: 8 },
+  { path: "/invoke/fibonacci-recursive?input=30", perSecond: 5 },
+  { path: "/invoke/fibonacci-recursive-c?input=30", perSecond: 5 },
   { path: "/invoke/sudoku?input=53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79", perSecond: 2 },
   { path: "/invoke/factorial?input=35", perSecond: 4 },
   { path: "/fn/hello-http", perSecond: 10 },
   { path: "/invoke/echo?input=Hello", perSecond: 4 },
-  { path: `/invoke/${CHECKOUT.name}?input=23`, perSecond: 6 },
+  { path: `/invoke/${CHECKOUT.name}?input=30`, perSecond: 6 },
   { path: "/api/fibonacci/many", perSecond: 0.7 },
   { path: "/invoke/estimate-pi?input=none", perSecond: 0.3 },
 ];

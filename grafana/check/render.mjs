@@ -76,6 +76,7 @@ async function one({ browser, server, folder, dashboard, prometheus, scrapeSecon
   const page = await browser.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
+  page.on("response", (answer) => answer.status() === 404 && complaints.push(`not there: ${answer.url()}`));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   await page.setViewport({ width, height: 1000, deviceScaleFactor: 1 });
   await page.goto(`http://127.0.0.1:${server.address().port}/page.html`);

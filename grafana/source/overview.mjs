@@ -1,5 +1,5 @@
 // Overview: what draws power now, and what the functions cost.
-import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, SOURCE, ask, coloured, curves, dashboard, dashed, figure, matching, named, now, row, steps, table } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, row, steps, table } from "./panels.mjs";
 
 const ACTIVE = `nebula_function_energy_joules_total{${SOURCE},component="active"}`;
 const CALLS = `nebula_invocations_total{${DAEMONS},outcome!="rejected"}`;
@@ -20,7 +20,7 @@ export default dashboard("Overview", "What draws power now, what the functions c
     figure("Functions now", "Active power of all functions: what their calls cause beyond what the machine draws anyway.", [
       ask(`sum(rate(${ACTIVE}[$__rate_interval]))`, "functions"),
     ], { unit: "watt", color: { mode: "fixed", fixedColor: ACCOUNTS.function } }),
-    figure("Joules of functions", "Active energy of all functions over the range that is shown.", [
+    figure("Energy used", "Active energy of all functions over the range that is shown.", [
       now(`sum(increase(${ACTIVE}[$__range]))`, "functions"),
     ], { unit: "joule", spark: false, color: { mode: "fixed", fixedColor: ACCOUNTS.function } }),
     figure("Joules per call", "Active energy of a call: the mean of all settled calls of all functions.", [
@@ -30,10 +30,10 @@ export default dashboard("Overview", "What draws power now, what the functions c
     figure("Failed", "Share of calls that failed: the function told so, trapped, met a limit, or the call was rejected. Calls whose caller hung up do not count.", [
       ask(failed, "failed"),
     ], { unit: "percentunit", decimals: 1, thresholds: steps("green", [0.01, "orange"], [0.05, "red"]) }),
-    figure("CO₂e of functions", "Grams over the range that is shown: energy times the carbon intensity when it was used. Needs `carbon.intensity` in the daemon's configuration.", [
+    figure("CO₂e", "Grams over the range that is shown: energy times the carbon intensity when it was used. Needs `carbon.intensity` in the daemon's configuration.", [
       now(`sum(increase(nebula_function_carbon_grams_total{${DAEMONS}}[$__range]))`, "CO₂e"),
     ], { unit: "massg", spark: false, noValue: "not set", color: { mode: "fixed", fixedColor: "#8AB8FF" } }),
-    figure("Energy comes from", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
+    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="true"})`, "{{source}}"),
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="false"})`, "{{source}}"),
     ], { spark: false, text: "name", overrides: [
@@ -55,15 +55,15 @@ export default dashboard("Overview", "What draws power now, what the functions c
 
     row("What functions cost"),
     table("Top ten by joules", "The ten functions that used most active energy over the range. Base is their share, by CPU time, of what the machine draws anyway. A click on a name leads to the function.", ["function"], {
-      "Active": { expr: TEN.replace(" @ end()", ""), unit: "joule", width: 190, cell: { type: "gauge", mode: "basic", valueDisplayMode: "text" }, color: { mode: "fixed", fixedColor: ACCOUNTS.function }, min: 0 },
-      "Share": { expr: `topk(10, sum by (function) (increase(${ACTIVE}[$__range]))) / scalar(sum(increase(${ACTIVE}[$__range])))`, unit: "percentunit", decimals: 1 },
+      "Active": { expr: TEN.replace(" @ end()", ""), unit: "joule" },
+      "Share": { expr: `topk(10, sum by (function) (increase(${ACTIVE}[$__range]))) / scalar(sum(increase(${ACTIVE}[$__range])))`, unit: "percentunit", decimals: 1, width: 260, cell: { type: "gauge", mode: "basic", valueDisplayMode: "text" }, color: { mode: "fixed", fixedColor: ACCOUNTS.function }, min: 0, max: 1 },
       "Base": { expr: ofTen(`sum by (function) (increase(nebula_function_energy_joules_total{${SOURCE},component="base"}[$__range]))`), unit: "joule" },
-      "Calls": { expr: ofTen(`sum by (function) (increase(${CALLS}[$__range]))`), unit: "short", decimals: 0 },
+      "Calls": { expr: ofTen(`sum by (function) (increase(${CALLS}[$__range]))`), unit: "locale", decimals: 0 },
       "Joules per call": { expr: ofTen(`sum by (function) (increase(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__range])) / (sum by (function) (increase(nebula_invocation_energy_joules_count{${DAEMONS}}[$__range])) > 0)`), unit: "joule" },
       "CPU time": { expr: ofTen(`sum by (function) (increase(nebula_function_cpu_seconds_total{${DAEMONS}}[$__range]))`), unit: "s" },
       "Failed": { expr: ofTen(`sum by (function) (increase(${FAILED}[$__range])) / (sum by (function) (increase(nebula_invocations_total{${DAEMONS}}[$__range])) > 0)`), unit: "percentunit", decimals: 1 },
       "CO₂e": { expr: ofTen(`sum by (function) (increase(nebula_function_carbon_grams_total{${DAEMONS}}[$__range]))`), unit: "massg" },
-    }, { sort: "Active", h: 11, overrides: [named("Function", { links: LINK_TO_FUNCTION, "custom.width": 300 })], rename: { function: "Function" } }),
+    }, { sort: "Active", h: 12, overrides: [named("Function", { links: LINK_TO_FUNCTION, "custom.width": 300 })], rename: { function: "Function" } }),
     curves("Joules per call", "Active energy of a call, by function: means of settled calls. The axis is logarithmic, as functions differ by orders of magnitude.", [
       ask(ofTen(`sum by (function) (rate(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__rate_interval])) / (sum by (function) (rate(nebula_invocation_energy_joules_count{${DAEMONS}}[$__rate_interval])) > 0)`), "{{function}}"),
     ], { unit: "joule", fill: 0, scale: { type: "log", log: 10 }, h: 9 }),

@@ -26,7 +26,7 @@ export const column = (expr) => now(expr, "", { format: "table" });
 
 const REFS = "ABCDEFGHIJKLMNOP";
 
-function panel(type, title, description, targets, { unit, decimals, min, max, w, h, overrides = [], thresholds, custom, mappings, color, noValue, transformations, displayName, links }, options) {
+function panel(type, title, description, targets, { unit, decimals, min, max, w, h, overrides = [], thresholds, custom, mappings, color, noValue, transformations, displayName, links, under }, options) {
   if (!description) throw new Error(`the panel \`${title}\` has no description`);
   const defaults = {
     unit, decimals, min, max, displayName, noValue, mappings, custom, links,
@@ -34,7 +34,7 @@ function panel(type, title, description, targets, { unit, decimals, min, max, w,
     thresholds: { mode: "absolute", steps: thresholds ?? [{ color: "green", value: null }] },
   };
   return {
-    type, title, description, datasource: PROMETHEUS, w, h,
+    type, title, description, datasource: PROMETHEUS, w, h, under,
     targets: targets.map((target, index) => ({ refId: REFS[index], datasource: PROMETHEUS, editorMode: "code", range: true, ...target })),
     fieldConfig: { defaults: JSON.parse(JSON.stringify(defaults)), overrides },
     options, transformations,
@@ -45,6 +45,8 @@ function panel(type, title, description, targets, { unit, decimals, min, max, w,
 export const named = (name, properties) => override({ id: "byName", options: name }, properties);
 export const matching = (pattern, properties) => override({ id: "byRegexp", options: pattern }, properties);
 const override = (matcher, properties) => ({ matcher, properties: Object.entries(properties).map(([id, value]) => ({ id, value })) });
+/** The series that the first, second, … query gives: for those whose names hold variables. */
+export const asked = (ref, properties) => override({ id: "byFrameRefID", options: ref }, properties);
 export const coloured = (colour) => ({ color: { mode: "fixed", fixedColor: colour } });
 export const dashed = { "custom.lineStyle": { fill: "dash", dash: [8, 6] }, "custom.fillOpacity": 0 };
 
@@ -59,15 +61,15 @@ export function curves(title, description, targets, { stack = false, percent = f
     stacking: { mode: stack ? (percent ? "percent" : "normal") : "none", group: "A" }, scaleDistribution: scale ?? { type: "linear" },
     hideFrom: { legend: false, tooltip: false, viz: false }, thresholdsStyle: { mode: "off" }, barAlignment: 0, insertNulls: false,
   };
-  const calcs = legend === "table" ? ["mean", "max", "lastNotNull"] : [];
+  const calcs = legend === "table" ? ["mean", "max"] : [];
   return panel("timeseries", title, description, targets, { custom, w: 12, h: 8, ...more, color: more.color ?? { mode: "palette-classic" } }, {
-    legend: { displayMode: legend, placement: legend === "table" ? "right" : "bottom", showLegend: true, calcs, ...(legend === "table" ? { width: 330, sortBy: "Mean", sortDesc: true } : {}) },
+    legend: { displayMode: legend, placement: legend === "table" ? "right" : "bottom", showLegend: true, calcs, ...(legend === "table" ? { width: 300, sortBy: "Mean", sortDesc: true } : {}) },
     tooltip: { mode: "multi", sort: "desc" },
   });
 }
 
 /** One figure, with its course behind it. */
-export function figure(title, description, targets, { calc = "lastNotNull", spark = true, text = "auto", colourMode = "value", ...more } = {}) {
+export function figure(title, description, targets, { calc = "lastNotNull", spark = false, text = "auto", colourMode = "value", ...more } = {}) {
   return panel("stat", title, description, targets, { w: 3, h: 4, ...more }, {
     reduceOptions: { calcs: [calc], fields: "", values: false }, orientation: "auto", textMode: text, colorMode: colourMode,
     graphMode: spark ? "area" : "none", justifyMode: "auto", wideLayout: true, showPercentChange: false, percentChangeColorMode: "standard",
@@ -121,10 +123,11 @@ export const functionVariable = (name, label, description) =>
   query(name, label, `label_values(nebula_invocations_total{${DAEMONS}}, function)`, { description });
 
 /** One of a few. */
-export const choice = (name, label, description, ...values) => ({
-  type: "custom", name, label, description, query: values.join(","), multi: false, includeAll: false, hide: 0, skipUrlSync: false,
-  options: values.map((value, index) => ({ text: value, value, selected: index === 0 })), current: { text: values[0], value: values[0], selected: true },
-});
+export const choice = (name, label, description, ...values) => {
+  const options = values.map((value) => (typeof value === "string" ? { text: value, value } : value)).map((option, index) => ({ ...option, selected: index === 0 }));
+  const query = options.map(({ text, value }) => (text === value ? value : `${text} : ${value}`)).join(",");
+  return { type: "custom", name, label, description, query, multi: false, includeAll: false, hide: 0, skipUrlSync: false, options, current: options[0] };
+};
 
 const COMMON = [
   { type: "datasource", name: "datasource", label: "Prometheus", description: "The Prometheus that scrapes the daemons.", query: "prometheus", regex: "", refresh: 1, hide: 0, multi: false, includeAll: false, options: [], skipUrlSync: false, current: {} },
@@ -143,13 +146,14 @@ const mark = (name, expr, colour, title) => ({
 export const deployments = () => mark("Deployments", `sum by (instance) (increase(nebula_deployments_total{${DAEMONS},result="deployed"}[$__rate_interval])) > 0`, "blue", "Something was deployed on {{instance}}");
 export const newVersions = () => mark("New versions", `sum by (function) (increase(nebula_cold_starts_total{${DAEMONS},function="$function"}[$__rate_interval])) > 0`, "purple", "First call of a version of {{function}}");
 
-/** Puts panels beside each other, from the left, as many as fit in 24 columns. */
+/** Puts panels beside each other, from the left, as many as fit in 24 columns; or under the one before. */
 function placed(panels) {
-  let [x, y, height] = [0, 0, 0];
-  return panels.map(({ w, h, ...panel }, index) => {
-    if (x + w > 24) [x, y, height] = [0, y + height, 0];
-    const gridPos = { h, w, x, y };
-    [x, height] = [x + w, Math.max(height, h)];
+  let [x, y, height, above] = [0, 0, 0, undefined];
+  return panels.map(({ w, h, under, ...panel }, index) => {
+    if (!under && x + w > 24) [x, y, height] = [0, y + height, 0];
+    const gridPos = under ? { h, w, x: above.x, y: above.y + above.h } : { h, w, x, y };
+    above = gridPos;
+    [x, height] = [gridPos.x + w, Math.max(height, gridPos.y + h - y)];
     return { id: index + 1, ...(panel.type === "row" ? { collapsed: false, panels: [] } : {}), ...panel, gridPos };
   });
 }

@@ -12,7 +12,7 @@ const accounts = Object.entries(ACCOUNTS).map(([name, colour]) => named(name, co
 
 export default dashboard("Truth", "Whether the joules can be believed: what was measured against what was charged, what is missing, how good estimates are, and what measuring costs.", {
   panels: [
-    figure("Energy comes from", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
+    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="true"})`, "{{source}}"),
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="false"})`, "{{source}}"),
     ], { spark: false, text: "name", w: 4, overrides: [
@@ -33,14 +33,14 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
     curves("Measured against the sum of accounts", "The yellow line is what the source measured, the areas are the accounts. They meet exactly: every joule has one owner, and none has two.", [
       ask(`sum by (account) (rate(${ACCOUNT}[$__rate_interval]))`, "{{account}}"),
       ask(`sum(rate(${ZONES}[$__rate_interval]))`, "measured"),
-    ], { unit: "watt", stack: true, min: 0, w: 16, h: 10, overrides: [...accounts, named("measured", { ...coloured(COLOURS.measured), "custom.stacking": { mode: "none", group: "B" }, "custom.fillOpacity": 0, "custom.lineWidth": 3 })] }),
+    ], { unit: "watt", stack: true, min: 0, w: 12, h: 10, overrides: [...accounts, named("measured", { ...coloured(COLOURS.measured), "custom.stacking": { mode: "none", group: "B" }, "custom.fillOpacity": 0, "custom.lineWidth": 3 })] }),
     table("Accounts of each zone", "Joules over the range that is shown, by zone, and what the source counted in it.", ["zone"], {
       ...Object.fromEntries(["function", "runtime", "host", "base", "gap"].map((account) => [account, { expr: `sum by (zone) (increase(nebula_account_energy_joules_total{${SOURCE},account="${account}"}[$__range]))`, unit: "joule" }])),
       "measured": { expr: `sum by (zone) (increase(${ZONES}[$__range]))`, unit: "joule", color: { mode: "fixed", fixedColor: COLOURS.measured }, cell: { type: "color-text" } },
-    }, { w: 8, h: 5, rename: { zone: "zone" } }),
+    }, { w: 12, h: 5 }),
     curves("Residual", "Difference between each zone and the sum of its accounts, since the daemon runs. Anything but a line at 0 is a defect of Nebula; please report it.", [
       ask(`sum by (zone) (${ZONES}) - sum by (zone) (${ACCOUNT})`, "{{zone}}"),
-    ], { unit: "joule", w: 8, h: 5, fill: 0, overrides: [{ matcher: { id: "byType", options: "number" }, properties: [{ id: "custom.axisSoftMin", value: -0.0001 }, { id: "custom.axisSoftMax", value: 0.0001 }] }] }),
+    ], { unit: "joule", w: 12, h: 5, under: true, fill: 0, overrides: [{ matcher: { id: "byType", options: "number" }, properties: [{ id: "custom.axisSoftMin", value: -0.0001 }, { id: "custom.axisSoftMax", value: 0.0001 }] }] }),
 
     row("What is missing"),
     curves("Time without energy, by reason", "Share of time in which a zone had no energy of its own: the source was lost, the counter was reset, told something implausible, may have gone round more than once, or the machine slept. Its joules are in `gap` if they could be trusted, and nowhere if not.", [
@@ -54,13 +54,13 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
     row("How good estimates are"),
     curves("Settled ÷ estimated", "What calls were finally charged, as a multiple of the estimate in their answers. 1 is perfect; half of all calls lie between p25 and p75, nine in ten between p5 and p95. Small calls lie far off 1 by nature: they are shorter than what the counter can tell apart.", [0.05, 0.25, 0.5, 0.75, 0.95].map((q) =>
       ask(`histogram_quantile(${q}, sum by (le) (rate(${RATIO}_bucket{${DAEMONS}}[$__rate_interval])))`, `p${q * 100}`)),
-      { unit: "suffix:×", decimals: 2, min: 0, w: 12, fill: 0, overrides: [named("p50", { ...coloured(COLOURS.good), "custom.lineWidth": 3 }), ...["p25", "p75"].map((name) => named(name, coloured(COLOURS.a))), ...["p5", "p95"].map((name) => named(name, { ...dashed, ...coloured("#8E8E8E") }))] }),
+      { unit: "suffix:×", decimals: 2, w: 12, fill: 0, overrides: [{ matcher: { id: "byType", options: "number" }, properties: [{ id: "custom.axisSoftMin", value: 0.5 }, { id: "custom.axisSoftMax", value: 1.5 }] }, named("p50", { ...coloured(COLOURS.good), "custom.lineWidth": 3 }), ...["p25", "p75"].map((name) => named(name, coloured(COLOURS.a))), ...["p5", "p95"].map((name) => named(name, { ...dashed, ...coloured("#8E8E8E") }))] }),
     curves("Calls by how far off", "Share of calls by the distance of their settled charge from the estimate.", [
       ask(within("0.95", "1.05", "$__rate_interval"), "within 5 %"),
       ask(`${within("0.8", "1.25", "$__rate_interval")} - ${within("0.95", "1.05", "$__rate_interval")}`, "within 25 %"),
       ask(`${within("0.5", "2", "$__rate_interval")} - ${within("0.8", "1.25", "$__rate_interval")}`, "within a factor of 2"),
       ask(`1 - ${within("0.5", "2", "$__rate_interval")}`, "further"),
-    ], { unit: "percentunit", min: 0, max: 1, w: 12, stack: true, fill: 60, overrides: [named("within 5 %", coloured("#37872D")), named("within 25 %", coloured(COLOURS.good)), named("within a factor of 2", coloured("#FADE2A")), named("further", coloured(COLOURS.bad))] }),
+    ], { unit: "percentunit", min: 0, max: 1, w: 12, stack: true, fill: 60, line: 0, overrides: [named("within 5 %", coloured("#37872D")), named("within 25 %", coloured(COLOURS.good)), named("within a factor of 2", coloured("#FADE2A")), named("further", coloured(COLOURS.bad))] }),
 
     row("Calls and accounts"),
     curves("The functions' account against their calls", "Active power as the accounts hold it, and as the sum of settled calls and cold starts. They differ for moments while calls run that are not settled yet, and by calls whose energy is not fully known.", [

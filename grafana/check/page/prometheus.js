@@ -39,12 +39,12 @@ export class Prometheus extends RuntimeDataSource {
     return { data: frames.flat(), state: LoadingState.Done };
   }
 
-  async one(target, { range, intervalMs, scopedVars }) {
+  async one(target, { targets, range, intervalMs, scopedVars }) {
     const step = Math.max(intervalMs, this.scrapeMs);
     const query = this.fill(target.expr, scopedVars, step, range);
     const legend = this.fill(target.legendFormat ?? "", scopedVars, step, range);
     const [from, to] = [range.from, range.to].map((time) => Math.floor(time.valueOf() / step) * step / 1000);
-    if (target.format === "table") return [this.table(target, (await this.ask("query", { query, time: range.to.valueOf() / 1000 })).result)];
+    if (target.format === "table") return [this.table(target.refId, targets.length, (await this.ask("query", { query, time: range.to.valueOf() / 1000 })).result)];
     const { result } = target.instant
       ? await this.ask("query", { query, time: range.to.valueOf() / 1000 })
       : await this.ask("query_range", { query, start: from, end: to, step: step / 1000 });
@@ -67,14 +67,14 @@ export class Prometheus extends RuntimeDataSource {
     };
   }
 
-  table({ refId }, result) {
+  table(refId, queries, result) {
     const labels = [...new Set(result.flatMap(({ metric }) => Object.keys(metric)))];
     return {
       refId, length: result.length,
       fields: [
         { name: "Time", type: FieldType.time, config: {}, values: result.map(({ value }) => value[0] * 1000) },
         ...labels.map((label) => ({ name: label, type: FieldType.string, config: {}, values: result.map(({ metric }) => metric[label] ?? "") })),
-        { name: `Value #${refId}`, type: FieldType.number, config: {}, values: result.map(({ value }) => Number(value[1])) },
+        { name: queries > 1 ? `Value #${refId}` : "Value", type: FieldType.number, config: {}, values: result.map(({ value }) => Number(value[1])) },
       ],
     };
   }
