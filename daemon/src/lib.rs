@@ -2,7 +2,7 @@
 //!
 //! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
 //! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
-//! charge into [`telemetry`]. [`cli`] and [`config`] are how people tell the program what to do.
+//! charge into [`telemetry`]. What a function or a caller may use of all that says [`quota`]. [`cli`] and [`config`] are how people tell the program what to do.
 
 pub mod causes;
 pub mod cli;
@@ -12,5 +12,6 @@ pub mod http;
 pub mod invocation;
 pub mod meter;
 pub mod outcome;
+pub mod quota;
 pub mod runtime;
 pub mod telemetry;

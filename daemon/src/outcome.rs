@@ -18,7 +18,7 @@ pub enum Outcome {
     OverBudget,
     /// The caller went away.
     Cancelled,
-    /// There was no room for the call.
+    /// There was no room for the call, or a quota was used up.
     Rejected,
 }
 

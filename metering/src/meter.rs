@@ -191,6 +191,13 @@ impl<E> Meter<E> {
         self.zones.iter().map(ZoneMeter::report).collect()
     }
 
+    /// Active energy of all functions, in the zones that may be added.
+    #[must_use]
+    pub fn functions_energy(&self) -> Microjoules {
+        let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
+        additive.map(|zone| zone.accounts.functions_total()).sum()
+    }
+
     /// Time in which some additive zone had no energy of its own, by reason. A time that several zones miss for the same
     /// reason counts once.
     pub fn gaps(&self) -> impl Iterator<Item = (GapReason, Duration)> + '_ {

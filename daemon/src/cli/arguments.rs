@@ -3,13 +3,12 @@
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
+use super::client;
+use super::token::roles;
 use crate::config::{OPTIONS, ServeOption, flag, variable};
 
 /// Options that `run` and `doctor` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
-
-/// Where a daemon listens unless told otherwise.
-const DAEMON: &str = "http://127.0.0.1:8080";
 
 /// The whole command line.
 #[must_use]
@@ -26,6 +25,7 @@ pub fn command() -> Command {
         .subcommand(list())
         .subcommand(rollback())
         .subcommand(remove())
+        .subcommand(token())
         .subcommand(doctor())
         .subcommand(completions())
 }
@@ -105,16 +105,6 @@ fn run() -> Command {
         )
 }
 
-fn daemon() -> Arg {
-    Arg::new("daemon")
-        .long("daemon")
-        .value_name("URL")
-        .env("NEBULA_DAEMON")
-        .default_value(DAEMON)
-        .value_hint(ValueHint::Url)
-        .help("The daemon to talk to")
-}
-
 fn invoke() -> Command {
     Command::new("invoke")
         .about("Call a function of a running daemon; print its output and its energy")
@@ -146,7 +136,7 @@ fn invoke() -> Command {
                 .help("Wait some windows for what the call is finally charged, rather than print an estimate"),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the daemon's whole answer as JSON"))
-        .arg(daemon())
+        .args(client::arguments())
 }
 
 fn json() -> Arg {
@@ -190,7 +180,8 @@ fn deploy() -> Command {
                 .value_name("VERSION")
                 .help("Deploy only in the place of this version (64 digits)"),
         )
-        .args([quiet(), json(), daemon()])
+        .args([quiet(), json()])
+        .args(client::arguments())
 }
 
 fn rollback() -> Command {
@@ -199,7 +190,8 @@ fn rollback() -> Command {
         .after_help("Examples:\n  nebula rollback shop\n  nebula rollback shop --to 2a55e855a3fd")
         .arg(function())
         .arg(Arg::new("to").long("to").value_name("VERSION").help("Go to this version; its first digits will do"))
-        .args([quiet(), json(), daemon()])
+        .args([quiet(), json()])
+        .args(client::arguments())
 }
 
 fn remove() -> Command {
@@ -207,14 +199,50 @@ fn remove() -> Command {
         .about("Remove a function from a running daemon")
         .after_help("Its versions are kept: `nebula rollback NAME` brings it back.")
         .arg(function())
-        .arg(daemon())
+        .args(client::arguments())
 }
 
 fn list() -> Command {
     Command::new("list")
         .about("List the functions of a running daemon")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
-        .arg(daemon())
+        .args(client::arguments())
+}
+
+fn token() -> Command {
+    Command::new("token")
+        .about("Make a token by which a caller is known")
+        .after_help(
+            "The token goes to stdout, this once; a daemon keeps only its hash. It is presented as `Authorization: Bearer \
+             TOKEN`. Roles: invoke (call functions, and read), deploy (that, and change them), operate (that, and totals and \
+             every figure in full).\n\nExamples:\n  nebula token alice --tokens tokens.toml >alice.token\n  nebula token ci \
+             --role deploy --function shop --tokens tokens.toml\n  nebula serve --tokens tokens.toml --listen 0.0.0.0:8443 \
+             --tls-cert cert.pem --tls-key key.pem",
+        )
+        .arg(Arg::new("name").value_name("NAME").required(true).help("What it is called, in the file and in logs"))
+        .arg(
+            Arg::new("role")
+                .long("role")
+                .value_name("ROLE")
+                .action(ArgAction::Append)
+                .default_value("invoke")
+                .value_parser(roles())
+                .help("What its bearer may do"),
+        )
+        .arg(
+            Arg::new("function")
+                .long("function")
+                .value_name("NAME")
+                .action(ArgAction::Append)
+                .help("A function that it is for; for all, if none is named"),
+        )
+        .arg(
+            Arg::new("tokens")
+                .long("tokens")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Add it to this file, which is made if there is none; if not given, the lines for it go to stderr"),
+        )
 }
 
 fn doctor() -> Command {

@@ -108,8 +108,7 @@ pub fn remove(matches: &ArgMatches) -> super::Result {
 }
 
 fn client(matches: &ArgMatches) -> Result<Client, Failure> {
-    let daemon = matches.get_one::<String>("daemon").map(String::as_str).unwrap_or_default();
-    Client::new(daemon).map_err(Failure::usage)
+    Client::of(matches).map_err(Failure::usage)
 }
 
 fn name(matches: &ArgMatches) -> &str {

@@ -75,7 +75,7 @@ struct Work {
 /// Calls the function, and exits as it did.
 pub fn invoke(matches: &ArgMatches) -> super::Result {
     let text = |key: &str| matches.get_one::<String>(key).map(String::as_str);
-    let client = Client::new(text("daemon").unwrap_or_default()).map_err(Failure::usage)?;
+    let client = Client::of(matches).map_err(Failure::usage)?;
     let variables = matches.get_many::<String>("env").into_iter().flatten();
     let settle = matches.get_flag("settle");
     let path = path(text("name").unwrap_or_default(), variables, settle).map_err(Failure::usage)?;

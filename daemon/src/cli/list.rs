@@ -44,8 +44,7 @@ struct Function {
 
 /// Lists them.
 pub fn list(matches: &ArgMatches) -> super::Result {
-    let daemon = matches.get_one::<String>("daemon").map(String::as_str).unwrap_or_default();
-    let client = Client::new(daemon).map_err(Failure::usage)?;
+    let client = Client::of(matches).map_err(Failure::usage)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
     let listing: Listing = answer.expect()?;
     if matches.get_flag("json") {

@@ -8,9 +8,11 @@ mod deploy;
 mod doctor;
 mod invoke;
 mod list;
+mod quota_metrics;
 mod run;
 mod serve;
 mod stdout;
+mod token;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -78,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("rollback", matches)) => deploy::roll_back(matches),
         Some(("remove", matches)) => deploy::remove(matches),
         Some(("list", matches)) => list::list(matches),
+        Some(("token", matches)) => token::token(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),

@@ -17,13 +17,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::Failure;
+use super::{Failure, quota_metrics};
 use crate::causes::chain;
 use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
 use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
-use crate::http::{App, Door, Server};
-use crate::invocation::{Admission, Invoker, LongCalls};
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, Off, Sampler};
+use crate::http::{Access, App, Door, Gate, Server, Tls, keep_fresh};
+use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
 use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
 
@@ -44,17 +44,21 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     start_logging(config.log_format, config.log_level);
     warn_of_unknown_variables();
     take_all_descriptors();
+    let access = Arc::new(Access::open(&config.access).map_err(Failure::usage)?);
+    let tls = config.access.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
 
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
     let registry = Arc::new(OnceLock::new());
+    let power = power_cap(&config, &metrics)?;
     let (metering, sampler) = match config.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let sampler = start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone())?;
+            let sampler =
+                start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone(), power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
@@ -74,6 +78,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let functions = Arc::new(Registry::new(config.bounds.versions));
     let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
     let bounds = config.bounds;
@@ -81,8 +86,10 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
     let away = long_calls.handle();
-    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker =
+        Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight).with_power_cap(power);
     let app = App {
+        access,
         registry: functions,
         deployer: deployer.clone(),
         invoker: Arc::new(invoker),
@@ -100,7 +107,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         .enable_all()
         .build()?;
     let watch = Watch::start(deployer, workers.handle().clone())?;
-    workers.block_on(listen(&config, Arc::new(app)))?;
+    workers.block_on(listen(&config, Arc::new(app), tls))?;
     drop(watch);
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
@@ -124,7 +131,8 @@ fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
 /// of a service.
 fn warn_of_unknown_variables() {
     let known = |name: &str| {
-        matches!(name, "NEBULA_CONFIG" | "NEBULA_DAEMON") || OPTIONS.iter().any(|option| variable(option) == name)
+        matches!(name, "NEBULA_CONFIG" | "NEBULA_DAEMON" | "NEBULA_TOKEN")
+            || OPTIONS.iter().any(|option| variable(option) == name)
     };
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| name.starts_with("NEBULA_") && !known(name)) {
@@ -167,22 +175,40 @@ fn start_sampler(
     registry: Arc<OnceLock<Arc<Registry>>>,
     metrics: Arc<Metrics>,
     calls: Arc<Calls>,
+    power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
     let mut early = Vec::new();
+    let (began, metered) = (Instant::now(), meter.clone());
     let settle = move |settled: Vec<Settled<CallEnd>>| {
+        if let Some(power) = &power {
+            power.observe(began.elapsed(), metered.functions_energy());
+        }
         let Some(registry) = registry.get() else {
             early.extend(settled);
             return;
         };
         for settled in early.drain(..).chain(settled) {
+            if let CallEnd::ColdStart(told) = &settled.end {
+                // One that was made ready is settled once.
+                let _ = told.set(settled.charge.clone().ok_or(NoCharge::Incomplete));
+            }
             if let Some(revision) = registry.revision(settled.function) {
                 metrics.settled(&revision.metrics, &settled);
             }
+            settled.end.settle_bill(settled.charge.as_ref());
             calls.settle(settled);
         }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
+}
+
+/// The cap on the power of all functions, shown in metrics.
+fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
+    let Some(max) = config.quotas.power_max else { return Ok(None) };
+    let power = Arc::new(PowerCap::new(max, config.bounds.queue, config.bounds.queue_wait));
+    quota_metrics::register_power(metrics, &power)?;
+    Ok(Some(power))
 }
 
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
@@ -247,6 +273,7 @@ fn load(
             concurrency: config.bounds.concurrency,
         },
         queue: (config.bounds.queue, config.bounds.queue_wait),
+        quota: config.quotas.each,
     };
     let preparation =
         Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());
@@ -274,32 +301,37 @@ fn load(
     Ok(Arc::new(Deployer::new(Arc::new(preparation), directory, history, bounds, files)))
 }
 
-async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
-    let callers = Server::bind(config.listen, config.http).await?;
-    let operators = match config.operators {
-        Some(address) => Some(Server::bind(address, config.http).await?),
+async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
+    let callers = Server::bind(config.listen, config.http, tls.clone()).await?;
+    let admin = match config.admin {
+        Some(address) => Some(Server::bind(address, config.http, tls.clone()).await?),
         None => None,
     };
-    let door = Door::callers(config.resolution, config.expose, operators.is_some());
+    let door = Door::callers(config.resolution, config.expose, admin.is_some());
     warn_of_open_doors(config, door);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    announce(&callers, operators.as_ref())?;
+    tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
+    announce(&callers, admin.as_ref())?;
     let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
         async move { drop(stopped.changed().await) }
     };
-    let callers = callers.serve(app.clone(), door, stopped());
-    let operators = operators.map(|operators| operators.serve(app, Door::OPERATORS, stopped()));
-    let operators = async {
-        match operators {
+    let gate = Gate::of_callers(callers.address(), door, admin.is_some());
+    let callers = callers.serve(app.clone(), gate, stopped());
+    let admin = admin.map(|admin| {
+        let gate = Gate::of_management(admin.address(), door);
+        admin.serve(app, gate, stopped())
+    });
+    let admin = async {
+        match admin {
             Some(serve) => serve.await,
             None => true,
         }
     };
     tokio::spawn(watch_signals(signals, stop));
-    let (drained, operators_drained) = tokio::join!(callers, operators);
-    if drained && operators_drained {
+    let (drained, admin_drained) = tokio::join!(callers, admin);
+    if drained && admin_drained {
         tracing::info!("drained");
     } else {
         tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
@@ -308,26 +340,36 @@ async fn listen(config: &Config, app: Arc<App>) -> Result<(), Failure> {
 }
 
 /// Says where it listens. In one write: whoever wants the first line only may have closed the pipe before a second.
-fn announce(callers: &Server, operators: Option<&Server>) -> std::io::Result<()> {
-    let callers = format!("listening on http://{}\n", callers.address());
-    let operators = operators.map(|operators| format!("operators on http://{}\n", operators.address()));
-    let lines = callers + &operators.unwrap_or_default();
+fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
+    let callers = format!("listening on {}\n", callers.url());
+    let admin = admin.map(|admin| format!("admin on {}\n", admin.url()));
+    let lines = callers + &admin.unwrap_or_default();
     let mut stdout = std::io::stdout();
     stdout.write_all(lines.as_bytes())?;
     stdout.flush()
 }
 
-/// Joules that strangers can see are worth a word.
+/// What strangers can see, do or overhear is worth a word.
 fn warn_of_open_doors(config: &Config, callers: Door) {
-    if !config.listen.ip().is_loopback() && callers.tells_more_by_totals() {
+    let access = &config.access;
+    for address in [Some(config.listen), config.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
+        if access.is_open_at(address) {
+            let is_operator = config.admin.is_none_or(|admin| admin == address);
+            let may = if is_operator { "deploys, calls and is an operator" } else { "calls" };
+            tracing::warn!("whoever can reach {address} {may}: nobody is asked who they are (`access = \"open\"`)");
+        } else if access.tls.is_none() {
+            tracing::warn!(
+                "tokens pass in the clear at {address}: give `tls.cert` and `tls.key`, or let only a proxy that speaks TLS \
+                 reach it"
+            );
+        }
+    }
+    if !config.listen.ip().is_loopback() && access.is_open_at(config.listen) && callers.tells_more_by_totals() {
         tracing::warn!(
             "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
-             operators an address of their own (`operators.listen`), and they are served there alone",
+             operators an address of their own (`admin.listen`), and they are served there alone",
             config.listen
         );
-    }
-    if let Some(address) = config.operators.filter(|address| !address.ip().is_loopback()) {
-        tracing::warn!("whoever can reach {address} is an operator: nobody is asked who they are");
     }
 }
 

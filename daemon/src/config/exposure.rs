@@ -20,7 +20,7 @@ impl Resolution {
     /// PLATYPUS paper average many readings: rounding makes them slower, and `energy.expose` stops them.
     ///
     /// Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power Side-Channel Attacks on x86", IEEE S&P 2021.
-    pub(super) const STRANGERS: Self = Self::Step(Microjoules(100));
+    pub(crate) const STRANGERS: Self = Self::Step(Microjoules(100));
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
         if text == "full" {
@@ -35,6 +35,6 @@ impl Resolution {
 pub enum Expose {
     /// Whoever calls, as finely as the resolution says.
     Callers,
-    /// Those who know the operators' address.
+    /// Those who come in at the operators' address, or with an operator's token.
     Operators,
 }

@@ -1,11 +1,13 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
+mod access;
 mod deploy;
 mod exposure;
 mod layers;
 mod nearest;
 mod options;
 mod quantity;
+mod quota;
 mod state;
 
 use std::net::SocketAddr;
@@ -17,12 +19,14 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
+pub use access::{Access, AccessMode, Origins, TlsFiles};
 pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
+pub use quota::Quotas;
 pub use state::default_state;
 
 use crate::meter::{Choice, OFF};
@@ -34,8 +38,10 @@ use crate::telemetry::{LogFormat, LogLevel};
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Where to listen for operators.
-    pub operators: Option<SocketAddr>,
+    /// Where to listen for those who manage it.
+    pub admin: Option<SocketAddr>,
+    /// Who may come in.
+    pub access: Access,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
     /// Where to keep what outlives the daemon; `None` where nothing is said.
@@ -62,6 +68,8 @@ pub struct Config {
     pub limits: Limits,
     /// What callers may ask of the daemon.
     pub bounds: Bounds,
+    /// What functions may use.
+    pub quotas: Quotas,
     /// How functions are deployed.
     pub deploy: Deploy,
     /// How connections are treated.
@@ -166,14 +174,15 @@ impl Config {
         let short = Duration::from_millis(1)..=Duration::from_secs(60);
         let long = Duration::from_millis(1)..=Duration::from_secs(86_400);
         let listen: SocketAddr = check.parse("listen", address);
-        let operators = check.optional("operators.listen", address);
+        let admin = check.optional("admin.listen", address);
         let expose = [("callers", Expose::Callers), ("operators", Expose::Operators)];
         let expose = check.parse("energy.expose", one_of(&expose));
-        check.operators(listen, operators, expose);
+        check.doors(listen, admin, expose);
         let strangers = if listen.ip().is_loopback() { Resolution::Full } else { Resolution::STRANGERS };
         let config = Self {
             listen,
-            operators,
+            admin,
+            access: check.access(listen, admin),
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             state: check.optional("state", some_path),
             outbound_ca: check.optional("outbound.ca", some_path),
@@ -201,6 +210,7 @@ impl Config {
                 versions: check.number("limits.versions", 1..=1_000_000),
                 module: check.size("limits.module", 8..=1 << 30) as u64,
             },
+            quotas: Quotas::check(&mut check),
             deploy: Deploy::check(&mut check),
             http: Http {
                 connections: check.number("http.connections", 1..=1_000_000),
@@ -253,19 +263,20 @@ impl Checker<'_> {
     }
 
     /// Two doors are two, and somebody must see what callers must not.
-    fn operators(&mut self, listen: SocketAddr, operators: Option<SocketAddr>, expose: Expose) {
+    fn doors(&mut self, listen: SocketAddr, admin: Option<SocketAddr>, expose: Expose) {
         // An address that could not be read is a mistake of its own.
-        let given = self.layers.value("operators.listen");
+        let given = self.layers.value("admin.listen");
         if expose == Expose::Operators
             && given.is_none()
+            && self.layers.value("tokens").is_none()
             && let Some((value, origin)) = self.layers.value("energy.expose")
         {
             self.mistakes.push(format!(
                 "`{value}` is no good for {origin}: nobody could see the joules; give operators an address of their own \
-                 with operators.listen"
+                 with admin.listen, or tokens"
             ));
         }
-        if operators == Some(listen)
+        if admin == Some(listen)
             && listen.port() != 0
             && let Some((value, origin)) = given
         {
@@ -348,7 +359,11 @@ mod tests {
     use nebula_metering::Microjoules;
     use std::collections::BTreeMap;
 
-    fn check(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    pub(super) fn check(
+        flags: &[(&str, &str)],
+        variables: &[(&str, &str)],
+        file: &[(&str, &str)],
+    ) -> Result<Config, Mistakes> {
         let find = |pairs: &[(&str, &str)], key: &str| {
             pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
         };
@@ -423,7 +438,8 @@ mod tests {
 
     #[test]
     fn strangers_are_shown_less_unless_something_else_is_said() {
-        let resolution = |flags: &[(&str, &str)]| check(flags, &[], &[]).unwrap().resolution;
+        let resolution =
+            |flags: &[(&str, &str)]| check(&[flags, &[("access", "open")]].concat(), &[], &[]).unwrap().resolution;
         for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
             assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
         }
@@ -438,16 +454,17 @@ mod tests {
     #[test]
     fn what_callers_must_not_see_somebody_must() {
         let operators = ("energy.expose", "operators");
-        assert!(check(&[operators, ("operators.listen", "127.0.0.1:0")], &[], &[]).is_ok());
+        assert!(check(&[operators, ("admin.listen", "127.0.0.1:0")], &[], &[]).is_ok());
+        assert!(check(&[operators, ("tokens", "/t")], &[], &[]).is_ok());
         assert_eq!(
             check(&[], &[], &[operators]).unwrap_err().to_string(),
             "`operators` is no good for energy.expose in the configuration file: nobody could see the joules; give \
-             operators an address of their own with operators.listen"
+             operators an address of their own with admin.listen, or tokens"
         );
-        let mistakes = check(&[operators, ("operators.listen", "9090")], &[], &[]).unwrap_err();
+        let mistakes = check(&[operators, ("admin.listen", "9090")], &[], &[]).unwrap_err();
         assert_eq!(mistakes.0.len(), 1, "{mistakes}");
-        let same = [("listen", "127.0.0.1:9090"), ("operators.listen", "127.0.0.1:9090")];
+        let same = [("listen", "127.0.0.1:9090"), ("admin.listen", "127.0.0.1:9090")];
         assert!(check(&same, &[], &[]).unwrap_err().to_string().contains("callers have this address"));
-        assert!(check(&[("listen", "127.0.0.1:0"), ("operators.listen", "127.0.0.1:0")], &[], &[]).is_ok());
+        assert!(check(&[("listen", "127.0.0.1:0"), ("admin.listen", "127.0.0.1:0")], &[], &[]).is_ok());
     }
 }

@@ -27,10 +27,38 @@ const fn option(
 pub const OPTIONS: &[ServeOption] = &[
     option("listen", "ADDRESS", Some("127.0.0.1:8080"), "Address and port to listen on; port 0 takes a free one"),
     option(
-        "operators.listen",
+        "admin.listen",
         "ADDRESS",
         None,
-        "A second address, for operators: everything is served there, with every figure in full",
+        "A second address, for those who manage the daemon: everything is served there, with every figure in full; \
+         deploying, /metrics, /energy, /usage and /events then only there",
+    ),
+    option(
+        "access",
+        "WHO",
+        Some("auto"),
+        "Of whom a token is asked: auto (of all who do not come from this machine, and of those too for what changes \
+         something, where tokens are given), tokens (of everybody) or open (of nobody)",
+    ),
+    option(
+        "tokens",
+        "FILE",
+        None,
+        "Tokens by which callers are known (TOML; `nebula token` makes them); read again as it changes",
+    ),
+    option(
+        "tls.cert",
+        "FILE",
+        None,
+        "Certificate (PEM) with which both addresses speak TLS, and those between it and an authority; read again as it \
+         changes",
+    ),
+    option("tls.key", "FILE", None, "Private key (PEM) of that certificate"),
+    option(
+        "cors.origins",
+        "ORIGINS",
+        None,
+        "Origins whose pages may use the answers, such as https://a.example,https://b.example, or * for any",
     ),
     option(
         "functions",
@@ -78,7 +106,7 @@ pub const OPTIONS: &[ServeOption] = &[
         "energy.expose",
         "WHOM",
         Some("callers"),
-        "Who is told joules: callers, or only operators, at the address of operators.listen",
+        "Who is told joules: callers, or only operators: at the address of admin.listen, or with a token of that role",
     ),
     option(
         "outbound.ca",
@@ -105,6 +133,33 @@ pub const OPTIONS: &[ServeOption] = &[
         "Most versions of functions that one run of the daemon keeps accounts of",
     ),
     option("limits.module", "SIZE", Some("64MiB"), "Largest module that is loaded"),
+    option(
+        "quota.calls-per-second",
+        "COUNT",
+        None,
+        "Most calls a second of each function whose manifest does not say; further ones are answered with 429",
+    ),
+    option(
+        "quota.concurrency",
+        "COUNT",
+        None,
+        "Most calls at once, waiting ones included, of each function whose manifest does not say; further ones are \
+         answered with 429",
+    ),
+    option(
+        "quota.joules-per-hour",
+        "ENERGY",
+        None,
+        "Most active energy within any hour of each function whose manifest does not say, such as 500J or 0.1kWh; \
+         further calls are answered with 429",
+    ),
+    option(
+        "power.max",
+        "POWER",
+        None,
+        "Most active power of all functions together, such as 40W: while they draw more, new calls wait (limits.queue, \
+         limits.queue-wait) and are then answered with 503, those of the lowest priority first",
+    ),
     option("deploy.compilations", "COUNT", Some("1"), "Most deployed functions that are compiled at once"),
     option("deploy.queue", "COUNT", Some("16"), "Most deployed functions that wait to be compiled"),
     option(

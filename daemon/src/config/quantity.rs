@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nebula_metering::{Joules, Microjoules};
+use nebula_metering::{Joules, Microjoules, Watts};
 
 /// A duration such as `250us`, `100ms`, `1.5s`, `2m` or `1h`.
 ///
@@ -56,7 +56,7 @@ pub fn energy(text: &str) -> Result<Microjoules, String> {
     energy.ok_or_else(|| "an energy is a whole number with its unit, such as 1uJ, 100uJ or 1mJ".into())
 }
 
-/// An energy that need not be whole, such as `0.5J`, `500mJ` or `1.5kJ`, and not zero.
+/// An energy that need not be whole, such as `0.5J`, `500mJ`, `1.5kJ` or `0.1kWh`, and not zero.
 ///
 /// # Errors
 /// Says what an energy looks like.
@@ -64,7 +64,24 @@ pub fn joules(text: &str) -> Result<Joules, String> {
     let (number, unit) = split(text);
     let joules = microjoules_in(unit).and_then(|scale| Some(number.parse::<f64>().ok()? * (scale as f64 / 1e6)));
     let joules = joules.filter(|joules| joules.is_finite() && *joules > 0.0).map(Joules);
-    joules.ok_or_else(|| "an energy is a number above zero with its unit, such as 500mJ, 0.5J or 2kJ".into())
+    joules.ok_or_else(|| "an energy is a number above zero with its unit, such as 500mJ, 0.5J, 2kJ or 0.1kWh".into())
+}
+
+/// A power such as `40W`, `0.5kW` or `250mW`, and not zero.
+///
+/// # Errors
+/// Says what a power looks like.
+pub fn watts(text: &str) -> Result<Watts, String> {
+    let (number, unit) = split(text);
+    let scale = match unit {
+        "mW" => Some(1e-3),
+        "W" => Some(1.0),
+        "kW" => Some(1e3),
+        _ => None,
+    };
+    let watts = scale.and_then(|scale| Some(number.parse::<f64>().ok()? * scale));
+    let watts = watts.filter(|watts| watts.is_finite() && *watts > 0.0).map(Watts);
+    watts.ok_or_else(|| "a power is a number above zero with its unit, such as 40W, 500mW or 1.5kW".into())
 }
 
 /// A duration as [`duration`] reads it, in the largest unit of which it is a whole number.
@@ -95,6 +112,8 @@ fn microjoules_in(unit: &str) -> Option<u64> {
         "mJ" => Some(1_000),
         "J" => Some(1_000_000),
         "kJ" => Some(1_000_000_000),
+        "Wh" => Some(3_600_000_000),
+        "kWh" => Some(3_600_000_000_000),
         _ => None,
     }
 }
@@ -144,11 +163,23 @@ mod tests {
 
     #[test]
     fn energies_need_not_be_whole() {
-        for (text, energy) in [("500mJ", 0.5), ("0.5 J", 0.5), ("1.5kJ", 1500.0), ("250uJ", 0.000_25)] {
+        for (text, energy) in
+            [("500mJ", 0.5), ("0.5 J", 0.5), ("1.5kJ", 1500.0), ("250uJ", 0.000_25), ("2Wh", 7200.0), ("0.5kWh", 1.8e6)]
+        {
             assert_eq!(joules(text), Ok(Joules(energy)), "{text}");
         }
         for bad in ["", "0J", "0.0mJ", "1", "-1J", "1MJ", "1.2.3J", "NaNJ", "J", "1e3J"] {
             assert!(joules(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn powers_have_a_unit() {
+        for (text, power) in [("40W", 40.0), ("0.5 kW", 500.0), ("250mW", 0.25)] {
+            assert_eq!(watts(text), Ok(Watts(power)), "{text}");
+        }
+        for bad in ["", "40", "W", "0W", "-1W", "1e3W", "40w", "5J"] {
+            assert!(watts(bad).is_err(), "{bad}");
         }
     }
 

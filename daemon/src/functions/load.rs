@@ -81,9 +81,9 @@ pub fn load(
         match result {
             Ok(compiled) => functions.push(Arc::new(preparation.open(compiled))),
             Err(why) => {
-                let told = escaped(&chain(&why));
-                tracing::error!(function = %name, "a function cannot be served: {told}");
-                broken.push(describe(files.map_or(Path::new(name.as_str()), Files::path), &why));
+                let path = files.map_or(Path::new(name.as_str()), Files::path);
+                log_broken(path, &why);
+                broken.push(describe(path, &why));
             }
         }
     }
@@ -111,8 +111,9 @@ pub(super) fn describe(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
 }
 
 pub(super) fn log_broken(path: &Path, broken: &Broken) {
+    let name = escaped(&path.file_stem().unwrap_or_default().to_string_lossy());
     let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
-    tracing::error!("`{path}` cannot be served: {why}");
+    tracing::error!(function = name, "`{path}` cannot be served: {why}");
 }
 
 /// Counts what is served in the metrics.

@@ -21,6 +21,7 @@ pub use directory::ListError;
 pub use history::{History, HistoryError, Past};
 pub use load::{LoadError, Progress, load};
 pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Ceilings, Manifest};
+pub(crate) use manifest::{Keys, Known, Mistake, Wrong, joined, quota, text};
 pub use name::{FunctionName, NameError, OWN_PATHS};
 pub use prepare::{Preparation, Settings};
 pub use registry::{BrokenFile, Function, Origin, Registry, Revision, Table, TooManyVersions};

@@ -18,6 +18,7 @@ use super::registry::{Function, Origin, Registry, Revision};
 use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
+use crate::quota::{Payers, Quota};
 use crate::runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
 use crate::telemetry::Metrics;
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub ceilings: Ceilings,
     /// How many calls of a function that bounds its concurrency may wait, and for how long.
     pub queue: (usize, Duration),
+    /// What functions may use whose manifests do not say.
+    pub quota: Quota,
 }
 
 /// What a function is made from.
@@ -81,6 +84,7 @@ pub struct Preparation {
     metrics: Arc<Metrics>,
     metering: Metering,
     registry: Arc<Registry>,
+    payers: Payers,
 }
 
 impl Preparation {
@@ -93,7 +97,7 @@ impl Preparation {
         metering: Metering,
         registry: Arc<Registry>,
     ) -> Self {
-        Self { settings, runtime, metrics, metering, registry }
+        Self { settings, runtime, metrics, metering, registry, payers: Payers::default() }
     }
 
     /// Where functions have accounts.
@@ -117,12 +121,8 @@ impl Preparation {
         let start = || self.start(&source);
         let (ready, work) = self.metering.measure_cold_start(call, id, charge.clone(), start);
         let (program, manifest) = ready?;
-        if manifest.limits.max_joules.is_some() && self.metering.meter().is_err() {
-            let name = &source.name;
-            tracing::warn!(
-                "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); `limits.cpu` and \
-                 `limits.wall` do"
-            );
+        if self.metering.meter().is_err() {
+            warn_of_no_joules(&source.name, &manifest);
         }
         let cold_start = ColdStart::new(program.found(), started.elapsed(), work, charge);
         Ok(Compiled { id, version, source, program, manifest, cold_start })
@@ -140,8 +140,11 @@ impl Preparation {
             called: AtomicBool::new(false),
         });
         revision.metrics.observe_cold_start(cold_start.duration);
+        let quota = manifest.quota.or(self.settings.quota);
+        revision.metrics.expect_exceeded(quota.bounded());
         let (queue_max, wait_max) = self.settings.queue;
         let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
+        let payer = self.payers.of(revision.name.as_str(), quota);
         Function {
             revision,
             origin: source.origin,
@@ -152,6 +155,7 @@ impl Preparation {
             environment: manifest.env.clone().into_iter().collect(),
             budget: Budget { energy: manifest.limits.max_joules, cpu: manifest.limits.cpu },
             admission: manifest.limits.concurrency.map(admission),
+            payer,
             manifest,
             cold_start,
         }
@@ -159,7 +163,7 @@ impl Preparation {
 
     fn start(&self, source: &Source) -> Result<(Program, Manifest), Broken> {
         let size = source.module.len() as u64;
-        if size > self.settings.size_max {
+        if source.origin != Origin::BuiltIn && size > self.settings.size_max {
             return Err(Broken::TooLarge { size, max: self.settings.size_max });
         }
         let manifest = match &source.manifest {
@@ -195,5 +199,18 @@ impl Preparation {
             outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,
             reused: (manifest.reuse == Reuse::Serial).then(instances),
         })
+    }
+}
+
+/// Limits of joules hold only where joules are known.
+fn warn_of_no_joules(name: &FunctionName, manifest: &Manifest) {
+    if manifest.limits.max_joules.is_some() {
+        tracing::warn!(
+            "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); `limits.cpu` and \
+             `limits.wall` do"
+        );
+    }
+    if manifest.quota.joules_per_hour.is_some() {
+        tracing::warn!("`quota.joules_per_hour` of `{name}` does not hold: nothing is measured (`source` is `off`)");
     }
 }

@@ -18,6 +18,7 @@ use super::name::FunctionName;
 use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::Budget;
+use crate::quota::Payer;
 use crate::runtime::Program;
 use crate::telemetry::FunctionMetrics;
 
@@ -73,6 +74,8 @@ pub struct Function {
     pub budget: Budget,
     /// How many of its calls run at once, if that is bounded apart from all others.
     pub admission: Option<Admission>,
+    /// What all of its calls together may use, and have used, if that is bounded.
+    pub payer: Option<Arc<Payer>>,
     /// What it took until it could be called.
     pub cold_start: ColdStart,
 }

@@ -10,11 +10,14 @@ use crate::invocation::Invoker;
 use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics};
 
+use super::access::Access;
 use super::door::Door;
 use super::energy::Teller;
 
 /// Everything that answers need.
 pub struct App {
+    /// Who may come in.
+    pub access: Arc<Access>,
     /// The functions.
     pub registry: Arc<Registry>,
     /// What changes them.

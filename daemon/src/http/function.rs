@@ -9,6 +9,7 @@ use hyper::body::Body;
 use hyper::header::{EXPECT, HeaderValue, TRAILER};
 use wasmtime_wasi_http::Error;
 
+use super::access::Visitor;
 use super::app::App;
 use super::conversation::{Heard, WHOLE_MAX, Written, hear};
 use super::door::Door;
@@ -42,6 +43,8 @@ pub struct Peers {
     pub remote: SocketAddr,
     /// Whom they asked.
     pub local: SocketAddr,
+    /// Whether nobody between them can read along.
+    pub https: bool,
 }
 
 impl App {
@@ -49,15 +52,15 @@ impl App {
     pub(super) async fn run_function(
         self: &Arc<Self>,
         request: Request,
-        door: Door,
+        visitor: &Visitor,
         function: &Arc<Function>,
         mount: Mount<'_>,
         peers: Peers,
     ) -> Response {
         let answered = match function.program.kind() {
-            Kind::Proxy | Kind::Service => self.converse(request, door, function, mount).await,
-            Kind::Command | Kind::Component => self.run_command(request, door, function, mount, peers).await,
-            Kind::Numeric => self.run_numeric(request, door, function).await,
+            Kind::Proxy | Kind::Service => self.converse(request, visitor, function, mount).await,
+            Kind::Command | Kind::Component => self.run_command(request, visitor, function, mount, peers).await,
+            Kind::Numeric => self.run_numeric(request, visitor, function).await,
         };
         answered.unwrap_or_else(|problem| problem.response(None))
     }
@@ -66,20 +69,20 @@ impl App {
     pub(super) async fn run_routed(
         self: &Arc<Self>,
         request: Request,
-        door: Door,
+        visitor: &Visitor,
         function: &Arc<Function>,
         script: &str,
         peers: Peers,
     ) -> Response {
         let path = request.uri().path().to_owned();
         let mount = Mount { script, rest: path.strip_prefix(script).unwrap_or_default() };
-        self.run_function(request, door, function, mount, peers).await
+        self.run_function(request, visitor, function, mount, peers).await
     }
 
     async fn converse(
         self: &Arc<Self>,
         request: Request,
-        door: Door,
+        visitor: &Visitor,
         function: &Arc<Function>,
         mount: Mount<'_>,
     ) -> Result<Response, Problem> {
@@ -98,21 +101,22 @@ impl App {
         } else {
             Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
         };
-        let (input, answer) = exchange(head, &path, body)?;
-        let call = self.invoker.invoke(function, invocation::Request { input, ..Default::default() }).await;
-        match hear(call.map_err(Problem::Busy)?, answer, WHOLE_MAX).await {
+        let (input, answer) = exchange(head, &path, visitor.https, body)?;
+        let request = invocation::Request { input, payer: visitor.payer.clone(), ..Default::default() };
+        let call = self.invoker.invoke(function, request).await;
+        match hear(call.map_err(|why| visitor.door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
                 log(function, &finished);
-                Ok(self.whole(&finished, door, written))
+                Ok(self.whole(&finished, visitor.door, written))
             }
             Heard::Ended(mut finished, _) => {
                 log(function, &finished);
-                let cost = self.cost(&mut finished, door).await;
+                let cost = self.cost(&mut finished, visitor.door).await;
                 Ok(answer_call(function, &finished, cost, Form::Plain, false))
             }
             Heard::Writing(call, written) => {
                 let id = call.id;
-                let app = self.clone();
+                let (app, door) = (self.clone(), visitor.door);
                 let trailing = Box::new(move |function: &Function, finished: &Finished| {
                     log(function, finished);
                     let mut trailers = HeaderMap::new();
@@ -155,7 +159,7 @@ impl App {
     async fn run_command(
         &self,
         request: Request,
-        door: Door,
+        visitor: &Visitor,
         function: &Arc<Function>,
         mount: Mount<'_>,
         peers: Peers,
@@ -172,17 +176,24 @@ impl App {
             body: input.len(),
             local: peers.local,
             peer: Some(peers.remote),
-            https: false,
+            https: visitor.https,
+            user: visitor.name(),
         };
         let mut environment = cgi::variables(&call);
         let mut given = nameable(head.uri.query());
-        let settle = take_settle(&mut given)? && door.tells_joules();
+        let settle = take_settle(&mut given)? && visitor.door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request = invocation::Request { input: Input::Captured(input), arguments, environment, settle };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let request = invocation::Request {
+            input: Input::Captured(input),
+            arguments,
+            environment,
+            settle,
+            payer: visitor.payer.clone(),
+        };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
-        let cost = self.cost(&mut finished, door).await;
+        let cost = self.cost(&mut finished, visitor.door).await;
         if finished.completion.ending != Ending::Returned {
             return Ok(answer_call(function, &finished, cost, Form::Plain, false));
         }
@@ -208,14 +219,21 @@ impl App {
     }
 
     /// Calls a function with the body as its input, and answers with its output.
-    async fn run_numeric(&self, request: Request, door: Door, function: &Arc<Function>) -> Result<Response, Problem> {
+    async fn run_numeric(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        function: &Arc<Function>,
+    ) -> Result<Response, Problem> {
         let mut environment = variables(request.uri().query())?;
-        let settle = take_settle(&mut environment)? && door.tells_joules();
+        let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
         let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
-        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let mut finished = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?.await;
+        let payer = visitor.payer.clone();
+        let request =
+            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
-        let cost = self.cost(&mut finished, door).await;
+        let cost = self.cost(&mut finished, visitor.door).await;
         Ok(answer_call(function, &finished, cost, Form::Plain, false))
     }
 }

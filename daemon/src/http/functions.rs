@@ -7,6 +7,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use super::access::Visitor;
 use super::answer::{JSON, answer, json};
 use super::app::App;
 use super::door::Door;
@@ -16,7 +17,7 @@ use super::problem::Problem;
 use super::query::variables;
 use super::router::allow;
 use super::upload::{boundary, manifest_text, read_form};
-use super::{Request, Response, body};
+use super::{Request, Response, body, quota};
 use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Origin, Upload, Version,
 };
@@ -27,9 +28,9 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 
 impl App {
     /// All functions, and what is wrong with files that are not served.
-    pub(super) fn list(&self) -> Value {
+    pub(super) fn list(&self, visitor: &Visitor) -> Value {
         let table = self.registry.table();
-        let broken = table.broken.iter().map(|(name, broken)| {
+        let broken = table.broken.iter().filter(|(name, _)| visitor.sees(name)).map(|(name, broken)| {
             let served = table.functions.get(name).map(|function| function.version.to_string());
             json!({
                 "name": name,
@@ -39,14 +40,21 @@ impl App {
                 "version_served": served,
             })
         });
+        let functions = table.functions.values().filter(|function| visitor.sees(function.name.as_str()));
         json!({
-            "functions": table.functions.values().map(|function| describe(function)).collect::<Vec<_>>(),
+            "functions": functions.map(|function| describe(function)).collect::<Vec<_>>(),
             "broken": broken.collect::<Vec<_>>(),
         })
     }
 
     /// Answers requests for what is below `/functions/NAME`.
-    pub(super) async fn function_route(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+    pub(super) async fn function_route(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        name: &str,
+    ) -> Result<Response, Problem> {
+        let door = visitor.door;
         let (name, below) = match name.split_once('/') {
             Some((name, below)) => (super::query::decoded(name)?, Some(below)),
             None => (super::query::decoded(name)?, None),
@@ -204,6 +212,7 @@ impl App {
         };
         let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
         described["manifest"] = json!(function.manifest);
+        described["quota"] = quota::of_function(function, door);
         described["cold_start"] = json!({
             "compiled": cold_start.found == Found::Compiled,
             "duration_us": micros(cold_start.duration),

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::Response;
+use super::access::Visitor;
 use super::answer::{JSON, json};
 use super::app::App;
 use super::door::Door;
@@ -68,18 +69,18 @@ struct List {
 
 impl App {
     /// The call of this identity.
-    pub(super) fn invocation(&self, door: Door, id: &str) -> Result<Response, Problem> {
-        door.to_calls()?;
+    pub(super) fn invocation(&self, visitor: &Visitor, id: &str) -> Result<Response, Problem> {
+        visitor.door.to_calls()?;
         let id: Uuid =
             id.parse().map_err(|_| Problem::BadRequest("a call is named by its `invocation_id`, a UUID".into()))?;
-        let call = self.calls.find(CallId(id.as_u128())).ok_or(Problem::UnknownInvocation(id))?;
-        let shown = self.describe_calls(door, &[call]);
+        let call = self.calls.find(CallId(id.as_u128())).filter(|call| self.is_seen(visitor, call));
+        let shown = self.describe_calls(visitor.door, &[call.ok_or(Problem::UnknownInvocation(id))?]);
         Ok(json(StatusCode::OK, JSON, &shown.first()))
     }
 
     /// The calls that the query asks for.
-    pub(super) fn invocations(&self, door: Door, query: Option<&str>) -> Result<Response, Problem> {
-        door.to_calls()?;
+    pub(super) fn invocations(&self, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
+        visitor.door.to_calls()?;
         let (mut function, mut limit) = (None, LISTED);
         for (name, value) in variables(query)? {
             match &*name {
@@ -91,8 +92,29 @@ impl App {
                 }
             }
         }
-        let calls = self.calls.last(function.as_deref(), limit);
-        Ok(json(StatusCode::OK, JSON, &List { invocations: self.describe_calls(door, &calls) }))
+        let calls = self.last_calls(visitor, function.as_deref(), limit);
+        Ok(json(StatusCode::OK, JSON, &List { invocations: self.describe_calls(visitor.door, &calls) }))
+    }
+
+    /// The last calls, as far as they are any business of the visitor's.
+    pub(super) fn last_calls(
+        &self,
+        visitor: &Visitor,
+        function: Option<&[FunctionId]>,
+        limit: usize,
+    ) -> Vec<KnownCall> {
+        if !visitor.is_restricted() {
+            return self.calls.last(function, limit);
+        }
+        let mut calls = self.calls.last(function, LISTED_MAX);
+        calls.retain(|call| self.is_seen(visitor, call));
+        calls.truncate(limit);
+        calls
+    }
+
+    fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
+        let revision = || self.registry.revision(call.function);
+        !visitor.is_restricted() || revision().is_some_and(|revision| visitor.sees(revision.name.as_str()))
     }
 
     /// The accounts of all versions of a function, also of one that is no longer served.

@@ -12,6 +12,7 @@ use hyper::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
+use super::access::Visitor;
 use super::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use super::app::App;
 use super::conversation::{Heard, hear};
@@ -46,11 +47,17 @@ pub enum Form {
 impl App {
     /// Calls the function of this name and answers with an envelope. The input is `given`, or else the query's `input`, or
     /// else the body.
-    pub(super) async fn invoke(&self, request: Request, door: Door, name: &str, given: Option<&str>) -> Response {
+    pub(super) async fn invoke(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        name: &str,
+        given: Option<&str>,
+    ) -> Response {
         let html = prefers_html(request.headers());
-        match self.try_invoke(request, door, name, given).await {
+        match self.try_invoke(request, visitor, name, given).await {
             Ok((function, mut finished)) => {
-                let cost = self.cost(&mut finished, door).await;
+                let cost = self.cost(&mut finished, visitor.door).await;
                 answer_call(&function, &finished, cost, Form::Envelope, html)
             }
             Err(problem) if html => page::problem(&problem, None),
@@ -61,14 +68,14 @@ impl App {
     async fn try_invoke(
         &self,
         request: Request,
-        door: Door,
+        visitor: &Visitor,
         name: &str,
         given: Option<&str>,
     ) -> Result<(Arc<Function>, Finished), Problem> {
         let function = self.function(name)?;
         let mut environment = variables(request.uri().query())?;
         // Where nothing may be told there is nothing to wait for.
-        let settle = take_settle(&mut environment)? && door.tells_joules();
+        let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
         let mut input = given.map(str::to_owned);
         if let Some(index) = environment.iter().position(|(name, _)| name == "input") {
             let (_, value) = environment.remove(index);
@@ -86,11 +93,13 @@ impl App {
             None => body,
         };
         if function.program.kind().speaks_http() {
-            let finished = self.collect(&function, head, &environment, input, settle).await?;
+            let finished = self.collect(&function, head, &environment, input, visitor, settle).await?;
             return Ok((function, finished));
         }
-        let request = invocation::Request { input: Input::Captured(input), environment, settle, ..Default::default() };
-        let finished = self.invoker.invoke(&function, request).await.map_err(Problem::Busy)?.await;
+        let payer = visitor.payer.clone();
+        let request =
+            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let finished = self.invoker.invoke(&function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(&function, &finished);
         Ok((function, finished))
     }
@@ -103,14 +112,16 @@ impl App {
         head: Parts,
         query: &[(String, String)],
         input: Bytes,
+        visitor: &Visitor,
         settle: bool,
     ) -> Result<Finished, Problem> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
-        let (exchange, answer) = exchange(head, &path, body)?;
-        let request = invocation::Request { input: exchange, settle, ..Default::default() };
-        let call = self.invoker.invoke(function, request).await.map_err(Problem::Busy)?;
+        let (exchange, answer) = exchange(head, &path, visitor.https, body)?;
+        let request =
+            invocation::Request { input: exchange, settle, payer: visitor.payer.clone(), ..Default::default() };
+        let call = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {
                 let ready = written.map(|written| written.ready).unwrap_or_default();
@@ -180,11 +191,13 @@ pub(super) fn answer_call(function: &Function, finished: &Finished, cost: Cost, 
 pub(super) fn exchange(
     mut head: Parts,
     path: &str,
+    https: bool,
     body: WasiBody,
 ) -> Result<(Input, oneshot::Receiver<Answer>), Problem> {
     // A client of HTTP/1.0 may not say whom it wants; a guest has to hear of somebody.
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).or(head.uri.host()).unwrap_or("localhost");
-    let uri = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
+    let scheme = if https { "https" } else { "http" };
+    let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
     head.uri = uri.map_err(|error| Problem::BadRequest(format!("the request's target cannot be used: {error}")))?;
     let (answer, answered) = oneshot::channel();
     Ok((Input::Http(Box::new(Exchange { request: hyper::Request::from_parts(head, body), answer })), answered))

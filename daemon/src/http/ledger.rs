@@ -11,6 +11,7 @@ use nebula_metering::{
 use serde_json::{Map, Value, json};
 
 use super::app::App;
+use super::quota::of_power;
 use crate::functions::Registry;
 use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 
@@ -53,6 +54,7 @@ impl App {
             "residual_microjoules": residual(&sums),
             "gaps": gaps,
             "meter": own_cost(meter, &snapshot),
+            "power_cap": self.invoker.power().map(of_power),
         })
     }
 }
@@ -62,7 +64,7 @@ fn nothing(off: Off) -> Value {
     let source =
         json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
     let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
-    for name in ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "gaps", "meter"] {
+    for name in ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "gaps", "meter", "power_cap"] {
         ledger[name] = Value::Null;
     }
     ledger

@@ -5,9 +5,9 @@ use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 
 use super::Response;
+use super::access::Visitor;
 use super::answer::html;
 use super::app::App;
-use super::door::Door;
 use super::envelope::{Cost, Envelope, Output};
 use super::problem::{FailedCall, Problem};
 
@@ -26,7 +26,7 @@ fn nature(source: SourceKind) -> &'static str {
 }
 
 /// The functions with a form to try each, and the joules of the last calls.
-pub fn index(app: &App, door: Door) -> Markup {
+pub fn index(app: &App, visitor: &Visitor) -> Markup {
     layout(
         "Joules per call",
         &markup! {
@@ -42,7 +42,7 @@ pub fn index(app: &App, door: Door) -> Markup {
             table class="try" {
                 thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
                 tbody {
-                    @for function in app.registry.all() {
+                    @for function in app.registry.all().iter().filter(|function| visitor.sees(function.name.as_str())) {
                         @let name = function.name.as_str();
                         tr {
                             th scope="row" { (name) }
@@ -58,7 +58,7 @@ pub fn index(app: &App, door: Door) -> Markup {
                 }
             }
             h2 { "Last calls" }
-            (calls(app, door))
+            (calls(app, visitor))
             p {
                 @for (path, title) in [("/metrics", "Metrics"), ("/energy", "The ledger"), ("/invocations", "Calls"), ("/functions", "Functions")] {
                     a href=(path) { (title) } " "
@@ -68,8 +68,8 @@ pub fn index(app: &App, door: Door) -> Markup {
     )
 }
 
-fn calls(app: &App, door: Door) -> Markup {
-    let calls = app.describe_calls(door, &app.calls.last(None, CALLS_SHOWN));
+fn calls(app: &App, visitor: &Visitor) -> Markup {
+    let calls = app.describe_calls(visitor.door, &app.last_calls(visitor, None, CALLS_SHOWN));
     if calls.is_empty() {
         return markup! { p { "None yet." } };
     }

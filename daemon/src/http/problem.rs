@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Response;
+use super::access::Denied;
 use super::answer::{PROBLEM, json};
 use super::envelope::Cost;
 use crate::causes::chain;
 use crate::functions::{Broken, DeployError};
-use crate::invocation::Busy;
+use crate::invocation::Refused;
+use crate::quota::Limit;
 use crate::runtime::Ending;
 
 /// Seconds after which a refused caller may try again: calls are short.
@@ -25,6 +27,8 @@ pub enum Problem {
     UnknownFunction(String),
     UnknownInvocation(Uuid),
     OperatorsOnly,
+    /// Who asks may not, or is not known.
+    Denied(Denied),
     MethodNotAllowed(&'static str),
     BadRequest(String),
     BodyTooLarge {
@@ -34,7 +38,8 @@ pub enum Problem {
     BodyTooSlow {
         time_max: Duration,
     },
-    Busy(Busy),
+    /// A call that was not let in; made by [`super::door::Door::refused`], which leaves out what is not to be told.
+    Refused(Refused),
     Draining,
     Unhealthy(String),
     /// What is served stays as it is.
@@ -88,11 +93,24 @@ impl Problem {
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
             Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
+            Self::Denied(denied) => denied.kind(),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body came too slowly"),
-            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many calls"),
+            Self::Refused(Refused::Busy(_)) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many calls"),
+            Self::Refused(Refused::Power(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "power-cap", "The functions draw as much power as they may")
+            }
+            Self::Refused(Refused::Quota(exceeded)) => match exceeded.limit {
+                Limit::CallsPerSecond(_) => {
+                    (StatusCode::TOO_MANY_REQUESTS, "quota-calls-per-second", "Too many calls within a second")
+                }
+                Limit::Concurrency(_) => (StatusCode::TOO_MANY_REQUESTS, "quota-concurrency", "Too many calls at once"),
+                Limit::JoulesPerHour { .. } => {
+                    (StatusCode::TOO_MANY_REQUESTS, "quota-joules-per-hour", "The energy of this hour is used up")
+                }
+            },
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
             Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood"),
@@ -138,15 +156,19 @@ impl Problem {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
             }
             Self::OperatorsOnly => {
-                "it tells joules, which are not for callers here; it is served at the operators' address \
-                 (`operators.listen`)"
+                "it is not for callers here; it is served at the operators' address (`admin.listen`), and what tells joules \
+                 also to tokens of the role `operate`"
                     .into()
             }
+            Self::Denied(denied) => denied.detail(),
             Self::MethodNotAllowed(allowed) => format!("the methods allowed here are: {allowed}"),
             Self::BadRequest(why) | Self::Unhealthy(why) | Self::BadAnswer(why) => why.clone(),
             Self::BodyTooLarge { bytes_max, limit } => format!("a body may have {bytes_max} bytes here (`{limit}`)"),
             Self::BodyTooSlow { time_max } => format!("a body must arrive within {time_max:?} (`http.body-timeout`)"),
-            Self::Busy(busy) => format!("{busy}; try again later"),
+            Self::Refused(Refused::Quota(exceeded)) => {
+                format!("{exceeded}; try again in {} s", whole_seconds(exceeded.wait))
+            }
+            Self::Refused(refused) => format!("{refused}; try again later"),
             Self::Draining => "no new calls are taken; try again later".into(),
             Self::NotDeployed(why) => chain(why),
             Self::Guest(ending) => match ending {
@@ -177,11 +199,19 @@ impl Problem {
         let (status, document) = self.document(call);
         let mut response = json(status, PROBLEM, &document);
         match self {
-            Self::Busy(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
-                drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS));
+            Self::Refused(Refused::Quota(exceeded)) => {
+                response.headers_mut().insert(RETRY_AFTER, whole_seconds(exceeded.wait).into());
+            }
+            Self::Refused(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
+                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
             }
             Self::MethodNotAllowed(allowed) => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::Denied(denied) => {
+                if let Some(challenge) = denied.challenge() {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                }
             }
             _ => {}
         }
@@ -216,6 +246,25 @@ fn not_deployed(why: &DeployError) -> (StatusCode, &'static str, &'static str) {
         DeployError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many compilations"),
         DeployError::Write { .. } | DeployError::History(_) => {
             (StatusCode::INSUFFICIENT_STORAGE, "not-written", "The function cannot be kept")
+        }
+    }
+}
+
+/// The least number of whole seconds that is not shorter, and not none at all.
+///
+/// Source: RFC 9110, section 10.2.3: `Retry-After` has no fractions.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_never_told_to_come_too_early() {
+        for (nanos, seconds) in [(0, 1), (1, 1), (1_000_000_000, 1), (1_000_000_001, 2), (3_659_999_999_999, 3660)] {
+            assert_eq!(whole_seconds(Duration::from_nanos(nanos)), seconds, "{nanos}");
         }
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 
+use super::access::{Gate, Told, Visitor, preflight};
 use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
-use super::door::Door;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
 use super::problem::Problem;
@@ -21,14 +21,34 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Infallible> {
-        Ok(match check_head(&request) {
-            Ok(()) => self.route(request, door, peers).await.unwrap_or_else(|problem| problem.response(None)),
+    pub async fn answer(self: Arc<Self>, request: Request, gate: Gate, peers: Peers) -> Result<Response, Infallible> {
+        let told = Told::to(request.headers(), &self.access.origins);
+        if let Some(answer) = preflight(&request, &told) {
+            return Ok(answer);
+        }
+        let mut response = match self.admit(request, gate, peers) {
+            Ok((request, visitor)) => {
+                self.route(request, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
+            }
             Err(problem) => problem.response(None),
-        })
+        };
+        told.tell(&mut response);
+        Ok(response)
     }
 
-    async fn route(self: &Arc<Self>, request: Request, door: Door, peers: Peers) -> Result<Response, Problem> {
+    fn admit(&self, mut request: Request, gate: Gate, peers: Peers) -> Result<(Request, Visitor), Problem> {
+        check_head(&request)?;
+        let routed = |path: &str| {
+            let by_route = self.registry.route(path).map(|(_, function)| function);
+            let function = by_route.or_else(|| self.registry.find(&decoded(path.get(1..)?).ok()?))?;
+            Some(function.name.as_str().to_owned())
+        };
+        let visitor = self.access.admit(&mut request, gate, peers, routed)?;
+        Ok((request, visitor))
+    }
+
+    async fn route(self: &Arc<Self>, request: Request, visitor: &Visitor, peers: Peers) -> Result<Response, Problem> {
+        let door = visitor.door;
         let path = request.uri().path().to_owned();
         // `CONNECT` has no path, and `OPTIONS *` one without a slash.
         let below = path.get(1..).unwrap_or_default();
@@ -38,31 +58,31 @@ impl App {
         };
         match (first, rest) {
             ("", None) => self.get(&request, |app| match door.to_calls() {
-                Ok(()) => html(StatusCode::OK, page::index(app, door).into_string()),
+                Ok(()) => html(StatusCode::OK, page::index(app, visitor).into_string()),
                 Err(problem) if prefers_html(request.headers()) => page::problem(&problem, None),
                 Err(problem) => problem.response(None),
             }),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
-                Ok(self.invoke(request, door, &decoded(name)?, None).await)
+                Ok(self.invoke(request, visitor, &decoded(name)?, None).await)
             }
             ("api" | "wasm", Some(rest)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 let (name, input) = rest.split_once('/').unwrap_or((rest, ""));
                 let input = decoded(input)?;
                 let given = (request.method() == Method::GET || !input.is_empty()).then_some(&*input);
-                Ok(self.invoke(request, door, &decoded(name)?, given).await)
+                Ok(self.invoke(request, visitor, &decoded(name)?, given).await)
             }
             ("fn", Some(below)) => {
                 let (name, rest) = below.split_at(below.find('/').unwrap_or(below.len()));
                 let function = self.function(&decoded(name)?)?;
                 let mount = Mount { script: &path[..path.len() - rest.len()], rest };
-                Ok(self.run_function(request, door, &function, mount, peers).await)
+                Ok(self.run_function(request, visitor, &function, mount, peers).await)
             }
-            ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list())),
-            ("functions", Some(name)) => self.function_route(request, door, name).await,
-            ("invocations", None) => self.try_get(&request, |app| app.invocations(door, request.uri().query())),
-            ("invocations", Some(id)) => self.try_get(&request, |app| app.invocation(door, id)),
+            ("functions", None) => self.get(&request, |app| json(StatusCode::OK, JSON, &app.list(visitor))),
+            ("functions", Some(name)) => self.function_route(request, visitor, name).await,
+            ("invocations", None) => self.try_get(&request, |app| app.invocations(visitor, request.uri().query())),
+            ("invocations", Some(id)) => self.try_get(&request, |app| app.invocation(visitor, id)),
             ("energy", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
@@ -87,15 +107,15 @@ impl App {
             }),
             (name, None) => {
                 if let Some((script, function)) = self.registry.route(&path) {
-                    return Ok(self.run_routed(request, door, &function, script, peers).await);
+                    return Ok(self.run_routed(request, visitor, &function, script, peers).await);
                 }
                 let function = self.registry.find(&decoded(name)?).ok_or_else(|| Problem::NoRoute(path.clone()))?;
                 allow(&request, &[Method::GET], "GET")?;
                 let mount = Mount { script: &path, rest: "" };
-                Ok(self.run_function(request, door, &function, mount, peers).await)
+                Ok(self.run_function(request, visitor, &function, mount, peers).await)
             }
             (_, Some(_)) => match self.registry.route(&path) {
-                Some((script, function)) => Ok(self.run_routed(request, door, &function, script, peers).await),
+                Some((script, function)) => Ok(self.run_routed(request, visitor, &function, script, peers).await),
                 None => Err(Problem::NoRoute(path.clone())),
             },
         }

@@ -15,10 +15,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
+use tokio_rustls::TlsAcceptor;
 
+use super::access::Gate;
 use super::app::App;
-use super::door::Door;
 use super::function::Peers;
+use super::tls::Tls;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
@@ -48,25 +50,26 @@ pub enum ServeError {
 }
 
 /// What answers, and to whom.
-type Entrance = (Arc<App>, Door, Peers);
+type Entrance = (Arc<App>, Gate, Peers);
 
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     settings: Http,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
-    /// Begins to listen.
+    /// Begins to listen; for TLS, where there is a certificate.
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn bind(address: SocketAddr, settings: Http) -> Result<Self, ServeError> {
+    pub async fn bind(address: SocketAddr, settings: Http, tls: Option<Arc<Tls>>) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, settings })
+        Ok(Self { listener, address, settings, tls })
     }
 
     /// Where it listens, with the real port.
@@ -75,10 +78,17 @@ impl Server {
         self.address
     }
 
+    /// What to type to get there.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
     /// Whether all of them did.
-    pub async fn serve(self, app: Arc<App>, door: Door, stop: impl Future<Output = ()>) -> bool {
-        let Self { listener, address, settings } = self;
+    pub async fn serve(self, app: Arc<App>, gate: Gate, stop: impl Future<Output = ()>) -> bool {
+        let Self { listener, address, settings, tls } = self;
         let graceful = GracefulShutdown::new();
         let (stopping, _) = watch::channel(());
         let room = Arc::new(Semaphore::new(settings.connections));
@@ -89,9 +99,11 @@ impl Server {
                 match listener.accept().await {
                     Ok((stream, remote)) => {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
+                        let tls = tls.as_ref().map(|tls| tls.acceptor());
                         tokio::spawn(async move {
                             let local = stream.local_addr().unwrap_or(address);
-                            connection(stream, (app, door, Peers { remote, local }), settings, watcher, stopping).await;
+                            let entrance = (app, gate, Peers { remote, local, https: tls.is_some() });
+                            connection(stream, tls, entrance, settings, watcher, stopping).await;
                             drop(permit);
                         });
                     }
@@ -115,9 +127,10 @@ impl Server {
     }
 }
 
-/// Finds out which version the client speaks, and serves it.
+/// Protects the connection, where that is wanted, and serves it.
 async fn connection(
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     entrance: Entrance,
     settings: Http,
     watcher: Watcher,
@@ -125,7 +138,38 @@ async fn connection(
 ) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
-    let (mut reader, writer) = stream.into_split();
+    let Some(tls) = tls else {
+        let (reader, writer) = stream.into_split();
+        return converse(reader, writer, entrance, settings, watcher, stopping).await;
+    };
+    // In a box, so that connections in the clear do not carry the room for it.
+    let secured = Box::pin(async move {
+        let secured = tokio::select! {
+            biased;
+            secured = tokio::time::timeout(settings.header_timeout, tls.accept(stream)) => secured,
+            _ = stopping.changed() => return,
+        };
+        match secured {
+            Ok(Ok(stream)) => {
+                let (reader, writer) = tokio::io::split(stream);
+                converse(reader, writer, entrance, settings, watcher, stopping).await;
+            }
+            Ok(Err(error)) => tracing::debug!("a connection was not secured: {error}"),
+            Err(_) => tracing::debug!("a connection was not secured within {:?}", settings.header_timeout),
+        }
+    });
+    secured.await;
+}
+
+/// Finds out which version the client speaks, and speaks it.
+async fn converse(
+    mut reader: impl AsyncRead + Unpin + Send + 'static,
+    writer: impl AsyncWrite + Send + 'static,
+    entrance: Entrance,
+    settings: Http,
+    watcher: Watcher,
+    mut stopping: watch::Receiver<()>,
+) {
     let first = tokio::select! {
         biased;
         first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
@@ -163,11 +207,11 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, door, peers): Entrance,
+    (app, gate, peers): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, door, peers));
+    let service = service_fn(move |request| app.clone().answer(request, gate, peers));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
@@ -175,11 +219,11 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, door, peers): Entrance,
+    (app, gate, peers): Entrance,
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, door, peers));
+    let service = service_fn(move |request| app.clone().answer(request, gate, peers));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

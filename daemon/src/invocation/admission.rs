@@ -51,11 +51,12 @@ impl Admission {
     }
 }
 
-/// One place in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
+/// One place in a queue.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn join(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Busy> {
+    /// A place among those `waiting`, of whom there are at most `max`.
+    pub(super) fn join(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Busy> {
         let more = |count| (count < max).then_some(count + 1);
         waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_err(|_| Busy::QueueFull(max))?;
         Ok(Self(waiting))

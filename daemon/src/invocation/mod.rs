@@ -3,7 +3,8 @@
 
 mod admission;
 mod placement;
-mod quota;
+mod power;
+mod refused;
 mod settlement;
 
 use std::pin::Pin;
@@ -20,12 +21,15 @@ use uuid::Uuid;
 
 pub use admission::{Admission, Busy};
 pub use placement::{LongCalls, lower_priority};
-pub use quota::Quota;
+pub use power::{Lane, NoWait, OverPower, PowerCap};
+pub use refused::Refused;
 pub use settlement::{NotSettled, Settlement};
 
 use crate::functions::Function;
 use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off};
 use crate::outcome::Outcome;
+use crate::quota::Entry;
+pub use crate::quota::{Payer, Quota};
 use crate::runtime::{Completion, Ending, Input, Invocation, Recorder};
 use crate::telemetry::{Calls, Place};
 use placement::Placed;
@@ -60,6 +64,8 @@ pub struct Request {
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
+    /// Whose quota it counts against, besides the function's own.
+    pub payer: Option<Arc<Payer>>,
 }
 
 /// Runs calls.
@@ -71,6 +77,7 @@ pub struct Invoker {
     waiters: Arc<Semaphore>,
     waiters_max: usize,
     in_flight: IntGauge,
+    power: Option<Arc<PowerCap>>,
 }
 
 /// A call that has been admitted: a future of its end. Dropping it cancels the call, which is counted and charged all the
@@ -110,7 +117,19 @@ impl Invoker {
         in_flight: IntGauge,
     ) -> Self {
         let waiters = Arc::new(Semaphore::new(waiters_max));
-        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight }
+        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight, power: None }
+    }
+
+    /// Lets no more calls in than `power` allows.
+    #[must_use]
+    pub fn with_power_cap(self, power: Option<Arc<PowerCap>>) -> Self {
+        Self { power, ..self }
+    }
+
+    /// What bounds the power of calls, if anything does.
+    #[must_use]
+    pub fn power(&self) -> Option<&PowerCap> {
+        self.power.as_deref()
     }
 
     /// What measures the calls.
@@ -122,22 +141,33 @@ impl Invoker {
     /// Calls `function`, once there is room. It runs as the call is polled.
     ///
     /// # Errors
-    /// When there is no room for the call. Whatever the guest does is no error here.
-    pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, request: Request) -> Result<Call, Busy> {
-        let admitted = self.admit(function).await.inspect_err(|_| function.metrics.count(Outcome::Rejected))?;
-        let running = Running::begin(self.clone(), function.clone());
+    /// When there is no room for the call, or a quota is used up. Whatever the guest does is no error here.
+    pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, mut request: Request) -> Result<Call, Refused> {
+        let payer = request.payer.take();
+        let (entry, admitted) = self.admit(function, payer).await.inspect_err(|why| {
+            function.metrics.count(Outcome::Rejected);
+            if let Refused::Quota(exceeded) = why {
+                function.metrics.count_exceeded(exceeded.whose.as_str(), exceeded.limit.as_str());
+            }
+        })?;
+        let running = Running::begin(self.clone(), function.clone(), entry);
         let id = Uuid::from_u128(running.call.0);
         Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.clone()) })
     }
 
-    async fn admit(&self, function: &Function) -> Result<Admitted, Busy> {
+    /// Quotas refuse at once; only then is there anything to wait for.
+    async fn admit(&self, function: &Function, payer: Option<Arc<Payer>>) -> Result<(Entry, Admitted), Refused> {
         let arrived = Instant::now();
+        let entry = Entry::enter(function.payer.as_ref(), payer)?;
+        if let Some(power) = &self.power {
+            power.enter(function.manifest.priority).await?;
+        }
         let of_function = match &function.admission {
             Some(admission) => Some(admission.enter().await?),
             None => None,
         };
         let all = self.admission.enter().await?;
-        Ok(Admitted { _function: of_function, _all: all, queued: arrived.elapsed() })
+        Ok((entry, Admitted { _function: of_function, _all: all, queued: arrived.elapsed() }))
     }
 
     fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
@@ -200,14 +230,16 @@ struct Running {
     started: Instant,
     /// Given back at its end.
     place: Option<Place>,
+    /// Its place in quotas, which ends with this.
+    entry: Entry,
 }
 
 impl Running {
-    fn begin(invoker: Arc<Invoker>, function: Arc<Function>) -> Self {
+    fn begin(invoker: Arc<Invoker>, function: Arc<Function>, entry: Entry) -> Self {
         invoker.in_flight.inc();
         let call = CallId(Uuid::now_v7().as_u128());
         let place = Some(invoker.calls.begin(call, function.id));
-        Self { invoker, function, call, started: Instant::now(), place }
+        Self { invoker, function, call, started: Instant::now(), place, entry }
     }
 
     fn end(
@@ -224,8 +256,10 @@ impl Running {
         let (call, function) = (self.call, self.function.id);
         // It is there until now: a call ends once.
         let Some(place) = self.place.take() else { return ended };
+        // Before the meter is told: what is settled must have been booked.
+        let bill = self.entry.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
         let seat = calls.end(place, call, function, ended.clone());
-        let end = CallEnd::Call { ended: ended.clone(), seat, waiter };
+        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, bill };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Off;
 use crate::outcome::Outcome;
+use crate::quota::Bill;
 
 /// How a call ended.
 #[derive(Clone, Debug)]
@@ -52,9 +53,21 @@ pub enum CallEnd {
         seat: Seat,
         /// Who waits for its charge.
         waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+        /// What was booked for it in quotas. In a box: most calls count against none, and ends wait in queues by the
+        /// thousand.
+        bill: Option<Box<Bill>>,
     },
     /// A function can be called: where what that took is told.
     ColdStart(ColdStartCharge),
+}
+
+impl CallEnd {
+    /// Has quotas count what the call was charged, in the place of its estimate.
+    pub fn settle_bill(&self, charge: Option<&Charge>) {
+        if let (Self::Call { bill: Some(bill), .. }, Some(charge)) = (self, charge) {
+            bill.settle(charge.active);
+        }
+    }
 }
 
 /// What it was charged that a function can be called, once that is settled.

@@ -18,8 +18,8 @@ use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{
-    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, PostBox, Settled, Tally,
-    ZoneReport,
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, Microjoules, PostBox, Settled,
+    Tally, ZoneReport,
 };
 
 pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat};
@@ -253,6 +253,12 @@ impl EnergyMeter {
             own_cost: self.own_cost(),
             postings_dropped: self.posts.dropped(),
         }
+    }
+
+    /// Active energy of all functions' calls, cold starts included, since the daemon began.
+    #[must_use]
+    pub fn functions_energy(&self) -> Microjoules {
+        self.lock().functions_energy()
     }
 
     fn close_window(&self, now: &Moment) -> Vec<Settled<CallEnd>> {

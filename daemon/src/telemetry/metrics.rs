@@ -19,6 +19,10 @@ use crate::runtime::Completion;
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
 
+const EXCEEDED: &str = "nebula_quota_rejections_total";
+const EXCEEDED_HELP: &str =
+    "Calls that were refused since a quota of their function, or of their caller's token, was used up.";
+
 /// From a microjoule, below any counter's quantum, to 1 kJ: ten seconds of a hundred watts.
 const ENERGY_BUCKETS: [f64; 10] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 
@@ -34,10 +38,14 @@ const STARTUP_BUCKETS: [f64; 8] = [2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3,
 /// Settled over estimated: within a few percent, and how far beyond.
 const RATIO_BUCKETS: [f64; 11] = [0.1, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 2.0, 10.0];
 
+/// What comes of changes of what is served.
+const DEPLOYMENTS: [&str; 4] = ["deployed", "unchanged", "broken", "removed"];
+
 /// All metrics of this daemon.
 pub struct Metrics {
     registry: Registry,
     invocations: IntCounterVec,
+    exceeded: IntCounterVec,
     durations: HistogramVec,
     queues: HistogramVec,
     startups: HistogramVec,
@@ -64,6 +72,7 @@ pub struct FunctionMetrics {
     startup: Histogram,
     execution: Histogram,
     cold_starts: IntCounter,
+    exceeded: IntCounterVec,
     label: Arc<str>,
     cold_start_duration: Gauge,
     energy: Histogram,
@@ -86,6 +95,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Never with the names in this file; a test pins them.
+    #[allow(clippy::too_many_lines, reason = "a list of metrics")]
     pub fn new(functions_max: usize) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let register = |collector: Box<dyn Collector>| registry.register(collector);
@@ -103,6 +113,7 @@ impl Metrics {
             "Calls by how they ended. Rejected ones did not run.",
             &["function", "outcome"],
         )?;
+        let exceeded = counters(EXCEEDED, EXCEEDED_HELP, &["function", "quota", "of"])?;
         let cold_starts = counters(
             "nebula_cold_starts_total",
             "First calls of a function since the daemon loaded it.",
@@ -114,6 +125,9 @@ impl Metrics {
              removed.",
             &["result"],
         )?;
+        for result in DEPLOYMENTS {
+            deployments.with_label_values(&[result]);
+        }
         let cold_start_energy = CounterVec::new(
             Opts::new(
                 "nebula_cold_start_energy_joules_total",
@@ -174,6 +188,7 @@ impl Metrics {
         Ok(Self {
             registry,
             invocations,
+            exceeded,
             durations,
             queues,
             startups,
@@ -224,6 +239,7 @@ impl Metrics {
             startup: self.startups.with_label_values(&[&*label]),
             execution: self.executions.with_label_values(&[&*label]),
             cold_starts: self.cold_starts.with_label_values(&[&*label]),
+            exceeded: self.exceeded.clone(),
             cold_start_duration: self.cold_start_durations.with_label_values(&[&*label]),
             energy: self.energy.with_label_values(&[&*label]),
             label,
@@ -278,6 +294,19 @@ impl FunctionMetrics {
     #[must_use]
     pub fn counted(&self) -> [u64; Outcome::ALL.len()] {
         self.counted.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Counts a call for which a quota is used up, of the function or of the caller's token.
+    pub fn count_exceeded(&self, of: &str, quota: &str) {
+        self.exceeded.with_label_values(&[&*self.label, quota, of]).inc();
+    }
+
+    /// Shows the quotas of the function before one of them is exceeded: a rate cannot see the first rise of a counter
+    /// that was not there.
+    pub fn expect_exceeded(&self, quotas: impl IntoIterator<Item = &'static str>) {
+        for quota in quotas {
+            self.exceeded.with_label_values(&[&*self.label, quota, "function"]).inc_by(0);
+        }
     }
 
     /// Takes in how long it took until the function could be called.

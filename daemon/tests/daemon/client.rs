@@ -75,7 +75,7 @@ impl Daemon {
 
     /// Asks where operators do.
     pub fn get_as_operator(&self, target: &str) -> Response {
-        let mut stream = connect(self.operators()).unwrap();
+        let mut stream = connect(self.admin()).unwrap();
         stream.write_all(&request("GET", target, &[], b"")).unwrap();
         Response::parse(&read_to_end(&mut stream)).0
     }
@@ -102,7 +102,7 @@ pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// A request after whose answer the connection is closed.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for header in headers {
         head.extend([header, "\r\n"]);
     }

@@ -19,7 +19,7 @@ const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 pub struct Daemon {
     child: Child,
     address: SocketAddr,
-    operators: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     stderr: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -58,15 +58,18 @@ impl Daemon {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.strip_prefix("listening on http://") else {
+        // A daemon that speaks TLS says so.
+        let plain = line.replace("https://", "http://");
+        let Some(address) = plain.strip_prefix("listening on http://") else {
             let _ = (child.kill(), child.wait(), reader.join());
             panic!("the first line is {line:?}; stderr: {}", stderr.lock().unwrap());
         };
         let address = address.trim_end().parse().unwrap();
         // Both lines come at once.
         let second = str::from_utf8(stdout.buffer()).unwrap();
-        let operators = second.strip_prefix("operators on http://").map(|address| address.trim_end().parse().unwrap());
-        Self { child, address, operators, stderr, reader: Some(reader) }
+        let admin = second.replace("https://", "http://");
+        let admin = admin.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
+        Self { child, address, admin, stderr, reader: Some(reader) }
     }
 
     /// Where it listens.
@@ -74,9 +77,9 @@ impl Daemon {
         self.address
     }
 
-    /// Where it listens for operators, if it does.
-    pub fn operators(&self) -> SocketAddr {
-        self.operators.unwrap()
+    /// Where it listens for those who manage it, if it does.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.unwrap()
     }
 
     /// The names of its threads.

@@ -35,7 +35,7 @@ fn settled(call: impl Fn() -> Response) -> Value {
 
 #[test]
 fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
-    let options = ["--source", "model", "--window", "20ms", "--operators-listen", "127.0.0.1:0"];
+    let options = ["--source", "model", "--window", "20ms", "--admin-listen", "127.0.0.1:0"];
     let daemon = Daemon::start(&[&options[..], &["--energy-resolution", "1mJ"]].concat());
     let envelope = settled(|| daemon.get(SETTLE));
     assert_coarse(&envelope, 1e-3);
@@ -58,7 +58,7 @@ fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
     for target in ["/metrics", "/energy"] {
         let refused = daemon.get(target);
         assert_eq!((refused.status, &refused.problem()["type"]), (403, &"urn:nebula:operators-only".into()));
-        assert!(refused.problem()["detail"].as_str().unwrap().contains("`operators.listen`"));
+        assert!(refused.problem()["detail"].as_str().unwrap().contains("`admin.listen`"));
         assert_eq!(daemon.get_as_operator(target).status, 200);
     }
     assert_eq!([daemon.get("/").status, daemon.get("/functions").status, daemon.get("/readyz").status], [200; 3]);
@@ -67,19 +67,19 @@ fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
 #[test]
 fn strangers_are_told_less_and_those_on_this_machine_all() {
     let mut command = nebula();
-    command.args(["serve", "--listen", "0.0.0.0:0", "--source", "model", "--window", "20ms"]);
+    command.args(["serve", "--listen", "0.0.0.0:0", "--access", "open", "--source", "model", "--window", "20ms"]);
     let daemon = Daemon::start_command(&mut command);
     assert_coarse(&settled(|| daemon.get(SETTLE)), 1e-4);
     // Nobody could see them otherwise.
     assert_eq!([daemon.get("/metrics").status, daemon.get("/energy").status], [200; 2]);
     let log = daemon.stop();
-    assert!(log.contains("sees exact totals") && log.contains("`operators.listen`"), "{log}");
+    assert!(log.contains("sees exact totals") && log.contains("`admin.listen`"), "{log}");
 }
 
 #[test]
 fn where_joules_are_for_operators_callers_are_told_none() {
     let options = ["--source", "model", "--window", "20ms", "--energy-expose", "operators"];
-    let daemon = Daemon::with_guests(&[&options[..], &["--operators-listen", "0.0.0.0:0"]].concat());
+    let daemon = Daemon::with_guests(&[&options[..], &["--admin-listen", "0.0.0.0:0", "--access", "open"]].concat());
     until("joules are known", || daemon.get_as_operator("/invoke/answer").json()["energy_joules"].is_number());
     for target in ["/invoke/answer", "/invoke/answer?settle=true", "/api/answer/", "/invoke/unreachable"] {
         let answer = daemon.get(target).json();
@@ -119,5 +119,5 @@ fn joules_that_nobody_could_see_are_a_mistake() {
     let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--energy-expose", "operators"]));
     assert_eq!(output.status.code(), Some(64));
     let told = stderr(&output);
-    assert!(told.contains("nobody could see the joules") && told.contains("operators.listen"), "{told}");
+    assert!(told.contains("nobody could see the joules") && told.contains("admin.listen"), "{told}");
 }

@@ -48,7 +48,7 @@ fn memory_grows_to_its_limit_and_no_further() {
     assert_eq!(daemon.get("/invoke/memory?input=32").json()["output"], "-1\n");
     assert_eq!(daemon.get("/invoke/pages-32").json()["output"], "32\n");
     assert_eq!(daemon.get("/invoke/pages-33").status, 404);
-    let told = "a function cannot be served: cannot compile it";
+    let told = "` cannot be served: cannot compile it";
     assert!(daemon.log().lines().any(|line| line.contains("pages-33") && line.contains(told)), "{}", daemon.log());
 }
 

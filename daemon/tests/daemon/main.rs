@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
+mod authority;
 mod client;
 mod daemon;
 mod deploying;
@@ -15,12 +16,15 @@ mod patience;
 mod peer;
 mod powercap_tree;
 mod skipping;
+mod tokens;
 
+mod access;
 mod budgets;
 mod cgi;
 mod code_cache;
 mod configuration;
 mod connections;
+mod cross_origin;
 mod doors;
 mod energy;
 mod failures;
@@ -42,11 +46,14 @@ mod node_exporter;
 mod outbound;
 mod overload;
 mod pages;
+mod power_cap;
 mod prometheus;
+mod quotas;
 mod readiness;
 mod requests;
 mod run_command;
 mod samples;
 mod settling;
 mod streaming;
+mod tls;
 mod unmetered;

@@ -32,7 +32,9 @@ static SHOWN: LazyLock<String> = LazyLock::new(|| {
         tree.zone("intel-rapl:0:1", "dram", 0),
         tree.zone("intel-rapl:1", "psys", 0),
     ];
-    let daemon = Daemon::start(&["--source", "powercap", "--sysfs-root", tree.root(), "--metrics-functions", "2"]);
+    let bounds = ["--power-max", "1kW", "--quota-joules-per-hour", "1kWh"];
+    let options = ["--source", "powercap", "--sysfs-root", tree.root(), "--metrics-functions", "2"];
+    let daemon = Daemon::start(&[&options[..], &bounds].concat());
     for function in ["add", "answer", "sudoku"] {
         daemon.get(&format!("/invoke/{function}"));
     }

@@ -1,22 +1,33 @@
 //! Talks to a daemon: one request on a connection of its own.
 
+mod arguments;
 mod upload;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH, USER_AGENT};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 pub use upload::Sent;
 use upload::attach;
+
+use crate::runtime::{RootsError, trusting};
+
+pub use arguments::arguments;
 
 /// Longest time to find the host and connect: a second is much, even across the world.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -25,17 +36,33 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// and which JSON makes at most six times longer.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
+/// The ports of the two schemes.
 const PORT_HTTP: u16 = 80;
+const PORT_HTTPS: u16 = 443;
 
 const PROGRAM: &str = concat!("nebula/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error("`{0}` is no address of a daemon: it has the form http://HOST[:PORT], and nothing after that")]
+    #[error(
+        "`{0}` is no address of a daemon: it has the form http://HOST[:PORT] or https://HOST[:PORT], and nothing after that"
+    )]
     ParseUrl(String),
-    #[error("`{0}`: only http:// is spoken, not https://; where there is TLS, go through a proxy or a tunnel")]
-    Tls(String),
+    #[error("cannot read the authorities in `{path}` (--ca)")]
+    ReadAuthorities { path: String, source: std::io::Error },
+    #[error("cannot trust the authorities")]
+    Trust(#[source] RootsError),
+    #[error("no name of {url} can be proven")]
+    Name { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{url} does not prove who it is, or does not speak TLS; an authority of its own is named with --ca")]
+    Secure { url: String, source: std::io::Error },
+    #[error("a token is given with --token and another with --token-file")]
+    TwoTokens,
+    #[error("cannot read the token in `{path}` (--token-file)")]
+    ReadToken { path: String, source: std::io::Error },
+    #[error("the token is none: it is one word, as `nebula token` prints it")]
+    Token,
     #[error("no daemon answers at {0}; start one with `nebula serve`, or name another with --daemon")]
     Refused(String),
     #[error("cannot connect to {url}; name another daemon with --daemon")]
@@ -58,18 +85,30 @@ pub enum ClientError {
 
 /// What a daemon says when it does not do what it was asked. Source: RFC 9457.
 #[derive(Clone, Debug, Deserialize, Error)]
-#[error("{title}: {detail}")]
+#[error("{title}: {detail}{}", hint(*status))]
 pub struct Refusal {
     title: String,
     detail: String,
+    #[serde(default)]
+    status: u16,
 }
 
-/// A daemon's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What to do about it here.
+fn hint(status: u16) -> &'static str {
+    if status == StatusCode::UNAUTHORIZED { "; give a token with NEBULA_TOKEN, --token-file or --token" } else { "" }
+}
+
+/// A daemon's address, and what we tell and believe there.
+#[derive(Clone, Debug)]
 pub struct Client {
+    scheme: &'static str,
     authority: String,
     host: String,
     port: u16,
+    /// Where TLS is spoken.
+    tls: Option<Arc<ClientConfig>>,
+    /// Who we are, as the daemon is told.
+    token: Option<HeaderValue>,
 }
 
 /// What is sent with a request.
@@ -97,21 +136,44 @@ impl Client {
     /// A client of the daemon at `url`.
     ///
     /// # Errors
-    /// When it is not of the form `http://HOST[:PORT]`.
+    /// When it is not of the form `http://HOST[:PORT]` or `https://HOST[:PORT]`.
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let wrong = || ClientError::ParseUrl(url.into());
         let parsed: Uri = url.parse().map_err(|_| wrong())?;
-        let authority = match (parsed.scheme_str(), parsed.authority()) {
-            (Some("http"), Some(authority)) => authority,
-            (Some("https"), _) => return Err(ClientError::Tls(url.into())),
+        let (scheme, authority) = match (parsed.scheme_str(), parsed.authority()) {
+            (Some("http"), Some(authority)) => ("http", authority),
+            (Some("https"), Some(authority)) => ("https", authority),
             _ => return Err(wrong()),
         };
         if parsed.path() != "/" || parsed.query().is_some() {
             return Err(wrong());
         }
-        let port = port(authority).ok_or_else(wrong)?;
+        let secured = scheme == "https";
+        let port = port(authority, if secured { PORT_HTTPS } else { PORT_HTTP }).ok_or_else(wrong)?;
+        let tls = if secured { Some(trusting(None).map_err(ClientError::Trust)?) } else { None };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        Ok(Self { authority: authority.as_str().into(), host: host.into(), port })
+        Ok(Self { scheme, authority: authority.as_str().into(), host: host.into(), port, tls, token: None })
+    }
+
+    /// Trusts the authorities of a PEM file, too.
+    fn trust(&mut self, path: &str) -> Result<(), ClientError> {
+        let failed = |source| ClientError::ReadAuthorities { path: path.into(), source };
+        let pem = std::fs::read(path).map_err(failed)?;
+        let configuration = trusting(Some(&pem)).map_err(ClientError::Trust)?;
+        self.tls = self.tls.take().map(|_| configuration);
+        Ok(())
+    }
+
+    /// Says who we are, from now on.
+    fn present(&mut self, token: &str) -> Result<(), ClientError> {
+        let token = token.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ClientError::Token);
+        }
+        let mut field = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
+        field.set_sensitive(true);
+        self.token = Some(field);
+        Ok(())
     }
 
     /// Asks for what is at `path`, and waits no longer than `time_max`.
@@ -150,7 +212,13 @@ impl Client {
         let answer = executor.block_on(async {
             let stream = self.connect().await?;
             let timed_out = |_| ClientError::AnswerTimedOut { url: self.url(), time_max };
-            tokio::time::timeout(time_max, self.ask(stream, method, path, content)).await.map_err(timed_out)?
+            let asked = async {
+                match &self.tls {
+                    Some(tls) => self.ask(self.secure(stream, tls).await?, method, path, content).await,
+                    None => self.ask(stream, method, path, content).await,
+                }
+            };
+            tokio::time::timeout(time_max, asked).await.map_err(timed_out)?
         });
         // A thread that still waits for the name of a host would keep us.
         executor.shutdown_background();
@@ -169,9 +237,19 @@ impl Client {
         }
     }
 
+    async fn secure(&self, stream: TcpStream, tls: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ClientError> {
+        let unnamed = |error| ClientError::Name { url: self.url(), source: Box::new(error) };
+        let name = ServerName::try_from(self.host.clone()).map_err(unnamed)?;
+        let connecting = TlsConnector::from(tls.clone()).connect(name, stream);
+        match tokio::time::timeout(CONNECT_TIME_MAX, connecting).await {
+            Ok(secured) => secured.map_err(|source| ClientError::Secure { url: self.url(), source }),
+            Err(_) => Err(ClientError::ConnectTimedOut { url: self.url() }),
+        }
+    }
+
     async fn ask(
         &self,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         method: Method,
         path: &str,
         content: Content,
@@ -189,6 +267,9 @@ impl Client {
         if let Some(version) = if_match {
             request = request.header(IF_MATCH, format!("\"{version}\""));
         }
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
         let request = request.body(()).map_err(|error| broken(error.into()))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
@@ -203,14 +284,14 @@ impl Client {
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.authority)
+        format!("{}://{}", self.scheme, self.authority)
     }
 }
 
 /// The port, or `None` if it is none, or if there is more than host and port.
-fn port(authority: &Authority) -> Option<u16> {
+fn port(authority: &Authority, default: u16) -> Option<u16> {
     match authority.as_str().strip_prefix(authority.host())? {
-        "" => Some(PORT_HTTP),
+        "" => Some(default),
         rest => rest.strip_prefix(':')?.parse().ok(),
     }
 }
@@ -254,9 +335,15 @@ mod tests {
             ("http://127.0.0.1:8080", "127.0.0.1", 8080),
             ("http://localhost/", "localhost", 80),
             ("HTTP://[::1]:9000", "::1", 9000),
+            ("https://nebula.example", "nebula.example", 443),
+            ("https://[::1]:9000/", "::1", 9000),
         ] {
             let client = Client::new(url).unwrap();
-            assert_eq!((&*client.host, client.port), (host, port), "{url}");
+            assert_eq!(
+                (&*client.host, client.port, client.tls.is_some()),
+                (host, port, url.starts_with("https")),
+                "{url}"
+            );
         }
     }
 
@@ -278,7 +365,17 @@ mod tests {
             let error = Client::new(url).unwrap_err().to_string();
             assert!(error.contains("http://HOST[:PORT]"), "{url}: {error}");
         }
-        assert!(matches!(Client::new("https://a"), Err(ClientError::Tls(_))));
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        let mut client = Client::new("http://a").unwrap();
+        client.present(" nebula_x\n").unwrap();
+        assert_eq!(client.token.as_ref().unwrap(), "Bearer nebula_x");
+        assert!(!format!("{client:?}").contains("nebula_x"), "what is logged does not tell it");
+        for wrong in ["", " ", "a b", "a\nb", "ä"] {
+            assert!(matches!(client.present(wrong), Err(ClientError::Token)), "{wrong:?}");
+        }
     }
 
     #[test]
@@ -295,5 +392,8 @@ mod tests {
         let busy = r#"{"title":"Too many calls","detail":"try again later","status":503}"#;
         let busy = answer(StatusCode::SERVICE_UNAVAILABLE, busy).expect::<serde_json::Value>();
         assert_eq!(busy.unwrap_err().to_string(), "Too many calls: try again later");
+        let nobody = r#"{"title":"A token is needed","detail":"say who you are","status":401}"#;
+        let nobody = answer(StatusCode::UNAUTHORIZED, nobody).expect::<serde_json::Value>();
+        assert!(nobody.unwrap_err().to_string().ends_with("give a token with NEBULA_TOKEN, --token-file or --token"));
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a manifest.
+//! What can be wrong with a manifest, or another file of this kind.
 
 use thiserror::Error;
 use toml::Value;
@@ -6,7 +6,7 @@ use toml::Value;
 /// How much of a value is repeated to whoever wrote it, in characters.
 const SHOWN_MAX: usize = 60;
 
-/// One thing that is wrong with a manifest. Keys are paths, such as `limits.memory` or `directories[1].guest`.
+/// One thing that is wrong with such a file. Keys are paths, such as `limits.memory` or `directories[1].guest`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
     /// The text cannot be read at all.
@@ -18,10 +18,12 @@ pub enum Mistake {
         why: String,
     },
     /// Nothing is called this.
-    #[error("`{key}` is no key of a manifest{}", nearest.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
+    #[error("`{key}` is no key of {file}{}", nearest.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
     UnknownKey {
         /// The key.
         key: String,
+        /// What kind of file it is in.
+        file: &'static str,
         /// What was probably meant.
         nearest: Option<&'static str>,
     },
@@ -54,7 +56,7 @@ pub enum Mistake {
 }
 
 impl Mistake {
-    pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
+    pub(crate) fn syntax(text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.split('\n').count();
         Self::Syntax { line, why: error.message().into() }
@@ -86,6 +88,6 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-pub(super) fn joined(mistakes: &[Mistake]) -> String {
+pub(crate) fn joined(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -19,12 +19,14 @@ use serde::Serialize;
 use thiserror::Error;
 use toml::Table;
 
+use crate::quota::{Priority, Quota};
 pub use mistake::Mistake;
-use mistake::joined;
-use table::Keys;
+pub(crate) use mistake::joined;
+pub(crate) use table::{Keys, Known, Wrong};
 use values::{
-    argument, at_most, boolean, counted, energy, guest_path, host_path, nonempty, route, text, time, variable,
+    argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
 };
+pub(crate) use values::{energy, text};
 
 /// The longest manifest in bytes: a page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;
@@ -46,12 +48,16 @@ pub struct Manifest {
     pub outbound: Vec<String>,
     /// Whether an instance serves more than one call.
     pub reuse: Reuse,
+    /// Whose calls wait first when functions draw as much power as they may.
+    pub priority: Priority,
     /// Prefixes of paths that it answers.
     pub routes: Vec<String>,
     /// Directories that it sees.
     pub directories: Vec<Directory>,
     /// What one call may use.
     pub limits: Limits,
+    /// What all of its calls together may use. What it does not say the daemon's options say.
+    pub quota: Quota,
 }
 
 /// Whether an instance serves more than one call.
@@ -182,9 +188,11 @@ impl Manifest {
             entry: keys.value("entry", text(nonempty)),
             outbound: keys.list("outbound", text(nonempty)),
             reuse: keys.value("reuse", text(Reuse::read)).unwrap_or_default(),
+            priority: keys.value("priority", text(priority)).unwrap_or_default(),
             routes: keys.distinct("routes", text(route)),
             directories: Directory::from_keys(keys),
             limits: keys.table("limits").map(|mut keys| Limits::from_keys(&mut keys, ceilings)).unwrap_or_default(),
+            quota: keys.table("quota").map(|mut keys| quota(&mut keys)).unwrap_or_default(),
         }
     }
 }
@@ -196,6 +204,20 @@ impl Reuse {
             "serial" => Ok(Self::Serial),
             _ => Err("it is one of fresh, serial".into()),
         }
+    }
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    let found = Priority::ALL.into_iter().find(|priority| priority.as_str() == text);
+    found.ok_or_else(|| "it is one of low, normal, high".into())
+}
+
+/// What the table `quota` of a file bounds.
+pub(crate) fn quota(keys: &mut Keys<'_, '_>) -> Quota {
+    Quota {
+        calls_per_second: keys.value("calls_per_second", counted_freely),
+        concurrency: keys.value("concurrency", counted_freely),
+        joules_per_hour: keys.value("joules_per_hour", energy),
     }
 }
 

@@ -14,6 +14,7 @@ pub const KEYS: &[&str] = &[
     "entry",
     "outbound",
     "reuse",
+    "priority",
     "routes",
     "directories",
     "directories.host",
@@ -26,7 +27,22 @@ pub const KEYS: &[&str] = &[
     "limits.max_joules",
     "limits.output",
     "limits.concurrency",
+    "quota",
+    "quota.calls_per_second",
+    "quota.concurrency",
+    "quota.joules_per_hour",
 ];
+
+/// The keys that a kind of file may have, as paths with dots.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// What kind of file it is, in words.
+    pub file: &'static str,
+    /// Every key there is.
+    pub keys: &'static [&'static str],
+}
+
+const OF_A_MANIFEST: Known = Known { file: "a manifest", keys: KEYS };
 
 /// Why a value cannot be taken.
 pub enum Wrong {
@@ -44,23 +60,30 @@ pub struct Keys<'t, 'm> {
     table: &'t Table,
     /// Where it is in the file.
     path: String,
+    known: Known,
     mistakes: &'m mut Vec<Mistake>,
 }
 
 impl<'t, 'm> Keys<'t, 'm> {
-    /// The whole file.
+    /// A whole manifest.
     pub fn all(table: &'t Table, mistakes: &'m mut Vec<Mistake>) -> Self {
-        Self { table, path: String::new(), mistakes }.known("")
+        Self::of(table, OF_A_MANIFEST, mistakes)
     }
 
-    /// Notes which keys are unknown. Those that are known begin with `prefix` in [`KEYS`].
+    /// A whole file that may have these keys.
+    pub fn of(table: &'t Table, known: Known, mistakes: &'m mut Vec<Mistake>) -> Self {
+        Self { table, path: String::new(), known, mistakes }.known("")
+    }
+
+    /// Notes which keys are unknown. Those that are known begin with `prefix`.
     fn known(self, prefix: &str) -> Self {
+        let Known { file, keys } = self.known;
         for name in self.table.keys() {
             let known = format!("{prefix}{name}");
             // A quoted key may have a dot in it, and is then not the path it looks like.
-            if name.contains('.') || !KEYS.contains(&known.as_str()) {
-                let (key, nearest) = (self.key(name), nearest(&known, KEYS.iter().copied()));
-                self.mistakes.push(Mistake::UnknownKey { key, nearest });
+            if name.contains('.') || !keys.contains(&known.as_str()) {
+                let (key, nearest) = (self.key(name), nearest(&known, keys.iter().copied()));
+                self.mistakes.push(Mistake::UnknownKey { key, file, nearest });
             }
         }
         self
@@ -138,14 +161,37 @@ impl<'t, 'm> Keys<'t, 'm> {
         let element = |(index, value): (usize, &'t Value)| {
             let path = format!("{key}[{index}]");
             let table = self.keep(path.clone(), value, table(value))?;
-            read(&mut Keys { table, path, mistakes: self.mistakes }.known(&format!("{name}.")))
+            read(&mut Keys { table, path, known: self.known, mistakes: self.mistakes }.known(&format!("{name}.")))
         };
         elements.iter().enumerate().filter_map(element).collect()
     }
 
     fn inner(&mut self, name: &str) -> Option<Keys<'t, '_>> {
         let table = self.value(name, table)?;
-        Some(Keys { table, path: self.key(name), mistakes: self.mistakes })
+        Some(Keys { table, path: self.key(name), known: self.known, mistakes: self.mistakes })
+    }
+
+    /// The tables in the table of this name, whose own names are free as far as `check` lets them, and whose keys are
+    /// `known`.
+    pub fn each<T>(
+        &mut self,
+        name: &str,
+        known: Known,
+        check: impl Fn(&str) -> Result<(), String>,
+        mut read: impl FnMut(&str, &mut Keys<'t, '_>) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(mut keys) = self.inner(name) else { return Vec::new() };
+        let tables = keys.table;
+        let one = |(name, value): (&'t String, &'t Value)| {
+            let path = keys.key(name);
+            if let Err(why) = check(name) {
+                keys.mistakes.push(Mistake::value(keys.path.clone(), &Value::String(name.clone()), why));
+                return None;
+            }
+            let table = keys.keep(path.clone(), value, table(value))?;
+            read(name, &mut Keys { table, path, known, mistakes: keys.mistakes }.known(""))
+        };
+        tables.iter().filter_map(one).collect()
     }
 }
 

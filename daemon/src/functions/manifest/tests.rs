@@ -13,6 +13,7 @@ const FULL: &str = r#"
     entry = "main"
     outbound = ["https://api.example.com", "*.example.org"]
     reuse = "serial"
+    priority = "low"
     routes = ["/shop", "/api.v2/cart"]
 
     [[directories]]
@@ -31,6 +32,11 @@ const FULL: &str = r#"
     max_joules = "500mJ"
     output = "1MiB"
     concurrency = 4
+
+    [quota]
+    calls_per_second = 5
+    concurrency = 8
+    joules_per_hour = "2kJ"
 "#;
 
 fn parse(text: &str) -> Result<Manifest, Vec<String>> {
@@ -60,6 +66,7 @@ fn every_key_is_read() {
         entry: Some(text("main")),
         outbound: vec![text("https://api.example.com"), text("*.example.org")],
         reuse: Reuse::Serial,
+        priority: Priority::Low,
         routes: vec![text("/shop"), text("/api.v2/cart")],
         directories: vec![
             Directory { host: "data".into(), guest: "/data".into(), writable: true },
@@ -73,6 +80,7 @@ fn every_key_is_read() {
             output: Some(1 << 20),
             concurrency: Some(4),
         },
+        quota: Quota { calls_per_second: Some(5), concurrency: Some(8), joules_per_hour: Some(Joules(2000.0)) },
     };
     assert_eq!(parse(FULL), Ok(expected));
 }
@@ -193,6 +201,22 @@ fn limits_end_where_they_say() {
 }
 
 #[test]
+fn quotas_end_where_they_say() {
+    for good in ["calls_per_second = 1", "concurrency = 1000000", "joules_per_hour = '0.5kWh'", "joules_per_hour = 0.1"]
+    {
+        assert!(parse(&format!("quota.{good}")).is_ok(), "{good}");
+    }
+    for bad in ["calls_per_second = 0", "concurrency = 1000001", "concurrency = 1.5", "joules_per_hour = 0"] {
+        mistake(&format!("quota.{bad}"));
+    }
+    for priority in Priority::ALL {
+        assert_eq!(parse(&format!("priority = '{}'", priority.as_str())).unwrap().priority, priority);
+    }
+    assert_eq!(parse("").unwrap().priority, Priority::Normal);
+    assert!(mistake("priority = 'urgent'").contains("one of low, normal, high"));
+}
+
+#[test]
 fn routes_are_plain_paths_of_the_functions_own() {
     for good in ["/shop", "/api.v2", "/a/metrics", "/metricsx", "/...", "/a-b_c~d/e:f@g"] {
         assert_eq!(parse(&format!("routes = ['{good}']")).unwrap().routes, [good]);
@@ -244,11 +268,13 @@ fn what_is_shown_tells_no_secrets() {
         "entry": "main",
         "outbound": ["https://api.example.com", "*.example.org"],
         "reuse": "serial",
+        "priority": "low",
         "routes": ["/shop", "/api.v2/cart"],
         "directories": [{ "guest": "/data", "writable": true }, { "guest": "/", "writable": false }],
         "limits": {
             "memory": "64MiB", "wall": "5s", "cpu": "1500ms", "max_joules": 0.5, "output": "1MiB", "concurrency": 4
         },
+        "quota": { "calls_per_second": 5, "concurrency": 8, "joules_per_hour": 2000.0 },
     });
     assert_eq!(shown, expected);
     assert_eq!(serde_json::to_value(Manifest::default()).unwrap()["limits"]["memory"], json!(null));

@@ -9,6 +9,7 @@ use toml::Value;
 use super::table::{TWICE, Wrong};
 use crate::config::{duration, joules, shown_duration, shown_size, size};
 use crate::functions::OWN_PATHS;
+use crate::quota::COUNT_MAX;
 
 /// The least time that can be asked for: timers are no finer.
 const TIME_MIN: Duration = Duration::from_millis(1);
@@ -61,6 +62,13 @@ pub fn counted(option: &'static str, most: u32) -> impl Fn(&Value) -> Result<u32
             _ => Err(Wrong::Value("it must be at least 1".into())),
         },
     }
+}
+
+/// A count that the daemon bounds by none of its options.
+pub fn counted_freely(value: &Value) -> Result<u32, Wrong> {
+    let number = value.as_integer().ok_or(Wrong::Type("a whole number"))?;
+    let count = u32::try_from(number).ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| Wrong::Value(format!("it must be from 1 to {COUNT_MAX}")))
 }
 
 /// An energy with its unit, or a number of joules.

@@ -27,17 +27,19 @@ pub struct Call<'a> {
     pub peer: Option<SocketAddr>,
     /// Whether the connection is encrypted. The server knows; the scheme of an HTTP/2 request is what a client says.
     pub https: bool,
+    /// Who sent it, as the daemon knows them by their token.
+    pub user: Option<&'a str>,
 }
 
 /// The variables that tell a program about its request, none of them twice.
 ///
-/// Not among them: `PATH_TRANSLATED`, since no directory of documents belongs to a path; `AUTH_TYPE`, `REMOTE_USER` and
-/// `REMOTE_IDENT`, since the daemon asks nobody who they are.
+/// Not among them: `PATH_TRANSLATED`, since no directory of documents belongs to a path; `REMOTE_IDENT`,
+/// since nobody answers such questions any more. `AUTH_TYPE` and `REMOTE_USER` are there where the daemon knows who asks.
 ///
 /// Source: RFC 3875, section 4.1; `REQUEST_URI` and `HTTPS` are what web servers add to it by custom.
 #[must_use]
 pub fn variables(call: &Call<'_>) -> Vec<(String, String)> {
-    let Call { head, script, path, body, local, peer, https } = *call;
+    let Call { head, script, path, body, local, peer, https, user } = *call;
     let authority = authority(head);
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| str::from_utf8(value.as_bytes()).ok());
     let peer = peer.map(|peer| peer.ip().to_canonical().to_string());
@@ -55,6 +57,8 @@ pub fn variables(call: &Call<'_>) -> Vec<(String, String)> {
         ("QUERY_STRING", Some(head.uri.query().unwrap_or_default().into())),
         ("REMOTE_ADDR", peer.clone()),
         ("REMOTE_HOST", peer),
+        ("AUTH_TYPE", user.map(|_| "Bearer".into())),
+        ("REMOTE_USER", user.map(Into::into)),
         ("CONTENT_TYPE", content_type.map(Into::into)),
         ("CONTENT_LENGTH", (body > 0).then(|| body.to_string())),
         ("HTTPS", https.then(|| "on".into())),
@@ -138,6 +142,7 @@ mod tests {
             local: "127.0.0.1:8080".parse().unwrap(),
             peer: Some("192.0.2.7:50000".parse().unwrap()),
             https: false,
+            user: None,
         };
         change(&mut call);
         let variables = variables(&call);
@@ -284,6 +289,13 @@ mod tests {
         let told = told(request, |_| ());
         assert!(!told.contains_key("HTTPS"));
         assert_eq!(told["SERVER_PROTOCOL"], "HTTP/2.0");
+    }
+
+    #[test]
+    fn who_asks_is_told_where_the_daemon_knows_it() {
+        let told = told(Request::get("/").header("Authorization", "Bearer x"), |call| call.user = Some("alice"));
+        assert_eq!((told["AUTH_TYPE"].as_str(), told["REMOTE_USER"].as_str()), ("Bearer", "alice"));
+        assert!(!told.contains_key("HTTP_AUTHORIZATION"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use background::Background;
 pub use policy::{Policy, PolicyError};
-pub use tls::{RootsError, set_extra_roots};
+pub use tls::{RootsError, set_extra_roots, trusting};
 
 use destination::Destination;
 use exchange::{Answer, Transmission, exchange};

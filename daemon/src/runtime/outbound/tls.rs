@@ -55,14 +55,24 @@ pub enum RootsError {
 /// # Errors
 /// When it is called too late, or the file is not what it should be.
 pub fn set_extra_roots(pem: &[u8]) -> Result<usize, RootsError> {
-    let extra: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(RootsError::Read)?;
-    if extra.is_empty() {
-        return Err(RootsError::Empty);
-    }
+    let extra = authorities(pem)?;
     let count = extra.len();
     let configuration = configuration(extra)?;
     CONFIGURATION.set(configuration).map_err(|_| RootsError::Late)?;
     Ok(count)
+}
+
+/// How a client speaks TLS that trusts Mozilla's authorities, and those of a PEM file besides.
+///
+/// # Errors
+/// When the file is not what it should be.
+pub fn trusting(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, RootsError> {
+    configuration(pem.map(authorities).transpose()?.unwrap_or_default())
+}
+
+fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, RootsError> {
+    let extra: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(RootsError::Read)?;
+    if extra.is_empty() { Err(RootsError::Empty) } else { Ok(extra) }
 }
 
 /// Speaks TLS on a connection, to whom the certificate says it is.

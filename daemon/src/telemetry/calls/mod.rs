@@ -84,7 +84,7 @@ impl Calls {
 
     /// Takes in a call that was settled, and tells whoever waits for it.
     pub fn settle(&self, Settled { call, charge, end, .. }: Settled<CallEnd>) {
-        let CallEnd::Call { ended, seat, waiter } = end else { return };
+        let CallEnd::Call { ended, seat, waiter, .. } = end else { return };
         let charge = charge.ok_or(NoCharge::Incomplete);
         let told = waiter.map(|waiter| (waiter, charge.clone()));
         self.recent.advance(seat, call, Progress::Settled(ended, charge));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn settled(call: u128, second: u64, seat: Seat) -> Settled<CallEnd> {
-        let end = CallEnd::Call { ended: ended(second), seat, waiter: None };
+        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, bill: None };
         Settled { call: CallId(call), function: FUNCTION, charge: None, end }
     }
 

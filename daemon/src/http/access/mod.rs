@@ -1,0 +1,189 @@
+//! Who may come in, and what they may do.
+//!
+//! Every request passes [`Access::admit`] before anything is done with it: what it needs is read from its method and path
+//! ([`need`]), who sent it from its token, and what is known of it from then on is its [`Visitor`].
+
+mod bearer;
+mod cors;
+mod denied;
+mod gate;
+mod need;
+mod page;
+mod refusals;
+mod role;
+pub mod secret;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod visitor;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyper::Request;
+use hyper::header::AUTHORIZATION;
+
+use bearer::Presented;
+use need::{Named, Need};
+use refusals::Refusals;
+
+pub use cors::{Told, preflight};
+pub use denied::Denied;
+pub use gate::Gate;
+pub use role::Role;
+pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
+pub use visitor::Visitor;
+
+use super::Door;
+use super::function::Peers;
+use super::problem::Problem;
+use super::query::decoded;
+use super::reload::{Stamps, Watched};
+use crate::causes::chain;
+use crate::config::{self, AccessMode, Origins};
+use crate::quota::Payers;
+use crate::telemetry::escaped;
+
+/// Who may come in.
+pub struct Access {
+    mode: AccessMode,
+    file: Option<TokensFile>,
+    pub(super) origins: Origins,
+    refusals: Refusals,
+    payers: Payers,
+}
+
+/// Tokens, and where they are from.
+struct TokensFile {
+    path: std::path::PathBuf,
+    tokens: ArcSwap<Tokens>,
+    stamps: Stamps,
+}
+
+impl Access {
+    /// What the configuration says.
+    ///
+    /// # Errors
+    /// When the tokens cannot be read.
+    pub fn open(config: &config::Access) -> Result<Self, TokensError> {
+        let open = |path: &std::path::PathBuf| {
+            // Before they are read: what changes meanwhile is read again.
+            let stamps = Stamps::of(std::slice::from_ref(path));
+            Ok(TokensFile { path: path.clone(), tokens: ArcSwap::from_pointee(Tokens::read(path)?), stamps })
+        };
+        let file = config.tokens.as_ref().map(open).transpose()?;
+        if let Some(file) = &file {
+            tracing::info!(
+                "{} tokens are known, of `{}`",
+                file.tokens.load().len(),
+                escaped(&file.path.display().to_string())
+            );
+        }
+        Ok(Self {
+            mode: config.mode,
+            file,
+            origins: config.origins.clone(),
+            refusals: Refusals::default(),
+            payers: Payers::default(),
+        })
+    }
+
+    /// The file of tokens, to be read again when it changes.
+    #[must_use]
+    pub fn watched(self: &Arc<Self>) -> Option<Watched> {
+        let file = self.file.as_ref()?;
+        let access = self.clone();
+        Some(Watched::new(vec![file.path.clone()], file.stamps.clone(), move || access.read_again()))
+    }
+
+    fn read_again(&self) {
+        let Some(file) = &self.file else { return };
+        let path = escaped(&file.path.display().to_string());
+        match Tokens::read(&file.path) {
+            Ok(tokens) => {
+                tracing::info!("{} tokens are known from now on, of `{path}`", tokens.len());
+                file.tokens.store(Arc::new(tokens));
+            }
+            Err(error) => tracing::error!("the tokens stay as they were: {}", escaped(&chain(&error))),
+        }
+    }
+
+    /// Lets a request in at this gate, if it may come in. `routed` finds the function whose route a path is.
+    pub(super) fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        gate: Gate,
+        peers: Peers,
+        routed: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Visitor, Problem> {
+        let need = Need::of(request.method(), request.uri().path());
+        let presented = Presented::of(request.headers());
+        let is_ours = matches!(presented, Presented::Token(_));
+        let token = match (presented, &self.file) {
+            (Presented::Token(text), Some(file)) => file.tokens.load().find(text).cloned(),
+            _ => None,
+        };
+        let asked = need.role.filter(|_| self.asks(gate, need));
+        if let Some(role) = asked {
+            let Some(token) = &token else {
+                self.refusals.note(peers.remote);
+                let nothing = presented == Presented::Nothing;
+                return Err(if nothing { Denied::NoToken } else { Denied::BadToken }.into());
+            };
+            if token.role < role {
+                return Err(Denied::NeedsRole(role).into());
+            }
+        }
+        if need.is_management() && !gate.management {
+            return Err(Problem::OperatorsOnly);
+        }
+        let door = match &token {
+            Some(token) if token.role == Role::Operate => Door::OPERATORS,
+            _ if asked.is_some() => gate.callers,
+            _ => gate.door,
+        };
+        let payer = token.as_ref().and_then(|token| self.payers.of(&token.name, token.quota));
+        let visitor = Visitor { door, https: peers.https, token, payer, asked: asked.is_some() };
+        if visitor.is_restricted() {
+            self.check_function(&visitor, need, request.uri().path(), routed)?;
+        }
+        if need.changes {
+            page::check(request, &self.origins, gate.loopback, visitor.token.is_some())?;
+        }
+        // A guest must not get hold of what its caller may do here. What is not ours may be meant for the guest.
+        if is_ours {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
+        Ok(visitor)
+    }
+
+    /// Whether those who send such requests in at this gate are asked who they are.
+    fn asks(&self, gate: Gate, need: Need<'_>) -> bool {
+        match self.mode {
+            AccessMode::Open => false,
+            AccessMode::Tokens => true,
+            AccessMode::Auto => !gate.loopback || (need.changes && self.file.is_some()),
+        }
+    }
+
+    fn check_function(
+        &self,
+        visitor: &Visitor,
+        need: Need<'_>,
+        path: &str,
+        routed: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<(), Problem> {
+        let name = match need.function {
+            Named::Path(name) => Some(decoded(name)?),
+            Named::Route => routed(path).map(Cow::Owned),
+            Named::Nobody => None,
+        };
+        match name {
+            Some(name) => visitor.to_function(&name),
+            // Which function would be changed is not known, and so not that the token is for it.
+            None if need.changes => Err(Denied::NotForFunction(path.into()).into()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The tokens that a daemon knows, and the file that lists them.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blake3::Hash;
+use thiserror::Error;
+use toml::{Table, Value};
+
+use super::role::Role;
+use super::secret;
+use crate::functions::{FunctionName, Keys, Known, Mistake, Wrong, joined, quota, text};
+use crate::quota::Quota;
+
+/// The largest file, in bytes. A token takes about two hundred.
+pub const BYTES_MAX: usize = 1 << 20;
+
+/// Most tokens. Each request that brings one is compared with all of them, at some nanoseconds each.
+pub const TOKENS_MAX: usize = 1000;
+
+/// The longest name of a token.
+const NAME_MAX: usize = 63;
+
+/// Whether others than the owner and the group may write. Source: chmod(2), `S_IWOTH`.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
+
+const OF_A_FILE: Known = Known { file: "a file of tokens", keys: &["tokens"] };
+const OF_A_TOKEN: Known = Known {
+    file: "a token",
+    keys: &[
+        "hash",
+        "roles",
+        "functions",
+        "quota",
+        "quota.calls_per_second",
+        "quota.concurrency",
+        "quota.joules_per_hour",
+    ],
+};
+
+/// What a caller is who brings a token.
+#[derive(Debug, PartialEq)]
+pub struct Token {
+    /// What it is called.
+    pub name: String,
+    /// The highest of its roles, which implies the others.
+    pub role: Role,
+    /// The functions that it is for; all where it names none.
+    pub functions: Option<BTreeSet<String>>,
+    /// What its calls may use together.
+    pub quota: Quota,
+}
+
+impl Token {
+    /// Whether it is for this function.
+    #[must_use]
+    pub fn is_for(&self, function: &str) -> bool {
+        self.functions.as_ref().is_none_or(|functions| functions.contains(function))
+    }
+}
+
+/// A file of tokens cannot be used.
+#[derive(Debug, Error)]
+pub enum TokensError {
+    /// The file cannot be read.
+    #[error("cannot read the tokens in `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anybody on the machine could add a token.
+    #[error("`{}` lists tokens and everybody may write it; `chmod o-w` it", path.display())]
+    WritableByOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is longer than any file of tokens.
+    #[error("`{}` has more than {BYTES_MAX} bytes, too many for a file of tokens", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no good.
+    #[error("the tokens in `{}` cannot be used: {}", path.display(), joined(mistakes))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// All that is wrong with it.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+/// The tokens that a daemon knows.
+#[derive(Debug, Default)]
+pub struct Tokens(Vec<(Hash, Arc<Token>)>);
+
+impl Tokens {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read or used.
+    pub fn read(path: &Path) -> Result<Self, TokensError> {
+        let file = File::open(path).map_err(|source| TokensError::Read { path: path.into(), source })?;
+        Self::parse(&read(&file, path)?).map_err(|mistakes| TokensError::Wrong { path: path.into(), mistakes })
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
+        let table = text.parse::<Table>().map_err(|error| vec![Mistake::syntax(text, &error)])?;
+        let mut mistakes = Vec::new();
+        let mut seen = BTreeSet::new();
+        let tokens = Keys::of(&table, OF_A_FILE, &mut mistakes).each("tokens", OF_A_TOKEN, check_name, |name, keys| {
+            let distinct = |text: &str| {
+                let hash = secret::read(text)?;
+                if seen.insert(*hash.as_bytes()) { Ok(hash) } else { Err("another token has it".into()) }
+            };
+            token(name, keys, distinct)
+        });
+        if tokens.len() > TOKENS_MAX {
+            let why = format!("there may be at most {TOKENS_MAX} tokens");
+            mistakes.push(Mistake::Value { key: "tokens".into(), value: tokens.len().to_string(), why });
+        }
+        if mistakes.is_empty() { Ok(Self(tokens)) } else { Err(mistakes) }
+    }
+
+    /// The token of this text. How long it takes tells nothing of which it is, or how close.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<&Arc<Token>> {
+        let presented = secret::hash(text);
+        // Hashes compare in constant time, and all are compared.
+        self.0.iter().fold(None, |found, (hash, token)| if *hash == presented { Some(token) } else { found })
+    }
+
+    /// Whether there is one of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(_, token)| token.name == name)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Reads a file of tokens that is open, provided that it may be trusted.
+///
+/// # Errors
+/// When it may not, or cannot be read.
+pub fn read(file: &File, path: &Path) -> Result<String, TokensError> {
+    let failed = |source| TokensError::Read { path: path.into(), source };
+    if file.metadata().map_err(failed)?.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(TokensError::WritableByOthers { path: path.into() });
+    }
+    let mut text = Vec::new();
+    file.take(BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() > BYTES_MAX {
+        return Err(TokensError::TooLong { path: path.into() });
+    }
+    String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))
+}
+
+/// Whether a token may be called this.
+///
+/// # Errors
+/// Says what a name looks like.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(format!("a token's name has 1 to {NAME_MAX} letters, digits, `-` and `_`"))
+    }
+}
+
+fn token(
+    name: &str,
+    keys: &mut Keys<'_, '_>,
+    hash: impl FnMut(&str) -> Result<Hash, String>,
+) -> Option<(Hash, Arc<Token>)> {
+    let hash = std::cell::RefCell::new(hash);
+    let hash = keys.needed("hash", text(|text| (hash.borrow_mut())(text)));
+    let has_roles = keys.needed("roles", some).is_some();
+    let roles = if has_roles { keys.list("roles", text(Role::read)) } else { Vec::new() };
+    let functions = keys.value("functions", some);
+    let names = functions.map(|()| keys.list("functions", text(function)).into_iter().collect());
+    let quota = keys.table("quota").map(|mut keys| quota(&mut keys)).unwrap_or_default();
+    Some((hash?, Arc::new(Token { name: name.into(), role: roles.into_iter().max()?, functions: names, quota })))
+}
+
+/// A list that is not empty: an empty one may have been meant to be none, or all.
+fn some(value: &Value) -> Result<(), Wrong> {
+    match value.as_array().ok_or(Wrong::Type("a list"))?.is_empty() {
+        true => Err(Wrong::Value("it must not be empty".into())),
+        false => Ok(()),
+    }
+}
+
+fn function(text: &str) -> Result<String, String> {
+    text.parse::<FunctionName>().map(|name| name.as_str().to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use nebula_metering::Joules;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn hash_of(token: &str) -> String {
+        secret::written(&secret::hash(token))
+    }
+
+    fn mistakes(text: &str) -> String {
+        joined(&Tokens::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn a_token_is_found_by_its_text_and_has_what_its_table_says() {
+        let (alice, bob) = (hash_of("nebula_alice"), hash_of("nebula_bob"));
+        let text = format!(
+            "[tokens.alice]\nhash = {alice:?}\nroles = [\"invoke\", \"deploy\"]\nfunctions = [\"a\", \"b\"]\n\
+             quota = {{ calls_per_second = 5, concurrency = 2, joules_per_hour = \"100J\" }}\n\
+             [tokens.bob]\nhash = {bob:?}\nroles = [\"operate\"]\n"
+        );
+        let tokens = Tokens::parse(&text).unwrap();
+        assert_eq!((tokens.len(), tokens.has("bob"), tokens.has("carol")), (2, true, false));
+        let quota = Quota { calls_per_second: Some(5), concurrency: Some(2), joules_per_hour: Some(Joules(100.0)) };
+        let found = tokens.find("nebula_alice").unwrap();
+        assert_eq!((&*found.name, found.role, found.quota), ("alice", Role::Deploy, quota));
+        assert!(found.is_for("a") && !found.is_for("c"));
+        let found = tokens.find("nebula_bob").unwrap();
+        assert!(found.role == Role::Operate && found.is_for("c") && found.quota == Quota::default());
+        for stranger in ["", "nebula_", "nebula_alic", "alice", &alice] {
+            assert!(tokens.find(stranger).is_none(), "{stranger}");
+        }
+        assert!(Tokens::parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_was_meant() {
+        let hash = hash_of("x");
+        let good = format!("hash = {hash:?}\nroles = [\"invoke\"]\n");
+        for (text, told) in [
+            ("[token.a]".into(), "`token` is no key of a file of tokens; did you mean `tokens`?"),
+            (format!("[tokens.a]\n{good}role = 1"), "`tokens.a.role` is no key of a token; did you mean `roles`?"),
+            (
+                format!("[tokens.a]\n{good}quota.calls_per_sec = 1"),
+                "`tokens.a.quota.calls_per_sec` is no key of a token; did you mean `quota.calls_per_second`?",
+            ),
+            (format!("[tokens.a]\n{good}quota.concurrency = 0"), "`0` is no good for `tokens.a.quota.concurrency`"),
+            (format!("[tokens.a]\n{good}functions = []"), "it must not be empty"),
+            (format!("[tokens.a]\n{good}functions = [\"../x\"]"), "`../x` is no good for `tokens.a.functions[0]`"),
+            (format!("[tokens.'a b']\n{good}"), "`a b` is no good for `tokens`: a token's name has 1 to 63"),
+            (format!("[tokens.{}]\n{good}", "x".repeat(64)), "a token's name has 1 to 63"),
+            (format!("[tokens.a]\n{good}[tokens.b]\n{good}"), "`tokens.b.hash`: another token has it"),
+            (format!("[tokens.a]\nhash = {hash:?}"), "`tokens.a.roles` is missing"),
+            (format!("[tokens.a]\nhash = {hash:?}\nroles = []"), "`[]` is no good for `tokens.a.roles`"),
+            (format!("[tokens.a]\nhash = {hash:?}\nroles = [\"root\"]"), "it is one of invoke, deploy, operate"),
+            ("[tokens.a]\nroles = [\"invoke\"]".into(), "`tokens.a.hash` is missing"),
+            ("[tokens.a]\nhash = \"secret\"\nroles = [\"invoke\"]".into(), "it is `blake3:` and 64"),
+            ("tokens = 3".into(), "`tokens` is a whole number, and must be a table"),
+            ("x\n=".into(), "line 1 is not TOML"),
+        ] {
+            assert!(mistakes(&text).contains(told), "{text}: {}", mistakes(&text));
+        }
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let list = |count: usize| {
+            let one = |number| {
+                format!("[tokens.t{number}]\nhash = {:?}\nroles = [\"invoke\"]\n", hash_of(&format!("{number}")))
+            };
+            (0..count).map(one).collect::<String>()
+        };
+        assert_eq!(Tokens::parse(&list(TOKENS_MAX)).unwrap().len(), TOKENS_MAX);
+        assert!(mistakes(&list(TOKENS_MAX + 1)).contains("there may be at most 1000"));
+    }
+
+    #[test]
+    fn a_file_that_everybody_may_write_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        assert!(matches!(Tokens::read(&path), Err(TokensError::Read { .. })));
+        std::fs::write(&path, "").unwrap();
+        for (mode, good) in [(0o600, true), (0o664, true), (0o602, false), (0o666, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Tokens::read(&path).is_ok(), good, "{mode:o}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "#".repeat(BYTES_MAX)).unwrap();
+        assert!(Tokens::read(&path).is_ok());
+        std::fs::write(&path, "#".repeat(BYTES_MAX + 1)).unwrap();
+        assert!(matches!(Tokens::read(&path), Err(TokensError::TooLong { .. })));
+    }
+}

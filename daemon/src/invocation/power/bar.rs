@@ -1,0 +1,209 @@
+//! Which priorities wait, decided by the power of functions window by window.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use nebula_metering::{Microjoules, Watts};
+
+use crate::quota::Priority;
+
+/// Power is the mean of this time: single windows scatter.
+const MEAN: Duration = Duration::from_secs(1);
+
+/// What a step brought is looked at for this long before the next: at the usual window of 100 ms three of them, so that one
+/// that is out of the ordinary moves nothing.
+const STEP: Duration = Duration::from_millis(300);
+
+/// Below this part of the cap those who wait are let in again. A gap between both, or a load that draws just the
+/// cap would open and close it with every window.
+const FALLS_BELOW: f64 = 0.9;
+
+/// What was drawn above the cap is made up for below it before anybody is let in again, as far as it took this long to
+/// draw so much at the cap. Otherwise a load that comes in bursts would draw more than the cap in the mean.
+const EXCESS_MAX: Duration = Duration::from_secs(5);
+
+/// The height at which everybody waits.
+pub const ALL_WAIT: u8 = Priority::ALL.len() as u8;
+
+/// A bar that calls of lower priorities cannot pass.
+#[derive(Debug)]
+pub struct Bar {
+    max: Watts,
+    height: u8,
+    /// What functions had used in all, by the time when it was read, the latest last; the oldest is just a [`MEAN`] old.
+    readings: VecDeque<(Duration, Microjoules)>,
+    /// Since when readings show what the last step brought; `None` until the first such.
+    since: Option<Duration>,
+    /// What was drawn above the cap and is not made up for.
+    excess: Microjoules,
+}
+
+impl Bar {
+    /// Nobody waits, and functions may draw `max`.
+    #[must_use]
+    pub fn new(max: Watts) -> Self {
+        Self { max, height: 0, readings: VecDeque::new(), since: None, excess: Microjoules::ZERO }
+    }
+
+    /// How many priorities wait, of all.
+    #[must_use]
+    pub fn height(&self) -> u8 {
+        self.height
+    }
+
+    /// The power of the last second, as far as it is known.
+    #[must_use]
+    pub fn watts(&self) -> Option<Watts> {
+        self.mean(Duration::ZERO).map(|(watts, _)| watts)
+    }
+
+    /// Takes in what functions have used since the daemon began, after each window.
+    ///
+    /// A window is settled when the next one is closed. So the reading that follows a step still has windows of
+    /// before in it, and is where looking at its consequences begins.
+    pub fn observe(&mut self, now: Duration, used: Microjoules) {
+        if let Some((at, before)) = self.readings.back() {
+            let allowed = self.max.during(now.saturating_sub(*at));
+            let excess = (self.excess.0 + used.0.saturating_sub(before.0)).saturating_sub(allowed.0);
+            self.excess = Microjoules(excess).at_most(self.max.during(EXCESS_MAX));
+        }
+        self.readings.push_back((now, used));
+        while self.readings.get(1).is_some_and(|(at, _)| *at + MEAN <= now) {
+            self.readings.pop_front();
+        }
+        let since = *self.since.get_or_insert(now);
+        let Some((watts, time)) = self.mean(since) else { return };
+        if time < STEP {
+            return;
+        }
+        let height = if watts > self.max {
+            (self.height + 1).min(ALL_WAIT)
+        } else if watts.0 < FALLS_BELOW * self.max.0 && self.excess == Microjoules::ZERO {
+            self.height.saturating_sub(1)
+        } else {
+            self.height
+        };
+        if height != self.height {
+            self.height = height;
+            self.since = None;
+        }
+    }
+
+    /// The mean power from `since`, or from the oldest reading, to the latest one, and over how long.
+    fn mean(&self, since: Duration) -> Option<(Watts, Duration)> {
+        let (from, before) = self.readings.iter().find(|(at, _)| *at >= since)?;
+        let (to, used) = self.readings.back()?;
+        let time = to.saturating_sub(*from);
+        Some((Microjoules(used.0.saturating_sub(before.0)).over(time)?, time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    /// Heights after each of so many windows at this power.
+    struct Given {
+        bar: Bar,
+        now: Duration,
+        used: Microjoules,
+    }
+
+    impl Given {
+        fn new() -> Self {
+            let mut given = Self { bar: Bar::new(Watts(40.0)), now: Duration::ZERO, used: Microjoules::ZERO };
+            given.bar.observe(given.now, given.used);
+            given
+        }
+
+        fn windows(&mut self, count: usize, watts: f64) -> Vec<u8> {
+            let mut window = || {
+                self.now += WINDOW;
+                self.used += Watts(watts).during(WINDOW);
+                self.bar.observe(self.now, self.used);
+                self.bar.height()
+            };
+            (0..count).map(|_| window()).collect()
+        }
+    }
+
+    #[test]
+    fn it_rises_a_priority_at_a_time_and_looks_what_that_brought() {
+        let mut given = Given::new();
+        assert_eq!(given.windows(12, 41.0), [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+        assert_eq!(given.windows(20, 41.0), [3; 20], "no higher than all");
+        assert_eq!(given.windows(5, 36.0)[4], 3, "and stays between 90 % of the cap and the cap");
+    }
+
+    #[test]
+    fn it_falls_a_priority_at_a_time_below_nine_tenths() {
+        let mut given = Given::new();
+        given.windows(12, 50.0);
+        let heights = given.windows(40, 35.9);
+        assert!(heights.windows(2).all(|pair| pair[0] - pair[1] <= 1), "{heights:?}");
+        let steps: Vec<_> = heights.chunk_by(|a, b| a == b).map(|step| (step[0], step.len())).collect();
+        assert!(matches!(steps[..], [(3, _), (2, 4), (1, 4), (0, _)]), "{heights:?}");
+        assert_eq!(given.windows(20, 0.0), [0; 20]);
+    }
+
+    #[test]
+    fn a_load_far_above_the_cap_draws_no_more_than_it_in_the_mean() {
+        for load in [50.0, 100.0, 400.0] {
+            let mut given = Given::new();
+            for _ in 0..2000 {
+                // It is there whenever the lowest are let in.
+                let watts = if given.bar.height() == 0 { load } else { 0.0 };
+                given.windows(1, watts);
+            }
+            let mean = given.used.over(given.now).unwrap();
+            assert!((20.0..=41.0).contains(&mean.0), "{load} W: {mean}");
+        }
+    }
+
+    #[test]
+    fn the_cap_itself_is_allowed_and_so_is_nine_tenths() {
+        let mut given = Given::new();
+        assert_eq!(given.windows(30, 40.0), [0; 30]);
+        given.windows(3, 100.0);
+        let height = given.bar.height();
+        assert!(height > 0);
+        given.windows(20, 36.0);
+        let resting = given.bar.height();
+        assert_eq!(given.windows(50, 36.0), [resting; 50], "it falls below 90 %, not at it");
+    }
+
+    #[test]
+    fn the_lowest_alone_wait_where_that_is_enough() {
+        let mut given = Given::new();
+        assert_eq!(given.windows(3, 60.0)[2], 1);
+        assert_eq!(given.windows(1, 60.0), [1], "a window of before the step");
+        assert_eq!(given.windows(50, 38.0), [1; 50]);
+    }
+
+    #[test]
+    fn power_is_the_mean_of_the_last_second() {
+        let mut given = Given::new();
+        assert!(given.bar.watts().is_none());
+        given.windows(5, 10.0);
+        assert_eq!(given.bar.watts(), Some(Watts(10.0)));
+        given.windows(5, 30.0);
+        assert_eq!(given.bar.watts(), Some(Watts(20.0)));
+        given.windows(10, 30.0);
+        assert_eq!(given.bar.watts(), Some(Watts(30.0)));
+        assert!(given.bar.readings.len() <= 12);
+    }
+
+    #[test]
+    fn windows_longer_than_the_mean_count_one_by_one() {
+        let mut bar = Bar::new(Watts(40.0));
+        let heights: Vec<_> = (0..6_u64)
+            .map(|minute| {
+                bar.observe(Duration::from_secs(minute * 60), Microjoules(minute * 60 * 41_000_000));
+                bar.height()
+            })
+            .collect();
+        assert_eq!(heights, [0, 1, 1, 2, 2, 3]);
+    }
+}

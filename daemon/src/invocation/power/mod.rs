@@ -1,0 +1,251 @@
+//! A cap on the power of all functions together. While they draw more, new calls wait: those of the lowest priority
+//! first, then the next ones. Calls that run go on, and keep the power up for as long as they compute.
+
+mod bar;
+
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nebula_metering::{Microjoules, Watts};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::admission::Waiting;
+use crate::quota::Priority;
+use bar::Bar;
+
+/// Functions draw as much power as they may.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error("{}; calls of priority `{}` wait until it is less, and {why} (`power.max`)", drawn(*max, *now), priority.as_str())]
+pub struct OverPower {
+    /// How much they may draw.
+    pub max: Watts,
+    /// How much they draw; `None` where that is not known, or not to be told.
+    pub now: Option<Watts>,
+    /// Of what priority the call is.
+    pub priority: Priority,
+    /// Why it waits no longer.
+    pub why: NoWait,
+}
+
+/// Why a call does not wait for less power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoWait {
+    /// As many calls of its priority wait as may.
+    #[error("{0} wait already, as many as may")]
+    QueueFull(usize),
+    /// It waited for as long as it may.
+    #[error("this one has waited for {0:?}")]
+    TooLong(Duration),
+}
+
+/// Lets calls in while functions draw no more than they may.
+#[derive(Debug)]
+pub struct PowerCap {
+    max: Watts,
+    /// How many priorities wait. All that a call looks at which need not wait.
+    height: AtomicU8,
+    /// The same, for those who wait.
+    heights: watch::Sender<u8>,
+    waiting: [AtomicUsize; Priority::ALL.len()],
+    rejected: [AtomicU64; Priority::ALL.len()],
+    /// How many calls of each priority may wait, and for how long.
+    queue_max: usize,
+    wait_max: Duration,
+    /// Held by the sampler after each window, and by whoever looks at the power; by calls only as they are refused.
+    bar: Mutex<Bar>,
+}
+
+/// The calls of one priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Their priority.
+    pub priority: Priority,
+    /// Whether new ones wait.
+    pub waits: bool,
+    /// How many wait.
+    pub waiting: usize,
+    /// How many were refused.
+    pub rejected: u64,
+}
+
+impl PowerCap {
+    /// Functions may draw `max`; of each priority at most `queue_max` calls wait, none for longer than `wait_max`.
+    #[must_use]
+    pub fn new(max: Watts, queue_max: usize, wait_max: Duration) -> Self {
+        Self {
+            max,
+            height: AtomicU8::new(0),
+            heights: watch::Sender::new(0),
+            waiting: Default::default(),
+            rejected: Default::default(),
+            queue_max,
+            wait_max,
+            bar: Mutex::new(Bar::new(max)),
+        }
+    }
+
+    /// Waits until a call of this priority may run.
+    ///
+    /// # Errors
+    /// When too many wait, or this one waits for too long.
+    pub async fn enter(&self, priority: Priority) -> Result<(), OverPower> {
+        if passes(priority, self.height.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        self.wait(priority).await.map_err(|why| {
+            self.rejected[priority as usize].fetch_add(1, Ordering::Relaxed);
+            OverPower { max: self.max, now: self.watts(), priority, why }
+        })
+    }
+
+    async fn wait(&self, priority: Priority) -> Result<(), NoWait> {
+        // Each priority has places of its own, or those who wait for long would take them from those who come first.
+        let place = Waiting::join(&self.waiting[priority as usize], self.queue_max);
+        let _waiting = place.map_err(|_| NoWait::QueueFull(self.queue_max))?;
+        let mut heights = self.heights.subscribe();
+        let passed = heights.wait_for(|height| passes(priority, *height));
+        match tokio::time::timeout(self.wait_max, passed).await {
+            // The sender lives as long as this.
+            Ok(_) => Ok(()),
+            Err(_) => Err(NoWait::TooLong(self.wait_max)),
+        }
+    }
+
+    /// Takes in what functions have used since the daemon began, after each window.
+    pub fn observe(&self, now: Duration, used: Microjoules) {
+        let (before, height) = {
+            let mut bar = self.lock();
+            let before = bar.height();
+            bar.observe(now, used);
+            (before, bar.height())
+        };
+        if height != before {
+            self.height.store(height, Ordering::Relaxed);
+            self.heights.send_replace(height);
+        }
+    }
+
+    /// How much functions may draw.
+    #[must_use]
+    pub fn max(&self) -> Watts {
+        self.max
+    }
+
+    /// How much they drew in the last second, as far as it is known.
+    #[must_use]
+    pub fn watts(&self) -> Option<Watts> {
+        self.lock().watts()
+    }
+
+    /// The calls of each priority, the lowest first.
+    #[must_use]
+    pub fn lanes(&self) -> [Lane; Priority::ALL.len()] {
+        let height = self.height.load(Ordering::Relaxed);
+        Priority::ALL.map(|priority| Lane {
+            priority,
+            waits: !passes(priority, height),
+            waiting: self.waiting[priority as usize].load(Ordering::Relaxed),
+            rejected: self.rejected[priority as usize].load(Ordering::Relaxed),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bar> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn passes(priority: Priority, height: u8) -> bool {
+    priority as u8 >= height
+}
+
+fn drawn(max: Watts, now: Option<Watts>) -> String {
+    match now {
+        Some(Watts(now)) => format!("functions draw {now:.1} W and may draw {} W", max.0),
+        None => format!("functions may draw {} W and have drawn more", max.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bar::ALL_WAIT;
+    use futures_util::FutureExt;
+    use std::pin::pin;
+
+    const WAIT: Duration = Duration::from_secs(5);
+
+    /// Windows of 100 ms at a power, until the bar is as high as wanted.
+    struct Sampler<'a> {
+        cap: &'a PowerCap,
+        now: Duration,
+        used: Microjoules,
+    }
+
+    impl<'a> Sampler<'a> {
+        fn new(cap: &'a PowerCap) -> Self {
+            cap.observe(Duration::ZERO, Microjoules::ZERO);
+            Self { cap, now: Duration::ZERO, used: Microjoules::ZERO }
+        }
+
+        fn until(&mut self, height: u8, watts: f64) {
+            let window = Duration::from_millis(100);
+            for _ in 0..100 {
+                if self.cap.height.load(Ordering::Relaxed) == height {
+                    return;
+                }
+                self.now += window;
+                self.used += Watts(watts).during(window);
+                self.cap.observe(self.now, self.used);
+            }
+            panic!("never at {height} with {watts} W");
+        }
+    }
+
+    fn waits(cap: &PowerCap) -> [bool; 3] {
+        Priority::ALL.map(|priority| cap.enter(priority).now_or_never().is_none())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lowest_wait_first_and_the_highest_are_let_in_first() {
+        let cap = PowerCap::new(Watts(40.0), 8, WAIT);
+        let mut sampler = Sampler::new(&cap);
+        assert_eq!(waits(&cap), [false; 3]);
+        sampler.until(1, 50.0);
+        assert_eq!(waits(&cap), [true, false, false]);
+        sampler.until(2, 50.0);
+        assert_eq!(waits(&cap), [true, true, false]);
+        sampler.until(ALL_WAIT, 50.0);
+        assert_eq!(waits(&cap), [true; 3]);
+        let mut all = Priority::ALL.map(|priority| Box::pin(cap.enter(priority)));
+        let mut entered = || all.each_mut().map(|call| call.now_or_never().is_some());
+        assert_eq!(entered(), [false; 3]);
+        assert_eq!(cap.lanes().map(|lane| lane.waiting), [1; 3]);
+        sampler.until(2, 10.0);
+        assert_eq!(entered(), [false, false, true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_priority_has_its_places_and_a_call_waits_only_so_long() {
+        let cap = PowerCap::new(Watts(40.0), 1, WAIT);
+        let mut sampler = Sampler::new(&cap);
+        sampler.until(ALL_WAIT, 50.0);
+        let (mut low, mut high) = (pin!(cap.enter(Priority::Low)), pin!(cap.enter(Priority::High)));
+        assert!(low.as_mut().now_or_never().is_none() && high.as_mut().now_or_never().is_none());
+        let full = cap.enter(Priority::Low).await.unwrap_err();
+        assert_eq!((full.why, full.now), (NoWait::QueueFull(1), Some(Watts(50.0))));
+        assert_eq!(
+            full.to_string(),
+            "functions draw 50.0 W and may draw 40 W; calls of priority `low` wait until it is less, and 1 wait already, \
+             as many as may (`power.max`)"
+        );
+        sampler.until(2, 0.0);
+        assert!(high.await.is_ok());
+        assert_eq!(low.await.unwrap_err().why, NoWait::TooLong(WAIT));
+        assert_eq!(
+            cap.lanes().map(|lane| (lane.waits, lane.waiting, lane.rejected)),
+            [(true, 0, 2), (true, 0, 0), (false, 0, 0)]
+        );
+    }
+}

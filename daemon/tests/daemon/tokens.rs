@@ -1,0 +1,44 @@
+//! Tokens as people make them: by `nebula token`, in a file.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::daemon::{nebula, run, stderr};
+
+/// A file of tokens.
+pub struct TokensFile {
+    folder: TempDir,
+}
+
+impl TokensFile {
+    /// One with no token in it.
+    pub fn empty() -> Self {
+        let file = Self { folder: TempDir::with_prefix_in("tokens-", env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        std::fs::write(file.path(), "").unwrap();
+        file
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("tokens.toml")
+    }
+
+    pub fn shown(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    /// Makes a token, and gives the header that presents it.
+    pub fn add(&self, name: &str, options: &[&str]) -> String {
+        format!("authorization: Bearer {}", make(&self.path(), name, options))
+    }
+}
+
+/// Makes a token.
+pub fn make(file: &Path, name: &str, options: &[&str]) -> String {
+    let output = run(nebula().args(["token", name, "--tokens"]).arg(file).args(options));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let token = told.strip_suffix('\n').unwrap();
+    assert!(token.starts_with("nebula_") && !token.contains('\n'), "{told:?}");
+    token.to_owned()
+}
