@@ -12,7 +12,7 @@ export const SCRAPE_SECONDS = 1;
 
 const GUESTS = new URL("../../functions/dist/", import.meta.url);
 
-/** What is deployed besides the functions that come with the program: one that gets a new version halfway. */
+/** What is deployed besides the functions that come with the program: one that gets a new version while it is called. */
 const CHECKOUT = { name: "checkout", before: "fibonacci-recursive-c.wasm", after: "fibonacci-recursive.wasm" };
 
 /** Each caller: what it asks for, how often a second, and whether it is meant to fail. */
@@ -116,7 +116,10 @@ export async function until(what, seconds, done) {
   }
 }
 
-/** Calls functions for so many seconds, in waves, and deploys a new version halfway. */
+/** How long before the end of the load the new version comes. */
+export const NEW_VERSION_SECONDS = 65;
+
+/** Calls functions for so many seconds, in waves; before the end a new version is deployed, twice. */
 export async function load(daemon, seconds) {
   const from = Date.now();
   const answered = new Map();
@@ -137,7 +140,7 @@ export async function load(daemon, seconds) {
     }
   };
   const newVersion = async () => {
-    await sleep(seconds * 500);
+    await sleep(Math.max(seconds / 2, seconds - NEW_VERSION_SECONDS) * 1000);
     await deploy(daemon, CHECKOUT.after);
     await deploy(daemon, CHECKOUT.after);
   };

@@ -20,7 +20,7 @@ const blue = { mode: "fixed", fixedColor: ACCOUNTS.runtime };
 export default dashboard("Function", "One function: its joules per call, what they go with, its cold starts, versions and budget.", {
   variables: [
     functionVariable("function", "Function", "The function that is looked at."),
-    choice("before", "Compare with", "How long before a point of a curve the point lies that it is compared with.", "5m", "1h", "6h", "1d", "7d"),
+    choice("before", "Compare with", "How long before a point of a curve the point lies that it is compared with.", "5m", "1m", "15m", "1h", "6h", "1d", "7d"),
   ],
   annotations: [deployments(), newVersions()],
   panels: [
