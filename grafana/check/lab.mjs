@@ -35,9 +35,9 @@ const CALLERS = [
 /** Options of the daemon that make its optional metrics appear; each only where this daemon has it. */
 const OPTIONS = [
   ["--carbon-intensity", "302"],
-  ["--quota-joules-per-hour", "1kJ"],
-  ["--quota-calls-per-second", "40"],
-  ["--power-max", "60W"],
+  ["--quota-joules-per-hour", "100J"],
+  ["--quota-calls-per-second", "15"],
+  ["--power-max", "15W"],
 ];
 
 async function freePort() {

@@ -62,7 +62,7 @@ export default dashboard("Compare", "Two functions side by side, or one before a
       { unit: "percentunit", min: 0, max: 1, stack: true, fill: 70, line: 0, overrides: DECADES.map(({ name, colour }) => named(name, coloured(colour))) })),
 
     row("Time"),
-    curves("CPU time of a call", "Means a call.", both(cpu), { unit: "s", min: 0, fill: 0, w: 8, overrides: colours }),
+    curves("CPU time of a call", "Means a call: what its instance ran, without what it waited.", both(cpu), { unit: "s", min: 0, fill: 0, w: 8, overrides: colours }),
     curves("Duration", "Means a call, from admission to the end.", both(duration), { unit: "s", min: 0, fill: 0, w: 8, overrides: colours }),
     curves("Calls", "Calls a second. A comparison is as good as the fewer calls of the two.", both((side, over) => sum(side, "nebula_invocation_duration_seconds_count", over)), { unit: "reqps", min: 0, fill: 0, w: 8, overrides: colours }),
   ],
