@@ -17,7 +17,7 @@ const CHECKOUT = { name: "checkout", before: "fibonacci-recursive-c.wasm", after
 
 /** Each caller: what it asks for, how often a second, and whether it is meant to fail. */
 const CALLERS = [
-  { path: "/invoke/fibonacci?input=20", perSecond: 12 },
+  { path: "/invoke/fibonacci?input=20", perSecond: 10 },
   { path: "/invoke/estimate-pi?input=1000000", perSecond: 6 },
   { path: "/invoke/option-pricing?input=100,105,0.03,0.2,1,200000", perSecond: 3 },
   { path: "/invoke/prime-number?input=5000", perSecond: 8 },
@@ -36,8 +36,8 @@ const CALLERS = [
 const OPTIONS = [
   ["--carbon-intensity", "302"],
   ["--quota-joules-per-hour", "100J"],
-  ["--quota-calls-per-second", "15"],
-  ["--power-max", "15W"],
+  ["--quota-calls-per-second", "20"],
+  ["--power-max", "8W"],
 ];
 
 async function freePort() {
@@ -119,7 +119,10 @@ export async function until(what, seconds, done) {
 /** How long before the end of the load the new version comes. */
 export const NEW_VERSION_SECONDS = 65;
 
-/** Calls functions for so many seconds, in waves; before the end a new version is deployed, twice. */
+/** So many calls at once are more than the quota of a second. */
+const BURST = 60;
+
+/** Calls functions for so many seconds, in waves. Before the end a new version is deployed, twice; after it comes a burst that meets the quota. */
 export async function load(daemon, seconds) {
   const from = Date.now();
   const answered = new Map();
@@ -143,6 +146,8 @@ export async function load(daemon, seconds) {
     await sleep(Math.max(seconds / 2, seconds - NEW_VERSION_SECONDS) * 1000);
     await deploy(daemon, CHECKOUT.after);
     await deploy(daemon, CHECKOUT.after);
+    await sleep(10_000);
+    await Promise.all(Array.from({ length: BURST }, () => call({ path: `/invoke/${CHECKOUT.name}?input=20` })));
   };
   await Promise.all([...CALLERS.map(caller), newVersion()]);
   return Object.fromEntries(answered);

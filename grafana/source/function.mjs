@@ -1,5 +1,5 @@
 // Function: one function, from its joules to its versions.
-import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, asked, bars, choice, coloured, curves, dashboard, dashed, deployments, dial, figure, functionVariable, named, newVersions, now, row, steps } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, asked, bars, choice, coloured, curves, dashboard, dashed, deployments, figure, functionVariable, named, newVersions, now, row, steps } from "./panels.mjs";
 import { DECADES, shareOfDecade } from "./decades.mjs";
 
 const FUNCTION = `${DAEMONS},function="$function"`;
@@ -77,9 +77,9 @@ export default dashboard("Function", "One function: its joules per call, what th
     ], { unit: "watt", spark: false, w: 4, h: 8, noValue: "no calls before", thresholds: steps("green", [0, "orange"]) }),
 
     row("Budget and carbon"),
-    dial("Budget used", "Active energy within the last hour as a part of the function's quota. At 100 % its calls are refused.", [
+    bars("Budget used", "Active energy within the last hour as a part of the function's quota. At 100 % its calls are refused.", [
       ask(`max(nebula_quota_joules_used_ratio{${FUNCTION}})`, "used"),
-    ], { h: 8, thresholds: steps("green", [0.8, "orange"], [0.95, "red"]), noValue: "no quota" }),
+    ], { orientation: "vertical", unit: "percentunit", decimals: 0, max: 1, w: 4, h: 8, thresholds: steps("green", [0.8, "orange"], [0.95, "red"]), noValue: "no quota" }),
     curves("Budget over time", "The same over time, and calls a second that a quota refused (right axis).", [
       ask(`max(nebula_quota_joules_used_ratio{${FUNCTION}})`, "budget used"),
       ask(`sum by (quota) (rate(nebula_quota_rejections_total{${FUNCTION}}[$__rate_interval])) > 0`, "refused by {{quota}}"),

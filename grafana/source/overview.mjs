@@ -90,7 +90,7 @@ export default dashboard("Overview", "What draws power now, what the functions c
       ask(`sum(nebula_power_cap_watts{${DAEMONS}})`, "cap"),
     ], { unit: "watt", min: 0, w: 8, noValue: "power.max is not set", overrides: [named("functions", coloured(ACCOUNTS.function)), named("cap", { ...dashed, ...coloured(COLOURS.bad) })] }),
     curves("Energy budgets used", "Active energy of functions within the last hour as a part of what their quota allows; the ten nearest to it. At 100 % calls are refused.", [
-      ask(`topk(10, max by (function) (nebula_quota_joules_used_ratio{${DAEMONS}}))`, "{{function}}"),
+      ask(`topk(10, max by (function) (nebula_quota_joules_used_ratio{${DAEMONS}}) > 0.001)`, "{{function}}"),
     ], { unit: "percentunit", min: 0, w: 8, fill: 0, noValue: "no function has a quota of joules" }),
     curves("Refused by quotas", "Calls a second that were answered with 429, by which quota of whom they met.", [
       ask(`sum by (function, quota) (rate(nebula_quota_rejections_total{${DAEMONS}}[$__rate_interval])) > 0`, "{{function}}, {{quota}}"),

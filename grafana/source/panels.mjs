@@ -54,7 +54,7 @@ export const dashed = { "custom.lineStyle": { fill: "dash", dash: [8, 6] }, "cus
 export const steps = (first, ...further) => [{ color: first, value: null }, ...further.map(([value, color]) => ({ color, value }))];
 
 /** Curves over time. */
-export function curves(title, description, targets, { stack = false, percent = false, fill, legend = "list", points = "auto", lines = true, axis, scale, line, interpolation = "linear", ...more } = {}) {
+export function curves(title, description, targets, { stack = false, percent = false, fill, legend = "list", points = stack ? "never" : "auto", lines = true, axis, scale, line, interpolation = "linear", ...more } = {}) {
   const custom = {
     drawStyle: lines ? "line" : "bars", lineInterpolation: interpolation, lineWidth: line ?? (stack ? 1 : 2), fillOpacity: fill ?? (stack ? 35 : lines ? 8 : 60), gradientMode: "none",
     showPoints: points, pointSize: 4, spanNulls: false, axisLabel: axis ?? "", axisPlacement: "auto", axisColorMode: "text", axisBorderShow: false, axisCenteredZero: false,
@@ -76,17 +76,10 @@ export function figure(title, description, targets, { calc = "lastNotNull", spar
   });
 }
 
-/** How much of something is used. */
-export function dial(title, description, targets, more = {}) {
-  return panel("gauge", title, description, targets, { w: 4, h: 6, min: 0, max: 1, unit: "percentunit", ...more }, {
-    reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false }, orientation: "auto", showThresholdLabels: false, showThresholdMarkers: true, sizing: "auto", minVizWidth: 75, minVizHeight: 75,
-  });
-}
-
 /** Bars beside each other, one for each series. */
-export function bars(title, description, targets, more = {}) {
+export function bars(title, description, targets, { orientation = "horizontal", ...more } = {}) {
   return panel("bargauge", title, description, targets, { w: 12, h: 8, min: 0, ...more }, {
-    reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false }, orientation: "horizontal", displayMode: "basic", valueMode: "color", namePlacement: "left",
+    reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false }, orientation, displayMode: "basic", valueMode: "color", namePlacement: "auto",
     showUnfilled: true, sizing: "auto", minVizWidth: 8, minVizHeight: 14, maxVizHeight: 300, legend: { displayMode: "list", placement: "bottom", showLegend: false, calcs: [] },
   });
 }

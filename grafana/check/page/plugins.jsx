@@ -1,7 +1,7 @@
 // Thin panels over Grafana's own components: what Grafana's core plugins are, without their editors.
 import React from "react";
 import { FieldType, PanelPlugin, VizOrientation, getDisplayValueAlignmentFactors, getFieldDisplayValues, formattedValueToString, getFieldDisplayName } from "@grafana/data";
-import { BarGauge, BigValue, Gauge, Table, TimeSeries, VizRepeater, useTheme2 } from "@grafana/ui";
+import { BarGauge, BigValue, Table, TimeSeries, VizRepeater, useTheme2 } from "@grafana/ui";
 
 import { marks } from "./marks.js";
 
@@ -91,21 +91,6 @@ function Figure(props) {
   );
 }
 
-function Dial(props) {
-  const theme = useTheme2();
-  const shown = values(props, theme, false);
-  if (props.data.series.length === 0 || empty(shown)) {
-    note(props.id, []);
-    return <Nothing fieldConfig={props.fieldConfig} />;
-  }
-  return (
-    <VizRepeater source={props.data} getValues={() => shown} width={props.width} height={props.height} renderCounter={props.renderCounter} autoGrid orientation={VizOrientation.Auto}
-      renderValue={({ value, width, height }) => (
-        <Gauge value={value.display} field={value.field} width={width} height={height} theme={theme} showThresholdLabels={false} showThresholdMarkers />
-      )} />
-  );
-}
-
 function Bars(props) {
   const theme = useTheme2();
   const { options } = props;
@@ -116,7 +101,7 @@ function Bars(props) {
   }
   return (
     <VizRepeater source={props.data} getValues={() => shown} width={props.width} height={props.height} renderCounter={props.renderCounter} itemSpacing={8} minVizHeight={14} minVizWidth={8}
-      orientation={VizOrientation.Horizontal} getAlignmentFactors={getDisplayValueAlignmentFactors}
+      orientation={options.orientation} getAlignmentFactors={getDisplayValueAlignmentFactors}
       renderValue={({ value, width, height, alignmentFactors, orientation }) => (
         <BarGauge value={value.display} field={value.field} display={value.view?.getFieldDisplayProcessor(value.colIndex)} width={width} height={height} orientation={orientation} theme={theme} itemSpacing={8}
           displayMode={options.displayMode} valueDisplayMode={options.valueMode} namePlacement={options.namePlacement} showUnfilled={options.showUnfilled} alignmentFactors={alignmentFactors} isOverflow={false} lcdCellWidth={12} />
@@ -126,7 +111,7 @@ function Bars(props) {
 
 function Cells({ id, data, width, height, timeRange, fieldConfig, options }) {
   const frame = data.series.find((frame) => frame.length > 0);
-  note(id, frame ? frame.fields.filter((field) => !field.config.custom?.hidden).flatMap((field) => (field.type === FieldType.number ? [{ name: getFieldDisplayName(field, frame), unit: field.config.unit, text: formattedValueToString(field.display(field.values[0])) }] : [])) : []);
+  note(id, frame ? frame.fields.filter((field) => !field.config.custom?.hidden).flatMap((field) => (field.type === FieldType.number ? [{ name: getFieldDisplayName(field, frame), unit: field.config.unit, text: Number.isFinite(field.values[0]) ? formattedValueToString(field.display(field.values[0])) : null }] : [])) : []);
   if (!frame) return <Nothing fieldConfig={fieldConfig} />;
   return <Table data={frame} width={width} height={height} timeRange={timeRange} cellHeight={options.cellHeight} initialSortBy={[]} resizable={false} fieldConfig={fieldConfig} />;
 }
@@ -142,5 +127,5 @@ const plugin = (Component) =>
     useCustomConfig: (builder) => CUSTOM.forEach((path) => builder.addCustomEditor({ id: path, path, name: path, editor: () => null, override: () => null, process: (value) => value, shouldApply: () => true, settings: {} })),
   });
 
-export const PLUGINS = { timeseries: Curves, stat: Figure, gauge: Dial, bargauge: Bars, table: Cells };
+export const PLUGINS = { timeseries: Curves, stat: Figure, bargauge: Bars, table: Cells };
 export const plugins = () => Object.entries(PLUGINS).map(([pluginId, Component]) => ({ pluginId, plugin: plugin(Component) }));
