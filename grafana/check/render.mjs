@@ -1,6 +1,6 @@
 // Renders dashboards with Grafana's own libraries in headless Chromium, and tells how each panel came out.
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join } from "node:path";
@@ -72,6 +72,14 @@ export async function render({ modules, folder, dashboards, prometheus, scrapeSe
   }
 }
 
+/** What a README can show: the best quality that stays below 150 kB. */
+async function small(page, path) {
+  for (const quality of [85, 75, 65, 55, 45, 35]) {
+    await page.screenshot({ path, type: "webp", quality });
+    if (statSync(path).size < 150_000) return;
+  }
+}
+
 async function one({ browser, server, folder, dashboard, prometheus, scrapeSeconds, from, to, chosen, width, theme }) {
   const page = await browser.newPage();
   const complaints = [];
@@ -81,7 +89,7 @@ async function one({ browser, server, folder, dashboard, prometheus, scrapeSecon
   await page.setViewport({ width, height: 1000, deviceScaleFactor: 1 });
   await page.goto(`http://127.0.0.1:${server.address().port}/page.html`);
   await page.evaluate((parameters) => window.draw(parameters), { dashboard, prometheus, scrapeSeconds, from, to, chosen, theme });
-  await page.waitForFunction(() => window.outcome?.().ready, { timeout: +(process.env.T ?? 90000), polling: 250 }).catch((error) => complaints.push(error.message));
+  await page.waitForFunction(() => window.outcome?.().ready, { timeout: 90_000, polling: 250 }).catch((error) => complaints.push(error.message));
   const marks = await page.evaluate(() => window.mark());
   await page.evaluate(() => new Promise((done) => setTimeout(done, 1500)));
   const height = await page.evaluate(() => document.querySelector(".page").scrollHeight);
@@ -89,6 +97,7 @@ async function one({ browser, server, folder, dashboard, prometheus, scrapeSecon
   await page.evaluate(() => new Promise((done) => setTimeout(done, 1000)));
   const picture = join(folder, `${dashboard.uid}.png`);
   await page.screenshot({ path: picture });
+  await small(page, picture.replace(/png$/, "webp"));
   const outcome = await page.evaluate(() => window.outcome());
   await page.close();
   return { dashboard, picture, marks, complaints, ...outcome };

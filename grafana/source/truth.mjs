@@ -35,9 +35,9 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
       ask(`sum(rate(${ZONES}[$__rate_interval]))`, "measured"),
     ], { unit: "watt", stack: true, min: 0, w: 12, h: 10, overrides: [...accounts, named("measured", { ...coloured(COLOURS.measured), "custom.stacking": { mode: "none", group: "B" }, "custom.fillOpacity": 0, "custom.lineWidth": 3 })] }),
     table("Accounts of each zone", "Joules over the range that is shown, by zone, and what the source counted in it.", ["zone"], {
-      ...Object.fromEntries(["function", "runtime", "host", "base", "gap"].map((account) => [account, { expr: `sum by (zone) (increase(nebula_account_energy_joules_total{${SOURCE},account="${account}"}[$__range]))`, unit: "joule" }])),
-      "measured": { expr: `sum by (zone) (increase(${ZONES}[$__range]))`, unit: "joule", color: { mode: "fixed", fixedColor: COLOURS.measured }, cell: { type: "color-text" } },
-    }, { w: 12, h: 5 }),
+      ...Object.fromEntries(["function", "runtime", "host", "base", "gap"].map((account) => [account, { expr: `sum by (zone) (increase(nebula_account_energy_joules_total{${SOURCE},account="${account}"}[$__range]))`, unit: "joule", width: 102 }])),
+      "measured": { expr: `sum by (zone) (increase(${ZONES}[$__range]))`, unit: "joule", width: 102, color: { mode: "fixed", fixedColor: COLOURS.measured }, cell: { type: "color-text" } },
+    }, { w: 12, h: 5, overrides: [named("zone", { "custom.width": 110 })] }),
     curves("Residual", "Difference between each zone and the sum of its accounts, since the daemon runs. Anything but a line at 0 is a defect of Nebula; please report it.", [
       ask(`sum by (zone) (${ZONES}) - sum by (zone) (${ACCOUNT})`, "{{zone}}"),
     ], { unit: "joule", w: 12, h: 5, under: true, fill: 0, overrides: [{ matcher: { id: "byType", options: "number" }, properties: [{ id: "custom.axisSoftMin", value: -0.0001 }, { id: "custom.axisSoftMax", value: 0.0001 }] }] }),
@@ -75,9 +75,9 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
     row("The source"),
     table("Sources", "What each daemon reads, whether it measures, and why it is this source.", ["instance", "source", "measured", "reason"], {
       "Window": { expr: `nebula_energy_source_info{${DAEMONS}} * on (job, instance) group_left () nebula_window_seconds{${DAEMONS}}`, unit: "s", width: 100 },
-    }, { w: 12, h: 7, rename: { instance: "Daemon", source: "Source", measured: "Measured", reason: "Why" }, overrides: [named("job", { "custom.hidden": true }), named("Measured", { mappings: [{ type: "value", options: { true: { text: "measured", color: COLOURS.good, index: 0 }, false: { text: "not measured", color: COLOURS.warn, index: 1 } } }], "custom.cellOptions": { type: "color-text" } })] }),
+    }, { w: 12, h: 6, rename: { instance: "Daemon", source: "Source", measured: "Measured", reason: "Why" }, overrides: [named("job", { "custom.hidden": true }), named("Measured", { mappings: [{ type: "value", options: { true: { text: "measured", color: COLOURS.good, index: 0 }, false: { text: "not measured", color: COLOURS.warn, index: 1 } } }], "custom.cellOptions": { type: "color-text" } })] }),
     curves("Zones inside others", "Zones that lie inside those above or overlap with them (cores, graphics, the whole platform): shown, and never added.", [
       ask(`sum by (zone) (rate(nebula_observed_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "{{zone}}"),
-    ], { unit: "watt", min: 0, w: 12, h: 7, fill: 0, noValue: "this source has none" }),
+    ], { unit: "watt", min: 0, w: 12, h: 6, fill: 0, noValue: "this source has none" }),
   ],
 });
