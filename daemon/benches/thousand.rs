@@ -58,7 +58,7 @@ fn thousand(effort: Effort) -> anyhow::Result<()> {
     let (resident, anonymous) = (resident(Resident::All)?, resident(Resident::Anonymous)?);
     println!(
         "  compiled code        {:>8.1} KiB on disk, mapped",
-        each(size(state.path())?, size(state_alone.path())?)
+        each(size(&state.path().join("code"))?, size(&state_alone.path().join("code"))?)
     );
     println!("  resident of that     {:>8.1} KiB", resident - anonymous);
     println!("  beyond it            {anonymous:>8.1} KiB");

@@ -2,8 +2,10 @@
 //!
 //! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
 //! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
-//! charge into [`telemetry`]. What a function or a caller may use of all that says [`quota`]. [`cli`] and [`config`] are how people tell the program what to do.
+//! charge into [`telemetry`]. [`carbon`] says what joules mean in grams and money, and [`quota`] what a function or a
+//! caller may use of all that. [`cli`] and [`config`] are how people tell the program what to do.
 
+pub mod carbon;
 pub mod causes;
 pub mod cli;
 pub mod config;
@@ -14,4 +16,7 @@ pub mod meter;
 pub mod outcome;
 pub mod quota;
 pub mod runtime;
+pub mod state;
 pub mod telemetry;
+pub mod trace_context;
+pub mod usage;

@@ -48,17 +48,19 @@ struct Daemon {
     process: Child,
     url: String,
     _functions: TempDir,
+    _state: TempDir,
 }
 
 impl Daemon {
     fn start() -> Self {
-        let functions = tempfile::tempdir().unwrap();
+        let (functions, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (name, text) in [("exits", EXITS), ("traps", TRAPS), ("environment", ENVIRONMENT)] {
             fs::write(functions.path().join(name).with_extension("wat"), text).unwrap();
         }
         let mut process = Command::new(NEBULA)
             .env_clear()
-            .env("NEBULA_STATE", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
+            .env("NEBULA_STATE", state.path())
+            .env("NEBULA_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"))
             .args(["serve", "--listen", "127.0.0.1:0", "--source", "model", "--functions"])
             .arg(functions.path())
             .stdout(Stdio::piped())
@@ -74,7 +76,7 @@ impl Daemon {
         });
         let line = first_line.recv_timeout(START_TIME_MAX).expect("a daemon that listens");
         let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}")).trim_end().to_owned();
-        Self { process, url, _functions: functions }
+        Self { process, url, _functions: functions, _state: state }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -229,9 +231,9 @@ fn lists(daemon: &Daemon) {
         let line = table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{table}"));
         line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(words("NAME"), ["NAME", "KIND", "ORIGIN", "SIZE"]);
-    assert_eq!(words("traps"), ["traps", "command", "file", &TRAPS.len().to_string(), "B"]);
-    assert_eq!(words("answer")[..3], ["answer", "numeric", "built-in"]);
+    assert_eq!(words("NAME"), ["NAME", "VERSION", "KIND", "ORIGIN", "SIZE"]);
+    assert_eq!(words("traps")[2..], ["command", "file", &TRAPS.len().to_string(), "B"]);
+    assert_eq!(words("answer")[2..4], ["numeric", "built-in"]);
     let ends: Vec<_> = table.lines().map(|line| line.chars().count()).collect();
     assert!(ends.iter().all(|end| *end == ends[0]), "sizes end in one column:\n{table}");
 
@@ -257,7 +259,7 @@ fn where_no_daemon_is_it_is_said_how_to_start_one() {
 #[test]
 fn mistakes_are_told_before_anything_is_sent() {
     for (arguments, expected) in [
-        (&["list", "--daemon", "https://127.0.0.1"][..], "only http://"),
+        (&["list", "--daemon", "ftp://127.0.0.1"][..], "https://HOST[:PORT]"),
         (&["list", "--daemon", "127.0.0.1:8080"], "http://HOST[:PORT]"),
         (&["invoke", "echo", "--env", "A"], "NAME=VALUE"),
         (&["invoke", "echo", "--env", "input=1"], "--input"),

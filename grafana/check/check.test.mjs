@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { conventions, dashboards, panelsOf, unitOf } from "./dashboards.mjs";
-import { golden, unknown } from "./golden.mjs";
+import { golden, unknown, unpinned } from "./golden.mjs";
 import { read, wrongUnit } from "./promql.mjs";
 
 const METRICS = golden(`
@@ -70,4 +70,13 @@ test("a dashboard that breaks a convention is found", () => {
     [/overlap/, (dashboard, panel) => (panelsOf(dashboard)[1].gridPos = panel.gridPos)],
     [/same id/, (dashboard, panel) => (panelsOf(dashboard)[1].id = panel.id)],
   ]) assert.match(broken(change).join("\n"), what);
+});
+
+test("a metric that the golden file does not show is looked for in the daemon", () => {
+  const shown = 'nebula_function_carbon_grams_total{function="add"} 1.5e-3\nnebula_carbon_intensity_grams_per_kilowatt_hour{zone="DE"} 302\n';
+  assert.deepEqual(unpinned(METRICS, shown, []), []);
+  assert.deepEqual(unpinned(METRICS, shown, ["--carbon-intensity"]), [
+    "`nebula_carbon_intensity_grams_per_kilowatt_hour` has the labels zone", "the daemon shows no `nebula_carbon_unknown_joules_total` with --carbon-intensity",
+  ]);
+  assert.match(unpinned(golden('nebula_function_carbon_grams_total{function="add"} #'), shown, [])[0], /take it out/);
 });

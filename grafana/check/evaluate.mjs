@@ -1,6 +1,6 @@
 // Asks Prometheus everything that dashboards, rules and alerts ask.
 import { panelsOf } from "./dashboards.mjs";
-import { notYet } from "./golden.mjs";
+import { asksFor } from "./golden.mjs";
 import { MAY_BE_EMPTY, QUIET_RULES } from "./expected.mjs";
 
 export class Asking {
@@ -51,7 +51,7 @@ export class Asking {
   }
 
   /** Every query of every panel, and every annotation. */
-  async dashboard(dashboard, choices, metrics) {
+  async dashboard(dashboard, choices, absent) {
     const { chosen, told } = await this.variables(dashboard, choices);
     const rows = [];
     const queries = [
@@ -67,14 +67,14 @@ export class Asking {
       if (row.wrong || row.values.length > 0) continue;
       const allowed = MAY_BE_EMPTY.find(([uid, title, letter]) => uid === dashboard.uid && title === panel && letter === ref);
       if (allowed) row.excused = allowed[3];
-      else if (notYet(expr, metrics)) row.excused = "not there yet";
+      else if (asksFor(expr, absent)) row.excused = "the daemon does not know the option";
       else row.wrong = "it is empty under load";
     }
     return { rows, variables: told };
   }
 
   /** Every rule that Prometheus has loaded. Alerts are asked without the comparison at their end, as it is well that they are silent. */
-  async rules(metrics) {
+  async rules(absent) {
     const rows = [];
     const { groups } = await this.ask("rules", {}, "GET");
     for (const { name, query, health, lastError, type, state } of groups.flatMap(({ rules }) => rules)) {
@@ -87,7 +87,7 @@ export class Asking {
       row.state = state;
       if (row.wrong || row.values.length > 0) continue;
       if (QUIET_RULES[name]) row.excused = QUIET_RULES[name];
-      else if (notYet(query, metrics)) row.excused = "not there yet";
+      else if (asksFor(query, absent)) row.excused = "the daemon does not know the option";
       else row.wrong = "it sees nothing under load";
     }
     return rows;

@@ -1,5 +1,5 @@
 // Function: one function, from its joules to its versions.
-import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, asked, bars, choice, coloured, curves, dashboard, dashed, deployments, figure, functionVariable, named, newVersions, now, row, steps } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, asked, bars, choice, coloured, curves, dashboard, dashed, deployments, figure, functionVariable, named, newVersions, now, outcomes, row, steps } from "./panels.mjs";
 import { DECADES, shareOfDecade } from "./decades.mjs";
 
 const FUNCTION = `${DAEMONS},function="$function"`;
@@ -53,7 +53,7 @@ export default dashboard("Function", "One function: its joules per call, what th
     ], { unit: "watt", stack: true, min: 0, overrides: [named("active", coloured(ACCOUNTS.function)), named("base", coloured(ACCOUNTS.base))] }),
     curves("Calls by outcome", "Calls a second by how they ended. Rejected ones did not run.", [
       ask(`sum by (outcome) (rate(nebula_invocations_total{${FUNCTION}}[$__rate_interval])) > 0`, "{{outcome}}"),
-    ], { unit: "reqps", stack: true, min: 0, overrides: [named("ok", coloured(COLOURS.good)), named("error", coloured(COLOURS.bad))] }),
+    ], { unit: "reqps", stack: true, min: 0, overrides: outcomes }),
 
     row("Time of a call, and cold starts"),
     curves("Where the time goes", "Means of the parts of a call: waiting for others to end, making an instance, running.", [

@@ -1,5 +1,5 @@
 // Overview: what draws power now, and what the functions cost.
-import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, row, steps, table } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, outcomes, row, steps, table } from "./panels.mjs";
 
 const ACTIVE = `nebula_function_energy_joules_total{${SOURCE},component="active"}`;
 const CALLS = `nebula_invocations_total{${DAEMONS},outcome!="rejected"}`;
@@ -75,7 +75,7 @@ export default dashboard("Overview", "What draws power now, what the functions c
     row("Calls"),
     curves("Calls by outcome", "Calls a second by how they ended. Rejected ones did not run.", [
       ask(`sum by (outcome) (rate(nebula_invocations_total{${DAEMONS}}[$__rate_interval])) > 0`, "{{outcome}}"),
-    ], { unit: "reqps", stack: true, min: 0, w: 8, overrides: [named("ok", coloured(COLOURS.good)), named("error", coloured(COLOURS.bad)), named("trap", coloured("#C4162A")), named("timeout", coloured("#FF9830")), named("over_budget", coloured("#FADE2A")), named("cancelled", coloured("#8E8E8E")), named("rejected", coloured("#B877D9"))] }),
+    ], { unit: "reqps", stack: true, min: 0, w: 8, overrides: outcomes }),
     curves("Duration", "Time of a call from its admission to its end, of all functions: interpolated within the histogram's buckets.", [
       ...[0.5, 0.95, 0.99].map((q) => ask(`histogram_quantile(${q}, sum by (le) (rate(nebula_invocation_duration_seconds_bucket{${DAEMONS}}[$__rate_interval])))`, `p${q * 100}`)),
     ], { unit: "s", min: 0, fill: 0, w: 8 }),

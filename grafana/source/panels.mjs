@@ -13,6 +13,9 @@ export const ACCOUNTS = { function: "#73BF69", runtime: "#5794F2", host: "#B877D
 /** What is measured, what is A, what is B. */
 export const COLOURS = { measured: "#F2CC0C", a: "#5794F2", b: "#FF9830", good: "#73BF69", warn: "#FF9830", bad: "#F2495C" };
 
+/** How calls end, from well to ill. */
+const OUTCOMES = { ok: "#73BF69", error: "#F2495C", trap: "#C4162A", timeout: "#FF9830", over_budget: "#FADE2A", cancelled: "#8E8E8E", rejected: "#B877D9" };
+
 export const GRAMS_PER_KWH = "suffix: g/kWh";
 
 /** One query. */
@@ -49,6 +52,8 @@ const override = (matcher, properties) => ({ matcher, properties: Object.entries
 export const asked = (ref, properties) => override({ id: "byFrameRefID", options: ref }, properties);
 export const coloured = (colour) => ({ color: { mode: "fixed", fixedColor: colour } });
 export const dashed = { "custom.lineStyle": { fill: "dash", dash: [8, 6] }, "custom.fillOpacity": 0 };
+
+export const outcomes = Object.entries(OUTCOMES).map(([name, colour]) => named(name, coloured(colour)));
 
 /** Steps of a threshold: the first colour holds below the first value. */
 export const steps = (first, ...further) => [{ color: first, value: null }, ...further.map(([value, color]) => ({ color, value }))];

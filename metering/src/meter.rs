@@ -11,7 +11,7 @@ use crate::calibration::{Calibration, interval};
 use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
 use crate::learning::{Conditions, Consumption, FunctionWork, Learned, beside, processors_busy};
-use crate::ledger::Accounts;
+use crate::ledger::{Accounts, FunctionEnergy};
 use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::presence::{awake, portion, together};
 use crate::remainder::Remainder;
@@ -189,6 +189,22 @@ impl<E> Meter<E> {
     #[must_use]
     pub fn report(&self) -> Vec<ZoneReport> {
         self.zones.iter().map(ZoneMeter::report).collect()
+    }
+
+    /// Settled energy of each function, by its number, in all zones that may be added. At any time one source charges
+    /// functions, so that their energies by several sources add up.
+    #[must_use]
+    pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
+        let mut sums: Vec<FunctionEnergy> = Vec::new();
+        for zone in self.zones.iter().filter(|zone| zone.spec().zone.is_additive()) {
+            let functions = zone.functions_energy();
+            sums.resize(sums.len().max(functions.len()), FunctionEnergy::default());
+            for (sum, energy) in sums.iter_mut().zip(functions) {
+                sum.active += energy.active;
+                sum.base += energy.base;
+            }
+        }
+        sums
     }
 
     /// Active energy of all functions, in the zones that may be added.

@@ -5,7 +5,8 @@ use clap_complete::Shell;
 
 use super::client;
 use super::token::roles;
-use crate::config::{OPTIONS, ServeOption, flag, variable};
+use crate::config::{OPTIONS, Policy, ServeOption, flag, variable};
+use crate::usage::{By, Format};
 
 /// Options that `run` and `doctor` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
@@ -23,6 +24,7 @@ pub fn command() -> Command {
         .subcommand(invoke())
         .subcommand(deploy())
         .subcommand(list())
+        .subcommand(report())
         .subcommand(rollback())
         .subcommand(remove())
         .subcommand(token())
@@ -243,6 +245,57 @@ fn token() -> Command {
                 .value_hint(ValueHint::FilePath)
                 .help("Add it to this file, which is made if there is none; if not given, the lines for it go to stderr"),
         )
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Tell what functions have used: joules, carbon, cost")
+        .after_help(
+            "Reads what a daemon has stored: asks it, or reads its file with --state, also while it runs or when it has \
+             ended.\n\nExamples:\n  nebula report --since 24h --by hour\n  nebula report --since 2026-11-01 --format csv \
+             >november.csv",
+        )
+        .arg(
+            Arg::new("since")
+                .long("since")
+                .value_name("TIME")
+                .default_value("7d")
+                .help("How long ago (90m, 36h, 7d, 4w), a day (2026-11-01, UTC), a moment (RFC 3339), or all"),
+        )
+        .arg(
+            Arg::new("by")
+                .long("by")
+                .value_name("WHAT")
+                .value_parser(By::ALL.map(By::as_str))
+                .default_value(By::Function.as_str())
+                .help("A row for each function, version or hour"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(Format::ALL.map(Format::as_str))
+                .default_value(Format::Table.as_str())
+                .help("A table for people, or everything for programs"),
+        )
+        .arg(
+            Arg::new("policy")
+                .long("policy")
+                .value_name("POLICY")
+                .value_parser([Policy::Active, Policy::Usage].map(Policy::as_str))
+                .help(
+                    "Which energy is shared, paid and turned into carbon: active, or usage (adds a share of the base \
+                     energy); if not given, the daemon's, and active with --state",
+                ),
+        )
+        .arg(
+            Arg::new("state")
+                .long("state")
+                .value_name("DIR")
+                .value_hint(ValueHint::DirPath)
+                .help("Read the accounts in this directory instead of asking a daemon"),
+        )
+        .args(client::arguments())
 }
 
 fn doctor() -> Command {

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use nebula_metering::Joules;
 
+use crate::carbon::Grams;
+
 /// What one call cost, and how that is known.
 #[derive(Debug)]
 pub struct Bill<'a> {
     /// The energy, or why it is not known.
     pub energy: Result<Charge, &'a str>,
+    /// The carbon that came with it, where anything is known about that.
+    pub carbon: Option<Grams>,
     /// CPU time, where it is known.
     pub cpu: Option<Duration>,
     /// The energy source.
@@ -32,9 +36,10 @@ pub struct Charge {
 impl fmt::Display for Bill<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cpu = self.cpu.map(|cpu| format!("; {:.3} ms CPU", cpu.as_secs_f64() * 1e3)).unwrap_or_default();
+        let carbon = self.carbon.map(|carbon| format!("; {carbon} CO2e")).unwrap_or_default();
         let source = self.source;
         match self.energy {
-            Ok(charge) => write!(f, "nebula: {charge}{cpu}; source {source} ({})", self.origin),
+            Ok(charge) => write!(f, "nebula: {charge}{carbon}{cpu}; source {source} ({})", self.origin),
             Err(reason) => write!(f, "nebula: joules not known: {reason}{cpu}; source {source}"),
         }
     }
@@ -59,7 +64,7 @@ mod tests {
 
     fn bill(energy: Result<Charge, &str>) -> String {
         let cpu = Some(Duration::from_micros(196));
-        Bill { energy, cpu, source: "model", origin: "an estimate, not measured" }.to_string()
+        Bill { energy, carbon: None, cpu, source: "model", origin: "an estimate, not measured" }.to_string()
     }
 
     #[test]

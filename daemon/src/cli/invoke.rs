@@ -17,6 +17,7 @@ use super::bill::{Bill, Charge};
 use super::client::{Answer, Client, Refusal};
 use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
+use crate::carbon::Grams;
 
 /// What stands for itself in a path. Source: RFC 3986, section 2.3.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -64,6 +65,7 @@ struct Energy {
     active_joules: Option<f64>,
     base_joules: Option<f64>,
     uncertainty_joules: Option<f64>,
+    carbon_grams: Option<f64>,
     reason: Option<String>,
 }
 
@@ -162,6 +164,7 @@ fn bill(cost: &Cost) -> String {
     let unknown = energy.reason.as_deref().unwrap_or("the daemon does not tell");
     Bill {
         energy: energy.active_joules.map(charge).ok_or(unknown),
+        carbon: energy.carbon_grams.map(Grams),
         cpu: cost.work.cpu_ns.map(Duration::from_nanos),
         source: &energy.source,
         origin: origin(energy),

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod accounts;
 mod arguments;
 mod bill;
 mod client;
@@ -9,6 +10,7 @@ mod doctor;
 mod invoke;
 mod list;
 mod quota_metrics;
+mod report;
 mod run;
 mod serve;
 mod stdout;
@@ -81,6 +83,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("remove", matches)) => deploy::remove(matches),
         Some(("list", matches)) => list::list(matches),
         Some(("token", matches)) => token::token(matches),
+        Some(("report", matches)) => report::report(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),

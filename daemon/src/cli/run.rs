@@ -56,7 +56,8 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let arguments: Vec<_> = std::iter::once(name(&file)).chain(text("arguments").map(str::to_owned)).collect();
     let answer_of = program.kind().speaks_http().then(|| exchange(arguments.get(1))).transpose()?;
     let (input, answer) = answer_of.map_or((Input::Inherited, None), |(input, answer)| (input, Some(answer)));
-    let invocation = Invocation { arguments, environment: text("env").filter_map(variable).collect(), input };
+    let invocation =
+        Invocation { arguments, environment: text("env").filter_map(variable).collect(), input, trace: None };
 
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = async {
@@ -193,12 +194,12 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
         source if source.is_measured() => "measured",
         _ => "an estimate, not measured",
     };
-    Bill { energy, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
+    Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
 }
 
 /// What is said of a call that nothing measured.
 fn no_bill() -> String {
-    Bill { energy: Err(&Off.to_string()), cpu: None, source: OFF, origin: OFF }.to_string()
+    Bill { energy: Err(&Off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF }.to_string()
 }
 
 fn name(file: &Path) -> String {

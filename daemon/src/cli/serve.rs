@@ -12,20 +12,28 @@ use anyhow::Context;
 use clap::ArgMatches;
 use nebula_metering::work::Work;
 use nebula_metering::work::host::HostClock;
-use nebula_metering::{FunctionId, Settled};
+use nebula_metering::{FunctionId, Joules, Settled};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::accounts::{self, Accounts};
 use super::{Failure, quota_metrics};
+use crate::carbon::{Carbon, Keeper};
 use crate::causes::chain;
-use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
-use crate::functions::{self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch};
-use crate::http::{Access, App, Door, Gate, Server, Tls, keep_fresh};
+use crate::config::{Config, Deploy, Layers, Mistakes, OPTIONS, Observing, default_state, read_file, variable};
+use crate::functions::{
+    self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, Watch, load_modules, read_modules,
+};
+use crate::http::{Access, App, Door, Gate, Server, Tls, UsageFile, keep_fresh};
 use crate::invocation::{Admission, Invoker, LongCalls, PowerCap};
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Off, Sampler};
-use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
-use crate::telemetry::{CallBounds, Calls, EnergyCollector, Metrics, escaped, no_energy, start_logging};
+use crate::runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots, tls_configuration};
+use crate::telemetry::{
+    AccessLog, AccessSettings, CallBounds, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers,
+    TraceSettings, escaped, no_energy, start_logging,
+};
+use crate::usage::{Entry, LogHandle, Rates, Tariff};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
@@ -47,37 +55,47 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let access = Arc::new(Access::open(&config.access).map_err(Failure::usage)?);
     let tls = config.access.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
 
+    let carbon = Carbon::open(&config.carbon).map_err(Failure::usage)?;
     let metrics = Arc::new(Metrics::new(config.labels_max)?);
     let calls =
         Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
+    let observers = Arc::new(observers(&config, &metrics)?);
+    let directory = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
+    let state = accounts::hold(directory.as_deref())?;
+    let accounts = Accounts::open(&config, &state)?;
+    let (usage_log, log_handle) = accounts::open_log(&config)?.unzip();
     let registry = Arc::new(OnceLock::new());
     let power = power_cap(&config, &metrics)?;
     let (metering, sampler) = match config.source {
         Some(source) => {
-            let meter = open_meter(&config, source, &metrics)?;
+            let meter = open_meter(&config, source, &metrics, &accounts)?;
             let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let sampler =
-                start_sampler(&meter, clock, registry.clone(), metrics.clone(), calls.clone(), power.clone())?;
+            let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
+            let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
             tracing::info!("{Off}: calls have no joules");
             metrics.register(no_energy(Off)?)?;
+            drop(log_handle);
             (Metering::Off(Off), None)
         }
     };
 
     trust(&config)?;
-    let state = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
+    let carbon_keeper = keep_carbon(&config, &carbon, &metrics, &metering, &accounts)?;
     let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
-    let runtime = match open_cache(&config, state.as_deref()) {
+    let runtime = match open_cache(&config, directory.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
     let functions = Arc::new(Registry::new(config.bounds.versions));
-    let deployer = load(&config, state.as_deref(), runtime, &functions, &metrics, &metering)?;
+    let deployer = load(&config, directory.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
+    let usage = UsageFile::new(accounts.file.clone());
+    let books = (metering.clone(), functions.clone(), &*metrics);
+    let keeper = accounts.keep(&config, books, usage_log.as_ref(), rates(&carbon))?;
     quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
@@ -86,8 +104,8 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     let in_flight = metrics.in_flight().clone();
     let long_calls = LongCalls::start(config.workers)?;
     let away = long_calls.handle();
-    let invoker =
-        Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight).with_power_cap(power);
+    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker = invoker.with_power_cap(power).observed_by(observers.clone());
     let app = App {
         access,
         registry: functions,
@@ -95,7 +113,11 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         invoker: Arc::new(invoker),
         metrics,
         calls,
+        observers: observers.clone(),
+        usage,
         policy: config.policy,
+        carbon,
+        form: config.form,
         body_max: bounds.body,
         module_max: bounds.module,
         body_timeout: config.http.body_timeout,
@@ -112,7 +134,13 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     // Calls that outlived their time of grace end with their threads.
     drop(long_calls);
     workers.shutdown_background();
+    drop(carbon_keeper);
+    // What the last window has settled is stored and logged before the end.
     drop(sampler);
+    observers.flush();
+    drop(keeper);
+    drop(usage_log);
+    drop(state);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,7 +180,12 @@ fn take_all_descriptors() {
 }
 
 /// The meter of this daemon, shown in its metrics.
-fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<EnergyMeter>, Failure> {
+fn open_meter(
+    config: &Config,
+    source: Choice,
+    metrics: &Metrics,
+    accounts: &Accounts,
+) -> Result<Arc<EnergyMeter>, Failure> {
     let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
     let settings = meter::Settings {
         window: config.window,
@@ -165,16 +198,59 @@ fn open_meter(config: &Config, source: Choice, metrics: &Metrics) -> Result<Arc<
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone()))?;
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone()))?;
     Ok(meter)
+}
+
+/// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
+/// where nothing is said about carbon.
+fn keep_carbon(
+    config: &Config,
+    carbon: &Carbon,
+    metrics: &Metrics,
+    metering: &Metering,
+    accounts: &Accounts,
+) -> Result<Option<Keeper>, Failure> {
+    if config.carbon.source.is_none() {
+        return Ok(None);
+    }
+    let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
+    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
+    let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
+    let (labels, stored) = (metrics.labels().clone(), accounts.stored.clone());
+    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), labels, stored)?)?;
+    let tick = move || account.iter().for_each(|account| account.advance());
+    Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
+}
+
+/// What a joule comes to whenever somebody asks.
+fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
+    let carbon = carbon.clone();
+    move || Rates {
+        grams_per_joule: carbon.grams_per_joule(),
+        tariff: carbon
+            .cost(Joules(1.0))
+            .map(|cost| Tariff { per_joule: cost.amount, currency: cost.currency.as_str().into() }),
+    }
+}
+
+/// Those who are told of requests and calls.
+fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, Failure> {
+    let Observing { traces, ratio, trace_queue, access, access_format, events } = config.observing.clone();
+    let policy = config.policy;
+    let access = access.map(|target| AccessSettings { target, format: access_format, policy });
+    if let Some(endpoint) = &traces {
+        tracing::info!("traces of calls go to {}", escaped(endpoint));
+    }
+    let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
+    Ok(Observers::start(access, traces, events, metrics)?)
 }
 
 fn start_sampler(
     meter: &Arc<EnergyMeter>,
     clock: HostClock,
     registry: Arc<OnceLock<Arc<Registry>>>,
-    metrics: Arc<Metrics>,
-    calls: Arc<Calls>,
+    (metrics, calls, observers, log): (Arc<Metrics>, Arc<Calls>, Arc<Observers>, Option<LogHandle>),
     power: Option<Arc<PowerCap>>,
 ) -> Result<Sampler, Failure> {
     // What was settled before there was a table of functions: their own cold starts.
@@ -188,6 +264,7 @@ fn start_sampler(
             early.extend(settled);
             return;
         };
+        let mut lines = Vec::new();
         for settled in early.drain(..).chain(settled) {
             if let CallEnd::ColdStart(told) = &settled.end {
                 // One that was made ready is settled once.
@@ -195,9 +272,21 @@ fn start_sampler(
             }
             if let Some(revision) = registry.revision(settled.function) {
                 metrics.settled(&revision.metrics, &settled);
+                if log.is_some() {
+                    lines.extend(Entry::of(&settled, &revision));
+                }
             }
+            let (function, known) = (settled.function, observers.settled(&settled));
             settled.end.settle_bill(settled.charge.as_ref());
             calls.settle(settled);
+            // Whoever hears of it and asks for it finds it settled.
+            if let (Some(revision), Some(known)) = (registry.revision(function), known) {
+                observers.events.call(revision.name.as_str(), known);
+            }
+        }
+        observers.window_closed(&metered);
+        if let Some(log) = &log {
+            log.push(lines);
         }
     };
     Ok(Sampler::start(meter.clone(), clock, settle)?)
@@ -218,11 +307,11 @@ fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
-    let Some(state) = state else {
+    let Some(directory) = config.cache_dir.as_deref().or(state) else {
         nowhere("no directory is given with `state`");
         return None;
     };
-    match CodeCache::open(state, config.cache) {
+    match CodeCache::open(directory, config.cache) {
         Ok(cache) => {
             tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)
@@ -290,6 +379,9 @@ fn load(
     let in_state = state.map(|state| state.join("functions"));
     let read = config.functions.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
     let files = functions::load(read.as_deref(), &preparation, &progress)?;
+    if let Some(file) = &config.modules {
+        load_modules(file, read_modules(file).map_err(Failure::usage)?, &preparation)?;
+    }
     let all = registry.all();
     let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
     let (all, compiled) = (all.len(), all.len() - cached);
@@ -317,6 +409,7 @@ async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result
         let mut stopped = stop.subscribe();
         async move { drop(stopped.changed().await) }
     };
+    let observers = app.observers.clone();
     let gate = Gate::of_callers(callers.address(), door, admin.is_some());
     let callers = callers.serve(app.clone(), gate, stopped());
     let admin = admin.map(|admin| {
@@ -330,6 +423,7 @@ async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result
         }
     };
     tokio::spawn(watch_signals(signals, stop));
+    reopen_at_hangup(observers)?;
     let (drained, admin_drained) = tokio::join!(callers, admin);
     if drained && admin_drained {
         tracing::info!("drained");
@@ -371,6 +465,23 @@ fn warn_of_open_doors(config: &Config, callers: Door) {
             config.listen
         );
     }
+}
+
+/// Begins the access log anew when whoever rotates it says so. Without one a hangup ends the daemon, as it ends others.
+fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
+    if observers.access_log.is_none() {
+        return Ok(());
+    }
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let observers = observers.clone();
+            let reopen = move || observers.access_log.as_ref().map(AccessLog::reopen);
+            // It waits for the disk.
+            let _ = tokio::task::spawn_blocking(reopen).await;
+        }
+    });
+    Ok(())
 }
 
 /// The first signal drains, the second cuts.

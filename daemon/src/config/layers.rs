@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::carbon::FRACTIONS;
 use super::nearest::nearest;
 use super::options::{OPTIONS, ServeOption};
 
@@ -106,6 +107,7 @@ fn flatten(prefix: &str, table: Table, values: &mut BTreeMap<String, String>, mi
             Value::String(text) => drop(values.insert(key, text)),
             Value::Integer(number) => drop(values.insert(key, number.to_string())),
             Value::Boolean(value) => drop(values.insert(key, value.to_string())),
+            Value::Float(number) if FRACTIONS.contains(&&*key) => drop(values.insert(key, number.to_string())),
             Value::Float(_) | Value::Array(_) | Value::Datetime(_) => {
                 mistakes.push(format!("`{key}` in the configuration file is neither text nor a whole number"));
             }

@@ -1,14 +1,18 @@
 //! The configuration: what flags, environment and file say, made into a value that cannot be wrong.
 
 mod access;
+mod api;
+mod carbon;
 mod deploy;
 mod exposure;
 mod layers;
 mod nearest;
+mod observing;
 mod options;
 mod quantity;
 mod quota;
 mod state;
+mod usage;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -24,11 +28,14 @@ pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
+pub use observing::Observing;
 pub use options::{OPTIONS, ServeOption};
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size};
 pub use quota::Quotas;
 pub use state::default_state;
+pub use usage::Usage;
 
+use crate::http::FormBounds;
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
@@ -44,11 +51,15 @@ pub struct Config {
     pub access: Access,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
+    /// A file of modules, in WAGI's format.
+    pub modules: Option<PathBuf>,
     /// Where to keep what outlives the daemon; `None` where nothing is said.
     pub state: Option<PathBuf>,
     /// A file of further authorities that outbound requests trust.
     pub outbound_ca: Option<PathBuf>,
-    /// Most compiled code to keep there, in bytes; 0 for none.
+    /// Where to keep compiled code, if not there.
+    pub cache_dir: Option<PathBuf>,
+    /// Most compiled code to keep, in bytes; 0 for none.
     pub cache: u64,
     /// Which energy source; `None` where nothing is to be measured.
     pub source: Option<Choice>,
@@ -78,14 +89,22 @@ pub struct Config {
     pub tick: Duration,
     /// Threads that run calls.
     pub workers: usize,
+    /// How much a form may ask for.
+    pub form: FormBounds,
+    /// Carbon and cost.
+    pub carbon: crate::carbon::Settings,
     /// Bounds of the meter's queues.
     pub meter: MeterBounds,
+    /// What is kept of what functions used.
+    pub usage: Usage,
     /// Functions with labels of their own.
     pub labels_max: usize,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Which are.
     pub log_level: LogLevel,
+    /// Who else is told of requests and calls.
+    pub observing: Observing,
 }
 
 /// What `energy_joules` means.
@@ -184,8 +203,10 @@ impl Config {
             admin,
             access: check.access(listen, admin),
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
+            modules: check.optional("modules", some_path),
             state: check.optional("state", some_path),
             outbound_ca: check.optional("outbound.ca", some_path),
+            cache_dir: check.optional("cache.dir", some_path),
             cache: check.size("cache.size", 0..=1 << 40) as u64,
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
@@ -225,18 +246,22 @@ impl Config {
             workers: check
                 .optional("runtime.workers", |text| within(text, &(1..=1024)))
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            form: api::check(&mut check),
+            carbon: carbon::check(&mut check),
             meter: MeterBounds {
                 postings: check.number("meter.postings", 16..=1 << 24),
                 calls: check.number("meter.calls", 16..=1 << 24),
                 recent: check.number("meter.recent", 0..=1 << 20),
                 waiters: check.number("meter.waiters", 0..=1 << 20),
             },
+            usage: Usage::check(&mut check),
             labels_max: check.number("metrics.functions", 0..=100_000),
             log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
             log_level: check.parse("log.level", |text| match LevelFilter::from_str(text) {
                 Ok(level) => Ok(LogLevel(level)),
                 Err(_) => Err("it is one of error, warn, info, debug, trace, off".into()),
             }),
+            observing: Observing::check(&mut check),
         };
         if check.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(check.mistakes)) }
     }

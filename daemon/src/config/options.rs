@@ -68,6 +68,12 @@ pub const OPTIONS: &[ServeOption] = &[
          functions that are deployed are kept there. If not given, functions in state",
     ),
     option(
+        "modules",
+        "FILE",
+        None,
+        "Serve the modules of this modules.toml, in the format of WAGI, at their routes besides all functions",
+    ),
+    option(
         "state",
         "DIR",
         None,
@@ -80,6 +86,7 @@ pub const OPTIONS: &[ServeOption] = &[
         Some("512MiB"),
         "Most compiled code that is kept in state, so that the next start need not compile; 0 keeps none",
     ),
+    option("cache.dir", "DIR", None, "Where compiled code is kept if not in state; several daemons may share it"),
     option(
         "source",
         "SOURCE",
@@ -107,6 +114,28 @@ pub const OPTIONS: &[ServeOption] = &[
         "WHOM",
         Some("callers"),
         "Who is told joules: callers, or only operators: at the address of admin.listen, or with a token of that role",
+    ),
+    option(
+        "carbon.intensity",
+        "INTENSITY",
+        None,
+        "Grams of CO2e that come with a kilowatt-hour of electricity: a number, a schedule (a CSV file with the columns \
+         start,g_per_kwh), or the http(s) address of an endpoint that answers as Electricity Maps does",
+    ),
+    option("carbon.token-file", "FILE", None, "A file with the token for that endpoint, sent as the header auth-token"),
+    option("carbon.poll", "DURATION", Some("5m"), "How often that endpoint is asked"),
+    option(
+        "carbon.stale",
+        "DURATION",
+        Some("2h"),
+        "How long an intensity is used after its time when no newer one is known; after that, grams are not known",
+    ),
+    option("price", "PRICE", None, "What a kilowatt-hour costs, such as \"0.30 EUR\""),
+    option(
+        "pue",
+        "FACTOR",
+        Some("1.0"),
+        "Power usage effectiveness: energy that the building takes for each joule of the machine; counts in grams and cost",
     ),
     option(
         "outbound.ca",
@@ -176,6 +205,8 @@ pub const OPTIONS: &[ServeOption] = &[
         "Directories that manifests which come over the network may name, and those below them; several with colons \
          between them, none if not given",
     ),
+    option("api.calls", "COUNT", Some("1000"), "Most calls that a form at /api/wasm may ask for"),
+    option("api.wall", "DURATION", Some("5m"), "Longest time that the calls of such a form may take together"),
     option("http.connections", "COUNT", Some("10000"), "Most connections at once; further ones wait to be accepted"),
     option("http.head", "SIZE", Some("64KiB"), "Largest head of a request: its line and its headers"),
     option(
@@ -204,6 +235,28 @@ pub const OPTIONS: &[ServeOption] = &[
         "Calls that have ended and /invocations remembers, at up to 500 bytes each",
     ),
     option("meter.waiters", "COUNT", Some("1024"), "Callers that wait at once for a settled charge (?settle=true)"),
+    option("usage.flush", "DURATION", Some("1s"), "Time between two times that accounts are stored"),
+    option(
+        "usage.keep",
+        "DURATION",
+        Some("400d"),
+        "How long accounts are kept by the hour; older hours become one sum, and 0 stores no accounts at all",
+    ),
+    option(
+        "usage.rows",
+        "COUNT",
+        Some("1000000"),
+        "Most rows of stored accounts, at some 40 bytes each; beyond that hours become one sum sooner",
+    ),
+    option("usage.log", "FILE", None, "Write a line of JSON to this file for each call that was settled"),
+    option("usage.log-size", "SIZE", Some("100MiB"), "Size at which the usage log goes on in a new file"),
+    option("usage.log-keep", "COUNT", Some("10"), "Files of the usage log that are kept besides, as FILE.1 and so on"),
+    option(
+        "usage.log-queue",
+        "COUNT",
+        Some("65536"),
+        "Lines of the usage log that wait to be written; more are dropped",
+    ),
     option(
         "metrics.functions",
         "COUNT",
@@ -217,4 +270,27 @@ pub const OPTIONS: &[ServeOption] = &[
         Some("info"),
         "Least severe log lines written: error, warn, info, debug, trace or off",
     ),
+    option(
+        "log.access",
+        "WHERE",
+        Some("off"),
+        "Where every answer is logged: off, stderr or a file, which is begun anew at SIGHUP",
+    ),
+    option("log.access-format", "FORMAT", Some("combined"), "Format of that: combined (Apache's, and more) or json"),
+    option(
+        "traces.otlp",
+        "URL",
+        None,
+        "Collector that traces of calls go to by OTLP over HTTP, such as http://127.0.0.1:4318, or off; if not given, what \
+         OTEL_EXPORTER_OTLP_ENDPOINT says",
+    ),
+    option("traces.sample", "RATIO", Some("1"), "Which part of the traces that begin here is recorded, from 0 to 1"),
+    option("traces.queue", "COUNT", Some("2048"), "Calls that wait for the export of their traces"),
+    option(
+        "events.queue",
+        "COUNT",
+        Some("256"),
+        "How many events a client of /events may be behind before it is dropped",
+    ),
+    option("events.clients", "COUNT", Some("64"), "Clients of /events at once"),
 ];

@@ -1,6 +1,7 @@
 //! Why a function cannot be served.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -25,6 +26,12 @@ pub enum Broken {
     /// There is a manifest and nothing that it belongs to.
     #[error("it is the manifest of no function: no `.wasm` or `.wat` of that name is there, nor built in")]
     NoModule,
+    /// It is listed wrongly.
+    #[error("{}", .0.join("; "))]
+    Listed(Vec<String>),
+    /// Its name is another's.
+    #[error("a module of `{}` has its name", .0.display())]
+    OfModule(PathBuf),
     /// The file cannot be read.
     #[error("cannot read it")]
     Read(#[source] io::Error),

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::broken::Broken;
 use super::directory::{Files, ListError, built_in, list};
+use super::modules::{Listed, Module};
 use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation};
 use super::registry::BrokenFile;
@@ -95,6 +96,66 @@ pub fn load(
     Ok(listing.functions)
 }
 
+/// Loads what a `modules.toml` lists; it goes before functions of the same names. A broken module is logged and left out.
+///
+/// # Errors
+/// When there are too many functions then.
+pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation) -> Result<(), LoadError> {
+    let (mut modules, mut wrong) = (Vec::new(), Vec::new());
+    for listed in listed {
+        match listed {
+            Listed::Module(module) => modules.push(module),
+            Listed::Wrong(place, mistakes) => wrong.push((place, Broken::Listed(mistakes))),
+        }
+    }
+    let registry = preparation.registry();
+    let known = registry.table();
+    let further = modules.iter().filter(|module| !known.functions.contains_key(module.name.as_str())).count();
+    let (found, max) = (known.functions.len() + further, preparation.settings.functions_max);
+    if found > max {
+        return Err(LoadError::TooMany { found, max });
+    }
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let compile = |module: &Module| preparation.compile(module.read(preparation.settings.size_max)?);
+    let work = || {
+        while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = compile(module);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((module, result));
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(module, _)| module.gateway.position);
+    let mut functions = Vec::new();
+    for (module, result) in results {
+        let route = module.gateway.route.as_str();
+        match result {
+            Ok(compiled) => {
+                let function = Arc::new(preparation.open(compiled));
+                tracing::info!("`{route}` leads to `{}`, which is `{}`", function.name, module.path.display());
+                functions.push((Box::from(function.name.as_str()), function));
+            }
+            Err(why) => wrong.push((route.to_owned(), why)),
+        }
+    }
+    let broken: Vec<_> = wrong.iter().map(|(place, why)| describe_module(file, place, why)).collect();
+    registry.change(|table| {
+        table.functions.extend(functions);
+        table.broken.extend(broken);
+    });
+    count(preparation);
+    Ok(())
+}
+
+fn describe_module(file: &Path, place: &str, why: &Broken) -> (Box<str>, BrokenFile) {
+    let told = escaped(&chain(why));
+    tracing::error!("the module of `{}` at `{}` cannot be served: {told}", file.display(), escaped(place));
+    let path = PathBuf::from(escaped(&file.display().to_string()));
+    (escaped(place).into(), BrokenFile { path, why: told, since: SystemTime::now() })
+}
+
 fn compile(name: &FunctionName, files: Option<&Files>, preparation: &Preparation) -> Result<Compiled, Broken> {
     let source = match files {
         Some(files) => files.read(name, preparation.settings.size_max)?,
@@ -113,7 +174,7 @@ pub(super) fn describe(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
 pub(super) fn log_broken(path: &Path, broken: &Broken) {
     let name = escaped(&path.file_stem().unwrap_or_default().to_string_lossy());
     let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
-    tracing::error!(function = name, "`{path}` cannot be served: {why}");
+    tracing::error!(function = %name, "`{path}` cannot be served: {why}");
 }
 
 /// Counts what is served in the metrics.

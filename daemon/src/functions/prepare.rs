@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use nebula_metering::{CallId, FunctionId};
@@ -14,7 +13,7 @@ use super::broken::Broken;
 use super::cold_start::ColdStart;
 use super::manifest::{self, Ceilings, Manifest, Reuse};
 use super::name::FunctionName;
-use super::registry::{Function, Origin, Registry, Revision};
+use super::registry::{Function, Origin, Registry, Revision, TooManyVersions};
 use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
@@ -110,6 +109,13 @@ impl Preparation {
         &self.metrics
     }
 
+    /// Gives the account its label before anything is charged to it: what was counted under another would vanish there.
+    pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
+        let id = self.registry.account(&source.name, source.version())?;
+        self.metrics.labels().give(id, source.name.as_str());
+        Ok(())
+    }
+
     /// Compiles on this thread.
     ///
     /// # Errors
@@ -132,12 +138,9 @@ impl Preparation {
     pub(super) fn open(&self, compiled: Compiled) -> Function {
         let Compiled { id, version, source, program, manifest, cold_start } = compiled;
         let name = source.name;
-        let revision = self.registry.open(id, || Revision {
-            id,
-            version,
-            metrics: self.metrics.function(id, name.as_str()),
-            name,
-            called: AtomicBool::new(false),
+        let revision = self.registry.open(id, || {
+            let metrics = self.metrics.function(id, name.as_str());
+            Revision::new(id, name, version, metrics)
         });
         revision.metrics.observe_cold_start(cold_start.duration);
         let quota = manifest.quota.or(self.settings.quota);
@@ -170,7 +173,10 @@ impl Preparation {
             Some((path, text)) => Manifest::parse_at(path, text, &self.settings.ceilings)?,
             None => Manifest::default(),
         };
-        let grants = self.grants(&manifest)?;
+        let grants = match &source.origin {
+            Origin::Module(gateway) => gateway.grant(self.grants(&manifest)?),
+            Origin::BuiltIn | Origin::File(_) => self.grants(&manifest)?,
+        };
         let program = Program::compile(&self.runtime, &source.module, grants)?;
         if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
             return Err(Broken::Reuse(program.kind().as_str()));
@@ -194,6 +200,7 @@ impl Preparation {
                 stdout: limits.output.unwrap_or(of_daemon.stdout),
                 ..of_daemon
             },
+            start: None,
             entry: manifest.entry.clone(),
             directories: manifest.directories.iter().map(directory).collect(),
             outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,

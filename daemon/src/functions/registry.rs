@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::cold_start::ColdStart;
 use super::manifest::Manifest;
+use super::modules::Gateway;
 use super::name::FunctionName;
 use super::version::Version;
 use crate::invocation::Admission;
@@ -29,6 +30,8 @@ pub enum Origin {
     BuiltIn,
     /// A file in the directory of functions.
     File(PathBuf),
+    /// A file that a `modules.toml` lists.
+    Module(Arc<Gateway>),
 }
 
 /// A version of a function that is served, or was: what is known of it for as long as the daemon runs.
@@ -45,10 +48,21 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// A version that nobody has called.
+    #[must_use]
+    pub fn new(id: FunctionId, name: FunctionName, version: Version, metrics: FunctionMetrics) -> Self {
+        Self { id, name, version, metrics, called: AtomicBool::new(false) }
+    }
+
     /// Whether nobody has called it since it was loaded. True for one caller only.
     pub fn is_cold_start(&self) -> bool {
         // A plain load first: a write by every call would move the cache line between processors.
         !self.called.load(Ordering::Relaxed) && !self.called.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether somebody has called it since it was loaded.
+    pub fn was_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
     }
 }
 
@@ -81,6 +95,15 @@ pub struct Function {
 }
 
 impl Function {
+    /// How requests come to it, where a `modules.toml` lists it.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
+        match &self.origin {
+            Origin::Module(gateway) => Some(gateway),
+            Origin::BuiltIn | Origin::File(_) => None,
+        }
+    }
+
     /// Whether it is served as it comes with the program, and has no manifest either.
     #[must_use]
     pub fn is_as_built_in(&self) -> bool {
@@ -123,6 +146,8 @@ pub struct Table {
     pub broken: BTreeMap<Box<str>, BrokenFile>,
     /// Prefixes of paths and whom they lead to; the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
+    /// What a `modules.toml` lists, in its order.
+    modules: Vec<Arc<Function>>,
 }
 
 /// The accounts that were opened.
@@ -171,6 +196,14 @@ impl Registry {
         Some((&path[..prefix.len()], function.clone()))
     }
 
+    /// The function of a `modules.toml` that a path leads to: the first whose route does.
+    #[must_use]
+    pub fn module(&self, path: &str) -> Option<Arc<Function>> {
+        let table = self.table.load();
+        let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.leads(path));
+        table.modules.iter().find(leads).cloned()
+    }
+
     /// The function of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<Function>> {
@@ -187,6 +220,19 @@ impl Registry {
     #[must_use]
     pub fn revision(&self, id: FunctionId) -> Option<Arc<Revision>> {
         self.revisions.load().get(&id).cloned()
+    }
+
+    /// Every version that is served, or was, by its account.
+    #[must_use]
+    pub fn revisions(&self) -> Arc<BTreeMap<FunctionId, Arc<Revision>>> {
+        self.revisions.load_full()
+    }
+
+    /// The function and version of this account, whether or not it ever came to be served.
+    #[must_use]
+    pub fn version(&self, id: FunctionId) -> Option<(FunctionName, Version)> {
+        let accounts = self.lock();
+        accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
     /// The accounts of all versions of the function of this name, since the daemon started.
@@ -226,6 +272,8 @@ impl Registry {
         let mut table = Table::clone(&self.table.load());
         change(&mut table);
         table.routes = routes(&table.functions);
+        table.modules = table.functions.values().filter(|function| function.gateway().is_some()).cloned().collect();
+        table.modules.sort_by_key(|module| module.gateway().map(|gateway| gateway.position));
         // Whoever finds a function must find its revision.
         self.revisions.store(Arc::new(accounts.revisions.clone()));
         self.table.store(Arc::new(table));

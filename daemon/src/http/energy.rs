@@ -1,11 +1,13 @@
 //! The energy of a call in answers: as far as it is known, as finely as may be told.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use nebula_metering::{Charge, Domain, Estimate, Joules};
 use serde::{Serialize, Serializer};
 
 use super::door::Door;
+use crate::carbon::Carbon;
 use crate::config::Policy;
 use crate::invocation::NotSettled;
 use crate::meter::{Ended, NoCharge, NotEstimated, Off};
@@ -35,9 +37,23 @@ pub struct Energy {
     /// Active energy as it was settled, divided by what was estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate_ratio: Option<f64>,
+    /// What came with the joules that are told; there where anything is known about carbon.
+    #[serde(flatten)]
+    pub carbon: Option<CarbonTold>,
     /// Why a figure is not known, or not settled although it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// The carbon of a call. It is made from the joules as they are shown, so that it tells no more than they.
+#[derive(Clone, Debug, Serialize)]
+pub struct CarbonTold {
+    pub carbon_grams: Option<f64>,
+    /// The intensity that was used: that of the time when the call ended.
+    pub carbon_intensity_g_per_kwh: Option<f64>,
+    /// Why a figure is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carbon_reason: Option<String>,
 }
 
 /// Joules by domain, shown as an object with its members in order.
@@ -123,15 +139,35 @@ pub enum Known<'a> {
     Settled(&'a Ended, Result<&'a Charge, NotSettled>),
 }
 
+impl Known<'_> {
+    /// When the call ended; `None` while it runs.
+    fn time(&self) -> Option<SystemTime> {
+        match self {
+            Self::Running(_) | Self::Unmeasured(_) => None,
+            Self::Ended(ended) | Self::Settled(ended, _) => Some(ended.at),
+        }
+    }
+}
+
+/// To six digits: no intensity is known better, and more of them would be noise.
+fn significant(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
 /// Tells what is known of calls' energy.
 #[derive(Clone, Copy, Debug)]
-pub struct Teller {
+pub struct Teller<'a> {
     /// Where estimates come from; a charge says so itself.
     pub source: &'static str,
     /// Whether the base power of every zone is known. Where it is not, no base energy was charged.
     pub base_known: bool,
     /// What `energy_joules` means.
     pub policy: Policy,
+    /// What joules mean for the climate.
+    pub carbon: &'a Carbon,
     /// To whom it is told.
     pub door: Door,
 }
@@ -145,11 +181,13 @@ struct Figures<'a> {
     zones: Cow<'a, [(Domain, Joules)]>,
 }
 
-impl Teller {
+impl Teller<'_> {
     /// What `energy_joules` is, and all that belongs to it.
     pub fn tell(&self, known: Known<'_>) -> (Option<f64>, Energy) {
+        let time = known.time();
         if !self.door.tells_joules() {
-            return (None, self.unknown(State::Withheld, WITHHELD.into()));
+            let carbon = self.carbon_of(None, time);
+            return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD.into()) });
         }
         let estimated = |ended: &Ended| match &ended.estimate {
             Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
@@ -178,7 +216,23 @@ impl Teller {
             (Policy::Active, _) | (Policy::Usage, None) => energy.active_joules,
             (Policy::Usage, Some(base)) => energy.active_joules.map(|active| self.door.rounded(Joules(active + base))),
         };
-        (joules, energy)
+        (joules, Energy { carbon: self.carbon_of(joules, time), ..energy })
+    }
+
+    /// What came with the joules that are shown of a call that ended at `time`, or runs.
+    fn carbon_of(&self, joules: Option<f64>, time: Option<SystemTime>) -> Option<CarbonTold> {
+        let rate = self.carbon.rate_at(time.unwrap_or_else(SystemTime::now))?;
+        let grams = rate.ok().zip(joules).map(|(rate, joules)| significant(rate.grams(Joules(joules)).0));
+        let reason = match (rate, joules) {
+            (Err(why), _) => Some(why.to_string()),
+            (Ok(_), None) => Some("the joules are not known, or not told".to_owned()),
+            (Ok(_), Some(_)) => None,
+        };
+        Some(CarbonTold {
+            carbon_grams: grams,
+            carbon_intensity_g_per_kwh: rate.ok().map(|rate| rate.intensity.figure.grams()),
+            carbon_reason: reason,
+        })
     }
 
     /// The energy of a call whose charge is final.
@@ -227,6 +281,7 @@ impl Teller {
             zones: Zones::default(),
             estimate: None,
             estimate_ratio: None,
+            carbon: None,
             reason,
         }
     }
@@ -250,15 +305,19 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carbon::{GramsPerKilowattHour, Prices, Pue, Settings, Source};
     use crate::config::{Expose, Resolution};
     use crate::outcome::Outcome;
     use nebula_metering::source::SourceKind;
     use nebula_metering::{Microjoules, NoEstimate};
     use serde_json::{Value, json};
-    use std::time::{Duration, SystemTime};
+    use std::sync::LazyLock;
+    use std::time::Duration;
 
-    fn teller(policy: Policy, door: Door) -> Teller {
-        Teller { source: SourceKind::Powercap.as_str(), base_known: true, policy, door }
+    /// Nothing is said about carbon.
+    fn teller(policy: Policy, door: Door) -> Teller<'static> {
+        static SILENT: LazyLock<Carbon> = LazyLock::new(|| Carbon::open(&Settings::default()).unwrap());
+        Teller { source: SourceKind::Powercap.as_str(), base_known: true, policy, carbon: &SILENT, door }
     }
 
     fn coarse(expose: Expose) -> Door {
@@ -288,7 +347,7 @@ mod tests {
         }
     }
 
-    fn told(teller: Teller, known: Known<'_>) -> Value {
+    fn told(teller: Teller<'_>, known: Known<'_>) -> Value {
         let (joules, energy) = teller.tell(known);
         json!({ "joules": joules, "energy": energy })
     }
@@ -371,6 +430,49 @@ mod tests {
                     "base_joules": null, "uncertainty_joules": null, "zones": {}, "reason": WITHHELD,
                 }})
             );
+        }
+    }
+
+    #[test]
+    fn grams_are_those_of_the_joules_that_are_shown() {
+        let source = Some(Source::Constant(GramsPerKilowattHour::read("300").unwrap()));
+        let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
+        let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
+        let of =
+            |policy, door, known| told(Teller { carbon: &carbon, ..teller(policy, door) }, known)["energy"].clone();
+        let (ended, charge, nothing) = (estimated(Some(0.000_151)), charge(), ended(Err(NoEstimate::NoWindow.into())));
+        let known = Known::Settled(&ended, Ok(&charge));
+        let full = of(Policy::Active, Door::OPERATORS, known);
+        assert_eq!(full["carbon_grams"], json!(1.749e-7), "{full}");
+        assert_eq!((&full["carbon_intensity_g_per_kwh"], full.get("carbon_reason")), (&json!(300.0), None));
+        // 1700 µJ and 2000 µJ, as callers are told.
+        assert_eq!(of(Policy::Active, coarse(Expose::Callers), known)["carbon_grams"], json!(1.7e-7));
+        assert_eq!(of(Policy::Usage, coarse(Expose::Callers), known)["carbon_grams"], json!(2e-7));
+        for (door, known) in [
+            (coarse(Expose::Operators), known),
+            (Door::OPERATORS, Known::Running(None)),
+            (Door::OPERATORS, Known::Ended(&nothing)),
+        ] {
+            let told = of(Policy::Active, door, known);
+            assert!(told["carbon_grams"].is_null() && told["carbon_reason"].is_string(), "{told}");
+        }
+    }
+
+    #[test]
+    fn grams_without_an_intensity_are_null_with_a_reason() {
+        let source = Some(Source::Endpoint("http://127.0.0.1:1".parse().unwrap()));
+        let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
+        let teller = Teller { carbon: &carbon, ..teller(Policy::Active, Door::OPERATORS) };
+        let told = told(teller, Known::Ended(&estimated(None)));
+        let energy = &told["energy"];
+        assert!(energy["carbon_grams"].is_null() && energy["carbon_intensity_g_per_kwh"].is_null(), "{energy}");
+        assert!(energy["carbon_reason"].as_str().unwrap().contains("has not told"), "{energy}");
+    }
+
+    #[test]
+    fn six_digits_are_told() {
+        for (value, shown) in [(0.0, 0.0), (1.234_567_891e-7, 1.234_57e-7), (302.0, 302.0), (0.1 + 0.2, 0.3)] {
+            assert_eq!(significant(value), shown);
         }
     }
 

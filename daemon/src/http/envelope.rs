@@ -76,7 +76,7 @@ pub struct Work {
 impl Cost {
     /// The cost of a finished call, of whose energy `known` is known. `no_events` says why hardware events were not
     /// counted.
-    pub fn new(finished: &Finished, known: Known<'_>, teller: &Teller, no_events: Option<&str>) -> Self {
+    pub fn new(finished: &Finished, known: Known<'_>, teller: &Teller<'_>, no_events: Option<&str>) -> Self {
         let Finished { completion, work, ended, queued, cold_start, .. } = finished;
         let (known_work, off) = (work.ok(), work.err().map(|off| off.to_string()));
         let events = known_work.and_then(|work| work.all_events());

@@ -19,13 +19,14 @@ use super::invoke::{Form, answer_call, energy_headers, exchange, log};
 use super::problem::{FailedCall, Problem};
 use super::query::{nameable, take_settle, variables};
 use super::reply::{Reply, Streamed};
+use super::trail::take_trail;
 use super::{Request, Response, body, cgi};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
 use crate::runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
-const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, server-timing");
+const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, nebula-carbon-grams, server-timing");
 
 /// Where a function stands in the tree of paths.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +87,8 @@ impl App {
         function: &Arc<Function>,
         mount: Mount<'_>,
     ) -> Result<Response, Problem> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
         let slash = if mount.rest.starts_with('/') { "" } else { "/" };
         let path = match head.uri.query() {
             Some(query) => format!("{slash}{}?{query}", mount.rest),
@@ -102,7 +104,7 @@ impl App {
             Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
         };
         let (input, answer) = exchange(head, &path, visitor.https, body)?;
-        let request = invocation::Request { input, payer: visitor.payer.clone(), ..Default::default() };
+        let request = invocation::Request { input, payer: visitor.payer.clone(), trail, ..Default::default() };
         let call = self.invoker.invoke(function, request).await;
         match hear(call.map_err(|why| visitor.door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
@@ -167,7 +169,8 @@ impl App {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
         let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
         let input = body::read(body, self.body_max, self.body_timeout).await?;
         let call = cgi::Call {
             head: &head,
@@ -184,13 +187,18 @@ impl App {
         let settle = take_settle(&mut given)? && visitor.door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
-        let request = invocation::Request {
-            input: Input::Captured(input),
-            arguments,
-            environment,
-            settle,
-            payer: visitor.payer.clone(),
-        };
+        let (input, payer) = (Input::Captured(input), visitor.payer.clone());
+        let request = invocation::Request { input, arguments, environment, settle, payer, trail, ..Default::default() };
+        self.run_program(request, visitor, function).await
+    }
+
+    /// Calls a program of CGI, and answers as it does.
+    pub(super) async fn run_program(
+        &self,
+        request: invocation::Request,
+        visitor: &Visitor,
+        function: &Arc<Function>,
+    ) -> Result<Response, Problem> {
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;
@@ -227,10 +235,11 @@ impl App {
     ) -> Result<Response, Problem> {
         let mut environment = variables(request.uri().query())?;
         let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
-        let input = body::read(request.into_body(), self.body_max, self.body_timeout).await?;
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
+        let input = Input::Captured(body::read(body, self.body_max, self.body_timeout).await?);
         let payer = visitor.payer.clone();
-        let request =
-            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
+        let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;

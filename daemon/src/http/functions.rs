@@ -231,6 +231,7 @@ fn describe(function: &Function) -> Value {
     let origin = match &function.origin {
         Origin::BuiltIn => "built-in",
         Origin::File(_) => "file",
+        Origin::Module(_) => "modules",
     };
     json!({
         "name": function.name.as_str(),

@@ -112,7 +112,8 @@ impl App {
         calls
     }
 
-    fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
+    /// Whether the call is any business of the visitor's.
+    pub(super) fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
         let revision = || self.registry.revision(call.function);
         !visitor.is_restricted() || revision().is_some_and(|revision| visitor.sees(revision.name.as_str()))
     }
@@ -151,7 +152,7 @@ impl Invocation {
         call: &KnownCall,
         revision: Option<&Revision>,
         running: Result<Option<&Charge>, Off>,
-        teller: &Teller,
+        teller: &Teller<'_>,
     ) -> Self {
         let (known, ended) = match &call.progress {
             Progress::Running(_) => (running.map_or_else(Known::Unmeasured, Known::Running), None),

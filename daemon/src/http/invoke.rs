@@ -23,14 +23,16 @@ use super::negotiate::prefers_html;
 use super::page;
 use super::problem::{FailedCall, Problem};
 use super::query::{take_settle, variables};
+use super::trail::take_trail;
 use super::{Request, Response, body};
 use crate::functions::Function;
 use crate::invocation::{self, Finished};
 use crate::runtime::{Answer, Ending, Exchange, Input};
-use crate::telemetry::log_guest;
+use crate::telemetry::{RequestId, log_guest};
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
+const CARBON_GRAMS: HeaderName = HeaderName::from_static("nebula-carbon-grams");
 const ENERGY_STATE: HeaderName = HeaderName::from_static("nebula-energy-state");
 pub(super) const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -92,16 +94,30 @@ impl App {
             Some(input) => input.into(),
             None => body,
         };
-        if function.program.kind().speaks_http() {
-            let finished = self.collect(&function, head, &environment, input, visitor, settle).await?;
-            return Ok((function, finished));
-        }
-        let payer = visitor.payer.clone();
-        let request =
-            invocation::Request { input: Input::Captured(input), environment, settle, payer, ..Default::default() };
-        let finished = self.invoker.invoke(&function, request).await.map_err(|why| visitor.door.refused(why))?.await;
-        log(&function, &finished);
+        let finished = self.call_with(&function, head, environment, input, visitor, settle).await?;
         Ok((function, finished))
+    }
+
+    /// Calls the function with an input, of whatever kind it is.
+    pub(super) async fn call_with(
+        &self,
+        function: &Arc<Function>,
+        mut head: Parts,
+        mut environment: Vec<(String, String)>,
+        input: Bytes,
+        visitor: &Visitor,
+        settle: bool,
+    ) -> Result<Finished, Problem> {
+        if function.program.kind().speaks_http() {
+            return self.collect(function, head, &environment, input, visitor, settle).await;
+        }
+        let trail = take_trail(&mut head.extensions);
+        trail.tell(&mut environment);
+        let (input, payer) = (Input::Captured(input), visitor.payer.clone());
+        let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
+        let finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
+        log(function, &finished);
+        Ok(finished)
     }
 
     /// Calls a function that speaks HTTP, with the input as the body of a request for its root, and takes the body of its
@@ -109,7 +125,7 @@ impl App {
     async fn collect(
         &self,
         function: &Arc<Function>,
-        head: Parts,
+        mut head: Parts,
         query: &[(String, String)],
         input: Bytes,
         visitor: &Visitor,
@@ -118,9 +134,10 @@ impl App {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
+        let trail = take_trail(&mut head.extensions);
         let (exchange, answer) = exchange(head, &path, visitor.https, body)?;
-        let request =
-            invocation::Request { input: exchange, settle, payer: visitor.payer.clone(), ..Default::default() };
+        let payer = visitor.payer.clone();
+        let request = invocation::Request { input: exchange, settle, payer, trail, ..Default::default() };
         let call = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {
@@ -206,16 +223,20 @@ pub(super) fn exchange(
 /// Logs what the guest has written to its log.
 pub(super) fn log(function: &Function, finished: &Finished) {
     let completion = &finished.completion;
-    log_guest(function.name.as_str(), &completion.log, completion.log_truncated);
+    let request = finished.request.as_ref().map(RequestId::as_str);
+    log_guest(function.name.as_str(), request, &completion.log, completion.log_truncated);
 }
 
 /// The energy and times of a call whose body is its own.
 pub(super) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut HeaderMap) {
-    headers.reserve(5);
+    headers.reserve(6);
     let mut insert = |name, value: HeaderValue| drop(headers.insert(name, value));
     let made = |value: String| HeaderValue::try_from(value).ok();
     if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
         insert(ENERGY_JOULES, joules);
+    }
+    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.carbon_grams?.to_string())) {
+        insert(CARBON_GRAMS, grams);
     }
     if cost.energy.state != State::Withheld {
         insert(ENERGY_SOURCE, HeaderValue::from_static(cost.energy.source));

@@ -28,7 +28,7 @@ impl App {
     pub(super) fn ledger(&self) -> Value {
         let meter = match self.invoker.metering().meter() {
             Ok(meter) => meter,
-            Err(off) => return nothing(off),
+            Err(off) => return self.with_carbon(nothing(off)),
         };
         let snapshot = meter.snapshot();
         let kind = snapshot.source.kind;
@@ -45,7 +45,7 @@ impl App {
         let sums = sums(additive(kind));
         let gaps: BTreeMap<_, _> =
             snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
-        json!({
+        self.with_carbon(json!({
             "source": source(&snapshot.source),
             "window_seconds": meter.window().as_secs_f64(),
             "zones": snapshot.zones.iter().map(|report| zone(report, kind, &self.registry)).collect::<Vec<_>>(),
@@ -55,8 +55,17 @@ impl App {
             "gaps": gaps,
             "meter": own_cost(meter, &snapshot),
             "power_cap": self.invoker.power().map(of_power),
-        })
+        }))
     }
+}
+
+/// The accounts alone, over the zones of the source that is read.
+pub(super) fn accounts(snapshot: &Snapshot, registry: &Registry) -> Value {
+    let kind = snapshot.source.kind;
+    let zones = snapshot.zones.iter().filter(|zone| zone.source == kind && zone.zone.is_additive());
+    let mut shown = totals(&sums(zones.map(|zone| &zone.accounts)), registry);
+    shown["source"] = kind.as_str().into();
+    shown
 }
 
 /// The ledger of a daemon that measures nothing.

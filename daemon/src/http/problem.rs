@@ -16,6 +16,7 @@ use crate::functions::{Broken, DeployError};
 use crate::invocation::Refused;
 use crate::quota::Limit;
 use crate::runtime::Ending;
+use crate::telemetry::NoRoom;
 
 /// Seconds after which a refused caller may try again: calls are short.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -27,6 +28,8 @@ pub enum Problem {
     UnknownFunction(String),
     UnknownInvocation(Uuid),
     OperatorsOnly,
+    /// No accounts are stored, and why.
+    NoAccounts(String),
     /// Who asks may not, or is not known.
     Denied(Denied),
     MethodNotAllowed(&'static str),
@@ -40,6 +43,8 @@ pub enum Problem {
     },
     /// A call that was not let in; made by [`super::door::Door::refused`], which leaves out what is not to be told.
     Refused(Refused),
+    /// As many listen to events as may.
+    TooManyListeners(NoRoom),
     Draining,
     Unhealthy(String),
     /// What is served stays as it is.
@@ -92,6 +97,7 @@ impl Problem {
             Self::NoRoute(_) => (StatusCode::NOT_FOUND, "no-route", "Nothing is here"),
             Self::UnknownFunction(_) => (StatusCode::NOT_FOUND, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (StatusCode::NOT_FOUND, "unknown-invocation", "No such call"),
+            Self::NoAccounts(_) => (StatusCode::NOT_FOUND, "no-accounts", "No accounts are stored"),
             Self::OperatorsOnly => (StatusCode::FORBIDDEN, "operators-only", "This is for operators"),
             Self::Denied(denied) => denied.kind(),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
@@ -111,6 +117,7 @@ impl Problem {
                     (StatusCode::TOO_MANY_REQUESTS, "quota-joules-per-hour", "The energy of this hour is used up")
                 }
             },
+            Self::TooManyListeners(_) => (StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", "Too many listeners"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "The daemon is about to end"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "The meter does not work"),
             Self::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood"),
@@ -155,6 +162,9 @@ impl Problem {
             Self::UnknownInvocation(id) => {
                 format!("no call `{id}` is known: only so many are remembered (`meter.recent`)")
             }
+            Self::NoAccounts(why) => {
+                format!("what functions use is not stored: {why}; /energy has what was used since the start")
+            }
             Self::OperatorsOnly => {
                 "it is not for callers here; it is served at the operators' address (`admin.listen`), and what tells joules \
                  also to tokens of the role `operate`"
@@ -169,6 +179,7 @@ impl Problem {
                 format!("{exceeded}; try again in {} s", whole_seconds(exceeded.wait))
             }
             Self::Refused(refused) => format!("{refused}; try again later"),
+            Self::TooManyListeners(no_room) => format!("{no_room}; try again later"),
             Self::Draining => "no new calls are taken; try again later".into(),
             Self::NotDeployed(why) => chain(why),
             Self::Guest(ending) => match ending {
@@ -202,7 +213,7 @@ impl Problem {
             Self::Refused(Refused::Quota(exceeded)) => {
                 response.headers_mut().insert(RETRY_AFTER, whole_seconds(exceeded.wait).into());
             }
-            Self::Refused(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
+            Self::Refused(_) | Self::TooManyListeners(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
                 response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
             }
             Self::MethodNotAllowed(allowed) => {
@@ -240,6 +251,7 @@ fn not_deployed(why: &DeployError) -> (StatusCode, &'static str, &'static str) {
         DeployError::Conflict(_) => {
             (StatusCode::PRECONDITION_FAILED, "version-conflict", "Another version is served than the request is about")
         }
+        DeployError::OfModules { .. } => (StatusCode::CONFLICT, "of-modules", "The function is listed in a file"),
         DeployError::BuiltIn(_) => (StatusCode::CONFLICT, "built-in", "The function comes with the program"),
         DeployError::NoVersion { .. } => (StatusCode::CONFLICT, "no-such-version", "There is no such version"),
         DeployError::Nowhere => (StatusCode::CONFLICT, "nowhere", "Functions cannot be kept"),

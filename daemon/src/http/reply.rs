@@ -12,6 +12,8 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::conversation::trailers;
+use super::events::EventStream;
+use super::trail::Outgoing;
 use crate::functions::Function;
 use crate::invocation::{Call, Finished};
 use crate::runtime::AnswerBody;
@@ -27,6 +29,10 @@ pub enum Reply {
     Ended(VecDeque<Bytes>, Option<HeaderMap>),
     /// A guest is writing it.
     Streamed(Box<Streamed>),
+    /// It goes on for as long as something happens.
+    Events(Box<EventStream>),
+    /// Any of these, whose end somebody wants to know.
+    Watched(Box<Outgoing>),
 }
 
 /// A body that a guest is writing. The call runs as the body is asked for, and as fast as the client takes it.
@@ -77,6 +83,8 @@ impl Body for Reply {
                 Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
             }
             Self::Streamed(streamed) => streamed.poll_frame(context),
+            Self::Events(events) => events.poll_frame(context).map(|frame| frame.map(Ok)),
+            Self::Watched(outgoing) => outgoing.poll_frame(context),
         }
     }
 
@@ -84,14 +92,16 @@ impl Body for Reply {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
             Self::Ended(ready, trailers) => ready.is_empty() && trailers.is_none(),
-            Self::Streamed(_) => false,
+            Self::Streamed(_) | Self::Events(_) => false,
+            Self::Watched(outgoing) => outgoing.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(whole) => whole.size_hint(),
-            Self::Ended(..) | Self::Streamed(_) => SizeHint::default(),
+            Self::Ended(..) | Self::Streamed(_) | Self::Events(_) => SizeHint::default(),
+            Self::Watched(outgoing) => outgoing.size_hint(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::answer::{JSON, METRICS, TEXT, answer, html, json};
 use super::app::App;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
+use super::openapi::openapi;
 use super::problem::Problem;
 use super::query::decoded;
 use super::{Request, Response, page};
@@ -21,10 +22,16 @@ impl App {
     ///
     /// # Errors
     /// None.
-    pub async fn answer(self: Arc<Self>, request: Request, gate: Gate, peers: Peers) -> Result<Response, Infallible> {
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request,
+        gate: Gate,
+        peers: Peers,
+    ) -> Result<Response, Infallible> {
+        let trail = self.begin_trail(&mut request, peers);
         let told = Told::to(request.headers(), &self.access.origins);
         if let Some(answer) = preflight(&request, &told) {
-            return Ok(answer);
+            return Ok(trail.answer(answer));
         }
         let mut response = match self.admit(request, gate, peers) {
             Ok((request, visitor)) => {
@@ -33,13 +40,14 @@ impl App {
             Err(problem) => problem.response(None),
         };
         told.tell(&mut response);
-        Ok(response)
+        Ok(trail.answer(response))
     }
 
     fn admit(&self, mut request: Request, gate: Gate, peers: Peers) -> Result<(Request, Visitor), Problem> {
         check_head(&request)?;
         let routed = |path: &str| {
-            let by_route = self.registry.route(path).map(|(_, function)| function);
+            let module = self.registry.module(path);
+            let by_route = module.or_else(|| self.registry.route(path).map(|(_, function)| function));
             let function = by_route.or_else(|| self.registry.find(&decoded(path.get(1..)?).ok()?))?;
             Some(function.name.as_str().to_owned())
         };
@@ -56,6 +64,9 @@ impl App {
             Some((first, rest)) => (first, Some(rest)),
             None => (below, None),
         };
+        if let Some(module) = self.registry.module(&path) {
+            return self.run_module(request, visitor, &module, peers).await;
+        }
         match (first, rest) {
             ("", None) => self.get(&request, |app| match door.to_calls() {
                 Ok(()) => html(StatusCode::OK, page::index(app, visitor).into_string()),
@@ -65,6 +76,10 @@ impl App {
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.invoke(request, visitor, &decoded(name)?, None).await)
+            }
+            ("api", Some("wasm")) => {
+                allow(&request, &[Method::POST], "POST")?;
+                self.form(request, visitor).await
             }
             ("api" | "wasm", Some(rest)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
@@ -87,6 +102,11 @@ impl App {
                 door.to_totals()?;
                 Ok(json(StatusCode::OK, JSON, &app.ledger()))
             }),
+            ("events", None) => self.try_get(&request, |_| self.events(visitor, request.uri().query())),
+            ("usage", None) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.usage(&request, door).await
+            }
             ("metrics", None) => self.try_get(&request, |app| {
                 door.to_totals()?;
                 let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;
@@ -98,6 +118,7 @@ impl App {
                     Some(time) => Problem::Unhealthy(format!("no window was closed for {time:?}")).response(None),
                 })
             }
+            ("openapi.json", None) => self.get(&request, |_| openapi()),
             ("readyz", None) => self.get(&request, |app| {
                 if app.draining.load(Ordering::Relaxed) {
                     Problem::Draining.response(None)

@@ -120,6 +120,8 @@ impl Server {
             () = &mut stop => {}
         }
         app.draining.store(true, Ordering::Relaxed);
+        // They would go on for as long as they may.
+        app.observers.events.close();
         drop(listener);
         // Connections that have not said anything have nothing to finish.
         drop(stopping);

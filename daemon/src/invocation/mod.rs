@@ -6,6 +6,7 @@ mod placement;
 mod power;
 mod refused;
 mod settlement;
+mod trail;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,14 +25,15 @@ pub use placement::{LongCalls, lower_priority};
 pub use power::{Lane, NoWait, OverPower, PowerCap};
 pub use refused::Refused;
 pub use settlement::{NotSettled, Settlement};
+pub use trail::Trail;
 
 use crate::functions::Function;
-use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off};
+use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off, Witness};
 use crate::outcome::Outcome;
 use crate::quota::Entry;
 pub use crate::quota::{Payer, Quota};
 use crate::runtime::{Completion, Ending, Input, Invocation, Recorder};
-use crate::telemetry::{Calls, Place};
+use crate::telemetry::{Calls, KnownCall, Observers, Place, Progress, Ran, Record, RequestId};
 use placement::Placed;
 
 /// A call that has come to its end.
@@ -39,6 +41,8 @@ use placement::Placed;
 pub struct Finished {
     /// Its identity.
     pub id: Uuid,
+    /// The name of the request that made it.
+    pub request: Option<RequestId>,
     /// How it ended and what it left.
     pub completion: Completion,
     /// What it took from the processor.
@@ -58,6 +62,8 @@ pub struct Finished {
 pub struct Request {
     /// What the function reads.
     pub input: Input,
+    /// What the function is told it is called; its name, if nothing.
+    pub program: Option<String>,
     /// Arguments, besides those of the function's manifest.
     pub arguments: Vec<String>,
     /// Environment variables, except where the function's manifest says otherwise.
@@ -66,6 +72,8 @@ pub struct Request {
     pub settle: bool,
     /// Whose quota it counts against, besides the function's own.
     pub payer: Option<Arc<Payer>>,
+    /// Where it comes from.
+    pub trail: Trail,
 }
 
 /// Runs calls.
@@ -77,6 +85,7 @@ pub struct Invoker {
     waiters: Arc<Semaphore>,
     waiters_max: usize,
     in_flight: IntGauge,
+    observers: Option<Arc<Observers>>,
     power: Option<Arc<PowerCap>>,
 }
 
@@ -117,7 +126,7 @@ impl Invoker {
         in_flight: IntGauge,
     ) -> Self {
         let waiters = Arc::new(Semaphore::new(waiters_max));
-        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight, power: None }
+        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight, observers: None, power: None }
     }
 
     /// Lets no more calls in than `power` allows.
@@ -132,6 +141,12 @@ impl Invoker {
         self.power.as_deref()
     }
 
+    /// Tells these too of calls that nobody will ever settle.
+    #[must_use]
+    pub fn observed_by(self, observers: Arc<Observers>) -> Self {
+        Self { observers: Some(observers), ..self }
+    }
+
     /// What measures the calls.
     #[must_use]
     pub fn metering(&self) -> &Metering {
@@ -143,6 +158,11 @@ impl Invoker {
     /// # Errors
     /// When there is no room for the call, or a quota is used up. Whatever the guest does is no error here.
     pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, mut request: Request) -> Result<Call, Refused> {
+        let id = request.trail.call_id();
+        let record = request.trail.record.clone();
+        if let Some(record) = &record {
+            record.call(function.name.as_str(), function.version.to_string().into(), id);
+        }
         let payer = request.payer.take();
         let (entry, admitted) = self.admit(function, payer).await.inspect_err(|why| {
             function.metrics.count(Outcome::Rejected);
@@ -150,8 +170,7 @@ impl Invoker {
                 function.metrics.count_exceeded(exceeded.whose.as_str(), exceeded.limit.as_str());
             }
         })?;
-        let running = Running::begin(self.clone(), function.clone(), entry);
-        let id = Uuid::from_u128(running.call.0);
+        let running = Running::begin(self.clone(), function.clone(), id, entry, record);
         Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.clone()) })
     }
 
@@ -191,7 +210,7 @@ type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
     let (invoker, function) = (running.invoker.clone(), running.function.clone());
     let mut arguments = Vec::with_capacity(1 + function.manifest.args.len() + request.arguments.len());
-    arguments.push(function.name.to_string());
+    arguments.push(request.program.unwrap_or_else(|| function.name.to_string()));
     arguments.extend(function.manifest.args.iter().cloned().chain(request.arguments));
     let environment = match &function.environment[..] {
         [] => request.environment,
@@ -202,7 +221,8 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
             environment
         }
     };
-    let invocation = Invocation { arguments, environment, input: request.input };
+    let trace = request.trail.context;
+    let invocation = Invocation { arguments, environment, input: request.input, trace };
     let recorder = Recorder::new(&function.program.grants().limits);
     let guest = function.program.call(invocation, recorder.clone());
     let (ended, tally) = invoker.metering.measure(running.call, function.id, &function.budget, guest).await;
@@ -216,10 +236,18 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
     let estimate = invoker.metering.estimate(function.id, work);
     let cold_start = function.is_cold_start();
     let (waiter, settlement) = if request.settle { invoker.settlement() } else { (None, None) };
-    let ended = running.end(Outcome::from(&completion.ending), estimate, tally.ok(), waiter);
+    let ran = Ran {
+        queued: admitted.queued,
+        startup: completion.startup,
+        execution: completion.execution,
+        cpu: work.as_ref().ok().map(|work| work.cpu),
+        cold_start,
+    };
+    let ended = running.end(Outcome::from(&completion.ending), estimate, Some(ran), tally.ok(), waiter);
     function.metrics.observe(ended.duration, admitted.queued, &completion, cold_start);
     let id = Uuid::from_u128(running.call.0);
-    Finished { id, completion, work, ended, queued: admitted.queued, cold_start, settlement }
+    let request = request.trail.request;
+    Finished { id, request, completion, work, ended, queued: admitted.queued, cold_start, settlement }
 }
 
 /// A call that has begun; if nobody says how it ended, it was cancelled.
@@ -230,42 +258,59 @@ struct Running {
     started: Instant,
     /// Given back at its end.
     place: Option<Place>,
+    record: Option<Arc<Record>>,
     /// Its place in quotas, which ends with this.
     entry: Entry,
 }
 
 impl Running {
-    fn begin(invoker: Arc<Invoker>, function: Arc<Function>, entry: Entry) -> Self {
+    fn begin(
+        invoker: Arc<Invoker>,
+        function: Arc<Function>,
+        id: Uuid,
+        entry: Entry,
+        record: Option<Arc<Record>>,
+    ) -> Self {
         invoker.in_flight.inc();
-        let call = CallId(Uuid::now_v7().as_u128());
+        let call = CallId(id.as_u128());
         let place = Some(invoker.calls.begin(call, function.id));
-        Self { invoker, function, call, started: Instant::now(), place, entry }
+        Self { invoker, function, call, started: Instant::now(), place, record, entry }
     }
 
     fn end(
         &mut self,
         outcome: Outcome,
         estimate: Result<Estimate, NotEstimated>,
+        ran: Option<Ran>,
         tally: Option<Tally<CallEnd>>,
         waiter: Option<Waiter>,
     ) -> Arc<Ended> {
         let duration = self.started.elapsed();
         let ended = Arc::new(Ended { outcome, at: SystemTime::now(), duration, estimate });
         self.function.metrics.count(outcome);
-        let Invoker { calls, metering, .. } = &*self.invoker;
+        let Invoker { calls, metering, observers, .. } = &*self.invoker;
+        let record = self.record.take();
+        if let Some(record) = &record {
+            record.end(ended.clone(), metering.source(), ran);
+        }
         let (call, function) = (self.call, self.function.id);
         // It is there until now: a call ends once.
         let Some(place) = self.place.take() else { return ended };
         // Before the meter is told: what is settled must have been booked.
         let bill = self.entry.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
         let seat = calls.end(place, call, function, ended.clone());
-        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, bill };
+        let witness = record.map(|record| record as Arc<dyn Witness>);
+        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, witness, bill };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),
         };
         if let Err(why) = told {
             calls.give_up(seat, call, ended.clone(), why);
+            if let Some(observers) = observers.as_ref().filter(|observers| observers.events.are_heard()) {
+                let progress = Progress::Settled(ended.clone(), Err(why));
+                observers.events.call(self.function.name.as_str(), KnownCall { call, function, progress });
+            }
         }
         ended
     }
@@ -275,7 +320,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.invoker.in_flight.dec();
         if self.place.is_some() {
-            self.end(Outcome::Cancelled, Err(NotEstimated::Cancelled), None, None);
+            self.end(Outcome::Cancelled, Err(NotEstimated::Cancelled), None, None, None);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is kept of a call from its end until it is settled, and what may be missing then.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -53,6 +54,8 @@ pub enum CallEnd {
         seat: Seat,
         /// Who waits for its charge.
         waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
+        /// Who wants to know how it ends, and lets go of it then.
+        witness: Option<Arc<dyn Witness>>,
         /// What was booked for it in quotas. In a box: most calls count against none, and ends wait in queues by the
         /// thousand.
         bill: Option<Box<Bill>>,
@@ -72,6 +75,12 @@ impl CallEnd {
 
 /// What it was charged that a function can be called, once that is settled.
 pub type ColdStartCharge = Arc<OnceLock<Result<Charge, NoCharge>>>;
+
+/// Who is told what a call was charged.
+pub trait Witness: fmt::Debug + Send + Sync {
+    /// Takes it in.
+    fn settle(&self, charge: Result<Charge, NoCharge>);
+}
 
 /// Why a call has no charge, and never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -18,11 +18,11 @@ use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{
-    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionId, GapReason, Meter, Microjoules, PostBox, Settled,
-    Tally, ZoneReport,
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionEnergy, FunctionId, GapReason, Meter, Microjoules,
+    PostBox, Settled, Tally, ZoneReport,
 };
 
-pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat};
+pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat, Witness};
 pub use metering::{Budget, Exceeded, Metering, OFF, Off};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
@@ -160,8 +160,13 @@ impl EnergyMeter {
     /// What calls that run have been charged by the windows that have closed, as far as it is known.
     #[must_use]
     pub fn running(&self, calls: impl IntoIterator<Item = CallId>) -> Vec<Option<Charge>> {
+        let mut calls = calls.into_iter().peekable();
+        // Whoever asks for none need not wait for the sampler.
+        if calls.peek().is_none() {
+            return Vec::new();
+        }
         let meter = self.lock();
-        calls.into_iter().map(|call| meter.running(call)).collect()
+        calls.map(|call| meter.running(call)).collect()
     }
 
     /// What a call of `function` that did `work` is expected to have cost.
@@ -253,6 +258,12 @@ impl EnergyMeter {
             own_cost: self.own_cost(),
             postings_dropped: self.posts.dropped(),
         }
+    }
+
+    /// Settled energy of each function, by its number: in all zones that may be added, by whatever source.
+    #[must_use]
+    pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
+        self.lock().energy_by_function()
     }
 
     /// Active energy of all functions' calls, cold starts included, since the daemon began.

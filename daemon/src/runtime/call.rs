@@ -18,6 +18,7 @@ use super::guest::Limiter;
 use super::host::Host;
 use super::outbound::{Background, Outbound};
 use super::program::{Body, Program};
+use crate::trace_context::TraceContext;
 
 /// How long the log of a failed call may show its stack, in characters.
 const BACKTRACE_MAX: usize = 4000;
@@ -39,6 +40,8 @@ pub struct Invocation {
     pub environment: Vec<(String, String)>,
     /// What it reads, and where it answers.
     pub input: Input,
+    /// Its place in a trace, which what it sends is to carry.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// A directory of the host that a guest sees.
@@ -97,8 +100,8 @@ impl Program {
             }
             (Body::Proxy(..) | Body::Service(_), _) => bad("it answers HTTP requests, and was given none"),
             (_, Input::Http(_)) => bad("it does not answer HTTP requests"),
-            (Body::Command(command), input) => {
-                Box::pin(self.run_command(command, Invocation { input, ..invocation }, recorder))
+            (Body::Command(command, start), input) => {
+                Box::pin(self.run_command(command, start, Invocation { input, ..invocation }, recorder))
             }
             (Body::Numeric(numeric), input) => {
                 Box::pin(self.run_numeric(numeric, Invocation { input, ..invocation }, recorder))
@@ -152,7 +155,7 @@ impl Program {
     /// What a call may send.
     pub(super) fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
         let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
-        Outbound::new(self.grants.outbound.clone(), background, function.into())
+        Outbound::new(self.grants.outbound.clone(), background, function.into(), invocation.trace.clone())
     }
 
     /// Sets the bounds of a call that is about to begin.

@@ -26,5 +26,5 @@ pub use completion::{Completion, Ending};
 pub use engine::{EngineError, Limits, Pool, Runtime};
 pub use epoch::take_yielded;
 pub use exchange::{Answer, AnswerBody, Exchange};
-pub use outbound::{Policy, PolicyError, RootsError, set_extra_roots, trusting};
+pub use outbound::{Policy, PolicyError, RootsError, set_extra_roots, tls_configuration, trusting};
 pub use program::{CompileError, Grants, Kind, Program};

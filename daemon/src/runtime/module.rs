@@ -9,7 +9,7 @@ use super::capture::Recorder;
 use super::completion::Ending;
 use super::guest::Guest;
 use super::numeric::{self, Signature};
-use super::program::{COMMAND_ENTRY, Program};
+use super::program::Program;
 use super::warm::{Waiting, Warm};
 
 /// A module that is called as a function of numbers.
@@ -30,6 +30,7 @@ impl Program {
     pub(super) async fn run_command(
         &self,
         command: &InstancePre<Guest>,
+        start: &str,
         invocation: Invocation,
         recorder: &Arc<Recorder>,
     ) -> Ending {
@@ -37,7 +38,7 @@ impl Program {
             Ok(store) => store,
             Err(error) => return Ending::Trapped(format!("{error:#}")),
         };
-        let result = enter_command(&mut store, command, recorder).await;
+        let result = enter_command(&mut store, command, start, recorder).await;
         result.map_or_else(|error| ending(&error, &store.data().limiter), |()| Ending::Returned)
     }
 
@@ -113,10 +114,11 @@ impl Program {
 async fn enter_command(
     store: &mut Store<Guest>,
     command: &InstancePre<Guest>,
+    start: &str,
     recorder: &Recorder,
 ) -> wasmtime::Result<()> {
     let instance = command.instantiate_async(&mut *store).await?;
     recorder.begin();
-    let start = instance.get_typed_func::<(), ()>(&mut *store, COMMAND_ENTRY)?;
+    let start = instance.get_typed_func::<(), ()>(&mut *store, start)?;
     start.call_async(&mut *store, ()).await
 }

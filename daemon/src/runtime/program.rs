@@ -19,7 +19,7 @@ use super::proxy;
 use super::warm::Waiting;
 
 /// The export that every WASI command starts with.
-pub(super) const COMMAND_ENTRY: &str = "_start";
+const COMMAND_ENTRY: &str = "_start";
 
 /// The export that a numeric function is called by, if nothing else is said.
 const NUMERIC_ENTRY: &str = "run";
@@ -70,6 +70,8 @@ impl Kind {
 pub struct Grants {
     /// What each call may use.
     pub limits: Limits,
+    /// The export that a command starts with; `_start` if not given.
+    pub start: Option<String>,
     /// The export that a numeric function is called by; `run` if not given.
     pub entry: Option<String>,
     /// Directories that it may open.
@@ -84,7 +86,7 @@ impl Grants {
     /// Nothing but what `limits` allow.
     #[must_use]
     pub fn of(limits: Limits) -> Self {
-        Self { limits, entry: None, directories: Vec::new(), outbound: Policy::nobody(), reused: None }
+        Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::nobody(), reused: None }
     }
 }
 
@@ -100,6 +102,9 @@ pub enum CompileError {
     /// A core module in which nothing can be called.
     #[error("it exports neither `_start` (a WASI command) nor a function `{0}` of numbers")]
     NoEntry(String),
+    /// The start that was asked for is not there.
+    #[error("it exports no function `{0}` without parameters and results")]
+    NoStart(String),
     /// The entry is there, but not of numbers.
     #[error("its export `{0}` takes or gives a `{1}`; only i32, i64, f32 and f64 can be written as text")]
     NotNumeric(String, String),
@@ -124,7 +129,7 @@ pub struct Program {
 
 /// What is instantiated, and how it is entered.
 pub(super) enum Body {
-    Command(InstancePre<Guest>),
+    Command(InstancePre<Guest>, Box<str>),
     Numeric(Numeric),
     Component(CommandPre<Host>),
     Proxy(ProxyPre<Host>, Option<Waiting<proxy::Instance>>),
@@ -157,7 +162,7 @@ impl Program {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.body {
-            Body::Command(_) => Kind::Command,
+            Body::Command(..) => Kind::Command,
             Body::Numeric(_) => Kind::Numeric,
             Body::Component(_) => Kind::Component,
             Body::Proxy(..) => Kind::Proxy,
@@ -175,9 +180,13 @@ impl Program {
 fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Body, CompileError> {
     let function = |name: &str| module.get_export(name).and_then(|export| export.func().cloned());
     let link = || runtime.plain().modules.instantiate_pre(module).map_err(CompileError::Link);
-    let is_command = function(COMMAND_ENTRY).is_some_and(|entry| entry.params().len() + entry.results().len() == 0);
+    let start = grants.start.as_deref().unwrap_or(COMMAND_ENTRY);
+    let is_command = function(start).is_some_and(|entry| entry.params().len() + entry.results().len() == 0);
     if is_command && grants.entry.is_none() {
-        return Ok(Body::Command(link()?));
+        return Ok(Body::Command(link()?, start.into()));
+    }
+    if let Some(start) = &grants.start {
+        return Err(CompileError::NoStart(start.clone()));
     }
     let entry = grants.entry.clone().unwrap_or_else(|| NUMERIC_ENTRY.into());
     let run = function(&entry).ok_or_else(|| CompileError::NoEntry(entry.clone()))?;

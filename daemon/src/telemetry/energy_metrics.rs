@@ -9,6 +9,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts};
 
+use super::Stored;
 use super::metrics::Labels;
 use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
 
@@ -71,13 +72,14 @@ const DROPPED: Family = Family {
 pub struct EnergyCollector {
     meter: Arc<EnergyMeter>,
     labels: Arc<Labels>,
+    stored: Arc<Stored>,
 }
 
 impl EnergyCollector {
-    /// Collects from `meter`.
+    /// Collects from `meter`, and goes on from what was `stored` by earlier daemons.
     #[must_use]
-    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>) -> Self {
-        Self { meter, labels }
+    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, stored: Arc<Stored>) -> Self {
+        Self { meter, labels, stored }
     }
 }
 
@@ -105,8 +107,14 @@ impl Collector for EnergyCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.meter.snapshot();
+        let Stored { accounts, zones, observed, .. } = &*self.stored;
         let (mut functions, mut accounts, mut zones, mut observed) =
-            (Sums::new(), Sums::new(), Sums::new(), Sums::new());
+            (Sums::new(), accounts.clone(), zones.clone(), observed.clone());
+        for ([name, domain, kind], energy) in &self.stored.functions {
+            let label = self.labels.of_stored(name);
+            add(&mut functions, [&label, domain, "active", kind], energy.active);
+            add(&mut functions, [&label, domain, "base", kind], energy.base);
+        }
         for ZoneReport { source, zone, accounts: account, .. } in &snapshot.zones {
             let kind = source.as_str();
             let domain = zone.domain.to_string();
@@ -132,6 +140,9 @@ impl Collector for EnergyCollector {
             }
         }
         let mut cpu = BTreeMap::<Arc<str>, Duration>::new();
+        for (name, time) in &self.stored.cpu {
+            *cpu.entry(self.labels.of_stored(name)).or_default() += *time;
+        }
         for (function, time) in &snapshot.function_cpu {
             *cpu.entry(self.labels.of(*function)).or_default() += *time;
         }

@@ -25,19 +25,19 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Logs what a guest of this function wrote, line by line.
-pub fn log_guest(function: &str, log: &[u8], truncated: bool) {
+/// Logs what a guest of this function wrote in a call that this request made, line by line.
+pub fn log_guest(function: &str, request_id: Option<&str>, log: &[u8], truncated: bool) {
     if log.is_empty() {
         return;
     }
     let text = String::from_utf8_lossy(log);
     let surplus = text.lines().count().saturating_sub(LINES_MAX);
     if truncated || surplus > 0 {
-        tracing::info!(target: "nebula::guest", function, "(the beginning is left out)");
+        tracing::info!(target: "nebula::guest", function, request_id, "(the beginning is left out)");
     }
     for line in text.lines().skip(surplus) {
         let line: String = line.chars().take(LINE_MAX).collect();
-        tracing::info!(target: "nebula::guest", function, "{}", escaped(&line));
+        tracing::info!(target: "nebula::guest", function, request_id, "{}", escaped(&line));
     }
 }
 

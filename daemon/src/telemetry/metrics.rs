@@ -12,6 +12,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use super::Stored;
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
 use crate::runtime::Completion;
@@ -246,6 +247,20 @@ impl Metrics {
         }
     }
 
+    /// Has counters go on from where earlier daemons have left them. Once, when the functions that are served have their
+    /// labels.
+    pub fn go_on(&self, stored: &Stored) {
+        for (name, calls) in &stored.calls {
+            let label = self.labels.of_stored(name);
+            for (outcome, calls) in Outcome::ALL.into_iter().zip(calls).filter(|(_, calls)| **calls > 0) {
+                self.invocations.with_label_values(&[&*label, outcome.as_str()]).inc_by(*calls);
+            }
+        }
+        for (name, cold_starts) in stored.cold_starts.iter().filter(|(_, cold_starts)| **cold_starts > 0) {
+            self.cold_starts.with_label_values(&[&*self.labels.of_stored(name)]).inc_by(*cold_starts);
+        }
+    }
+
     /// How many calls run now.
     pub fn in_flight(&self) -> &IntGauge {
         &self.in_flight
@@ -334,7 +349,23 @@ impl Labels {
         given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
-    fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
+    /// The label of a function that earlier daemons knew: from then on its own, if there is one left.
+    #[must_use]
+    pub fn of_stored(&self, name: &str) -> Arc<str> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        match given.names.get(name) {
+            Some(label) => label.clone(),
+            None if name != OTHER && given.names.len() < self.max => {
+                let label: Arc<str> = name.into();
+                given.names.insert(label.clone());
+                label
+            }
+            None => OTHER.into(),
+        }
+    }
+
+    /// Gives this account the label of its function.
+    pub fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let label = match given.names.get(name) {
             Some(label) => label.clone(),

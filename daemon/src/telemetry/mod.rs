@@ -1,15 +1,32 @@
-//! What the daemon tells of itself: metrics, logs, and the calls that it knows.
+//! What the daemon tells of itself: metrics, logs, traces, events, and the calls that it knows.
 
+mod access_log;
 mod calls;
+mod carbon_metrics;
 mod energy_metrics;
+mod events;
 mod gauges;
 mod guest_log;
+mod known_energy;
 mod logging;
 mod metrics;
+mod observers;
+mod record;
+mod request_id;
+mod stored;
+mod traces;
 
+pub use access_log::{AccessFormat, AccessLog, AccessSettings, AccessTarget};
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
+pub use carbon_metrics::{CarbonAccount, CarbonCollector};
 pub use energy_metrics::{EnergyCollector, no_energy};
+pub use events::{Event, EventBounds, EventMetrics, Events, Listener, NoRoom, Numbered, Wants, Watts};
 pub use gauges::{Described, ReadWhenAsked};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Labels, Metrics};
+pub use metrics::{FunctionMetrics, Labels, Metrics, OTHER};
+pub use observers::{ObserveError, Observers};
+pub use record::{Asked, ExportedSpan, Ran, Record};
+pub use request_id::RequestId;
+pub use stored::Stored;
+pub use traces::{Ratio, TraceSettings, Traces};

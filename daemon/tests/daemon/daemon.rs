@@ -1,10 +1,12 @@
 //! The program under test: started as people start it, asked to end as systemd asks, its last word checked.
 
-use std::fs::DirEntry;
+use std::fs::{self, DirEntry};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,8 +14,28 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::guests;
 use crate::patience::eventually;
 
-/// Not the user's own state. All daemons of the suite share it, as daemons of one machine may.
-const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+/// Compiled code, which all daemons of the suite share, as daemons of one machine may.
+pub const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
+/// Where each daemon has a directory of its own, named after this process and a number.
+static STATES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let states = Path::new(env!("CARGO_TARGET_TMPDIR")).join("states");
+    for left in fs::read_dir(&states).into_iter().flatten().flatten() {
+        // Those of a run that has ended, however it did.
+        let name = left.file_name();
+        let pid = name.to_str().and_then(|name| name.split_once('-')).map_or("none", |(pid, _)| pid);
+        if !Path::new("/proc").join(pid).exists() {
+            let _ = fs::remove_dir_all(left.path());
+        }
+    }
+    states
+});
+
+/// Not the user's own state, nor that of another daemon.
+fn state() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    STATES.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+}
 
 /// A running `nebula serve`.
 pub struct Daemon {
@@ -22,12 +44,19 @@ pub struct Daemon {
     admin: Option<SocketAddr>,
     stderr: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    /// Removed with this value, if it is nobody else's.
+    state: Option<PathBuf>,
 }
 
 impl Daemon {
-    /// Serves on a free port with these options besides.
+    /// Serves on a free port with these options besides. One that is given a directory for its state keeps compiled code
+    /// there too.
     pub fn start(options: &[&str]) -> Self {
-        Self::start_command(nebula().args(["serve", "--listen", "127.0.0.1:0"]).args(options))
+        let mut command = nebula();
+        if options.contains(&"--state") {
+            command.env_remove("NEBULA_CACHE_DIR");
+        }
+        Self::start_command(command.args(["serve", "--listen", "127.0.0.1:0"]).args(options))
     }
 
     /// Serves the guests of this suite too.
@@ -67,9 +96,11 @@ impl Daemon {
         let address = address.trim_end().parse().unwrap();
         // Both lines come at once.
         let second = str::from_utf8(stdout.buffer()).unwrap();
+        let given = command.get_envs().find(|(name, _)| *name == "NEBULA_STATE").and_then(|(_, state)| state);
+        let state = given.map(PathBuf::from).filter(|state| state.starts_with(&*STATES));
         let admin = second.replace("https://", "http://");
         let admin = admin.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
-        Self { child, address, admin, stderr, reader: Some(reader) }
+        Self { child, address, admin, stderr, reader: Some(reader), state }
     }
 
     /// Where it listens.
@@ -112,6 +143,12 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Ends it at once, with no time to tidy up.
+    pub fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
     /// Waits for its end, which somebody has caused.
     pub fn wait(&mut self) -> ExitStatus {
         let status = eventually("the daemon ends", || self.child.try_wait().unwrap());
@@ -148,6 +185,9 @@ impl Drop for Daemon {
         } else {
             self.end();
         }
+        if let Some(state) = &self.state {
+            let _ = fs::remove_dir_all(state);
+        }
     }
 }
 
@@ -166,7 +206,7 @@ pub fn nebula() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEBULA_")) {
         command.env_remove(name);
     }
-    command.env("NEBULA_STATE", STATE);
+    command.env("NEBULA_STATE", state()).env("NEBULA_CACHE_DIR", CACHE);
     // A backtrace costs each trap of a guest milliseconds, and nobody here reads it.
     command.env_remove("RUST_BACKTRACE").stdin(Stdio::null());
     command
@@ -177,7 +217,7 @@ pub fn limited(ulimit: &str) -> Command {
     let mut command = Command::new("sh");
     let exec = format!("ulimit {ulimit} && exec \"$0\" \"$@\"");
     command.args(["-c", &exec, env!("CARGO_BIN_EXE_nebula"), "serve", "--listen", "127.0.0.1:0"]);
-    command.env("NEBULA_STATE", STATE).stdin(Stdio::null());
+    command.env("NEBULA_STATE", state()).env("NEBULA_CACHE_DIR", CACHE).stdin(Stdio::null());
     command
 }
 

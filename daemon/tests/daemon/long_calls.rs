@@ -74,7 +74,8 @@ fn a_quick_call_answers_while_more_loops_run_than_there_are_processors() {
         assert_eq!(daemon.get(&format!("/invoke/{name}")).json()["output"], "Hello, World!\n", "{name}");
         assert_eq!(daemon.get(&format!("/fn/{name}")).text(), "Hello, World!\n", "{name}");
     }
-    assert_eq!(in_flight(), loops as f64, "the loops went on meanwhile");
+    // An answer may be there a moment before its call is over.
+    until("the loops alone run on", || in_flight() == loops as f64);
     drop(callers);
     until("they end with their callers", || in_flight() == 0.0);
     let outcome = [("function", "endless-loop"), ("outcome", "cancelled")];

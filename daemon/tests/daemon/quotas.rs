@@ -157,7 +157,7 @@ fn where_joules_are_for_operators_nobody_else_learns_them_from_a_quota() {
         "model",
         "--window",
         "20ms",
-        "--operators-listen",
+        "--admin-listen",
         "127.0.0.1:0",
         "--energy-expose",
         "operators",

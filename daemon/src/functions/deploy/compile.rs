@@ -12,6 +12,7 @@ impl Deployer {
     /// abandoned: it keeps its place among the compilations until it is done, since nothing can stop it.
     pub(super) async fn compile(&self, source: Source) -> Result<Compiled, DeployError> {
         let place = self.compilers.enter().await?;
+        self.preparation.label(&source)?;
         let (done, compiled) = oneshot::channel();
         let preparation = self.preparation.clone();
         let work = move || {

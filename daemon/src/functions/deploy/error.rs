@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::functions::broken::Broken;
 use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
+use crate::functions::registry::TooManyVersions;
 use crate::functions::version::Version;
 use crate::invocation::Busy;
 
@@ -28,6 +29,14 @@ pub enum DeployError {
         "`{0}` comes with the program and cannot be removed; a function that is deployed under its name goes before it"
     )]
     BuiltIn(FunctionName),
+    /// A list of modules has the function.
+    #[error("`{name}` is a module of `{}`, and changes with that file when the daemon starts anew", file.display())]
+    OfModules {
+        /// The function.
+        name: FunctionName,
+        /// The list.
+        file: PathBuf,
+    },
     /// There is no version to go back to.
     #[error(
         "there is no {which} version of `{name}` to go back to; `/functions/{name}/versions` lists those that are kept (`deploy.keep`)"
@@ -64,5 +73,11 @@ fn conflict(live: Option<&Version>) -> String {
     match live {
         Some(live) => format!("version {live} is served, which is not what the request is about"),
         None => "no such function is served, which is not what the request is about".into(),
+    }
+}
+
+impl From<TooManyVersions> for DeployError {
+    fn from(error: TooManyVersions) -> Self {
+        Self::Broken(error.into())
     }
 }

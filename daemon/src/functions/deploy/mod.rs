@@ -102,6 +102,7 @@ impl Deployer {
         condition: &Condition,
     ) -> Result<Deployed, DeployError> {
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
+        self.check_modules(name)?;
         condition.check(self.live(name).map(|live| live.version))?;
         let asked = upload.manifest.is_some();
         let source = self.complete(name, upload, directory).await?;
@@ -121,6 +122,7 @@ impl Deployer {
         to: Option<&str>,
         condition: &Condition,
     ) -> Result<Deployed, DeployError> {
+        self.check_modules(name)?;
         let live = self.live(name);
         condition.check(live.as_ref().map(|live| live.version))?;
         let past = self.past(name)?;
@@ -156,6 +158,7 @@ impl Deployer {
     /// When there is none, or it comes with the program.
     pub async fn remove(&self, name: &FunctionName, condition: &Condition) -> Result<(), DeployError> {
         let mut files = self.files.lock().await;
+        self.check_modules(name)?;
         let live = self.live(name).ok_or_else(|| DeployError::Unknown(name.clone()))?;
         condition.check(Some(live.version))?;
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
@@ -219,6 +222,14 @@ impl Deployer {
         tracing::info!("`{name}` is served in version {}", version.short());
         let function = function.ok_or_else(|| DeployError::Unknown(name.clone()))?;
         Ok(Deployed { function, before, created: live.is_none() })
+    }
+
+    /// What a list of modules says is not changed by anything else.
+    fn check_modules(&self, name: &FunctionName) -> Result<(), DeployError> {
+        match self.live(name).as_ref().and_then(|live| live.gateway()) {
+            Some(gateway) => Err(DeployError::OfModules { name: name.clone(), file: gateway.file.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn check_room(&self, name: &FunctionName) -> Result<(), Broken> {

@@ -24,6 +24,8 @@ impl Deployer {
         let listing = list(directory)?;
         let before = self.preparation.registry().table().broken.clone();
         let mut broken = strays(&listing, &before);
+        // What is wrong elsewhere is so until the daemon starts anew.
+        broken.extend(before.clone().into_iter().filter(|(_, known)| !known.path.starts_with(directory)));
         for (name, files) in &listing.functions {
             if known.get(name) == Some(files) {
                 broken.extend(before.get(name.as_str()).map(|broken| (name.as_str().into(), broken.clone())));
@@ -39,7 +41,7 @@ impl Deployer {
         let gone: Vec<_> = known.keys().filter(|name| !listing.functions.contains_key(*name)).cloned().collect();
         for name in gone {
             known.remove(&name);
-            if self.live(&name).is_none_or(|live| live.is_as_built_in()) {
+            if self.live(&name).is_none_or(|live| live.is_as_built_in() || live.gateway().is_some()) {
                 continue;
             }
             let again = match built_in(&name) {
@@ -79,6 +81,9 @@ impl Deployer {
     }
 
     async fn replace(&self, name: &FunctionName, files: &Files) -> Result<(), Broken> {
+        if let Err(DeployError::OfModules { file, .. }) = self.check_modules(name) {
+            return Err(Broken::OfModule(file));
+        }
         let source = files.read(name, self.preparation.settings.size_max)?;
         if self.live(name).is_some_and(|live| live.version == source.version()) {
             return Ok(());

@@ -146,7 +146,7 @@ impl Access {
         let payer = token.as_ref().and_then(|token| self.payers.of(&token.name, token.quota));
         let visitor = Visitor { door, https: peers.https, token, payer, asked: asked.is_some() };
         if visitor.is_restricted() {
-            self.check_function(&visitor, need, request.uri().path(), routed)?;
+            check_function(&visitor, need, request.uri().path(), routed)?;
         }
         if need.changes {
             page::check(request, &self.origins, gate.loopback, visitor.token.is_some())?;
@@ -166,24 +166,24 @@ impl Access {
             AccessMode::Auto => !gate.loopback || (need.changes && self.file.is_some()),
         }
     }
+}
 
-    fn check_function(
-        &self,
-        visitor: &Visitor,
-        need: Need<'_>,
-        path: &str,
-        routed: impl FnOnce(&str) -> Option<String>,
-    ) -> Result<(), Problem> {
-        let name = match need.function {
-            Named::Path(name) => Some(decoded(name)?),
-            Named::Route => routed(path).map(Cow::Owned),
-            Named::Nobody => None,
-        };
-        match name {
-            Some(name) => visitor.to_function(&name),
-            // Which function would be changed is not known, and so not that the token is for it.
-            None if need.changes => Err(Denied::NotForFunction(path.into()).into()),
-            None => Ok(()),
-        }
+/// Whether the token is for the function that the request is about.
+fn check_function(
+    visitor: &Visitor,
+    need: Need<'_>,
+    path: &str,
+    routed: impl FnOnce(&str) -> Option<String>,
+) -> Result<(), Problem> {
+    let name = match need.function {
+        Named::Path(name) => Some(decoded(name)?),
+        Named::Route => routed(path).map(Cow::Owned),
+        Named::Nobody => None,
+    };
+    match name {
+        Some(name) => visitor.to_function(&name),
+        // Which function would be changed is not known, and so not that the token is for it.
+        None if need.changes => Err(Denied::NotForFunction(path.into()).into()),
+        None => Ok(()),
     }
 }

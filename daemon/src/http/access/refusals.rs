@@ -31,11 +31,7 @@ impl Refusals {
             self.untold.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        match self.untold.swap(0, Ordering::Relaxed) {
-            0 => tracing::warn!("a request without a good token was refused, from {}", from.ip()),
-            untold => {
-                tracing::warn!("{} requests without a good token were refused, the last from {}", untold + 1, from.ip())
-            }
-        }
+        let (requests, from) = (self.untold.swap(0, Ordering::Relaxed) + 1, from.ip());
+        tracing::warn!(requests, "requests without a good token were refused, the last from {from}");
     }
 }

@@ -206,10 +206,8 @@ fn token(
 
 /// A list that is not empty: an empty one may have been meant to be none, or all.
 fn some(value: &Value) -> Result<(), Wrong> {
-    match value.as_array().ok_or(Wrong::Type("a list"))?.is_empty() {
-        true => Err(Wrong::Value("it must not be empty".into())),
-        false => Ok(()),
-    }
+    let empty = value.as_array().ok_or(Wrong::Type("a list"))?.is_empty();
+    if empty { Err(Wrong::Value("it must not be empty".into())) } else { Ok(()) }
 }
 
 fn function(text: &str) -> Result<String, String> {

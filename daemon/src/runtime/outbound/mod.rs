@@ -23,23 +23,31 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use hyper::{Method, Request};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use background::Background;
 pub use policy::{Policy, PolicyError};
-pub use tls::{RootsError, set_extra_roots, trusting};
+pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};
 
 use destination::Destination;
 use exchange::{Answer, Transmission, exchange};
-use limits::{CONNECTIONS_MAX, Patience};
+use limits::Patience;
+
+use crate::trace_context::TraceContext;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What one instance may send.
 pub struct Outbound {
     policy: Policy,
     background: Background,
     function: Arc<str>,
+    /// Carried by requests that carry no other.
+    trace: Option<Arc<TraceContext>>,
     /// One permit for a request that is under way; made for the first.
     connections: Option<Arc<Semaphore>>,
     /// Whether the log has a refusal of this call.
@@ -48,8 +56,8 @@ pub struct Outbound {
 
 impl Outbound {
     /// What `policy` allows, done in `background`. The function's name is for the log.
-    pub fn new(policy: Policy, background: Background, function: Arc<str>) -> Self {
-        Self { policy, background, function, connections: None, told: false }
+    pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<TraceContext>>) -> Self {
+        Self { policy, background, function, trace, connections: None, told: false }
     }
 
     /// Where the request may go, and its place among the call's.
@@ -68,7 +76,7 @@ impl Outbound {
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(self.policy.connections())));
         let connection = connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
         Ok((destination, connection))
     }
@@ -85,6 +93,21 @@ impl Outbound {
     }
 }
 
+/// Puts the place in a trace into a request, unless the guest has found one of its own.
+fn carry(trace: &TraceContext, headers: &mut HeaderMap) {
+    if headers.contains_key(TRACEPARENT) {
+        return;
+    }
+    // What is left is another trace's.
+    headers.remove(TRACESTATE);
+    if let Ok(parent) = HeaderValue::try_from(trace.to_string()) {
+        headers.insert(TRACEPARENT, parent);
+    }
+    if let Some(Ok(state)) = trace.state.as_deref().map(HeaderValue::try_from) {
+        headers.insert(TRACESTATE, state);
+    }
+}
+
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound")
@@ -97,7 +120,7 @@ impl fmt::Debug for Outbound {
 impl WasiHttpHooks for Outbound {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _received: Transmission,
     ) -> Box<dyn Future<Output = Answer> + Send> {
@@ -105,6 +128,9 @@ impl WasiHttpHooks for Outbound {
             Ok(admitted) => admitted,
             Err(error) => return Box::new(ready(Err(error))),
         };
+        if let Some(trace) = &self.trace {
+            carry(trace, request.headers_mut());
+        }
         let (answer, answered) = oneshot::channel();
         let patience = Patience::new(options);
         self.background.push(async move {

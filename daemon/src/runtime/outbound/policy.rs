@@ -7,11 +7,14 @@ use hyper::http::uri::{Authority, Scheme};
 use thiserror::Error;
 
 use super::destination::{Destination, Host, Protocol, parse_port, split};
+use super::limits::CONNECTIONS_MAX;
 
 /// Hosts that a function may send requests to. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Arc<[Rule]>,
+    /// Requests at once, if fewer than any function may have.
+    connections: Option<usize>,
 }
 
 /// An entry that is none.
@@ -69,7 +72,18 @@ impl Policy {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Self { rules: rules.into() }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { rules: rules.into(), connections: None }) } else { Err(errors) }
+    }
+
+    /// The same hosts, and no more than `connections` requests of a call under way.
+    #[must_use]
+    pub fn at_once(self, connections: usize) -> Self {
+        Self { connections: Some(connections), ..self }
+    }
+
+    /// How many requests of a call may be under way.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.map_or(CONNECTIONS_MAX, |connections| connections.min(CONNECTIONS_MAX))
     }
 
     /// Whether requests may go there. An authority with a user in it is nowhere.

@@ -84,14 +84,25 @@ pub async fn secure(stream: TcpStream, host: &Host) -> io::Result<TlsStream<TcpS
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),
     };
-    let configuration = match CONFIGURATION.get() {
-        Some(configuration) => configuration,
+    TlsConnector::from(shared().map_err(io::Error::other)?.clone()).connect(name, stream).await
+}
+
+/// The configuration of this process, for requests of its own.
+///
+/// # Errors
+/// When the library refuses what is asked of it.
+pub fn tls_configuration() -> Result<ClientConfig, RootsError> {
+    Ok(ClientConfig::clone(shared()?))
+}
+
+fn shared() -> Result<&'static Arc<ClientConfig>, RootsError> {
+    match CONFIGURATION.get() {
+        Some(configuration) => Ok(configuration),
         None => {
-            let made = configuration(Vec::new()).map_err(io::Error::other)?;
-            CONFIGURATION.get_or_init(|| made)
+            let made = configuration(Vec::new())?;
+            Ok(CONFIGURATION.get_or_init(|| made))
         }
-    };
-    TlsConnector::from(configuration.clone()).connect(name, stream).await
+    }
 }
 
 /// Trusts Mozilla's authorities and further ones.

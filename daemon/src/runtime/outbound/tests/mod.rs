@@ -29,7 +29,7 @@ where
 fn outbound(entries: &[&str], background: &Background) -> Outbound {
     server::authorities();
     let policy = Policy::parse(entries.iter().copied()).expect("entries");
-    Outbound::new(policy, background.clone(), "weather".into())
+    Outbound::new(policy, background.clone(), "weather".into(), None)
 }
 
 /// Begins a request, as a guest does that does not wait for it.

@@ -1,0 +1,322 @@
+//! The carbon intensity from somebody who knows it, over HTTP, in the answer format of Electricity Maps:
+//!
+//! ```json
+//! { "zone": "DE", "carbonIntensity": 302, "datetime": "2026-03-01T12:00:00.000Z", "isEstimated": false }
+//! ```
+//!
+//! Which zone is asked for stands in the URL. Anything that answers so will do; `datetime` may be missing.
+//! Source: Electricity Maps API reference, `/v3/carbon-intensity/latest`.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{ACCEPT, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+use thiserror::Error;
+use tokio_rustls::rustls::ClientConfig;
+
+use super::time::rfc3339;
+use super::units::GramsPerKilowattHour;
+
+/// How Electricity Maps is told who asks. Source: its API reference, "Authorization".
+const TOKEN: &str = "auth-token";
+
+/// An answer has some hundred bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Longest time for connecting, and for each part of an answer; an answer has as much time once more to be complete.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest time for which an endpoint is left alone because it asks for it.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Who is asked.
+#[derive(Debug)]
+pub struct Endpoint {
+    url: Url,
+    token_file: Option<PathBuf>,
+    client: Client,
+}
+
+/// What it says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// The intensity.
+    pub figure: GramsPerKilowattHour,
+    /// Since when.
+    pub since: SystemTime,
+}
+
+/// Why nothing is known from it.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// The token is not there.
+    #[error("cannot read the token in `{}` (`carbon.token-file`)", .path.display())]
+    ReadToken {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// There is something else in its place.
+    #[error("`{}` (`carbon.token-file`) has no token: one line of ASCII", .0.display())]
+    Token(PathBuf),
+    /// It cannot be spoken to.
+    #[error("cannot ask it")]
+    Ask(#[source] reqwest::Error),
+    /// It answers with something else than an answer.
+    #[error("it answered with the status {}", .status)]
+    Status {
+        /// With this.
+        status: StatusCode,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// Its answer broke off, or came too slowly.
+    #[error("its answer cannot be read")]
+    Read(#[source] io::Error),
+    /// Its answer goes on and on.
+    #[error("its answer has more than {ANSWER_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Its answer is something else.
+    #[error("its answer is not what Electricity Maps answers")]
+    Parse(#[source] serde_json::Error),
+    /// It does not know either.
+    #[error("it does not know the intensity: `carbonIntensity` is null")]
+    NoFigure,
+    /// A figure that no grid has.
+    #[error("`{0}` is no carbon intensity in grams per kilowatt-hour")]
+    Figure(f64),
+    /// A time that is none.
+    #[error("the `datetime` of its answer is no moment of RFC 3339")]
+    Time,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(rename = "carbonIntensity")]
+    carbon_intensity: Option<f64>,
+    datetime: Option<String>,
+}
+
+impl Endpoint {
+    /// What answers at `url` to whoever has the token in this file. Whom to trust says `tls`.
+    ///
+    /// # Errors
+    /// When HTTP cannot be spoken at all.
+    pub fn new(url: Url, token_file: Option<PathBuf>, tls: ClientConfig) -> Result<Self, EndpointError> {
+        // A token is for whom it was meant, not for proxies nor for those whom a redirect names.
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(PATIENCE)
+            .timeout(PATIENCE)
+            .user_agent(concat!("nebula/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(EndpointError::Ask)?;
+        Ok(Self { url, token_file, client })
+    }
+
+    /// Where it is; the query is left out, as keys may stand there.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
+    }
+
+    /// Asks it.
+    ///
+    /// # Errors
+    /// When it gives no intensity.
+    pub fn ask(&self) -> Result<Told, EndpointError> {
+        let mut request = self.client.get(self.url.clone()).header(ACCEPT, "application/json");
+        if let Some(token) = self.token()? {
+            request = request.header(TOKEN, token);
+        }
+        let response = request.send().map_err(|error| EndpointError::Ask(error.without_url()))?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(EndpointError::Status { status, retry_after: retry_after(&response) });
+        }
+        parse(&read(response, Instant::now() + PATIENCE)?, SystemTime::now())
+    }
+
+    /// The token, read anew each time, so that it can be replaced.
+    fn token(&self) -> Result<Option<HeaderValue>, EndpointError> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let text =
+            fs::read_to_string(path).map_err(|source| EndpointError::ReadToken { path: path.clone(), source })?;
+        let token = HeaderValue::from_str(text.trim()).ok().filter(|token| !token.is_empty());
+        let mut token = token.ok_or_else(|| EndpointError::Token(path.clone()))?;
+        token.set_sensitive(true);
+        Ok(Some(token))
+    }
+}
+
+impl EndpointError {
+    /// For how long it wants to be left alone, if it says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Source: RFC 9110, section 10.2.3; its form with a date is left to the usual pause.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// The body, which has to be there in time and to end.
+fn read(mut response: Response, until: Instant) -> Result<Vec<u8>, EndpointError> {
+    let (mut body, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        match response.read(&mut piece).map_err(EndpointError::Read)? {
+            0 => return Ok(body),
+            count => body.extend_from_slice(&piece[..count]),
+        }
+        if body.len() > ANSWER_BYTES_MAX {
+            return Err(EndpointError::TooLarge);
+        }
+        if Instant::now() > until {
+            return Err(EndpointError::Read(io::ErrorKind::TimedOut.into()));
+        }
+    }
+}
+
+/// What an answer that came at `now` says. Nothing is known of the future: a clock that goes before ours says `now`.
+fn parse(answer: &[u8], now: SystemTime) -> Result<Told, EndpointError> {
+    let answer: Answer = serde_json::from_slice(answer).map_err(EndpointError::Parse)?;
+    let figure = answer.carbon_intensity.ok_or(EndpointError::NoFigure)?;
+    let figure = GramsPerKilowattHour::new(figure).ok_or(EndpointError::Figure(figure))?;
+    let since = match answer.datetime {
+        Some(datetime) => rfc3339(&datetime).ok_or(EndpointError::Time)?.min(now),
+        None => now,
+    };
+    Ok(Told { figure, since })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::runtime::tls_configuration;
+    use std::io::Write;
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::mpsc::{self, Receiver};
+    use std::thread;
+
+    /// Answers with these bytes, one connection after the other, and tells the requests.
+    pub fn answering(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            for answer in answers {
+                let Ok((mut stream, _)) = listener.accept() else { return };
+                let (mut request, mut piece) = (Vec::new(), [0; 1024]);
+                while !request.ends_with(b"\r\n\r\n") {
+                    let count = stream.read(&mut piece).unwrap();
+                    request.extend_from_slice(&piece[..count]);
+                }
+                let _ = tell.send(String::from_utf8(request).unwrap());
+                let _ = stream.write_all(&answer);
+            }
+        });
+        (address, told)
+    }
+
+    pub fn ok(body: &str) -> Vec<u8> {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into()
+    }
+
+    pub fn endpoint(address: SocketAddr, token_file: Option<PathBuf>) -> Endpoint {
+        let tls = tls_configuration().unwrap();
+        let url = format!("http://{address}/v3/carbon-intensity/latest?zone=DE&key=secret").parse().unwrap();
+        Endpoint::new(url, token_file, tls).unwrap()
+    }
+
+    #[test]
+    fn an_answer_has_a_figure_and_its_time() {
+        let now = rfc3339("2026-03-01T12:40:00Z").unwrap();
+        let of = |text: &str| parse(text.as_bytes(), now);
+        let full = r#"{"zone":"DE","carbonIntensity":302,"datetime":"2026-03-01T12:00:00.000Z",
+            "updatedAt":"2026-03-01T12:35:02.123Z","createdAt":"2026-02-26T12:50:57.646Z","emissionFactorType":"lifecycle",
+            "isEstimated":true,"estimationMethod":"FORECASTS_HIERARCHY","temporalGranularity":"hourly"}"#;
+        let told = of(full).unwrap();
+        assert_eq!((told.figure.grams(), told.since), (302.0, rfc3339("2026-03-01T12:00:00Z").unwrap()));
+        assert_eq!(of(r#"{"carbonIntensity":24.5}"#).unwrap().since, now);
+        assert_eq!(of(r#"{"carbonIntensity":1,"datetime":"2026-03-01T13:00:00Z"}"#).unwrap().since, now);
+    }
+
+    #[test]
+    fn a_broken_answer_is_no_figure() {
+        let of = |text: &str| parse(text.as_bytes(), SystemTime::now()).unwrap_err();
+        for text in ["", "[]", "{", "302", r#"{"carbonIntensity":"302"}"#, "\u{fffd}"] {
+            assert!(matches!(of(text), EndpointError::Parse(_)), "{text}");
+        }
+        assert!(matches!(of("{}"), EndpointError::NoFigure));
+        assert!(matches!(of(r#"{"zone":"DE","carbonIntensity":null}"#), EndpointError::NoFigure));
+        assert!(matches!(of(r#"{"carbonIntensity":-1}"#), EndpointError::Figure(_)));
+        assert!(matches!(of(r#"{"carbonIntensity":1e9}"#), EndpointError::Figure(_)));
+        assert!(matches!(of(r#"{"carbonIntensity":1,"datetime":"today"}"#), EndpointError::Time));
+    }
+
+    #[test]
+    fn it_is_asked_with_the_token_of_the_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let (address, requests) = answering(vec![ok(r#"{"carbonIntensity":302}"#), ok(r#"{"carbonIntensity":303}"#)]);
+        let endpoint = endpoint(address, Some(path.clone()));
+        assert!(matches!(endpoint.ask(), Err(EndpointError::ReadToken { .. })));
+        fs::write(&path, "\n").unwrap();
+        assert!(matches!(endpoint.ask(), Err(EndpointError::Token(_))));
+        fs::write(&path, "first\n").unwrap();
+        assert_eq!(endpoint.ask().unwrap().figure.grams(), 302.0);
+        fs::write(&path, "second\n").unwrap();
+        assert_eq!(endpoint.ask().unwrap().figure.grams(), 303.0);
+        for token in ["first", "second"] {
+            let request = requests.recv().unwrap();
+            assert!(
+                request.starts_with("GET /v3/carbon-intensity/latest?zone=DE&key=secret HTTP/1.1\r\n"),
+                "{request}"
+            );
+            assert!(request.to_lowercase().contains(&format!("\r\nauth-token: {token}\r\n")), "{request}");
+        }
+        assert_eq!(endpoint.shown(), format!("http://{address}/v3/carbon-intensity/latest"));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error_that_says_so() {
+        let status =
+            b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 90\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let moved =
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{\"carbon";
+        let answers =
+            vec![status.to_vec(), moved.to_vec(), cut.to_vec(), ok(&" ".repeat(ANSWER_BYTES_MAX + 1)), vec![]];
+        let (address, _requests) = answering(answers);
+        let endpoint = endpoint(address, None);
+        let error = endpoint.ask().unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(90)), "{error:?}");
+        let error = endpoint.ask().unwrap_err();
+        assert!(matches!(error, EndpointError::Status { status: StatusCode::FOUND, .. }), "{error:?}");
+        let error = endpoint.ask().unwrap_err();
+        assert!(matches!(error, EndpointError::Read(_)), "{error:?}");
+        let error = endpoint.ask().unwrap_err();
+        assert!(matches!(error, EndpointError::TooLarge), "{error:?}");
+        let error = endpoint.ask().unwrap_err();
+        assert!(matches!(error, EndpointError::Ask(_)), "{error:?}");
+        let told = crate::causes::chain(&error);
+        assert!(!told.contains("secret"), "{told}");
+    }
+}

@@ -1,0 +1,235 @@
+//! The threads that keep the intensity up to date: one looks every second whether the schedule has changed, one asks the
+//! endpoint. Whoever is asked about carbon waits for neither.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::endpoint::Endpoint;
+use super::intensity::Known;
+use super::schedule::Schedule;
+use super::{Carbon, Settings, Source};
+use crate::causes::chain;
+
+/// How often files are looked at, and energy is turned into grams.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The first pause after a failure; each further one doubles it.
+const PAUSE_FIRST: Duration = Duration::from_secs(5);
+
+/// The longest pause after failures, unless even without them it is asked more rarely.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// Keeps the intensity up to date until dropped.
+#[derive(Debug)]
+pub struct Keeper {
+    /// Threads that wait for it hear when it is gone.
+    _stop: Vec<Sender<()>>,
+}
+
+impl Keeper {
+    /// Keeps `carbon` up to date as its `settings` say, asking `endpoint` where there is one, and calls `tick` every second.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(
+        carbon: &Carbon,
+        settings: &Settings,
+        endpoint: Option<Endpoint>,
+        mut tick: impl FnMut() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let mut stops = Vec::new();
+        let mut spawn = |name: &str, run: Box<dyn FnOnce(Receiver<()>) + Send>| {
+            let (stop, stopped) = mpsc::channel();
+            stops.push(stop);
+            thread::Builder::new().name(name.into()).spawn(move || run(stopped)).map(drop)
+        };
+        if let Some(endpoint) = endpoint {
+            let (carbon, every) = (carbon.clone(), settings.poll);
+            spawn("carbon-poll", Box::new(move |stopped| poll(&carbon, &endpoint, every, &stopped)))?;
+        }
+        let mut file = match &settings.source {
+            Some(Source::Schedule(path)) => Some(Watched { path: path.clone(), seen: Stamp::of(path) }),
+            _ => None,
+        };
+        let carbon = carbon.clone();
+        let run = move |stopped: Receiver<()>| {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                if let Some(file) = &mut file {
+                    file.look(&carbon);
+                }
+                tick();
+            }
+        };
+        spawn("carbon", Box::new(run))?;
+        Ok(Self { _stop: stops })
+    }
+}
+
+/// Asks until stopped.
+fn poll(carbon: &Carbon, endpoint: &Endpoint, every: Duration, stopped: &Receiver<()>) {
+    let mut failures = 0;
+    loop {
+        let pause = match endpoint.ask() {
+            Ok(told) => {
+                if failures > 0 {
+                    tracing::info!("{} tells the carbon intensity again", endpoint.shown());
+                }
+                failures = 0;
+                carbon.learn(told.since, told.figure);
+                every
+            }
+            Err(error) => {
+                failures += 1;
+                carbon.count_failure();
+                let (shown, why) = (endpoint.shown(), chain(&error));
+                if failures == 1 {
+                    tracing::warn!("{shown} does not tell the carbon intensity, and is asked again: {why}");
+                } else {
+                    tracing::debug!("{shown} does not tell the carbon intensity, {failures} times in a row: {why}");
+                }
+                pause(failures, every).max(error.retry_after().unwrap_or_default())
+            }
+        };
+        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+/// How long to wait after so many failures in a row.
+fn pause(failures: u32, every: Duration) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    PAUSE_FIRST.min(every).saturating_mul(doubled).min(PAUSE_MAX.max(every))
+}
+
+/// A file that may change.
+struct Watched {
+    path: std::path::PathBuf,
+    seen: Option<Stamp>,
+}
+
+/// By what a file is known not to have changed. Whoever writes it in place is read once more when he is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Self { inode: file.ino(), bytes: file.len(), modified: file.modified().ok()? })
+    }
+}
+
+impl Watched {
+    /// Reads the file again if it has changed. What is broken is told once, and the schedule before stays.
+    fn look(&mut self, carbon: &Carbon) {
+        let stamp = Stamp::of(&self.path);
+        if stamp == self.seen {
+            return;
+        }
+        self.seen = stamp;
+        match Schedule::read(&self.path) {
+            Ok(schedule) => {
+                tracing::info!("`{}` has changed, and is used as it is now", self.path.display());
+                carbon.replace(Known::Schedule(schedule));
+            }
+            Err(error) => tracing::warn!("the carbon intensities stay as they were: {}", chain(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::endpoint::tests::{answering, endpoint, ok};
+    use super::*;
+    use crate::carbon::{Origin, Unknown};
+    use std::time::Instant;
+
+    fn carbon(source: Source) -> (Carbon, Settings) {
+        let settings = Settings { source: Some(source), ..Settings::default() };
+        (Carbon::open(&settings).unwrap(), settings)
+    }
+
+    fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn pauses_double_and_have_a_bound() {
+        let seconds = |failures, every| pause(failures, Duration::from_secs(every)).as_secs();
+        assert_eq!([1, 2, 3, 7, 8, 40].map(|failures| seconds(failures, 300)), [5, 10, 20, 300, 300, 300]);
+        assert_eq!([1, 2, 20].map(|failures| seconds(failures, 1)), [1, 2, 300]);
+        assert_eq!(seconds(40, 3600), 3600);
+    }
+
+    #[test]
+    fn an_endpoint_is_asked_until_it_tells() {
+        let answers = vec![ok("nonsense"), ok(r#"{"carbonIntensity":302}"#)];
+        let (address, _requests) = answering(answers);
+        let endpoint = endpoint(address, None);
+        let url = format!("http://{address}/").parse().unwrap();
+        let (carbon, settings) = carbon(Source::Endpoint(url));
+        assert_eq!(carbon.intensity(), Some(Err(Unknown::NotTold)));
+        let settings = Settings { poll: Duration::from_millis(10), ..settings };
+        let _keeper = Keeper::start(&carbon, &settings, Some(endpoint), || {}).unwrap();
+        until("it tells", || carbon.intensity().is_some_and(|intensity| intensity.is_ok()));
+        let intensity = carbon.intensity().unwrap().unwrap();
+        assert_eq!((intensity.figure.grams(), intensity.origin), (302.0, Origin::Endpoint));
+        assert!(carbon.failures() >= 1);
+    }
+
+    #[test]
+    fn a_schedule_that_changes_is_read_again_and_a_broken_one_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("intensity.csv");
+        let write = |text: &str| {
+            let made = folder.path().join("new");
+            fs::write(&made, text).unwrap();
+            fs::rename(&made, &path).unwrap();
+        };
+        write("start,g_per_kwh\n00:00,100\n");
+        let (carbon, _) = carbon(Source::Schedule(path.clone()));
+        let grams = || carbon.intensity().unwrap().unwrap().figure.grams();
+        let mut file = Watched { path: path.clone(), seen: Stamp::of(&path) };
+        for (text, expected) in [
+            ("start,g_per_kwh\n00:00,200\n", 200.0),
+            ("start,g_per_kwh\n00:00,much\n", 200.0),
+            ("start,g_per_kwh\n00:00,300\n", 300.0),
+        ] {
+            write(text);
+            file.look(&carbon);
+            assert_eq!(grams(), expected, "{text}");
+        }
+        fs::remove_file(&path).unwrap();
+        file.look(&carbon);
+        assert_eq!(grams(), 300.0);
+        write("start,g_per_kwh\n00:00,400\n");
+        file.look(&carbon);
+        assert_eq!(grams(), 400.0);
+    }
+
+    #[test]
+    fn it_ticks_until_it_is_gone() {
+        let (carbon, settings) = carbon(Source::Constant(crate::carbon::GramsPerKilowattHour::read("1").unwrap()));
+        let (tell, told) = mpsc::channel();
+        let keeper = Keeper::start(&carbon, &settings, None, move || {
+            let _ = tell.send(());
+        })
+        .unwrap();
+        told.recv().unwrap();
+        drop(keeper);
+        // The thread ends, and what it ticked with it.
+        until("it has ended", || told.try_recv() == Err(mpsc::TryRecvError::Disconnected));
+    }
+}

@@ -1,0 +1,116 @@
+//! What electricity costs.
+
+use std::fmt;
+
+use nebula_metering::Joules;
+
+use super::units::{Pue, kilowatt_hours};
+
+/// More than a kilowatt-hour costs in any currency that is in use.
+const PRICE_MAX: f64 = 1e9;
+
+/// What a kilowatt-hour costs, and how many of them go with one that the machine takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prices {
+    /// The price, where one is given.
+    pub price: Option<Price>,
+    /// What the building takes besides.
+    pub pue: Pue,
+}
+
+/// The price of a kilowatt-hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// How much.
+    pub per_kilowatt_hour: f64,
+    /// Of what.
+    pub currency: Currency,
+}
+
+/// A currency by its three letters. Source: ISO 4217; which letters are in use there is not asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Currency([u8; 3]);
+
+/// An amount of money.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// How much.
+    pub amount: f64,
+    /// Of what.
+    pub currency: Currency,
+}
+
+impl Prices {
+    /// What energy costs that the machine took, what the building takes for it included; `None` without a price.
+    #[must_use]
+    pub fn cost(&self, joules: Joules) -> Option<Cost> {
+        let Price { per_kilowatt_hour, currency } = self.price?;
+        Some(Cost { amount: kilowatt_hours(joules) * per_kilowatt_hour * self.pue.factor(), currency })
+    }
+}
+
+impl Price {
+    /// As people write it, such as `0.30 EUR`.
+    ///
+    /// # Errors
+    /// Says what a price looks like.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let wrong = || "a price is an amount and a currency, such as 0.30 EUR, for a kilowatt-hour".to_owned();
+        let (amount, currency) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
+        let amount = amount.parse().ok().filter(|amount| (0.0..=PRICE_MAX).contains(amount));
+        let currency = Currency::read(currency.trim_start());
+        let (per_kilowatt_hour, currency) = amount.zip(currency).ok_or_else(wrong)?;
+        Ok(Self { per_kilowatt_hour, currency })
+    }
+}
+
+impl Currency {
+    /// Three capital letters.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
+    }
+
+    /// The three letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_has_an_amount_and_a_currency() {
+        let price = Price::read(" 0.30  EUR ").unwrap();
+        assert_eq!((price.per_kilowatt_hour, price.currency.as_str()), (0.3, "EUR"));
+        assert!(Price::read("0 JPY").is_ok());
+        for bad in ["", "0.30", "EUR", "EUR 0.30", "0.30EUR", "-1 EUR", "nan EUR", "inf EUR", "1 eur", "1 EURO", "1 €€"]
+        {
+            assert!(Price::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_kilowatt_hour_costs_its_price_and_what_the_building_adds() {
+        let prices = Prices { price: Price::read("0.30 EUR").ok(), pue: Pue::read("1.5").unwrap() };
+        let cost = prices.cost(Joules(7.2e6)).unwrap();
+        assert!((cost.amount - 0.9).abs() < 1e-12 && cost.currency.to_string() == "EUR", "{cost:?}");
+        assert_eq!(Prices { price: None, ..prices }.cost(Joules(1.0)), None);
+    }
+}

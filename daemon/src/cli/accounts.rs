@@ -1,0 +1,117 @@
+//! What a daemon opens to keep its accounts, and what it says where it cannot.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Failure;
+use crate::causes::chain;
+use crate::config::Config;
+use crate::functions::Registry;
+use crate::meter::Metering;
+use crate::state::{State, StateError};
+use crate::telemetry::{Metrics, Stored, escaped};
+use crate::usage::{
+    Bounds, FILE, Keeper, KeeperSettings, LogHandle, LogSettings, Rates, Reading, Status, Store, StoreError,
+    UsageCollector, UsageLog,
+};
+
+/// Where accounts are kept, and what was kept before.
+pub struct Accounts {
+    /// Where, or why nowhere.
+    pub file: Result<PathBuf, String>,
+    /// What earlier daemons counted.
+    pub stored: Arc<Stored>,
+    store: Option<Store>,
+}
+
+/// Takes the directory for state, so that no other daemon has it.
+///
+/// # Errors
+/// When another daemon has it.
+pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, Failure> {
+    let Some(directory) = directory else {
+        return Ok(Err("no directory is given with `state`".into()));
+    };
+    match State::hold(directory) {
+        Ok(state) => Ok(Ok(state)),
+        Err(held @ StateError::Held { .. }) => Err(held.into()),
+        Err(error) => Ok(Err(escaped(&chain(&error)))),
+    }
+}
+
+impl Accounts {
+    /// Opens the accounts in `state`. A daemon that has nowhere to keep them serves all the same.
+    ///
+    /// # Errors
+    /// When a newer program wrote them: this one would spoil them, or go on without anybody noticing.
+    pub fn open(config: &Config, state: &Result<State, String>) -> Result<Self, Failure> {
+        let nowhere = |why: String| Self { file: Err(why), stored: Arc::default(), store: None };
+        if config.usage.keep.is_zero() {
+            tracing::info!("accounts are not stored: `usage.keep` is 0");
+            return Ok(nowhere("`usage.keep` is 0".into()));
+        }
+        let state = match state {
+            Ok(state) => state,
+            Err(why) => {
+                tracing::warn!("accounts do not last: what functions use is forgotten when the daemon ends: {why}");
+                return Ok(nowhere(why.clone()));
+            }
+        };
+        let file = state.path().join(FILE);
+        match Store::open(&file).and_then(|store| Ok((store.stored()?, store))) {
+            Ok((stored, store)) => {
+                tracing::info!("accounts are stored in `{}`", escaped(&file.display().to_string()));
+                Ok(Self { file: Ok(file), stored: Arc::new(stored), store: Some(store) })
+            }
+            Err(newer @ StoreError::Newer { .. }) => Err(newer.into()),
+            Err(error) => {
+                let why = escaped(&chain(&error));
+                tracing::warn!("accounts cannot be stored, and will be as soon as that is possible: {why}");
+                Ok(Self { file: Ok(file), stored: Arc::default(), store: None })
+            }
+        }
+    }
+
+    /// Begins to store what is counted from now on, and what was since the daemon started; shows how it goes in `metrics`.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn keep(
+        self,
+        config: &Config,
+        (metering, registry, metrics): (Metering, Arc<Registry>, &Metrics),
+        log: Option<&UsageLog>,
+        rates: impl Fn() -> Rates + Send + 'static,
+    ) -> Result<Option<Keeper>, Failure> {
+        metrics.go_on(&self.stored);
+        let log = log.map(UsageLog::counts);
+        let Ok(file) = self.file else {
+            metrics.register(UsageCollector::new(None, log)?)?;
+            return Ok(None);
+        };
+        let status = Arc::new(Status::default());
+        metrics.register(UsageCollector::new(Some(status.clone()), log)?)?;
+        let hours = config.usage.keep.as_secs() / 3600;
+        let settings =
+            KeeperSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };
+        let read = move || Reading::take(&metering, &registry);
+        Ok(Some(Keeper::start(settings, self.store, status, read, rates)?))
+    }
+}
+
+/// Opens the log of calls, where there is to be one.
+///
+/// # Errors
+/// When it cannot be written: whoever bills by it should know at once.
+pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, Failure> {
+    let Some(file) = &config.usage.log else { return Ok(None) };
+    if config.source.is_none() {
+        tracing::warn!(
+            "the usage log has no lines: nothing is measured (`source` is `off`), so no call is ever settled"
+        );
+    }
+    let usage = &config.usage;
+    let settings =
+        LogSettings { file: file.clone(), size: usage.log_size, keep: usage.log_keep, queue: usage.log_queue };
+    Ok(Some(UsageLog::start(settings)?))
+}

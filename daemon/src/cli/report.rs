@@ -1,0 +1,54 @@
+//! `nebula report`: what functions have used, from a daemon or from the directory in which one keeps its state.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::ArgMatches;
+use terminal_size::{Width, terminal_size_of};
+
+use super::Failure;
+use super::client::Client;
+use super::stdout::print;
+use crate::config::Policy;
+use crate::usage::{By, FILE, Format, Report, Since, Store, report_of};
+
+/// Longest time that a daemon may take to answer: it reads all of a year's hours in a second or two.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Prints a report.
+pub fn report(matches: &ArgMatches) -> super::Result {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
+    let (since, by, format) = (text("since"), text("by"), text("format"));
+    let parsed = Since::parse(since, SystemTime::now());
+    let parsed = parsed.map_err(|why| Failure::usage(anyhow::anyhow!("`{since}` is no good for --since: {why}")))?;
+    // clap knows the names.
+    let by = By::ALL.into_iter().find(|known| known.as_str() == by).unwrap_or(By::Function);
+    let format = Format::ALL.into_iter().find(|known| known.as_str() == format).unwrap_or(Format::Table);
+    let policy = matches.get_one::<String>("policy").map(String::as_str);
+    let report: Report = match matches.get_one::<String>("state") {
+        Some(directory) => {
+            let policy = if policy == Some(Policy::Usage.as_str()) { Policy::Usage } else { Policy::Active };
+            report_of(&mut Store::read(&Path::new(directory).join(FILE))?, parsed, by, policy)?
+        }
+        None => {
+            let client = Client::of(matches).map_err(Failure::usage)?;
+            let mut query = form_urlencoded::Serializer::new(String::from("/usage?"));
+            query.append_pair("since", since).append_pair("by", by.as_str());
+            if let Some(policy) = policy {
+                query.append_pair("policy", policy);
+            }
+            client.get(&query.finish(), ANSWER_TIME_MAX)?.expect()?
+        }
+    };
+    print(&report.told(format, width())?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How wide a table may be: as the terminal is; elsewhere as it gets.
+fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| terminal_size_of(stdout)).flatten();
+    size.map(|(Width(width), _)| width.into())
+}

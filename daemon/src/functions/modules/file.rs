@@ -1,0 +1,411 @@
+//! Reads a `modules.toml` as WAGI has it. What is wrong with a module is told with its line, and the others are served; what
+//! cannot be read at all is nobody's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use reqwest::Url;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::route::{Argv, Route};
+use super::{Gateway, Listed, Module};
+use crate::config::nearest;
+use crate::functions::FunctionName;
+
+const KEYS: [&str; 10] = [
+    "route",
+    "module",
+    "entrypoint",
+    "volumes",
+    "environment",
+    "allowed_hosts",
+    "http_max_concurrency",
+    "argv",
+    "bindle_server",
+    "repository",
+];
+
+/// What WAGI's modules write for all hosts. Source: the crate `wasi-experimental-http`, which WAGI gives to modules.
+const ALL_HOSTS: &str = "insecure:allow-all";
+
+/// The longest name that a route gives; some characters are left for what makes it unique.
+const NAME_MAX: usize = 50;
+
+/// The modules that `text` lists, which is the file at `path`. Relative paths begin where the file is, or else, as they do
+/// with WAGI, where the daemon was started.
+///
+/// # Errors
+/// When it is no list of modules.
+pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
+    let line = |at: usize| line_of(text, at);
+    let document = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        format!("line {}: {}", line(at), error.message())
+    })?;
+    let mut modules = None;
+    for (key, value) in document.get_ref() {
+        if key.get_ref() == "module" {
+            modules = Some(value);
+        } else {
+            let key_line = line(key.span().start);
+            return Err(format!("line {key_line}: `{}` is no key here; modules are in `[[module]]`", key.get_ref()));
+        }
+    }
+    let modules = modules.ok_or_else(|| "there is no `[[module]]` in it".to_owned())?;
+    let list = modules.get_ref().as_array();
+    let list = list.ok_or_else(|| format!("line {}: modules are in `[[module]]`", line(modules.span().start)))?;
+    let (mut names, mut routes) = (BTreeMap::new(), BTreeMap::new());
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let listed = list.iter().enumerate().map(|(position, value)| {
+        let own_line = line(value.span().start);
+        let mut entry = Entry { text, folder, mistakes: Vec::new() };
+        let (route, module) = match value.get_ref().as_table() {
+            Some(table) => entry.read(table, own_line),
+            None => (None, None),
+        };
+        let name = name(route.as_ref(), module.as_ref().map(|module| &*module.path), &mut names);
+        if let Some(route) = &route
+            && let Some(first) = routes.insert(route.as_str().to_owned(), own_line)
+        {
+            entry
+                .mistakes
+                .push(format!("line {own_line}: the module of line {first} has the route `{}`", route.as_str()));
+        }
+        match (route, module, name, entry.mistakes) {
+            (Some(route), Some(parts), Some(name), mistakes) if mistakes.is_empty() => {
+                let Parts { path: module, entry, argv, connections, manifest } = parts;
+                let gateway = Gateway { file: path.into(), position, route, argv, entry, connections };
+                Listed::Module(Module { name, path: module, manifest, gateway: Arc::new(gateway) })
+            }
+            (route, _, _, mistakes) => {
+                let shown = route.map_or_else(|| format!("line {own_line}"), |route| route.as_str().to_owned());
+                Listed::Wrong(shown, mistakes)
+            }
+        }
+    });
+    Ok(listed.collect())
+}
+
+/// What is read of a module besides its route.
+struct Parts {
+    path: PathBuf,
+    entry: Option<String>,
+    argv: Argv,
+    connections: Option<usize>,
+    manifest: String,
+}
+
+/// One module while it is read.
+struct Entry<'a> {
+    text: &'a str,
+    folder: &'a Path,
+    mistakes: Vec<String>,
+}
+
+type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
+
+impl Entry<'_> {
+    fn wrong(&mut self, at: usize, why: &str) {
+        self.mistakes.push(format!("line {}: {why}", line_of(self.text, at)));
+    }
+
+    fn read(&mut self, table: &DeTable<'_>, own_line: usize) -> (Option<Route>, Option<Parts>) {
+        for key in table.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
+            let meant = nearest(key.get_ref(), KEYS.iter().copied());
+            let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            self.wrong(key.span().start, &format!("`{}` is no key of a module{meant}", key.get_ref()));
+        }
+        let value = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
+        if let Some(server) = value("bindle_server") {
+            self.wrong(server.span().start, "`bindle_server`: modules are files here, and no server is asked for them");
+        }
+        for needed in ["route", "module"] {
+            if value(needed).is_none() {
+                self.mistakes.push(format!("line {own_line}: `{needed}` is missing"));
+            }
+        }
+        let route = value("route").and_then(|value| self.text("route", value, Route::read));
+        let folder = self.folder;
+        let path = value("module").and_then(|value| self.text("module", value, |text| file(folder, text)));
+        let entry = value("entrypoint").and_then(|value| self.text("entrypoint", value, |text| Ok(text.to_owned())));
+        let argv = value("argv").and_then(|value| self.text("argv", value, |text| Ok(Argv::read(text))));
+        let connections = value("http_max_concurrency").and_then(|value| self.count("http_max_concurrency", value));
+        let mut manifest = toml::Table::new();
+        if let Some(environment) = value("environment") {
+            let pairs = self.pairs("environment", environment).into_iter();
+            manifest.insert(
+                "env".into(),
+                pairs.map(|(name, value, _)| (name, value.into())).collect::<toml::Table>().into(),
+            );
+        }
+        if let Some(volumes) = value("volumes") {
+            manifest.insert("directories".into(), self.volumes(volumes).into());
+        }
+        if let Some(hosts) = value("allowed_hosts") {
+            manifest.insert("outbound".into(), self.hosts(hosts).into());
+        }
+        let entry = entry.filter(|entry| entry != "_start");
+        // What is no key of a manifest tells versions apart all the same.
+        let comment = format!("# {route:?} {entry:?} {argv:?} {connections:?}\n");
+        let parts = path.map(|path| Parts {
+            path,
+            entry,
+            argv: argv.unwrap_or_default(),
+            connections,
+            manifest: comment + &manifest.to_string(),
+        });
+        (route, parts)
+    }
+
+    fn text<T>(&mut self, key: &str, value: Value<'_, '_>, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let read = match value.get_ref().as_str() {
+            Some(text) => read(text).map_err(|why| format!("`{text}` is no good for `{key}`: {why}")),
+            None => Err(format!("`{key}` must be text")),
+        };
+        read.map_err(|why| self.wrong(value.span().start, &why)).ok()
+    }
+
+    fn count(&mut self, key: &str, value: Value<'_, '_>) -> Option<usize> {
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let number = number.and_then(|number| number.as_str().parse().ok()).filter(|number| *number > 0);
+        if number.is_none() {
+            self.wrong(value.span().start, &format!("`{key}` must be a whole number from 1"));
+        }
+        number
+    }
+
+    fn pairs(&mut self, key: &str, value: Value<'_, '_>) -> Vec<(String, String, usize)> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong(value.span().start, &format!("`{key}` must be a table of texts"));
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table {
+            if let Some(text) = self.text(&format!("{key}.{}", name.get_ref()), value, |text| Ok(text.to_owned())) {
+                pairs.push((name.get_ref().clone().into_owned(), text, value.span().start));
+            }
+        }
+        pairs
+    }
+
+    /// WAGI's modules may write to their volumes.
+    fn volumes(&mut self, value: Value<'_, '_>) -> Vec<toml::Value> {
+        let mut directories = Vec::new();
+        for (guest, host, at) in self.pairs("volumes", value) {
+            let found = below(self.folder, Path::new(&host));
+            if !found.is_dir() {
+                self.wrong(at, &format!("there is no directory `{host}` for the volume `{guest}`"));
+                continue;
+            }
+            let host = found.to_string_lossy().into_owned();
+            let directory = [("host", host.into()), ("guest", guest.into()), ("writable", true.into())];
+            let directory: toml::Table = directory.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            directories.push(directory.into());
+        }
+        directories
+    }
+
+    fn hosts(&mut self, value: Value<'_, '_>) -> Vec<String> {
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong(value.span().start, "`allowed_hosts` must be a list of texts");
+            return Vec::new();
+        };
+        let mut hosts = Vec::new();
+        for host in list {
+            match self.text("allowed_hosts", host, |text| Ok(text.trim_end_matches('/').to_owned())) {
+                Some(all) if all == ALL_HOSTS => hosts.extend(["https://*".to_owned(), "http://*".to_owned()]),
+                host => hosts.extend(host),
+            }
+        }
+        hosts
+    }
+}
+
+/// The file that a reference leads to.
+fn file(folder: &Path, text: &str) -> Result<PathBuf, String> {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    match scheme.filter(|scheme| scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        Some("file") => {
+            let path = text.parse::<Url>().ok().and_then(|url| url.to_file_path().ok());
+            path.ok_or_else(|| "it is no path of this machine, such as file:///srv/hello.wasm".into())
+        }
+        Some(_) => Err("modules are files here: fetch it, and name the file".into()),
+        None if text.is_empty() => Err("it must name a file".into()),
+        None => Ok(below(folder, Path::new(text))),
+    }
+}
+
+/// Where a path leads: from the folder, or else from where the daemon was started.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    let here = folder.join(path);
+    let here = if here.exists() || !path.exists() { here } else { path.to_owned() };
+    std::path::absolute(&here).unwrap_or(here)
+}
+
+/// A function's name: the route, with `-` for what no name can have; that of the file for the root. One that is the daemon's
+/// own word ends in `-module`, and the second of the same name in `-2`.
+fn name(route: Option<&Route>, module: Option<&Path>, taken: &mut BTreeMap<String, ()>) -> Option<FunctionName> {
+    let route = route?.as_str().trim_end_matches("...");
+    let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
+    let base = [plain(route), stem(), "module".into()].into_iter().find(|name| !name.is_empty())?;
+    let base = if base.parse::<FunctionName>().is_ok() { base } else { format!("{base}-module") };
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    let free = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains_key(name))?;
+    taken.insert(free.clone(), ());
+    free.parse().ok()
+}
+
+fn plain(text: &str) -> String {
+    let allowed = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+    let mut name = String::new();
+    for character in text.to_ascii_lowercase().chars() {
+        match character {
+            character if allowed(character) => name.push(character),
+            _ if !name.ends_with('-') => name.push('-'),
+            _ => {}
+        }
+    }
+    let name = name.trim_matches(['-', '_']);
+    name.get(..NAME_MAX).unwrap_or(name).trim_end_matches('-').to_owned()
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(folder: &Path, text: &str) -> Vec<Listed> {
+        parse(&folder.join("modules.toml"), text).unwrap()
+    }
+
+    fn good(listed: &[Listed]) -> Vec<&Module> {
+        listed
+            .iter()
+            .filter_map(|listed| if let Listed::Module(module) = listed { Some(module) } else { None })
+            .collect()
+    }
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let listed = parsed(Path::new("/nowhere"), text);
+        listed
+            .into_iter()
+            .flat_map(|listed| if let Listed::Wrong(_, mistakes) = listed { mistakes } else { vec![] })
+            .collect()
+    }
+
+    #[test]
+    fn a_module_has_all_that_wagi_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let text = r#"
+            [[module]]
+            route = "/"
+            module = "Hello World.wasm"
+
+            [[module]]
+            route = "/bar/..."
+            module = "file:///srv/b%20r.wasm"
+            entrypoint = "hello"
+            volumes = { "/data" = "data" }
+            environment = { GREETING = "hi" }
+            allowed_hosts = ["https://example.com/", "insecure:allow-all"]
+            http_max_concurrency = 3
+            argv = "bar ${ARGS}"
+            repository = "reserved"
+        "#;
+        let listed = parsed(folder.path(), text);
+        let modules = good(&listed);
+        let [root, bar] = modules[..] else { panic!("{:?}", mistakes(text)) };
+        assert_eq!((root.name.as_str(), &root.path), ("hello-world", &folder.path().join("Hello World.wasm")));
+        assert_eq!((root.gateway.entry.as_ref(), &root.gateway.argv), (None, &Argv::default()));
+        assert_eq!((bar.name.as_str(), bar.path.to_str()), ("bar", Some("/srv/b r.wasm")));
+        assert_eq!((bar.gateway.entry.as_deref(), bar.gateway.connections), (Some("hello"), Some(3)));
+        assert_eq!((bar.gateway.position, bar.gateway.route.as_str()), (1, "/bar/..."));
+        let ceilings = crate::functions::Ceilings {
+            memory: 1 << 20,
+            wall: std::time::Duration::from_secs(1),
+            output: 1,
+            concurrency: 1,
+        };
+        let manifest = crate::functions::Manifest::parse_at(Path::new("/x"), &bar.manifest, &ceilings).unwrap();
+        assert_eq!(manifest.env["GREETING"], "hi");
+        assert_eq!(manifest.outbound, ["https://example.com", "https://*", "http://*"]);
+        let directory = &manifest.directories[0];
+        assert_eq!(
+            (&directory.host, &*directory.guest, directory.writable),
+            (&folder.path().join("data"), "/data", true)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_module_is_told_with_its_line_and_the_others_are_served() {
+        let text = "[[module]]\nroute = \"/good\"\nmodule = \"a.wasm\"\n\n\
+                    [[module]]\nrout = \"/x\"\nmodule = \"oci:foo/bar:1.2.3\"\nbindle_server = \"http://localhost\"\n\n\
+                    [[module]]\nroute = \"/metrics\"\nmodule = 3\nhttp_max_concurrency = 0\nargv = [\"a\"]\n\n\
+                    [[module]]\nroute = \"/v\"\nmodule = \"a.wasm\"\nvolumes = { \"/data\" = \"missing\" }\n\
+                    environment = { A = 1 }\nallowed_hosts = \"all\"\n\n\
+                    [[module]]\nroute = \"/good\"\nmodule = \"https://example.com/a.wasm\"\n";
+        let listed = parsed(Path::new("/nowhere"), text);
+        assert_eq!(good(&listed).iter().map(|module| module.name.as_str()).collect::<Vec<_>>(), ["good"]);
+        let told = mistakes(text);
+        for expected in [
+            "line 6: `rout` is no key of a module; did you mean `route`?",
+            "line 7: `oci:foo/bar:1.2.3` is no good for `module`: modules are files here: fetch it, and name the file",
+            "line 8: `bindle_server`: modules are files here, and no server is asked for them",
+            "line 5: `route` is missing",
+            "line 11: `/metrics` is no good for `route`: `/metrics` is a path of the daemon's own",
+            "line 12: `module` must be text",
+            "line 13: `http_max_concurrency` must be a whole number from 1",
+            "line 14: `argv` must be text",
+            "line 19: there is no directory `missing` for the volume `/data`",
+            "line 20: `environment.A` must be text",
+            "line 21: `allowed_hosts` must be a list of texts",
+            "line 25: `https://example.com/a.wasm` is no good for `module`: modules are files here: fetch it, and name the file",
+            "line 23: the module of line 1 has the route `/good`",
+        ] {
+            assert!(told.iter().any(|told| told == expected), "{expected}\n{told:#?}");
+        }
+        assert_eq!(told.len(), 13, "{told:#?}");
+    }
+
+    #[test]
+    fn what_is_no_list_of_modules_is_no_good_at_all() {
+        let wrong = |text: &str| parse(Path::new("modules.toml"), text).unwrap_err();
+        assert!(wrong("[[module]\n").starts_with("line 1: "), "{}", wrong("[[module]\n"));
+        assert_eq!(wrong(""), "there is no `[[module]]` in it");
+        assert_eq!(wrong("\nmodule = 1\n"), "line 2: modules are in `[[module]]`");
+        assert_eq!(wrong("a = 1\n"), "line 1: `a` is no key here; modules are in `[[module]]`");
+    }
+
+    #[test]
+    fn names_come_from_routes_and_are_unique() {
+        let module = |route: &str| format!("[[module]]\nroute = \"{route}\"\nmodule = \"Main_App.wasm\"\n");
+        let routes = ["/", "/...", "/a/b", "/a-b/...", "/api/...", "/_x", "/Shop/", "/other", "/.../"];
+        let text: String = routes.iter().map(|route| module(route)).collect();
+        let listed = parsed(Path::new("/nowhere"), &text);
+        let names: Vec<_> = good(&listed).iter().map(|module| module.name.as_str()).collect();
+        let expected =
+            ["main_app", "main_app-2", "a-b", "a-b-2", "api-module", "x", "shop", "other-module", "main_app-3"];
+        assert_eq!(names, expected);
+        let long = format!("/{}", "x".repeat(100));
+        assert_eq!(good(&parsed(Path::new("/"), &module(&long)))[0].name.as_str(), "x".repeat(50));
+    }
+
+    #[test]
+    fn no_text_is_too_strange() {
+        for text in [
+            "module = []",
+            "[[module]]",
+            "[module]\na=1",
+            "module = [1, 2]",
+            "[[module]]\nroute = \"/é\"\nmodule=\"é\"",
+        ] {
+            let _ = parse(Path::new("modules.toml"), text);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A line of the access log.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use humantime::{format_rfc3339_micros, format_rfc3339_seconds};
+use serde_json::json;
+
+use super::super::known_energy::KnownEnergy;
+use super::super::record::{Answered, Asked, Facts};
+use crate::config::Policy;
+
+/// What stands for an answer that never came, since the caller went away: what nginx writes there.
+const GONE: u16 = 499;
+
+/// The months in the log format of Apache, which knows no other language.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// As Apache's Combined Log Format, which every tool reads; then the request's name, the function, the call, the time
+    /// in microseconds and the joules that it is expected to have taken.
+    ///
+    /// Source: Apache HTTP Server, "Log Files", Combined Log Format.
+    Combined,
+    /// One object a line.
+    Json,
+}
+
+impl AccessFormat {
+    /// Writes the line of a request that was answered.
+    pub(super) fn write(self, facts: &Facts, policy: Policy, line: &mut String) {
+        let (Some(asked), Some(answered)) = (&facts.asked, facts.answered.get()) else { return };
+        match self {
+            Self::Combined => combined(facts, policy, asked, *answered, line),
+            Self::Json => json_line(facts, policy, asked, *answered, line),
+        }
+        line.push('\n');
+    }
+}
+
+fn combined(facts: &Facts, policy: Policy, asked: &Asked, answered: Answered, line: &mut String) {
+    let called = facts.called.get();
+    let status = answered.status.unwrap_or(GONE);
+    let joules = KnownEnergy::of(facts, policy).map(|energy| energy.joules);
+    // Writing to a string cannot fail.
+    let _ = write!(line, "{} - - {} \"", asked.remote.ip().to_canonical(), apache_time(asked.at));
+    escape(line, &asked.method);
+    line.push(' ');
+    escape(line, &asked.target);
+    let _ = write!(line, " HTTP/{}\" {status} {} \"", asked.version, answered.bytes);
+    escape(line, asked.referer.as_deref().unwrap_or("-"));
+    line.push_str("\" \"");
+    escape(line, asked.user_agent.as_deref().unwrap_or("-"));
+    line.push_str("\" \"");
+    escape(line, asked.id.as_str());
+    let (function, call) = (called.map_or("-", |called| &*called.function), called.map(|called| called.id.to_string()));
+    let _ = write!(line, "\" {function} {} {}", call.as_deref().unwrap_or("-"), answered.duration.as_micros());
+    let _ = match joules {
+        Ok(joules) => write!(line, " {joules}"),
+        Err(_) => write!(line, " -"),
+    };
+}
+
+fn json_line(facts: &Facts, policy: Policy, asked: &Asked, answered: Answered, line: &mut String) {
+    let called = facts.called.get();
+    let end = facts.ended.get();
+    let energy = KnownEnergy::of(facts, policy);
+    let shown = json!({
+        "time": format_rfc3339_micros(asked.at).to_string(),
+        "request_id": asked.id.as_str(),
+        "remote": asked.remote.ip().to_canonical().to_string(),
+        "method": asked.method,
+        "target": asked.target,
+        "http": asked.version,
+        "status": answered.status.unwrap_or(GONE),
+        "bytes": answered.bytes,
+        "duration_us": u64::try_from(answered.duration.as_micros()).unwrap_or(u64::MAX),
+        "referer": asked.referer,
+        "user_agent": asked.user_agent,
+        "function": called.map(|called| &*called.function),
+        "version": called.map(|called| &called.version),
+        "invocation_id": called.map(|called| called.id),
+        "outcome": end.map(|end| end.ended.outcome.as_str()),
+        "energy_joules": energy.as_ref().ok().map(|energy| energy.joules),
+        "energy_state": energy.as_ref().ok().map(|energy| energy.state),
+        "trace_id": asked.span.as_ref().map(|(context, _)| format!("{:032x}", context.trace)),
+    });
+    let _ = write!(line, "{shown}");
+}
+
+/// `[10/Oct/2000:13:55:36 +0000]`. Source: Apache HTTP Server, `mod_log_config`, `%t`.
+fn apache_time(time: SystemTime) -> String {
+    // `2000-10-10T13:55:36Z`
+    let text = format_rfc3339_seconds(time).to_string();
+    let month = text.get(5..7).and_then(|month| month.parse::<usize>().ok()).and_then(|month| MONTHS.get(month - 1));
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    format!("[{}/{}/{}:{} +0000]", part(8, 10), month.unwrap_or(&"-"), part(0, 4), part(11, 19))
+}
+
+/// So that no value ends its quotes, or its line. Source: Apache HTTP Server, `mod_log_config`, "Format Notes".
+fn escape(line: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => line.extend(['\\', character]),
+            ' '..='~' => line.push(character),
+            _ => {
+                let mut bytes = [0; 4];
+                for byte in character.encode_utf8(&mut bytes).bytes() {
+                    let _ = write!(line, "\\x{byte:02x}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Ended, NotEstimated};
+    use crate::outcome::Outcome;
+    use crate::telemetry::record::{CallEnded, Called};
+    use crate::telemetry::request_id::RequestId;
+    use nebula_metering::{Estimate, Joules};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+    use uuid::Uuid;
+
+    fn facts(estimate: Result<Estimate, NotEstimated>) -> Facts {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(971_186_136_000_007);
+        let facts = Facts {
+            asked: Some(Asked {
+                id: RequestId::given(b"a\"b").unwrap(),
+                at,
+                since: Instant::now(),
+                remote: "[::ffff:192.0.2.7]:5".parse().unwrap(),
+                local: "127.0.0.1:8080".parse().unwrap(),
+                method: "GET".into(),
+                target: "/invoke/add?input=\"1 ä".into(),
+                scheme: "http",
+                version: "1.1",
+                referer: None,
+                user_agent: Some("curl\n\\8".into()),
+                span: None,
+            }),
+            ..Facts::default()
+        };
+        let called = Called { function: "add".into(), version: "1f".into(), id: Uuid::from_u128(7) };
+        facts.called.set(called).unwrap();
+        let ended = Arc::new(Ended { outcome: Outcome::Ok, at, duration: Duration::ZERO, estimate });
+        facts.ended.set(CallEnded { ended, source: "model", ran: None }).unwrap();
+        facts.answered.set(Answered { status: Some(200), bytes: 3, duration: Duration::from_micros(1_500) }).unwrap();
+        facts
+    }
+
+    fn written(format: AccessFormat, facts: &Facts) -> String {
+        let mut line = String::new();
+        format.write(facts, Policy::Active, &mut line);
+        line
+    }
+
+    fn estimate() -> Estimate {
+        Estimate { active: Joules(0.000_213_456_7), base: None, uncertainty: Joules(0.0), zones: Vec::new() }
+    }
+
+    #[test]
+    fn a_combined_line_is_apaches_with_ours_behind() {
+        let expected = "192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] \"GET /invoke/add?input=\\\"1 \\xc3\\xa4 HTTP/1.1\" 200 3 \
+                        \"-\" \"curl\\x0a\\\\8\" \"a\\\"b\" add 00000000-0000-0000-0000-000000000007 1500 0.000213457\n";
+        assert_eq!(written(AccessFormat::Combined, &facts(Ok(estimate()))), expected);
+    }
+
+    #[test]
+    fn a_json_line_is_one_object_and_what_is_not_known_is_null() {
+        let line = written(AccessFormat::Json, &facts(Ok(estimate())));
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&shown["energy_joules"], &shown["energy_state"]), (&json!(0.000_213_457), &json!("estimated")));
+        assert_eq!((&shown["target"], &shown["duration_us"]), (&json!("/invoke/add?input=\"1 ä"), &json!(1_500)));
+        assert_eq!(shown["time"], "2000-10-10T13:55:36.000007Z");
+        let line = written(AccessFormat::Json, &facts(Err(NotEstimated::Cancelled)));
+        let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(shown["energy_joules"].is_null() && shown["energy_state"].is_null() && shown["trace_id"].is_null());
+    }
+
+    #[test]
+    fn a_request_that_called_nothing_has_a_line_too_and_one_without_an_answer_is_told_as_gone() {
+        let mut facts = facts(Ok(estimate()));
+        (facts.called, facts.ended, facts.answered) = Default::default();
+        facts.answered.set(Answered { status: None, bytes: 0, duration: Duration::ZERO }).unwrap();
+        let line = written(AccessFormat::Combined, &facts);
+        assert!(line.contains(" 499 0 ") && line.ends_with("\"a\\\"b\" - - 0 -\n"), "{line}");
+    }
+}

@@ -1,0 +1,57 @@
+//! The name of a request, by which its caller, the log, the function and whoever it asks in turn can speak of it.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+/// Longest name that is taken over from a caller.
+const LENGTH_MAX: usize = 128;
+
+/// The name of a request. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestId(Bytes);
+
+impl RequestId {
+    /// As the caller has named it: visible ASCII characters, not too many of them.
+    #[must_use]
+    pub fn given(name: &[u8]) -> Option<Self> {
+        let good = (1..=LENGTH_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
+        good.then(|| Self(Bytes::copy_from_slice(name)))
+    }
+
+    /// Of a request whose caller has not named it: it is called as the call that it makes.
+    #[must_use]
+    pub fn made(id: Uuid) -> Self {
+        Self(Bytes::copy_from_slice(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes()))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // It is ASCII.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// As the bytes of a header.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_visible_and_not_too_long() {
+        let long = "x".repeat(LENGTH_MAX);
+        for good in ["7", "0190-ab.c/d=+:{}\"", &long] {
+            assert_eq!(RequestId::given(good.as_bytes()).unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a b", "a\tb", "a\x7f", "ä", &format!("{long}x")] {
+            assert_eq!(RequestId::given(bad.as_bytes()), None, "{bad:?}");
+        }
+        let id = Uuid::now_v7();
+        assert_eq!(RequestId::made(id).as_str(), id.to_string());
+    }
+}

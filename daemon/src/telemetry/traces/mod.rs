@@ -1,0 +1,117 @@
+//! Traces of calls, for a collector that speaks OTLP. A call leaves its facts in a bounded queue, and a thread of its own
+//! makes spans of them and sends them: no call waits for the collector, and what finds the queue full is counted.
+
+mod export;
+mod sampling;
+mod spans;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use prometheus::IntCounterVec;
+
+use super::record::Facts;
+use crate::config::Policy;
+use crate::trace_context::TraceContext;
+use export::{Exporter, Item};
+pub use sampling::Ratio;
+
+/// How long the last spans may take when the daemon ends: a collector that has gone must not hold it up.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+
+/// How traces are exported.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// Where to: the whole URL.
+    pub endpoint: String,
+    /// How many of the traces that begin here are recorded.
+    pub ratio: Ratio,
+    /// Calls that wait for their export.
+    pub queue: usize,
+    /// What `energy_joules` means.
+    pub policy: Policy,
+}
+
+/// The way of calls to their collector.
+pub struct Traces {
+    queue: SyncSender<Item>,
+    ids: RandomIdGenerator,
+    ratio: Ratio,
+    spans: IntCounterVec,
+}
+
+impl Traces {
+    /// Starts the thread that exports. Spans are counted in `spans`, by what became of them.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(settings: TraceSettings, spans: IntCounterVec) -> io::Result<Self> {
+        let (queue, calls) = sync_channel(settings.queue);
+        for result in [export::EXPORTED, export::FAILED, export::DROPPED] {
+            spans.with_label_values(&[result]);
+        }
+        let exporter = Exporter::new(settings.endpoint, settings.policy, spans.clone());
+        let ratio = settings.ratio;
+        thread::Builder::new().name("traces".into()).spawn(move || exporter.run(&calls))?;
+        Ok(Self { queue, ids: RandomIdGenerator::default(), ratio, spans })
+    }
+
+    /// The span of a request that follows `parent`, and whether it is to be exported. What is not leaves the parent as it
+    /// is: a span that nobody ever sees would tear the trace apart.
+    #[must_use]
+    pub fn span(&self, parent: Option<&TraceContext>) -> (TraceContext, bool) {
+        match parent {
+            Some(parent) if parent.is_sampled() => (parent.child(self.new_span()), true),
+            Some(parent) => (parent.clone(), false),
+            None => {
+                let trace = u128::from_be_bytes(self.ids.new_trace_id().to_bytes());
+                let sampled = self.ratio.takes(trace);
+                (TraceContext::root(trace, self.new_span(), sampled), sampled)
+            }
+        }
+    }
+
+    fn new_span(&self) -> u64 {
+        u64::from_be_bytes(self.ids.new_span_id().to_bytes())
+    }
+
+    /// Takes in a call of which everything is known.
+    pub(super) fn export(&self, facts: &Arc<Facts>) {
+        let wanted = facts.called.get().is_some() && facts.asked.as_ref().is_some_and(|asked| asked.span.is_some());
+        if !wanted {
+            return;
+        }
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.queue.try_send(Item::Call(facts.clone()))
+        {
+            self.spans.with_label_values(&[export::DROPPED]).inc_by(spans::count(facts));
+        }
+    }
+
+    /// Sends what is there, and waits for it, but not for long.
+    pub fn flush(&self) {
+        let (done, end) = sync_channel(1);
+        let until = std::time::Instant::now() + FLUSH_MAX;
+        let mut item = Item::Flush(done);
+        // The queue may be full of what the thread is about to take.
+        while let Err(TrySendError::Full(refused)) = self.queue.try_send(item) {
+            if std::time::Instant::now() >= until {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+            item = refused;
+        }
+        let _ = end.recv_timeout(until.saturating_duration_since(std::time::Instant::now()));
+    }
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Traces").field("ratio", &self.ratio).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! The usage log: a line of JSON for each call that was settled, for those who bill by calls. The sampler hands lines on
+//! and goes on; a thread of its own writes them.
+
+mod file;
+mod line;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use file::RotatedFile;
+pub use line::Entry;
+
+/// Windows whose calls wait to be written. Besides, `usage.log-queue` bounds their lines.
+const WINDOWS_MAX: usize = 256;
+
+/// Until writing is tried again where it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where and how it is written.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// The file.
+    pub file: PathBuf,
+    /// Bytes of a file.
+    pub size: u64,
+    /// Files that are kept besides.
+    pub keep: usize,
+    /// Lines that wait to be written.
+    pub queue: usize,
+}
+
+/// The log cannot be written.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The file cannot be opened.
+    #[error("cannot open the usage log `{}` (`usage.log`)", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no thread.
+    #[error("cannot start the thread that writes the usage log")]
+    Start(#[source] std::io::Error),
+}
+
+/// Lines by what became of them.
+#[derive(Debug, Default)]
+pub struct Counts {
+    queued: AtomicUsize,
+    written: AtomicU64,
+    dropped: AtomicU64,
+    closing: AtomicBool,
+}
+
+impl Counts {
+    /// Lines that are in a file.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Lines that were given up.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The log, written until dropped, to which every [`LogHandle`] must have been dropped before.
+pub struct UsageLog {
+    counts: Arc<Counts>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where calls are handed on.
+pub struct LogHandle {
+    lines: SyncSender<Vec<Entry>>,
+    counts: Arc<Counts>,
+    queue: usize,
+}
+
+impl UsageLog {
+    /// Opens the file and starts to write.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or the thread not be started.
+    pub fn start(settings: LogSettings) -> Result<(Self, LogHandle), LogError> {
+        let LogSettings { file: path, size, keep, queue } = settings;
+        let file = RotatedFile::open(&path, size, keep).map_err(|source| LogError::Open { path, source })?;
+        let (lines, received) = mpsc::sync_channel(WINDOWS_MAX);
+        let counts = Arc::new(Counts::default());
+        let run = {
+            let counts = counts.clone();
+            move || write(file, &received, &counts)
+        };
+        let thread = thread::Builder::new().name("usage-log".into()).spawn(run).map_err(LogError::Start)?;
+        Ok((Self { counts: counts.clone(), thread: Some(thread) }, LogHandle { lines, counts, queue }))
+    }
+
+    /// What became of the lines.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        self.counts.clone()
+    }
+}
+
+impl Drop for UsageLog {
+    fn drop(&mut self) {
+        self.counts.closing.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the usage log had stopped: it is incomplete");
+        }
+    }
+}
+
+impl LogHandle {
+    /// Hands on the calls of a window. Never waits: lines for which there is no room are dropped and counted.
+    pub fn push(&self, mut entries: Vec<Entry>) {
+        // Nobody else adds to the queue: there is at least so much room.
+        let room = self.queue.saturating_sub(self.counts.queued.load(Ordering::Relaxed));
+        self.drop_lines(entries.len().saturating_sub(room));
+        entries.truncate(room);
+        let count = entries.len();
+        if count == 0 {
+            return;
+        }
+        self.counts.queued.fetch_add(count, Ordering::Relaxed);
+        if self.lines.try_send(entries).is_err() {
+            self.counts.queued.fetch_sub(count, Ordering::Relaxed);
+            self.drop_lines(count);
+        }
+    }
+
+    fn drop_lines(&self, count: usize) {
+        if count > 0 && self.counts.dropped.fetch_add(count as u64, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                "lines of the usage log are dropped, for they come faster than they can be written (`usage.log-queue`); \
+                 `nebula_usage_log_lines_total` counts them"
+            );
+        }
+    }
+}
+
+fn write(mut file: RotatedFile, received: &Receiver<Vec<Entry>>, counts: &Counts) {
+    let mut failing = false;
+    while let Ok(entries) = received.recv() {
+        let mut lines = entries.iter().map(Entry::line).collect::<Vec<_>>();
+        let mut next = 0;
+        loop {
+            let (done, result) = file.write(&lines[next..]);
+            next += done;
+            counts.written.fetch_add(done as u64, Ordering::Relaxed);
+            counts.queued.fetch_sub(done, Ordering::Relaxed);
+            match result {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!("the usage log is written again");
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    if !failing {
+                        failing = true;
+                        tracing::error!("the usage log cannot be written, it is tried again each second: {error}");
+                    }
+                    if !counts.closing.load(Ordering::Relaxed) {
+                        thread::sleep(PAUSE);
+                        continue;
+                    }
+                    let lost = lines.len() - next;
+                    counts.dropped.fetch_add(lost as u64, Ordering::Relaxed);
+                    tracing::error!("{lost} lines of the usage log are lost");
+                }
+            }
+            break;
+        }
+        lines.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

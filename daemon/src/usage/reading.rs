@@ -1,0 +1,87 @@
+//! The figures of the daemon at one moment: all of them only ever grow while it lives.
+
+use nebula_metering::source::SourceKind;
+use nebula_metering::{Accounts, FunctionId, Zone, ZoneReport};
+
+use super::pending::{FunctionVersion, Work};
+use crate::functions::Registry;
+use crate::meter::Metering;
+
+/// Everything that is kept, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// Every zone with its accounts.
+    pub zones: Vec<ZoneReading>,
+    /// Every version of a function that has been served, by its account.
+    pub functions: Vec<FunctionReading>,
+    /// Whether energy is measured, so that what the functions did is in the zones.
+    pub metered: bool,
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct ZoneReading {
+    /// Where its energy was read.
+    pub source: SourceKind,
+    /// Which.
+    pub zone: Zone,
+    /// Its accounts, which add up.
+    pub accounts: Accounts,
+}
+
+/// One version of a function.
+#[derive(Clone, Debug)]
+pub struct FunctionReading {
+    /// Its account in every zone.
+    pub id: FunctionId,
+    /// Which.
+    pub version: FunctionVersion,
+    /// What it has done.
+    pub work: Work,
+}
+
+impl Reading {
+    /// The figures as they stand. The energies are of one moment.
+    #[must_use]
+    pub fn take(metering: &Metering, registry: &Registry) -> Self {
+        let mut reading = Self::default();
+        // In the order of their accounts.
+        for (&id, revision) in registry.revisions().iter() {
+            let work =
+                Work { calls: revision.metrics.counted(), cold_starts: revision.was_called().into(), cpu_nanos: 0 };
+            let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
+            reading.functions.push(FunctionReading { id, version, work });
+        }
+        let Ok(meter) = metering.meter() else { return reading };
+        let snapshot = meter.snapshot();
+        reading.metered = true;
+        for (id, cpu) in &snapshot.function_cpu {
+            let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+            reading.of(*id, registry).work.cpu_nanos = nanos;
+        }
+        let zone = |zone: ZoneReport| ZoneReading { source: zone.source, zone: zone.zone, accounts: zone.accounts };
+        reading.zones = snapshot.zones.into_iter().map(zone).collect();
+        reading
+    }
+
+    /// The function of this account. One that is not served, as long as it is compiled or where it cannot be, has done no
+    /// call, and compiling is charged to it all the same.
+    fn of(&mut self, id: FunctionId, registry: &Registry) -> &mut FunctionReading {
+        let place = self.functions.binary_search_by_key(&id, |function| function.id).unwrap_or_else(|place| {
+            let version = match registry.version(id) {
+                Some((name, version)) => FunctionVersion::new(name.as_str(), &version.to_string()),
+                None => FunctionVersion::other(),
+            };
+            self.functions.insert(place, FunctionReading { id, version, work: Work::default() });
+            place
+        });
+        &mut self.functions[place]
+    }
+
+    /// What is known of a function in this reading.
+    #[must_use]
+    pub fn find(&self, id: FunctionId) -> Option<&FunctionReading> {
+        let place = self.functions.binary_search_by_key(&id, |function| function.id).ok()?;
+        self.functions.get(place)
+    }
+}

@@ -1,0 +1,58 @@
+//! What should be known with the figures of a report.
+
+use super::{Report, Row};
+
+/// Whether the figures of this source are measured.
+pub fn is_measured(source: &str) -> bool {
+    !matches!(source, "model" | "simulated")
+}
+
+/// What should be known with these figures.
+pub fn of(report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sources: Vec<_> = report.machine.iter().map(|machine| machine.source.as_str()).collect();
+    for source in &sources {
+        match *source {
+            "model" => notes.push("model: the joules are an estimate, not measured".into()),
+            "simulated" => notes.push("simulated: the joules are made up, for demonstrations".into()),
+            _ => {}
+        }
+    }
+    if sources.len() > 1 {
+        notes.push(format!("joules of several sources are added: {}", sources.join(", ")));
+    }
+    let Row { unmeasured_calls, gco2e_covers, cost_covers, energy_joules, .. } = report.total;
+    if unmeasured_calls > 0 {
+        let calls = if unmeasured_calls == 1 { "1 call".into() } else { format!("{unmeasured_calls} calls") };
+        notes.push(format!("{calls} ran while nothing was measured: their joules are not known"));
+    }
+    if energy_joules.is_some_and(|joules| joules > 0.0) {
+        notes.extend(part("gCO2e", gco2e_covers, "no carbon intensity was known (`carbon.intensity`)"));
+        let currency = report.currency.as_deref();
+        notes.extend(part(
+            &currency.map_or("cost".into(), |currency| format!("cost in {currency}")),
+            cost_covers,
+            "no price was given (`price`)",
+        ));
+    }
+    if let (Some(kept), None) = (&report.hours_kept_since, &report.since) {
+        notes.push(format!("hours before {kept} are kept as one sum"));
+    } else if let (Some(kept), Some(since)) = (&report.hours_kept_since, &report.since)
+        // Both are written in the same way, the larger unit first.
+        && since < kept
+    {
+        notes.push(format!("hours before {kept} are kept as one sum, and not in here: --since all has them too"));
+    }
+    notes
+}
+
+fn part(what: &str, covers: Option<f64>, why: &str) -> Option<String> {
+    match covers {
+        None => Some(format!("{what} is not known: {why}")),
+        // What rounding hides is not worth a word.
+        Some(part) if part < 0.999_5 => {
+            Some(format!("{what} is of {:.1} % of the joules; for the rest {why}", part * 100.0))
+        }
+        Some(_) => None,
+    }
+}

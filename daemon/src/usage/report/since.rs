@@ -1,0 +1,122 @@
+//! From when on a report is: people say how long ago, or which day.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use humantime::{parse_rfc3339, parse_rfc3339_weak};
+
+use crate::config::duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From the beginning, with all hours that are not kept apart any more.
+    Ever,
+    /// From the hour of this moment on.
+    Time(SystemTime),
+}
+
+impl Since {
+    /// A time before `now` such as `90m` or `7d`, a day such as `2026-11-01` (UTC), a moment as RFC 3339 writes it, or
+    /// `all`.
+    ///
+    /// # Errors
+    /// Says what it looks like.
+    pub fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
+        let text = text.trim();
+        if text == "all" {
+            return Ok(Self::Ever);
+        }
+        let time = ago(text)
+            .map(|ago| now.checked_sub(ago).map_or(UNIX_EPOCH, |time| time.max(UNIX_EPOCH)))
+            .or_else(|| moment(text));
+        time.map(Self::Time).ok_or_else(|| {
+            "it is how long ago, such as 90m, 36h, 7d or 4w; a day such as 2026-11-01; a moment such as \
+             2026-11-01T08:00:00Z or 2026-11-01T08:00:00+01:00; or all"
+                .into()
+        })
+    }
+}
+
+fn ago(text: &str) -> Option<Duration> {
+    let of_days = |(number, days): (&str, u32)| DAY.checked_mul(number.parse::<u32>().ok()?.checked_mul(days)?);
+    let days = text.strip_suffix('d').map(|number| (number, 1));
+    match days.or_else(|| text.strip_suffix('w').map(|number| (number, 7))) {
+        Some(days) => of_days(days),
+        None => duration(text).ok(),
+    }
+}
+
+fn moment(text: &str) -> Option<SystemTime> {
+    if text.len() == "2026-11-01".len() {
+        return parse_rfc3339_weak(&format!("{text} 00:00:00")).ok();
+    }
+    if let Ok(time) = parse_rfc3339(text) {
+        return Some(time);
+    }
+    // An offset from UTC, which the library does not read. Source: RFC 3339, section 5.6, `time-numoffset`.
+    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let digits = |text: &str, most: u64| {
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()?;
+        (number <= most).then_some(number)
+    };
+    let offset_time = Duration::from_secs(digits(hours, 23)? * 3600 + digits(minutes, 59)? * 60);
+    let local = parse_rfc3339(&format!("{local}Z")).ok()?;
+    match offset.as_bytes().first()? {
+        b'+' => local.checked_sub(offset_time),
+        b'-' => local.checked_add(offset_time),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_say_how_long_ago_or_which_day() {
+        let now = parse_rfc3339("2026-11-21T12:30:00Z").unwrap();
+        for (text, meant) in [
+            ("90m", "2026-11-21T11:00:00Z"),
+            ("36h", "2026-11-20T00:30:00Z"),
+            ("7d", "2026-11-14T12:30:00Z"),
+            ("2w", "2026-11-07T12:30:00Z"),
+            (" 0s ", "2026-11-21T12:30:00Z"),
+            ("2026-11-01", "2026-11-01T00:00:00Z"),
+            ("2026-11-01T08:00:00Z", "2026-11-01T08:00:00Z"),
+            ("2026-11-01T08:00:00+01:30", "2026-11-01T06:30:00Z"),
+            ("2026-11-01T08:00:00-05:00", "2026-11-01T13:00:00Z"),
+            ("99999d", "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(Since::parse(text, now), Ok(Since::Time(parse_rfc3339(meant).unwrap())), "{text}");
+        }
+        assert_eq!(Since::parse("all", now), Ok(Since::Ever));
+    }
+
+    #[test]
+    fn what_is_no_time_is_told_what_one_looks_like() {
+        for text in [
+            "",
+            "7",
+            "d",
+            "-7d",
+            "7 days",
+            "1.5d",
+            "99999999999d",
+            "2026-13-01",
+            "2026-02-30",
+            "01.11.2026",
+            "yesterday",
+            "2026-11-01T08:00:00",
+            "2026-11-01T08:00:00+25:00",
+            "2026-11-01T08:00:00+1:00",
+            "äöüäöüäöü",
+            "2026-11-0€",
+        ] {
+            let why = Since::parse(text, SystemTime::now()).unwrap_err();
+            assert!(why.contains("7d"), "{text}: {why}");
+        }
+    }
+}

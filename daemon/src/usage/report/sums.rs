@@ -1,0 +1,142 @@
+//! What is summed for a row, and the figures that follow from it.
+
+use std::collections::BTreeMap;
+
+use nebula_metering::{FunctionEnergy, Microjoules};
+
+use super::super::pending::{BILLIONTHS, Footprint};
+use super::{Outcomes, Row, SourceEnergy};
+use crate::config::Policy;
+use crate::outcome::Outcome;
+
+const JOULES_PER_KWH: f64 = 3.6e6;
+
+/// The outcomes of calls that failed.
+const FAILED: [Outcome; 4] = [Outcome::Error, Outcome::Trap, Outcome::Timeout, Outcome::OverBudget];
+
+/// Calls by how they ended.
+pub type Calls = [u64; Outcome::ALL.len()];
+
+/// What is summed for one row.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// By source.
+    pub energy: BTreeMap<String, FunctionEnergy>,
+    pub measured: Calls,
+    pub unmeasured: Calls,
+    pub cold_starts: u64,
+    pub cpu_nanos: Option<u64>,
+    pub grams: Option<Footprint>,
+    pub cost: Option<Footprint>,
+    /// What the machine used meanwhile.
+    pub machine: Microjoules,
+}
+
+impl Sums {
+    /// Takes in what another row has. What the machine used is the same for all functions, and each hour's own.
+    pub fn add(&mut self, other: &Self) {
+        for (source, energy) in &other.energy {
+            add(self.energy.entry(source.clone()).or_default(), *energy);
+        }
+        for (sum, calls) in [(&mut self.measured, &other.measured), (&mut self.unmeasured, &other.unmeasured)] {
+            sum.iter_mut().zip(calls).for_each(|(sum, calls)| *sum += calls);
+        }
+        self.cold_starts += other.cold_starts;
+        if let Some(nanos) = other.cpu_nanos {
+            *self.cpu_nanos.get_or_insert(0) += nanos;
+        }
+        for (sum, footprint) in [(&mut self.grams, other.grams), (&mut self.cost, other.cost)] {
+            let Some(footprint) = footprint else { continue };
+            let sum = sum.get_or_insert_default();
+            sum.active += footprint.active;
+            sum.base += footprint.base;
+            add(&mut sum.of, footprint.of);
+        }
+    }
+
+    /// Energy of all sources; `None` where none was read.
+    fn total(&self) -> Option<FunctionEnergy> {
+        let mut total = FunctionEnergy::default();
+        self.energy.values().for_each(|energy| add(&mut total, *energy));
+        (!self.energy.is_empty()).then_some(total)
+    }
+
+    /// What the policy counts, for comparing rows.
+    pub fn counted(&self, policy: Policy) -> Microjoules {
+        self.total().map_or(Microjoules::ZERO, |total| counted(policy, total))
+    }
+
+    /// The row, without its names.
+    pub fn row(&self, policy: Policy) -> Row {
+        let total = self.total();
+        let energy = total.map(|total| counted(policy, total));
+        let joules = energy.map(|energy| energy.joules().0);
+        let amount = |footprint: Option<Footprint>| footprint.map(|footprint| amount(policy, footprint));
+        let covers = |footprint: Option<Footprint>| Some(part(counted(policy, footprint?.of), energy?)?.min(1.0));
+        let ran = |calls: &Calls| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
+        let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
+        let (measured, unmeasured) = (ran(&self.measured), ran(&self.unmeasured));
+        let source = |(source, energy): (&String, &FunctionEnergy)| SourceEnergy {
+            source: source.clone(),
+            active_microjoules: energy.active.0,
+            base_microjoules: energy.base.0,
+        };
+        Row {
+            function: None,
+            version: None,
+            hour: None,
+            sources: self.energy.iter().map(source).collect(),
+            active_microjoules: total.map(|total| total.active.0),
+            base_microjoules: total.map(|total| total.base.0),
+            active_joules: total.map(|total| total.active.joules().0),
+            base_joules: total.map(|total| total.base.joules().0),
+            energy_joules: joules,
+            kwh: joules.map(|joules| joules / JOULES_PER_KWH),
+            gco2e: amount(self.grams),
+            gco2e_covers: covers(self.grams),
+            cost: amount(self.cost),
+            cost_covers: covers(self.cost),
+            calls: measured + unmeasured,
+            errors: FAILED.into_iter().map(of).sum(),
+            unmeasured_calls: unmeasured,
+            outcomes: Outcomes {
+                ok: of(Outcome::Ok),
+                error: of(Outcome::Error),
+                trap: of(Outcome::Trap),
+                timeout: of(Outcome::Timeout),
+                over_budget: of(Outcome::OverBudget),
+                cancelled: of(Outcome::Cancelled),
+                rejected: of(Outcome::Rejected),
+            },
+            joules_per_call: joules.filter(|_| measured > 0).map(|joules| joules / measured as f64),
+            cpu_seconds: self.cpu_nanos.map(|nanos| nanos as f64 / 1e9),
+            cold_starts: self.cold_starts,
+            share: energy.and_then(|energy| part(energy, self.machine)),
+        }
+    }
+}
+
+pub fn add(sum: &mut FunctionEnergy, energy: FunctionEnergy) {
+    sum.active += energy.active;
+    sum.base += energy.base;
+}
+
+fn counted(policy: Policy, energy: FunctionEnergy) -> Microjoules {
+    match policy {
+        Policy::Active => energy.active,
+        Policy::Usage => energy.active + energy.base,
+    }
+}
+
+fn amount(policy: Policy, footprint: Footprint) -> f64 {
+    let billionths = match policy {
+        Policy::Active => footprint.active,
+        Policy::Usage => footprint.active + footprint.base,
+    };
+    billionths as f64 / BILLIONTHS
+}
+
+/// Which part of `all` it is; of nothing there are no parts.
+fn part(energy: Microjoules, all: Microjoules) -> Option<f64> {
+    (all > Microjoules::ZERO).then(|| energy.0 as f64 / all.0 as f64)
+}

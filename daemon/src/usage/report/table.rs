@@ -1,0 +1,159 @@
+//! A report as a table for people: columns as wide as what is in them, units in their heads.
+
+use std::fmt::Write;
+
+use super::form::TOTAL;
+use super::{By, Report, Row};
+
+/// Two spaces between columns.
+const GAP: usize = 2;
+
+/// Digits of a version that are shown.
+const VERSION_SHOWN: usize = 12;
+
+/// What is not known.
+const UNKNOWN: &str = "-";
+
+/// A column: its head, what it shows, and how soon it is left out where there is no room: the lowest number first, those
+/// without one never.
+struct Column {
+    head: String,
+    left: bool,
+    leave: Option<u8>,
+    cell: fn(&Row) -> String,
+}
+
+/// The report as a table, with its notes below. Columns that would make it wider than `width` are left out.
+pub fn table(report: &Report, width: Option<usize>) -> String {
+    let mut text = String::new();
+    let from = report.since.as_deref().map_or("from the beginning".into(), |since| format!("since {since}"));
+    let until = report.until.as_deref().unwrap_or("the beginning");
+    // A string takes whatever is written to it.
+    let _ = writeln!(text, "Energy of functions {from}, as stored until {until}; policy {}", report.policy);
+    text.push('\n');
+    let mut columns = columns(report);
+    let total = Row { function: Some(TOTAL.into()), hour: Some(TOTAL.into()), ..report.total.clone() };
+    let mut left_out = Vec::new();
+    let mut cells = all(&columns, report, &total);
+    while let Some(most) = width
+        && widths(&cells).iter().map(|width| width + GAP).sum::<usize>() > most + GAP
+        && let Some(least) =
+            (0..columns.len()).filter(|place| columns[*place].leave.is_some()).min_by_key(|place| columns[*place].leave)
+    {
+        left_out.push(columns.remove(least).head);
+        cells = all(&columns, report, &total);
+    }
+    let widths = widths(&cells);
+    let line = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+    for (place, row) in cells.iter().enumerate() {
+        if place == 1 || place + 1 == cells.len() {
+            let _ = writeln!(text, "{}", "─".repeat(line));
+        }
+        let mut padded = Vec::with_capacity(row.len());
+        for ((cell, width), column) in row.iter().zip(&widths).zip(&columns) {
+            padded.push(if column.left { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
+        }
+        let _ = writeln!(text, "{}", padded.join(&" ".repeat(GAP)).trim_end());
+    }
+    let room = "not shown for want of room (a wider terminal or --format csv shows it)";
+    let left_out = (!left_out.is_empty()).then(|| format!("{room}: {}", left_out.join(", ")));
+    for (place, note) in left_out.iter().chain(&report.notes).enumerate() {
+        let _ = writeln!(text, "{}{note}", if place == 0 { "\n" } else { "" });
+    }
+    text
+}
+
+fn columns(report: &Report) -> Vec<Column> {
+    let text = |head: &str, cell| Column { head: head.into(), left: true, leave: None, cell };
+    let number = |head: &str, leave, cell| Column { head: head.into(), left: false, leave, cell };
+    let mut columns = match report.by {
+        By::Function => vec![text("FUNCTION", |row| row.function.clone().unwrap_or_default())],
+        By::Version => vec![
+            text("FUNCTION", |row| row.function.clone().unwrap_or_default()),
+            text("VERSION", |row| short(row.version.as_deref())),
+        ],
+        By::Hour => vec![text("HOUR (UTC)", |row| hour(row.hour.as_deref()))],
+    };
+    let cost = report.currency.as_ref().map_or("COST".into(), |currency| format!("COST {currency}"));
+    columns.extend([
+        number("ACTIVE J", None, |row| figure(row.active_joules)),
+        number("BASE J", Some(6), |row| figure(row.base_joules)),
+        number("kWh", Some(5), |row| figure(row.kwh)),
+        number("gCO2e", Some(8), |row| figure(row.gco2e)),
+        number(&cost, Some(7), |row| figure(row.cost)),
+        number("CALLS", None, |row| row.calls.to_string()),
+        number("ERRORS", Some(3), |row| row.errors.to_string()),
+        number("J/CALL", Some(9), |row| figure(row.joules_per_call)),
+        number("CPU s", Some(2), |row| figure(row.cpu_seconds)),
+        number("SHARE %", Some(4), |row| figure(row.share.map(|share| share * 100.0))),
+    ]);
+    columns.push(Column {
+        leave: Some(1),
+        ..text("SOURCE", |row| match &*row.source() {
+            "" => UNKNOWN.into(),
+            source => source.into(),
+        })
+    });
+    columns
+}
+
+fn all(columns: &[Column], report: &Report, total: &Row) -> Vec<Vec<String>> {
+    let cells = |row: &Row| columns.iter().map(|column| (column.cell)(row)).collect();
+    let heads = columns.iter().map(|column| column.head.clone()).collect();
+    std::iter::once(heads).chain(report.rows.iter().chain([total]).map(cells)).collect()
+}
+
+fn widths(cells: &[Vec<String>]) -> Vec<usize> {
+    let columns = cells.first().map_or(0, Vec::len);
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    (0..columns).map(width).collect()
+}
+
+fn short(version: Option<&str>) -> String {
+    version.unwrap_or_default().chars().take(VERSION_SHOWN).collect()
+}
+
+/// An hour as people read it; the last row has a name in its place.
+fn hour(hour: Option<&str>) -> String {
+    let hour = hour.unwrap_or_default();
+    match hour.strip_suffix(":00Z") {
+        Some(hour) => hour.replace('T', " "),
+        None => hour.into(),
+    }
+}
+
+/// A number with four digits that matter, however large or small it is.
+fn figure(number: Option<f64>) -> String {
+    let Some(number) = number else { return UNKNOWN.into() };
+    match number.abs() {
+        0.0 => "0".into(),
+        small if small < 1e-4 => format!("{number:.2e}"),
+        large if large >= 1e9 => format!("{number:.3e}"),
+        size => {
+            // 0.0001234 has seven places, 1.234 three and 12345 none.
+            let places = (3 - size.log10().floor() as i32).max(0).unsigned_abs() as usize;
+            format!("{number:.places$}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_digits_that_matter() {
+        for (number, shown) in [
+            (0.0, "0"),
+            (1.0, "1.000"),
+            (12.3456, "12.35"),
+            (123_456.7, "123457"),
+            (0.000_213_45, "0.0002135"),
+            (0.000_021_3, "2.13e-5"),
+            (2.5e12, "2.500e12"),
+        ] {
+            assert_eq!(figure(Some(number)), shown);
+        }
+        assert_eq!(figure(None), "-");
+    }
+}

@@ -1,0 +1,119 @@
+//! What is in the file. Energies are whole microjoules, amounts of carbon and money whole billionths.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// The schema that this program writes. A change adds its steps to [`migrate`].
+pub const VERSION: i64 = 1;
+
+/// A table of sums by hour.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// What besides the hour tells rows apart.
+    pub keys: &'static [&'static str],
+    /// What is summed.
+    pub sums: &'static [&'static str],
+}
+
+/// Energy of functions. `base_uj` is a share of the zone's `base_uj`, and in it.
+pub const FUNCTION_ENERGY: Table =
+    Table { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "base_uj"] };
+
+/// Energy of zones. `total_uj` is the sum of the others and of `active_uj` of all functions.
+pub const ZONE_ENERGY: Table =
+    Table { name: "zone_energy", keys: &["zone"], sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"] };
+
+/// What functions did; `metered` is 1 where their energy is known.
+pub const WORK: Table = Table {
+    name: "work",
+    keys: &["function", "metered"],
+    sums: &["ok", "error", "trap", "timeout", "over_budget", "cancelled", "rejected", "cold_starts", "cpu_ns"],
+};
+
+/// What functions' energy came to, by `unit`: grams of carbon or a currency. The energy that is known of goes with it.
+pub const FOOTPRINT: Table =
+    Table { name: "footprint", keys: &["function", "unit"], sums: &["active", "base", "active_uj", "base_uj"] };
+
+/// All tables of sums.
+pub const TABLES: [Table; 4] = [FUNCTION_ENERGY, ZONE_ENERGY, WORK, FOOTPRINT];
+
+/// When the last flush was, in seconds since 1970.
+pub const STORED_AT: &str = "stored_at";
+
+/// The first hour that is kept by itself.
+pub const KEPT_SINCE: &str = "kept_since";
+
+const NAMES: &str = "
+CREATE TABLE function (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (name, version)) STRICT;
+CREATE TABLE zone (
+  id INTEGER PRIMARY KEY, source TEXT NOT NULL, zone TEXT NOT NULL, package TEXT NOT NULL, additive INTEGER NOT NULL,
+  UNIQUE (source, zone, package)
+) STRICT;
+CREATE TABLE note (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+impl Table {
+    fn create(&self) -> String {
+        let key = |key: &&str| format!("{key} {} NOT NULL", if *key == "unit" { "TEXT" } else { "INTEGER" });
+        let keys: Vec<_> = self.keys.iter().map(key).collect();
+        let sums: Vec<_> = self.sums.iter().map(|sum| format!("{sum} INTEGER NOT NULL")).collect();
+        format!(
+            "CREATE TABLE {} (hour INTEGER NOT NULL, {}, {}, PRIMARY KEY (hour, {})) STRICT, WITHOUT ROWID;\n",
+            self.name,
+            keys.join(", "),
+            sums.join(", "),
+            self.keys.join(", ")
+        )
+    }
+
+    /// What to do with a row whose hour and keys are there: add to it.
+    pub fn on_conflict(&self) -> String {
+        let add: Vec<_> = self.sums.iter().map(|sum| format!("{sum} = {sum} + excluded.{sum}")).collect();
+        format!("ON CONFLICT DO UPDATE SET {}", add.join(", "))
+    }
+
+    /// Adds a row of the hour, the keys and the sums, in this order.
+    pub fn add(&self) -> String {
+        let places = vec!["?"; 1 + self.keys.len() + self.sums.len()].join(", ");
+        let (keys, sums) = (self.keys.join(", "), self.sums.join(", "));
+        format!("INSERT INTO {} (hour, {keys}, {sums}) VALUES ({places}) {}", self.name, self.on_conflict())
+    }
+}
+
+/// Says whether this program can read the file.
+pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    match found(connection, path)? {
+        VERSION => Ok(()),
+        // Made, and not written yet.
+        ..VERSION => Err(StoreError::Missing(path.parent().unwrap_or(path).into())),
+        newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
+    }
+}
+
+/// Brings the file to the schema that this program writes.
+pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    match found(connection, path)? {
+        VERSION => Ok(()),
+        ..VERSION => create(connection).map_err(|source| StoreError::Open { path: path.into(), source }),
+        newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
+    }
+}
+
+fn found(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    version.map_err(|source| StoreError::Open { path: path.into(), source })
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(NAMES)?;
+    for table in &TABLES {
+        transaction.execute_batch(&table.create())?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

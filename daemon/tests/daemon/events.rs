@@ -1,0 +1,236 @@
+//! `GET /events`: what happens, told as it happens.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::client::request;
+use crate::daemon::Daemon;
+use crate::patience::{eventually, until};
+use crate::tokens::TokensFile;
+
+const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
+
+/// A client that listens.
+struct Listener {
+    reader: BufReader<TcpStream>,
+}
+
+/// An event as it came.
+#[derive(Debug)]
+struct Event {
+    id: Option<u64>,
+    name: String,
+    data: Value,
+}
+
+impl Listener {
+    fn start(daemon: &Daemon, query: &str) -> Self {
+        Self::with(daemon, query, &[])
+    }
+
+    fn with(daemon: &Daemon, query: &str, headers: &[&str]) -> Self {
+        let mut stream = daemon.connect();
+        stream.write_all(&request("GET", &format!("/events{query}"), headers, b"")).unwrap();
+        let mut listener = Self { reader: BufReader::new(stream) };
+        let head = listener.head();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        for header in
+            ["content-type: text/event-stream\r\n", "cache-control: no-store\r\n", "x-accel-buffering: no\r\n"]
+        {
+            assert!(head.contains(header), "{head}");
+        }
+        assert_eq!(listener.lines(), ["retry: 2000"]);
+        listener
+    }
+
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.reader.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        head
+    }
+
+    /// Lines up to an empty one, without what frames the chunks; none at the end.
+    fn lines(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).unwrap() == 0 {
+                return lines;
+            }
+            // The size of a chunk, and the end of one, end with a carriage return; lines of events do not.
+            if line.ends_with("\r\n") {
+                continue;
+            }
+            match line.trim_end() {
+                "" if lines.is_empty() => {}
+                // A comment, which says that the daemon is still there.
+                line if line.starts_with(':') => {}
+                "" => return lines,
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Event> {
+        let lines = self.lines();
+        let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        let data = serde_json::from_str(field("data")?).unwrap();
+        Some(Event { id: field("id").map(|id| id.parse().unwrap()), name: field("event").unwrap().to_owned(), data })
+    }
+
+    fn next_named(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().unwrap_or_else(|| panic!("no event `{name}` came"));
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_event_of_a_call_is_what_invocations_tell() {
+    let daemon = Daemon::with_guests(OPTIONS);
+    let mut listener = Listener::start(&daemon, "?types=call");
+    let mut of_answer = Listener::start(&daemon, "?types=call&function=answer");
+    let settled = |event: &Event| event.data["energy"]["state"] == "settled";
+    let mut last = None;
+    for target in ["/invoke/fibonacci?input=10", "/invoke/unreachable", "/fn/hello-http", "/invoke/answer"] {
+        daemon.get(target);
+        let event = listener.next_named("call");
+        assert!(event.id > last, "{event:?}");
+        last = event.id;
+        let known = daemon.get(&format!("/invocations/{}", event.data["invocation_id"].as_str().unwrap())).json();
+        assert_eq!(event.data, known, "{target}");
+        // The first window of a source is its baseline, and calls in it are not known.
+        assert!(settled(&event) || event.data["energy"]["state"] == "unknown", "{event:?}");
+        assert!(target.contains(event.data["function"].as_str().unwrap()), "{event:?}");
+    }
+    assert_eq!(of_answer.next_named("call").data["function"], "answer", "the others were not for it");
+}
+
+#[test]
+fn watts_add_up_and_accounts_are_those_of_the_ledger() {
+    let daemon = Daemon::with_guests(OPTIONS);
+    let mut listener = Listener::start(&daemon, "");
+    let accounts = listener.next_named("accounts").data;
+    assert_eq!(accounts["source"], "model");
+    let sum: u64 = ["function", "runtime", "host", "base", "gap"]
+        .map(|name| accounts[format!("{name}_microjoules")].as_u64().unwrap())
+        .iter()
+        .sum();
+    assert_eq!(accounts["total_microjoules"], sum);
+    let busy = |event: &Event| event.data["functions"][0]["function"] == "fibonacci-recursive";
+    let event = eventually("a busy second", || {
+        daemon.get("/invoke/fibonacci-recursive?input=25");
+        Some(listener.next_named("watts")).filter(busy)
+    });
+    let watts = &event.data;
+    let total = |values: Vec<&Value>| values.into_iter().map(|value| value.as_f64().unwrap()).sum::<f64>();
+    let zones = watts["zones"].as_array().unwrap();
+    let additive = total(zones.iter().filter(|zone| zone["additive"] == true).map(|zone| &zone["watts"]).collect());
+    let by_account = total(watts["accounts"].as_object().unwrap().values().collect());
+    assert!(additive > 0.0 && (additive - by_account).abs() < 1e-6 * additive, "{watts}");
+    assert!(watts["functions"][0]["watts"].as_f64() > Some(0.0) && watts["seconds"].as_f64() > Some(0.9), "{watts}");
+}
+
+#[test]
+fn one_that_does_not_read_is_dropped_and_others_hear_on() {
+    let daemon = Daemon::with_guests(&[OPTIONS, &["--events-queue", "64", "--http-write-timeout", "10s"]].concat());
+    let stuck = Listener::start(&daemon, "?types=call");
+    let mut reading = Listener::start(&daemon, "?types=call&function=answer");
+    let dropped = || daemon.metrics().sum("nebula_event_clients_dropped_total", &[]) as u64;
+    // Until neither the sockets nor the queue take any more.
+    until("it is dropped", || {
+        for _ in 0..50 {
+            daemon.get("/invoke/echo?input=1");
+        }
+        dropped() > 0
+    });
+    assert_eq!(dropped(), 1);
+    daemon.get("/invoke/answer");
+    assert_eq!(reading.next_named("call").data["function"], "answer");
+    until("its place is free", || daemon.metrics().sum("nebula_event_clients", &[]) as u64 == 1);
+    drop(stuck);
+}
+
+#[test]
+fn so_many_listen_and_no_more() {
+    let daemon = Daemon::start(&["--source", "model"]);
+    let mut listeners: Vec<_> = (0..64).map(|_| Listener::start(&daemon, "?types=call")).collect();
+    let refused = daemon.get("/events");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(refused.problem()["type"], "urn:nebula:too-many-listeners");
+    daemon.get("/invoke/answer");
+    for listener in &mut listeners {
+        assert_eq!(listener.next_named("call").data["function"], "answer");
+    }
+    listeners.pop();
+    until("a place is free", || daemon.metrics().sum("nebula_event_clients", &[]) as u64 == 63);
+    listeners.push(Listener::start(&daemon, ""));
+}
+
+#[test]
+fn streams_end_at_once_when_the_daemon_does() {
+    let mut daemon = Daemon::start(&["--source", "model", "--http-grace", "300s"]);
+    let mut listener = Listener::start(&daemon, "?types=call");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert!(listener.next().is_none());
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_bad_question_is_told_so() {
+    let daemon = Daemon::shared(OPTIONS);
+    for (query, status) in
+        [("?types=calls", 400), ("?types=", 400), ("?since=1", 400), ("?function=nobody", 404), ("?types=call,,", 400)]
+    {
+        assert_eq!(daemon.get(&format!("/events{query}")).status, status, "{query}");
+    }
+    assert_eq!(daemon.post("/events", "").status, 405);
+}
+
+#[test]
+fn joules_are_told_as_finely_as_elsewhere_and_to_nobody_who_may_not_know_them() {
+    let daemon = Daemon::start(&[OPTIONS, &["--energy-resolution", "1mJ"]].concat());
+    let mut listener = Listener::start(&daemon, "?types=call");
+    let charged = |event: &Event| event.data["energy_joules"].as_f64().is_some_and(|joules| joules > 0.0);
+    let event = eventually("a charge that is not zero", || {
+        daemon.get("/invoke/fibonacci-recursive?input=25");
+        Some(listener.next_named("call")).filter(charged)
+    });
+    let millijoules = event.data["energy_joules"].as_f64().unwrap() * 1e3;
+    assert!((millijoules - millijoules.round()).abs() < 1e-6, "{event:?}");
+    let elsewhere = ["--admin-listen", "127.0.0.1:0", "--energy-expose", "operators"];
+    let daemon = Daemon::start(&[OPTIONS, &elsewhere].concat());
+    assert_eq!(daemon.get("/events").status, 403);
+}
+
+#[test]
+fn a_token_for_some_functions_hears_of_no_others() {
+    let tokens = TokensFile::empty();
+    let restricted = tokens.add("some", &["--role", "operate", "--function", "answer"]);
+    let caller = tokens.add("caller", &["--role", "invoke"]);
+    let daemon = Daemon::start(&[OPTIONS, &["--access", "tokens", "--tokens", &tokens.shown()]].concat());
+    assert_eq!(daemon.request("GET", "/events", &[&caller], b"").status, 403);
+    assert_eq!(daemon.request("GET", "/events?types=watts", &[&restricted], b"").status, 403);
+    let mut listener = Listener::with(&daemon, "", &[&restricted]);
+    for target in ["/invoke/hello-world", "/invoke/answer"] {
+        assert_eq!(daemon.request("GET", target, &[&caller], b"").status, 200);
+    }
+    let event = listener.next().unwrap();
+    assert_eq!((event.name.as_str(), &event.data["function"]), ("call", &"answer".into()));
+}
+
+#[test]
+fn without_a_meter_calls_are_told_without_joules() {
+    let daemon = Daemon::start(&["--source", "off"]);
+    let mut listener = Listener::start(&daemon, "?types=call");
+    daemon.get("/invoke/answer");
+    let event = listener.next_named("call");
+    assert!(event.data["energy_joules"].is_null() && event.data["outcome"] == "ok", "{event:?}");
+}

@@ -1,0 +1,123 @@
+//! The form interface of the thesis: `POST /api/wasm`.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::client::Response;
+use crate::daemon::Daemon;
+use crate::patience::until;
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+fn form(daemon: &Daemon, body: &str) -> Response {
+    daemon.request("POST", "/api/wasm", &[FORM], body.as_bytes())
+}
+
+fn told(daemon: &Daemon, body: &str) -> Value {
+    let response = form(daemon, body);
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.json()
+}
+
+#[test]
+fn a_function_is_called_as_often_as_asked_and_each_call_is_told() {
+    let daemon = Daemon::with_guests(&["--source", "model", "--window", "20ms", "--carbon-intensity", "300"]);
+    let told = told(&daemon, "function_name=fibonacci-recursive&input=15&num_calls=5");
+    assert_eq!((&told["function_name"], &told["num_calls"]), (&"fibonacci-recursive".into(), &5.into()));
+    let results = told["results"].as_array().unwrap();
+    assert_eq!(results.len(), 5, "{told}");
+    let (mut joules, mut total) = (0.0, 0);
+    for result in results {
+        assert_eq!(result["result"].as_str().unwrap().trim(), "610", "{result}");
+        for time in ["queue_us", "startup_us", "execution_us", "total_us", "cpu_us"] {
+            assert!(result["metrics"][time].is_u64(), "{time}: {result}");
+        }
+        assert!(result["energy"]["carbon_grams"].is_f64(), "{result}");
+        joules += result["energy_joules"].as_f64().unwrap();
+        total += result["metrics"]["total_us"].as_u64().unwrap();
+    }
+    let totals = &told["totals"];
+    assert_eq!(
+        (&totals["succeeded"], &totals["failed"], &totals["metrics"]["total_us"]),
+        (&5.into(), &0.into(), &total.into())
+    );
+    assert!((totals["energy_joules"].as_f64().unwrap() - joules).abs() < 1e-8, "{told}");
+    assert!(totals["carbon_grams"].is_f64() && told.get("reason").is_none(), "{told}");
+    assert_eq!(
+        daemon.metrics().sum("nebula_invocations_total", &[("function", "fibonacci-recursive"), ("outcome", "ok")]),
+        5.0
+    );
+}
+
+#[test]
+fn every_kind_of_function_and_of_form_will_do() {
+    let daemon = Daemon::shared(&["--source", "off"]);
+    for (name, input, output) in [("add", "2,3", "5"), ("echo", "a+b%21", "a b!"), ("http-echo", "x", "x")] {
+        let told = told(&daemon, &format!("function_name={name}&input={input}"));
+        let result = &told["results"][0];
+        assert!(result["result"].as_str().unwrap().contains(output), "{told}");
+        // Nothing is measured here.
+        assert!(result["energy_joules"].is_null() && result["energy"]["reason"].is_string(), "{told}");
+        assert!(told["totals"]["energy_joules"].is_null() && told["totals"]["reason"].is_string(), "{told}");
+    }
+    let body = "--B\r\nContent-Disposition: form-data; name=\"function_name\"\r\n\r\necho\r\n\
+                --B\r\nContent-Disposition: form-data; name=\"input\"; filename=\"f\"\r\n\r\n\u{0}x\r\n--B--\r\n";
+    let multipart =
+        daemon.request("POST", "/api/wasm", &["Content-Type: multipart/form-data; boundary=B"], body.as_bytes());
+    assert_eq!(multipart.json()["results"][0]["result"], "\u{0}x", "{}", multipart.text());
+}
+
+#[test]
+fn a_call_that_fails_is_a_result_too() {
+    let daemon = Daemon::with_guests(&["--source", "model", "--window", "20ms"]);
+    let told = told(&daemon, "function_name=unreachable&num_calls=2");
+    for result in told["results"].as_array().unwrap() {
+        assert!(result["result"].is_null() && result["metrics"]["total_us"].is_u64(), "{told}");
+        assert_eq!((&result["error"]["type"], &result["error"]["status"]), (&"urn:nebula:trap".into(), &500.into()));
+        assert!(result["energy_joules"].is_f64(), "{told}");
+    }
+    assert_eq!((&told["totals"]["succeeded"], &told["totals"]["failed"]), (&0.into(), &2.into()));
+}
+
+#[test]
+fn what_is_no_form_is_refused_and_how_much_is_bounded() {
+    let daemon = Daemon::start(&["--source", "off", "--api-calls", "3"]);
+    assert_eq!(form(&daemon, "function_name=add&input=1,1&num_calls=3").status, 200);
+    for (body, status, why) in [
+        ("function_name=add&num_calls=4", 400, "from 1 to 3 (`api.calls`)"),
+        ("function_name=add&num_calls=0", 400, "from 1 to 3"),
+        ("num_calls=1", 400, "`function_name` is missing"),
+        ("function_name=nobody", 404, "there is no function `nobody`"),
+        ("function_name=..%2f..%2fetc&num_calls=1", 404, "there is no function"),
+    ] {
+        let refused = form(&daemon, body);
+        assert_eq!(refused.status, status, "{body}: {}", refused.text());
+        assert!(refused.problem()["detail"].as_str().unwrap().contains(why), "{}", refused.text());
+    }
+    assert_eq!(daemon.get("/api/wasm").status, 405);
+    assert_eq!(daemon.request("POST", "/api/wasm", &["Content-Type: application/json"], b"{}").status, 400);
+}
+
+#[test]
+fn all_calls_together_have_their_time() {
+    let daemon = Daemon::with_guests(&["--source", "off", "--api-wall", "300ms"]);
+    let told = told(&daemon, "function_name=endless-loop&num_calls=5");
+    assert_eq!(told["results"].as_array().unwrap().len(), 0, "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("`api.wall`"), "{told}");
+    until("what was running is over", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) == 0.0);
+}
+
+#[test]
+fn a_client_that_goes_away_ends_the_calls() {
+    let daemon = Daemon::with_guests(&["--source", "off"]);
+    let body = "function_name=endless-loop&num_calls=100";
+    let mut stream = daemon.connect();
+    let head = format!("POST /api/wasm HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    until("a call runs", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) == 1.0);
+    drop(stream);
+    let cancelled = [("function", "endless-loop"), ("outcome", "cancelled")];
+    until("it is cancelled", || daemon.metrics().sum("nebula_invocations_total", &cancelled) == 1.0);
+    assert_eq!(daemon.metrics().sum("nebula_in_flight_invocations", &[]), 0.0);
+}

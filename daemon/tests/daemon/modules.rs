@@ -1,0 +1,143 @@
+//! A `modules.toml` in WAGI's format, served as it stands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+
+use crate::client::Response;
+use crate::daemon::{Daemon, nebula, run, stderr};
+
+const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wagi/modules.toml");
+
+fn daemon() -> Daemon {
+    Daemon::start(&["--modules", MODULES])
+}
+
+fn parts(response: &Response) -> Vec<&str> {
+    assert_eq!(response.status, 200, "{response:?}");
+    response.text().split_terminator('\0').collect()
+}
+
+fn variables(response: &Response) -> BTreeMap<&str, &str> {
+    parts(response).into_iter().map(|variable| variable.split_once('=').unwrap()).collect()
+}
+
+#[test]
+fn routes_lead_to_modules_and_their_entries() {
+    let daemon = daemon();
+    let root = daemon.get("/");
+    assert_eq!((root.status, root.text(), root.header("content-type")), (200, "hello\n", Some("text/plain")));
+    assert!(root.header("nebula-invocation-id").is_some(), "{root:?}");
+    let goodbye = daemon.get("/hello/goodbye");
+    assert_eq!((goodbye.status, goodbye.text(), goodbye.header("x-word")), (404, "goodbye\n", Some("bye")));
+    assert_eq!(daemon.get("/hello/goodbye/").status, 404);
+    let moved = daemon.post("/moved", "");
+    assert_eq!((moved.status, moved.header("location")), (302, Some("https://example.com/there")));
+    assert_eq!(daemon.get("/site").text(), "from a volume\n");
+    // The daemon's own paths and its functions are where they were, and modules are functions too.
+    assert_eq!(daemon.get("/healthz").text(), "ok\n");
+    assert_eq!(daemon.get("/invoke/add?input=2,3").json()["output"], "5");
+    let invoked = daemon.get("/invoke/hello").json();
+    assert!(invoked["output"].as_str().unwrap().ends_with("hello\n"), "{invoked}");
+}
+
+#[test]
+fn a_module_is_told_of_its_request_as_wagi_tells() {
+    let daemon = daemon();
+    let response = daemon.request("POST", "/env/a%20b?x=1&settle=true", &["Content-Type: text/x"], b"12345");
+    let told = variables(&response);
+    for (name, value) in [
+        ("X_MATCHED_ROUTE", "/env/..."),
+        ("X_FULL_URL", "http://localhost/env/a%20b?x=1&settle=true"),
+        ("X_RAW_PATH_INFO", "/a%20b"),
+        ("PATH_INFO", "/a b"),
+        ("PATH_TRANSLATED", "/a b"),
+        ("SCRIPT_NAME", "/env"),
+        ("QUERY_STRING", "x=1&settle=true"),
+        ("REQUEST_METHOD", "POST"),
+        ("CONTENT_LENGTH", "5"),
+        ("CONTENT_TYPE", "text/x"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("REMOTE_ADDR", "127.0.0.1"),
+        ("GREETING", "good morning"),
+    ] {
+        assert_eq!(told.get(name), Some(&value), "{name}: {told:#?}");
+    }
+    assert!(!told.contains_key("x"), "a query is no more than arguments: {told:#?}");
+    let bare = daemon.get("/env");
+    let told = variables(&bare);
+    for name in ["PATH_INFO", "X_RAW_PATH_INFO", "CONTENT_TYPE", "AUTH_TYPE", "REMOTE_USER", "QUERY_STRING"] {
+        assert_eq!(told.get(name), Some(&""), "{name}: {told:#?}");
+    }
+    assert_eq!(told["CONTENT_LENGTH"], "0");
+}
+
+#[test]
+fn arguments_are_the_script_and_the_query_or_what_the_template_says() {
+    let daemon = daemon();
+    assert_eq!(parts(&daemon.get("/args/below?a=1&b&c=%20")), ["/args", "a=1", "b", "c=%20"]);
+    assert_eq!(parts(&daemon.get("/args")), ["/args"]);
+    assert_eq!(parts(&daemon.get("/env/exact?x=1")), ["env", "--route", "/env/exact", "x=1"]);
+}
+
+#[test]
+fn what_cannot_be_served_is_left_out_and_told() {
+    let daemon = daemon();
+    for route in ["/missing", "/remote", "/entry"] {
+        assert_eq!(daemon.get(route).status, 404, "{route}");
+    }
+    let listed = daemon.get("/functions").json().to_string();
+    for (route, why) in [
+        ("/missing", "cannot read it"),
+        ("/remote", "modules are files here"),
+        ("/entry", "exports no function `nowhere`"),
+    ] {
+        assert!(listed.contains(route) && listed.contains(why), "{route}: {listed}");
+    }
+    let described = daemon.get("/functions/env").json();
+    assert_eq!(
+        (&described["origin"], &described["manifest"]["outbound"][0]),
+        (&"modules".into(), &"https://example.com".into())
+    );
+    let log = daemon.stop();
+    assert!(log.contains("line 46: `oci:example/remote:1.0.0` is no good for `module`"), "{log}");
+}
+
+#[test]
+fn what_the_file_says_nothing_else_changes() {
+    let functions = TempDir::with_prefix_in("modules-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let daemon = Daemon::start(&["--modules", MODULES, "--functions", functions.path().to_str().unwrap()]);
+    for (method, target) in
+        [("PUT", "/functions/hello"), ("DELETE", "/functions/hello"), ("POST", "/functions/hello/rollback")]
+    {
+        let refused = daemon.request(method, target, &[], b"(module (func (export \"run\")))");
+        assert_eq!((refused.status, &refused.problem()["type"]), (409, &"urn:nebula:of-modules".into()), "{method}");
+    }
+    assert_eq!(daemon.get("/").text(), "hello\n");
+}
+
+#[test]
+fn a_file_that_is_no_list_of_modules_stops_the_start() {
+    let folder = TempDir::with_prefix_in("modules-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("modules.toml");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let start = || {
+        let mut command = nebula();
+        run(command.args(["serve", "--listen", &taken.local_addr().unwrap().to_string(), "--modules"]).arg(&path))
+    };
+    for (text, why) in [
+        (None, "cannot read the modules in"),
+        (Some("[[module]\n"), "is no list of modules: line 1:"),
+        (Some("\nmodules = 1\n"), "line 2: `modules` is no key here"),
+    ] {
+        if let Some(text) = text {
+            fs::write(&path, text).unwrap();
+        }
+        let output = start();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{told}");
+        assert!(told.contains(why), "{why}\n{told}");
+    }
+}
