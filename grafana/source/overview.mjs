@@ -56,14 +56,14 @@ export default dashboard("Overview", "What draws power now, what the functions c
     row("What functions cost"),
     table("Top ten by joules", "The ten functions that used most active energy over the range. Base is their share, by CPU time, of what the machine draws anyway. A click on a name leads to the function.", ["function"], {
       "Active": { expr: TEN.replace(" @ end()", ""), unit: "joule" },
-      "Share": { expr: `topk(10, sum by (function) (increase(${ACTIVE}[$__range]))) / scalar(sum(increase(${ACTIVE}[$__range])))`, unit: "percentunit", decimals: 1, width: 260, cell: { type: "gauge", mode: "basic", valueDisplayMode: "text" }, color: { mode: "fixed", fixedColor: ACCOUNTS.function }, min: 0, max: 1 },
+      "Share": { expr: `topk(10, sum by (function) (increase(${ACTIVE}[$__range]))) / scalar(sum(increase(${ACTIVE}[$__range])))`, unit: "percentunit", decimals: 1, width: 240, cell: { type: "gauge", mode: "basic", valueDisplayMode: "text" }, color: { mode: "fixed", fixedColor: ACCOUNTS.function }, min: 0, max: 1 },
       "Base": { expr: ofTen(`sum by (function) (increase(nebula_function_energy_joules_total{${SOURCE},component="base"}[$__range]))`), unit: "joule" },
       "Calls": { expr: ofTen(`sum by (function) (increase(${CALLS}[$__range]))`), unit: "locale", decimals: 0 },
       "Joules per call": { expr: ofTen(`sum by (function) (increase(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__range])) / (sum by (function) (increase(nebula_invocation_energy_joules_count{${DAEMONS}}[$__range])) > 0)`), unit: "joule" },
       "CPU time": { expr: ofTen(`sum by (function) (increase(nebula_function_cpu_seconds_total{${DAEMONS}}[$__range]))`), unit: "s" },
       "Failed": { expr: ofTen(`sum by (function) (increase(${FAILED}[$__range])) / (sum by (function) (increase(nebula_invocations_total{${DAEMONS}}[$__range])) > 0)`), unit: "percentunit", decimals: 1 },
       "CO₂e": { expr: ofTen(`sum by (function) (increase(nebula_function_carbon_grams_total{${DAEMONS}}[$__range]))`), unit: "massg" },
-    }, { sort: "Active", h: 12, overrides: [named("Function", { links: LINK_TO_FUNCTION, "custom.width": 300 })], rename: { function: "Function" } }),
+    }, { sort: "Active", width: 135, h: 12, overrides: [named("Function", { links: LINK_TO_FUNCTION })], rename: { function: "Function" } }),
     curves("Joules per call", "Active energy of a call, by function: means of settled calls. The axis is logarithmic, as functions differ by orders of magnitude.", [
       ask(ofTen(`sum by (function) (rate(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__rate_interval])) / (sum by (function) (rate(nebula_invocation_energy_joules_count{${DAEMONS}}[$__rate_interval])) > 0)`), "{{function}}"),
     ], { unit: "joule", fill: 0, scale: { type: "log", log: 10 }, h: 9 }),

@@ -68,7 +68,7 @@ export function curves(title, description, targets, { stack = false, percent = f
   };
   const calcs = legend === "table" ? ["mean", "max"] : [];
   return panel("timeseries", title, description, targets, { custom, w: 12, h: 8, ...more, color: more.color ?? { mode: "palette-classic" } }, {
-    legend: { displayMode: legend, placement: legend === "table" ? "right" : "bottom", showLegend: true, calcs, ...(legend === "table" ? { width: 300, sortBy: "Mean", sortDesc: true } : {}) },
+    legend: { displayMode: legend, placement: legend === "table" ? "right" : "bottom", showLegend: true, calcs, ...(legend === "table" ? { width: 340, sortBy: "Mean", sortDesc: true } : {}) },
     tooltip: { mode: "multi", sort: "desc" },
   });
 }
@@ -90,7 +90,7 @@ export function bars(title, description, targets, { orientation = "horizontal", 
 }
 
 /** A table: each query a column, the rows by `by`. `columns` names the columns in the order of the queries. */
-export function table(title, description, by, columns, { sort, rename = {}, ...more } = {}) {
+export function table(title, description, by, columns, { sort, rename = {}, width: each, ...more } = {}) {
   const queries = Object.entries(columns);
   const names = Object.fromEntries(queries.map(([name], index) => [queries.length > 1 ? `Value #${REFS[index]}` : "Value", name]));
   const order = [...by, ...Object.keys(names)];
@@ -100,7 +100,7 @@ export function table(title, description, by, columns, { sort, rename = {}, ...m
     ...(sort ? [{ id: "sortBy", options: { fields: {}, sort: [{ field: sort, desc: true }] } }] : []),
   ];
   const overrides = queries.map(([name, { unit, decimals, cell, min, max, color, thresholds, mappings, width }]) => named(name, JSON.parse(JSON.stringify({
-    unit, decimals, min, max, color, mappings, "custom.cellOptions": cell, "custom.width": width, thresholds: thresholds && { mode: "absolute", steps: thresholds },
+    unit, decimals, min, max, color, mappings, "custom.cellOptions": cell, "custom.width": width ?? each, thresholds: thresholds && { mode: "absolute", steps: thresholds },
   }))));
   return panel("table", title, description, queries.map(([, { expr }]) => column(expr)), {
     w: 24, h: 9, custom: { align: "auto", cellOptions: { type: "auto" }, inspect: false, filterable: false }, ...more,

@@ -35,9 +35,9 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
       ask(`sum(rate(${ZONES}[$__rate_interval]))`, "measured"),
     ], { unit: "watt", stack: true, min: 0, w: 12, h: 10, overrides: [...accounts, named("measured", { ...coloured(COLOURS.measured), "custom.stacking": { mode: "none", group: "B" }, "custom.fillOpacity": 0, "custom.lineWidth": 3 })] }),
     table("Accounts of each zone", "Joules over the range that is shown, by zone, and what the source counted in it.", ["zone"], {
-      ...Object.fromEntries(["function", "runtime", "host", "base", "gap"].map((account) => [account, { expr: `sum by (zone) (increase(nebula_account_energy_joules_total{${SOURCE},account="${account}"}[$__range]))`, unit: "joule", width: 102 }])),
-      "measured": { expr: `sum by (zone) (increase(${ZONES}[$__range]))`, unit: "joule", width: 102, color: { mode: "fixed", fixedColor: COLOURS.measured }, cell: { type: "color-text" } },
-    }, { w: 12, h: 5, overrides: [named("zone", { "custom.width": 110 })] }),
+      ...Object.fromEntries(["function", "runtime", "host", "base", "gap"].map((account) => [account, { expr: `sum by (zone) (increase(nebula_account_energy_joules_total{${SOURCE},account="${account}"}[$__range]))`, unit: "joule" }])),
+      "measured": { expr: `sum by (zone) (increase(${ZONES}[$__range]))`, unit: "joule", color: { mode: "fixed", fixedColor: COLOURS.measured }, cell: { type: "color-text" } },
+    }, { w: 12, h: 5, width: 102, overrides: [named("zone", { "custom.width": 110 })] }),
     curves("Residual", "Difference between each zone and the sum of its accounts, since the daemon runs. Anything but a line at 0 is a defect of Nebula; please report it.", [
       ask(`sum by (zone) (${ZONES}) - sum by (zone) (${ACCOUNT})`, "{{zone}}"),
     ], { unit: "joule", w: 12, h: 5, under: true, fill: 0, overrides: [{ matcher: { id: "byType", options: "number" }, properties: [{ id: "custom.axisSoftMin", value: -0.0001 }, { id: "custom.axisSoftMax", value: 0.0001 }] }] }),
