@@ -136,10 +136,11 @@ const COMMON = [
 ];
 
 /** Marks on every curve. */
-const mark = (name, expr, colour, title) => ({
-  name, enable: true, hide: false, iconColor: colour, datasource: PROMETHEUS, expr: expr.replace(/\s+/g, " ").trim(), step: "", titleFormat: title, textFormat: "", tagKeys: "", useValueForTime: false,
-  target: { refId: name, limit: 100, matchAny: false, tags: [], type: "dashboard" },
-});
+const mark = (name, query, colour, title) => {
+  const expr = query.replace(/\s+/g, " ").trim();
+  // Both where Grafana looks since version 9 and where it did before.
+  return { name, enable: true, hide: false, iconColor: colour, datasource: PROMETHEUS, expr, step: "", titleFormat: title, textFormat: "", tagKeys: "", useValueForTime: false, target: { refId: "Anno", expr, interval: "" } };
+};
 
 export const deployments = () => mark("Deployments", `sum by (instance) (increase(nebula_deployments_total{${DAEMONS},result="deployed"}[$__rate_interval])) > 0`, "blue", "Something was deployed on {{instance}}");
 export const newVersions = () => mark("New versions", `sum by (function) (increase(nebula_cold_starts_total{${DAEMONS},function="$function"}[$__rate_interval])) > 0`, "purple", "First call of a version of {{function}}");
