@@ -209,7 +209,7 @@ fn parse(answer: &[u8], now: SystemTime) -> Result<Told, EndpointError> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::runtime::tls_configuration;
+    use crate::runtime::trusting;
     use std::io::Write;
     use std::net::{SocketAddr, TcpListener};
     use std::sync::mpsc::{self, Receiver};
@@ -240,7 +240,8 @@ pub mod tests {
     }
 
     pub fn endpoint(address: SocketAddr, token_file: Option<PathBuf>) -> Endpoint {
-        let tls = tls_configuration().unwrap();
+        // Not the process's own, which another test settles.
+        let tls = trusting(None).unwrap().as_ref().clone();
         let url = format!("http://{address}/v3/carbon-intensity/latest?zone=DE&key=secret").parse().unwrap();
         Endpoint::new(url, token_file, tls).unwrap()
     }

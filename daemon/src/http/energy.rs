@@ -48,12 +48,14 @@ pub struct Energy {
 /// The carbon of a call. It is made from the joules as they are shown, so that it tells no more than they.
 #[derive(Clone, Debug, Serialize)]
 pub struct CarbonTold {
-    pub carbon_grams: Option<f64>,
+    #[serde(rename = "carbon_grams")]
+    pub grams: Option<f64>,
     /// The intensity that was used: that of the time when the call ended.
-    pub carbon_intensity_g_per_kwh: Option<f64>,
+    #[serde(rename = "carbon_intensity_g_per_kwh")]
+    pub intensity: Option<f64>,
     /// Why a figure is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub carbon_reason: Option<String>,
+    #[serde(rename = "carbon_reason", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Joules by domain, shown as an object with its members in order.
@@ -228,11 +230,7 @@ impl Teller<'_> {
             (Ok(_), None) => Some("the joules are not known, or not told".to_owned()),
             (Ok(_), Some(_)) => None,
         };
-        Some(CarbonTold {
-            carbon_grams: grams,
-            carbon_intensity_g_per_kwh: rate.ok().map(|rate| rate.intensity.figure.grams()),
-            carbon_reason: reason,
-        })
+        Some(CarbonTold { grams, intensity: rate.ok().map(|rate| rate.intensity.figure.grams()), reason })
     }
 
     /// The energy of a call whose charge is final.

@@ -24,6 +24,7 @@ use super::envelope::{Cost, Output};
 use super::problem::{Document, Problem};
 use super::{Request, Response, body};
 use crate::functions::Function;
+use crate::invocation::Trail;
 use crate::runtime::Ending;
 
 /// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
@@ -79,12 +80,17 @@ struct Told<'a> {
 /// Whole microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Times {
-    queue_us: u64,
-    startup_us: u64,
-    execution_us: u64,
-    total_us: u64,
+    #[serde(rename = "queue_us")]
+    queue: u64,
+    #[serde(rename = "startup_us")]
+    startup: u64,
+    #[serde(rename = "execution_us")]
+    execution: u64,
+    #[serde(rename = "total_us")]
+    total: u64,
     /// Null where nothing measures it.
-    cpu_us: Option<u64>,
+    #[serde(rename = "cpu_us")]
+    cpu: Option<u64>,
 }
 
 /// What all calls that ran took together.
@@ -104,7 +110,7 @@ struct Totals {
 impl App {
     /// Calls a function as often as a form asks for.
     pub(super) async fn form(&self, request: Request, visitor: &Visitor) -> Result<Response, Problem> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = body::read(body, self.body_max, self.body_timeout).await?;
         let asked = read(&head, body, self.form.calls).await?;
         visitor.to_function(&asked.function)?;
@@ -122,6 +128,10 @@ impl App {
                 break;
             };
             results.push(told);
+            // The request's identity, and its line in the log, are the first call's; the trace and the name are of all.
+            if let Some(trail) = head.extensions.get_mut::<Trail>() {
+                (trail.id, trail.record) = (None, None);
+            }
         }
         let totals = totals(&results);
         let report = Report { function_name: function.name.as_str(), num_calls: asked.calls, results, totals, reason };
@@ -155,11 +165,11 @@ impl App {
         let told = Told {
             invocation_id: Some(finished.id),
             metrics: Some(Times {
-                queue_us: timing.queue_us,
-                startup_us: timing.startup_us,
-                execution_us: timing.execution_us,
-                total_us: timing.total_us,
-                cpu_us: timing.cpu_us,
+                queue: timing.queue_us,
+                startup: timing.startup_us,
+                execution: timing.execution_us,
+                total: timing.total_us,
+                cpu: timing.cpu_us,
             }),
             energy_joules,
             energy: Some(energy),
@@ -182,16 +192,16 @@ impl App {
 fn totals(results: &[Told<'_>]) -> Totals {
     let failed = results.iter().filter(|told| told.error.is_some()).count();
     let ran = || results.iter().filter(|told| told.metrics.is_some());
-    let mut metrics = Times { cpu_us: Some(0), ..Times::default() };
+    let mut metrics = Times { cpu: Some(0), ..Times::default() };
     for times in ran().filter_map(|told| told.metrics) {
-        metrics.queue_us += times.queue_us;
-        metrics.startup_us += times.startup_us;
-        metrics.execution_us += times.execution_us;
-        metrics.total_us += times.total_us;
-        metrics.cpu_us = metrics.cpu_us.zip(times.cpu_us).map(|(sum, cpu)| sum + cpu);
+        metrics.queue += times.queue;
+        metrics.startup += times.startup;
+        metrics.execution += times.execution;
+        metrics.total += times.total;
+        metrics.cpu = metrics.cpu.zip(times.cpu).map(|(sum, cpu)| sum + cpu);
     }
     let joules: Option<f64> = ran().map(|told| told.energy_joules).sum();
-    let grams = |told: &Told<'_>| told.energy.as_ref()?.carbon.as_ref()?.carbon_grams;
+    let grams = |told: &Told<'_>| told.energy.as_ref()?.carbon.as_ref()?.grams;
     let has_grams = ran().next().is_some();
     Totals {
         succeeded: results.len() - failed,

@@ -235,7 +235,7 @@ pub(super) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut Hea
     if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
         insert(ENERGY_JOULES, joules);
     }
-    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.carbon_grams?.to_string())) {
+    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.grams?.to_string())) {
         insert(CARBON_GRAMS, grams);
     }
     if cost.energy.state != State::Withheld {

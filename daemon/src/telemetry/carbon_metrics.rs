@@ -18,7 +18,7 @@ use crate::meter::EnergyMeter;
 /// The grams of each function, added up as energy is settled: what is settled while the intensity is high stays dear when
 /// it has fallen.
 #[derive(Debug, Default)]
-struct Grams {
+struct Sums {
     /// The energy that has been taken in, by function.
     seen: Vec<Microjoules>,
     /// What came with it.
@@ -32,7 +32,7 @@ pub struct CarbonAccount {
     carbon: Carbon,
     meter: Arc<EnergyMeter>,
     policy: Policy,
-    sums: Mutex<Grams>,
+    sums: Mutex<Sums>,
 }
 
 /// Collects what is known about carbon.
@@ -44,7 +44,7 @@ pub struct CarbonCollector {
     polls: Counter,
 }
 
-impl Grams {
+impl Sums {
     /// Takes in what each function's energy is by now, at this many grams for a joule.
     fn advance(&mut self, energy: &[FunctionEnergy], policy: Policy, grams_per_joule: Option<f64>) {
         let count = self.seen.len().max(energy.len());
@@ -127,7 +127,9 @@ impl CarbonCollector {
             }
         };
         let functions = CounterVec::new(Opts::new("nebula_function_carbon_grams_total", help), &["function"]).ok()?;
-        by_label.iter().for_each(|(label, grams)| functions.with_label_values(&[&**label]).inc_by(*grams));
+        for (label, grams) in &by_label {
+            functions.with_label_values(&[&**label]).inc_by(*grams);
+        }
         let unknown = Counter::new(
             "nebula_carbon_unknown_joules_total",
             "Settled energy of functions that is not in nebula_function_carbon_grams_total: the carbon intensity was not \
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn energy_is_worth_what_it_was_when_it_was_settled() {
-        let mut sums = Grams::default();
+        let mut sums = Sums::default();
         sums.advance(&[energy(1_000_000, 500_000)], Policy::Active, Some(2.0));
         sums.advance(&[energy(3_000_000, 900_000), energy(1_000_000, 0)], Policy::Active, Some(1.0));
         assert_eq!(sums.grams, [4.0, 1.0]);
@@ -196,14 +198,14 @@ mod tests {
 
     #[test]
     fn under_the_policy_usage_base_energy_counts() {
-        let mut sums = Grams::default();
+        let mut sums = Sums::default();
         sums.advance(&[energy(1_000_000, 500_000)], Policy::Usage, Some(2.0));
         assert_eq!(sums.grams, [3.0]);
     }
 
     #[test]
     fn energy_without_an_intensity_is_told_apart_and_never_found_again() {
-        let mut sums = Grams::default();
+        let mut sums = Sums::default();
         sums.advance(&[energy(1_000_000, 0)], Policy::Active, None);
         sums.advance(&[energy(1_500_000, 0)], Policy::Active, Some(2.0));
         assert_eq!((sums.grams, sums.without), (vec![1.0], Microjoules(1_000_000)));
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_function_that_is_gone_keeps_its_grams() {
-        let mut sums = Grams::default();
+        let mut sums = Sums::default();
         sums.advance(&[energy(1_000_000, 0), energy(2_000_000, 0)], Policy::Active, Some(1.0));
         sums.advance(&[energy(2_000_000, 0)], Policy::Active, Some(1.0));
         assert_eq!(sums.grams, [2.0, 2.0]);

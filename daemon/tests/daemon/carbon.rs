@@ -177,8 +177,8 @@ impl Grid {
                 }
                 heard.lock().unwrap().push(String::from_utf8(request).unwrap());
                 let body = told.lock().unwrap().clone();
-                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-                let _ = stream.write_all((head + &body).as_bytes());
+                let fields = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all((fields + &body).as_bytes());
             }
         });
         Self { address, answer, requests }

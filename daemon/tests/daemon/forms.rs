@@ -1,5 +1,6 @@
 //! The form interface of the thesis: `POST /api/wasm`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde_json::Value;
@@ -27,6 +28,8 @@ fn a_function_is_called_as_often_as_asked_and_each_call_is_told() {
     assert_eq!((&told["function_name"], &told["num_calls"]), (&"fibonacci-recursive".into(), &5.into()));
     let results = told["results"].as_array().unwrap();
     assert_eq!(results.len(), 5, "{told}");
+    let ids: BTreeSet<_> = results.iter().map(|result| result["invocation_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 5, "each call is one of its own: {told}");
     let (mut joules, mut total) = (0.0, 0);
     for result in results {
         assert_eq!(result["result"].as_str().unwrap().trim(), "610", "{result}");

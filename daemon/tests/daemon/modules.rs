@@ -38,7 +38,7 @@ fn routes_lead_to_modules_and_their_entries() {
     assert_eq!(daemon.get("/site").text(), "from a volume\n");
     // The daemon's own paths and its functions are where they were, and modules are functions too.
     assert_eq!(daemon.get("/healthz").text(), "ok\n");
-    assert_eq!(daemon.get("/invoke/add?input=2,3").json()["output"], "5");
+    assert_eq!(daemon.get("/invoke/add?input=2,3").json()["output"], "5\n");
     let invoked = daemon.get("/invoke/hello").json();
     assert!(invoked["output"].as_str().unwrap().ends_with("hello\n"), "{invoked}");
 }

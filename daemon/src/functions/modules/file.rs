@@ -1,7 +1,7 @@
 //! Reads a `modules.toml` as WAGI has it. What is wrong with a module is told with its line, and the others are served; what
 //! cannot be read at all is nobody's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
     let modules = modules.ok_or_else(|| "there is no `[[module]]` in it".to_owned())?;
     let list = modules.get_ref().as_array();
     let list = list.ok_or_else(|| format!("line {}: modules are in `[[module]]`", line(modules.span().start)))?;
-    let (mut names, mut routes) = (BTreeMap::new(), BTreeMap::new());
+    let (mut names, mut routes) = (BTreeSet::new(), BTreeMap::new());
     let folder = path.parent().unwrap_or(Path::new(""));
     let listed = list.iter().enumerate().map(|(position, value)| {
         let own_line = line(value.span().start);
@@ -246,14 +246,14 @@ fn below(folder: &Path, path: &Path) -> PathBuf {
 
 /// A function's name: the route, with `-` for what no name can have; that of the file for the root. One that is the daemon's
 /// own word ends in `-module`, and the second of the same name in `-2`.
-fn name(route: Option<&Route>, module: Option<&Path>, taken: &mut BTreeMap<String, ()>) -> Option<FunctionName> {
+fn name(route: Option<&Route>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
     let route = route?.as_str().trim_end_matches("...");
     let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
     let base = [plain(route), stem(), "module".into()].into_iter().find(|name| !name.is_empty())?;
     let base = if base.parse::<FunctionName>().is_ok() { base } else { format!("{base}-module") };
     let numbered = (2..).map(|number| format!("{base}-{number}"));
-    let free = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains_key(name))?;
-    taken.insert(free.clone(), ());
+    let free = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains(name))?;
+    taken.insert(free.clone());
     free.parse().ok()
 }
 
