@@ -74,7 +74,7 @@ export async function render({ modules, folder, dashboards, prometheus, scrapeSe
 
 /** What a README can show: the best quality that stays below 150 kB. */
 async function small(page, path) {
-  for (const quality of [85, 75, 65, 55, 45, 35]) {
+  for (const quality of [85, 75, 65, 55, 45, 35, 25, 15]) {
     await page.screenshot({ path, type: "webp", quality });
     if (statSync(path).size < 150_000) return;
   }
