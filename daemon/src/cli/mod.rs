@@ -1,6 +1,5 @@
 //! The command line: one file a command.
 
-mod accounts;
 mod arguments;
 mod bill;
 mod client;
@@ -9,7 +8,6 @@ mod deploy;
 mod doctor;
 mod invoke;
 mod list;
-mod quota_metrics;
 mod report;
 mod run;
 mod serve;

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod carbon;
+mod checker;
 mod deploy;
 mod exposure;
 mod layers;
@@ -15,7 +16,6 @@ mod state;
 mod usage;
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
 pub use access::{Access, AccessMode, Origins, TlsFiles};
+use checker::{Checker, one_of, within};
 pub use deploy::Deploy;
 pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
@@ -267,92 +268,6 @@ impl Config {
     }
 }
 
-/// Collects mistakes while values are read. A value that is wrong is replaced by its default, which is never used,
-/// since a configuration with mistakes is not given out.
-struct Checker<'a> {
-    layers: &'a Layers,
-    mistakes: Vec<String>,
-}
-
-impl Checker<'_> {
-    fn optional<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let (value, origin) = self.layers.value(key)?;
-        match read(value) {
-            Ok(value) => Some(value),
-            Err(why) => {
-                self.mistakes.push(format!("`{value}` is no good for {origin}: {why}"));
-                let default = OPTIONS.iter().find(|option| option.key == key).and_then(|option| option.default)?;
-                read(default).ok()
-            }
-        }
-    }
-
-    /// Two doors are two, and somebody must see what callers must not.
-    fn doors(&mut self, listen: SocketAddr, admin: Option<SocketAddr>, expose: Expose) {
-        // An address that could not be read is a mistake of its own.
-        let given = self.layers.value("admin.listen");
-        if expose == Expose::Operators
-            && given.is_none()
-            && self.layers.value("tokens").is_none()
-            && let Some((value, origin)) = self.layers.value("energy.expose")
-        {
-            self.mistakes.push(format!(
-                "`{value}` is no good for {origin}: nobody could see the joules; give operators an address of their own \
-                 with admin.listen, or tokens"
-            ));
-        }
-        if admin == Some(listen)
-            && listen.port() != 0
-            && let Some((value, origin)) = given
-        {
-            self.mistakes.push(format!("`{value}` is no good for {origin}: callers have this address"));
-        }
-    }
-
-    /// # Panics
-    /// When an option of the table has no good default; a test reads all defaults.
-    fn parse<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> T {
-        match self.optional(key, read) {
-            Some(value) => value,
-            None => unreachable!("the option `{key}` has a default that can be read"),
-        }
-    }
-
-    fn duration(&mut self, key: &str, range: &RangeInclusive<Duration>) -> Duration {
-        self.parse(key, |text| {
-            let value = duration(text)?;
-            let (least, most) = (range.start(), range.end());
-            if range.contains(&value) { Ok(value) } else { Err(format!("it must be from {least:?} to {most:?}")) }
-        })
-    }
-
-    fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> usize {
-        self.parse(key, |text| {
-            let value = size(text)?;
-            let (least, most) = (range.start(), range.end());
-            let wrong = || format!("it must be from {least} to {most} bytes");
-            if range.contains(&value) { usize::try_from(value).map_err(|_| wrong()) } else { Err(wrong()) }
-        })
-    }
-
-    fn number<T: FromStr + PartialOrd + std::fmt::Display>(&mut self, key: &str, range: RangeInclusive<T>) -> T {
-        self.parse(key, |text| within(text, &range))
-    }
-}
-
-fn within<T: FromStr + PartialOrd + std::fmt::Display>(text: &str, range: &RangeInclusive<T>) -> Result<T, String> {
-    let value = text.trim().parse().ok().filter(|value| range.contains(value));
-    value.ok_or_else(|| format!("it must be a whole number from {} to {}", range.start(), range.end()))
-}
-
-fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
-    move |text| {
-        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
-        found.ok_or_else(|| format!("it is one of {}", names.join(", ")))
-    }
-}
-
 fn source(text: &str) -> Result<Option<Choice>, String> {
     let choices = Choice::all().map(|(name, choice)| (name, Some(choice))).chain([(OFF, None)]);
     one_of(&choices.collect::<Vec<_>>())(text)
@@ -379,117 +294,4 @@ fn address_hint(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nebula_metering::Microjoules;
-    use std::collections::BTreeMap;
-
-    pub(super) fn check(
-        flags: &[(&str, &str)],
-        variables: &[(&str, &str)],
-        file: &[(&str, &str)],
-    ) -> Result<Config, Mistakes> {
-        let find = |pairs: &[(&str, &str)], key: &str| {
-            pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned())
-        };
-        let file: BTreeMap<_, _> = file.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        let mut mistakes = Vec::new();
-        let layers = Layers::stack(|key| find(flags, key), |key| find(variables, key), &file, &mut mistakes);
-        Config::check(&layers, mistakes)
-    }
-
-    #[test]
-    fn every_default_is_good() {
-        let config = check(&[], &[], &[]).unwrap();
-        assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-        assert_eq!(config.window, Duration::from_millis(100));
-    }
-
-    #[test]
-    fn flags_go_before_variables_and_variables_before_the_file() {
-        let file = [("window", "3s"), ("policy", "usage"), ("limits.queue", "3")];
-        let variables = [("NEBULA_WINDOW", "2s"), ("NEBULA_LIMITS_QUEUE", "2")];
-        let config = check(&[("window", "1s")], &variables, &file).unwrap();
-        assert_eq!((config.window, config.bounds.queue), (Duration::from_secs(1), 2));
-        assert_eq!(config.policy, Policy::Usage);
-    }
-
-    #[test]
-    fn all_mistakes_are_reported_together() {
-        let Err(Mistakes(mistakes)) = check(
-            &[("listen", "8080"), ("source", "guess")],
-            &[("NEBULA_WINDOW", "soon")],
-            &[("limits.memory", "1KiB"), ("limits.stdoutt", "1MiB"), ("nonsense", "1")],
-        ) else {
-            panic!("the configuration is good")
-        };
-        let sources = Choice::all().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let guess = format!("`guess` is no good for --source: it is one of {sources}, off");
-        assert_eq!(
-            mistakes,
-            [
-                "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
-                "`nonsense` in the configuration file is not an option",
-                "`8080` is no good for --listen: an address goes with the port, such as 127.0.0.1:8080",
-                guess.as_str(),
-                "`soon` is no good for NEBULA_WINDOW: a duration is a number with its unit, such as 100ms, 30s or 2m",
-                "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to 4294967296 bytes",
-            ]
-        );
-    }
-
-    #[test]
-    fn limits_end_where_they_say() {
-        for (key, least, below) in [("limits.memory", "65536", "65535"), ("limits.concurrency", "1", "0")] {
-            assert!(check(&[(key, least)], &[], &[]).is_ok(), "{key}");
-            assert!(check(&[(key, below)], &[], &[]).is_err(), "{key}");
-        }
-        for (key, most, above) in [("limits.concurrency", "10000", "10001"), ("runtime.tick", "60s", "61s")] {
-            assert!(check(&[(key, most)], &[], &[]).is_ok(), "{key}");
-            assert!(check(&[(key, above)], &[], &[]).is_err(), "{key}");
-        }
-    }
-
-    #[test]
-    fn state_is_a_directory_and_its_cache_has_a_size() {
-        let config = check(&[("state", "/s"), ("cache.size", "0")], &[], &[]).unwrap();
-        assert_eq!((config.state, config.cache), (Some("/s".into()), 0));
-        let config = check(&[], &[], &[]).unwrap();
-        assert_eq!((config.state, config.cache), (None, 512 << 20));
-        for wrong in [("state", ""), ("cache.size", "2000GiB"), ("cache.size", "much")] {
-            assert!(check(&[wrong], &[], &[]).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn strangers_are_shown_less_unless_something_else_is_said() {
-        let resolution =
-            |flags: &[(&str, &str)]| check(&[flags, &[("access", "open")]].concat(), &[], &[]).unwrap().resolution;
-        for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
-            assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
-        }
-        for open in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80"] {
-            assert_eq!(resolution(&[("listen", open)]), Resolution::Step(Microjoules(100)), "{open}");
-        }
-        assert_eq!(resolution(&[("listen", "0.0.0.0:1"), ("energy.resolution", "full")]), Resolution::Full);
-        assert_eq!(resolution(&[("energy.resolution", "1mJ")]), Resolution::Step(Microjoules(1000)));
-        assert!(check(&[("energy.resolution", "1.5mJ")], &[], &[]).is_err());
-    }
-
-    #[test]
-    fn what_callers_must_not_see_somebody_must() {
-        let operators = ("energy.expose", "operators");
-        assert!(check(&[operators, ("admin.listen", "127.0.0.1:0")], &[], &[]).is_ok());
-        assert!(check(&[operators, ("tokens", "/t")], &[], &[]).is_ok());
-        assert_eq!(
-            check(&[], &[], &[operators]).unwrap_err().to_string(),
-            "`operators` is no good for energy.expose in the configuration file: nobody could see the joules; give \
-             operators an address of their own with admin.listen, or tokens"
-        );
-        let mistakes = check(&[operators, ("admin.listen", "9090")], &[], &[]).unwrap_err();
-        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
-        let same = [("listen", "127.0.0.1:9090"), ("admin.listen", "127.0.0.1:9090")];
-        assert!(check(&same, &[], &[]).unwrap_err().to_string().contains("callers have this address"));
-        assert!(check(&[("listen", "127.0.0.1:0"), ("admin.listen", "127.0.0.1:0")], &[], &[]).is_ok());
-    }
-}
+mod tests;

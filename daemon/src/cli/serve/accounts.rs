@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Failure;
 use crate::causes::chain;
+use crate::cli::Failure;
 use crate::config::Config;
 use crate::functions::Registry;
 use crate::meter::Metering;

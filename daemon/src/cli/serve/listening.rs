@@ -1,0 +1,122 @@
+//! Where the daemon listens, and until when.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::http::{App, Door, Gate, Server, Tls, keep_fresh};
+use crate::telemetry::{AccessLog, Observers};
+
+/// What a shell reports of a process that a signal ended.
+const EXIT_SIGNAL: i32 = 128;
+
+pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
+    let callers = Server::bind(config.listen, config.http, tls.clone()).await?;
+    let admin = match config.admin {
+        Some(address) => Some(Server::bind(address, config.http, tls.clone()).await?),
+        None => None,
+    };
+    let door = Door::callers(config.resolution, config.expose, admin.is_some());
+    warn_of_open_doors(config, door);
+    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
+    announce(&callers, admin.as_ref())?;
+    let (stop, _) = watch::channel(());
+    let stopped = || {
+        let mut stopped = stop.subscribe();
+        async move { drop(stopped.changed().await) }
+    };
+    let observers = app.observers.clone();
+    let gate = Gate::of_callers(callers.address(), door, admin.is_some());
+    let callers = callers.serve(app.clone(), gate, stopped());
+    let admin = admin.map(|admin| {
+        let gate = Gate::of_management(admin.address(), door);
+        admin.serve(app, gate, stopped())
+    });
+    let admin = async {
+        match admin {
+            Some(serve) => serve.await,
+            None => true,
+        }
+    };
+    tokio::spawn(watch_signals(signals, stop));
+    reopen_at_hangup(observers)?;
+    let (drained, admin_drained) = tokio::join!(callers, admin);
+    if drained && admin_drained {
+        tracing::info!("drained");
+    } else {
+        tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
+    }
+    Ok(())
+}
+
+/// Says where it listens. In one write: whoever wants the first line only may have closed the pipe before a second.
+fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
+    let callers = format!("listening on {}\n", callers.url());
+    let admin = admin.map(|admin| format!("admin on {}\n", admin.url()));
+    let lines = callers + &admin.unwrap_or_default();
+    let mut stdout = std::io::stdout();
+    stdout.write_all(lines.as_bytes())?;
+    stdout.flush()
+}
+
+/// What strangers can see, do or overhear is worth a word.
+fn warn_of_open_doors(config: &Config, callers: Door) {
+    let access = &config.access;
+    for address in [Some(config.listen), config.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
+        if access.is_open_at(address) {
+            let is_operator = config.admin.is_none_or(|admin| admin == address);
+            let may = if is_operator { "deploys, calls and is an operator" } else { "calls" };
+            tracing::warn!("whoever can reach {address} {may}: nobody is asked who they are (`access = \"open\"`)");
+        } else if access.tls.is_none() {
+            tracing::warn!(
+                "tokens pass in the clear at {address}: give `tls.cert` and `tls.key`, or let only a proxy that speaks TLS \
+                 reach it"
+            );
+        }
+    }
+    if !config.listen.ip().is_loopback() && access.is_open_at(config.listen) && callers.tells_more_by_totals() {
+        tracing::warn!(
+            "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
+             operators an address of their own (`admin.listen`), and they are served there alone",
+            config.listen
+        );
+    }
+}
+
+/// Begins the access log anew when whoever rotates it says so. Without one a hangup ends the daemon, as it ends others.
+pub(super) fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
+    if observers.access_log.is_none() {
+        return Ok(());
+    }
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let observers = observers.clone();
+            let reopen = move || observers.access_log.as_ref().map(AccessLog::reopen);
+            // It waits for the disk.
+            let _ = tokio::task::spawn_blocking(reopen).await;
+        }
+    });
+    Ok(())
+}
+
+/// The first signal drains, the second cuts.
+async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: watch::Sender<()>) {
+    next_signal(&mut terminate, &mut interrupt).await;
+    tracing::info!("draining: a second signal cuts it short");
+    let _ = stop.send(());
+    let number = next_signal(&mut terminate, &mut interrupt).await;
+    std::process::exit(EXIT_SIGNAL + number);
+}
+
+async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+    }
+}

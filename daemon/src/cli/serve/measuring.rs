@@ -1,0 +1,157 @@
+//! What is measured, and who is told of it: the source, its windows, what they settle.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use nebula_metering::work::Work;
+use nebula_metering::work::host::HostClock;
+use nebula_metering::{FunctionId, Joules, Settled};
+
+use super::accounts::Accounts;
+use super::quota_metrics;
+use crate::carbon::{Carbon, Keeper};
+use crate::cli::Failure;
+use crate::config::{Config, Observing};
+use crate::functions::Registry;
+use crate::invocation::PowerCap;
+use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Sampler};
+use crate::runtime::tls_configuration;
+use crate::telemetry::{
+    AccessSettings, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
+};
+use crate::usage::{Entry, LogHandle, Rates, Tariff};
+
+/// How long the daemon waits for its first windows before it listens, and how often it looks for them.
+const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
+const FIRST_WINDOWS_PAUSE: Duration = Duration::from_millis(5);
+
+/// The meter of this daemon, shown in its metrics.
+pub(super) fn open_meter(
+    config: &Config,
+    source: Choice,
+    metrics: &Metrics,
+    accounts: &Accounts,
+) -> Result<Arc<EnergyMeter>, Failure> {
+    let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
+    let settings = meter::Settings {
+        window: config.window,
+        postings: config.meter.postings,
+        calls: config.meter.calls,
+        // As many again run long calls.
+        threads: 2 * config.workers,
+    };
+    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let source = meter.source();
+    tracing::info!(reason = source.reason, "energy source: {}", source.description);
+    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone()))?;
+    Ok(meter)
+}
+
+/// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
+/// where nothing is said about carbon.
+pub(super) fn keep_carbon(
+    config: &Config,
+    carbon: &Carbon,
+    metrics: &Metrics,
+    metering: &Metering,
+    accounts: &Accounts,
+) -> Result<Option<Keeper>, Failure> {
+    if config.carbon.source.is_none() {
+        return Ok(None);
+    }
+    let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
+    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
+    let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
+    let (labels, stored) = (metrics.labels().clone(), accounts.stored.clone());
+    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), labels, stored)?)?;
+    let tick = move || account.iter().for_each(|account| account.advance());
+    Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
+}
+
+/// What a joule comes to whenever somebody asks.
+pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
+    let carbon = carbon.clone();
+    move || Rates {
+        grams_per_joule: carbon.grams_per_joule(),
+        tariff: carbon
+            .cost(Joules(1.0))
+            .map(|cost| Tariff { per_joule: cost.amount, currency: cost.currency.as_str().into() }),
+    }
+}
+
+/// Those who are told of requests and calls.
+pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, Failure> {
+    let Observing { traces, ratio, trace_queue, access, access_format, events } = config.observing.clone();
+    let policy = config.policy;
+    let access = access.map(|target| AccessSettings { target, format: access_format, policy });
+    if let Some(endpoint) = &traces {
+        tracing::info!("traces of calls go to {}", escaped(endpoint));
+    }
+    let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
+    Ok(Observers::start(access, traces, events, metrics)?)
+}
+
+pub(super) fn start_sampler(
+    meter: &Arc<EnergyMeter>,
+    clock: HostClock,
+    registry: Arc<OnceLock<Arc<Registry>>>,
+    (metrics, calls, observers, log): (Arc<Metrics>, Arc<Calls>, Arc<Observers>, Option<LogHandle>),
+    power: Option<Arc<PowerCap>>,
+) -> Result<Sampler, Failure> {
+    // What was settled before there was a table of functions: their own cold starts.
+    let mut early = Vec::new();
+    let (began, metered) = (Instant::now(), meter.clone());
+    let settle = move |settled: Vec<Settled<CallEnd>>| {
+        if let Some(power) = &power {
+            power.observe(began.elapsed(), metered.functions_energy());
+        }
+        let Some(registry) = registry.get() else {
+            early.extend(settled);
+            return;
+        };
+        let mut lines = Vec::new();
+        for settled in early.drain(..).chain(settled) {
+            if let CallEnd::ColdStart(told) = &settled.end {
+                // One that was made ready is settled once.
+                let _ = told.set(settled.charge.clone().ok_or(NoCharge::Incomplete));
+            }
+            if let Some(revision) = registry.revision(settled.function) {
+                metrics.settled(&revision.metrics, &settled);
+                if log.is_some() {
+                    lines.extend(Entry::of(&settled, &revision));
+                }
+            }
+            let (function, known) = (settled.function, observers.settled(&settled));
+            settled.end.settle_bill(settled.charge.as_ref());
+            calls.settle(settled);
+            // Whoever hears of it and asks for it finds it settled.
+            if let (Some(revision), Some(known)) = (registry.revision(function), known) {
+                observers.events.call(revision.name.as_str(), known);
+            }
+        }
+        observers.window_closed(&metered);
+        if let Some(log) = &log {
+            log.push(lines);
+        }
+    };
+    Ok(Sampler::start(meter.clone(), clock, settle)?)
+}
+
+/// The cap on the power of all functions, shown in metrics.
+pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
+    let Some(max) = config.quotas.power_max else { return Ok(None) };
+    let power = Arc::new(PowerCap::new(max, config.bounds.queue, config.bounds.queue_wait));
+    quota_metrics::register_power(metrics, &power)?;
+    Ok(Some(power))
+}
+
+/// Waits until calls can be told what they cost, so that the first ones are. Not for long: a source may have nothing to say.
+pub(super) fn await_estimates(metering: &Metering) {
+    let Ok(meter) = metering.meter() else { return };
+    let work = Work::of_cpu(Duration::from_millis(1));
+    let until = Instant::now() + FIRST_WINDOWS_MAX.min(meter.window() * 4);
+    while meter.estimate(FunctionId(0), &work).is_err() && Instant::now() < until {
+        std::thread::sleep(FIRST_WINDOWS_PAUSE);
+    }
+}

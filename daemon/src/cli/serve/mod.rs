@@ -1,0 +1,167 @@
+//! `nebula serve`: the daemon.
+
+mod accounts;
+mod listening;
+mod loading;
+mod measuring;
+mod quota_metrics;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use clap::ArgMatches;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::carbon::Carbon;
+use crate::cli::Failure;
+use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
+use crate::functions::{Registry, Watch};
+use crate::http::{Access, App, Tls, UsageFile};
+use crate::invocation::{Admission, Invoker, LongCalls};
+use crate::meter::{self, Metering, Off};
+use crate::runtime::{Pool, Runtime};
+use crate::telemetry::{CallBounds, Calls, Metrics, escaped, no_energy, start_logging};
+use accounts::Accounts;
+use listening::listen;
+use loading::{load, open_cache, trust};
+use measuring::{await_estimates, keep_carbon, observers, open_meter, power_cap, rates, start_sampler};
+
+/// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
+/// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
+const EVENT_INTERVAL: u32 = 8;
+
+/// Serves until a signal comes.
+pub fn serve(matches: &ArgMatches) -> super::Result {
+    let config = configure(matches).map_err(Failure::usage)?;
+    start_logging(config.log_format, config.log_level);
+    warn_of_unknown_variables();
+    take_all_descriptors();
+    let access = Arc::new(Access::open(&config.access).map_err(Failure::usage)?);
+    let tls = config.access.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
+
+    let carbon = Carbon::open(&config.carbon).map_err(Failure::usage)?;
+    let metrics = Arc::new(Metrics::new(config.labels_max)?);
+    let calls =
+        Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
+    let observers = Arc::new(observers(&config, &metrics)?);
+    let directory = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
+    let state = accounts::hold(directory.as_deref())?;
+    let accounts = Accounts::open(&config, &state)?;
+    let (usage_log, log_handle) = accounts::open_log(&config)?.unzip();
+    let registry = Arc::new(OnceLock::new());
+    let power = power_cap(&config, &metrics)?;
+    let (metering, sampler) = match config.source {
+        Some(source) => {
+            let meter = open_meter(&config, source, &metrics, &accounts)?;
+            let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+            tracing::info!("CPU time of the machine: {}", clock.describe());
+            let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
+            let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
+            (Metering::On(meter), Some(sampler))
+        }
+        None => {
+            tracing::info!("{Off}: calls have no joules");
+            metrics.register(no_energy(Off)?)?;
+            drop(log_handle);
+            (Metering::Off(Off), None)
+        }
+    };
+
+    trust(&config)?;
+    let carbon_keeper = keep_carbon(&config, &carbon, &metrics, &metering, &accounts)?;
+    let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
+    let runtime = match open_cache(&config, directory.as_deref()) {
+        Some(cache) => runtime.with_cache(cache),
+        None => runtime,
+    };
+    let functions = Arc::new(Registry::new(config.bounds.versions));
+    let deployer = load(&config, directory.as_deref(), runtime, &functions, &metrics, &metering)?;
+    let functions = registry.get_or_init(|| functions).clone();
+    let usage = UsageFile::new(accounts.file.clone());
+    let books = (metering.clone(), functions.clone(), &*metrics);
+    let keeper = accounts.keep(&config, books, usage_log.as_ref(), rates(&carbon))?;
+    quota_metrics::register_quotas(&metrics, functions.clone())?;
+    await_estimates(&metering);
+
+    let bounds = config.bounds;
+    let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
+    let in_flight = metrics.in_flight().clone();
+    let long_calls = LongCalls::start(config.workers)?;
+    let away = long_calls.handle();
+    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker = invoker.with_power_cap(power).observed_by(observers.clone());
+    let app = App {
+        access,
+        registry: functions,
+        deployer: deployer.clone(),
+        invoker: Arc::new(invoker),
+        metrics,
+        calls,
+        observers: observers.clone(),
+        usage,
+        policy: config.policy,
+        carbon,
+        form: config.form,
+        body_max: bounds.body,
+        module_max: bounds.module,
+        body_timeout: config.http.body_timeout,
+        draining: AtomicBool::new(false),
+    };
+    let workers = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers)
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .build()?;
+    let watch = Watch::start(deployer, workers.handle().clone())?;
+    workers.block_on(listen(&config, Arc::new(app), tls))?;
+    drop(watch);
+    // Calls that outlived their time of grace end with their threads.
+    drop(long_calls);
+    workers.shutdown_background();
+    drop(carbon_keeper);
+    // What the last window has settled is stored and logged before the end.
+    drop(sampler);
+    observers.flush();
+    drop(keeper);
+    drop(usage_log);
+    drop(state);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
+    let mut mistakes = Vec::new();
+    let file = match matches.get_one::<String>("config") {
+        Some(path) => read_file(Path::new(path), &mut mistakes),
+        None => BTreeMap::new(),
+    };
+    let flags = |key: &str| matches.get_one::<String>(key).cloned();
+    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &file, &mut mistakes);
+    Config::check(&layers, mistakes)
+}
+
+/// A misspelt variable would go unnoticed. It is no mistake to refuse: Kubernetes itself makes variables out of the name
+/// of a service.
+fn warn_of_unknown_variables() {
+    let known = |name: &str| {
+        matches!(name, "NEBULA_CONFIG" | "NEBULA_DAEMON" | "NEBULA_TOKEN")
+            || OPTIONS.iter().any(|option| variable(option) == name)
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| name.starts_with("NEBULA_") && !known(name)) {
+        tracing::warn!("the environment variable `{}` is not an option", escaped(&name));
+    }
+}
+
+/// A connection takes a descriptor, and so does mapped code. The limit of 1024 that processes begin with is for those
+/// that use `select`; others may raise it as far as the hard limit. Source: Linux `getrlimit(2)`, and `systemd.exec(5)` on
+/// `LimitNOFILE=`.
+fn take_all_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("as many files as before can be open: {error}");
+    }
+}
