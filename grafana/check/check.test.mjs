@@ -1,0 +1,82 @@
+// The check itself: that it finds what it is there to find.
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { conventions, dashboards, panelsOf, unitOf } from "./dashboards.mjs";
+import { golden, unknown, unpinned } from "./golden.mjs";
+import { read, wrongUnit } from "./promql.mjs";
+
+const METRICS = golden(`
+nebula_zone_energy_joules_total{package="0",source="powercap",zone="dram"} #
+nebula_account_energy_joules_total{account="gap",source="powercap",zone="dram"} #
+nebula_invocation_energy_joules_bucket{function="add",le="0.001"} #
+nebula_invocation_energy_joules_sum{function="add"} #
+nebula_functions #
+`);
+
+test("a unit that the values do not have is found", () => {
+  const joules = 'sum(rate(nebula_zone_energy_joules_total{zone="dram"}[$__rate_interval] offset $before))';
+  for (const [query, right, wrong] of [
+    [joules, "watt", "joule"],
+    ["sum by (zone) (increase(nebula_zone_energy_joules_total[$__range] @ end()))", "joule", "watt"],
+    ["sum(rate(nebula_invocation_energy_joules_sum[1m])) / (sum(rate(nebula_invocation_energy_joules_count[1m])) > 0)", "joule", "percentunit"],
+    ["histogram_quantile(0.5, sum by (le) (rate(nebula_invocation_energy_joules_bucket[1m])))", "joule", "watt"],
+    ["rate(nebula_meter_cpu_seconds_total[1m])", "percentunit", "s"],
+    ["rate(nebula_function_carbon_grams_total[1m]) * 3600", "massg", "watt"],
+    ["topk(10, sum by (function) (rate(nebula_invocations_total[1m])))", "reqps", "short"],
+    [`${joules} / ${joules}`, "suffix:×", "watt"],
+    [`(${joules}) / sum(rate(nebula_function_cpu_seconds_total[1m]))`, "watt", "joule"],
+  ]) {
+    assert.equal(wrongUnit(query, right), undefined, query);
+    assert.match(wrongUnit(query, wrong), /its values are/, query);
+  }
+  assert.match(wrongUnit("nebula_window_seconds - nebula_power_cap_watts", "s"), /^s - J·s\^-1$/);
+  assert.match(wrongUnit("nebula_functions", "none"), /none of ours/);
+});
+
+test("names, labels and words that the daemon does not have are found", () => {
+  assert.deepEqual(unknown('sum by (zone) (rate(nebula_zone_energy_joules_total{job=~"$job",zone="anything"}[1m]))', METRICS), []);
+  assert.deepEqual(unknown("nebula_zones_energy_joules_total", METRICS), ["there is no metric `nebula_zones_energy_joules_total`"]);
+  assert.deepEqual(unknown('nebula_zone_energy_joules_total{account="gap"}', METRICS), ["`nebula_zone_energy_joules_total` has no label `account`"]);
+  assert.deepEqual(unknown('nebula_account_energy_joules_total{account=~"gap|hole"}', METRICS), ["the label `account` of `nebula_account_energy_joules_total` is never `hole`"]);
+  assert.deepEqual(unknown('nebula_invocation_energy_joules_bucket{le="0.01"}', METRICS), ["the label `le` of `nebula_invocation_energy_joules_bucket` is never `0.01`"]);
+  assert.deepEqual(unknown("sum by (version) (nebula_functions)", METRICS), ["it groups by `version`, which none of its metrics has"]);
+});
+
+test("what cannot be read is no query", () => {
+  for (const query of ["sum(", "sum(nebula_functions))", "nebula_functions ? 1", 'nebula_functions{job="a"']) assert.throws(() => read(query), undefined, query);
+});
+
+test("an override tells a query's unit before the default", () => {
+  const fieldConfig = { defaults: { unit: "watt" }, overrides: [{ matcher: { id: "byName", options: "cpu" }, properties: [{ id: "unit", value: "percentunit" }] }] };
+  assert.equal(unitOf({ fieldConfig }, { refId: "A", legendFormat: "power" }), "watt");
+  assert.equal(unitOf({ fieldConfig }, { refId: "B", legendFormat: "cpu" }), "percentunit");
+  const transformations = [{ id: "organize", options: { renameByName: { "Value #C": "cpu" } } }];
+  assert.equal(unitOf({ fieldConfig, transformations }, { refId: "C", format: "table" }), "percentunit");
+});
+
+test("a dashboard that breaks a convention is found", () => {
+  const broken = (change) => {
+    const [dashboard] = dashboards();
+    change(dashboard, panelsOf(dashboard)[0]);
+    return conventions(dashboard);
+  };
+  assert.deepEqual(broken(() => {}), []);
+  for (const [what, change] of [
+    [/not null/, (dashboard) => (dashboard.id = 7)],
+    [/no description/, (_, panel) => (panel.description = "")],
+    [/does not go through/, (_, panel) => (panel.datasource = { uid: "mine" })],
+    [/fixed range/, (_, panel) => (panel.targets[0].expr = "rate(nebula_functions[5m])")],
+    [/overlap/, (dashboard, panel) => (panelsOf(dashboard)[1].gridPos = panel.gridPos)],
+    [/same id/, (dashboard, panel) => (panelsOf(dashboard)[1].id = panel.id)],
+  ]) assert.match(broken(change).join("\n"), what);
+});
+
+test("a metric that the golden file does not show is looked for in the daemon", () => {
+  const shown = 'nebula_function_carbon_grams_total{function="add"} 1.5e-3\nnebula_carbon_intensity_grams_per_kilowatt_hour{zone="DE"} 302\n';
+  assert.deepEqual(unpinned(METRICS, shown, []), []);
+  assert.deepEqual(unpinned(METRICS, shown, ["--carbon-intensity"]), [
+    "`nebula_carbon_intensity_grams_per_kilowatt_hour` has the labels zone", "the daemon shows no `nebula_carbon_unknown_joules_total` with --carbon-intensity",
+  ]);
+  assert.match(unpinned(golden('nebula_function_carbon_grams_total{function="add"} #'), shown, [])[0], /take it out/);
+});

@@ -1,0 +1,153 @@
+// Proves the dashboards: against the sources, the golden metrics, a real Prometheus, and Grafana's own panels.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { conventions, dashboards, panelsOf, unitOf } from "./dashboards.mjs";
+import { Asking } from "./evaluate.mjs";
+import { MAY_SHOW_NOTHING } from "./expected.mjs";
+import { absent, asksFor, golden, unknown, unpinned } from "./golden.mjs";
+import { SCRAPE_SECONDS, load, startLab } from "./lab.mjs";
+import { wrongUnit } from "./promql.mjs";
+
+const [daemon, folder, modules, ...flags] = process.argv.slice(2);
+const quick = flags.includes("--quick");
+/** The meter learns what the machine draws when it is quiet, and what functions cost. Only then what is looked at begins. */
+const QUIET_SECONDS = quick ? 8 : 20;
+const WARM_SECONDS = quick ? 15 : 120;
+const LOAD_SECONDS = quick ? 75 : 300;
+const GRAFANA = fileURLToPath(new URL("../", import.meta.url));
+
+/** What a value looks like in each unit. */
+const LOOKS = {
+  joule: /^-?[\d.]+ [fpnµmkMG]?J$/, watt: /^-?[\d.]+ [fpnµmkMG]?W$/, s: /^-?[\d.]+ (ns|µs|ms|s|mins?|hours?)$/, reqps: /^[\d.]+K? req\/s$/, percentunit: /^-?[\d.]+%$/, massg: /^-?[\d.]+ ([fpnµmk]?g|t)$/,
+  "suffix: g/kWh": / g\/kWh$/, "suffix:×": /^-?[\d.]+ ?×$/, short: /^-?[\d.]+( [KM])?$/, locale: /^[\d,]+$/,
+};
+
+/** What is looked at. Everything else is as a user finds it. */
+const CHOSEN = {
+  "nebula-function": { function: "checkout", before: "1m" },
+  "nebula-compare": { a: "fibonacci-recursive", b: "fibonacci-recursive-c" },
+};
+
+const failures = [];
+const fail = (what) => { failures.push(what); console.log(`FAILED: ${what}`); };
+const step = (what) => console.log(`\n== ${what}`);
+
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+const all = dashboards();
+const metrics = golden();
+
+step("dashboards/*.json are what source/*.mjs say, and keep to the conventions");
+if (spawnSync(join(GRAFANA, "build"), ["--check"], { stdio: "inherit" }).status !== 0) fail("grafana/build --check");
+all.flatMap(conventions).forEach(fail);
+
+step("rules, and their tests");
+const rules = readdirSync(join(GRAFANA, "rules")).filter((name) => name.endsWith(".yaml")).map((name) => join(GRAFANA, "rules", name));
+const tests = readdirSync(join(GRAFANA, "rules/tests")).map((name) => join(GRAFANA, "rules/tests", name));
+for (const command of [["check", "rules", ...rules], ["test", "rules", ...tests]]) {
+  const { status, stdout, stderr } = spawnSync("promtool", command, { encoding: "utf8" });
+  console.log(stdout.trim());
+  if (status !== 0) fail(`promtool ${command.slice(0, 2).join(" ")}\n${stderr}`);
+}
+
+step("names and labels are those of the golden metrics, units fit what is asked");
+let queries = 0;
+for (const dashboard of all) {
+  for (const panel of panelsOf(dashboard)) {
+    for (const target of panel.targets) {
+      queries += 1;
+      const where = `${dashboard.uid}, ${panel.title}, ${target.refId}`;
+      try {
+        unknown(target.expr, metrics).forEach((what) => fail(`${where}: ${what}`));
+        const wrong = panel.options?.textMode === "name" ? undefined : wrongUnit(target.expr, unitOf(panel, target));
+        if (wrong) fail(`${where}: ${wrong}`);
+      } catch (error) {
+        fail(`${where}: ${error.message}`);
+      }
+    }
+  }
+  const others = [...dashboard.annotations.list, ...dashboard.templating.list].map(({ expr, query }) => expr ?? /^label_values\((.+),/.exec(query?.query)?.[1]).filter(Boolean);
+  others.forEach((expr) => unknown(expr, metrics).forEach((what) => fail(`${dashboard.uid}, ${expr}: ${what}`)));
+}
+console.log(`${queries} queries`);
+
+step(`a daemon (${daemon}), Prometheus, and ${WARM_SECONDS + LOAD_SECONDS} s of load`);
+const lab = await startLab({ daemon, folder, rules });
+const gone = absent(lab.options);
+if (gone.length > 0) console.log(`this daemon cannot show ${gone.join(", ")}`);
+let outcomes = [];
+let rows = [];
+try {
+  await sleep(QUIET_SECONDS * 1000);
+  const from = Date.now() / 1000 + WARM_SECONDS;
+  console.log("answers by status:", JSON.stringify(await load(lab.daemon, WARM_SECONDS + LOAD_SECONDS)));
+  const to = Date.now() / 1000 - SCRAPE_SECONDS;
+
+  step("every query of every panel, annotation, variable, rule and alert, asked of Prometheus");
+  unpinned(metrics, await (await fetch(`${lab.daemon}/metrics`)).text(), lab.options).forEach(fail);
+  const asking = new Asking(lab.prometheus, { from, to, scrapeSeconds: SCRAPE_SECONDS });
+  for (const dashboard of all) {
+    const told = await asking.dashboard(dashboard, CHOSEN[dashboard.uid] ?? {}, gone);
+    rows.push(...told.rows);
+    told.variables.filter(({ wrong }) => wrong).forEach(({ name, wrong }) => fail(`${dashboard.uid}, the variable \`${name}\`: ${wrong}`));
+  }
+  const recorded = await asking.rules(gone);
+  const names = recorded.filter(({ dashboard }) => dashboard === "rules").map(({ panel }) => panel);
+  recorded.forEach(({ panel, query }) => unknown(query, metrics, names).forEach((what) => fail(`the rule ${panel}: ${what}`)));
+  rows.push(...recorded);
+  rows.filter(({ wrong }) => wrong).forEach(({ dashboard, panel, ref, query, wrong }) => fail(`${dashboard}, ${panel}, ${ref}: ${wrong}\n    ${query}`));
+
+  step("every dashboard, drawn by Grafana's own panels");
+  const { missing, render } = await import("./render.mjs");
+  const why = modules === "-" ? "npm packages cannot be installed here" : missing(modules);
+  if (why) console.log(`SKIPPED: drawing the dashboards: ${why}`);
+  else {
+    outcomes = await render({ modules, folder, dashboards: all, prometheus: lab.prometheus, scrapeSeconds: SCRAPE_SECONDS, from: from * 1000, to: to * 1000, chosen: CHOSEN });
+    outcomes.forEach(judge);
+  }
+} finally {
+  await lab.stop();
+}
+
+/** What a picture must not show. */
+function judge({ dashboard, picture, marks, complaints, panels }) {
+  const { uid } = dashboard;
+  // What a page without a Grafana server around it says in any case.
+  complaints.filter((text) => !/grafanaBootData|favicon|public\/fonts|Failed to load resource/.test(text)).forEach((text) => fail(`${uid}: the page says ${text.slice(0, 400)}`));
+  for (const { id, title, state, error, drawn, text } of panels) {
+    const panel = dashboard.panels.find((panel) => panel.id === id);
+    const nothing = MAY_SHOW_NOTHING.some(([of, name]) => of === uid && name === title) || panel.targets.every(({ expr }) => asksFor(expr, gone));
+    if (state !== "Done" || error) fail(`${uid}, ${title}: ${state}, ${error}`);
+    if (!text.includes(title.slice(0, 10))) fail(`${uid}, ${title}: it is not on the page`);
+    if (/An unexpected error|Error:|Loading plugin/.test(text)) fail(`${uid}, ${title}: an error box: ${text.slice(0, 200)}`);
+    const shown = (drawn ?? []).filter(({ text }) => text !== null);
+    if (shown.length === 0 && !nothing) fail(`${uid}, ${title}: nothing is shown (${text.replace(/\n/g, " ").slice(0, 80)})`);
+    const names = panel.options?.textMode === "name";
+    for (const { name, unit, text } of shown) if (!names && !LOOKS[unit]?.test(text)) fail(`${uid}, ${title}, ${name}: \`${text}\` is no ${unit}`);
+  }
+  if (marks === 0) fail(`${uid}: no annotation, though something was deployed`);
+  console.log(`${picture}: ${panels.length} panels, ${panels.filter(({ drawn }) => drawn?.some(({ text }) => text !== null)).length} with values, ${marks} marks`);
+}
+
+function number(value) {
+  return value === undefined ? "" : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+}
+
+step("the table");
+const width = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text.padEnd(length));
+for (const { dashboard, panel, ref, values, excused, wrong } of rows) {
+  const shown = wrong ? `FAILED: ${wrong}` : excused ? `empty: ${excused}` : values.slice(0, 4).map(number).join("  ");
+  console.log(`${width(dashboard, 16)} ${width(panel, 40)} ${width(ref, 2)} ${String(values.length).padStart(4)}  ${shown}`);
+}
+const markdown = ["| Dashboard | Panel | Query | Series | Last values |", "|---|---|---|---|---|", ...rows.map(({ dashboard, panel, ref, query, values, excused }) => `| ${dashboard} | ${panel} | ${ref} \`${query.replaceAll("|", "\\|")}\` | ${values.length} | ${excused ?? values.slice(0, 4).map(number).join(", ")} |`)];
+writeFileSync(join(folder, "table.md"), `${markdown.join("\n")}\n`);
+
+const panels = new Set(rows.map(({ dashboard, panel }) => `${dashboard} ${panel}`)).size;
+const count = (what) => rows.filter(what).length;
+console.log(`\n${panels} panels, rules and alerts; ${rows.length} queries, ${count(({ values }) => values.length)} with values (${rows.reduce((sum, { values }) => sum + values.length, 0)} series), ${count(({ excused }) => excused)} empty for a reason, ${count(({ wrong }) => wrong)} wrong; ${outcomes.length} dashboards drawn; ${failures.length} failures`);
+console.log(`pictures and table.md: ${folder}`);
+process.exit(failures.length > 0 ? 1 : 0);
