@@ -5,6 +5,7 @@ import test from "node:test";
 import { conventions, dashboards, panelsOf, unitOf } from "./dashboards.mjs";
 import { golden, unknown, unpinned } from "./golden.mjs";
 import { read, wrongUnit } from "./promql.mjs";
+import { lacking, table, told } from "./table.mjs";
 
 const METRICS = golden(`
 nebula_zone_energy_joules_total{package="0",source="powercap",zone="dram"} #
@@ -79,4 +80,21 @@ test("a metric that the golden file does not show is looked for in the daemon", 
     "`nebula_carbon_intensity_grams_per_kilowatt_hour` has the labels zone", "the daemon shows no `nebula_carbon_unknown_joules_total` with --carbon-intensity",
   ]);
   assert.match(unpinned(golden('nebula_function_carbon_grams_total{function="add"} #'), shown, [])[0], /take it out/);
+});
+
+test("a table that shows other queries than the dashboards is found", () => {
+  const all = dashboards();
+  const rows = all.flatMap((dashboard) => panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr }) => ({ dashboard: dashboard.uid, panel: title, ref: refId, asWritten: expr, values: [1] }))));
+  const text = table(all, rows, { seconds: 1, date: "today" });
+  const only = (what) => what.filter((line) => line.includes("nebula-"));
+  assert.deepEqual(only(lacking(all, text)), []);
+  const [dashboard] = all;
+  panelsOf(dashboard)[0].targets[0].expr += " > 0";
+  assert.match(only(lacking(all, text)).join(), new RegExp(`^grafana/table.md does not show ${dashboard.uid}, [^,]+, A as it is now`));
+});
+
+test("values are told with their unit", () => {
+  for (const [value, unit, expected] of [
+    [0.0134, "joule", "13.4 mJ"], [-2.8e-14, "joule", "0 J"], [0, "watt", "0 W"], [11.42, "watt", "11.4 W"], [4.2e7, "bytes", "42 MB"], [0.081, "percentunit", "8.1 %"], [60.04, "reqps", "60 /s"], [0.0000021, "s", "2.1 µs"], [23, "short", "23"], [0.00001, undefined, "1.0e-5"],
+  ]) assert.equal(told(value, unit), expected);
 });

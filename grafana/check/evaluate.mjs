@@ -60,7 +60,7 @@ export class Asking {
     ];
     for (const { panel, ref, expr, instant } of queries) {
       const query = this.fill(expr, chosen);
-      const row = { dashboard: dashboard.uid, panel, ref, query, values: [] };
+      const row = { dashboard: dashboard.uid, panel, ref, query, asWritten: expr, values: [] };
       rows.push(row);
       if (/\$\w/.test(query)) row.wrong = "a variable is not filled in";
       await this.values(query, { instant }).then((values) => (row.values = values), (error) => (row.wrong = error.message));
@@ -79,7 +79,7 @@ export class Asking {
     const { groups } = await this.ask("rules", {}, "GET");
     for (const { name, query, health, lastError, type, state } of groups.flatMap(({ rules }) => rules)) {
       const asked = type === "alerting" ? query.replace(/\s(?:>|<|==|!=)\s-?[\d.e-]+(?=$|\s+or\s)/g, "").replace(/\sand\s[^]*$/, "").replace(/\s>\s[\d.]+$/, "") : query;
-      const row = { dashboard: type === "alerting" ? "alerts" : "rules", panel: name, ref: "", query: asked, values: [] };
+      const row = { dashboard: type === "alerting" ? "alerts" : "rules", panel: name, ref: "", query: asked, asWritten: asked.replace(/\s+/g, " ").trim(), values: [] };
       rows.push(row);
       if (health !== "ok") row.wrong = `Prometheus says ${health}: ${lastError}`;
       await this.values(query, { instant: true }).catch((error) => (row.wrong = error.message));

@@ -81,7 +81,7 @@ async function draw({ dashboard, prometheus: address, scrapeSeconds, from, to, c
   const scopedVars = { __sceneObject: { value: { valueOf: () => page } } };
   const result = (panel) => panel.state.$data.state.data;
   window.outcome = () => ({
-    ready: page.state.panels.every((panel) => ["Done", "Error"].includes(result(panel)?.state)),
+    ready: page.state.panels.every((panel) => result(panel)?.state === "Error" || panel.state._pluginLoadError || (result(panel)?.state === "Done" && globalThis.drawn[Number(panel.state.key.slice(6))])),
     panels: page.state.panels.map((panel) => ({
       id: Number(panel.state.key.slice(6)), title: panel.state.title, state: result(panel)?.state, error: result(panel)?.errors?.[0]?.message ?? panel.state._pluginLoadError,
       series: (result(panel)?.series ?? []).length, drawn: globalThis.drawn[Number(panel.state.key.slice(6))]?.texts ?? null,
