@@ -24,8 +24,8 @@ const GRAFANA = fileURLToPath(new URL("../", import.meta.url));
 
 /** What a value looks like in each unit. */
 const LOOKS = {
-  joule: /^-?[\d.]+ [fpnµmkMG]?J$/, watt: /^-?[\d.]+ [fpnµmkMG]?W$/, s: /^-?[\d.]+ (ns|µs|ms|s|mins?|hours?)$/, reqps: /^[\d.]+K? req\/s$/, percentunit: /^-?[\d.]+%$/, massg: /^-?[\d.]+ ([fpnµmk]?g|t)$/,
-  "suffix: g/kWh": / g\/kWh$/, "suffix:×": /^-?[\d.]+ ?×$/, short: /^-?[\d.]+( [KM])?$/, locale: /^[\d,]+$/,
+  joule: /^-?[\d.]+ [fpnµmkMG]?J$/, watt: /^-?[\d.]+ [fpnµmkMG]?W$/, s: /^-?[\d.]+ (ns|µs|ms|s|mins?|hours?|days?)$/, reqps: /^[\d.]+K? req\/s$/, percentunit: /^-?[\d.]+%$/, massg: /^-?[\d.]+ ([fpnµmk]?g|t)$/,
+  "suffix:g/kWh": / g\/kWh$/, bytes: /^[\d.]+ ([KMG]i)?B$/, "suffix:×": /^-?[\d.]+ ?×$/, short: /^-?[\d.]+( [KM])?$/, locale: /^[\d,]+$/,
 };
 
 /** What is looked at. Everything else is as a user finds it. */

@@ -13,7 +13,7 @@ const COMMON = /job=~"\$job",instance=~"\$instance",?/g;
 
 const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
 const METRIC = { joule: "J", watt: "W", s: "s", massg: "g", bytes: "B" };
-const PLAIN = { reqps: "/s", "suffix:×": "×", "suffix: g/kWh": "g/kWh" };
+const PLAIN = { reqps: "/s", "suffix:×": "×", "suffix:g/kWh": "g/kWh" };
 
 const plain = (value) => String(Number(value.toPrecision(3)));
 
