@@ -55,15 +55,17 @@ export class Asking {
     const { chosen, told } = await this.variables(dashboard, choices);
     const rows = [];
     const queries = [
-      ...panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr, instant }) => ({ panel: title, ref: refId, expr, instant: Boolean(instant) }))),
+      ...panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr, instant, exemplar }) => ({ panel: title, ref: refId, expr, instant: Boolean(instant), exemplar }))),
       ...dashboard.annotations.list.filter(({ expr }) => expr).map(({ name, expr }) => ({ panel: `annotation ${name}`, ref: "A", expr, instant: false })),
     ];
-    for (const { panel, ref, expr, instant } of queries) {
+    for (const { panel, ref, expr, instant, exemplar } of queries) {
       const query = this.fill(expr, chosen);
       const row = { dashboard: dashboard.uid, panel, ref, query, asWritten: expr, values: [] };
       rows.push(row);
       if (/\$\w/.test(query)) row.wrong = "a variable is not filled in";
       await this.values(query, { instant }).then((values) => (row.values = values), (error) => (row.wrong = error.message));
+      // Single calls beside the curve.
+      if (exemplar && (await this.ask("query_exemplars", { query, start: this.from, end: this.to })).length === 0) row.wrong ??= "it has no exemplars";
       if (row.wrong || row.values.length > 0) continue;
       const allowed = MAY_BE_EMPTY.find(([uid, title, letter]) => uid === dashboard.uid && title === panel && letter === ref);
       if (allowed) row.excused = allowed[3];

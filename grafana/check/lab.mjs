@@ -94,7 +94,7 @@ export async function startLab({ daemon, folder, rules }) {
   }));
   const { died: prometheusDied } = start("prometheus", [
     `--config.file=${config}`, `--storage.tsdb.path=${join(folder, "tsdb")}`, `--web.listen-address=127.0.0.1:${port}`,
-    "--web.cors.origin=.*", "--log.level=warn",
+    "--web.cors.origin=.*", "--log.level=warn", "--enable-feature=exemplar-storage",
   ], folder, "prometheus", children);
   const prometheus = `http://127.0.0.1:${port}`;
   await Promise.race([prometheusDied, until("Prometheus is ready", 180, async () => (await fetch(`${prometheus}/-/ready`)).ok)]);

@@ -10,7 +10,7 @@ import { initPluginTranslations } from "@grafana/i18n";
 import { CustomVariable, DataSourceVariable, QueryVariable, SceneDataTransformer, SceneObjectBase, SceneQueryRunner, SceneTimeRange, SceneVariableSet, VariableValueSelectors, VizPanel, sceneUtils } from "@grafana/scenes";
 import { MemoryRouter } from "react-router-dom";
 
-import { find } from "./marks.js";
+import { find, findCalls } from "./marks.js";
 import { plugins } from "./plugins.jsx";
 import { Prometheus, UID } from "./prometheus.js";
 import { setUp } from "./registries.js";
@@ -91,6 +91,7 @@ async function draw({ dashboard, prometheus: address, scrapeSeconds, from, to, c
   });
   window.mark = async () => {
     const count = await find(prometheus, dashboard.annotations.list.filter(({ expr }) => expr), range, scopedVars);
+    await findCalls(prometheus, dashboard.panels, range, scopedVars);
     page.state.panels.forEach((panel) => panel.forceRender());
     window.dispatchEvent(new Event("resize"));
     return count;
