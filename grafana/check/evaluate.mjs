@@ -1,6 +1,5 @@
 // Asks Prometheus everything that dashboards, rules and alerts ask.
 import { panelsOf } from "./dashboards.mjs";
-import { asksFor } from "./golden.mjs";
 import { MAY_BE_EMPTY, QUIET_RULES } from "./expected.mjs";
 
 export class Asking {
@@ -51,7 +50,7 @@ export class Asking {
   }
 
   /** Every query of every panel, and every annotation. */
-  async dashboard(dashboard, choices, absent) {
+  async dashboard(dashboard, choices) {
     const { chosen, told } = await this.variables(dashboard, choices);
     const rows = [];
     const queries = [
@@ -69,14 +68,13 @@ export class Asking {
       if (row.wrong || row.values.length > 0) continue;
       const allowed = MAY_BE_EMPTY.find(([uid, title, letter]) => uid === dashboard.uid && title === panel && letter === ref);
       if (allowed) row.excused = allowed[3];
-      else if (asksFor(expr, absent)) row.excused = "the daemon does not know the option";
       else row.wrong = "it is empty under load";
     }
     return { rows, variables: told };
   }
 
   /** Every rule that Prometheus has loaded. Alerts are asked without the comparison at their end, as it is well that they are silent. */
-  async rules(absent) {
+  async rules() {
     const rows = [];
     const { groups } = await this.ask("rules", {}, "GET");
     for (const { name, query, health, lastError, type, state } of groups.flatMap(({ rules }) => rules)) {
@@ -89,7 +87,6 @@ export class Asking {
       row.state = state;
       if (row.wrong || row.values.length > 0) continue;
       if (QUIET_RULES[name]) row.excused = QUIET_RULES[name];
-      else if (asksFor(query, absent)) row.excused = "the daemon does not know the option";
       else row.wrong = "it sees nothing under load";
     }
     return rows;

@@ -32,13 +32,8 @@ const CALLERS = [
   { path: "/invoke/estimate-pi?input=none", perSecond: 0.3 },
 ];
 
-/** Options of the daemon that make its optional metrics appear; each only where this daemon has it. */
-const OPTIONS = [
-  ["--carbon-intensity", "302"],
-  ["--quota-joules-per-hour", "100J"],
-  ["--quota-calls-per-second", "20"],
-  ["--power-max", "8W"],
-];
+/** Options of the daemon that make its optional metrics appear. */
+const OPTIONS = ["--carbon-intensity", "302", "--quota-joules-per-hour", "100J", "--quota-calls-per-second", "20", "--power-max", "8W"];
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -47,13 +42,6 @@ async function freePort() {
   server.close();
   await once(server, "close");
   return port;
-}
-
-async function help(daemon) {
-  const child = spawn(daemon, ["serve", "--help"], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  for await (const chunk of child.stdout) text += chunk;
-  return text;
 }
 
 /** A program that is ended with this one. `died` fails when it ends by itself. */
@@ -76,10 +64,8 @@ export async function startLab({ daemon, folder, rules }) {
   process.once("exit", () => children.forEach((child) => child.kill("SIGKILL")));
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]]) process.once(signal, () => process.exit(code));
   const state = join(folder, "state");
-  const known = await help(daemon);
-  const options = OPTIONS.filter(([flag]) => known.includes(`${flag} `));
   const serve = ["serve", "--source", "simulated", "--listen", "127.0.0.1:0", "--state", state, "--log-level", "warn"];
-  const { child, died } = start(daemon, [...serve, ...options.flat()], folder, "daemon", children);
+  const { child, died } = start(daemon, [...serve, ...OPTIONS], folder, "daemon", children);
   const [line] = await Promise.race([once(createInterface(child.stdout), "line"), died]);
   const address = line.replace("listening on http://", "");
   await Promise.race([died, until("the daemon is ready", 300, async () => (await fetch(`http://${address}/readyz`)).ok)]);
@@ -118,7 +104,7 @@ export async function startLab({ daemon, folder, rules }) {
       await gone;
     }
   };
-  return { daemon: `http://${address}`, prometheus, options: options.map(([flag]) => flag), scrape, stop };
+  return { daemon: `http://${address}`, prometheus, scrape, stop };
 }
 
 /** Waits until `done` holds, for at most so many seconds. */

@@ -1,5 +1,5 @@
 // The table of everything that is asked, with what came back: `table.md`, and what of it can be held against the dashboards at any time.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 import { panelsOf, unitOf } from "./dashboards.mjs";
 
@@ -64,7 +64,7 @@ export function table(dashboards, rows, { seconds, date }) {
 }
 
 /** What the table lacks that dashboards and rules have. */
-export function lacking(dashboards, text = readFileSync(FILE, "utf8")) {
+export function lacking(dashboards, text = existsSync(FILE) ? readFileSync(FILE, "utf8") : "") {
   const lines = text.split("\n");
   const queries = dashboards.flatMap((dashboard) => panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr }) => ({ what: `${dashboard.uid}, ${title}, ${refId}`, line: beginning(title, refId, expr) }))));
   const rules = RULES.flatMap((name) => [...readFileSync(new URL(`../rules/${name}.yaml`, import.meta.url), "utf8").matchAll(/^\s+- (?:record|alert): (\S+)$/gm)].map(([, name]) => ({ what: name, line: `| ${name} | ` })));

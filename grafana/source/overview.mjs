@@ -111,15 +111,15 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ], { unit: "short", w: 4, h: 6, thresholds: steps("red", [1, "green"]) }),
 
     row("The daemons themselves"),
-    table("Daemons", "What runs, since when, and what it takes. Shares of a limit are orange from 80 % on.", ["instance", "version", "wasmtime"], {
-      "Up for": { expr: `max by (instance, version, wasmtime) ((time() - process_start_time_seconds{${DAEMONS}}) * on (job, instance) group_left (version, wasmtime) nebula_build_info{${DAEMONS}})`, unit: "s", decimals: 0 },
+    table("Daemons", "What runs, since when, and what it takes. Shares of a limit are orange from 80 % on.", ["instance", "version"], {
+      "Up for": { expr: `max by (instance, version) ((time() - process_start_time_seconds{${DAEMONS}}) * on (job, instance) group_left (version) nebula_build_info{${DAEMONS}})`, unit: "s", decimals: 0 },
       "CPU": { expr: `sum by (instance) (rate(process_cpu_seconds_total{${DAEMONS}}[$__range]))`, unit: "percentunit", decimals: 0 },
       "Memory": { expr: `sum by (instance) (process_resident_memory_bytes{${DAEMONS}})`, unit: "bytes" },
       "Threads": { expr: `sum by (instance) (process_threads{${DAEMONS}})`, unit: "short" },
       "Connections": { expr: `sum by (instance) (nebula_connections{${DAEMONS}})`, unit: "short" },
       "Descriptors": { expr: `max by (instance) (process_open_fds{${DAEMONS}} / process_max_fds{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
       "Fullest pool": { expr: `max by (instance) (nebula_pool_slots_used{${DAEMONS}} / nebula_pool_slots{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
-    }, { h: 5, rename: { instance: "Daemon", version: "Nebula", wasmtime: "Wasmtime" } }),
+    }, { h: 5, rename: { instance: "Daemon", version: "Version" } }),
     curves("CPU time", "Of the whole daemon, of its calls, and of the thread that reads the source and keeps the accounts, in processors. The daemon's own is counted in whole seconds, so that it is rough over short times.", [
       ask(`sum(rate(process_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "daemon"),
       ask(`sum(rate(nebula_function_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its calls"),
@@ -137,9 +137,10 @@ export default dashboard("Overview", "What draws power now, what the functions c
       ask(`sum(nebula_event_clients{${DAEMONS}})`, "of /events"),
       ask(`sum(process_open_fds{${DAEMONS}})`, "descriptors"),
     ], { unit: "short", min: 0, w: 12, fill: 0, overrides: [named("connections", coloured(ACCOUNTS.function)), named("of /events", coloured("#B877D9")), named("descriptors", { ...dashed, ...coloured("#8E8E8E") })] }),
-    curves("Compiled code", "Functions that were to be compiled, as many as in each step: `hit` was kept from an earlier time. The size of what is kept is on the right axis.", [
+    curves("Compiled code", "Functions that were to be compiled, as many as in each step: `hit` was kept from an earlier time. The size of what is kept, and its limit (`cache.size`), are on the right axis.", [
       ask(`sum by (result) (increase(nebula_code_cache_requests_total{${DAEMONS}}[$__rate_interval]))`, "{{result}}"),
       ask(`sum(nebula_code_cache_bytes{${DAEMONS}})`, "kept"),
-    ], { unit: "short", min: 0, w: 12, noValue: "nothing is kept (`cache.dir`)", overrides: [named("hit", { ...coloured(COLOURS.good), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("miss", { ...coloured(COLOURS.warn), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("kept", { unit: "bytes", "custom.axisPlacement": "right", ...dashed, ...coloured("#8E8E8E") })] }),
+      ask(`sum(nebula_code_cache_max_bytes{${DAEMONS}})`, "limit"),
+    ], { unit: "short", min: 0, w: 12, noValue: "nothing is kept (`cache.dir`)", overrides: [named("hit", { ...coloured(COLOURS.good), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("miss", { ...coloured(COLOURS.warn), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("kept", { unit: "bytes", "custom.axisPlacement": "right", ...coloured(ACCOUNTS.runtime) }), named("limit", { unit: "bytes", "custom.axisPlacement": "right", ...dashed, ...coloured(COLOURS.bad) })] }),
   ],
 });
