@@ -17,17 +17,22 @@ export class Asking {
     return json.data;
   }
 
+  /** A step, where the query sets a least one. */
+  stepOf(interval = "0s") {
+    return Math.max(this.step, Number.parseInt(interval, 10));
+  }
+
   /** Fills in what Grafana would. */
-  fill(query, chosen) {
-    const builtIn = { __rate_interval: `${Math.max(this.step + this.scrapeSeconds, 4 * this.scrapeSeconds)}s`, __interval: `${this.step}s`, __range: `${Math.round(this.to - this.from)}s` };
+  fill(query, chosen, step = this.step) {
+    const builtIn = { __rate_interval: `${Math.max(step + this.scrapeSeconds, 4 * this.scrapeSeconds)}s`, __interval: `${step}s`, __range: `${Math.round(this.to - this.from)}s` };
     return query.replace(/\$(\w+)/g, (whole, name) => builtIn[name] ?? chosen[name] ?? whole);
   }
 
   /** The last value of each series. */
-  async values(query, { instant }) {
+  async values(query, { instant, step = this.step }) {
     const { result, resultType } = instant
       ? await this.ask("query", { query, time: this.to })
-      : await this.ask("query_range", { query, start: this.from, end: this.to, step: this.step });
+      : await this.ask("query_range", { query, start: this.from, end: this.to, step });
     if (resultType === "scalar") return [Number(result[1])];
     return result.map(({ value, values }) => (values ?? [value]).map(([, text]) => Number(text)).filter(Number.isFinite).at(-1)).filter((value) => value !== undefined);
   }
@@ -54,15 +59,15 @@ export class Asking {
     const { chosen, told } = await this.variables(dashboard, choices);
     const rows = [];
     const queries = [
-      ...panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr, instant, exemplar }) => ({ panel: title, ref: refId, expr, instant: Boolean(instant), exemplar }))),
+      ...panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr, instant, exemplar, interval }) => ({ panel: title, ref: refId, expr, instant: Boolean(instant), exemplar, step: this.stepOf(interval) }))),
       ...dashboard.annotations.list.filter(({ expr }) => expr).map(({ name, expr }) => ({ panel: `annotation ${name}`, ref: "A", expr, instant: false })),
     ];
-    for (const { panel, ref, expr, instant, exemplar } of queries) {
-      const query = this.fill(expr, chosen);
+    for (const { panel, ref, expr, instant, exemplar, step } of queries) {
+      const query = this.fill(expr, chosen, step);
       const row = { dashboard: dashboard.uid, panel, ref, query, asWritten: expr, values: [] };
       rows.push(row);
       if (/\$\w/.test(query)) row.wrong = "a variable is not filled in";
-      await this.values(query, { instant }).then((values) => (row.values = values), (error) => (row.wrong = error.message));
+      await this.values(query, { instant, step }).then((values) => (row.values = values), (error) => (row.wrong = error.message));
       // Single calls beside the curve.
       if (exemplar && (await this.ask("query_exemplars", { query, start: this.from, end: this.to })).length === 0) row.wrong ??= "it has no exemplars";
       if (row.wrong || row.values.length > 0) continue;
