@@ -4,8 +4,8 @@ import { MAY_BE_EMPTY, QUIET_RULES } from "./expected.mjs";
 
 export class Asking {
   /** `range` in seconds since the epoch; a step is what a panel of some 800 pixels has. */
-  constructor(prometheus, { from, to, scrapeSeconds }) {
-    Object.assign(this, { prometheus, from, to, scrapeSeconds, step: Math.max(scrapeSeconds, Math.ceil((to - from) / 400)) });
+  constructor({ daemon, prometheus }, { from, to, scrapeSeconds }) {
+    Object.assign(this, { daemon, prometheus, from, to, scrapeSeconds, step: Math.max(scrapeSeconds, Math.ceil((to - from) / 400)) });
   }
 
   async ask(path, parameters, method = "POST") {
@@ -54,6 +54,18 @@ export class Asking {
     return { chosen, told };
   }
 
+  /** Why the last call beside a curve is none that the daemon knows, with these joules, if so. */
+  async exemplar(query) {
+    const series = await this.ask("query_exemplars", { query, start: this.from, end: this.to });
+    const last = series.flatMap(({ exemplars }) => exemplars).sort((a, b) => a.timestamp - b.timestamp).at(-1);
+    if (!last) return "it has no exemplars";
+    const id = last.labels.invocation_id;
+    const answer = await fetch(`${this.daemon}/invocations/${id}`);
+    const joules = answer.ok ? (await answer.json()).energy?.active_joules : undefined;
+    // Either may be rounded to a microjoule.
+    return Math.abs(joules - Number(last.value)) <= 1e-6 ? undefined : `the call ${id} has ${last.value} J, and the daemon says ${answer.status}, ${joules}`;
+  }
+
   /** Every query of every panel, and every annotation. */
   async dashboard(dashboard, choices) {
     const { chosen, told } = await this.variables(dashboard, choices);
@@ -68,8 +80,7 @@ export class Asking {
       rows.push(row);
       if (/\$\w/.test(query)) row.wrong = "a variable is not filled in";
       await this.values(query, { instant, step }).then((values) => (row.values = values), (error) => (row.wrong = error.message));
-      // Single calls beside the curve.
-      if (exemplar && (await this.ask("query_exemplars", { query, start: this.from, end: this.to })).length === 0) row.wrong ??= "it has no exemplars";
+      if (exemplar) row.wrong ??= await this.exemplar(query);
       if (row.wrong || row.values.length > 0) continue;
       const allowed = MAY_BE_EMPTY.find(([uid, title, letter]) => uid === dashboard.uid && title === panel && letter === ref);
       if (allowed) row.excused = allowed[3];

@@ -89,7 +89,7 @@ try {
   console.log("answers by status:", JSON.stringify(answered));
 
   step("every query of every panel, annotation, variable, rule and alert, asked of Prometheus");
-  const asking = new Asking(lab.prometheus, { from, to, scrapeSeconds: SCRAPE_SECONDS });
+  const asking = new Asking(lab, { from, to, scrapeSeconds: SCRAPE_SECONDS });
   for (const dashboard of all) {
     const told = await asking.dashboard(dashboard, CHOSEN[dashboard.uid] ?? {});
     rows.push(...told.rows);

@@ -38,8 +38,8 @@ const beginning = (panel, ref, query) => `| ${panel} | ${[ref, cell(query)].filt
 
 /** `rows` are those of `Asking`, each with the query as its dashboard has it. */
 export function table(dashboards, rows, { seconds, date }) {
-  const section = (uid, title, unitOfRow) => [
-    "", `## ${title}`, "", "| Panel | Query | Series | Last values |", "|---|---|--:|---|",
+  const section = (uid, title, unitOfRow, what = "Panel") => [
+    "", `## ${title}`, "", `| ${what} | Query | Series | Last values |`, "|---|---|--:|---|",
     ...rows.filter(({ dashboard }) => dashboard === uid).map((row) => {
       const values = row.values.slice(0, 4).map((value) => told(value, unitOfRow(row)));
       const more = row.values.length > 4 ? ", …" : "";
@@ -58,8 +58,8 @@ export function table(dashboards, rows, { seconds, date }) {
     `Written by \`grafana/check/run --keep\` on ${date}: a daemon with the simulated source under ${seconds} s of load, and a Prometheus that scraped it every second. Every joule in it is made up.`,
     "Queries are as in the dashboards; of wide ones a click shows all. Labels that nearly all have (`job`, `instance`) are left out of what is shown before the click. Values are the last ones of up to four series.",
     ...dashboards.flatMap((dashboard) => section(dashboard.uid, dashboard.title.replace("Nebula / ", ""), unit(dashboard))),
-    ...section("rules", "Recording rules", () => undefined),
-    ...section("alerts", "Alerts, without the comparison at their end", () => undefined),
+    ...section("rules", "Recording rules", () => undefined, "Rule"),
+    ...section("alerts", "Alerts, without the comparison at their end", () => undefined, "Alert"),
   ].join("\n")}\n`;
 }
 

@@ -45,7 +45,7 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ] }),
 
     row("Where the power goes"),
-    curves("Power by account", "Who causes the power that is measured. `function` are the calls, `runtime` is the daemon itself, `host` everything else that ran, `base` what the machine draws when nothing runs, `gap` energy that belongs to no window. Together they are exactly what the source measured.", [
+    curves("Power by account: active against base", "Who causes the power that is measured. `function` are the calls, `runtime` is the daemon itself, `host` everything else that ran, `base` what the machine draws when nothing runs, `gap` energy that belongs to no window. Together they are exactly what the source measured.", [
       ask(`sum by (account) (rate(nebula_account_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "{{account}}"),
     ], { unit: "watt", stack: true, min: 0, last: true, overrides: accounts }),
     curves("Power by zone", "What the source measures, by zone. Zones that lie inside others are on the dashboard Truth.", [
