@@ -70,6 +70,7 @@ test("a dashboard that breaks a convention is found", () => {
     [/no description/, (_, panel) => (panel.description = "")],
     [/does not go through/, (_, panel) => (panel.datasource = { uid: "mine" })],
     [/fixed range/, (_, panel) => (panel.targets[0].expr = "rate(nebula_functions[5m])")],
+    [/Prometheus 3/, (_, panel) => (panel.targets[0].expr = 'nebula_estimate_ratio_bucket{job="a",le="2"}')],
     [/overlap/, (dashboard, panel) => (panelsOf(dashboard)[1].gridPos = panel.gridPos)],
     [/same id/, (dashboard, panel) => (panelsOf(dashboard)[1].id = panel.id)],
   ]) assert.match(broken(change).join("\n"), what);

@@ -88,11 +88,11 @@ async function still(page, path) {
   }
 }
 
-/** What a README can show: the best quality that stays below 150 kB. */
+/** What a README can show: the best quality that stays below 200 kB. */
 async function small(page, path) {
   for (const quality of [85, 75, 65, 55, 45, 35, 25, 15]) {
     await page.screenshot({ path, type: "webp", quality });
-    if (statSync(path).size < 150_000) return;
+    if (statSync(path).size < 200_000) return;
   }
 }
 
