@@ -88,10 +88,11 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ], { unit: "short", min: 0, w: 8, overrides: [named("wait, p99", { unit: "s", "custom.axisPlacement": "right", ...dashed })] }),
 
     row("Limits and changes"),
-    curves("Power cap", "Active power of all functions as the cap sees it, and the cap (`power.max`). At the cap new calls wait, and are refused when they waited too long.", [
+    curves("Power cap", "Active power of all functions as the cap sees it, and the cap (`power.max`). At the cap new calls wait (right axis), and are refused when they waited too long.", [
       ask(`sum(nebula_functions_active_watts{${DAEMONS}})`, "functions"),
       ask(`sum(nebula_power_cap_watts{${DAEMONS}})`, "cap"),
-    ], { unit: "watt", min: 0, w: 8, noValue: "power.max is not set", overrides: [named("functions", coloured(ACCOUNTS.function)), named("cap", { ...dashed, ...coloured(COLOURS.bad) })] }),
+      ask(`sum(nebula_power_cap_waiting{${DAEMONS}})`, "waiting calls"),
+    ], { unit: "watt", min: 0, w: 8, noValue: "power.max is not set", overrides: [named("functions", coloured(ACCOUNTS.function)), named("cap", { ...dashed, ...coloured(COLOURS.bad) }), named("waiting calls", { unit: "short", "custom.axisPlacement": "right", "custom.axisSoftMax": 10, ...coloured(COLOURS.b) })] }),
     curves("Energy budgets used", "Active energy of functions within the last hour as a part of what their quota allows; the ten nearest to it. At 100 % calls are refused.", [
       ask(`topk(10, max by (function) (nebula_quota_joules_used_ratio{${DAEMONS}}) > 0.001)`, "{{function}}"),
     ], { unit: "percentunit", min: 0, w: 8, fill: 0, noValue: "no function has a quota of joules" }),
