@@ -44,9 +44,11 @@ impl Order {
         self == Self::Name
     }
 
-    /// Sorts. Equals are sorted by name, and what is not known comes last, either way.
+    /// Sorts. What is not known comes last, either way. Of equals, as are all that do nothing, those that have used most
+    /// come first.
     pub fn sort(self, reversed: bool, functions: &mut [&Function]) {
-        functions.sort_by(|a, b| self.compare(reversed, a, b).then_with(|| a.name.cmp(&b.name)));
+        let equals = |a: &Function, b: &Function| b.joules.0.total_cmp(&a.joules.0).then_with(|| a.name.cmp(&b.name));
+        functions.sort_by(|a, b| self.compare(reversed, a, b).then_with(|| equals(a, b)));
     }
 
     fn compare(self, reversed: bool, a: &Function, b: &Function) -> Ordering {
@@ -83,12 +85,12 @@ mod tests {
     #[test]
     fn each_order_puts_the_most_first_and_names_from_a_to_z() {
         let sorted = |order| sorted(order, false);
-        assert_eq!(Order::ALL.map(sorted), ["bcad", "badc", "dabc", "dbca", "abcd"]);
+        assert_eq!(Order::ALL.map(sorted), ["bcda", "badc", "dbac", "dbca", "abcd"]);
     }
 
     #[test]
     fn reversed_the_least_comes_first_and_the_unknown_still_last() {
         let sorted = |order| sorted(order, true);
-        assert_eq!(Order::ALL.map(sorted), ["adcb", "dabc", "cabd", "acbd", "dcba"]);
+        assert_eq!(Order::ALL.map(sorted), ["dacb", "dabc", "cbad", "acbd", "dcba"]);
     }
 }

@@ -146,13 +146,10 @@ impl State {
 
     /// There is room for so many rows: those shown are moved so that the selected one is among them.
     pub fn fit(&mut self, room: usize) {
-        let (count, selected) = (self.rows().len(), self.selected_row());
-        let last = count.saturating_sub(room);
-        self.first = match selected {
-            Some(row) => self.first.clamp((row + 1).saturating_sub(room), row),
-            None => self.first,
-        }
-        .min(last);
+        let last = self.rows().len().saturating_sub(room);
+        let selected = self.selected_row().filter(|_| room > 0);
+        let first = selected.map_or(self.first, |row| self.first.clamp((row + 1).saturating_sub(room), row));
+        self.first = first.min(last);
         self.room = room;
     }
 

@@ -9,6 +9,8 @@ use crate::cli::top::look::{Look, STRONG};
 use crate::cli::top::state::State;
 use crate::cli::top::units;
 
+const NAME: &str = "nebula top";
+
 /// Most lines that the description of a source takes.
 const DESCRIPTION_LINES_MAX: u16 = 3;
 
@@ -18,7 +20,7 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, watts: boo
     let address = state.daemon.split_once("://").map_or(&*state.daemon, |(_, address)| address);
     let nature = shown.source.nature();
     let style = if shown.source.measured { look.faint() } else { look.caution() };
-    let mut spans = vec![Span::styled("nebula top", STRONG), Span::raw(format!("  {address}  "))];
+    let mut spans = vec![Span::styled(NAME, STRONG), Span::raw(format!("  {address}  "))];
     spans.push(Span::styled(format!("{}: {nature}", shown.source.kind), style));
     let mut figures = Vec::new();
     if let Some(rates) = &shown.rates {
@@ -33,7 +35,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, watts: boo
     let (left, right) = (Line::from(spans), Line::styled(look.text(figures.join("  ")).into_owned(), STRONG));
     let width = right.width().min(area.width.into()) as u16;
     let [title, beside] = [area.width - width, width].map(|width| Rect { width, ..area });
-    frame.render_widget(left, Rect { width: title.width.saturating_sub(1), ..title });
+    if usize::from(title.width) > NAME.len() {
+        frame.render_widget(left, Rect { width: title.width - 1, ..title });
+    }
     frame.render_widget(right, Rect { x: area.right() - width, ..beside });
 }
 
