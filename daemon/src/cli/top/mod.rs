@@ -39,8 +39,9 @@ const INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// Who asks less often does not watch.
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
 
-/// A daemon that leaves out so many readings is said to be silent.
+/// A daemon that leaves out so many readings is said to be silent, but not before it had time for an answer.
 const READINGS_MISSED: u32 = 3;
+const PATIENCE_MIN: Duration = Duration::from_secs(3);
 
 /// Reads `--interval`.
 ///
@@ -76,7 +77,7 @@ pub fn top(matches: &ArgMatches) -> super::Result {
         Frames { format, order, interval, count, look }.print(&client, first)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let state = State::new(client.url(), order, first, interval * READINGS_MISSED);
+    let state = State::new(client.url(), order, first, PATIENCE_MIN.max(interval * READINGS_MISSED));
     Ok(screen::show(client, state, interval, look)?)
 }
 

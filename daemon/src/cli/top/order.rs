@@ -44,10 +44,13 @@ impl Order {
         self == Self::Name
     }
 
-    /// Sorts. What is not known comes last, either way. Of equals, as are all that do nothing, those that have used most
-    /// come first.
+    /// Sorts. What is not known comes last, either way. Of equals, as are all that draw nothing, those that are called or
+    /// have used most come first.
     pub fn sort(self, reversed: bool, functions: &mut [&Function]) {
-        let equals = |a: &Function, b: &Function| b.joules.0.total_cmp(&a.joules.0).then_with(|| a.name.cmp(&b.name));
+        let equals = |a: &Function, b: &Function| {
+            let called = b.calls_per_second.total_cmp(&a.calls_per_second);
+            called.then_with(|| b.joules.0.total_cmp(&a.joules.0)).then_with(|| a.name.cmp(&b.name))
+        };
         functions.sort_by(|a, b| self.compare(reversed, a, b).then_with(|| equals(a, b)));
     }
 

@@ -68,6 +68,7 @@ pub fn count(value: u64) -> String {
 pub fn percent(part: f64) -> String {
     match part * 100.0 {
         0.0 => "0 %".into(),
+        percent if percent < 0.05 => "<0.1 %".into(),
         percent if percent < 9.95 => format!("{percent:.1} %"),
         percent => format!("{percent:.0} %"),
     }
@@ -117,7 +118,7 @@ mod tests {
     fn counts_and_rates_can_be_read_at_a_glance() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 0.2, 9.99, 42.42, 99.96, 12_345.6].map(rate), ["0", "0.20", "9.99", "42.4", "100", "12,346"]);
-        assert_eq!([0.0, 0.012, 0.0996, 1.0].map(percent), ["0 %", "1.2 %", "10 %", "100 %"]);
+        assert_eq!([0.0, 1e-6, 0.012, 0.0996, 1.0].map(percent), ["0 %", "<0.1 %", "1.2 %", "10 %", "100 %"]);
     }
 
     #[test]

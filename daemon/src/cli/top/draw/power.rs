@@ -39,7 +39,12 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look) {
         |row: Rect| Rect { x: row.x + TOTAL_WIDTH.min(row.width), width: row.width.saturating_sub(TOTAL_WIDTH), ..row };
     frame.render_widget(bar(&rates.power, beside(first).width, look), beside(first));
     if let Some(second) = second {
-        frame.render_widget(legend(&rates.power, beside(second).width, look), beside(second));
+        let [full, short, shares, bare] = legend(&rates.power, look);
+        let below = beside(second);
+        let tried = [(&full, below), (&short, below), (&short, second), (&shares, second)];
+        let fits = |(line, row): &(&Line, Rect)| line.width() <= row.width.into();
+        let (line, row) = tried.into_iter().find(fits).unwrap_or((&bare, second));
+        frame.render_widget(line, row);
     }
 }
 
@@ -64,10 +69,10 @@ fn bar(power: &Power, width: u16, look: Look) -> Line<'static> {
     parts.into_iter().map(span).collect()
 }
 
-/// As much of it as there is room for.
-fn legend(power: &Power, width: u16, look: Look) -> Line<'static> {
+/// What the parts are: in full, and ever shorter.
+fn legend(power: &Power, look: Look) -> [Line<'static>; 4] {
     let total = power.total().0;
-    let entries = |told: fn(Account, &str, &str) -> String, between: &str| {
+    let entries = |told: fn(&str, &str, &str) -> String, between: &str| {
         let mut spans = Vec::new();
         for (account, watts) in accounts(power) {
             if !spans.is_empty() {
@@ -76,12 +81,14 @@ fn legend(power: &Power, width: u16, look: Look) -> Line<'static> {
             let share = units::percent(if total > 0.0 { watts.0 / total } else { 0.0 });
             let watts = look.text(units::watts(watts)).into_owned();
             spans.push(Span::styled(look.fill(account), look.account(account)));
-            spans.push(Span::raw(told(account, &watts, &share)));
+            spans.push(Span::raw(told(account.name(), &watts, &share)));
         }
         Line::from(spans)
     };
-    let full = entries(|account, watts, share| format!(" {} {watts}, {share}", account.name()), "   ");
-    let short = entries(|account, watts, _| format!(" {} {watts}", account.name()), "  ");
-    let bare = entries(|_, watts, _| format!(" {watts}"), "  ");
-    [full, short].into_iter().find(|line| line.width() <= width.into()).unwrap_or(bare)
+    [
+        entries(|name, watts, share| format!(" {name} {watts}, {share}"), "   "),
+        entries(|name, watts, _| format!(" {name} {watts}"), "  "),
+        entries(|name, _, share| format!(" {name} {share}"), "  "),
+        entries(|_, watts, _| format!(" {watts}"), "  "),
+    ]
 }

@@ -102,6 +102,7 @@ fn a_low_and_narrow_terminal_keeps_what_counts() {
     let (mut state, now) = watched(10);
     let screen = lines(&drawn(&mut state, PLAIN, now, 60, 10));
     assert!(screen[1].starts_with("5.50 W   ███"), "{screen:#?}");
+    assert_eq!(screen[2], "█ functions 36 %  ▓ runtime 9.1 %  ▒ host 18 %  ░ base 36 %");
     assert!(
         screen[3].starts_with("FUNCTION") && screen[3].contains("WATTS▼") && screen[3].contains("J/CALL"),
         "{screen:#?}"
