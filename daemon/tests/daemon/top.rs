@@ -107,7 +107,7 @@ fn a_terminal_is_drawn_on_and_given_back() {
     terminal.await_line("the busy function calls", |line| line.starts_with(BUSY) && !line.contains(" 0 W "));
     terminal.await_line("it is sorted by watts", |line| line.starts_with("FUNCTION") && line.contains("WATTS▼"));
     terminal.await_line("what the joules are", |line| line.contains("model: estimated, not measured"));
-    terminal.await_line("the accounts", |line| line.contains("█ functions ") && line.contains("█ base "));
+    terminal.await_line("the accounts", |line| line.contains("■ functions ") && line.contains("■ base "));
     terminal.press("n");
     terminal.await_line("it is sorted by name", |line| line.starts_with("FUNCTION▲"));
     let rows = || terminal.lines().into_iter().skip_while(|line| !line.starts_with("FUNCTION")).skip(1);
@@ -119,6 +119,11 @@ fn a_terminal_is_drawn_on_and_given_back() {
     terminal.resize(60, 12);
     until("it is drawn anew", || terminal.lines().iter().all(|line| line.chars().count() <= 60));
     terminal.await_line("the row", |line| line.starts_with("sudoku "));
+    // Nobody controls jobs here, so that it is not stopped: it gives the terminal back, and takes it again.
+    terminal.press("\x1a");
+    terminal.press("c");
+    terminal.await_line("it is drawn anew", |line| line.starts_with("FUNCTION") && line.contains("CALLS/S▼"));
+    terminal.await_line("all of it", |line| line.starts_with("nebula top"));
     terminal.press("q");
     let (status, screen) = terminal.wait();
     assert_eq!(status.code(), Some(0), "{}", screen.text);

@@ -146,6 +146,11 @@ impl Look {
         }
     }
 
+    /// What an account's name in the legend has before it.
+    pub fn swatch(self, account: Account) -> &'static str {
+        if self.unicode && self.colour { "■" } else { self.fill(account) }
+    }
+
     /// A bar of `width` cells, of which so much is filled. What is not nothing shows.
     pub fn bar(self, width: usize, filled: f64) -> String {
         let filled = if filled.is_finite() { filled.clamp(0.0, 1.0) } else { 0.0 };

@@ -51,7 +51,10 @@ struct Screen(DefaultTerminal);
 impl Screen {
     fn open() -> io::Result<Self> {
         // A panic gives the terminal back before it tells its message.
-        ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore())).map(Self)
+        let mut screen = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore())).map(Self)?;
+        // Not every terminal has an alternate screen, which would be empty.
+        screen.clear()?;
+        Ok(screen)
     }
 
     /// Back to the shell, until it calls upon us again.
@@ -61,7 +64,14 @@ impl Screen {
         kill_process(getpid(), Signal::TSTP)?;
         enable_raw_mode()?;
         execute!(self.0.backend_mut(), EnterAlternateScreen)?;
-        self.0.clear()
+        self.clear()
+    }
+
+    /// Everything is drawn anew. `Terminal::clear` asks the terminal where its cursor is, and the answer goes to the thread
+    /// that waits for keys.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.0.size()?;
+        self.0.resize(size.into())
     }
 }
 

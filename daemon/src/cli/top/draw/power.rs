@@ -80,7 +80,7 @@ fn legend(power: &Power, look: Look) -> [Line<'static>; 4] {
             }
             let share = units::percent(if total > 0.0 { watts.0 / total } else { 0.0 });
             let watts = look.text(units::watts(watts)).into_owned();
-            spans.push(Span::styled(look.fill(account), look.account(account)));
+            spans.push(Span::styled(look.swatch(account), look.account(account)));
             spans.push(Span::raw(told(account.name(), &watts, &share)));
         }
         Line::from(spans)
