@@ -307,12 +307,14 @@ fn top() -> Command {
         .about("Watch a running daemon's functions by watts, joules per call and calls a second")
         .long_about(
             "Shows, and keeps up to date, what the functions of a running daemon draw, what a call of each takes, and what \
-             else draws power. Keys are shown below; `?` explains them and every figure.\n\nWatts, calls a second and joules \
-             per call are means over the last 5 seconds, or over the time between two readings if that is longer; J/CALL \
-             with a `~` before it is the mean since the daemon started, since no call was settled lately.\n\nWhere stdout is \
-             no terminal, or one whose TERM is `dumb`, it prints frames of text instead, as with --batch. Colours are left \
-             out where NO_COLOR is set. Bars are drawn in ASCII unless the locale (LC_ALL, LC_CTYPE or LANG) is one of \
-             UTF-8. Where tokens are asked for, it takes one of the role operate.",
+             else draws power.\n\nWatts, calls a second and joules per call are means over the last 5 seconds, or over the time \
+             between two readings if that is longer; J/CALL with a `~` before it is the mean since the daemon started, since \
+             no call was settled lately.\n\nKeys: w, j, c, t and n sort by watts, joules per call, calls a second, total joules \
+             and name, r the other way round; arrows, page up and down, home and end select, enter tells more; / filters by \
+             name, p pauses, ? explains every figure, q quits.\n\nWhere stdout is no terminal, or one whose TERM is `dumb`, it \
+             prints a frame of text instead, as with --batch. Colours are left out where NO_COLOR is set. Bars are drawn in \
+             ASCII unless the locale (LC_ALL, LC_CTYPE or LANG) is one of UTF-8. Where tokens are asked for, it takes one of \
+             the role operate.",
         )
         .after_help(
             "Examples:\n  nebula top\n  nebula top --sort joules-per-call --daemon http://10.0.0.7:8080 --token-file \

@@ -9,7 +9,7 @@ use super::ledger::{LedgerError, Reading};
 use super::screen::Event;
 use crate::cli::client::Client;
 
-/// Rates need two readings: nobody should wait long for the second.
+/// Rates need two readings, and nobody should look at an empty screen for long.
 const SECOND_WITHIN: Duration = Duration::from_secs(1);
 
 /// A clock that ticks every interval, and lets ticks pass that come too late.
@@ -20,8 +20,13 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// The first comes after an interval, or after a second if that is sooner.
+    /// The first comes after an interval.
     pub fn new(interval: Duration) -> Self {
+        Self { next: Instant::now() + interval, interval }
+    }
+
+    /// The first comes after an interval, or after a second if that is sooner.
+    fn soon(interval: Duration) -> Self {
         Self { next: Instant::now() + interval.min(SECOND_WITHIN), interval }
     }
 
@@ -38,7 +43,7 @@ impl Ticks {
 /// # Errors
 /// When there is no thread for it.
 pub fn poll(client: Client, interval: Duration, readings: Sender<Event>) -> io::Result<()> {
-    let mut ticks = Ticks::new(interval);
+    let mut ticks = Ticks::soon(interval);
     let ask = move || {
         loop {
             ticks.wait();

@@ -15,7 +15,7 @@ pub const MEAN_OVER: Duration = Duration::from_secs(5);
 /// The readings that rates are made from.
 #[derive(Debug, Default)]
 pub struct History {
-    /// The oldest first; the last but one is at least [`MEAN_OVER`] younger than none but the first.
+    /// The oldest first: one that is at least [`MEAN_OVER`] older than the last, and all after it.
     readings: VecDeque<Reading>,
 }
 
