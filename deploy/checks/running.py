@@ -1,0 +1,283 @@
+"""Brings compose.yaml's daemon and Prometheus up with podman, uses them, and takes them down again.
+
+What a made-up tree of energy counters is for: this machine may have none. The daemon reads it through the same mounts.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from composed import DEPLOY, ROOT
+from engine import NEBULA, PROMETHEUS, Cannot, build, prepare, run
+
+PROJECT = f"nebula-check-{os.getpid()}"
+
+
+def step(what):
+    print(f"deploy/check --run: {what}", flush=True)
+
+
+def wait(what, ready, seconds=90):
+    """What `ready` gives, once it is something."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            if found := ready():
+                return found
+        except (OSError, RuntimeError) as error:
+            last = error
+        time.sleep(0.3)
+    raise RuntimeError(f"{what}: not within {seconds} s ({last})")
+
+
+class Stack:
+    """The services of compose.yaml, at ports that are free here."""
+
+    def __init__(self):
+        self.ports = {name: free_port() for name in ("nebula", "prometheus")}
+        self.environment = os.environ | {
+            "NEBULA_IMAGE": NEBULA,
+            "PROMETHEUS_IMAGE": PROMETHEUS,
+            "NEBULA_PORT": str(self.ports["nebula"]),
+            "PROMETHEUS_PORT": str(self.ports["prometheus"]),
+        }
+
+    def compose(self, *command, over=(), **variables):
+        files = [part for name in ("compose.yaml", *over) for part in ("-f", DEPLOY / name)]
+        return run("podman-compose", "-p", PROJECT, *files, *command, env=self.environment | variables)
+
+    def up(self, *services, over=(), **variables):
+        self.compose("up", "-d", *services, over=over, **variables)
+        for name in services:
+            # Without systemd podman never asks on its own.
+            healthy = ["podman", "healthcheck", "run", self.container(name)]
+            wait(f"`{name}` is healthy", lambda healthy=healthy: run(*healthy, check=False).returncode == 0)
+
+    def down(self, over=()):
+        self.compose("down", "-v", over=over)
+
+    def container(self, name):
+        return f"{PROJECT}_{name}_1"
+
+    def inside(self, name, command):
+        return run("podman", "exec", self.container(name), "bash", "-c", command, check=False)
+
+    def ask(self, path, service="nebula", method="GET", data=None, **headers):
+        """Status and text of an answer."""
+        url = f"http://127.0.0.1:{self.ports[service]}{path}"
+        request = urllib.request.Request(url, data=data, method=method, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def json(self, path, **more):
+        status, text = self.ask(path, **more)
+        if status != 200:
+            raise RuntimeError(f"{path}: {status} {text[:300]}")
+        return json.loads(text)
+
+    def query(self, promql):
+        """The sum of what Prometheus finds."""
+        path = "/api/v1/query?" + urllib.parse.urlencode({"query": f"sum({promql})"})
+        found = self.json(path, service="prometheus")["data"]["result"]
+        return float(found[0]["value"][1]) if found else 0.0
+
+    def source(self):
+        return self.json("/energy")["source"]["kind"]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def expect(holds, what):
+    if not holds:
+        raise RuntimeError(what)
+
+
+def confined(stack):
+    status = dict(line.split(":\t", 1) for line in stack.inside("nebula", "cat /proc/1/status").stdout.splitlines())
+    expect(int(status["CapBnd"], 16) == int(status["CapEff"], 16) == 0, f"the daemon has capabilities: {status}")
+    expect(status["NoNewPrivs"] == "1", "the daemon may gain privileges")
+    for path in ("/x", "/usr/local/bin/x", "/host/sys/devices/system/cpu/cpu0/uevent"):
+        refused = stack.inside("nebula", f"echo >{path}").stderr
+        expect("Read-only file system" in refused, f"the daemon may write `{path}`: {refused}")
+    user = stack.inside("prometheus", "id -u").stdout.strip()
+    expect(user == "65534", f"Prometheus runs as {user}")
+
+
+def only_here(stack):
+    """Ports are open at 127.0.0.1 and at no other address of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing
+        address = probe.getsockname()[0]
+    for port in stack.ports.values():
+        with contextlib.closing(socket.socket()) as client:
+            client.settimeout(3)
+            expect(client.connect_ex((address, port)) != 0, f"{address}:{port} can be reached from elsewhere")
+
+
+def managed(stack):
+    """What this machine sends is believed, and what a page under another name sends is not."""
+    module = (ROOT / "functions/dist/hello-world.wasm").read_bytes()
+    status, text = stack.ask("/functions/kept", method="PUT", data=module, Host="page.example")
+    expect(status == 403 and "foreign-host" in text, f"a page could deploy: {status} {text}")
+    status, text = stack.ask("/functions/kept", method="PUT", data=module)
+    expect(status in (200, 201), f"nothing can be deployed: {status} {text}")
+
+
+def call(stack, times):
+    for _ in range(times):
+        answer = stack.json("/invoke/fibonacci-recursive?input=20")
+        expect(answer["energy_joules"] > 0, f"a call without joules: {answer}")
+    expect(stack.json("/invoke/kept")["exit_code"] == 0, "what was deployed cannot be called")
+
+
+def watched(stack):
+    def targets():
+        found = stack.json("/api/v1/targets", service="prometheus")["data"]["activeTargets"]
+        return found and all(target["health"] == "up" for target in found) and found
+
+    wait("Prometheus scrapes the daemon", targets)
+    groups = wait("rules are evaluated", lambda: evaluated(stack))
+    joules = 'nebula_function_energy_joules_total{function="fibonacci-recursive",component="active"}'
+    watts = wait("Prometheus knows joules of the function", lambda: stack.query(joules))
+    step(f"Prometheus has {sum(len(group['rules']) for group in groups)} rules, and {watts:.3f} J of the function")
+    residual = stack.query("nebula_zone_energy_joules_total") - stack.query("nebula_account_energy_joules_total")
+    expect(abs(residual) < 1, f"measured less charged is {residual} J")
+
+
+def evaluated(stack):
+    groups = stack.json("/api/v1/rules", service="prometheus")["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    return rules and all(rule["health"] == "ok" for rule in rules) and groups
+
+
+def restarted(stack):
+    def used():
+        rows = stack.json("/usage?since=1d")["rows"]
+        return sum(row["active_microjoules"] for row in rows if row["function"] == "fibonacci-recursive")
+
+    before = wait("accounts are stored", used)
+    stack.compose("restart", "nebula")
+    wait("the daemon is back", lambda: stack.ask("/healthz")[0] == 200)
+    expect(used() >= before, f"{before} µJ were used before a restart, {used()} after it")
+    expect(stack.json("/invoke/kept")["exit_code"] == 0, "a restart forgot what was deployed")
+    step(f"a restart kept {before} µJ and what was deployed")
+
+
+@contextlib.contextmanager
+def counters(scratch):
+    """A package that draws 20 W, as the kernel shows it, readable by root alone; gives the compose file that mounts it."""
+    zone = scratch / "devices/virtual/powercap/intel-rapl/intel-rapl:0"
+    zone.mkdir(parents=True)
+    (scratch / "class").mkdir()
+    for name, text in {"name": "package-0", "max_energy_range_uj": "262143328850", "enabled": "1"}.items():
+        (zone / name).write_text(text + "\n")
+    counter = os.open(zone / "energy_uj", os.O_CREAT | os.O_WRONLY, 0o400)
+    began, ended = time.monotonic(), threading.Event()
+
+    def tick():
+        while not ended.wait(0.01):
+            os.pwrite(counter, b"%d\n" % (10_000_000_000 + int((time.monotonic() - began) * 20_000_000)), 0)
+
+    os.pwrite(counter, b"10000000000\n", 0)
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    over = scratch / "compose.counters.yaml"
+    mounts = "".join(f"      - {scratch}/{name}:/host/sys/{name}:ro\n" for name in ("devices", "class"))
+    over.write_text(f"services:\n  nebula:\n    volumes:\n{mounts}")
+    try:
+        yield over
+    finally:
+        ended.set()
+        ticking.join()
+        os.close(counter)
+
+
+def measured(stack, scratch):
+    with counters(scratch) as over:
+        stack.up("nebula", over=[over])
+        expect(stack.source() == "powercap", f"with counters the source is {stack.source()}")
+        time.sleep(2)
+        zone = stack.json("/energy")
+        step(f"with counters that root alone may read the source is {zone['source']['kind']}")
+        stack.down(over=[over])
+        if os.geteuid():
+            return
+        stack.up("nebula", over=[over], NEBULA_USER="65534:0")
+        expect(stack.source() == "model", f"another user than root reads counters: {stack.source()}")
+        call_once = stack.json("/invoke/fibonacci?input=5")
+        expect(call_once["energy"]["source"] == "model", f"the model is not told: {call_once}")
+        step("another user gets the model, which says so")
+        stack.down(over=[over])
+
+
+def with_tokens(stack):
+    over = ["compose.tokens.yaml"]
+    stack.up("nebula", "prometheus", over=over)
+    expect(stack.ask("/functions")[0] == 401, "nobody is asked for a token")
+    make = "nebula token alice --tokens tokens.toml"
+    token = stack.compose("run", "--rm", "-T", "tokens", make, over=over).stdout.strip().splitlines()[-1]
+
+    def let_in():
+        return stack.ask("/invoke/fibonacci?input=5", Authorization=f"Bearer {token}")[0] == 200
+
+    wait("a new token is known", let_in)
+    watched_up = 'up{job="nebula"} == 1'
+    wait("Prometheus scrapes with its token", lambda: stack.query(watched_up) == 1)
+    step("with tokens nobody else comes in, and Prometheus does")
+    stack.down(over=over)
+
+
+def main():
+    stack, over = Stack(), ["compose.tokens.yaml"]
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = Path(directory)
+        try:
+            prepare(scratch)
+            build()
+        except Cannot as reason:
+            print(f"SKIPPED: deploy/check --run: {reason}")
+            return 0
+        try:
+            stack.up("nebula", "prometheus")
+            step(f"up, with the source {stack.source()}")
+            confined(stack)
+            only_here(stack)
+            managed(stack)
+            call(stack, 50)
+            watched(stack)
+            restarted(stack)
+            stack.down()
+            measured(stack, scratch / "sys")
+            with_tokens(stack)
+            left = run("podman", "ps", "-aq", "--filter", f"name={PROJECT}").stdout
+            expect(not left, "`down` has left containers")
+        except RuntimeError as failure:
+            print(f"deploy/check --run: {failure}", file=sys.stderr)
+            print(run("podman", "logs", "--tail", "20", stack.container("nebula"), check=False).stderr, file=sys.stderr)
+            return 1
+        finally:
+            with contextlib.suppress(RuntimeError):
+                stack.down(over=over)
+    step("all of it works")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
