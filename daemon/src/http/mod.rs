@@ -18,6 +18,7 @@ mod gateway;
 mod invocations;
 mod invoke;
 mod ledger;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod page;
@@ -30,6 +31,7 @@ mod router;
 mod server;
 mod tls;
 mod trail;
+mod unread;
 mod upload;
 mod usage;
 
@@ -48,4 +50,4 @@ pub use usage::UsageFile;
 pub(crate) type Response = hyper::Response<reply::Reply>;
 
 /// What every request is.
-pub(crate) type Request = hyper::Request<hyper::body::Incoming>;
+pub(crate) type Request = hyper::Request<unread::RequestBody>;
