@@ -9,9 +9,12 @@ from pathlib import Path
 
 from composed import ROOT
 
+RUNTIME = "localhost/nebula-runtime:check"
 BASE = "docker.io/library/debian:bookworm-slim"
 NEBULA = "localhost/nebula:check"
 PROMETHEUS = "localhost/prometheus:check"
+# Grafana cannot be made from Debian: this stands where it would, and sees what it would see.
+STAND_IN = "localhost/grafana-stand-in:check"
 
 # What podman needs on a machine without systemd, where limits cannot be raised.
 CONTAINERS_CONF = """
@@ -79,17 +82,23 @@ def debootstrap(scratch):
 def build():
     """The daemon's image is the Containerfile's but for the compiler's stage: the program is one that is here."""
     containerfile = ROOT / "deploy/Containerfile"
-    runtime = "localhost/nebula-runtime:check"
-    run("podman", "build", "--quiet", "--format", "docker", "-f", containerfile, "--target", "runtime", "-t", runtime, ROOT)
+    run("podman", "build", "--quiet", "--format", "docker", "-f", containerfile, "--target", "runtime", "-t", RUNTIME, ROOT)
     prometheus = (
         f"FROM {BASE}\nCOPY prometheus promtool /bin/\nRUN mkdir /prometheus && chown 65534:65534 /prometheus\n"
         'USER 65534\nENTRYPOINT ["/bin/prometheus"]\n'
     )
+    stand_in = f"FROM {BASE}\nRUN mkdir -m 777 /var/lib/grafana\nENTRYPOINT [\"sleep\", \"infinity\"]\n"
     for image, text, programs in [
-        (NEBULA, f"FROM {runtime}\nCOPY nebula /usr/local/bin/nebula\n", {"nebula": daemon()}),
+        (NEBULA, f"FROM {RUNTIME}\nCOPY nebula /usr/local/bin/nebula\n", {"nebula": daemon()}),
         (PROMETHEUS, prometheus, {name: Path(shutil.which(name)) for name in ("prometheus", "promtool")}),
+        (STAND_IN, stand_in, {}),
     ]:
         with tempfile.TemporaryDirectory() as context:
             for name, path in programs.items():
                 shutil.copy(path, Path(context, name))
             run("podman", "build", "--quiet", "--format", "docker", "-t", image, "-f", "-", context, input=text)
+
+
+def forget():
+    """Removes what `build` has made."""
+    run("podman", "rmi", "--force", NEBULA, PROMETHEUS, STAND_IN, RUNTIME, check=False)

@@ -183,10 +183,6 @@ def main():
         token = [job.pop("authorization", None) for job in with_token.get("scrape_configs", [])]
         expect(all(token) and config == with_token, "prometheus.tokens.yml differs from prometheus.yml by more than its token")
         check_grafana(plain, config["global"]["scrape_interval"])
-    for names in (["compose.yaml"], ["compose.yaml", TOKENS]):
-        files = [part for name in names for part in ("-f", DEPLOY / name)]
-        told = subprocess.run(["podman-compose", *files, "config", "--quiet"], capture_output=True, text=True)
-        expect(told.returncode == 0, f"podman-compose does not take {names}: {told.stderr}")
     for problem in dict.fromkeys(wrong):
         print(f"deploy/check: {problem}", file=sys.stderr)
     print(f"deploy/check: {len(with_tokens.services)} services, {len(set(wrong))} mistakes")

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from composed import DEPLOY, ROOT
-from engine import NEBULA, PROMETHEUS, Cannot, build, prepare, run
+from engine import NEBULA, PROMETHEUS, STAND_IN, Cannot, build, forget, prepare, run
 
 PROJECT = f"nebula-check-{os.getpid()}"
 
@@ -44,12 +44,14 @@ class Stack:
     """The services of compose.yaml, at ports that are free here."""
 
     def __init__(self):
-        self.ports = {name: free_port() for name in ("nebula", "prometheus")}
+        self.ports = {name: free_port() for name in ("nebula", "prometheus", "grafana")}
         self.environment = os.environ | {
             "NEBULA_IMAGE": NEBULA,
             "PROMETHEUS_IMAGE": PROMETHEUS,
+            "GRAFANA_IMAGE": STAND_IN,
             "NEBULA_PORT": str(self.ports["nebula"]),
             "PROMETHEUS_PORT": str(self.ports["prometheus"]),
+            "GRAFANA_PORT": str(self.ports["grafana"]),
         }
 
     def compose(self, *command, over=(), **variables):
@@ -58,7 +60,7 @@ class Stack:
 
     def up(self, *services, over=(), **variables):
         self.compose("up", "-d", *services, over=over, **variables)
-        for name in services:
+        for name in [name for name in services if name != "grafana"]:
             # Without systemd podman never asks on its own.
             healthy = ["podman", "healthcheck", "run", self.container(name)]
             wait(f"`{name}` is healthy", lambda healthy=healthy: run(*healthy, check=False).returncode == 0)
@@ -170,6 +172,23 @@ def evaluated(stack):
     return rules and all(rule["health"] == "ok" for rule in rules) and groups
 
 
+def seen_by_grafana(stack):
+    """Its user can read what is provisioned, write its data and nothing else, and reach its data source."""
+    dashboards = len(list((ROOT / "grafana/dashboards").glob("*.json")))
+    for question, expected in [
+        ("id -u", "472"),
+        ("cat /var/lib/grafana/dashboards/nebula/*.json | grep -c schemaVersion", str(dashboards)),
+        ("cat /etc/grafana/provisioning/*/nebula.yaml | grep -c apiVersion", "2"),
+        ("echo data >/var/lib/grafana/grafana.db && cat /var/lib/grafana/grafana.db", "data"),
+        ("echo >/var/lib/grafana/dashboards/nebula/x || echo refused", "refused"),
+        ("echo >/etc/grafana/x || echo refused", "refused"),
+        ("exec 3<>/dev/tcp/prometheus/9090 && echo reached", "reached"),
+    ]:
+        told = stack.inside("grafana", question)
+        expect(told.stdout.strip() == expected, f"Grafana's `{question}`: {told.stdout}{told.stderr}")
+    step("what stands in for Grafana reads dashboards and provisioning, and reaches its data source")
+
+
 def restarted(stack):
     def used():
         rows = stack.json("/usage?since=1d")["rows"]
@@ -262,13 +281,14 @@ def main():
             print(f"SKIPPED: deploy/check --run: {reason}")
             return 0
         try:
-            stack.up("nebula", "prometheus")
+            stack.up("nebula", "prometheus", "grafana")
             step(f"up, with the source {stack.source()}")
             confined(stack)
             only_here(stack)
             managed(stack)
             call(stack, 50)
             watched(stack)
+            seen_by_grafana(stack)
             restarted(stack)
             stack.down()
             measured(stack, scratch / "sys")
@@ -282,6 +302,7 @@ def main():
         finally:
             with contextlib.suppress(RuntimeError):
                 stack.down(over=over)
+            forget()
     step("all of it works")
     return 0
 
