@@ -1,114 +1,20 @@
-"""Brings compose.yaml's daemon and Prometheus up with podman, uses them, and takes them down again.
+"""Brings compose.yaml's services up with podman, uses them, and takes them down again.
 
-What a made-up tree of energy counters is for: this machine may have none. The daemon reads it through the same mounts.
+A Grafana cannot be had here: what stands in for it looks whether all that Grafana needs is where it would look. The energy
+counters are made up, and read through the mounts of compose.yaml.
 """
 
 import contextlib
-import json
 import os
 import socket
 import sys
 import tempfile
-import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
-from composed import DEPLOY, ROOT
-from engine import NEBULA, PROMETHEUS, STAND_IN, Cannot, build, forget, prepare, run
-
-PROJECT = f"nebula-check-{os.getpid()}"
-
-
-def step(what):
-    print(f"deploy/check --run: {what}", flush=True)
-
-
-def wait(what, ready, seconds=90):
-    """What `ready` gives, once it is something."""
-    end = time.monotonic() + seconds
-    last = None
-    while time.monotonic() < end:
-        try:
-            if found := ready():
-                return found
-        except (OSError, RuntimeError) as error:
-            last = error
-        time.sleep(0.3)
-    raise RuntimeError(f"{what}: not within {seconds} s ({last})")
-
-
-class Stack:
-    """The services of compose.yaml, at ports that are free here."""
-
-    def __init__(self):
-        self.ports = {name: free_port() for name in ("nebula", "prometheus", "grafana")}
-        self.environment = os.environ | {
-            "NEBULA_IMAGE": NEBULA,
-            "PROMETHEUS_IMAGE": PROMETHEUS,
-            "GRAFANA_IMAGE": STAND_IN,
-            "NEBULA_PORT": str(self.ports["nebula"]),
-            "PROMETHEUS_PORT": str(self.ports["prometheus"]),
-            "GRAFANA_PORT": str(self.ports["grafana"]),
-        }
-
-    def compose(self, *command, over=(), **variables):
-        files = [part for name in ("compose.yaml", *over) for part in ("-f", DEPLOY / name)]
-        return run("podman-compose", "-p", PROJECT, *files, *command, env=self.environment | variables)
-
-    def up(self, *services, over=(), **variables):
-        self.compose("up", "-d", *services, over=over, **variables)
-        for name in [name for name in services if name != "grafana"]:
-            # Without systemd podman never asks on its own.
-            healthy = ["podman", "healthcheck", "run", self.container(name)]
-            wait(f"`{name}` is healthy", lambda healthy=healthy: run(*healthy, check=False).returncode == 0)
-
-    def down(self, over=()):
-        self.compose("down", "-v", over=over)
-
-    def container(self, name):
-        return f"{PROJECT}_{name}_1"
-
-    def inside(self, name, command):
-        return run("podman", "exec", self.container(name), "bash", "-c", command, check=False)
-
-    def ask(self, path, service="nebula", method="GET", data=None, **headers):
-        """Status and text of an answer."""
-        url = f"http://127.0.0.1:{self.ports[service]}{path}"
-        request = urllib.request.Request(url, data=data, method=method, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def json(self, path, **more):
-        status, text = self.ask(path, **more)
-        if status != 200:
-            raise RuntimeError(f"{path}: {status} {text[:300]}")
-        return json.loads(text)
-
-    def query(self, promql):
-        """The sum of what Prometheus finds."""
-        path = "/api/v1/query?" + urllib.parse.urlencode({"query": f"sum({promql})"})
-        found = self.json(path, service="prometheus")["data"]["result"]
-        return float(found[0]["value"][1]) if found else 0.0
-
-    def source(self):
-        return self.json("/energy")["source"]["kind"]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def expect(holds, what):
-    if not holds:
-        raise RuntimeError(what)
+from composed import ROOT
+from counters import counters
+from engine import Cannot, build, forget, prepare, run
+from stack import PROJECT, Stack, expect, step, wait
 
 
 def confined(stack):
@@ -200,35 +106,6 @@ def restarted(stack):
     expect(used() >= before, f"{before} µJ were used before a restart, {used()} after it")
     expect(stack.json("/invoke/kept")["exit_code"] == 0, "a restart forgot what was deployed")
     step(f"a restart kept {before} µJ and what was deployed")
-
-
-@contextlib.contextmanager
-def counters(scratch):
-    """A package that draws 20 W, as the kernel shows it, readable by root alone; gives the compose file that mounts it."""
-    zone = scratch / "devices/virtual/powercap/intel-rapl/intel-rapl:0"
-    zone.mkdir(parents=True)
-    (scratch / "class").mkdir()
-    for name, text in {"name": "package-0", "max_energy_range_uj": "262143328850", "enabled": "1"}.items():
-        (zone / name).write_text(text + "\n")
-    counter = os.open(zone / "energy_uj", os.O_CREAT | os.O_WRONLY, 0o400)
-    began, ended = time.monotonic(), threading.Event()
-
-    def tick():
-        while not ended.wait(0.01):
-            os.pwrite(counter, b"%d\n" % (10_000_000_000 + int((time.monotonic() - began) * 20_000_000)), 0)
-
-    os.pwrite(counter, b"10000000000\n", 0)
-    ticking = threading.Thread(target=tick)
-    ticking.start()
-    over = scratch / "compose.counters.yaml"
-    mounts = "".join(f"      - {scratch}/{name}:/host/sys/{name}:ro\n" for name in ("devices", "class"))
-    over.write_text(f"services:\n  nebula:\n    volumes:\n{mounts}")
-    try:
-        yield over
-    finally:
-        ended.set()
-        ticking.join()
-        os.close(counter)
 
 
 def measured(stack, scratch):
