@@ -6,6 +6,7 @@ counters are made up, and read through the mounts of compose.yaml.
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -148,6 +149,8 @@ def with_tokens(stack):
 
 
 def main():
+    # Whoever ends it wants nothing left behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     stack, over = Stack(), ["compose.tokens.yaml"]
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
