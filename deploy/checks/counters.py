@@ -11,7 +11,9 @@ def counters(scratch):
     """A package that draws 20 W, as the kernel shows it, readable by root alone; gives the compose file that mounts it."""
     zone = scratch / "devices/virtual/powercap/intel-rapl/intel-rapl:0"
     zone.mkdir(parents=True)
-    (scratch / "class").mkdir()
+    listed = scratch / "class/powercap"
+    listed.mkdir(parents=True)
+    (listed / zone.name).symlink_to(f"../../{zone.relative_to(scratch)}")
     for name, text in {"name": "package-0", "max_energy_range_uj": "262143328850", "enabled": "1"}.items():
         (zone / name).write_text(text + "\n")
     counter = os.open(zone / "energy_uj", os.O_CREAT | os.O_WRONLY, 0o400)
