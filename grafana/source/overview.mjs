@@ -121,10 +121,10 @@ export default dashboard("Overview", "What draws power now, what the functions c
       "Descriptors": { expr: `max by (instance) (process_open_fds{${DAEMONS}} / process_max_fds{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
       "Fullest pool": { expr: `max by (instance) (nebula_pool_slots_used{${DAEMONS}} / nebula_pool_slots{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
     }, { h: 5, rename: { instance: "Daemon", version: "Version" } }),
-    curves("CPU time", "Of the whole daemon, of its calls, and of the thread that reads the source and keeps the accounts, in processors. The daemon's own is counted in whole seconds, so that points are 15 s apart at least.", [
-      ask(`sum(rate(process_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "daemon", { interval: "15s" }),
-      ask(`sum(rate(nebula_function_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its calls", { interval: "15s" }),
-      ask(`sum(rate(nebula_meter_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its meter", { interval: "15s" }),
+    curves("CPU time", "Of the whole daemon, of its calls, and of the thread that reads the source and keeps the accounts, in processors.", [
+      ask(`sum(rate(process_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "daemon"),
+      ask(`sum(rate(nebula_function_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its calls"),
+      ask(`sum(rate(nebula_meter_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its meter"),
     ], { unit: "percentunit", min: 0, w: 8, fill: 0, overrides: [named("daemon", coloured(ACCOUNTS.runtime)), named("its calls", coloured(ACCOUNTS.function)), named("its meter", { ...dashed, ...coloured("#8E8E8E") })] }),
     curves("Memory", "What is resident, and what of it is kept for the next calls' instances.", [
       ask(`sum(process_resident_memory_bytes{${DAEMONS}})`, "resident"),
