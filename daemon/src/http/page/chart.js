@@ -77,6 +77,7 @@ export class Chart {
     const peak = roundUp(Math.max(1e-3, ...shown.map(total)) * 1.05);
     const x = (time) => LEFT + (1 - (end - time) / this.#span) * (width - LEFT);
     const y = (power) => TOP + (1 - power / peak) * (height - TOP - BOTTOM);
+    find("chart-note").hidden = shown.length > 0;
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const parts = [...this.#scales(x, y, end, peak), this.#clip()];
     const areas = drawn("g", { "clip-path": "url(#plot)" });
@@ -106,6 +107,7 @@ export class Chart {
     for (const power of [0, peak / 2, peak]) {
       const at = Math.round(y(power)) + 0.5;
       yield drawn("line", { class: "grid", x1: LEFT, x2: width, y1: at, y2: at });
+      if (this.#samples.length === 0) continue;
       yield drawn("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, power === 0 ? "0" : tick(power));
     }
     const step = this.#span > 150 ? 60 : this.#span > 75 ? 30 : 15;

@@ -20,16 +20,25 @@ const NATURES = {
   ],
   simulated: ["Made up.", "Nothing is measured: a simulated machine shows how this looks. Do not take these joules for real."],
   off: ["No joules.", "Nothing is measured here."],
+  untold: ["Not told to callers.", "Power, and what it was spent on, is told to operators."],
+  unknown: ["Not known yet.", "A token is needed to see more."],
 };
+
+/** What stands in the chart where no power comes. */
+const NO_POWER = { off: "Nothing is measured here", untold: "Power is told to operators", unknown: "A token is needed to see power" };
 
 /** Tells what the joules are. */
 export function showSource({ kind, description, reason }) {
   const [nature, meaning] = NATURES[kind] ?? [kind, ""];
   say(find("nature"), nature);
   say(find("source"), meaning);
-  const why = reason ? `Why this source: ${reason}.` : "";
-  say(find("source-details"), description ? `${capital(description)}. ${why}` : capital(reason ?? ""));
+  if (kind in NO_POWER) say(find("chart-note"), NO_POWER[kind]);
+  const why = reason && description ? ` Why this source: ${reason}.` : "";
+  find("source-details").replaceChildren(...withCode(description ? `${capital(description)}.${why}` : ""));
 }
+
+/** A text in which names are in backticks. */
+const withCode = (text) => text.split("`").map((part, place) => (place % 2 === 1 ? element("code", {}, part) : part));
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -8,7 +8,7 @@ import { Polling } from "./polling.js";
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 15_000;
-const RETRY_WHILE_POLLING = 30_000;
+const RETRY_WHILE_POLLING = 10_000;
 // The daemon gives a sign of life every 15 seconds.
 const SILENCE = 40_000;
 
