@@ -36,7 +36,7 @@ export async function ask(path, { method = "GET", body, headers = {}, signal, ac
   const known = token.get();
   const sent = { accept, ...headers };
   if (known) sent.authorization = `Bearer ${known}`;
-  else if (proof && method !== "GET") sent["nebula-page"] = proof;
+  else if (proof && path.startsWith("/functions/")) sent["nebula-page"] = proof;
   const response = await fetch(path, { method, body, headers: sent, signal, cache: "no-store" });
   if (!response.ok) {
     const text = await response.text();
