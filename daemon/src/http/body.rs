@@ -7,20 +7,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 
 use super::problem::Problem;
+use super::unread::RequestBody;
 
 /// A body that has been asked for once.
 pub struct Begun {
-    body: Incoming,
+    body: RequestBody,
     first: Option<Result<Frame<Bytes>, hyper::Error>>,
 }
 
 impl Begun {
     /// Asks for the first of `body`, so that a client that waits for leave to send it (`Expect: 100-continue`) is given that
     /// before any answer: one that has an answer may wait for a second longer.
-    pub async fn new(mut body: Incoming) -> Self {
+    pub async fn new(mut body: RequestBody) -> Self {
         let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
         // hyper writes its leave between two polls of ours.
         tokio::task::yield_now().await;
@@ -55,7 +56,7 @@ impl Body for Begun {
 ///
 /// # Errors
 /// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
-pub async fn read(body: Incoming, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
+pub async fn read(body: RequestBody, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
     read_within(body, bytes_max, "limits.body", time_max).await
 }
 
@@ -64,7 +65,7 @@ pub async fn read(body: Incoming, bytes_max: usize, time_max: Duration) -> Resul
 /// # Errors
 /// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
 pub async fn read_within(
-    body: Incoming,
+    body: RequestBody,
     bytes_max: usize,
     limit: &'static str,
     time_max: Duration,

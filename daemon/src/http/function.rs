@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::HeaderMap;
 use hyper::body::Body;
 use hyper::header::{EXPECT, HeaderValue, TRAILER};
+use hyper::http::request::Parts;
 use wasmtime_wasi_http::Error;
 
 use super::access::Visitor;
@@ -22,7 +24,7 @@ use super::reply::{Reply, Streamed};
 use super::trail::take_trail;
 use super::{Request, Response, body, cgi};
 use crate::functions::Function;
-use crate::invocation::{self, Finished};
+use crate::invocation::{self, Finished, Trail};
 use crate::runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
@@ -46,6 +48,18 @@ pub struct Peers {
     pub local: SocketAddr,
     /// Whether nobody between them can read along.
     pub https: bool,
+}
+
+/// A request that was read for a program of CGI.
+pub struct CgiRequest {
+    /// Its head.
+    pub head: Parts,
+    /// Its body.
+    pub input: Bytes,
+    /// Who wants to know what comes of it.
+    pub trail: Trail,
+    /// The variables of CGI.
+    pub environment: Vec<(String, String)>,
 }
 
 impl App {
@@ -169,20 +183,8 @@ impl App {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
         let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
-        let (mut head, body) = request.into_parts();
-        let trail = take_trail(&mut head.extensions);
-        let input = body::read(body, self.body_max, self.body_timeout).await?;
-        let call = cgi::Call {
-            head: &head,
-            script: mount.script,
-            path: &path,
-            body: input.len(),
-            local: peers.local,
-            peer: Some(peers.remote),
-            https: visitor.https,
-            user: visitor.name(),
-        };
-        let mut environment = cgi::variables(&call);
+        let CgiRequest { head, input, trail, mut environment } =
+            self.as_cgi_tells(request, visitor, mount.script, &path, peers).await?;
         let mut given = nameable(head.uri.query());
         let settle = take_settle(&mut given)? && visitor.door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
@@ -190,6 +192,31 @@ impl App {
         let (input, payer) = (Input::Captured(input), visitor.payer.clone());
         let request = invocation::Request { input, arguments, environment, settle, payer, trail, ..Default::default() };
         self.run_program(request, visitor, function).await
+    }
+
+    /// Reads a request, and makes of it what a program of CGI is told.
+    pub(super) async fn as_cgi_tells(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        script: &str,
+        path: &cgi::PathInfo,
+        peers: Peers,
+    ) -> Result<CgiRequest, Problem> {
+        let (mut head, body) = request.into_parts();
+        let trail = take_trail(&mut head.extensions);
+        let input = body::read(body, self.body_max, self.body_timeout).await?;
+        let environment = cgi::variables(&cgi::Call {
+            head: &head,
+            script,
+            path,
+            body: input.len(),
+            local: peers.local,
+            peer: Some(peers.remote),
+            https: visitor.https,
+            user: visitor.name(),
+        });
+        Ok(CgiRequest { head, input, trail, environment })
     }
 
     /// Calls a program of CGI, and answers as it does.

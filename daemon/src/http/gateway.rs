@@ -12,10 +12,9 @@ use hyper::http::uri::PathAndQuery;
 
 use super::access::Visitor;
 use super::app::App;
-use super::function::{Mount, Peers};
+use super::function::{CgiRequest, Mount, Peers};
 use super::problem::Problem;
-use super::trail::take_trail;
-use super::{Request, Response, body, cgi};
+use super::{Request, Response, cgi};
 use crate::functions::{Function, Gateway};
 use crate::invocation;
 use crate::runtime::{Input, Kind};
@@ -58,20 +57,8 @@ impl App {
     ) -> Result<invocation::Request, Problem> {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
-        let (mut head, body) = request.into_parts();
-        let trail = take_trail(&mut head.extensions);
-        let input = body::read(body, self.body_max, self.body_timeout).await?;
-        let call = cgi::Call {
-            head: &head,
-            script: mount.script,
-            path: &path,
-            body: input.len(),
-            local: peers.local,
-            peer: Some(peers.remote),
-            https: visitor.https,
-            user: visitor.name(),
-        };
-        let mut environment = cgi::variables(&call);
+        let CgiRequest { head, input, trail, mut environment } =
+            self.as_cgi_tells(request, visitor, mount.script, &path, peers).await?;
         add_variables(&mut environment, &head, gateway, mount, &path);
         let mut argv = gateway.argv.fill(mount.script, head.uri.query()).into_iter();
         Ok(invocation::Request {

@@ -52,6 +52,7 @@ impl App {
             "sums": totals(&sums, &self.registry),
             "sums_by_source": by_source,
             "residual_microjoules": residual(&sums),
+            "calls": calls(&self.registry),
             "gaps": gaps,
             "meter": own_cost(meter, &snapshot),
             "power_cap": self.invoker.power().map(of_power),
@@ -65,7 +66,27 @@ pub(super) fn accounts(snapshot: &Snapshot, registry: &Registry) -> Value {
     let zones = snapshot.zones.iter().filter(|zone| zone.source == kind && zone.zone.is_additive());
     let mut shown = totals(&sums(zones.map(|zone| &zone.accounts)), registry);
     shown["source"] = kind.as_str().into();
+    shown["calls"] = calls(registry);
     shown
+}
+
+/// The settled calls of each function since the daemon started, whatever source it read: their number and active energy.
+fn calls(registry: &Registry) -> Value {
+    let mut functions = BTreeMap::<String, (u64, Microjoules)>::new();
+    for revision in registry.revisions().values() {
+        let (count, active) = revision.metrics.settled();
+        let function = functions.entry(revision.name.to_string()).or_default();
+        function.0 += count;
+        function.1 += active;
+    }
+    let called = functions.into_iter().filter(|(_, (count, _))| *count > 0);
+    let shown = called.map(|(name, (count, active))| {
+        let mut calls = Map::new();
+        calls.insert("settled".into(), count.into());
+        put_energy(&mut calls, "active", active);
+        (name, calls.into())
+    });
+    Value::Object(shown.collect())
 }
 
 /// The ledger of a daemon that measures nothing.
@@ -73,7 +94,9 @@ fn nothing(off: Off) -> Value {
     let source =
         json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
     let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
-    for name in ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "gaps", "meter", "power_cap"] {
+    for name in
+        ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "calls", "gaps", "meter", "power_cap"]
+    {
         ledger[name] = Value::Null;
     }
     ledger

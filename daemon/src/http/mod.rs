@@ -18,6 +18,7 @@ mod gateway;
 mod invocations;
 mod invoke;
 mod ledger;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod page;
@@ -31,6 +32,7 @@ mod same_origin;
 mod server;
 mod tls;
 mod trail;
+mod unread;
 mod upload;
 mod usage;
 
@@ -49,4 +51,4 @@ pub use usage::UsageFile;
 pub(crate) type Response = hyper::Response<reply::Reply>;
 
 /// What every request is.
-pub(crate) type Request = hyper::Request<hyper::body::Incoming>;
+pub(crate) type Request = hyper::Request<unread::RequestBody>;

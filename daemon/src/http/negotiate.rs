@@ -1,23 +1,53 @@
-//! Whether a client would rather have HTML than JSON.
+//! What a client would rather have: HTML or JSON, which text of metrics, and whether it reads gzip.
 
 use hyper::HeaderMap;
-use hyper::header::ACCEPT;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING};
 
 /// Whether `Accept` prefers HTML. JSON where both are equally welcome.
 ///
 /// Source: RFC 9110, section 12.5.1.
 pub fn prefers_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<_> = accept.flat_map(|value| value.split(',')).filter_map(range).collect();
+    let ranges = ranges(headers);
     quality(&ranges, "text", "html") > quality(&ranges, "application", "json")
+}
+
+/// Whether `Accept` names `OpenMetrics`, and likes it at least as well as Prometheus' own format. Who takes anything gets
+/// the latter, which a person reads more easily.
+pub fn prefers_open_metrics(headers: &HeaderMap) -> bool {
+    let ranges = ranges(headers);
+    let named: Vec<_> = ranges.iter().copied().filter(|(kind, subtype, _)| (*kind, *subtype) != ("*", "*")).collect();
+    let wanted = quality(&named, "application", "openmetrics-text");
+    wanted > 0.0 && wanted >= quality(&ranges, "text", "plain")
+}
+
+/// Whether `Accept-Encoding` allows gzip.
+///
+/// Source: RFC 9110, section 12.5.3.
+pub fn reads_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let codings = values.flat_map(|value| value.split(',')).filter_map(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        Some((parts.next()?, parts.find_map(weight).map_or(Some(1.0), |weight| weight.parse().ok())?))
+    });
+    let codings: Vec<(&str, f32)> = codings.collect();
+    let named = |name: &str| codings.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name));
+    named("gzip").or_else(|| named("x-gzip")).or_else(|| named("*")).is_some_and(|(_, weight)| *weight > 0.0)
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<(&str, &str, f32)> {
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accept.flat_map(|value| value.split(',')).filter_map(range).collect()
+}
+
+fn weight(parameter: &str) -> Option<&str> {
+    parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))
 }
 
 /// The type, subtype and quality of one media range.
 fn range(text: &str) -> Option<(&str, &str, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let (kind, subtype) = parts.next()?.split_once('/')?;
-    let quality = parts.find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")));
-    Some((kind, subtype, quality.map_or(Some(1.0), |quality| quality.parse().ok())?))
+    Some((kind, subtype, parts.find_map(weight).map_or(Some(1.0), |quality| quality.parse().ok())?))
 }
 
 /// The quality that the most specific range gives a media type.
@@ -51,5 +81,39 @@ mod tests {
             assert!(!prefers(program), "{program}");
         }
         assert!(!prefers_html(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn prometheus_gets_open_metrics_and_people_do_not() {
+        let prefers = |accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            prefers_open_metrics(&headers)
+        };
+        assert!(prefers(
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+        ));
+        assert!(prefers("application/openmetrics-text"));
+        for other in [
+            "*/*",
+            "text/plain",
+            "",
+            "application/openmetrics-text;q=0.4,text/plain",
+            "application/openmetrics-text;q=0",
+        ] {
+            assert!(!prefers(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_read_it() {
+        let reads = |coding: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, coding.parse().unwrap());
+            reads_gzip(&headers)
+        };
+        assert!(["gzip", "deflate, gzip;q=0.5", "*", "X-GZIP"].iter().all(|coding| reads(coding)));
+        assert!(["", "identity", "gzip;q=0", "gzip;q=0, *", "br"].iter().all(|coding| !reads(coding)));
+        assert!(!reads_gzip(&HeaderMap::new()));
     }
 }

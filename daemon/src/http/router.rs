@@ -8,7 +8,7 @@ use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 
 use super::access::{Gate, Told, Visitor, preflight};
-use super::answer::{JSON, METRICS, TEXT, answer, json};
+use super::answer::{JSON, TEXT, answer, json};
 use super::app::App;
 use super::function::{Mount, Peers};
 use super::negotiate::prefers_html;
@@ -119,11 +119,10 @@ impl App {
                 allow(&request, &[Method::GET], "GET")?;
                 self.usage(&request, door).await
             }
-            ("metrics", None) => self.try_get(&request, |app| {
-                door.to_totals()?;
-                let text = app.metrics.render().map_err(|error| Problem::Unhealthy(error.to_string()))?;
-                Ok(answer(StatusCode::OK, METRICS, text))
-            }),
+            ("metrics", None) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.metrics(&request, door).await
+            }
             ("healthz", None) => {
                 self.get(&request, |app| match app.invoker.metering().meter().ok().and_then(|meter| meter.stalled()) {
                     None => answer(StatusCode::OK, TEXT, "ok\n"),

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use prometheus::IntGauge;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +24,7 @@ use super::access::Gate;
 use super::app::App;
 use super::function::Peers;
 use super::tls::Tls;
+use super::unread::RequestBody;
 use crate::config::Http;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
@@ -101,6 +105,7 @@ impl Server {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
                         let tls = tls.as_ref().map(|tls| tls.acceptor());
                         tokio::spawn(async move {
+                            let _open = Open::count(app.metrics.connections());
                             let local = stream.local_addr().unwrap_or(address);
                             let entrance = (app, gate, Peers { remote, local, https: tls.is_some() });
                             connection(stream, tls, entrance, settings, watcher, stopping).await;
@@ -126,6 +131,22 @@ impl Server {
         // Connections that have not said anything have nothing to finish.
         drop(stopping);
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
+    }
+}
+
+/// A connection, counted for as long as it is open.
+struct Open(IntGauge);
+
+impl Open {
+    fn count(connections: &IntGauge) -> Self {
+        connections.inc();
+        Self(connections.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -213,7 +234,8 @@ async fn serve_http1(
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, gate, peers));
+    let service =
+        service_fn(move |request: Request<Incoming>| app.clone().answer(request.map(RequestBody::alone), gate, peers));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
@@ -225,7 +247,9 @@ async fn serve_http2(
     settings: Http,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service = service_fn(move |request| app.clone().answer(request, gate, peers));
+    let service = service_fn(move |request: Request<Incoming>| {
+        app.clone().answer(request.map(RequestBody::multiplexed), gate, peers)
+    });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

@@ -80,6 +80,9 @@ pub type ColdStartCharge = Arc<OnceLock<Result<Charge, NoCharge>>>;
 pub trait Witness: fmt::Debug + Send + Sync {
     /// Takes it in.
     fn settle(&self, charge: Result<Charge, NoCharge>);
+
+    /// The trace that the call is part of, where somebody will be able to look it up.
+    fn trace(&self) -> Option<u128>;
 }
 
 /// Why a call has no charge, and never will.

@@ -21,13 +21,13 @@ const TABLE_KEEP_RESIDENT: usize = 16 << 10;
 const STACK_KEEP_RESIDENT: usize = 16 << 10;
 
 /// Tables in one module. Toolchains make one; reference types allow more.
-const TABLES_MAX: u32 = 4;
+pub(super) const TABLES_MAX: u32 = 4;
 
 /// Core instances in one component: the program, the adapter to preview 1 and what joins them make four.
 const CORE_INSTANCES_MAX: u32 = 16;
 
 /// Core instances of all calls for each call that may run at once.
-const CORE_INSTANCES: u32 = 4;
+pub(super) const CORE_INSTANCES: u32 = 4;
 
 /// WebAssembly stack of one call. wasmtime's own default; deep recursion beyond it is a trap.
 const STACK_MAX: usize = 512 << 10;
@@ -137,6 +137,21 @@ impl Runtime {
 
     pub(super) fn plain(&self) -> &Plain {
         &self.shared.plain
+    }
+
+    pub(super) fn pool(&self) -> Pool {
+        self.shared.pool
+    }
+
+    /// What keeps compiled code, if anything does.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Arc<CodeCache>> {
+        self.cache.as_ref()
+    }
+
+    /// The engine for WASI 0.3, if a function has needed it.
+    pub(super) fn concurrent_if_made(&self) -> Option<&Concurrent> {
+        self.shared.concurrent.get()?.as_ref()
     }
 
     /// The engine for WASI 0.3; `None` where it cannot be had, which the log has told.

@@ -1,6 +1,6 @@
 //! The accounts as metrics, made from the exact ledger whenever they are asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,18 +68,40 @@ const DROPPED: Family = Family {
     labels: &[],
 };
 
+const FAMILIES: [Family; 10] = [
+    FUNCTION_ENERGY,
+    ACCOUNT_ENERGY,
+    ZONE_ENERGY,
+    OBSERVED_ENERGY,
+    FUNCTION_CPU,
+    SOURCE_INFO,
+    WINDOW,
+    GAPS,
+    METER_CPU,
+    DROPPED,
+];
+
 /// Collects the energy of everything.
 pub struct EnergyCollector {
     meter: Arc<EnergyMeter>,
     labels: Arc<Labels>,
     stored: Arc<Stored>,
+    /// By which a registry tells collectors apart.
+    descs: Vec<Desc>,
 }
 
 impl EnergyCollector {
     /// Collects from `meter`, and goes on from what was `stored` by earlier daemons.
-    #[must_use]
-    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, stored: Arc<Stored>) -> Self {
-        Self { meter, labels, stored }
+    ///
+    /// # Errors
+    /// Never with the names in this file; a test pins them.
+    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, stored: Arc<Stored>) -> prometheus::Result<Self> {
+        let desc = |family: &Family| {
+            let labels = family.labels.iter().map(ToString::to_string).collect();
+            Desc::new(family.name.into(), family.help.into(), labels, HashMap::new())
+        };
+        let descs = FAMILIES.iter().map(desc).collect::<prometheus::Result<_>>()?;
+        Ok(Self { meter, labels, stored, descs })
     }
 }
 
@@ -102,7 +124,7 @@ fn add<const LABELS: usize>(sums: &mut Sums<LABELS>, labels: [&str; LABELS], ene
 
 impl Collector for EnergyCollector {
     fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
+        self.descs.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {

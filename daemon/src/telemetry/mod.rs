@@ -24,7 +24,7 @@ pub use events::{Event, EventBounds, EventMetrics, Events, Listener, NoRoom, Num
 pub use gauges::{Described, ReadWhenAsked};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Labels, Metrics, OTHER};
+pub use metrics::{Format, FunctionMetrics, Labels, Metrics, OTHER};
 pub use observers::{ObserveError, Observers};
 pub use record::{Asked, ExportedSpan, Ran, Record};
 pub use request_id::RequestId;

@@ -145,6 +145,11 @@ impl Witness for Record {
     fn settle(&self, charge: Result<Charge, NoCharge>) {
         let _ = self.facts.settled.set(charge);
     }
+
+    fn trace(&self) -> Option<u128> {
+        let (context, _) = self.facts.asked.as_ref()?.span.as_ref()?;
+        Some(context.trace)
+    }
 }
 
 impl Drop for Record {

@@ -1,9 +1,14 @@
 //! HTTP/2 with prior knowledge, on the port that speaks HTTP/1.1.
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use hyper::client::conn::http2;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -56,4 +61,40 @@ fn the_number_of_streams_is_the_one_configured() {
     stream.read_exact(&mut settings).unwrap();
     let streams = settings.chunks(6).find(|setting| setting[..2] == MAX_CONCURRENT_STREAMS).unwrap();
     assert_eq!(streams[2..], [0, 0, 0, 7]);
+}
+
+/// A stream whose body nobody wants ends without a reset until its answer is there: curl up to 8.0 takes the reset for a failure
+/// (its error 92), and never shows the status.
+#[test]
+fn an_answer_to_a_body_that_nobody_wants_arrives_whole() {
+    let daemon = Daemon::shared(&["--source", "model", "--limits-body", "1KiB"]);
+    let address = daemon.address();
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = [("/invoke/add", StatusCode::PAYLOAD_TOO_LARGE), ("/no/such/route", StatusCode::NOT_FOUND)];
+    executor.block_on(async {
+        for (path, status) in refused.into_iter().cycle().take(20) {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            // Of unknown length, so that it is not refused for its head alone.
+            let piece = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 8 << 10])));
+            let (taken, all) = (Arc::new(AtomicUsize::new(0)), 64);
+            let pieces = std::iter::repeat_with(piece).take(all);
+            let counted = taken.clone();
+            let pieces =
+                futures_util::stream::iter(pieces).inspect(move |_| drop(counted.fetch_add(1, Ordering::Relaxed)));
+            let request = Request::post(format!("http://{address}{path}")).body(StreamBody::new(pieces)).unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            response.into_body().collect().await.unwrap();
+            // What was refused is taken to its end.
+            for _ in 0..500 {
+                if taken.load(Ordering::Relaxed) == all {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(taken.load(Ordering::Relaxed), all, "{path}");
+        }
+    });
 }

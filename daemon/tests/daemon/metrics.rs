@@ -1,7 +1,7 @@
 //! The text of `/metrics`: its names, labels and manners.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -32,7 +32,7 @@ static SHOWN: LazyLock<String> = LazyLock::new(|| {
         tree.zone("intel-rapl:0:1", "dram", 0),
         tree.zone("intel-rapl:1", "psys", 0),
     ];
-    let bounds = ["--power-max", "1kW", "--quota-joules-per-hour", "1kWh"];
+    let bounds = ["--power-max", "1kW", "--quota-joules-per-hour", "1kWh", "--carbon-intensity", "302"];
     let options = ["--source", "powercap", "--sysfs-root", tree.root(), "--metrics-functions", "2"];
     let daemon = Daemon::start(&[&options[..], &bounds].concat());
     for function in ["add", "answer", "sudoku"] {
@@ -137,4 +137,100 @@ fn promtool_finds_nothing_to_complain_of() {
     let said = [output.stdout, output.stderr].concat();
     assert_eq!(String::from_utf8_lossy(&said), "");
     assert!(output.status.success());
+}
+
+#[test]
+fn a_bucket_names_a_call_that_was_in_it() {
+    let daemon = Daemon::shared(&["--source", "model", "--window", "10ms"]);
+    let scrape =
+        || daemon.request("GET", "/metrics", &["accept: application/openmetrics-text; version=1.0.0, */*;q=0.1"], b"");
+    let exemplar = || {
+        daemon.get("/invoke/prime-number?input=500");
+        let response = scrape();
+        assert_eq!(response.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+        let text = response.text().to_owned();
+        assert!(text.ends_with("# EOF\n"));
+        let bucket = "nebula_invocation_energy_joules_bucket{function=\"prime-number\"";
+        let named = text.lines().find(|line| line.starts_with(bucket) && line.contains(" # {invocation_id=\""))?;
+        let (series, exemplar) = named.split_once(" # {invocation_id=\"").unwrap();
+        let (id, rest) = exemplar.split_once("\"} ").unwrap();
+        let bound: f64 =
+            series.split("le=\"").nth(1).unwrap().split('"').next().unwrap().replace("+Inf", "inf").parse().unwrap();
+        let joules: f64 = rest.split(' ').next().unwrap().parse().unwrap();
+        Some((id.to_owned(), joules, bound))
+    };
+    let mut found = None;
+    until("a bucket names a call", || {
+        found = exemplar();
+        found.is_some()
+    });
+    let (id, joules, bound) = found.unwrap();
+    let call = daemon.get(&format!("/invocations/{id}")).json();
+    assert_eq!(
+        (&call["function"], &call["energy"]["active_joules"]),
+        (&"prime-number".into(), &joules.into()),
+        "{call}"
+    );
+    assert!(joules <= bound);
+}
+
+#[test]
+fn metrics_are_compressed_for_those_who_read_it() {
+    let daemon = Daemon::shared(&["--source", "model", "--window", "10ms"]);
+    let plain = daemon.get("/metrics");
+    assert_eq!(plain.header("content-encoding"), None);
+    let small = daemon.request("GET", "/metrics", &["accept-encoding: gzip"], b"");
+    assert_eq!(
+        (small.header("content-encoding"), small.header("vary")),
+        (Some("gzip"), Some("accept, accept-encoding"))
+    );
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&*small.body).read_to_string(&mut text).unwrap();
+    assert!(text.lines().count() > 100 && small.body.len() * 4 < text.len());
+}
+
+#[test]
+fn functions_that_nobody_called_have_counters_and_no_histograms() {
+    let daemon = Daemon::start(&["--source", "model"]);
+    daemon.get("/invoke/answer");
+    let metrics = daemon.metrics();
+    let of = |function: &'static str, name: &'static str| metrics.find(name, &[("function", function)]).count();
+    assert_eq!((of("add", "nebula_invocations_total"), of("answer", "nebula_invocations_total")), (7, 7));
+    let histogram = "nebula_invocation_duration_seconds_count";
+    let [uncalled, called] =
+        ["add", "answer"].map(|function| metrics.find(histogram, &[("function", function)]).count());
+    assert_eq!((uncalled, called), (0, 1));
+}
+
+#[test]
+fn the_process_and_its_pools_are_shown() {
+    let daemon = Daemon::start(&["--source", "model"]);
+    let idle = daemon.connect();
+    let metrics = daemon.metrics();
+    let value = |name: &str, labels: &[(&str, &str)]| metrics.sum(name, labels);
+    assert!(value("process_resident_memory_bytes", &[]) > 1e6);
+    assert!(value("process_open_fds", &[]) > 3.0);
+    assert_eq!(value("nebula_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+    assert!(value("nebula_pool_slots", &[("pool", "memories")]) >= 1.0);
+    assert_eq!(value("nebula_pool_slots_used", &[("pool", "memories")]), 0.0);
+    let asked = ["hit", "miss"].map(|result| value("nebula_code_cache_requests_total", &[("result", result)]));
+    assert!(asked[0] + asked[1] >= value("nebula_functions", &[]), "{asked:?}");
+    until("both connections are counted", || daemon.metrics().sum("nebula_connections", &[]) == 2.0);
+    drop(idle);
+    until("only the scrape's own is left", || daemon.metrics().sum("nebula_connections", &[]) == 1.0);
+}
+
+#[test]
+fn the_ledger_counts_the_settled_calls_of_each_function() {
+    let daemon = Daemon::start(&["--source", "model", "--window", "10ms"]);
+    until("a window is closed", || daemon.get("/invoke/add?input=1,1").json()["energy"]["state"] == "estimated");
+    for _ in 0..3 {
+        daemon.get("/invoke/prime-number?input=600");
+    }
+    let calls = || daemon.get("/energy").json()["calls"]["prime-number"].clone();
+    until("three calls are settled", || calls()["settled"] == 3);
+    let joules = daemon.metrics().sum("nebula_invocation_energy_joules_sum", &[("function", "prime-number")]);
+    let calls = calls();
+    assert!((calls["active_joules"].as_f64().unwrap() - joules).abs() < 1e-9, "{calls} and {joules} J");
+    assert_eq!(calls["active_microjoules"].as_f64().unwrap() / 1e6, calls["active_joules"].as_f64().unwrap());
 }

@@ -31,27 +31,42 @@ impl Prometheus {
         fs::write(&file, config).unwrap();
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", file.display()));
+        // Which it asks for as OpenMetrics.
+        command.arg("--enable-feature=exemplar-storage");
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         Peer::start(&mut command).map(|peer| Self { peer, _folder: folder })
     }
 
     /// The results of a query: labels and value of each.
     fn query(&self, query: &str) -> Vec<(Value, f64)> {
-        let body = format!("query={}", query.replace('%', "%25").replace('+', "%2B").replace('&', "%26"));
-        let form = ["content-type: application/x-www-form-urlencoded"];
-        let mut stream = connect(self.peer.address()).unwrap();
-        stream.write_all(&request("POST", "/api/v1/query", &form, body.as_bytes())).unwrap();
-        let response = Response::parse(&read_to_end(&mut stream)).0;
-        // It answers 503 until it has read its storage.
-        if response.status == 503 {
-            return Vec::new();
-        }
-        let answer = response.json();
-        assert_eq!(answer["status"], "success", "{answer}");
-        let results = answer["data"]["result"].as_array().unwrap().iter();
+        let Some(data) = self.ask("query", query) else { return Vec::new() };
+        let results = data["result"].as_array().unwrap().iter();
         results
             .map(|result| (result["metric"].clone(), result["value"][1].as_str().unwrap().parse().unwrap()))
             .collect()
+    }
+
+    /// The exemplars of a series.
+    fn exemplars(&self, series: &str) -> Vec<Value> {
+        let found = self.ask("query_exemplars", series).unwrap_or_default();
+        let series = found.as_array().into_iter().flatten();
+        series.flat_map(|series| series["exemplars"].as_array().unwrap().clone()).collect()
+    }
+
+    /// `None` while it reads its storage.
+    fn ask(&self, what: &str, query: &str) -> Option<Value> {
+        let query = query.replace('%', "%25").replace('+', "%2B").replace('&', "%26");
+        let body = format!("query={query}&start=0&end=9999999999");
+        let form = ["content-type: application/x-www-form-urlencoded"];
+        let mut stream = connect(self.peer.address()).unwrap();
+        stream.write_all(&request("POST", &format!("/api/v1/{what}"), &form, body.as_bytes())).unwrap();
+        let response = Response::parse(&read_to_end(&mut stream)).0;
+        if response.status == 503 {
+            return None;
+        }
+        let answer = response.json();
+        assert_eq!(answer["status"], "success", "{answer}");
+        Some(answer["data"].clone())
     }
 }
 
@@ -79,4 +94,21 @@ fn prometheus_sees_the_joules_of_each_function_and_that_nothing_is_missing() {
     for (zone, joules) in unaccounted {
         assert!(joules.abs() < 5e-7, "{joules} J of {zone} are in no account");
     }
+}
+
+#[test]
+fn prometheus_keeps_a_call_for_a_bucket_of_joules() {
+    let daemon = Daemon::start(&["--source", "model"]);
+    let Some(prometheus) = Prometheus::scraping(&daemon) else {
+        skipped("prometheus is not installed");
+        return;
+    };
+    let mut exemplars = Vec::new();
+    until("prometheus has an exemplar", || {
+        daemon.get("/invoke/fibonacci-recursive?input=24");
+        exemplars = prometheus.exemplars("nebula_invocation_energy_joules_bucket{function=\"fibonacci-recursive\"}");
+        !exemplars.is_empty()
+    });
+    let id = exemplars[0]["labels"]["invocation_id"].as_str().unwrap();
+    assert_eq!(daemon.get(&format!("/invocations/{id}")).json()["function"], "fibonacci-recursive");
 }

@@ -44,7 +44,7 @@ pub(super) fn open_meter(
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone()))?;
+    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone())?)?;
     Ok(meter)
 }
 

@@ -5,6 +5,7 @@ mod listening;
 mod loading;
 mod measuring;
 mod quota_metrics;
+mod runtime_metrics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,6 +78,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
+    runtime_metrics::register_runtime(&metrics, &runtime)?;
     let functions = Arc::new(Registry::new(config.bounds.versions));
     let deployer = load(&config, directory.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();

@@ -10,6 +10,7 @@ mod room;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 use wasmtime::component::Component;
@@ -93,6 +94,8 @@ pub enum CacheError {
 #[derive(Debug)]
 pub struct CodeCache {
     store: Store,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl CodeCache {
@@ -102,13 +105,32 @@ impl CodeCache {
     /// # Errors
     /// When it is not there and cannot be made, or when others than this user can write to it.
     pub fn open(directory: &Path, bytes_max: u64) -> Result<Self, CacheError> {
-        Ok(Self { store: Store::open(directory.join("code"), bytes_max)? })
+        let store = Store::open(directory.join("code"), bytes_max)?;
+        Ok(Self { store, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
     /// Where it is.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.store.directory()
+    }
+
+    /// How often code was asked for and found, and how often it was not.
+    #[must_use]
+    pub fn requests(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    /// The size of all that is kept, in bytes; `None` where the directory can only be read.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.store.bytes()
+    }
+
+    /// The most that is kept, in bytes; `None` where the directory can only be read.
+    #[must_use]
+    pub fn bytes_max(&self) -> Option<u64> {
+        self.store.bytes_max()
     }
 
     /// The code of `wasm`, which may be binary or text, a module or a component. It is compiled if need be, and then kept
@@ -119,8 +141,10 @@ impl CodeCache {
     pub fn code(&self, engine: &Engine, wasm: &[u8]) -> Result<(Code, Found), wasmtime::Error> {
         let key = Key::of(engine, wasm);
         if let Some(code) = self.load(engine, &key) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok((code, Found::Cached));
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let code = Code::compile(engine, wasm)?;
         match code.serialize() {
             Ok(artefact) => self.store.keep(&key, &artefact),

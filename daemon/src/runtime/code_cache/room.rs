@@ -43,6 +43,16 @@ impl Room {
         Ok(room)
     }
 
+    /// The sum of all sizes, as whoever added the last entry left it.
+    pub fn bytes(&self) -> Option<u64> {
+        // A read of eight bytes that are written at once needs no lock on the file.
+        read_sum(&self.lock.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
     /// Whether an entry of this size can be kept at all.
     pub fn fits(&self, size: u64) -> bool {
         size <= self.bytes_max

@@ -58,6 +58,16 @@ impl Store {
         &self.directory
     }
 
+    /// The size of all entries.
+    pub fn bytes(&self) -> Option<u64> {
+        self.room.as_ref()?.bytes()
+    }
+
+    /// The most that they may come to.
+    pub fn bytes_max(&self) -> Option<u64> {
+        Some(self.room.as_ref()?.bytes_max())
+    }
+
     /// Up to which number descriptors may be kept open.
     pub fn descriptors_max(&self) -> u64 {
         self.descriptors_max

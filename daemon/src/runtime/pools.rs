@@ -1,0 +1,55 @@
+//! How full the pools are that instances take their memory from.
+
+use wasmtime::{Engine, PoolingAllocatorMetrics};
+
+use super::engine::{CORE_INSTANCES, Pool, Runtime, TABLES_MAX};
+
+/// One kind of slot, over all engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// What a slot holds.
+    pub name: &'static str,
+    /// Slots that calls have now.
+    pub used: u64,
+    /// Slots there are.
+    pub slots: u64,
+    /// Memory of slots that no call has, kept for the next one, in bytes; `None` where nothing is kept.
+    pub resident: Option<u64>,
+}
+
+impl Runtime {
+    /// How full each pool is. Nothing where instances are made on demand.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let Pool::Slots(slots) = self.pool() else { return Vec::new() };
+        let engines = [Some(&self.plain().engine), self.concurrent_if_made().map(|concurrent| &concurrent.engine)];
+        let pools = engines.into_iter().flatten().filter_map(Engine::pooling_allocator_metrics);
+        pools.map(|pool| of_engine(&pool, slots.into())).fold(Vec::new(), add)
+    }
+}
+
+fn of_engine(pool: &PoolingAllocatorMetrics, slots: u64) -> Vec<PoolUse> {
+    let bytes = |bytes: usize| Some(bytes as u64);
+    let each =
+        |name, used, per_slot: u32, resident| PoolUse { name, used, slots: slots * u64::from(per_slot), resident };
+    vec![
+        each("component_instances", pool.component_instances(), 1, None),
+        each("core_instances", pool.core_instances(), CORE_INSTANCES, None),
+        each("memories", pool.memories() as u64, 1, bytes(pool.unused_memory_bytes_resident())),
+        each("stacks", pool.stacks() as u64, 1, pool.unused_stack_bytes_resident().and_then(bytes)),
+        each("tables", pool.tables() as u64, TABLES_MAX, bytes(pool.unused_table_bytes_resident())),
+    ]
+}
+
+fn add(sums: Vec<PoolUse>, more: Vec<PoolUse>) -> Vec<PoolUse> {
+    if sums.is_empty() {
+        return more;
+    }
+    let sum = |(sum, more): (PoolUse, PoolUse)| PoolUse {
+        used: sum.used + more.used,
+        slots: sum.slots + more.slots,
+        resident: sum.resident.map(|bytes| bytes + more.resident.unwrap_or_default()).or(more.resident),
+        ..sum
+    };
+    sums.into_iter().zip(more).map(sum).collect()
+}

@@ -1,0 +1,79 @@
+//! One call for each bucket of joules: whoever sees a dear bucket in a graph finds a call that was in it.
+//!
+//! Source: `OpenMetrics` 1.0, "Exemplars".
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::ENERGY_BUCKETS;
+
+/// A call, and what it came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Its identity, as `/invocations` knows it.
+    pub invocation: u128,
+    /// The trace that it is part of, where it is exported.
+    pub trace: Option<u128>,
+    /// Its settled active energy, in joules.
+    pub joules: f64,
+    /// When it ended.
+    pub at: SystemTime,
+}
+
+/// The last call in each bucket, and in the one beyond the last.
+pub type ByBucket = [Option<Exemplar>; ENERGY_BUCKETS.len() + 1];
+
+/// Where the calls of one label are kept. Only the sampler's thread writes.
+#[derive(Debug, Default)]
+pub struct Exemplars(Mutex<ByBucket>);
+
+/// Those of every label.
+#[derive(Debug, Default)]
+pub struct ByLabel(Mutex<BTreeMap<Arc<str>, Arc<Exemplars>>>);
+
+impl Exemplars {
+    /// Keeps this call in the place of the one before.
+    pub fn keep(&self, exemplar: Exemplar) {
+        let bucket = ENERGY_BUCKETS.partition_point(|bound| *bound < exemplar.joules);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[bucket] = Some(exemplar);
+    }
+
+    /// What is kept.
+    pub fn by_bucket(&self) -> ByBucket {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ByLabel {
+    /// Those of this label: all functions that share it share them.
+    pub fn of(&self, label: &Arc<str>) -> Arc<Exemplars> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(label.clone()).or_default().clone()
+    }
+
+    /// What is kept for this label.
+    pub fn find(&self, label: &str) -> Option<ByBucket> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(label).map(|exemplars| exemplars.by_bucket())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_kept_in_the_bucket_that_counts_it() {
+        let by_label = ByLabel::default();
+        let exemplars = by_label.of(&"add".into());
+        let call = |invocation, joules| Exemplar { invocation, trace: None, joules, at: SystemTime::UNIX_EPOCH };
+        // A bound belongs to the bucket that it ends.
+        let last = ENERGY_BUCKETS.len();
+        for (invocation, joules) in (1..).zip([0.0, ENERGY_BUCKETS[0], ENERGY_BUCKETS[0] * 1.5, 1e9]) {
+            exemplars.keep(call(invocation, joules));
+        }
+        let kept = by_label.find("add").unwrap().map(|exemplar| exemplar.map(|exemplar| exemplar.invocation));
+        assert_eq!((kept[0], kept[1], kept[last]), (Some(2), Some(3), Some(4)));
+        assert_eq!(kept.iter().flatten().count(), 3);
+        assert_eq!(by_label.find("sub"), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! The values of the label `function`: bounded, and the same for all versions of a function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nebula_metering::FunctionId;
+
+/// The label of functions beyond the cap.
+pub const OTHER: &str = "other";
+
+/// The label of each function. Only so many functions have one of their own.
+pub struct Labels {
+    max: usize,
+    given: Mutex<Given>,
+}
+
+#[derive(Default)]
+struct Given {
+    names: BTreeSet<Arc<str>>,
+    by_id: BTreeMap<FunctionId, Arc<str>>,
+}
+
+impl Labels {
+    /// At most `max` functions have labels of their own.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { max, given: Mutex::default() }
+    }
+
+    /// The label of this function.
+    #[must_use]
+    pub fn of(&self, function: FunctionId) -> Arc<str> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
+    }
+
+    /// The label of a function that earlier daemons knew: from then on its own, if there is one left.
+    #[must_use]
+    pub fn of_stored(&self, name: &str) -> Arc<str> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        match given.names.get(name) {
+            Some(label) => label.clone(),
+            None if name != OTHER && given.names.len() < self.max => {
+                let label: Arc<str> = name.into();
+                given.names.insert(label.clone());
+                label
+            }
+            None => OTHER.into(),
+        }
+    }
+
+    /// Gives this account the label of its function.
+    pub fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let label = match given.names.get(name) {
+            Some(label) => label.clone(),
+            None if given.names.len() < self.max => name.into(),
+            None => return OTHER.into(),
+        };
+        given.names.insert(label.clone());
+        given.by_id.insert(function, label.clone());
+        label
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_beyond_the_cap_share_a_label() {
+        let labels = Labels::new(2);
+        for (id, name) in (0..).map(FunctionId).zip(["a", "b", "c", "d"]) {
+            labels.give(id, name);
+        }
+        labels.give(FunctionId(4), "b");
+        let given = [0, 1, 2, 3, 4].map(|id| labels.of(FunctionId(id)));
+        assert_eq!(given.each_ref().map(AsRef::as_ref), ["a", "b", OTHER, OTHER, "b"]);
+    }
+}
