@@ -84,7 +84,7 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
     let (folder, tokens) = (folder(), TokensFile::empty());
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
     let functions = guests::folder_of(&[
-        ("spy.wat", answering("content-type: text/html\n\n<!DOCTYPE html><title>spy</title><p>I am a function’s page.")),
+        ("spy.wat", answering("content-type: text/html\n\n<!DOCTYPE html><title>spy</title><p>I am the page of a function.")),
         ("worker.wat", answering("content-type: text/javascript\nservice-worker-allowed: /\n\nonfetch = () => {};")),
     ]);
     let functions = functions.path().to_str().unwrap();
