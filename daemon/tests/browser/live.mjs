@@ -22,7 +22,7 @@ async function orderly(page, what) {
   assert.ok(shifted < 0.02, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
-  const cut = await page.value("[...document.querySelectorAll('.live .scroll')].filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.closest('section').id)");
+  const cut = await page.value("[...document.querySelectorAll('.live.board section, .live .scroll')].filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.id || box.ariaLabel)");
   assert.deepEqual(cut, [], `${what}: cut off at the right`);
   done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
 }
@@ -130,6 +130,7 @@ async function keyboard() {
   await page.value("document.querySelector('#token').focus()");
   await page.tabTo("#chart");
   await page.press("ArrowLeft");
+  assert.match(await page.text("#chart-said"), /^\d+ s ago: .+ \d.*W/, "what the chart shows there is said");
   await page.press("Escape");
   await page.value("document.querySelector('#token').focus()");
   await page.press("Enter");

@@ -53,6 +53,8 @@ export class Chart {
     const last = this.#samples.length - 1;
     const from = this.#cursor === null ? last : this.#samples.indexOf(this.#cursor);
     this.#see(this.#samples[Math.max(0, Math.min(last, from + step))]);
+    const values = this.#series.map(({ name, of }) => `${name} ${watts(of(this.#cursor))}`);
+    say(find("chart-said"), `${ago(this.#samples, this.#cursor)}: ${values.join(", ")}`);
   }
 
   #look(x) {
@@ -117,6 +119,9 @@ export class Chart {
     }
   }
 }
+
+/** How long before the last sample this one was. */
+export const ago = (samples, sample) => `${Math.round(samples.at(-1).time - sample.time)} s ago`;
 
 /** The outline between two heights; where nothing was heard for a while, nothing is drawn. */
 function area(samples, below, above, x, y) {

@@ -5,9 +5,8 @@ import { count, joules, rate, watts } from "./units.js";
 
 const ROWS = 100;
 const RESORTED_EVERY = 3000;
-const LIVE = "Calls/s are of the last ten seconds, power is of the last one.";
-const SINCE_START = `Calls, J per call and energy are of all calls since the daemon’s start. ${LIVE}`;
-const AS_TOLD = `Calls, J per call and energy are of the calls that this page was told of. ${LIVE}`;
+const SINCE_START = "all calls since the daemon’s start";
+const AS_TOLD = "the calls that this page was told of";
 
 export class Functions {
   #rates;
@@ -48,6 +47,11 @@ export class Functions {
     showBroken(broken);
   }
 
+  /** Nobody has counted the calls, or tells how many they are. */
+  areNotCounted() {
+    if (!this.#rates.areExact) say(find("since"), AS_TOLD);
+  }
+
   named(name) {
     return this.#all.find((each) => each.name === name);
   }
@@ -66,7 +70,7 @@ export class Functions {
 
   /** Fills in the figures of those that are shown. */
   update() {
-    say(find("since"), this.#rates.areExact ? SINCE_START : AS_TOLD);
+    if (this.#rates.areExact) say(find("since"), SINCE_START);
     const busy = this.#scroll.matches(":hover, :focus-within");
     if (this.#key !== "name" && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
     for (const name of this.#shown) {

@@ -79,6 +79,7 @@ fn power() -> Markup {
                 }
                 div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" { p class="faint" id="chart-note" { "Power comes in a moment" } }
                 p class="unseen" id="chart-text" { "No power is known yet." }
+                p class="unseen" id="chart-said" aria-live="polite" {}
                 table id="legend" {
                     caption class="unseen" { "The series of the chart" }
                     thead class="unseen" { tr { th { "Series" } th { "Power" } } }
@@ -97,7 +98,7 @@ fn functions() -> Markup {
                 h2 id="functions-title" { "Functions " small id="count" {} }
                 input id="filter" type="search" placeholder="Filter" aria-label="Filter functions by name" autocomplete="off" spellcheck="false";
             }
-            div class="scroll" tabindex="0" role="region" aria-labelledby="functions-title" {
+            div class="scroll" tabindex="0" role="region" aria-label="Table of functions" {
                 table id="table" {
                     thead { tr {
                         th aria-sort="none" { button type="button" data-key="name" { "Function" } }
@@ -111,7 +112,10 @@ fn functions() -> Markup {
                 }
             }
             p id="more" {}
-            p class="faint" id="since" {}
+            p class="faint" {
+                "Calls, J per call and energy are of " span id="since" { "all calls since the daemon’s start" } "; calls/s of the last ten "
+                "seconds; power of the last one."
+            }
             div id="broken" role="group" aria-label="Files that are not served" {}
         }
     }
@@ -182,7 +186,7 @@ fn calls() -> Markup {
     markup! {
         section id="calls" aria-labelledby="calls-title" {
             h2 id="calls-title" { "Last calls" }
-            div class="scroll" tabindex="0" role="region" aria-labelledby="calls-title" {
+            div class="scroll" tabindex="0" role="region" aria-label="Table of calls" {
                 table {
                     thead { tr {
                         th { "Ended" } th { "Function" } th { "Outcome" } th class="number" { "Time" }

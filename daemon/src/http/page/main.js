@@ -108,6 +108,7 @@ function begin() {
   const nothingTold = (status) => {
     source = null;
     showSource({ kind: status === 401 ? "unknown" : "untold" });
+    functions.areNotCounted();
   };
   ask(
     "/energy",
@@ -115,6 +116,7 @@ function begin() {
       source = ledger.source.kind;
       showSource(ledger.source);
       settled(ledger.sums, ledger.calls);
+      functions.areNotCounted();
     },
     nothingTold,
   );

@@ -1,6 +1,6 @@
 // Power now, by account and by function, and what the joules are worth.
 
-import { Chart, describe } from "./chart.js";
+import { ago, Chart, describe } from "./chart.js";
 import { element, find, say } from "./dom.js";
 import { History } from "./history.js";
 import { watts } from "./units.js";
@@ -90,9 +90,9 @@ export class Power {
     const last = this.#history.samples.at(-1);
     const sample = this.#looked ?? last;
     if (!sample) return;
-    const ago = Math.round(last.time - sample.time);
     const minutes = Math.round(this.#history.span / 60);
-    say(find("chart-title"), ago > 0 ? `${ago} s ago` : minutes > 1 ? `Last ${minutes} minutes` : "Last minute");
+    const whole = minutes > 1 ? `Last ${minutes} minutes` : "Last minute";
+    say(find("chart-title"), sample === last ? whole : ago(this.#history.samples, sample));
     const rows = this.#series().map(({ name, colour, of }) =>
       element("tr", {}, element("th", { scope: "row" }, element("i", { class: `swatch ${colour}` }), name), element("td", {}, watts(of(sample)))),
     );
