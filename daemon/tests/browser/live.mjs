@@ -364,6 +364,8 @@ async function loaded() {
   await page.goto(url);
   await page.until("another page counts the same", `${row("answer")}?.cells[1].textContent === '1,500'`);
   done("under load every call is counted, whoever looks and since when");
+  await page.until("the chart shows what was before", "document.querySelector('#legend').textContent.includes('factorial') && document.querySelector('#chart path').getAttribute('d').length > 20");
+  done("a page that was just opened shows the last minutes");
   await orderly(page, "under load");
   await page.close();
 }

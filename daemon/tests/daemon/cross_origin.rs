@@ -18,7 +18,11 @@ fn kind(response: &Response) -> String {
 #[test]
 fn a_page_of_another_origin_changes_nothing() {
     let daemon = Daemon::shared(OPTIONS);
-    let own = format!("host: {0}\r\norigin: http://{0}\r\nnebula-page: {1}\r\n", daemon.address(), proof(&daemon, &[]).unwrap());
+    let own = format!(
+        "host: {0}\r\norigin: http://{0}\r\nnebula-page: {1}\r\n",
+        daemon.address(),
+        proof(&daemon, &[]).unwrap()
+    );
     assert_ne!(remove(&daemon, &own).status, 403);
     for origin in ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"] {
         let refused = remove(&daemon, &format!("host: {}\r\norigin: {origin}\r\n", daemon.address()));
@@ -42,7 +46,8 @@ fn proof(daemon: &Daemon, headers: &[&str]) -> Option<String> {
 fn a_page_that_a_guest_answers_changes_nothing() {
     let daemon = Daemon::shared(OPTIONS);
     // A function that repeats its input repeats what a page of anywhere had it sent.
-    let page = daemon.request("POST", "/fn/echo", &["origin: https://evil.example"], b"content-type: text/html\n\n<script>");
+    let page =
+        daemon.request("POST", "/fn/echo", &["origin: https://evil.example"], b"content-type: text/html\n\n<script>");
     assert_eq!((page.header("content-type"), page.text()), (Some("text/html"), "<script>"));
     let own = format!("host: {0}\r\norigin: http://{0}\r\n", daemon.address());
     let refused = remove(&daemon, &own);

@@ -84,7 +84,10 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
     let (folder, tokens) = (folder(), TokensFile::empty());
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
     let functions = guests::folder_of(&[
-        ("spy.wat", answering("content-type: text/html\n\n<!DOCTYPE html><title>spy</title><p>I am the page of a function.")),
+        (
+            "spy.wat",
+            answering("content-type: text/html\n\n<!DOCTYPE html><title>spy</title><p>I am the page of a function."),
+        ),
         ("worker.wat", answering("content-type: text/javascript\nservice-worker-allowed: /\n\nonfetch = () => {};")),
     ]);
     let functions = functions.path().to_str().unwrap();
@@ -180,7 +183,11 @@ fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
         assert!(page.text().contains(&format!("/_page/{name}")));
         let known = format!("if-none-match: {}", file.header("etag").unwrap());
         let again = daemon.request("GET", &format!("/_page/{name}"), &[&known], b"");
-        assert_eq!((again.status, again.body.len(), again.header("cache-control")), (304, 0, Some("no-cache")), "{name}");
+        assert_eq!(
+            (again.status, again.body.len(), again.header("cache-control")),
+            (304, 0, Some("no-cache")),
+            "{name}"
+        );
     }
     assert_eq!(daemon.get("/_page/mod.rs").problem()["type"], "urn:nebula:no-route");
     let answer = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");

@@ -80,7 +80,8 @@ export class Functions {
       say(cells.rate, rate(this.#rates.rate(name)));
       say(cells.mean, joulesOf(known?.mean));
       say(cells.joules, joulesOf(known?.mean === null ? null : known?.joules));
-      say(cells.watts, known?.watts ? watts(known.watts) : "—");
+      const power = this.#rates.watts(name);
+      say(cells.watts, power ? watts(power) : "—");
     }
   }
 
@@ -99,7 +100,10 @@ export class Functions {
     this.#sorted = performance.now();
     const wanted = find("filter").value.trim().toLowerCase();
     const found = this.#all.filter(({ name }) => name.includes(wanted));
-    const value = ({ name }) => (this.#key === "rate" ? this.#rates.rate(name) : this.#rates.of(name)?.[this.#key]) ?? 0;
+    const value = ({ name }) => {
+      if (this.#key === "rate" || this.#key === "watts") return this.#rates[this.#key](name) ?? 0;
+      return this.#rates.of(name)?.[this.#key] ?? 0;
+    };
     const sign = this.#down ? -1 : 1;
     if (this.#key === "name") found.sort((a, b) => sign * (a.name < b.name ? -1 : 1));
     else {

@@ -113,8 +113,8 @@ fn functions() -> Markup {
             }
             p id="more" {}
             p class="faint" {
-                "Calls, J per call and energy are of " span id="since" { "all calls since the daemon’s start" } "; calls/s of the last ten "
-                "seconds; power of the last one."
+                "Calls, J per call and energy are of " span id="since" { "all calls since the daemon’s start" } "; calls/s and power of the last "
+                "ten seconds."
             }
             div id="broken" role="group" aria-label="Files that are not served" {}
         }

@@ -61,7 +61,7 @@ function sourceIs(kind) {
 /** What has been settled: `sums` of the ledger, and `calls`, if any are told. */
 function settled(sums, calls) {
   if (sums) showAccounts(sums);
-  if (calls) rates.count(calls);
+  if (sums && calls) rates.count(calls, sums.functions);
   functions.update();
 }
 
@@ -73,11 +73,10 @@ function ended(call) {
 }
 
 const EVENTS = {
+  history: (told) => power.seed(told),
   watts(told) {
     sourceIs(told.source);
     power.add(told);
-    rates.power(told.functions);
-    functions.update();
   },
   accounts(told) {
     sourceIs(told.source);

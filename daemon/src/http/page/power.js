@@ -64,6 +64,12 @@ export class Power {
     }
   }
 
+  /** A `history` event. */
+  seed({ samples }) {
+    this.#history.seed(samples);
+    this.#show();
+  }
+
   /** A `watts` event. */
   add(event) {
     this.#history.add(event);

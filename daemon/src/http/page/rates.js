@@ -13,7 +13,8 @@ const now = () => performance.now() / 1000;
 class Known {
   calls = 0;
   joules = 0;
-  watts = 0;
+  /** Active joules in the ledger: also of calls that still run. */
+  spent = 0;
   /** Calls whose joules are known. */
   #charged = 0;
 
@@ -53,13 +54,14 @@ export class Rates {
     this.#at(call.function ?? "?").add(call.energy.active_joules);
   }
 
-  /** What the daemon has counted since its start. */
-  count(calls) {
+  /** What the daemon has counted since its start: calls, and what its ledger charged functions with. */
+  count(calls, charged) {
     // It counts from zero again: another daemon.
-    const begun = Object.entries(calls).some(([name, { settled }]) => settled < (this.#marks.at(-1)?.calls.get(name) ?? 0));
-    if (begun) this.#marks = [];
+    const before = this.#marks.at(-1)?.calls ?? new Map();
+    if ([...before].some(([name, past]) => (calls[name]?.settled ?? 0) < past)) this.#marks = [];
     for (const [name, known] of this.#known) if (!(name in calls)) known.be(0, 0);
     for (const [name, { settled, active_joules: joules }] of Object.entries(calls)) this.#at(name).be(settled, joules);
+    for (const [name, { active_joules: spent }] of Object.entries(charged)) this.#at(name).spent = spent;
     this.#counted = now();
     this.#mark();
   }
@@ -69,22 +71,27 @@ export class Rates {
     if (now() - (this.#counted ?? -COUNTED_EVERY) > COUNTED_EVERY) this.#mark();
   }
 
-  /** The power of each function; those that are not named take none. */
-  power(functions) {
-    for (const known of this.#known.values()) known.watts = 0;
-    for (const { function: name, watts } of functions) this.#at(name).watts += watts;
-  }
-
   /** Calls in a second; `null` while it is not known. */
   rate(name) {
+    return this.#grown(name, "calls");
+  }
+
+  /** Power; `null` while it is not known. */
+  watts(name) {
+    return this.areExact ? this.#grown(name, "spent") : null;
+  }
+
+  /** How much it became more in a second. */
+  #grown(name, what) {
     const [first, last] = [this.#marks[0], this.#marks.at(-1)];
     if (!first || last.time - first.time < LEAST) return null;
-    return Math.max(0, (last.calls.get(name) ?? 0) - (first.calls.get(name) ?? 0)) / (last.time - first.time);
+    return Math.max(0, (last[what].get(name) ?? 0) - (first[what].get(name) ?? 0)) / (last.time - first.time);
   }
 
   #mark() {
     const time = now();
-    this.#marks.push({ time, calls: new Map([...this.#known].map(([name, { calls }]) => [name, calls])) });
+    const all = (what) => new Map([...this.#known].map(([name, known]) => [name, known[what]]));
+    this.#marks.push({ time, calls: all("calls"), spent: all("spent") });
     this.#marks = this.#marks.filter((mark) => mark.time > time - WINDOW - 1);
   }
 

@@ -84,7 +84,7 @@ export class Stream {
     };
     alive();
     try {
-      const response = await ask("/events", { accept: "text/event-stream", signal: abort.signal });
+      const response = await ask("/events?history=true", { accept: "text/event-stream", signal: abort.signal });
       this.#polling.stop();
       this.#onState({ kind: "live", text: "Live" });
       for await (const { name, data } of events(response.body, alive)) {
