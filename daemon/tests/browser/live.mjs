@@ -208,6 +208,8 @@ async function closed() {
     await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
   };
   assert.equal(await page.text("#chart-note"), "A token is needed to see power");
+  await new Promise((resume) => setTimeout(resume, 4000));
+  assert.match(await page.text("#more"), /token is needed/i, "that nothing is known is not that there is nothing");
   await show(caller);
   await page.until("it says why not", "/for operators; asking every few seconds/.test(document.querySelector('#status').textContent)");
   await calls();
@@ -235,10 +237,11 @@ async function closed() {
   await page.close();
 }
 
-/** With a thousand functions: how long the page does not answer to its user. */
+/** With a thousand functions: how much the page's thread has to do, during which it does not answer to its user. */
 async function many() {
   const page = await open();
-  await page.send("Page.addScriptToEvaluateOnNewDocument", { source: LONG_TASKS });
+  // Processor time, for how long it takes by the clock depends on what else this machine does.
+  await page.send("Performance.enable", { timeDomain: "threadTicks" });
   await page.goto(url);
   await page.until("functions are listed", "document.querySelectorAll('#table tbody tr').length === 100");
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
@@ -249,15 +252,13 @@ async function many() {
   await page.until("more are there", "document.querySelectorAll('#table tbody tr').length === 200");
   await page.click('#table [data-key="rate"]');
   await new Promise((resume) => setTimeout(resume, 3000));
-  const longest = await page.value("window.longest");
-  assert.ok(longest < 2000, `a task took ${longest} ms`);
-  done(`a thousand functions: the longest task took ${Math.round(longest)} ms`);
+  const { metrics } = await page.send("Performance.getMetrics");
+  const busy = metrics.find(({ name }) => name === "TaskDuration").value;
+  assert.ok(busy < 3, `the page's thread was busy for ${busy} s`);
+  done(`a thousand functions: the page's thread was busy for ${busy.toFixed(2)} s in all`);
   await orderly(page, "many");
   await page.close();
 }
-
-const LONG_TASKS = `window.longest = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); })).observe({ type: "longtask", buffered: true });`;
 
 /** With a guest's page in the same tab, and with one that opens the daemon's page. */
 async function spied() {

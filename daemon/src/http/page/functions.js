@@ -72,7 +72,7 @@ export class Functions {
   update() {
     if (this.#rates.areExact) say(find("since"), SINCE_START);
     const busy = this.#scroll.matches(":hover, :focus-within");
-    if (this.#key !== "name" && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
+    if (this.#key !== "name" && this.#all.length > 0 && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
     for (const name of this.#shown) {
       const { cells } = this.#rows.get(name);
       const known = this.#rates.of(name);

@@ -192,7 +192,7 @@ fn calls() -> Markup {
                         th { "Ended" } th { "Function" } th { "Outcome" } th class="number" { "Time" }
                         th class="number" { "Estimated" } th class="number" { "Settled" } th class="number" { abbr title="half width of the 95 % interval" { "±" } }
                     } }
-                    tbody { tr { td class="faint" colspan="7" { "No call has ended yet." } } }
+                    tbody { tr { td class="faint" colspan="7" { "No call is known yet." } } }
                 }
             }
             p class="faint" {
