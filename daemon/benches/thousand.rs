@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use contest::{Contender, Effort, Functions, Goal, Pair, Resident, Server, artefact};
+use contest::{Contender, Effort, Functions, Goal, Pair, Resident, Server, artefact, distinct};
 use tempfile::TempDir;
 
 const FUNCTIONS: usize = 1000;
@@ -67,18 +67,6 @@ fn thousand(effort: Effort) -> anyhow::Result<()> {
     let contenders =
         [("among all", &thousand), ("alone", &alone)].map(|(name, server)| Contender { name, server, path: PATH });
     contest::compare(effort, ROUNDS, &contenders, &[Pair { one: "among all", other: "alone", goal: Some(GOAL) }])
-}
-
-/// The same module with a custom section of its own, which changes its bytes and nothing else.
-///
-/// Source: WebAssembly core specification, 5.5.3: id 0, size, then a name and any bytes.
-fn distinct(module: &[u8], index: usize) -> Vec<u8> {
-    let text = format!("{index:04}");
-    let name = b"bench";
-    let mut section = vec![name.len() as u8];
-    section.extend_from_slice(name);
-    section.extend_from_slice(text.as_bytes());
-    [module, &[0, section.len() as u8], &section].concat()
 }
 
 /// Bytes of all files below.

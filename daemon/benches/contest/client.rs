@@ -13,26 +13,34 @@ pub struct Connection {
     request: Vec<u8>,
     answer: Vec<u8>,
     head: usize,
+    room: Vec<u8>,
 }
+
+/// As much as is read at once. Metrics come by the megabyte.
+const ROOM: usize = 64 << 10;
 
 impl Connection {
     pub fn open(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+        Self::open_with(address, path, "")
+    }
+
+    /// The same with header lines, each of which ends as lines of HTTP do.
+    pub fn open_with(address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").into_bytes();
-        Ok(Self { stream, request, answer: Vec::new(), head: 0 })
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n").into_bytes();
+        Ok(Self { stream, request, answer: Vec::new(), head: 0, room: vec![0; ROOM] })
     }
 
     /// Asks once. Any answer but 200 is an error, and so is one whose length is not told in its head.
     pub fn ask(&mut self) -> anyhow::Result<()> {
         self.answer.clear();
         self.stream.write_all(&self.request)?;
-        let mut room = [0; 4096];
         let mut length = None;
         while length.is_none_or(|length| self.answer.len() < length) {
-            let count = self.stream.read(&mut room)?;
+            let count = self.stream.read(&mut self.room)?;
             anyhow::ensure!(count > 0, "the connection was closed");
-            self.answer.extend_from_slice(&room[..count]);
+            self.answer.extend_from_slice(&self.room[..count]);
             if length.is_none()
                 && let Some(head) = self.answer.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END)
             {
@@ -53,6 +61,11 @@ impl Connection {
     /// The body of the last answer.
     pub fn body(&self) -> anyhow::Result<&str> {
         Ok(std::str::from_utf8(&self.answer[self.head + HEAD_END.len()..])?)
+    }
+
+    /// The length of the last answer's body, as it was sent.
+    pub fn body_length(&self) -> usize {
+        self.answer.len() - self.head - HEAD_END.len()
     }
 
     /// What ends the connection, whoever waits on it.

@@ -16,7 +16,7 @@ pub use client::{Connection, Cut};
 pub use goal::Goal;
 pub use load::{Contender, Pair, compare, require_wrk};
 pub use sample::Sample;
-pub use server::{Functions, Resident, Server};
+pub use server::{Functions, Resident, Server, distinct};
 pub use wasmtime::{Wasmtime, artefact};
 
 /// The call that is measured where nothing else is said.

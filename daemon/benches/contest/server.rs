@@ -153,3 +153,15 @@ impl Functions {
         Ok(["--functions", self.0.path().to_str().context("a path that is no text")?])
     }
 }
+
+/// The same module with a custom section of its own, which changes its bytes and nothing else.
+///
+/// Source: WebAssembly core specification, 5.5.3: id 0, size, then a name and any bytes.
+pub fn distinct(module: &[u8], index: usize) -> Vec<u8> {
+    let text = format!("{index:04}");
+    let name = b"bench";
+    let mut section = vec![name.len() as u8];
+    section.extend_from_slice(name);
+    section.extend_from_slice(text.as_bytes());
+    [module, &[0, section.len() as u8], &section].concat()
+}

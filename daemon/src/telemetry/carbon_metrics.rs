@@ -132,7 +132,7 @@ impl CarbonCollector {
         }
         let unknown = Counter::new(
             "nebula_carbon_unknown_joules_total",
-            "Settled energy of functions that is not in nebula_function_carbon_grams_total: the carbon intensity was not \
+            "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity was not \
              known when it was settled.",
         )
         .ok()?;
@@ -150,13 +150,13 @@ impl CarbonCollector {
         let intensity = self.carbon.intensity()?.ok()?;
         let grams = Gauge::new(
             "nebula_carbon_intensity_grams_per_kilowatt_hour",
-            "Carbon intensity of electricity that is used now. Absent while it is not known.",
+            "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
         )
         .ok()?;
         grams.set(intensity.figure.grams());
         let age = Gauge::new(
             "nebula_carbon_intensity_age_seconds",
-            "Time since the carbon intensity that is used began to hold; 0 for a constant.",
+            "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
         )
         .ok()?;
         let since = intensity.since.and_then(|since| SystemTime::now().duration_since(since).ok());

@@ -22,27 +22,27 @@ struct Family {
 
 const FUNCTION_ENERGY: Family = Family {
     name: "nebula_function_energy_joules_total",
-    help: "Settled energy by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
+    help: "Settled energy in joules, by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
     labels: &["function", "zone", "component", "source"],
 };
 const ACCOUNT_ENERGY: Family = Family {
     name: "nebula_account_energy_joules_total",
-    help: "Settled energy by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
+    help: "Settled energy in joules, by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
     labels: &["account", "zone", "source"],
 };
 const ZONE_ENERGY: Family = Family {
     name: "nebula_zone_energy_joules_total",
-    help: "Energy of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
+    help: "Energy in joules of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
     labels: &["zone", "package", "source"],
 };
 const OBSERVED_ENERGY: Family = Family {
     name: "nebula_observed_energy_joules_total",
-    help: "Energy of zones that lie inside others or overlap with them. Shown, never added.",
+    help: "Energy in joules of zones that lie inside others or overlap with them. Shown, never added.",
     labels: &["zone", "package", "source"],
 };
 const FUNCTION_CPU: Family = Family {
     name: "nebula_function_cpu_seconds_total",
-    help: "CPU time of the calls of a function.",
+    help: "CPU time of the calls of a function in seconds.",
     labels: &["function"],
 };
 const SOURCE_INFO: Family = Family {
@@ -51,15 +51,15 @@ const SOURCE_INFO: Family = Family {
     labels: &["source", "measured", "reason"],
 };
 const WINDOW: Family =
-    Family { name: "nebula_window_seconds", help: "Time between two readings of the energy source.", labels: &[] };
+    Family { name: "nebula_window_seconds", help: "Seconds between two readings of the energy source.", labels: &[] };
 const GAPS: Family = Family {
     name: "nebula_gap_seconds_total",
-    help: "Time in which a zone that counts had no energy of its own, by reason.",
+    help: "Seconds in which a zone that counts had no energy of its own, by reason.",
     labels: &["reason"],
 };
 const METER_CPU: Family = Family {
     name: "nebula_meter_cpu_seconds_total",
-    help: "CPU time of the thread that reads the energy source and keeps the accounts.",
+    help: "CPU time in seconds of the thread that reads the energy source and keeps the accounts.",
     labels: &[],
 };
 const DROPPED: Family = Family {

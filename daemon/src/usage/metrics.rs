@@ -39,7 +39,7 @@ impl Collector for UsageCollector {
             let help = "Times that accounts were to be stored, by whether they could be. What could not be is stored with the next.";
             let results = [("stored", status.stored()), ("failed", status.failed())];
             families.extend(counters("nebula_usage_flushes_total", help, results));
-            let help = "For how long accounts could not be stored; 0 while they can.";
+            let help = "Seconds for which accounts could not be stored; 0 while they can.";
             families.extend(gauge("nebula_usage_failing_seconds", help, status.failing_for().as_secs_f64()));
             self.rows.set(status.rows() as f64);
             families.extend(self.rows.collect());

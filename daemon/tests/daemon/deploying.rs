@@ -213,7 +213,7 @@ fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
 #[test]
 fn a_compilation_that_takes_too_long_is_given_up_and_stalls_nobody() {
     let state = state();
-    let options = ["--deploy-time", "50ms", "--deploy-queue", "0", "--limits-versions", "26"];
+    let options = ["--deploy-time", "250ms", "--deploy-queue", "0", "--limits-versions", "26"];
     let daemon = daemon(state.path(), &options);
     let slow = daemon.put("slow", slow_to_compile());
     assert_eq!(slow.status, 422, "{}", slow.text());

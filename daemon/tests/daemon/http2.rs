@@ -81,8 +81,9 @@ fn an_answer_to_a_body_that_nobody_wants_arrives_whole() {
             let (taken, all) = (Arc::new(AtomicUsize::new(0)), 64);
             let pieces = std::iter::repeat_with(piece).take(all);
             let counted = taken.clone();
-            let pieces =
-                futures_util::stream::iter(pieces).inspect(move |_| drop(counted.fetch_add(1, Ordering::Relaxed)));
+            let pieces = futures_util::stream::iter(pieces).inspect(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
             let request = Request::post(format!("http://{address}{path}")).body(StreamBody::new(pieces)).unwrap();
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(response.status(), status);

@@ -141,7 +141,7 @@ fn promtool_finds_nothing_to_complain_of() {
 
 #[test]
 fn a_bucket_names_a_call_that_was_in_it() {
-    let daemon = Daemon::shared(&["--source", "model", "--window", "10ms"]);
+    let daemon = Daemon::start(&["--source", "model", "--window", "10ms"]);
     let scrape =
         || daemon.request("GET", "/metrics", &["accept: application/openmetrics-text; version=1.0.0, */*;q=0.1"], b"");
     let exemplar = || {

@@ -18,12 +18,12 @@ const JOULES_USED: Described = gauge(
 );
 const CAP: Described = gauge(
     "nebula_power_cap_watts",
-    "How much active power all functions together may draw before new calls wait.",
+    "Active power in watts that all functions together may draw before new calls wait.",
     None,
 );
 const ACTIVE: Described = gauge(
     "nebula_functions_active_watts",
-    "Settled active power of all functions together, as the mean of the last second.",
+    "Settled active power of all functions together in watts, as the mean of the last second.",
     None,
 );
 const WAITING: Described =

@@ -17,7 +17,7 @@ const SLOTS_USED: Described = Described {
 };
 const RESIDENT: Described = Described {
     name: "nebula_pool_resident_bytes",
-    help: "Memory of slots that no call has, kept for the next one.",
+    help: "Memory in bytes of slots that no call has, kept for the next one.",
     label: Some("pool"),
     rises: false,
 };
@@ -29,13 +29,13 @@ const LOOKUPS: Described = Described {
 };
 const BYTES: Described = Described {
     name: "nebula_code_cache_bytes",
-    help: "Size of the compiled code that is kept.",
+    help: "Size in bytes of the compiled code that is kept.",
     label: None,
     rises: false,
 };
 const BYTES_MAX: Described = Described {
     name: "nebula_code_cache_max_bytes",
-    help: "Most compiled code that is kept (cache.size); beyond it what was not used for the longest time goes.",
+    help: "Most compiled code that is kept, in bytes (cache.size); beyond it what was not used for the longest time goes.",
     label: None,
     rises: false,
 };

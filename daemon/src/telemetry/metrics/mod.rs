@@ -112,7 +112,7 @@ impl Metrics {
         let cold_start_energy = CounterVec::new(
             Opts::new(
                 "nebula_cold_start_energy_joules_total",
-                "Settled active energy of compiling functions, or finding them in the cache, and linking them; part of \
+                "Settled active energy in joules of compiling functions, or finding them in the cache, and linking them; part of \
                  their active energy.",
             ),
             &["function"],
@@ -121,24 +121,24 @@ impl Metrics {
         let cold_start_durations = GaugeVec::new(
             Opts::new(
                 "nebula_cold_start_duration_seconds",
-                "Time that it took to compile a function, or find it in the cache, and link it.",
+                "Seconds that it took to compile a function, or find it in the cache, and link it.",
             ),
             &["function"],
         )?;
         register(Box::new(cold_start_durations.clone()))?;
         let durations = histograms(
             "nebula_invocation_duration_seconds",
-            "Time of a call from its admission to its end.",
+            "Seconds from the admission of a call to its end.",
             &DURATION_BUCKETS,
         )?;
         let startups = histograms(
             "nebula_invocation_startup_seconds",
-            "Time from the start of a call to the first instruction of its instance.",
+            "Seconds from the start of a call to the first instruction of its instance.",
             &STARTUP_BUCKETS,
         )?;
         let energy = histograms(
             INVOCATION_ENERGY,
-            "Settled active energy of a call. Calls whose energy is not fully known are not in it.",
+            "Settled active energy of a call in joules. Calls whose energy is not fully known are not in it.",
             &ENERGY_BUCKETS,
         )?;
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
@@ -147,7 +147,7 @@ impl Metrics {
         };
         let queue = histogram(
             "nebula_invocation_queue_seconds",
-            "Time of a call from its arrival to its admission.",
+            "Seconds from the arrival of a call to its admission.",
             &QUEUE_BUCKETS,
         )?;
         let estimate_ratio = histogram(
