@@ -200,7 +200,8 @@ fn whoever_comes_later_is_told_of_the_power_of_before() {
     let sample = samples.iter().find(|sample| took(sample)).unwrap();
     let told = sample["functions"].as_array().unwrap().iter().map(|told| told["watts"].as_f64().unwrap()).sum::<f64>();
     let functions = sample["accounts"]["function"].as_f64().unwrap();
-    assert!(functions > 0.0 && (told - functions).abs() < 1e-6 * functions, "{sample}");
+    // The ten that took the most, and no more than all.
+    assert!(told > 0.0 && told <= functions * (1.0 + 1e-6), "{sample}");
     for query in ["", "?history=false", "?types=accounts&history=true"] {
         assert_ne!(Listener::start(&daemon, query).next().unwrap().name, "history", "{query}");
     }

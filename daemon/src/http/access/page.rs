@@ -29,7 +29,7 @@ pub enum Sender {
 
 /// Whether a request may change something, as far as the page is concerned that sent it.
 pub fn check<B>(request: &Request<B>, origins: &Origins, loopback: bool, sender: Sender) -> Result<(), Denied> {
-    let (host, known) = (authority(request), sender == Sender::Known);
+    let (host, known, mut own) = (authority(request), sender == Sender::Known, false);
     if let Some(origin) = request.headers().get(ORIGIN) {
         let origin = String::from_utf8_lossy(origin.as_bytes());
         let listed = match origins {
@@ -40,14 +40,13 @@ pub fn check<B>(request: &Request<B>, origins: &Origins, loopback: bool, sender:
         if !listed && !is_own(&origin, host.as_ref()) {
             return Err(Denied::ForeignOrigin(origin.chars().take(100).collect()));
         }
-        if !listed && sender == Sender::Anybody {
-            return Err(Denied::NotOurPage);
-        }
+        own = !listed;
     }
     match host {
         Some(host) if loopback && !known && !is_of_this_machine(host.host()) => {
             Err(Denied::ForeignHost(host.host().into()))
         }
+        _ if own && sender == Sender::Anybody => Err(Denied::NotOurPage),
         // No browser leaves it out.
         _ => Ok(()),
     }
