@@ -152,7 +152,7 @@ class Page {
   async picture() {
     const { cssContentSize: size } = await this.send("Page.getLayoutMetrics");
     const clip = { x: 0, y: 0, width: size.width, height: size.height, scale: 1 };
-    const { data } = await this.send("Page.captureScreenshot", { format: "webp", quality: 82, captureBeyondViewport: true, clip });
+    const { data } = await this.send("Page.captureScreenshot", { format: "webp", quality: 72, captureBeyondViewport: true, clip });
     return Buffer.from(data, "base64");
   }
 }

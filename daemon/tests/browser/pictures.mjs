@@ -22,7 +22,7 @@ async function picture(name, view) {
   await page.click('#table tr[data-name="sudoku"] button');
   await page.click("#call button");
   await page.until("it is settled", "document.querySelector('#result dd strong')");
-  await page.value("document.activeElement.blur(); scrollTo(0, 0)");
+  await page.value("document.activeElement.blur(); document.querySelectorAll('.scroll').forEach((box) => box.scrollTo(0, 0)); scrollTo(0, 0)");
   writeFileSync(join(folder, `${name}.webp`), await page.picture());
   await page.close();
 }

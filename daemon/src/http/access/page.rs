@@ -29,24 +29,22 @@ pub enum Sender {
 
 /// Whether a request may change something, as far as the page is concerned that sent it.
 pub fn check<B>(request: &Request<B>, origins: &Origins, loopback: bool, sender: Sender) -> Result<(), Denied> {
-    let (host, known, mut own) = (authority(request), sender == Sender::Known, false);
-    if let Some(origin) = request.headers().get(ORIGIN) {
-        let origin = String::from_utf8_lossy(origin.as_bytes());
-        let listed = match origins {
-            Origins::Own => false,
-            Origins::Any => known,
-            Origins::Listed(listed) => listed.iter().any(|listed| listed.eq_ignore_ascii_case(&origin)),
-        };
-        if !listed && !is_own(&origin, host.as_ref()) {
-            return Err(Denied::ForeignOrigin(origin.chars().take(100).collect()));
-        }
-        own = !listed;
+    let (host, known) = (authority(request), sender == Sender::Known);
+    let origin = request.headers().get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+    let listed = origin.as_ref().is_some_and(|origin| match origins {
+        Origins::Own => false,
+        Origins::Any => known,
+        Origins::Listed(listed) => listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
+    });
+    let of_ours = origin.filter(|_| !listed);
+    if let Some(foreign) = of_ours.as_ref().filter(|origin| !is_own(origin, host.as_ref())) {
+        return Err(Denied::ForeignOrigin(foreign.chars().take(100).collect()));
     }
     match host {
         Some(host) if loopback && !known && !is_of_this_machine(host.host()) => {
             Err(Denied::ForeignHost(host.host().into()))
         }
-        _ if own && sender == Sender::Anybody => Err(Denied::NotOurPage),
+        _ if of_ours.is_some() && sender == Sender::Anybody => Err(Denied::NotOurPage),
         // No browser leaves it out.
         _ => Ok(()),
     }
