@@ -101,7 +101,8 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
 
 /// A command that writes this.
 fn answering(text: &str) -> String {
-    let bytes: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let bytes: Vec<_> = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let bytes = bytes.concat();
     format!(
         r#"(module
             (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))

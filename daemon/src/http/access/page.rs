@@ -74,6 +74,7 @@ fn is_of_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Sender::{Anybody, Known, OurPage};
     use super::*;
 
     fn checked(host: &str, origin: Option<&str>, origins: &Origins, sender: Sender) -> Result<(), Denied> {
@@ -86,7 +87,6 @@ mod tests {
     fn only_own_pages_and_those_that_are_listed_may_change_something() {
         let foreign = |origin: &str| Err(Denied::ForeignOrigin(origin.into()));
         let listed = Origins::Listed(vec!["https://a.example".into()]);
-        use Sender::{Anybody, Known, OurPage};
         for (host, origin, origins, sender, expected) in [
             ("localhost:8080", None, &Origins::Own, Anybody, Ok(())),
             ("localhost:8080", Some("http://localhost:8080"), &Origins::Own, OurPage, Ok(())),
@@ -115,7 +115,7 @@ mod tests {
         for ours in
             ["localhost", "Localhost:8080", "localhost.:1", "x.localhost", "127.0.0.1:8080", "127.7.7.7", "[::1]:1"]
         {
-            assert_eq!(checked(ours, None, &Origins::Own, Sender::Anybody), Ok(()), "{ours}");
+            assert_eq!(checked(ours, None, &Origins::Own, Anybody), Ok(()), "{ours}");
         }
         for other in [
             "evil.example",
@@ -126,21 +126,21 @@ mod tests {
             "notlocalhost",
         ] {
             let own = format!("http://{other}");
-            let as_our_page = checked(other, Some(&own), &Origins::Own, Sender::OurPage);
+            let as_our_page = checked(other, Some(&own), &Origins::Own, OurPage);
             assert!(matches!(as_our_page, Err(Denied::ForeignHost(_))), "{other}");
             assert!(
-                matches!(checked(other, None, &Origins::Own, Sender::Anybody), Err(Denied::ForeignHost(_))),
+                matches!(checked(other, None, &Origins::Own, Anybody), Err(Denied::ForeignHost(_))),
                 "{other}"
             );
             assert_eq!(
-                checked(other, Some(&own), &Origins::Own, Sender::Known),
+                checked(other, Some(&own), &Origins::Own, Known),
                 Ok(()),
                 "a token is no page's: {other}"
             );
         }
         let elsewhere = Request::put("/functions/a").header(HOST, "shop.example").body(()).unwrap();
-        assert_eq!(check(&elsewhere, &Origins::Own, false, Sender::Anybody), Ok(()));
+        assert_eq!(check(&elsewhere, &Origins::Own, false, Anybody), Ok(()));
         let http2 = Request::put("http://evil.example/functions/a").body(()).unwrap();
-        assert!(check(&http2, &Origins::Own, true, Sender::Anybody).is_err());
+        assert!(check(&http2, &Origins::Own, true, Anybody).is_err());
     }
 }
