@@ -5,15 +5,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use nebula_metering::{FunctionEnergy, FunctionId, Microjoules};
+use prometheus::Counter;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Counter, CounterVec, Gauge, Opts};
 
+use super::families::Family;
 use super::metrics::Labels;
 use super::stored::Stored;
 use crate::carbon::Carbon;
 use crate::config::Policy;
 use crate::meter::EnergyMeter;
+
+const UNKNOWN: Family = Family {
+    name: "nebula_carbon_unknown_joules_total",
+    help: "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity was \
+           not known when it was settled.",
+    labels: &[],
+};
+const INTENSITY: Family = Family {
+    name: "nebula_carbon_intensity_grams_per_kilowatt_hour",
+    help: "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
+    labels: &[],
+};
+const AGE: Family = Family {
+    name: "nebula_carbon_intensity_age_seconds",
+    help: "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
+    labels: &[],
+};
 
 /// The grams of each function, added up as energy is settled: what is settled while the intensity is high stays dear when
 /// it has fallen.
@@ -99,7 +117,7 @@ impl CarbonCollector {
         Ok(Self { carbon, account, labels, stored, polls })
     }
 
-    fn of_functions(&self, account: &CarbonAccount) -> Option<Vec<MetricFamily>> {
+    fn of_functions(&self, account: &CarbonAccount) -> Vec<MetricFamily> {
         account.advance();
         let (grams, without) = {
             let sums = account.sums.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,18 +144,9 @@ impl CarbonCollector {
                  it was settled, times the power usage effectiveness."
             }
         };
-        let functions = CounterVec::new(Opts::new("nebula_function_carbon_grams_total", help), &["function"]).ok()?;
-        for (label, grams) in &by_label {
-            functions.with_label_values(&[&**label]).inc_by(*grams);
-        }
-        let unknown = Counter::new(
-            "nebula_carbon_unknown_joules_total",
-            "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity was not \
-             known when it was settled.",
-        )
-        .ok()?;
-        unknown.inc_by(without.joules().0);
-        Some([functions.collect(), unknown.collect()].into_iter().flatten().collect())
+        let functions = Family { name: "nebula_function_carbon_grams_total", help, labels: &["function"] };
+        let functions = functions.counters(by_label.iter().map(|(label, grams)| ([&**label], *grams)));
+        vec![functions, UNKNOWN.counters([([], without.joules().0)])]
     }
 
     fn of_polls(&self) -> Vec<MetricFamily> {
@@ -148,20 +157,9 @@ impl CarbonCollector {
     fn of_intensity(&self) -> Option<Vec<MetricFamily>> {
         // What is not known is left out: a gauge of zero would be clean electricity.
         let intensity = self.carbon.intensity()?.ok()?;
-        let grams = Gauge::new(
-            "nebula_carbon_intensity_grams_per_kilowatt_hour",
-            "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
-        )
-        .ok()?;
-        grams.set(intensity.figure.grams());
-        let age = Gauge::new(
-            "nebula_carbon_intensity_age_seconds",
-            "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
-        )
-        .ok()?;
         let since = intensity.since.and_then(|since| SystemTime::now().duration_since(since).ok());
-        age.set(since.unwrap_or_default().as_secs_f64());
-        Some([grams.collect(), age.collect()].into_iter().flatten().collect())
+        let age = since.unwrap_or_default().as_secs_f64();
+        Some(vec![INTENSITY.gauges([([], intensity.figure.grams())]), AGE.gauges([([], age)])])
     }
 }
 
@@ -172,7 +170,7 @@ impl Collector for CarbonCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let functions = self.account.as_ref().and_then(|account| self.of_functions(account));
+        let functions = self.account.as_ref().map(|account| self.of_functions(account));
         functions.into_iter().chain(self.of_intensity()).flatten().chain(self.of_polls()).collect()
     }
 }

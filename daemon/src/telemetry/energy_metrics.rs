@@ -1,24 +1,18 @@
 //! The accounts as metrics, made from the exact ledger whenever they are asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nebula_metering::{FunctionId, Microjoules, ZoneReport};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{CounterVec, GaugeVec, Opts};
+use prometheus::{GaugeVec, Opts};
 
 use super::Stored;
+use super::families::Family;
 use super::metrics::Labels;
 use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
-
-/// Name, help and labels of a metric.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-}
 
 const FUNCTION_ENERGY: Family = Family {
     name: "nebula_function_energy_joules_total",
@@ -96,11 +90,7 @@ impl EnergyCollector {
     /// # Errors
     /// Never with the names in this file; a test pins them.
     pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, stored: Arc<Stored>) -> prometheus::Result<Self> {
-        let desc = |family: &Family| {
-            let labels = family.labels.iter().map(ToString::to_string).collect();
-            Desc::new(family.name.into(), family.help.into(), labels, HashMap::new())
-        };
-        let descs = FAMILIES.iter().map(desc).collect::<prometheus::Result<_>>()?;
+        let descs = FAMILIES.iter().map(Family::desc).collect::<prometheus::Result<_>>()?;
         Ok(Self { meter, labels, stored, descs })
     }
 }
@@ -171,40 +161,21 @@ impl Collector for EnergyCollector {
         let SourceNow { kind, reason, .. } = &snapshot.source;
         let measured = if kind.is_measured() { "true" } else { "false" };
         let gaps = snapshot.gaps.iter().map(|(reason, time)| ([reason.as_str()], time.as_secs_f64()));
-        [
-            counters(&FUNCTION_ENERGY, joules(&functions)),
-            counters(&ACCOUNT_ENERGY, joules(&accounts)),
-            counters(&ZONE_ENERGY, joules(&zones)),
-            counters(&OBSERVED_ENERGY, joules(&observed)),
-            counters(&FUNCTION_CPU, cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
-            gauge(&SOURCE_INFO, [kind.as_str(), measured, reason], 1.0),
-            gauge(&WINDOW, [], self.meter.window().as_secs_f64()),
-            counters(&GAPS, gaps),
-            counters(&METER_CPU, [([], snapshot.own_cost.cpu().as_secs_f64())]),
-            counters(&DROPPED, [([], snapshot.postings_dropped as f64)]),
+        vec![
+            FUNCTION_ENERGY.counters(joules(&functions)),
+            ACCOUNT_ENERGY.counters(joules(&accounts)),
+            ZONE_ENERGY.counters(joules(&zones)),
+            OBSERVED_ENERGY.counters(joules(&observed)),
+            FUNCTION_CPU.counters(cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
+            SOURCE_INFO.gauges([([kind.as_str(), measured, reason], 1.0)]),
+            WINDOW.gauges([([], self.meter.window().as_secs_f64())]),
+            GAPS.counters(gaps),
+            METER_CPU.counters([([], snapshot.own_cost.cpu().as_secs_f64())]),
+            DROPPED.counters([([], snapshot.postings_dropped as f64)]),
         ]
-        .into_iter()
-        .flatten()
-        .collect()
     }
 }
 
 fn joules<const LABELS: usize>(sums: &Sums<LABELS>) -> impl Iterator<Item = ([&str; LABELS], f64)> {
     sums.iter().map(|(labels, energy)| (labels.each_ref().map(AsRef::as_ref), energy.joules().0))
-}
-
-/// A family of counters that stand at the given values.
-fn counters<'a, const LABELS: usize>(
-    family: &Family,
-    values: impl IntoIterator<Item = ([&'a str; LABELS], f64)>,
-) -> Vec<MetricFamily> {
-    let Ok(vec) = CounterVec::new(Opts::new(family.name, family.help), family.labels) else { return Vec::new() };
-    values.into_iter().for_each(|(labels, value)| vec.with_label_values(&labels).inc_by(value));
-    vec.collect()
-}
-
-fn gauge<const LABELS: usize>(family: &Family, labels: [&str; LABELS], value: f64) -> Vec<MetricFamily> {
-    let Ok(vec) = GaugeVec::new(Opts::new(family.name, family.help), family.labels) else { return Vec::new() };
-    vec.with_label_values(&labels).set(value);
-    vec.collect()
 }

@@ -2,15 +2,18 @@
 
 use std::fmt::{self, Write};
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Histogram, LabelPair, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 use uuid::Uuid;
 
 use super::exemplars::{ByBucket, Exemplar};
+
+/// Bytes that the metrics of a hundred functions fit into.
+const TEXT_TYPICAL: usize = 512 << 10;
 
 /// Formats that scrapers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub fn write(
             Ok(text)
         }
         Format::OpenMetrics => {
-            let mut text = String::new();
+            let mut text = String::with_capacity(TEXT_TYPICAL);
             let written = families.iter().try_for_each(|family| write_family(&mut text, family, &exemplars));
             written.map_err(|error| prometheus::Error::Msg(error.to_string()))?;
             text.push_str("# EOF\n");
@@ -80,33 +83,51 @@ fn write_family(
     write!(text, "# HELP {described} ")?;
     write_escaped(text, family.help());
     writeln!(text, "\n# TYPE {described} {kind_name}")?;
-    family.get_metric().iter().try_for_each(|metric| match kind {
-        MetricType::COUNTER => write_sample(text, name, "", metric.get_label(), metric.get_counter().get_value()),
-        MetricType::HISTOGRAM => {
-            let first = metric.get_label().first().map_or("", LabelPair::value);
-            write_histogram(text, name, metric, exemplars(name, first))
+    let mut labels = String::new();
+    // The same for all of a family, and longer to write than to copy.
+    let mut bounds = Vec::new();
+    for metric in family.get_metric() {
+        labels.clear();
+        write_labels(&mut labels, metric.get_label());
+        match kind {
+            MetricType::COUNTER => write_sample(text, [name, ""], &labels, metric.get_counter().get_value())?,
+            MetricType::HISTOGRAM => {
+                let histogram = metric.get_histogram();
+                if bounds.is_empty() {
+                    bounds = histogram.get_bucket().iter().map(|bucket| bucket.upper_bound().to_string()).collect();
+                }
+                let first = metric.get_label().first().map_or("", LabelPair::value);
+                write_histogram(text, name, &labels, &bounds, histogram, exemplars(name, first).as_ref())?;
+            }
+            _ => write_sample(text, [name, ""], &labels, metric.get_gauge().get_value())?,
         }
-        _ => write_sample(text, name, "", metric.get_label(), metric.get_gauge().get_value()),
-    })
+    }
+    Ok(())
 }
 
-fn write_histogram(text: &mut String, name: &str, metric: &Metric, exemplars: Option<ByBucket>) -> fmt::Result {
-    let histogram = metric.get_histogram();
-    let labels = metric.get_label();
-    let bounds = histogram.get_bucket().iter().map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
-    let infinite = (f64::INFINITY, histogram.get_sample_count());
+fn write_histogram(
+    text: &mut String,
+    name: &str,
+    labels: &str,
+    bounds: &[String],
+    histogram: &Histogram,
+    exemplars: Option<&ByBucket>,
+) -> fmt::Result {
+    let buckets = bounds.iter().map(String::as_str).zip(histogram.get_bucket().iter().map(Bucket::cumulative_count));
+    let all = histogram.get_sample_count();
     let mut exemplars = exemplars.into_iter().flatten();
-    for (bound, count) in bounds.filter(|(bound, _)| bound.is_finite()).chain([infinite]) {
-        write_series(text, name, "_bucket", labels, Some(bound))?;
-        write!(text, " {count}")?;
+    for (bound, count) in buckets.chain([("+Inf", all)]) {
+        push(text, &[name, "_bucket{", labels]);
+        push(text, &[if labels.is_empty() { "le=\"" } else { ",le=\"" }, bound, "\"} "]);
+        write!(text, "{count}")?;
         if let Some(Some(exemplar)) = exemplars.next() {
-            write_exemplar(text, &exemplar)?;
+            write_exemplar(text, exemplar)?;
         }
         text.push('\n');
     }
-    write_sample(text, name, "_sum", labels, histogram.get_sample_sum())?;
-    write_series(text, name, "_count", labels, None)?;
-    writeln!(text, " {}", histogram.get_sample_count())
+    write_sample(text, [name, "_sum"], labels, histogram.get_sample_sum())?;
+    write_series(text, [name, "_count"], labels);
+    writeln!(text, " {all}")
 }
 
 fn write_exemplar(text: &mut String, exemplar: &Exemplar) -> fmt::Result {
@@ -115,44 +136,41 @@ fn write_exemplar(text: &mut String, exemplar: &Exemplar) -> fmt::Result {
     if let Some(trace) = trace {
         write!(text, ",trace_id=\"{trace:032x}\"")?;
     }
-    write!(text, "}} {joules} {:.3}", seconds(at))
+    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    write!(text, "}} {joules} {}.{:03}", at.as_secs(), at.subsec_millis())
 }
 
-fn seconds(at: SystemTime) -> f64 {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn write_sample(text: &mut String, name: &str, suffix: &str, labels: &[LabelPair], value: f64) -> fmt::Result {
-    write_series(text, name, suffix, labels, None)?;
+fn write_sample(text: &mut String, name: [&str; 2], labels: &str, value: f64) -> fmt::Result {
+    write_series(text, name, labels);
     writeln!(text, " {value}")
 }
 
-fn write_series(text: &mut String, name: &str, suffix: &str, labels: &[LabelPair], bound: Option<f64>) -> fmt::Result {
-    text.push_str(name);
-    text.push_str(suffix);
-    let mut open = '{';
-    for label in labels {
-        text.push(open);
-        text.push_str(label.name());
-        text.push_str("=\"");
+fn write_series(text: &mut String, [name, suffix]: [&str; 2], labels: &str) {
+    push(text, &[name, suffix]);
+    if !labels.is_empty() {
+        push(text, &["{", labels, "}"]);
+    }
+}
+
+/// All labels as they stand between braces.
+fn write_labels(text: &mut String, labels: &[LabelPair]) {
+    for (index, label) in labels.iter().enumerate() {
+        push(text, &[if index == 0 { "" } else { "," }, label.name(), "=\""]);
         write_escaped(text, label.value());
         text.push('"');
-        open = ',';
     }
-    match bound {
-        Some(f64::INFINITY) => write!(text, "{open}le=\"+Inf\"}}"),
-        // As `Prometheus` writes it, so that both formats have the same series.
-        Some(bound) => write!(text, "{open}le=\"{bound}\"}}"),
-        None => {
-            if open == ',' {
-                text.push('}');
-            }
-            Ok(())
-        }
+}
+
+fn push(text: &mut String, parts: &[&str]) {
+    for part in parts {
+        text.push_str(part);
     }
 }
 
 fn write_escaped(text: &mut String, value: &str) {
+    if !value.contains(['\\', '"', '\n']) {
+        return text.push_str(value);
+    }
     for character in value.chars() {
         match character {
             '\\' => text.push_str("\\\\"),
