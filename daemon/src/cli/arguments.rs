@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use super::client;
 use super::token::roles;
+use super::top::{self, Colour, Order};
 use crate::config::{OPTIONS, Policy, ServeOption, flag, variable};
 use crate::usage::{By, Format};
 
@@ -24,6 +25,7 @@ pub fn command() -> Command {
         .subcommand(invoke())
         .subcommand(deploy())
         .subcommand(list())
+        .subcommand(top())
         .subcommand(report())
         .subcommand(rollback())
         .subcommand(remove())
@@ -294,6 +296,67 @@ fn report() -> Command {
                 .value_name("DIR")
                 .value_hint(ValueHint::DirPath)
                 .help("Read the accounts in this directory instead of asking a daemon"),
+        )
+        .args(client::arguments())
+}
+
+fn top() -> Command {
+    let choices =
+        |name, value, default: &'static str| Arg::new(name).long(name).value_name(value).default_value(default);
+    Command::new("top")
+        .about("Watch a running daemon's functions by watts, joules per call and calls a second")
+        .long_about(
+            "Shows, and keeps up to date, what the functions of a running daemon draw, what a call of each takes, and what \
+             else draws power.\n\nWatts, calls a second and joules per call are means over the last 5 seconds, or over the time \
+             between two readings if that is longer; J/CALL with a `~` before it is the mean since the daemon started, since \
+             no call was settled lately.\n\nKeys: w, j, c, t and n sort by watts, joules per call, calls a second, total joules \
+             and name, r the other way round; arrows, page up and down, home and end select, enter tells more; / filters by \
+             name, p pauses, ? explains every figure, q quits.\n\nWhere stdout is no terminal, or one whose TERM is `dumb`, it \
+             prints a frame of text instead, as with --batch. Colours are left out where NO_COLOR is set. Bars are drawn in \
+             ASCII unless the locale (LC_ALL, LC_CTYPE or LANG) is one of UTF-8. Where tokens are asked for, it takes one of \
+             the role operate.",
+        )
+        .after_help(
+            "Examples:\n  nebula top\n  nebula top --sort joules-per-call --daemon http://10.0.0.7:8080 --token-file \
+             operator.token\n  nebula top --batch --count 10 --interval 1m >>watts.txt\n  nebula top --format json | jq \
+             '.watts.functions'",
+        )
+        .arg(
+            choices("sort", "ORDER", Order::Watts.as_str())
+                .value_parser(Order::ALL.map(Order::as_str))
+                .help("What comes first; keys change it"),
+        )
+        .arg(
+            choices("interval", "TIME", "1s")
+                .value_parser(top::interval)
+                .help("How often the daemon is asked, from 200ms to 1h"),
+        )
+        .arg(
+            choices("color", "WHEN", Colour::Auto.as_str())
+                .value_parser(Colour::ALL.map(Colour::as_str))
+                .help("Whether the screen has colours; frames have none"),
+        )
+        .arg(
+            Arg::new("batch")
+                .long("batch")
+                .short('b')
+                .action(ArgAction::SetTrue)
+                .help("Print frames of text, one after the other, instead of drawing on the terminal"),
+        )
+        .arg(
+            Arg::new("count")
+                .long("count")
+                .short('n')
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .help("Print so many frames [default: 1]; 0 for no end"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(top::Format::ALL.map(top::Format::as_str))
+                .help("Print frames as a table for people, or as lines of JSON for programs [default: table]"),
         )
         .args(client::arguments())
 }

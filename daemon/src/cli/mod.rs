@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod stdout;
 mod token;
+mod top;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -81,6 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("remove", matches)) => deploy::remove(matches),
         Some(("list", matches)) => list::list(matches),
         Some(("token", matches)) => token::token(matches),
+        Some(("top", matches)) => top::top(matches),
         Some(("report", matches)) => report::report(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),

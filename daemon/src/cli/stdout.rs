@@ -7,13 +7,21 @@ use std::io::{self, ErrorKind, Write};
 /// # Errors
 /// When writing fails for any other reason.
 pub fn print(bytes: &[u8]) -> io::Result<()> {
-    print_to(&mut io::stdout().lock(), bytes)
+    offer(bytes).map(drop)
 }
 
-fn print_to(stdout: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+/// Writes all of it, and tells whether there is still somebody to read more.
+///
+/// # Errors
+/// When writing fails for any other reason than that there is not.
+pub fn offer(bytes: &[u8]) -> io::Result<bool> {
+    offer_to(&mut io::stdout().lock(), bytes)
+}
+
+fn offer_to(stdout: &mut impl Write, bytes: &[u8]) -> io::Result<bool> {
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
     }
 }
 
@@ -35,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
-        assert!(print_to(&mut Failing(ErrorKind::BrokenPipe), b"x").is_ok());
-        assert!(print_to(&mut Failing(ErrorKind::StorageFull), b"x").is_err());
+        assert!(!offer_to(&mut Failing(ErrorKind::BrokenPipe), b"x").unwrap());
+        assert!(offer_to(&mut Failing(ErrorKind::StorageFull), b"x").is_err());
+        assert!(offer_to(&mut Vec::new(), b"x").unwrap());
     }
 }

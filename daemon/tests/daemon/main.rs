@@ -17,6 +17,7 @@ mod patience;
 mod peer;
 mod powercap_tree;
 mod skipping;
+mod terminal;
 mod tokens;
 
 mod access;
@@ -64,6 +65,7 @@ mod samples;
 mod settling;
 mod streaming;
 mod tls;
+mod top;
 mod traces;
 mod unmetered;
 mod usage;

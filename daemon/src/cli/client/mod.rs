@@ -83,6 +83,13 @@ pub enum ClientError {
     Start(#[source] std::io::Error),
 }
 
+impl ClientError {
+    /// Whether the daemon knows who we are and does not allow it, or asks nobody and allows it to none.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refusal(refusal) if refusal.status == StatusCode::FORBIDDEN)
+    }
+}
+
 /// What a daemon says when it does not do what it was asked. Source: RFC 9457.
 #[derive(Clone, Debug, Deserialize, Error)]
 #[error("{title}: {detail}{}", hint(*status))]
@@ -283,7 +290,8 @@ impl Client {
         Ok(Answer { url: self.url(), status, body: body.to_bytes() })
     }
 
-    fn url(&self) -> String {
+    /// The daemon's address, as it is given.
+    pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
     }
 }

@@ -1,0 +1,157 @@
+//! The table's columns, and which of them there is room for.
+
+use super::order::Order;
+use super::rates::{Function, PerCall};
+use super::units;
+
+/// Between two columns.
+pub const SPACE: usize = 2;
+
+/// The least that names are cut to, where they are longer.
+const NAME_WIDTH_MIN: usize = 8;
+
+/// A shorter bar says little.
+const BAR_WIDTH_MIN: usize = 6;
+
+/// Before a mean that is not of late.
+pub const SINCE_START: char = '~';
+
+/// A column, from left to right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Name,
+    Watts,
+    Bar,
+    Share,
+    PerCall,
+    Rate,
+    Joules,
+    Calls,
+}
+
+impl Column {
+    pub const ALL: [Self; 8] =
+        [Self::Name, Self::Watts, Self::Bar, Self::Share, Self::PerCall, Self::Rate, Self::Joules, Self::Calls];
+
+    /// Those that may be left out, the most wanted first.
+    const WANTED: [Self; 7] =
+        [Self::Watts, Self::PerCall, Self::Rate, Self::Bar, Self::Joules, Self::Share, Self::Calls];
+
+    /// What stands above it.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Name => "FUNCTION",
+            Self::Watts => "WATTS",
+            Self::Bar => "",
+            Self::Share => "SHARE",
+            Self::PerCall => "J/CALL",
+            Self::Rate => "CALLS/S",
+            Self::Joules => "JOULES",
+            Self::Calls => "CALLS",
+        }
+    }
+
+    /// What stands in it; a bar is drawn elsewhere.
+    pub fn cell(self, function: &Function) -> String {
+        match self {
+            Self::Name => function.name.to_string(),
+            Self::Watts => units::watts(function.watts),
+            Self::Bar => String::new(),
+            Self::Share => units::percent(function.share),
+            Self::PerCall => match function.per_call {
+                PerCall::Lately(joules) => units::joules(joules),
+                PerCall::SinceStart(joules) => format!("{SINCE_START}{}", units::joules(joules)),
+                PerCall::Unknown => units::UNKNOWN.into(),
+            },
+            Self::Rate => units::rate(function.calls_per_second),
+            Self::Joules => units::joules(function.joules),
+            Self::Calls => units::count(function.calls),
+        }
+    }
+
+    /// The column that the table is sorted by.
+    pub fn of(order: Order) -> Self {
+        match order {
+            Order::Watts => Self::Watts,
+            Order::JoulesPerCall => Self::PerCall,
+            Order::Calls => Self::Rate,
+            Order::Total => Self::Joules,
+            Order::Name => Self::Name,
+        }
+    }
+
+    /// Room for its widest figure, and for its heading with an arrow.
+    fn width(self) -> usize {
+        match self {
+            Self::Name => NAME_WIDTH_MIN,
+            Self::Bar | Self::Share => BAR_WIDTH_MIN,
+            Self::Watts | Self::Joules => 7,
+            Self::PerCall | Self::Rate => 8,
+            Self::Calls => 9,
+        }
+    }
+}
+
+/// The columns that fit into `width`, and how wide each is. The one that the table is sorted by is the last to go.
+pub fn fit(width: usize, longest_name: usize, order: Order) -> Vec<(Column, usize)> {
+    let wide = (width / 3).max(NAME_WIDTH_MIN);
+    let mut name = longest_name.clamp(NAME_WIDTH_MIN, wide).min(width);
+    let mut left = width - name;
+    let sorted = Column::of(order);
+    let mut wanted = vec![sorted];
+    wanted.extend(Column::WANTED.into_iter().filter(|column| *column != sorted));
+    wanted.retain(|column| {
+        let needed = SPACE + column.width();
+        let fits = *column != Column::Name && needed <= left;
+        left -= if fits { needed } else { 0 };
+        fits
+    });
+    let grown = left.min(longest_name.saturating_sub(name));
+    name += grown;
+    left -= grown;
+    let shown = Column::ALL.into_iter().filter(|column| *column == Column::Name || wanted.contains(column));
+    let width = |column| match column {
+        Column::Name => name,
+        Column::Bar => Column::Bar.width() + left,
+        other => other.width(),
+    };
+    shown.map(|column| (column, width(column))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: usize = 34;
+
+    fn shown(width: usize, order: Order) -> Vec<Column> {
+        fit(width, LONGEST, order).into_iter().map(|(column, _)| column).collect()
+    }
+
+    #[test]
+    fn columns_go_one_by_one_and_the_sorted_one_last() {
+        use Column::{Bar, Calls, Joules, Name, PerCall, Rate, Share, Watts};
+        assert_eq!(shown(120, Order::Watts), [Name, Watts, Bar, Share, PerCall, Rate, Joules, Calls]);
+        assert_eq!(shown(80, Order::Watts), [Name, Watts, Bar, Share, PerCall, Rate, Joules]);
+        assert_eq!(shown(60, Order::Watts), [Name, Watts, Bar, PerCall, Rate]);
+        assert_eq!(shown(60, Order::Total), [Name, Watts, PerCall, Rate, Joules]);
+        assert_eq!(shown(30, Order::Calls), [Name, Watts, Rate]);
+        assert_eq!(shown(20, Order::Calls), [Name, Rate]);
+        assert_eq!(shown(5, Order::Watts), [Name]);
+    }
+
+    #[test]
+    fn what_fits_is_never_wider_than_it_may_be_and_wide_ones_are_filled() {
+        for order in Order::ALL {
+            for longest in [0, 3, 12, 34, 200] {
+                for width in 0..200 {
+                    let columns = fit(width, longest, order);
+                    let taken = columns.iter().map(|(_, width)| width).sum::<usize>() + SPACE * (columns.len() - 1);
+                    assert!(taken <= width, "{taken} of {width}");
+                    let bar = columns.iter().any(|(column, _)| *column == Column::Bar);
+                    assert!(!bar || taken == width, "{taken} of {width}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! How the screen looks: in colour or without, with block characters or in ASCII.
+
+use std::borrow::Cow;
+
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::bar;
+
+use super::units;
+
+/// Whether there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// An account of the ledger, as it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    Functions,
+    Runtime,
+    Host,
+    Base,
+    Gap,
+}
+
+impl Account {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Functions => "functions",
+            Self::Runtime => "runtime",
+            Self::Host => "host",
+            Self::Base => "base",
+            Self::Gap => "gap",
+        }
+    }
+}
+
+/// Text that counts.
+pub const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+
+/// The row that was chosen.
+pub const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
+
+/// Levels of a bar for terminals that know ASCII only.
+const ASCII_LEVELS: bar::Set<'_> = bar::Set {
+    full: "#",
+    seven_eighths: "#",
+    three_quarters: "#",
+    five_eighths: ":",
+    half: ":",
+    three_eighths: ":",
+    one_quarter: ".",
+    one_eighth: ".",
+    empty: " ",
+};
+
+/// A cell that is filled from the left, by eighths.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub colour: bool,
+    pub unicode: bool,
+}
+
+impl Look {
+    /// What the environment says of the terminal.
+    ///
+    /// Sources: <https://no-color.org> (set, and not empty); POSIX, 8.2: of `LC_ALL`, `LC_CTYPE` and `LANG` the first that
+    /// is set, and not empty, counts.
+    pub fn of(colour: Colour, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let colour = match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => set("NO_COLOR").is_none(),
+        };
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default().to_ascii_lowercase();
+        Self { colour, unicode: locale.contains("utf-8") || locale.contains("utf8") }
+    }
+
+    /// As the terminal can show it.
+    pub fn text<'t>(self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
+        let text = text.into();
+        if self.unicode || text.is_ascii() { text } else { units::ascii(&text).into() }
+    }
+
+    /// Text that may be overlooked.
+    pub fn faint(self) -> Style {
+        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+    }
+
+    /// Something is not as it should be.
+    pub fn alarm(self) -> Style {
+        if self.colour { Style::new().fg(Color::LightRed).add_modifier(Modifier::BOLD) } else { CHOSEN }
+    }
+
+    /// Good to know before one believes the figures.
+    pub fn caution(self) -> Style {
+        if self.colour { Style::new().fg(Color::Yellow) } else { STRONG }
+    }
+
+    /// The colour of an account.
+    pub fn account(self, account: Account) -> Style {
+        if !self.colour {
+            return Style::new();
+        }
+        Style::new().fg(match account {
+            Account::Functions => Color::Cyan,
+            Account::Runtime => Color::Blue,
+            Account::Host => Color::Magenta,
+            Account::Base => Color::DarkGray,
+            Account::Gap => Color::Yellow,
+        })
+    }
+
+    /// What an account's part of a bar is filled with: where there are no colours, each with something else.
+    pub fn fill(self, account: Account) -> &'static str {
+        match (self.unicode, self.colour, account) {
+            (true, true, _) | (true, false, Account::Functions) => "█",
+            (true, false, Account::Runtime) => "▓",
+            (true, false, Account::Host) => "▒",
+            (true, false, Account::Base) => "░",
+            (true, false, Account::Gap) => "·",
+            (false, _, Account::Functions) => "#",
+            (false, _, Account::Runtime) => "=",
+            (false, _, Account::Host) => "+",
+            (false, _, Account::Base) => "-",
+            (false, _, Account::Gap) => ".",
+        }
+    }
+
+    /// What an account's name in the legend has before it.
+    pub fn swatch(self, account: Account) -> &'static str {
+        if self.unicode && self.colour { "■" } else { self.fill(account) }
+    }
+
+    /// A bar of `width` cells, of which so much is filled. What is not nothing shows.
+    pub fn bar(self, width: usize, filled: f64) -> String {
+        let filled = if filled.is_finite() { filled.clamp(0.0, 1.0) } else { 0.0 };
+        if filled == 0.0 {
+            return String::new();
+        }
+        if !self.unicode {
+            return "#".repeat(((width as f64 * filled).round() as usize).max(1));
+        }
+        let eighths = ((width as f64 * 8.0 * filled).round() as usize).max(1);
+        "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+    }
+
+    /// The levels of upright bars.
+    pub fn levels(self) -> bar::Set<'static> {
+        if self.unicode { bar::NINE_LEVELS } else { ASCII_LEVELS }
+    }
+
+    /// Beside the heading of the column that the table is sorted by.
+    pub fn arrow(self, ascending: bool) -> &'static str {
+        match (self.unicode, ascending) {
+            (true, true) => "▲",
+            (true, false) => "▼",
+            (false, true) => "^",
+            (false, false) => "v",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(colour: Colour, variables: &[(&str, &str)]) -> (bool, bool) {
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into());
+        let Look { colour, unicode } = Look::of(colour, variable);
+        (colour, unicode)
+    }
+
+    #[test]
+    fn the_environment_says_what_the_terminal_can_show() {
+        for (colour, variables, shown) in [
+            (Colour::Auto, &[("LANG", "de_DE.UTF-8")][..], (true, true)),
+            (Colour::Auto, &[], (true, false)),
+            (Colour::Auto, &[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")], (true, false)),
+            (Colour::Auto, &[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")], (true, true)),
+            (Colour::Auto, &[("NO_COLOR", "1")], (false, false)),
+            (Colour::Auto, &[("NO_COLOR", "")], (true, false)),
+            (Colour::Always, &[("NO_COLOR", "1")], (true, false)),
+            (Colour::Never, &[], (false, false)),
+        ] {
+            assert_eq!(look(colour, variables), shown, "{colour:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_part() {
+        let (blocks, ascii) = (Look { colour: true, unicode: true }, Look { colour: true, unicode: false });
+        assert_eq!(
+            [0.0, 0.001, 0.5, 0.55, 1.0, 7.0].map(|part| blocks.bar(5, part)),
+            ["", "▏", "██▌", "██▊", "█████", "█████"]
+        );
+        assert_eq!([0.0, 0.001, 0.5, 1.0, f64::NAN].map(|part| ascii.bar(4, part)), ["", "#", "##", "####", ""]);
+    }
+
+    #[test]
+    fn accounts_can_be_told_apart_without_colour() {
+        let accounts = [Account::Functions, Account::Runtime, Account::Host, Account::Base, Account::Gap];
+        for unicode in [true, false] {
+            let look = Look { colour: false, unicode };
+            let mut fills = accounts.map(|account| look.fill(account)).to_vec();
+            fills.sort_unstable();
+            fills.dedup();
+            assert_eq!(fills.len(), accounts.len());
+            assert!(accounts.iter().all(|account| look.account(*account) == Style::new()));
+        }
+    }
+}

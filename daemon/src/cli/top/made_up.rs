@@ -1,0 +1,43 @@
+//! Readings that tests make up.
+
+use std::time::{Duration, Instant};
+
+use nebula_metering::Microjoules;
+
+use super::ledger::{Accounts, Calls, Reading, Source, Used};
+use super::rates::{History, Rates};
+
+/// The account of a function and its calls, in millijoules.
+pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
+    let calls = Calls { settled, active: millijoules(of_calls) };
+    Used { active: millijoules(active), base: millijoules(active / 2), calls }
+}
+
+fn millijoules(value: u64) -> Microjoules {
+    Microjoules(value * 1000)
+}
+
+/// A reading so many milliseconds after `begin`: the runtime draws 0.5 W, the host 1 W and base 2 W.
+pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> Reading {
+    let accounts = Accounts {
+        functions: functions.iter().map(|(_, used)| used.active).sum(),
+        runtime: Microjoules(ms * 500),
+        host: Microjoules(ms * 1000),
+        base: Microjoules(ms * 2000),
+        gap: Microjoules::ZERO,
+    };
+    let source = Source {
+        kind: "model".into(),
+        description: Some("model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured".into()),
+        ..Source::default()
+    };
+    let functions = functions.iter().map(|(name, used)| ((*name).into(), *used)).collect();
+    Reading { at: begin + Duration::from_millis(ms), source, accounts, functions }
+}
+
+/// The rates of two readings that lie a second apart.
+pub fn rates(before: &[(&str, Used)], after: &[(&str, Used)]) -> Rates {
+    let (begin, mut history) = (Instant::now(), History::default());
+    assert!(history.push(reading(begin, 0, before)) && history.push(reading(begin, 1000, after)));
+    history.rates().unwrap()
+}

@@ -1,0 +1,188 @@
+//! From sums to rates: what happened between two readings of the ledger.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nebula_metering::{Joules, Microjoules, Watts};
+
+use super::ledger::{Accounts, Reading, Used};
+
+/// Rates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
+/// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
+pub const MEAN_OVER: Duration = Duration::from_secs(5);
+
+/// The readings that rates are made from.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The oldest first: one that is at least [`MEAN_OVER`] older than the last, and all after it.
+    readings: VecDeque<Reading>,
+}
+
+impl History {
+    /// Adds a reading. Counters that went back, or another source, are the ledger of another daemon: rates begin
+    /// anew. Tells whether they go on.
+    pub fn push(&mut self, reading: Reading) -> bool {
+        let goes_on = self.readings.back().is_none_or(|last| follows(last, &reading));
+        if !goes_on {
+            self.readings.clear();
+        }
+        let old = |second: &Reading| reading.at.saturating_duration_since(second.at) >= MEAN_OVER;
+        while self.readings.get(1).is_some_and(old) {
+            self.readings.pop_front();
+        }
+        self.readings.push_back(reading);
+        goes_on
+    }
+
+    /// What happened lately, once there are two readings.
+    pub fn rates(&self) -> Option<Rates> {
+        Rates::between(self.readings.front()?, self.readings.back()?)
+    }
+
+    /// What happened since the reading that is at least `time` older than the last, or since the oldest.
+    pub fn rates_over(&self, time: Duration) -> Option<Rates> {
+        let last = self.readings.back()?;
+        let old = |reading: &&Reading| last.at.saturating_duration_since(reading.at) >= time;
+        let first = self.readings.iter().rev().find(old).or(self.readings.front())?;
+        Rates::between(first, last)
+    }
+}
+
+/// Whether the second can be of the same ledger as the first.
+fn follows(first: &Reading, second: &Reading) -> bool {
+    let accounts = |reading: &Reading| {
+        let Accounts { functions, runtime, host, base, gap } = reading.accounts;
+        [functions, runtime, host, base, gap]
+    };
+    let grew = accounts(first).iter().zip(accounts(second)).all(|(before, after)| *before <= after);
+    let called = first.functions.iter().all(|(name, before)| {
+        let after = second.functions.get(name);
+        after.is_none_or(|after| {
+            before.calls.settled <= after.calls.settled && before.calls.active <= after.calls.active
+        })
+    });
+    grew && called && first.source == second.source
+}
+
+/// How fast the accounts grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Power {
+    pub functions: Watts,
+    pub runtime: Watts,
+    pub host: Watts,
+    pub base: Watts,
+    pub gap: Watts,
+}
+
+impl Power {
+    /// All of them: what the machine draws.
+    pub fn total(&self) -> Watts {
+        Watts(self.functions.0 + self.runtime.0 + self.host.0 + self.base.0 + self.gap.0)
+    }
+}
+
+/// The energy of a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PerCall {
+    /// The mean of those that were settled lately.
+    Lately(Joules),
+    /// None was: the mean of all since the daemon started.
+    SinceStart(Joules),
+    /// No call has been settled.
+    Unknown,
+}
+
+impl PerCall {
+    /// The energy, of whatever time.
+    pub fn joules(self) -> Option<Joules> {
+        match self {
+            Self::Lately(joules) | Self::SinceStart(joules) => Some(joules),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// What one function does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    pub name: Arc<str>,
+    pub watts: Watts,
+    /// Of what all functions draw, from 0 to 1.
+    pub share: f64,
+    pub per_call: PerCall,
+    pub calls_per_second: f64,
+    /// Active energy since the daemon started.
+    pub joules: Joules,
+    /// Base energy that is shared out to it by CPU time.
+    pub base: Joules,
+    /// Calls that have been settled since the daemon started.
+    pub calls: u64,
+}
+
+/// What happened between two readings.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    pub over: Duration,
+    pub power: Power,
+    pub calls_per_second: f64,
+    /// By name.
+    pub functions: Vec<Function>,
+}
+
+impl Rates {
+    /// `None` if no time has passed.
+    fn between(first: &Reading, last: &Reading) -> Option<Self> {
+        let over = last.at.saturating_duration_since(first.at);
+        if over.is_zero() {
+            return None;
+        }
+        let grown = |of: fn(&Accounts) -> Microjoules| difference(of(&first.accounts), of(&last.accounts));
+        let watts = |energy: Microjoules| energy.over(over).unwrap_or_default();
+        let functions = grown(|accounts| accounts.functions);
+        let power = Power {
+            functions: watts(functions),
+            runtime: watts(grown(|accounts| accounts.runtime)),
+            host: watts(grown(|accounts| accounts.host)),
+            base: watts(grown(|accounts| accounts.base)),
+            gap: watts(grown(|accounts| accounts.gap)),
+        };
+        let mut settled = 0;
+        let function = |(name, now): (&Arc<str>, &Used)| {
+            let before = first.functions.get(name).copied().unwrap_or_default();
+            let active = difference(before.active, now.active);
+            // No function takes more than all of them: its account has changed its name, from `#7` to that of a version.
+            let active = if active > functions { Microjoules::ZERO } else { active };
+            let calls = now.calls.settled.saturating_sub(before.calls.settled);
+            settled += calls;
+            Function {
+                name: name.clone(),
+                watts: watts(active),
+                share: if functions.0 > 0 { active.0 as f64 / functions.0 as f64 } else { 0.0 },
+                per_call: per_call(&before, now),
+                calls_per_second: calls as f64 / over.as_secs_f64(),
+                joules: now.active.joules(),
+                base: now.base.joules(),
+                calls: now.calls.settled,
+            }
+        };
+        let functions = last.functions.iter().map(function).collect();
+        Some(Self { over, power, calls_per_second: settled as f64 / over.as_secs_f64(), functions })
+    }
+}
+
+fn per_call(before: &Used, now: &Used) -> PerCall {
+    let mean = |active: Microjoules, calls: u64| Joules(active.joules().0 / calls as f64);
+    match (now.calls.settled.saturating_sub(before.calls.settled), now.calls.settled) {
+        (0, 0) => PerCall::Unknown,
+        (0, all) => PerCall::SinceStart(mean(now.calls.active, all)),
+        (lately, _) => PerCall::Lately(mean(difference(before.calls.active, now.calls.active), lately)),
+    }
+}
+
+fn difference(before: Microjoules, after: Microjoules) -> Microjoules {
+    Microjoules(after.0.saturating_sub(before.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The last minutes, point by point: what functions drew.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nebula_metering::Watts;
+
+use super::rates::Rates;
+
+/// Points are means over a second, or over the time between two readings if that is longer.
+pub const POINT_OVER: Duration = Duration::from_secs(1);
+
+/// Most points that are kept: more than a terminal is wide.
+const POINTS_MAX: usize = 512;
+
+#[derive(Clone, Debug)]
+struct Point {
+    at: Instant,
+    all: Watts,
+    /// Those that drew anything.
+    each: BTreeMap<Arc<str>, f32>,
+}
+
+/// The points, the latest last.
+#[derive(Clone, Debug, Default)]
+pub struct Trail(VecDeque<Point>);
+
+impl Trail {
+    /// Adds a point, or leaves it out if the last one is not over yet.
+    pub fn add(&mut self, at: Instant, rates: &Rates) {
+        // Readings are never quite on time.
+        let due = |last: &Point| at.saturating_duration_since(last.at) >= POINT_OVER.mul_f64(0.9);
+        if !self.0.back().is_none_or(due) {
+            return;
+        }
+        if self.0.len() == POINTS_MAX {
+            self.0.pop_front();
+        }
+        let drawing = rates.functions.iter().filter(|function| function.watts.0 > 0.0);
+        let each = drawing.map(|function| (function.name.clone(), function.watts.0 as f32)).collect();
+        self.0.push_back(Point { at, all: rates.power.functions, each });
+    }
+
+    /// The last points, the latest first: of one function or of all.
+    pub fn latest(&self, count: usize, function: Option<&str>) -> Vec<f64> {
+        let watts = |point: &Point| match function {
+            Some(name) => point.each.get(name).map_or(0.0, |watts| f64::from(*watts)),
+            None => point.all.0,
+        };
+        self.0.iter().rev().take(count).map(watts).collect()
+    }
+
+    /// How much time the last points span.
+    pub fn span(&self, count: usize) -> Duration {
+        let first = self.0.iter().rev().take(count).next_back();
+        let pair = first.zip(self.0.back());
+        pair.map_or(Duration::ZERO, |(first, last)| last.at.saturating_duration_since(first.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{rates, used};
+    use super::*;
+
+    #[test]
+    fn there_is_a_point_a_second_and_an_end_to_them() {
+        let (begin, mut trail) = (Instant::now(), Trail::default());
+        let one = rates(&[], &[("a", used(1000, 0, 0)), ("b", used(500, 0, 0))]);
+        let other = rates(&[], &[("a", used(2000, 0, 0))]);
+        trail.add(begin, &one);
+        trail.add(begin + Duration::from_millis(200), &other);
+        trail.add(begin + Duration::from_millis(990), &other);
+        assert_eq!(trail.latest(9, None), [2.0, 1.5]);
+        assert_eq!(trail.latest(9, Some("b")), [0.0, 0.5]);
+        assert_eq!(trail.latest(1, Some("a")), [2.0]);
+        assert_eq!((trail.span(9), trail.span(1)), (Duration::from_millis(990), Duration::ZERO));
+        for second in 2..1000 {
+            trail.add(begin + Duration::from_secs(second), &one);
+        }
+        assert_eq!(trail.latest(usize::MAX, None).len(), POINTS_MAX);
+        assert_eq!(trail.span(usize::MAX), Duration::from_secs(511));
+    }
+}
