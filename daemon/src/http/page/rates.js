@@ -4,8 +4,6 @@
 const WINDOW = 10;
 /** Marks that are closer than this say little of a rate. */
 const LEAST = 2;
-/** The daemon counts every five seconds, if it does. */
-const COUNTED_EVERY = 7;
 
 const now = () => performance.now() / 1000;
 
@@ -38,7 +36,7 @@ class Known {
 export class Rates {
   #known = new Map();
   #marks = [];
-  #counted = null;
+  #exact = false;
 
   of(name) {
     return this.#known.get(name);
@@ -46,7 +44,7 @@ export class Rates {
 
   /** Whether the daemon has told how many calls there were since its start; else there are those that were told. */
   get areExact() {
-    return this.#counted !== null;
+    return this.#exact;
   }
 
   /** A call that has been settled. */
@@ -62,13 +60,13 @@ export class Rates {
     for (const [name, known] of this.#known) if (!(name in calls)) known.be(0, 0);
     for (const [name, { settled, active_joules: joules }] of Object.entries(calls)) this.#at(name).be(settled, joules);
     for (const [name, { active_joules: spent }] of Object.entries(charged)) this.#at(name).spent = spent;
-    this.#counted = now();
+    this.#exact = true;
     this.#mark();
   }
 
   /** Where nobody counts, what was told by now is what there is. To be called every second. */
   tick() {
-    if (now() - (this.#counted ?? -COUNTED_EVERY) > COUNTED_EVERY) this.#mark();
+    if (!this.#exact) this.#mark();
   }
 
   /** Calls in a second; `null` while it is not known. */
