@@ -29,6 +29,8 @@ pub enum AccessMode {
     Auto,
     /// Of everybody.
     Tokens,
+    /// As `Auto` on loopback, at every address: who can reach it is on this machine, because whoever forwards to it sees to that.
+    Local,
     /// Of nobody.
     Open,
 }
@@ -59,16 +61,27 @@ impl Access {
     #[must_use]
     pub fn is_open_at(&self, address: SocketAddr) -> bool {
         match self.mode {
-            AccessMode::Open => true,
+            AccessMode::Open | AccessMode::Local => true,
             AccessMode::Tokens => false,
             AccessMode::Auto => address.ip().is_loopback(),
         }
+    }
+
+    /// Whether those who can reach `address` count as being on this machine.
+    #[must_use]
+    pub fn is_local(&self, address: SocketAddr) -> bool {
+        self.mode == AccessMode::Local || address.ip().is_loopback()
     }
 }
 
 impl Checker<'_> {
     pub(super) fn access(&mut self, listen: SocketAddr, admin: Option<SocketAddr>) -> Access {
-        let modes = [("auto", AccessMode::Auto), ("tokens", AccessMode::Tokens), ("open", AccessMode::Open)];
+        let modes = [
+            ("auto", AccessMode::Auto),
+            ("tokens", AccessMode::Tokens),
+            ("local", AccessMode::Local),
+            ("open", AccessMode::Open),
+        ];
         let mode = self.parse("access", one_of(&modes));
         let tokens = self.optional("tokens", file);
         let has_tokens = self.layers.value("tokens").is_some();
@@ -160,12 +173,12 @@ mod tests {
         assert!(told.0[1].starts_with("`[::]:0` is no good for --admin-listen"), "{told}");
         assert!(check(&[("admin.listen", "192.0.2.1:1")]).is_err());
         assert!(check(&[("listen", "127.9.9.9:0"), ("admin.listen", "[::1]:0")]).is_ok());
-        for instead in [("tokens", "/t"), ("access", "open")] {
+        for instead in [("tokens", "/t"), ("access", "open"), ("access", "local")] {
             assert!(check(&[everywhere, instead]).is_ok(), "{instead:?}");
         }
         assert!(check(&[("access", "tokens")]).unwrap_err().to_string().contains("`nebula token` makes it"));
         assert!(check(&[("access", "tokens"), ("tokens", "/t")]).is_ok());
-        assert!(check(&[("access", "closed")]).unwrap_err().to_string().contains("one of auto, tokens, open"));
+        assert!(check(&[("access", "closed")]).unwrap_err().to_string().contains("one of auto, tokens, local, open"));
         assert!(check(&[("tokens", "")]).is_err());
     }
 
@@ -173,9 +186,15 @@ mod tests {
     fn openness_depends_on_the_address_unless_it_is_said() {
         let (here, there) = ("127.0.0.1:1".parse().unwrap(), "192.0.2.1:1".parse().unwrap());
         let tokens = ("tokens", "/t");
-        for (mode, open) in [("auto", [true, false]), ("tokens", [false; 2]), ("open", [true; 2])] {
+        for (mode, open, local) in [
+            ("auto", [true, false], [true, false]),
+            ("tokens", [false; 2], [true, false]),
+            ("local", [true; 2], [true; 2]),
+            ("open", [true; 2], [true, false]),
+        ] {
             let access = check(&[tokens, ("access", mode)]).unwrap();
-            assert_eq!([access.is_open_at(here), access.is_open_at(there)], open, "{mode}");
+            assert_eq!([here, there].map(|address| access.is_open_at(address)), open, "{mode}");
+            assert_eq!([here, there].map(|address| access.is_local(address)), local, "{mode}");
         }
     }
 

@@ -198,11 +198,12 @@ impl Config {
         let expose = [("callers", Expose::Callers), ("operators", Expose::Operators)];
         let expose = check.parse("energy.expose", one_of(&expose));
         check.doors(listen, admin, expose);
-        let strangers = if listen.ip().is_loopback() { Resolution::Full } else { Resolution::STRANGERS };
+        let access = check.access(listen, admin);
+        let strangers = if access.is_local(listen) { Resolution::Full } else { Resolution::STRANGERS };
         let config = Self {
             listen,
             admin,
-            access: check.access(listen, admin),
+            access,
             functions: check.optional("functions", |text| Ok(PathBuf::from(text))),
             modules: check.optional("modules", some_path),
             state: check.optional("state", some_path),

@@ -38,7 +38,8 @@ pub const OPTIONS: &[ServeOption] = &[
         "WHO",
         Some("auto"),
         "Of whom a token is asked: auto (of all who do not come from this machine, and of those too for what changes \
-         something, where tokens are given), tokens (of everybody) or open (of nobody)",
+         something, where tokens are given), tokens (of everybody), local (as auto does, where whoever can reach it counts \
+         as being on this machine: for a container whose port is published on 127.0.0.1) or open (of nobody)",
     ),
     option(
         "tokens",

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::Failure;
-use crate::config::Config;
+use crate::config::{AccessMode, Config};
 use crate::http::{App, Door, Gate, Server, Tls, keep_fresh};
 use crate::telemetry::{AccessLog, Observers};
 
@@ -68,7 +68,12 @@ fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
 fn warn_of_open_doors(config: &Config, callers: Door) {
     let access = &config.access;
     for address in [Some(config.listen), config.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
-        if access.is_open_at(address) {
+        if access.mode == AccessMode::Local {
+            tracing::warn!(
+                "whoever can reach {address} counts as being on this machine (`access = \"local\"`): see to it that nobody else \
+                 can"
+            );
+        } else if access.is_open_at(address) {
             let is_operator = config.admin.is_none_or(|admin| admin == address);
             let may = if is_operator { "deploys, calls and is an operator" } else { "calls" };
             tracing::warn!("whoever can reach {address} {may}: nobody is asked who they are (`access = \"open\"`)");
@@ -79,7 +84,7 @@ fn warn_of_open_doors(config: &Config, callers: Door) {
             );
         }
     }
-    if !config.listen.ip().is_loopback() && access.is_open_at(config.listen) && callers.tells_more_by_totals() {
+    if !access.is_local(config.listen) && access.is_open_at(config.listen) && callers.tells_more_by_totals() {
         tracing::warn!(
             "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
              operators an address of their own (`admin.listen`), and they are served there alone",

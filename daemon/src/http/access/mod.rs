@@ -159,7 +159,7 @@ impl Access {
                 None if self.proof.is_in(request.headers()) => Sender::OurPage,
                 None => Sender::Anybody,
             };
-            page::check(request, &self.origins, gate.loopback, sender)?;
+            page::check(request, &self.origins, self.is_local(gate), sender)?;
         }
         // A guest must not get hold of what its caller may do here. What is not ours may be meant for the guest.
         if is_ours {
@@ -173,8 +173,13 @@ impl Access {
         match self.mode {
             AccessMode::Open => false,
             AccessMode::Tokens => true,
-            AccessMode::Auto => !gate.loopback || (need.changes && self.file.is_some()),
+            AccessMode::Auto | AccessMode::Local => !self.is_local(gate) || (need.changes && self.file.is_some()),
         }
+    }
+
+    /// Whether those who come in at this gate count as being on this machine.
+    fn is_local(&self, gate: Gate) -> bool {
+        gate.loopback || self.mode == AccessMode::Local
     }
 }
 

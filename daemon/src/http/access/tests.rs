@@ -60,7 +60,11 @@ fn admitted(access: &Access, gate: Gate, request: &mut Request<()>) -> Result<Vi
 
 /// `in`, or why not.
 fn outcome(access: &Access, gate: Gate, line: &str, token: Option<&str>) -> String {
-    match admitted(access, gate, &mut request(line, token)) {
+    outcome_of(admitted(access, gate, &mut request(line, token)))
+}
+
+fn outcome_of(admitted: Result<Visitor, Problem>) -> String {
+    match admitted {
         Ok(_) => "in".into(),
         Err(Problem::Denied(denied)) => match denied {
             Denied::NeedsRole(role) => format!("needs {role}"),
@@ -121,6 +125,26 @@ fn on_this_machine_only_what_changes_something_needs_a_token_once_there_are_some
     );
     assert_eq!(outcome(&access(AccessMode::Auto, true), gate(HERE), "PUT /functions/a", Some("deploy")), "in");
     assert_eq!(outcome(&access(AccessMode::Open, true), gate(THERE), "PUT /functions/a", None), "in");
+}
+
+#[test]
+fn whoever_is_forwarded_from_this_machine_is_treated_as_on_loopback() {
+    for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
+        let access = access(AccessMode::Local, with_tokens);
+        for line in ["POST /invoke/a", "GET /metrics", "GET /events", "POST /a"] {
+            assert_eq!(outcome(&access, gate(THERE), line, None), "in", "{line}");
+        }
+        assert_eq!(outcome(&access, gate(THERE), "PUT /functions/a", None), changing);
+        assert_eq!(outcome(&access, gate(THERE), "PUT /functions/a", Some("operate")), "in");
+    }
+    // A page whose name was made to lead here, and whose browser therefore takes it for the daemon's own.
+    let of_a_page = |mode| {
+        let mut request = request("PUT /functions/a", None);
+        request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("evil.example"));
+        outcome_of(admitted(&access(mode, false), gate(THERE), &mut request))
+    };
+    assert_eq!(of_a_page(AccessMode::Local), "foreign-host");
+    assert_eq!(of_a_page(AccessMode::Open), "in");
 }
 
 #[test]
