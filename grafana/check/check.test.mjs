@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { conventions, dashboards, panelsOf, unitOf } from "./dashboards.mjs";
-import { golden, unknown, unpinned } from "./golden.mjs";
+import { golden, unknown } from "./golden.mjs";
 import { read, wrongUnit } from "./promql.mjs";
+import { lacking, table, told } from "./table.mjs";
 
 const METRICS = golden(`
 nebula_zone_energy_joules_total{package="0",source="powercap",zone="dram"} #
@@ -40,6 +41,8 @@ test("names, labels and words that the daemon does not have are found", () => {
   assert.deepEqual(unknown('nebula_zone_energy_joules_total{account="gap"}', METRICS), ["`nebula_zone_energy_joules_total` has no label `account`"]);
   assert.deepEqual(unknown('nebula_account_energy_joules_total{account=~"gap|hole"}', METRICS), ["the label `account` of `nebula_account_energy_joules_total` is never `hole`"]);
   assert.deepEqual(unknown('nebula_invocation_energy_joules_bucket{le="0.01"}', METRICS), ["the label `le` of `nebula_invocation_energy_joules_bucket` is never `0.01`"]);
+  assert.deepEqual(unknown('nebula_invocation_energy_joules_bucket{le=~"0[.]001|1e-03"}', METRICS), []);
+  assert.match(unknown('nebula_invocation_energy_joules_bucket{le=~"0[.]01|1e-02"}', METRICS).join(), /is never `0.01`/);
   assert.deepEqual(unknown("sum by (version) (nebula_functions)", METRICS), ["it groups by `version`, which none of its metrics has"]);
 });
 
@@ -67,16 +70,25 @@ test("a dashboard that breaks a convention is found", () => {
     [/no description/, (_, panel) => (panel.description = "")],
     [/does not go through/, (_, panel) => (panel.datasource = { uid: "mine" })],
     [/fixed range/, (_, panel) => (panel.targets[0].expr = "rate(nebula_functions[5m])")],
+    [/Prometheus 3/, (_, panel) => (panel.targets[0].expr = 'nebula_estimate_ratio_bucket{job="a",le="2"}')],
     [/overlap/, (dashboard, panel) => (panelsOf(dashboard)[1].gridPos = panel.gridPos)],
     [/same id/, (dashboard, panel) => (panelsOf(dashboard)[1].id = panel.id)],
   ]) assert.match(broken(change).join("\n"), what);
 });
 
-test("a metric that the golden file does not show is looked for in the daemon", () => {
-  const shown = 'nebula_function_carbon_grams_total{function="add"} 1.5e-3\nnebula_carbon_intensity_grams_per_kilowatt_hour{zone="DE"} 302\n';
-  assert.deepEqual(unpinned(METRICS, shown, []), []);
-  assert.deepEqual(unpinned(METRICS, shown, ["--carbon-intensity"]), [
-    "`nebula_carbon_intensity_grams_per_kilowatt_hour` has the labels zone", "the daemon shows no `nebula_carbon_unknown_joules_total` with --carbon-intensity",
-  ]);
-  assert.match(unpinned(golden('nebula_function_carbon_grams_total{function="add"} #'), shown, [])[0], /take it out/);
+test("a table that shows other queries than the dashboards is found", () => {
+  const all = dashboards();
+  const rows = all.flatMap((dashboard) => panelsOf(dashboard).flatMap(({ title, targets }) => targets.map(({ refId, expr }) => ({ dashboard: dashboard.uid, panel: title, ref: refId, asWritten: expr, values: [1] }))));
+  const text = table(all, rows, { seconds: 1, date: "today" });
+  const only = (what) => what.filter((line) => line.includes("nebula-"));
+  assert.deepEqual(only(lacking(all, text)), []);
+  const [dashboard] = all;
+  panelsOf(dashboard)[0].targets[0].expr += " > 0";
+  assert.match(only(lacking(all, text)).join(), new RegExp(`^grafana/table.md does not show ${dashboard.uid}, .+, A as it is now`));
+});
+
+test("values are told with their unit", () => {
+  for (const [value, unit, expected] of [
+    [0.0134, "joule", "13.4 mJ"], [-2.8e-14, "joule", "0 J"], [0, "watt", "0 W"], [11.42, "watt", "11.4 W"], [4.2e7, "bytes", "42 MB"], [0.081, "percentunit", "8.1 %"], [60.04, "reqps", "60 /s"], [0.0000021, "s", "2.1 µs"], [23, "short", "23"], [0.00001, undefined, "1.0e-5"],
+  ]) assert.equal(told(value, unit), expected);
 });

@@ -41,6 +41,7 @@ export function conventions(dashboard) {
     for (const target of panel.targets) {
       through(`${where}, query ${target.refId},`, target);
       hold(!/\[\d+[smhd]\]/.test(target.expr), `${where}, query ${target.refId}, has a fixed range instead of \`$__rate_interval\``);
+      hold(!/[{,]le="(\d+|0\.0000\d+)"/.test(target.expr), `${where}, query ${target.refId}, names a bucket by a bound that Prometheus 3 writes otherwise`);
     }
   }
   for (const [index, a] of panels.entries()) {

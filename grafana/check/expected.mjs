@@ -1,12 +1,5 @@
 // What the check does not hold against a dashboard, each with its reason. Everything that is not named here is a failure.
 
-/** Metrics that the golden file does not show, as its daemon runs without the option: with their labels, held against the daemon of the laboratory. Where that does not know the option their queries may be empty. */
-export const UNPINNED = {
-  nebula_function_carbon_grams_total: { option: "--carbon-intensity", labels: ["function"] },
-  nebula_carbon_intensity_grams_per_kilowatt_hour: { option: "--carbon-intensity", labels: [] },
-  nebula_carbon_unknown_joules_total: { option: "--carbon-intensity", labels: [] },
-};
-
 /** Queries that a healthy daemon under this load may answer with nothing: dashboard, panel, query, and why. */
 export const MAY_BE_EMPTY = [
   ["nebula-overview", "Source", "A", "the simulated source is not measured"],

@@ -32,13 +32,8 @@ const CALLERS = [
   { path: "/invoke/estimate-pi?input=none", perSecond: 0.3 },
 ];
 
-/** Options of the daemon that make its optional metrics appear; each only where this daemon has it. */
-const OPTIONS = [
-  ["--carbon-intensity", "302"],
-  ["--quota-joules-per-hour", "100J"],
-  ["--quota-calls-per-second", "20"],
-  ["--power-max", "8W"],
-];
+/** Options of the daemon that make its optional metrics appear. */
+const OPTIONS = ["--carbon-intensity", "302", "--quota-joules-per-hour", "100J", "--quota-calls-per-second", "20", "--power-max", "8W"];
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -49,14 +44,7 @@ async function freePort() {
   return port;
 }
 
-async function help(daemon) {
-  const child = spawn(daemon, ["serve", "--help"], { stdio: ["ignore", "pipe", "inherit"] });
-  let text = "";
-  for await (const chunk of child.stdout) text += chunk;
-  return text;
-}
-
-/** A program that is ended with this one. */
+/** A program that is ended with this one. `died` fails when it ends by itself. */
 function start(command, args, folder, name, children) {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
@@ -64,22 +52,23 @@ function start(command, args, folder, name, children) {
   child.stderr.on("data", (data) => (log += data));
   child.on("error", (error) => (log += error));
   child.on("exit", () => writeFileSync(join(folder, `${name}.log`), log));
-  return child;
+  const died = once(child, "exit").then(([code]) => { throw new Error(`${name} ended with ${code}: see ${folder}/${name}.log`); });
+  died.catch(() => {});
+  return { child, died };
 }
 
 /** Starts everything in `folder`, with the rules in `rules`. */
 export async function startLab({ daemon, folder, rules }) {
   const children = [];
+  // However this program ends, nothing of it goes on.
+  process.once("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]]) process.once(signal, () => process.exit(code));
   const state = join(folder, "state");
-  const known = await help(daemon);
-  const options = OPTIONS.filter(([flag]) => known.includes(`${flag} `));
   const serve = ["serve", "--source", "simulated", "--listen", "127.0.0.1:0", "--state", state, "--log-level", "warn"];
-  const child = start(daemon, [...serve, ...options.flat()], folder, "daemon", children);
-  const died = once(child, "exit").then(([code]) => { throw new Error(`the daemon ended with ${code}: see ${folder}/daemon.log`); });
+  const { child, died } = start(daemon, [...serve, ...OPTIONS], folder, "daemon", children);
   const [line] = await Promise.race([once(createInterface(child.stdout), "line"), died]);
-  died.catch(() => {});
   const address = line.replace("listening on http://", "");
-  await until("the daemon is ready", 120, async () => (await fetch(`http://${address}/readyz`)).ok);
+  await Promise.race([died, until("the daemon is ready", 300, async () => (await fetch(`http://${address}/readyz`)).ok)]);
 
   const port = await freePort();
   const config = join(folder, "prometheus.json");
@@ -89,21 +78,33 @@ export async function startLab({ daemon, folder, rules }) {
     rule_files: rules,
     scrape_configs: [{ job_name: "nebula", static_configs: [{ targets: [address] }] }],
   }));
-  start("prometheus", [
+  const { died: prometheusDied } = start("prometheus", [
     `--config.file=${config}`, `--storage.tsdb.path=${join(folder, "tsdb")}`, `--web.listen-address=127.0.0.1:${port}`,
-    "--web.cors.origin=.*", "--log.level=warn",
+    "--web.cors.origin=.*", "--log.level=warn", "--enable-feature=exemplar-storage",
   ], folder, "prometheus", children);
   const prometheus = `http://127.0.0.1:${port}`;
-  await until("Prometheus is ready", 60, async () => (await fetch(`${prometheus}/-/ready`)).ok);
+  await Promise.race([prometheusDied, until("Prometheus is ready", 180, async () => (await fetch(`${prometheus}/-/ready`)).ok)]);
+  /** The moment of the next scrape that the daemon answers: what is asked about that moment is there. */
+  const scrape = async () => {
+    const since = Date.now() / 1000;
+    let moment;
+    await until("Prometheus has scraped the daemon", 120, async () => {
+      const query = new URLSearchParams({ query: "timestamp(up) and up == 1" });
+      const { data } = await (await fetch(`${prometheus}/api/v1/query?${query}`)).json();
+      moment = Number(data.result[0].value[1]);
+      return moment > since;
+    });
+    return moment;
+  };
   const stop = async () => {
     for (const child of children) {
-      if (child.exitCode !== null) continue;
+      if (child.exitCode !== null || child.signalCode !== null) continue;
       const gone = once(child, "exit");
       child.kill();
       await gone;
     }
   };
-  return { daemon: `http://${address}`, prometheus, options: options.map(([flag]) => flag), stop };
+  return { daemon: `http://${address}`, prometheus, scrape, stop };
 }
 
 /** Waits until `done` holds, for at most so many seconds. */
@@ -122,9 +123,13 @@ export const NEW_VERSION_SECONDS = 65;
 /** So many calls at once are more than the quota of a second. */
 const BURST = 60;
 
-/** Calls functions for so many seconds, in waves. Before the end a new version is deployed, twice; after it comes a burst that meets the quota. */
-export async function load(daemon, seconds) {
+/**
+ * Calls functions for so many seconds, in waves, and on until a last scrape has seen it; tells its moment, and how calls were answered.
+ * Before the end a new version is deployed, twice; after it comes a burst that meets the quota.
+ */
+export async function load({ daemon, scrape }, seconds) {
   const from = Date.now();
+  let over = false;
   const answered = new Map();
   await deploy(daemon, CHECKOUT.before);
   const call = async ({ path }) => {
@@ -134,7 +139,7 @@ export async function load(daemon, seconds) {
   };
   const elapsed = () => (Date.now() - from) / 1000;
   const caller = async (what, index) => {
-    while (elapsed() < seconds) {
+    while (!over) {
       // Waves of different lengths, so that curves tell functions apart.
       const wave = 1 + 0.6 * Math.sin((elapsed() / (20 + 3 * index)) * 2 * Math.PI);
       const due = Date.now() + 1000 / (what.perSecond * wave);
@@ -149,8 +154,12 @@ export async function load(daemon, seconds) {
     await sleep(10_000);
     await Promise.all(Array.from({ length: BURST }, () => call({ path: `/invoke/${CHECKOUT.name}?input=20` })));
   };
-  await Promise.all([...CALLERS.map(caller), newVersion()]);
-  return Object.fromEntries(answered);
+  const end = async () => {
+    await Promise.all([newVersion(), sleep(seconds * 1000)]);
+    return scrape();
+  };
+  const [to] = await Promise.all([end().finally(() => (over = true)), ...CALLERS.map(caller)]);
+  return { to, answered: Object.fromEntries(answered) };
 }
 
 async function deploy(daemon, guest) {

@@ -16,8 +16,8 @@ function tokens(query) {
   return found;
 }
 
-/** Dimensions: how many joules, seconds and grams are multiplied in a value. `null` is a number that fits anything. */
-const NONE = { J: 0, s: 0, g: 0 };
+/** Dimensions: how many joules, seconds, grams and bytes are multiplied in a value. `null` is a number that fits anything. */
+const NONE = { J: 0, s: 0, g: 0, B: 0 };
 const times = (a, b, sign = 1) => (!a && !b ? null : Object.fromEntries(Object.keys(NONE).map((unit) => [unit, (a ?? NONE)[unit] + sign * (b ?? NONE)[unit]])));
 const same = (a, b) => !a || !b || Object.keys(NONE).every((unit) => a[unit] === b[unit]);
 const shown = (dimension) => Object.entries(dimension ?? NONE).filter(([, power]) => power).map(([unit, power]) => (power === 1 ? unit : `${unit}^${power}`)).join("·") || "1";
@@ -32,6 +32,7 @@ function ofMetric(name) {
   if (/_watts$/.test(base)) return { ...NONE, J: 1, s: -1 };
   if (/_seconds$/.test(base)) return { ...NONE, s: 1 };
   if (/_grams$/.test(base)) return { ...NONE, g: 1 };
+  if (/_bytes$/.test(base)) return { ...NONE, B: 1 };
   return NONE;
 }
 
@@ -108,6 +109,7 @@ export function read(query) {
       case "rate": case "irate": case "deriv": return times(dimensions[0], PER_SECOND);
       case "count": case "group": case "changes": return NONE;
       case "vector": return null;
+      case "time": return { ...NONE, s: 1 };
       // Buckets count; a quantile of them is what was put into them.
       case "histogram_quantile": return ofMetric(selectors[before].name.replace(/_bucket$/, ""));
       case "topk": case "bottomk": case "quantile": case "quantile_over_time": return dimensions[1];
@@ -151,7 +153,7 @@ export function read(query) {
 
 /** Grafana's units, and what they stand for. */
 const UNITS = {
-  joule: { ...NONE, J: 1 }, watt: { ...NONE, J: 1, s: -1 }, s: { ...NONE, s: 1 }, reqps: PER_SECOND, massg: { ...NONE, g: 1 }, "suffix: g/kWh": { ...NONE, g: 1, J: -1 },
+  joule: { ...NONE, J: 1 }, watt: { ...NONE, J: 1, s: -1 }, s: { ...NONE, s: 1 }, reqps: PER_SECOND, massg: { ...NONE, g: 1 }, bytes: { ...NONE, B: 1 }, "suffix:g/kWh": { ...NONE, g: 1, J: -1 },
   percentunit: NONE, short: NONE, locale: NONE, "suffix:×": NONE,
 };
 

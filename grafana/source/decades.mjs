@@ -1,4 +1,5 @@
-// The powers of ten that the joules of calls are counted in: the buckets of `nebula_invocation_energy_joules`.
+// The powers of ten that the joules of calls lie in. The buckets of `nebula_invocation_energy_joules` are three to each of them.
+import { le } from "./panels.mjs";
 
 /** From cold to hot. */
 export const DECADES = [
@@ -14,7 +15,7 @@ export const DECADES = [
 /** Share of calls within a decade. */
 export function shareOfDecade(labels, { from, to }, over, offset = "") {
   const count = `sum(rate(nebula_invocation_energy_joules_count{${labels}}${over}${offset}))`;
-  const below = (bound) => `sum(rate(nebula_invocation_energy_joules_bucket{${labels},le="${bound}"}${over}${offset}))`;
+  const below = (bound) => `sum(rate(nebula_invocation_energy_joules_bucket{${labels},${le(bound)}}${over}${offset}))`;
   const within = [to ? below(to) : count, ...(from ? [below(from)] : [])].join(" - ");
   return `(${within}) / (${count} > 0)`;
 }

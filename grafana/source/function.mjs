@@ -34,8 +34,8 @@ export default dashboard("Function", "One function: its joules per call, what th
     ], { unit: "percentunit", decimals: 1, spark: false, thresholds: steps("green", [0.01, "orange"], [0.05, "red"]), w: 4 }),
 
     row("Joules of a call"),
-    curves("Joules per call", "The mean is exact: settled joules divided by calls. The quantiles are interpolated within buckets that are a power of ten wide, so that they tell the order of magnitude only.", [
-      ask(mean(JOULES), "mean"), ask(quantile(0.5, JOULES), "p50"), ask(quantile(0.95, JOULES), "p95"),
+    curves("Joules per call", "The mean is exact: settled joules divided by calls. The quantiles are interpolated within buckets that end at 1, 2 and 5 of each power of ten, from 10 µJ to 10 J. Points are calls: a click on one tells its identity, and leads to what the daemon remembers of it.", [
+      ask(mean(JOULES), "mean"), ask(quantile(0.5, JOULES), "p50"), ask(quantile(0.95, JOULES), "p95", { exemplar: true }),
     ], { unit: "joule", min: 0, fill: 0, overrides: [named("mean", { ...coloured(ACCOUNTS.function), "custom.lineWidth": 3 }), named("p50", { ...dashed, ...coloured("#8AB8FF") }), named("p95", { ...dashed, ...coloured("#FF9830") })] }),
     curves("How many calls use how much", "Share of calls by the power of ten that their joules lie in. Several bands of one function mean that its calls differ: by input, or by version.", DECADES.map(({ name, ...decade }) => ask(shareOfDecade(FUNCTION, decade, "[$__rate_interval]"), name)),
       { unit: "percentunit", min: 0, max: 1, stack: true, fill: 70, line: 0, overrides: DECADES.map(({ name, colour }) => named(name, coloured(colour))) }),
@@ -56,9 +56,11 @@ export default dashboard("Function", "One function: its joules per call, what th
     ], { unit: "reqps", stack: true, min: 0, overrides: outcomes }),
 
     row("Time of a call, and cold starts"),
-    curves("Where the time goes", "Means of the parts of a call: waiting for others to end, making an instance, running.", [
-      ask(mean("nebula_invocation_queue_seconds"), "waiting"), ask(mean("nebula_invocation_startup_seconds"), "instance"), ask(mean("nebula_invocation_execution_seconds"), "running"),
-    ], { unit: "s", stack: true, min: 0, w: 8, overrides: [named("waiting", coloured(COLOURS.b)), named("instance", coloured("#B877D9")), named("running", coloured(COLOURS.a))] }),
+    curves("Where the time goes", "Means of the parts of a call: making an instance, and running. Before both a call may wait for others to end; that is known for all functions together.", [
+      ask(mean("nebula_invocation_startup_seconds"), "instance"),
+      ask(`(${mean("nebula_invocation_duration_seconds")}) - (${mean("nebula_invocation_startup_seconds")})`, "running"),
+      ask(`sum(rate(nebula_invocation_queue_seconds_sum{${DAEMONS}}[$__rate_interval])) / (sum(rate(nebula_invocation_queue_seconds_count{${DAEMONS}}[$__rate_interval])) > 0)`, "waiting, any function"),
+    ], { unit: "s", stack: true, min: 0, w: 8, overrides: [named("instance", coloured("#B877D9")), named("running", coloured(COLOURS.a)), named("waiting, any function", { ...coloured(COLOURS.b), ...dashed, "custom.stacking": { mode: "none", group: "B" } })] }),
     curves("Duration", "Time from admission to the end: interpolated within the histogram's buckets.", [0.5, 0.95, 0.99].map((q) => ask(quantile(q, "nebula_invocation_duration_seconds"), `p${q * 100}`)),
       { unit: "s", min: 0, fill: 0, w: 7 }),
     figure("Cold starts", "First calls of a version since the daemon loaded it, over the range that is shown.", [now(`sum(increase(nebula_cold_starts_total{${FUNCTION}}[$__range]))`, "cold starts")], { unit: "short", decimals: 0, spark: false, color: blue, w: 3, h: 8 }),

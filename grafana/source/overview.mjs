@@ -9,6 +9,9 @@ const FAILED = `nebula_invocations_total{${DAEMONS},outcome!~"ok|cancelled"}`;
 const TEN = `topk(10, sum by (function) (increase(${ACTIVE}[$__range] @ end())))`;
 const ofTen = (expr) => `${expr} and on (function) ${TEN}`;
 
+/** Of what has a limit. */
+const NEARLY_FULL = steps("green", [0.8, "orange"], [0.95, "red"]);
+
 const accounts = Object.entries(ACCOUNTS).map(([name, colour]) => named(name, coloured(colour)));
 const failed = `sum(rate(${FAILED}[$__rate_interval])) / (sum(rate(nebula_invocations_total{${DAEMONS}}[$__rate_interval])) > 0)`;
 
@@ -42,12 +45,12 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ] }),
 
     row("Where the power goes"),
-    curves("Power by account", "Who causes the power that is measured. `function` are the calls, `runtime` is the daemon itself, `host` everything else that ran, `base` what the machine draws when nothing runs, `gap` energy that belongs to no window. Together they are exactly what the source measured.", [
+    curves("Power by account: active against base", "Who causes the power that is measured. `function` are the calls, `runtime` is the daemon itself, `host` everything else that ran, `base` what the machine draws when nothing runs, `gap` energy that belongs to no window. Together they are exactly what the source measured.", [
       ask(`sum by (account) (rate(nebula_account_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "{{account}}"),
-    ], { unit: "watt", stack: true, min: 0, overrides: accounts }),
+    ], { unit: "watt", stack: true, min: 0, last: true, overrides: accounts }),
     curves("Power by zone", "What the source measures, by zone. Zones that lie inside others are on the dashboard Truth.", [
       ask(`sum by (zone) (rate(nebula_zone_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "{{zone}}"),
-    ], { unit: "watt", stack: true, min: 0, overrides: [named("package", coloured("#F2CC0C")), named("dram", coloured("#8AB8FF"))] }),
+    ], { unit: "watt", stack: true, min: 0, last: true, overrides: [named("package", coloured("#F2CC0C")), named("dram", coloured("#8AB8FF"))] }),
     curves("Power by function", "Active power of the ten functions that used most energy over the range, stacked; `all others` is the rest. The ten are the same at every point.", [
       ask(ofTen(`sum by (function) (rate(${ACTIVE}[$__rate_interval]))`), "{{function}}"),
       ask(`clamp_min(sum(rate(${ACTIVE}[$__rate_interval])) - sum(${ofTen(`sum by (function) (rate(${ACTIVE}[$__rate_interval]))`)}), 0)`, "all others"),
@@ -85,10 +88,11 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ], { unit: "short", min: 0, w: 8, overrides: [named("wait, p99", { unit: "s", "custom.axisPlacement": "right", ...dashed })] }),
 
     row("Limits and changes"),
-    curves("Power cap", "Active power of all functions as the cap sees it, and the cap (`power.max`). At the cap new calls wait, and are refused when they waited too long.", [
+    curves("Power cap", "Active power of all functions as the cap sees it, and the cap (`power.max`). At the cap new calls wait (right axis), and are refused when they waited too long.", [
       ask(`sum(nebula_functions_active_watts{${DAEMONS}})`, "functions"),
       ask(`sum(nebula_power_cap_watts{${DAEMONS}})`, "cap"),
-    ], { unit: "watt", min: 0, w: 8, noValue: "power.max is not set", overrides: [named("functions", coloured(ACCOUNTS.function)), named("cap", { ...dashed, ...coloured(COLOURS.bad) })] }),
+      ask(`sum(nebula_power_cap_waiting{${DAEMONS}})`, "waiting calls"),
+    ], { unit: "watt", min: 0, w: 8, noValue: "power.max is not set", overrides: [named("functions", coloured(ACCOUNTS.function)), named("cap", { ...dashed, ...coloured(COLOURS.bad) }), named("waiting calls", { unit: "short", "custom.axisPlacement": "right", "custom.axisSoftMax": 10, ...coloured(COLOURS.b) })] }),
     curves("Energy budgets used", "Active energy of functions within the last hour as a part of what their quota allows; the ten nearest to it. At 100 % calls are refused.", [
       ask(`topk(10, max by (function) (nebula_quota_joules_used_ratio{${DAEMONS}}) > 0.001)`, "{{function}}"),
     ], { unit: "percentunit", min: 0, w: 8, fill: 0, noValue: "no function has a quota of joules" }),
@@ -106,5 +110,38 @@ export default dashboard("Overview", "What draws power now, what the functions c
     figure("Daemons", "Daemons that answer Prometheus now.", [
       ask(`sum(up{${DAEMONS}})`, "up"),
     ], { unit: "short", w: 4, h: 6, thresholds: steps("red", [1, "green"]) }),
+
+    row("The daemons themselves"),
+    table("Daemons", "What runs, since when, and what it takes. Shares of a limit are orange from 80 % on.", ["instance", "version"], {
+      "Up for": { expr: `max by (instance, version) ((time() - process_start_time_seconds{${DAEMONS}}) * on (job, instance) group_left (version) nebula_build_info{${DAEMONS}})`, unit: "s", decimals: 0 },
+      "CPU": { expr: `sum by (instance) (rate(process_cpu_seconds_total{${DAEMONS}}[$__range]))`, unit: "percentunit", decimals: 0 },
+      "Memory": { expr: `sum by (instance) (process_resident_memory_bytes{${DAEMONS}})`, unit: "bytes" },
+      "Threads": { expr: `sum by (instance) (process_threads{${DAEMONS}})`, unit: "short" },
+      "Connections": { expr: `sum by (instance) (nebula_connections{${DAEMONS}})`, unit: "short" },
+      "Descriptors": { expr: `max by (instance) (process_open_fds{${DAEMONS}} / process_max_fds{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
+      "Fullest pool": { expr: `max by (instance) (nebula_pool_slots_used{${DAEMONS}} / nebula_pool_slots{${DAEMONS}})`, unit: "percentunit", decimals: 1, thresholds: NEARLY_FULL, color: { mode: "thresholds" }, cell: { type: "color-text" } },
+    }, { h: 5, rename: { instance: "Daemon", version: "Version" } }),
+    curves("CPU time", "Of the whole daemon, of its calls, and of the thread that reads the source and keeps the accounts, in processors. The daemon's own is counted in whole seconds, so that points are 15 s apart at least.", [
+      ask(`sum(rate(process_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "daemon", { interval: "15s" }),
+      ask(`sum(rate(nebula_function_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its calls", { interval: "15s" }),
+      ask(`sum(rate(nebula_meter_cpu_seconds_total{${DAEMONS}}[$__rate_interval]))`, "its meter", { interval: "15s" }),
+    ], { unit: "percentunit", min: 0, w: 8, fill: 0, overrides: [named("daemon", coloured(ACCOUNTS.runtime)), named("its calls", coloured(ACCOUNTS.function)), named("its meter", { ...dashed, ...coloured("#8E8E8E") })] }),
+    curves("Memory", "What is resident, and what of it is kept for the next calls' instances.", [
+      ask(`sum(process_resident_memory_bytes{${DAEMONS}})`, "resident"),
+      ask(`sum(nebula_pool_resident_bytes{${DAEMONS}})`, "kept for calls"),
+    ], { unit: "bytes", min: 0, w: 8, overrides: [named("resident", coloured(ACCOUNTS.runtime)), named("kept for calls", coloured("#B877D9"))] }),
+    curves("Pools for instances", "Slots that calls have, as a part of those that were set up in advance (`limits.concurrency`). When one pool is full new calls wait.", [
+      ask(`max by (pool) (nebula_pool_slots_used{${DAEMONS}} / nebula_pool_slots{${DAEMONS}})`, "{{pool}}"),
+    ], { unit: "percentunit", min: 0, w: 8, fill: 0, noValue: "instances are made on demand" }),
+    curves("Connections and descriptors", "Connections of callers, clients that listen to `/events`, and files and sockets that are open in all.", [
+      ask(`sum(nebula_connections{${DAEMONS}})`, "connections"),
+      ask(`sum(nebula_event_clients{${DAEMONS}})`, "of /events"),
+      ask(`sum(process_open_fds{${DAEMONS}})`, "descriptors"),
+    ], { unit: "short", min: 0, w: 12, fill: 0, overrides: [named("connections", coloured(ACCOUNTS.function)), named("of /events", coloured("#B877D9")), named("descriptors", { ...dashed, ...coloured("#8E8E8E") })] }),
+    curves("Compiled code", "Functions that were to be compiled, as many as in each step: `hit` was kept from an earlier time. The size of what is kept, and its limit (`cache.size`), are on the right axis.", [
+      ask(`sum by (result) (increase(nebula_code_cache_requests_total{${DAEMONS}}[$__rate_interval]))`, "{{result}}"),
+      ask(`sum(nebula_code_cache_bytes{${DAEMONS}})`, "kept"),
+      ask(`sum(nebula_code_cache_max_bytes{${DAEMONS}})`, "limit"),
+    ], { unit: "short", min: 0, w: 12, noValue: "nothing is kept (`cache.dir`)", overrides: [named("hit", { ...coloured(COLOURS.good), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("miss", { ...coloured(COLOURS.warn), "custom.drawStyle": "bars", "custom.fillOpacity": 60 }), named("kept", { unit: "bytes", "custom.axisPlacement": "right", ...coloured(ACCOUNTS.runtime) }), named("limit", { unit: "bytes", "custom.axisPlacement": "right", ...dashed, ...coloured(COLOURS.bad) })] }),
   ],
 });

@@ -16,7 +16,16 @@ export const COLOURS = { measured: "#F2CC0C", a: "#5794F2", b: "#FF9830", good: 
 /** How calls end, from well to ill. */
 const OUTCOMES = { ok: "#73BF69", error: "#F2495C", trap: "#C4162A", timeout: "#FF9830", over_budget: "#FADE2A", cancelled: "#8E8E8E", rejected: "#B877D9" };
 
-export const GRAMS_PER_KWH = "suffix: g/kWh";
+export const GRAMS_PER_KWH = "suffix:g/kWh";
+
+/** A bucket by its bound, however it is written: Prometheus 3 stores `1` as `1.0` and `0.00001` as `1e-05`. */
+export function le(bound) {
+  const number = Number(bound);
+  const exponent = number.toExponential().replace(/e-(\d)$/, "e-0$1");
+  const also = Number.isInteger(number) ? `${bound}.0` : number < 1e-4 ? exponent : undefined;
+  const pattern = [bound, also].filter(Boolean).map((text) => text.replaceAll(".", "[.]")).join("|");
+  return also ? `le=~"${pattern}"` : `le="${bound}"`;
+}
 
 /** One query. */
 export const ask = (expr, legend = "", more = {}) => ({ expr: expr.replace(/\s+/g, " ").trim(), legendFormat: legend, ...more });
@@ -58,15 +67,15 @@ export const outcomes = Object.entries(OUTCOMES).map(([name, colour]) => named(n
 /** Steps of a threshold: the first colour holds below the first value. */
 export const steps = (first, ...further) => [{ color: first, value: null }, ...further.map(([value, color]) => ({ color, value }))];
 
-/** Curves over time. */
-export function curves(title, description, targets, { stack = false, percent = false, fill, legend = "list", points = stack ? "never" : "auto", lines = true, axis, scale, line, interpolation = "linear", ...more } = {}) {
+/** Curves over time. With `last` the legend tells their last values. */
+export function curves(title, description, targets, { stack = false, percent = false, fill, legend = "list", last = false, points = stack ? "never" : "auto", lines = true, axis, scale, line, interpolation = "linear", ...more } = {}) {
   const custom = {
     drawStyle: lines ? "line" : "bars", lineInterpolation: interpolation, lineWidth: line ?? (stack ? 1 : 2), fillOpacity: fill ?? (stack ? 35 : lines ? 8 : 60), gradientMode: "none",
     showPoints: points, pointSize: 4, spanNulls: false, axisLabel: axis ?? "", axisPlacement: "auto", axisColorMode: "text", axisBorderShow: false, axisCenteredZero: false,
     stacking: { mode: stack ? (percent ? "percent" : "normal") : "none", group: "A" }, scaleDistribution: scale ?? { type: "linear" },
     hideFrom: { legend: false, tooltip: false, viz: false }, thresholdsStyle: { mode: "off" }, barAlignment: 0, insertNulls: false,
   };
-  const calcs = legend === "table" ? ["mean", "max"] : [];
+  const calcs = legend === "table" ? ["mean", "max"] : last ? ["lastNotNull"] : [];
   return panel("timeseries", title, description, targets, { custom, w: 12, h: 8, ...more, color: more.color ?? { mode: "palette-classic" } }, {
     legend: { displayMode: legend, placement: legend === "table" ? "right" : "bottom", showLegend: true, calcs, ...(legend === "table" ? { width: 340, sortBy: "Mean", sortDesc: true } : {}) },
     tooltip: { mode: "multi", sort: "desc" },

@@ -1,12 +1,12 @@
 // Truth: whether the joules can be believed.
-import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, row, steps, table } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, coloured, curves, dashboard, dashed, figure, le, named, now, row, steps, table } from "./panels.mjs";
 
 const ZONES = `nebula_zone_energy_joules_total{${SOURCE}}`;
 const ACCOUNT = `nebula_account_energy_joules_total{${SOURCE}}`;
 const gap = (over) => `sum(increase(nebula_account_energy_joules_total{${SOURCE},account="gap"}[${over}])) / (sum(increase(${ZONES}[${over}])) > 0)`;
 const RATIO = "nebula_estimate_ratio";
 const within = (low, high, over) =>
-  `(sum(rate(${RATIO}_bucket{${DAEMONS},le="${high}"}[${over}])) - sum(rate(${RATIO}_bucket{${DAEMONS},le="${low}"}[${over}]))) / (sum(rate(${RATIO}_count{${DAEMONS}}[${over}])) > 0)`;
+  `(sum(rate(${RATIO}_bucket{${DAEMONS},${le(high)}}[${over}])) - sum(rate(${RATIO}_bucket{${DAEMONS},${le(low)}}[${over}]))) / (sum(rate(${RATIO}_count{${DAEMONS}}[${over}])) > 0)`;
 const residual = `max(abs(sum by (instance, zone) (${ZONES}) - sum by (instance, zone) (${ACCOUNT})))`;
 const accounts = Object.entries(ACCOUNTS).map(([name, colour]) => named(name, coloured(colour)));
 

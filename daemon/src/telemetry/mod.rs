@@ -12,6 +12,7 @@ mod known_energy;
 mod logging;
 mod metrics;
 mod observers;
+mod process_metrics;
 mod record;
 mod request_id;
 mod stored;

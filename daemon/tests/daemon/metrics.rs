@@ -210,6 +210,8 @@ fn the_process_and_its_pools_are_shown() {
     let value = |name: &str, labels: &[(&str, &str)]| metrics.sum(name, labels);
     assert!(value("process_resident_memory_bytes", &[]) > 1e6);
     assert!(value("process_open_fds", &[]) > 3.0);
+    let cpu = value("process_cpu_seconds_total", &[]);
+    assert!(cpu > 0.0 && cpu.fract() > 0.0, "{cpu} s");
     assert_eq!(value("nebula_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
     assert!(value("nebula_pool_slots", &[("pool", "memories")]) >= 1.0);
     assert_eq!(value("nebula_pool_slots_used", &[("pool", "memories")]), 0.0);

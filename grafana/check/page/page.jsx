@@ -10,7 +10,7 @@ import { initPluginTranslations } from "@grafana/i18n";
 import { CustomVariable, DataSourceVariable, QueryVariable, SceneDataTransformer, SceneObjectBase, SceneQueryRunner, SceneTimeRange, SceneVariableSet, VariableValueSelectors, VizPanel, sceneUtils } from "@grafana/scenes";
 import { MemoryRouter } from "react-router-dom";
 
-import { find } from "./marks.js";
+import { find, findCalls } from "./marks.js";
 import { plugins } from "./plugins.jsx";
 import { Prometheus, UID } from "./prometheus.js";
 import { setUp } from "./registries.js";
@@ -81,7 +81,7 @@ async function draw({ dashboard, prometheus: address, scrapeSeconds, from, to, c
   const scopedVars = { __sceneObject: { value: { valueOf: () => page } } };
   const result = (panel) => panel.state.$data.state.data;
   window.outcome = () => ({
-    ready: page.state.panels.every((panel) => ["Done", "Error"].includes(result(panel)?.state)),
+    ready: page.state.panels.every((panel) => result(panel)?.state === "Error" || panel.state._pluginLoadError || (result(panel)?.state === "Done" && globalThis.drawn[Number(panel.state.key.slice(6))])),
     panels: page.state.panels.map((panel) => ({
       id: Number(panel.state.key.slice(6)), title: panel.state.title, state: result(panel)?.state, error: result(panel)?.errors?.[0]?.message ?? panel.state._pluginLoadError,
       series: (result(panel)?.series ?? []).length, drawn: globalThis.drawn[Number(panel.state.key.slice(6))]?.texts ?? null,
@@ -91,6 +91,7 @@ async function draw({ dashboard, prometheus: address, scrapeSeconds, from, to, c
   });
   window.mark = async () => {
     const count = await find(prometheus, dashboard.annotations.list.filter(({ expr }) => expr), range, scopedVars);
+    await findCalls(prometheus, dashboard.panels, range, scopedVars);
     page.state.panels.forEach((panel) => panel.forceRender());
     window.dispatchEvent(new Event("resize"));
     return count;

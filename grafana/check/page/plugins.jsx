@@ -3,7 +3,7 @@ import React from "react";
 import { FieldType, PanelPlugin, VizOrientation, getDisplayValueAlignmentFactors, getFieldDisplayValues, formattedValueToString, getFieldDisplayName } from "@grafana/data";
 import { BarGauge, BigValue, Table, TimeSeries, VizRepeater, useTheme2 } from "@grafana/ui";
 
-import { marks } from "./marks.js";
+import { calls, marks } from "./marks.js";
 
 /** What was drawn, by the panel's id: Node reads it from here. */
 const drawn = (globalThis.drawn = {});
@@ -30,7 +30,7 @@ function Curves({ id, data, width, height, timeRange, timeZone, options, fieldCo
   if (withPoints.length === 0) return <Nothing fieldConfig={fieldConfig} />;
   return (
     <TimeSeries frames={graphable(withPoints)} structureRev={data.structureRev} timeRange={timeRange} timeZone={timeZone} width={width} height={height} legend={options.legend} options={options}>
-      {(builder) => <Marks builder={builder} />}
+      {(builder) => <Marks builder={builder} id={id} />}
     </TimeSeries>
   );
 }
@@ -38,8 +38,8 @@ function Curves({ id, data, width, height, timeRange, timeZone, options, fieldCo
 /** What `prepareGraphableFields` of Grafana's core does with numbers that none are: they are gaps. */
 const graphable = (frames) => frames.map((frame) => ({ ...frame, fields: frame.fields.map((field) => (field.type === FieldType.number ? { ...field, values: field.values.map((value) => (Number.isFinite(value) ? value : null)) } : field)) }));
 
-/** Annotations, as lines with a foot. */
-function Marks({ builder }) {
+/** Annotations, as lines with a foot, and single calls, as diamonds. */
+function Marks({ builder, id }) {
   const theme = useTheme2();
   React.useLayoutEffect(() => {
     builder.addHook("draw", (u) => {
@@ -57,6 +57,18 @@ function Marks({ builder }) {
         u.ctx.beginPath();
         const foot = u.bbox.top + u.bbox.height;
         u.ctx.moveTo(x, foot); u.ctx.lineTo(x - 5 * devicePixelRatio, foot + 6 * devicePixelRatio); u.ctx.lineTo(x + 5 * devicePixelRatio, foot + 6 * devicePixelRatio);
+        u.ctx.fill();
+        u.ctx.restore();
+      }
+      const size = 4 * devicePixelRatio;
+      const { left, top, width, height } = u.bbox;
+      for (const { time, value } of calls(id)) {
+        const [x, y] = [u.valToPos(time, "x", true), u.valToPos(value, u.series[1].scale, true)];
+        if (x < left || x > left + width || y < top || y > top + height) continue;
+        u.ctx.save();
+        u.ctx.fillStyle = theme.visualization.getColorByName("light-blue");
+        u.ctx.beginPath();
+        u.ctx.moveTo(x, y - size); u.ctx.lineTo(x + size, y); u.ctx.lineTo(x, y + size); u.ctx.lineTo(x - size, y);
         u.ctx.fill();
         u.ctx.restore();
       }

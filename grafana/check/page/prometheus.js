@@ -40,7 +40,8 @@ export class Prometheus extends RuntimeDataSource {
   }
 
   async one(target, { targets, range, intervalMs, scopedVars }) {
-    const step = Math.max(intervalMs, this.scrapeMs);
+    // A query may set the least step, in seconds.
+    const step = Math.max(intervalMs, this.scrapeMs, 1000 * Number.parseInt(target.interval ?? "0s", 10));
     const query = this.fill(target.expr, scopedVars, step, range);
     const legend = this.fill(target.legendFormat ?? "", scopedVars, step, range);
     const [from, to] = [range.from, range.to].map((time) => Math.floor(time.valueOf() / step) * step / 1000);

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use nebula_metering::{FunctionId, Settled};
 use prometheus::core::Collector;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -17,6 +16,7 @@ use prometheus::{
 
 use self::exemplars::{ByLabel, Exemplar};
 use super::Stored;
+use super::process_metrics::ProcessMetrics;
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
 pub use function::FunctionMetrics;
@@ -167,7 +167,7 @@ impl Metrics {
         let build = IntGaugeVec::new(Opts::new("nebula_build_info", "The version of this program (1)."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         register(Box::new(build))?;
-        register(Box::new(ProcessCollector::for_self()))?;
+        register(Box::new(ProcessMetrics::of_self()))?;
         let labels = Arc::new(Labels::new(functions_max));
         Ok(Self {
             registry,
