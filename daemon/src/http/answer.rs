@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Response;
 use super::reply::Reply;
+use super::same_origin::{ALONE, CROSS_ORIGIN_OPENER_POLICY};
 
 /// Bytes that most envelopes fit into: written to a smaller room they would move three times.
 const JSON_TYPICAL: usize = 1024;
@@ -47,6 +48,7 @@ pub fn html(status: StatusCode, page: String) -> Response {
 pub fn live_html(status: StatusCode, page: String) -> Response {
     let mut response = html(status, page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, LIVE_POLICY);
+    response.headers_mut().insert(CROSS_ORIGIN_OPENER_POLICY, ALONE);
     response
 }
 

@@ -13,7 +13,7 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::{HeaderName, HeaderValue};
 use nebula_metering::FunctionId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Response;
@@ -46,13 +46,15 @@ impl App {
     /// A stream of what the query asks for, as far as the visitor may be told.
     pub(super) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
         visitor.door.to_calls()?;
-        let (mut types, mut function) = (None, None);
+        let (mut types, mut function, mut history) = (None, None, false);
         for (name, value) in variables(query)? {
             match &*name {
                 "types" => types = Some(read_types(&value)?),
                 "function" => function = Some(self.function(&value)?.name.as_str().into()),
+                "history" if matches!(&*value, "true" | "false") => history = value == "true",
+                "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
                 _ => {
-                    let why = format!("`{name}` is not asked for here; `types` and `function` are");
+                    let why = format!("`{name}` is not asked for here; `types`, `function` and `history` are");
                     return Err(Problem::BadRequest(why));
                 }
             }
@@ -71,6 +73,8 @@ impl App {
                 Wants { calls: true, watts: totals, accounts: totals, function: None }
             }
         };
+        // Before there is a listener: what comes later is told to it.
+        let past = if history && wants.watts { self.observers.events.past() } else { Vec::new() };
         let listener =
             self.observers.events.subscribe(Wants { function, ..wants }).map_err(|no_room| match no_room {
                 NoRoom::Full(_) => Problem::TooManyListeners(no_room),
@@ -80,7 +84,7 @@ impl App {
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         let visitor = visitor.clone();
         let heartbeat = Box::pin(sleep(HEARTBEAT));
-        let stage = Stage::Beginning;
+        let stage = Stage::Beginning(past);
         *response.body_mut() =
             Reply::Events(Box::new(EventStream { app: self.clone(), visitor, listener, heartbeat, stage }));
         Ok(response)
@@ -108,25 +112,36 @@ impl App {
             json!({ "zone": zone.zone, "package": package, "additive": zone.additive, "watts": zone.watts })
         });
         let functions = watts.functions.iter().map(|told| {
-            let revision = self.registry.revision(told.function);
-            json!({
-                "function": revision.as_ref().map_or_else(|| nameless(told.function), |revision| revision.name.to_string()),
-                "version": revision.map(|revision| revision.version.to_string()),
-                "watts": told.watts,
-            })
+            let version = self.registry.revision(told.function).map(|revision| revision.version.to_string());
+            json!({ "function": self.name(told.function), "version": version, "watts": told.watts })
         });
         json!({
             "seconds": watts.time.as_secs_f64(),
             "source": watts.source,
             "zones": zones.collect::<Vec<_>>(),
-            "accounts": watts.accounts.iter().map(|(name, watts)| ((*name).to_owned(), json!(watts))).collect::<serde_json::Map<_, _>>(),
+            "accounts": accounts(watts),
             "functions": functions.collect::<Vec<_>>(),
         })
     }
+
+    /// What was before somebody listened: there are many of them, and each tells no more than a chart shows.
+    fn history(&self, past: &[(Duration, Arc<Watts>)]) -> Value {
+        let samples = past.iter().map(|(ago, watts)| {
+            let functions = watts.functions.iter();
+            let functions = functions.map(|told| json!({ "function": self.name(told.function), "watts": told.watts }));
+            json!({ "seconds_ago": ago.as_secs_f64(), "accounts": accounts(watts), "functions": functions.collect::<Vec<_>>() })
+        });
+        json!({ "samples": samples.collect::<Vec<_>>() })
+    }
+
+    fn name(&self, function: FunctionId) -> String {
+        let revision = self.registry.revision(function);
+        revision.map_or_else(|| format!("#{}", function.0), |revision| revision.name.to_string())
+    }
 }
 
-fn nameless(function: FunctionId) -> String {
-    format!("#{}", function.0)
+fn accounts(watts: &Watts) -> Map<String, Value> {
+    watts.accounts.iter().map(|(name, watts)| ((*name).to_owned(), json!(watts))).collect()
 }
 
 fn read_types(text: &str) -> Result<Wants, Problem> {
@@ -163,9 +178,9 @@ pub struct EventStream {
     stage: Stage,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Beginning,
+    /// With the power of before, if it is asked for.
+    Beginning(Vec<(Duration, Arc<Watts>)>),
     Running,
     Ended,
 }
@@ -173,10 +188,13 @@ enum Stage {
 impl EventStream {
     pub(super) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
         let mut text = String::new();
-        match self.stage {
+        match &self.stage {
             Stage::Ended => return Poll::Ready(None),
-            Stage::Beginning => {
+            Stage::Beginning(past) => {
                 let _ = write!(text, "retry: {RETRY_MS}\n\n");
+                if !past.is_empty() {
+                    write_event(&mut text, None, "history", &self.app.history(past).to_string());
+                }
                 self.stage = Stage::Running;
             }
             Stage::Running => {}
@@ -196,11 +214,11 @@ impl EventStream {
                 Poll::Pending => break,
             }
         }
-        if text.is_empty() && self.stage == Stage::Running && self.heartbeat.as_mut().poll(context).is_ready() {
+        if text.is_empty() && matches!(self.stage, Stage::Running) && self.heartbeat.as_mut().poll(context).is_ready() {
             text.push_str(": still here\n\n");
         }
         if text.is_empty() {
-            return if self.stage == Stage::Ended { Poll::Ready(None) } else { Poll::Pending };
+            return if matches!(self.stage, Stage::Ended) { Poll::Ready(None) } else { Poll::Pending };
         }
         self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
         Poll::Ready(Some(Frame::data(text.into())))

@@ -28,6 +28,7 @@ mod quota;
 mod reload;
 mod reply;
 mod router;
+mod same_origin;
 mod server;
 mod tls;
 mod trail;

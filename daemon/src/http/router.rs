@@ -15,6 +15,7 @@ use super::negotiate::prefers_html;
 use super::openapi::openapi;
 use super::problem::Problem;
 use super::query::decoded;
+use super::same_origin::{asks_for_worker, check_worker, confine};
 use super::{Request, Response, page};
 
 impl App {
@@ -33,7 +34,8 @@ impl App {
         if let Some(answer) = preflight(&request, &told) {
             return Ok(trail.answer(answer));
         }
-        let is_page = request.uri().path() == "/" && prefers_html(request.headers());
+        let is_root = request.uri().path() == "/";
+        let is_page = is_root && prefers_html(request.headers());
         let mut response = match self.admit(request, gate, peers) {
             Ok((request, visitor)) => {
                 self.route(request, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
@@ -41,12 +43,19 @@ impl App {
             Err(problem) if is_page => page::closed(&problem),
             Err(problem) => problem.response(None),
         };
+        if !is_root {
+            confine(&mut response);
+        }
         told.tell(&mut response);
         Ok(trail.answer(response))
     }
 
     fn admit(&self, mut request: Request, gate: Gate, peers: Peers) -> Result<(Request, Visitor), Problem> {
         check_head(&request)?;
+        // Where a module is at the root, the page is not.
+        if asks_for_worker(request.headers()) && self.registry.module("/").is_none() {
+            check_worker(request.uri().path())?;
+        }
         let routed = |path: &str| {
             let module = self.registry.module(path);
             let by_route = module.or_else(|| self.registry.route(path).map(|(_, function)| function));
@@ -71,11 +80,11 @@ impl App {
         }
         match (first, rest) {
             ("", None) => self.get(&request, |app| match door.to_calls() {
-                Ok(()) => page::index(app, visitor),
+                Ok(()) => page::index(app, visitor, app.access.proof.for_document(request.headers())),
                 Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
                 Err(problem) => problem.response(None),
             }),
-            ("_page", Some(file)) => self.try_get(&request, |_| page::files::answer(file, &path)),
+            ("_page", Some(file)) => self.try_get(&request, |_| page::files::answer(file, &request)),
             ("invoke", Some(name)) => {
                 allow(&request, &[Method::GET, Method::POST], "GET, POST")?;
                 Ok(self.invoke(request, visitor, &decoded(name)?, None).await)

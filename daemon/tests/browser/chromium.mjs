@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 export const PATIENCE = 30_000;
 
-export async function open({ width = 1280, height = 900, dark = false, scripts = true } = {}) {
+export async function open({ width = 1280, height = 900, dark = false, still = false, scripts = true } = {}) {
   const profile = mkdtempSync(join(process.env.BROWSER_FOLDER ?? tmpdir(), "chromium-"));
   const options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe", `--user-data-dir=${profile}`];
   const child = spawn(process.env.CHROMIUM ?? "chromium", [...options, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
@@ -36,7 +36,8 @@ export async function open({ width = 1280, height = 900, dark = false, scripts =
   const page = new Page((method, params) => send(method, params, sessionId), heard);
   for (const domain of ["Page", "Runtime", "Network", "Log", "DOM"]) await page.send(`${domain}.enable`);
   await page.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
-  await page.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+  const features = { "prefers-color-scheme": dark ? "dark" : "light", "prefers-reduced-motion": still ? "reduce" : "no-preference" };
+  await page.send("Emulation.setEmulatedMedia", { features: Object.entries(features).map(([name, value]) => ({ name, value })) });
   if (!scripts) await page.send("Emulation.setScriptExecutionDisabled", { value: true });
   await page.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH_SHIFTS });
   page.close = async () => {
@@ -71,7 +72,8 @@ class Page {
 
   /** The value of an expression in the page. */
   async value(expression) {
-    const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
+    const asked = { expression, returnByValue: true, awaitPromise: true, userGesture: true };
+    const { result, exceptionDetails } = await this.send("Runtime.evaluate", asked);
     if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.exception?.description ?? exceptionDetails.text}`);
     return result.value;
   }
@@ -150,7 +152,7 @@ class Page {
   async picture() {
     const { cssContentSize: size } = await this.send("Page.getLayoutMetrics");
     const clip = { x: 0, y: 0, width: size.width, height: size.height, scale: 1 };
-    const { data } = await this.send("Page.captureScreenshot", { format: "webp", quality: 82, captureBeyondViewport: true, clip });
+    const { data } = await this.send("Page.captureScreenshot", { format: "webp", quality: 72, captureBeyondViewport: true, clip });
     return Buffer.from(data, "base64");
   }
 }

@@ -1,12 +1,14 @@
-// The live page in a real browser: `node live.mjs URL FOLDER [closed CALLER OPERATOR | many]`. Each step says so when it holds.
+// The live page in a real browser: `node live.mjs URL FOLDER [STEPS ARGUMENTS…]`, with the steps that are listed at the end.
+// Each says so when it holds.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { open } from "./chromium.mjs";
 
-const [url, folder] = process.argv.slice(2);
+let [url, folder, chosen, ...given] = process.argv.slice(2);
 const done = (what) => console.log(`ok: ${what}`);
 const AREA = "[...document.querySelectorAll('#chart path')].map((path) => path.getAttribute('d')).join()";
 const row = (name) => `document.querySelector('#table tr[data-name="${name}"]')`;
@@ -17,10 +19,12 @@ async function orderly(page, what) {
   const foreign = page.requested().filter((asked) => !asked.startsWith(url) && !asked.startsWith("data:") && asked !== "about:blank");
   assert.deepEqual(foreign, [], `${what}: outside requests`);
   const shifted = await page.value("window.shifted");
-  assert.ok(shifted < 0.1, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
+  assert.ok(shifted < 0.02, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
-  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)} ${process.env.SHIFTS ? await page.value("window.shifts.join('; ')") : ''}`);
+  const cut = await page.value("[...document.querySelectorAll('.live.board section, .live .scroll')].filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.id || box.ariaLabel)");
+  assert.deepEqual(cut, [], `${what}: cut off at the right`);
+  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
 }
 
 async function mouse() {
@@ -32,6 +36,7 @@ async function mouse() {
   assert.equal(await page.text("#nature"), "Estimated, not measured.");
   done("it loads, is live, and says what its joules are");
 
+  assert.match(await page.text("#since"), /all calls since the daemon’s start/);
   const before = await page.value(AREA);
   await page.click('#table tr[data-name="fibonacci-recursive"] button');
   await page.fill("#input", "27");
@@ -125,6 +130,7 @@ async function keyboard() {
   await page.value("document.querySelector('#token').focus()");
   await page.tabTo("#chart");
   await page.press("ArrowLeft");
+  assert.match(await page.text("#chart-said"), /^\d+ s ago: .+ \d.*W/, "what the chart shows there is said");
   await page.press("Escape");
   await page.value("document.querySelector('#token').focus()");
   await page.press("Enter");
@@ -135,7 +141,36 @@ async function keyboard() {
     .filter((node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.length || node.getAttribute('aria-labelledby'))).map(({ outerHTML }) => outerHTML)`;
   assert.deepEqual(await page.value(nameless), [], "without an accessible name");
   done("all is done with the keyboard");
+  await page.value("document.activeElement.blur()");
+  const stops = new Set();
+  for (;;) {
+    await page.press("Tab");
+    const stop = await page.value(FOCUSED);
+    if (stop === null || stops.has(stop.path)) break;
+    assert.ok(stop.seen, `one does not see that ${stop.path} has the focus`);
+    stops.add(stop.path);
+  }
+  assert.ok(stops.size > 40, `the Tab key stops at ${[...stops].join(", ")}`);
+  done(`the focus is seen at each of its ${stops.size} stops`);
   await orderly(page, "phone");
+  await page.close();
+}
+
+/** Where the focus is, and whether an outline tells so; of a file's field it is around what is seen of it. */
+const FOCUSED = `(() => {
+  const node = document.activeElement;
+  if (node === document.body) return null;
+  const path = node.id || [node.closest("[id]")?.id, node.closest("[data-name]")?.dataset.name, node.textContent.trim().slice(0, 20)].join("/");
+  const outlined = node.matches("[type=file]") ? node.nextElementSibling : node;
+  return { path, seen: getComputedStyle(outlined).outlineStyle !== "none" };
+})()`;
+
+async function still() {
+  const page = await open({ still: true });
+  await page.goto(url);
+  const moving = `[...document.querySelectorAll("*")].filter((node) => getComputedStyle(node).transitionDuration !== "0s" || getComputedStyle(node).animationName !== "none").length`;
+  assert.equal(await page.value(moving), 0);
+  done("nothing moves for those who do not want it to");
   await page.close();
 }
 
@@ -159,7 +194,7 @@ async function closed() {
   await page.goto(url);
   await page.until("a token is asked for", "/token is needed/.test(document.querySelector('#status').textContent)");
   assert.equal(await page.value("document.querySelectorAll('#table tbody tr').length"), 0);
-  const [caller, operator] = process.argv.slice(5);
+  const [caller, operator] = given;
   const show = async (token) => {
     await page.click("#token");
     await page.until("the dialog is open", "document.querySelector('#token-dialog').open");
@@ -172,10 +207,14 @@ async function closed() {
     await page.click("#call button");
     await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
   };
+  assert.equal(await page.text("#chart-note"), "A token is needed to see power");
+  await new Promise((resume) => setTimeout(resume, 4000));
+  assert.match(await page.text("#more"), /token is needed/i, "that nothing is known is not that there is nothing");
   await show(caller);
   await page.until("it says why not", "/for operators; asking every few seconds/.test(document.querySelector('#status').textContent)");
   await calls();
-  await page.until("calls are asked for", "document.querySelectorAll('#calls tbody tr').length > 0");
+  await page.until("calls are asked for", "document.querySelector('#calls tbody th')?.textContent === 'answer'");
+  assert.match(await page.text("#since"), /calls that this page was told of/);
   done("a caller calls, is told that live events are not for callers, and still sees calls");
   await show(operator);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
@@ -184,13 +223,25 @@ async function closed() {
   await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
   done("an operator sees all");
   await orderly(page, "with a token");
+  await page.goto(url);
+  await page.until("the token is forgotten", "/token is needed/.test(document.querySelector('#status').textContent)");
+  await page.click("#token");
+  await page.click("#token-remember");
+  await page.value("document.querySelector('#token-text').focus()");
+  await page.type(operator);
+  await page.press("Enter");
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  await page.goto(url);
+  await page.until("the token is remembered", "document.querySelector('#status').textContent === 'Live'");
+  done("a token is forgotten when the page is loaded again, unless it is to be remembered");
   await page.close();
 }
 
-/** With a thousand functions: how long the page does not answer to its user. */
+/** With a thousand functions: how much the page's thread has to do, during which it does not answer to its user. */
 async function many() {
   const page = await open();
-  await page.send("Page.addScriptToEvaluateOnNewDocument", { source: LONG_TASKS });
+  // Processor time, for how long it takes by the clock depends on what else this machine does.
+  await page.send("Performance.enable", { timeDomain: "threadTicks" });
   await page.goto(url);
   await page.until("functions are listed", "document.querySelectorAll('#table tbody tr').length === 100");
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
@@ -201,19 +252,193 @@ async function many() {
   await page.until("more are there", "document.querySelectorAll('#table tbody tr').length === 200");
   await page.click('#table [data-key="rate"]');
   await new Promise((resume) => setTimeout(resume, 3000));
-  const longest = await page.value("window.longest");
-  assert.ok(longest < 2000, `a task took ${longest} ms`);
-  done(`a thousand functions: the longest task took ${Math.round(longest)} ms`);
+  const { metrics } = await page.send("Performance.getMetrics");
+  const busy = metrics.find(({ name }) => name === "TaskDuration").value;
+  assert.ok(busy < 3, `the page's thread was busy for ${busy} s`);
+  done(`a thousand functions: the page's thread was busy for ${busy.toFixed(2)} s in all`);
   await orderly(page, "many");
   await page.close();
 }
 
-const LONG_TASKS = `window.longest = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); })).observe({ type: "longtask", buffered: true });`;
+/** With a guest's page in the same tab, and with one that opens the daemon's page. */
+async function spied() {
+  const [token] = given;
+  const page = await open();
+  await page.goto(url);
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  const module = "(module (func (export \"run\") (result i32) i32.const 1))";
+  if (token) {
+    await page.click("#token");
+    await page.type(token);
+    await page.press("Enter");
+  }
+  await page.value(`(() => { const data = new DataTransfer(); data.items.add(new File([${JSON.stringify(module)}], "own.wat"));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })); })()`);
+  await page.click("#deploy form button");
+  await page.until("the page may deploy", "/^(Deployed|Nothing new:) own/.test(document.querySelector('#deployed').textContent)");
+  const secrets = await page.value("[document.querySelector('meta[name=nebula-page]').content]");
+  if (token) secrets.push(token);
 
-const steps = { closed: [closed], many: [many] }[process.argv[4]] ?? [mouse, keyboard, plain];
+  await page.goto(`${url}fn/spy`);
+  assert.match(await page.text("p"), /I am the page of a function/);
+  const kept = await page.value("JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie, history.state, window.name])");
+  assert.ok(!secrets.some((secret) => kept.includes(secret)), kept);
+  const read = await page.value("fetch('/', { headers: { accept: 'text/html' } }).then((answer) => answer.text())");
+  assert.ok(read.includes("Joules per call") && !read.includes("nebula-page"), "the page that a script reads has nothing to show");
+  const opened = `(async () => {
+    const opened = open('/');
+    const end = Date.now() + 5000;
+    // Of a window that has gone to the page it holds nothing: it looks as if it were closed.
+    while (opened && !opened.closed && Date.now() < end) await new Promise((resume) => setTimeout(resume, 20));
+    return opened === null || opened.closed;
+  })()`;
+  assert.ok(await page.value(opened), "it holds a window of the page");
+  const framed = `new Promise((resolve) => {
+    const frame = document.body.appendChild(document.createElement('iframe'));
+    frame.onload = () => { try { resolve(frame.contentDocument?.title ?? 'closed'); } catch { resolve('closed'); } };
+    frame.src = '/';
+  })`;
+  assert.equal(await page.value(framed), "closed", "it holds a frame of the page");
+  done("a guest's page gets no token, and no window of the page");
+
+  const change = `fetch('/functions/own', { method: 'DELETE' }).then(async (answer) => [answer.status, (await answer.json()).type])`;
+  assert.deepEqual(await page.value(change), token ? [401, "urn:nebula:no-token"] : [403, "urn:nebula:not-our-page"]);
+  done("a guest's page changes nothing");
+
+  const register = (script, scope) => page.value(`navigator.serviceWorker.register('${script}', ${scope ? `{ scope: '${scope}' }` : "undefined"}).then(({ scope }) => new URL(scope).pathname, ({ name }) => name)`);
+  for (const [script, scope] of [["/worker"], ["/fn/worker"], ["/fn/worker/w.js", "/"], ["/fn/worker/w.js", "/fn/"]]) {
+    assert.match(await register(script, scope), /Error$/, `${script} for ${scope}`);
+  }
+  assert.equal(await register("/fn/worker/w.js"), "/fn/worker/");
+  done("a guest's service worker stays in its folder");
+  await page.close();
+}
+
+/** With all places at `/events` taken. */
+async function crowded() {
+  const other = new AbortController();
+  await fetch(new URL("/events", url), { signal: other.signal });
+  const page = await open();
+  await page.goto(url);
+  await page.until("it says that it asks", "/^Too many listen already; asking every few seconds/.test(document.querySelector('#status').textContent)");
+  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  await page.click('#table tr[data-name="fibonacci-recursive"] button');
+  await page.fill("#input", "27");
+  await page.click("#call button");
+  await page.until("an answer", "document.querySelector('#result pre')?.textContent.includes('196418')");
+  await page.until("it is settled", "/±/.test(document.querySelector('#result dd strong')?.parentNode.textContent)");
+  await page.until("it is counted once", `${row("fibonacci-recursive")}.cells[1].textContent === '1'`);
+  await page.until("it is among the last calls", "document.querySelector('#calls tbody th')?.textContent === 'fibonacci-recursive'");
+  await page.until("the chart names it", "document.querySelector('#legend').textContent.includes('fibonacci-recursive')");
+  await page.until("accounts", "/add up to the total, to the microjoule/.test(document.querySelector('#residual').textContent)");
+  done("where too many listen, all of it is asked for");
+  other.abort();
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  assert.equal(await page.value(`${row("fibonacci-recursive")}.cells[1].textContent`), "1");
+  done("it listens as soon as there is a place");
+  await orderly(page, "crowded");
+  await page.close();
+}
+
+/** Under more calls than are told one by one. */
+async function loaded() {
+  const page = await open();
+  await page.goto(url);
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  const made = { answer: 1500, echo: 700, add: 300, factorial: 35 };
+  const caller = async (name, calls, callers) => {
+    for (let call = 0; call < calls; call += callers) {
+      const answer = await fetch(new URL(`/invoke/${name}?input=${name === "factorial" ? 7 : ""}`, url));
+      await answer.arrayBuffer();
+    }
+  };
+  const callers = Object.entries(made).flatMap(([name, calls]) => Array.from({ length: 5 }, () => caller(name, calls, 5)));
+  await Promise.all(callers);
+  for (const [name, calls] of Object.entries(made)) {
+    await page.until(`all calls of ${name} are counted`, `${row(name)}.cells[1].textContent === '${calls.toLocaleString("en")}'`);
+    const joules = await page.value(`${row(name)}.cells[3].textContent`);
+    assert.match(joules, /\d.*J$/, `${name}: ${joules}`);
+  }
+  await page.until("their rate is told", `Number(${row("answer")}.cells[2].textContent) > 1`);
+  const energies = await page.value("[...document.querySelectorAll('#table tbody tr')].slice(0, 4).map(({ dataset }) => dataset.name)");
+  assert.deepEqual(energies.toSorted(), Object.keys(made).toSorted(), "those that took the most are the first");
+  await page.goto(url);
+  await page.until("another page counts the same", `${row("answer")}?.cells[1].textContent === '1,500'`);
+  done("under load every call is counted, whoever looks and since when");
+  await page.until("the chart shows what was before", "document.querySelector('#legend').textContent.includes('factorial') && document.querySelector('#chart path').getAttribute('d').length > 20");
+  done("a page that was just opened shows the last minutes");
+  await orderly(page, "under load");
+  await page.close();
+}
+
+async function unmeasured() {
+  const page = await open();
+  await page.goto(url);
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  await page.until("it says so", "document.querySelector('#nature').textContent === 'No joules.'");
+  assert.equal(await page.text("#chart-note"), "Nothing is measured here");
+  await page.click('#table tr[data-name="answer"] button');
+  await page.click("#call button");
+  await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+  assert.match(await page.text("#result"), /not known/);
+  await page.until("it is counted", `${row("answer")}.cells[1].textContent === '1'`);
+  assert.equal(await page.value(`${row("answer")}.cells[3].textContent`), "—");
+  done("where nothing is measured calls are counted and nothing is zero joules");
+  await orderly(page, "unmeasured");
+  await page.close();
+}
+
+/** The daemon is killed and comes back, at the same address. */
+async function restarted() {
+  const serve = (address) => {
+    const child = spawn(given[0], ["serve", "--source", "model", "--listen", address], { stdio: ["ignore", "pipe", "ignore"] });
+    process.on("exit", () => child.kill());
+    return new Promise((resolve, reject) => {
+      child.on("exit", () => reject(new Error("the daemon has ended")));
+      child.stdout.once("data", (line) => resolve({ child, url: `${/http:\S+/.exec(line)[0]}/` }));
+    });
+  };
+  const first = await serve("127.0.0.1:0");
+  url = first.url;
+  const page = await open();
+  await page.goto(url);
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  const call = async (counted) => {
+    await page.until("functions are listed", row("answer"));
+    await page.click('#table tr[data-name="answer"] button');
+    await page.click("#call button");
+    await page.until(`${counted} is counted`, `${row("answer")}.cells[1].textContent === '${counted}'`);
+  };
+  await call(1);
+  await call(2);
+  first.child.removeAllListeners("exit");
+  first.child.kill("SIGKILL");
+  await page.until("it says that it is not connected", "/^Not connected; next try in \\d+ s/.test(document.querySelector('#status').textContent)");
+  await page.click("#call button");
+  await page.until("a call says so too", "/cannot be reached/.test(document.querySelector('#result').textContent)");
+  done("that the daemon has gone is told");
+  const second = await serve(new URL(url).host);
+  await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
+  await page.until("it counts anew", `${row("answer")}.cells[1].textContent === '0'`);
+  await call(1);
+  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  done("it follows the daemon that has come back");
+  await orderly(page, "after the daemon was killed");
+  second.child.removeAllListeners("exit");
+  await page.close();
+}
+
+const STEPS = {
+  closed: [closed], // CALLER OPERATOR: tokens
+  crowded: [crowded],
+  loaded: [loaded],
+  many: [many],
+  restarted: [restarted], // NEBULA: the program
+  spied: [spied], // [OPERATOR]: a token, where one is needed to change something
+  unmeasured: [unmeasured],
+};
 try {
-  for (const step of steps) await step();
+  for (const step of STEPS[chosen] ?? [mouse, keyboard, still, plain]) await step();
 } catch (error) {
   console.error(error.stack);
   process.exit(1);

@@ -1,11 +1,12 @@
-// Pictures of the live page for people to look at: `node pictures.mjs URL FOLDER [SECONDS]`, while there is load.
+// Pictures of the live page for people to look at: `node pictures.mjs URL FOLDER`, while `node load.mjs URL` has gone on for
+// some minutes.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { open } from "./chromium.mjs";
 
-const [url, folder, seconds = "75"] = process.argv.slice(2);
+const [url, folder] = process.argv.slice(2);
 const VIEWS = {
   "page-desktop": { width: 1280, height: 1000 },
   "page-dark": { width: 1280, height: 1000, dark: true },
@@ -16,11 +17,12 @@ async function picture(name, view) {
   const page = await open(view);
   await page.goto(url);
   await page.until("functions are listed", "document.querySelector('#table tbody tr')");
-  await new Promise((resume) => setTimeout(resume, Number(seconds) * 1000));
+  // Until rates of ten seconds are known.
+  await new Promise((resume) => setTimeout(resume, 15_000));
   await page.click('#table tr[data-name="sudoku"] button');
   await page.click("#call button");
   await page.until("it is settled", "document.querySelector('#result dd strong')");
-  await page.value("document.activeElement.blur(); scrollTo(0, 0)");
+  await page.value("document.activeElement.blur(); document.querySelectorAll('.scroll').forEach((box) => box.scrollTo(0, 0)); scrollTo(0, 0)");
   writeFileSync(join(folder, `${name}.webp`), await page.picture());
   await page.close();
 }

@@ -18,7 +18,11 @@ fn kind(response: &Response) -> String {
 #[test]
 fn a_page_of_another_origin_changes_nothing() {
     let daemon = Daemon::shared(OPTIONS);
-    let own = format!("host: {0}\r\norigin: http://{0}\r\n", daemon.address());
+    let own = format!(
+        "host: {0}\r\norigin: http://{0}\r\nnebula-page: {1}\r\n",
+        daemon.address(),
+        proof(&daemon, &[]).unwrap()
+    );
     assert_ne!(remove(&daemon, &own).status, 403);
     for origin in ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"] {
         let refused = remove(&daemon, &format!("host: {}\r\norigin: {origin}\r\n", daemon.address()));
@@ -29,6 +33,48 @@ fn a_page_of_another_origin_changes_nothing() {
     let listed = Daemon::shared(LISTED);
     assert_ne!(remove(&listed, "host: localhost\r\norigin: https://a.example\r\n").status, 403);
     assert_eq!(remove(&listed, "host: localhost\r\norigin: https://c.example\r\n").status, 403);
+}
+
+/// What the daemon's page shows where it changes something, if it is asked for like this.
+fn proof(daemon: &Daemon, headers: &[&str]) -> Option<String> {
+    let page = daemon.request("GET", "/", headers, b"");
+    let (_, from) = page.text().split_once("<meta name=\"nebula-page\" content=\"")?;
+    from.split_once('"').map(|(proof, _)| proof.to_owned())
+}
+
+#[test]
+fn a_page_that_a_guest_answers_changes_nothing() {
+    let daemon = Daemon::shared(OPTIONS);
+    // A function that repeats its input repeats what a page of anywhere had it sent.
+    let page =
+        daemon.request("POST", "/fn/echo", &["origin: https://evil.example"], b"content-type: text/html\n\n<script>");
+    assert_eq!((page.header("content-type"), page.text()), (Some("text/html"), "<script>"));
+    let own = format!("host: {0}\r\norigin: http://{0}\r\n", daemon.address());
+    let refused = remove(&daemon, &own);
+    assert_eq!((refused.status, kind(&refused)), (403, "urn:nebula:not-our-page".into()));
+    assert_eq!(kind(&remove(&daemon, &format!("{own}nebula-page: nebula_guessed\r\n"))), "urn:nebula:not-our-page");
+    assert!(proof(&daemon, &["sec-fetch-dest: document"]).is_some());
+    for scripted in ["empty", "iframe", "worker"] {
+        assert_eq!(proof(&daemon, &[&format!("sec-fetch-dest: {scripted}")]), None, "{scripted}");
+    }
+    // Programs say nothing of a page, and need nothing of it.
+    assert_ne!(remove(&daemon, &format!("host: {}\r\n", daemon.address())).status, 403);
+}
+
+#[test]
+fn a_guest_gets_no_nearer_to_the_page_than_its_folder() {
+    let daemon = Daemon::shared(OPTIONS);
+    let script = b"content-type: text/javascript\nservice-worker-allowed: /\ncross-origin-opener-policy: same-origin\nx-own: 1\n\n//";
+    for (target, status) in [("/echo", 400), ("/fn/echo", 400), ("/fn/echo/worker.js", 200)] {
+        let answer = daemon.request("GET", target, &["service-worker: script"], b"");
+        assert_eq!(answer.status, status, "{target}");
+    }
+    let answer = daemon.request("POST", "/fn/echo/worker.js", &[], script);
+    assert_eq!((answer.header("content-type"), answer.header("x-own")), (Some("text/javascript"), Some("1")));
+    for withheld in ["service-worker-allowed", "cross-origin-opener-policy"] {
+        assert_eq!(answer.header(withheld), None);
+    }
+    assert_eq!(daemon.get("/").header("cross-origin-opener-policy"), Some("same-origin"));
 }
 
 #[test]

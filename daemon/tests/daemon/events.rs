@@ -184,11 +184,40 @@ fn streams_end_at_once_when_the_daemon_does() {
 }
 
 #[test]
+fn whoever_comes_later_is_told_of_the_power_of_before() {
+    let daemon = Daemon::with_guests(OPTIONS);
+    daemon.get("/invoke/fibonacci-recursive?input=25");
+    let took = |sample: &Value| {
+        sample["functions"].as_array().unwrap().iter().any(|told| told["function"] == "fibonacci-recursive")
+    };
+    let samples = eventually("the call is in the power of before", || {
+        let event = Listener::start(&daemon, "?history=true").next().unwrap();
+        let samples = (event.name == "history").then(|| event.data["samples"].as_array().unwrap().clone())?;
+        samples.iter().any(took).then_some(samples)
+    });
+    let ago: Vec<_> = samples.iter().map(|sample| sample["seconds_ago"].as_f64().unwrap()).collect();
+    assert!(ago.is_sorted_by(|earlier, later| earlier > later) && ago.iter().all(|ago| *ago >= 0.0), "{ago:?}");
+    let sample = samples.iter().find(|sample| took(sample)).unwrap();
+    let told = sample["functions"].as_array().unwrap().iter().map(|told| told["watts"].as_f64().unwrap()).sum::<f64>();
+    let functions = sample["accounts"]["function"].as_f64().unwrap();
+    // The ten that took the most, and no more than all.
+    assert!(told > 0.0 && told <= functions * (1.0 + 1e-6), "{sample}");
+    for query in ["", "?history=false", "?types=accounts&history=true"] {
+        assert_ne!(Listener::start(&daemon, query).next().unwrap().name, "history", "{query}");
+    }
+}
+
+#[test]
 fn a_bad_question_is_told_so() {
     let daemon = Daemon::shared(OPTIONS);
-    for (query, status) in
-        [("?types=calls", 400), ("?types=", 400), ("?since=1", 400), ("?function=nobody", 404), ("?types=call,,", 400)]
-    {
+    for (query, status) in [
+        ("?types=calls", 400),
+        ("?types=", 400),
+        ("?since=1", 400),
+        ("?function=nobody", 404),
+        ("?types=call,,", 400),
+        ("?history=1", 400),
+    ] {
         assert_eq!(daemon.get(&format!("/events{query}")).status, status, "{query}");
     }
     assert_eq!(daemon.post("/events", "").status, 405);

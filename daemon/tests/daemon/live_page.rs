@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, run, stderr};
+use crate::daemon::{Daemon, nebula, run, stderr};
 use crate::guests;
 use crate::skipping::skipped;
 use crate::tokens::{TokensFile, make};
@@ -25,13 +25,15 @@ fn have_browser() -> bool {
 
 /// Runs the steps of the script against a daemon, and expects them all to hold.
 fn browse(daemon: &Daemon, folder: &TempDir, more: &[&str]) {
+    let url = format!("http://{}/", daemon.address());
+    watch(Command::new("node").arg(SCRIPT).arg(url).arg(folder.path()).args(more), folder);
+}
+
+fn watch(command: &mut Command, folder: &TempDir) {
     // One after the other: a browser keeps more than one processor busy, and the layout is watched for how it moves in time.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let url = format!("http://{}/", daemon.address());
-    let mut command = Command::new("node");
-    command.arg(SCRIPT).arg(url).arg(folder.path()).args(more).env("BROWSER_FOLDER", folder.path());
-    let output = run(&mut command);
+    let output = run(command.env("BROWSER_FOLDER", folder.path()));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", stderr(&output));
 }
@@ -75,6 +77,87 @@ fn whoever_has_to_show_a_token_is_asked_for_it() {
 }
 
 #[test]
+fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
+    if !have_browser() {
+        return;
+    }
+    let (folder, tokens) = (folder(), TokensFile::empty());
+    let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
+    let functions = guests::folder_of(&[
+        (
+            "spy.wat",
+            answering("content-type: text/html\n\n<!DOCTYPE html><title>spy</title><p>I am the page of a function."),
+        ),
+        ("worker.wat", answering("content-type: text/javascript\nservice-worker-allowed: /\n\nonfetch = () => {};")),
+    ]);
+    let functions = functions.path().to_str().unwrap();
+    let options = ["--source", "model", "--functions", functions];
+    // What is read needs no token here, and what is changed does.
+    let known = Daemon::start(&[&options[..], &["--tokens", &tokens.shown()]].concat());
+    browse(&known, &folder, &["spied", &operator]);
+    let open = Daemon::start(&options);
+    browse(&open, &folder, &["spied"]);
+}
+
+/// A command that writes this.
+fn answering(text: &str) -> String {
+    let bytes: Vec<_> = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let bytes = bytes.concat();
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\10\00\00\00")
+            (data (i32.const 16) "{bytes}")
+            (func (export "_start")
+                (i32.store (i32.const 4) (i32.const {}))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#,
+        text.len()
+    )
+}
+
+#[test]
+fn where_too_many_listen_the_page_asks_instead() {
+    if !have_browser() {
+        return;
+    }
+    let daemon = Daemon::start(&["--source", "model", "--events-clients", "1"]);
+    browse(&daemon, &folder(), &["crowded"]);
+}
+
+#[test]
+fn what_the_page_counts_under_load_is_what_was_called() {
+    if !have_browser() {
+        return;
+    }
+    // So short a queue that only a few calls of many are told one by one.
+    let daemon = Daemon::start(&["--source", "model", "--events-queue", "64"]);
+    browse(&daemon, &folder(), &["loaded"]);
+}
+
+#[test]
+fn where_nothing_is_measured_the_page_says_so() {
+    if !have_browser() {
+        return;
+    }
+    let daemon = Daemon::start(&["--source", "off"]);
+    browse(&daemon, &folder(), &["unmeasured"]);
+}
+
+#[test]
+fn the_page_comes_back_with_the_daemon() {
+    if !have_browser() {
+        return;
+    }
+    let folder = folder();
+    let nebula = nebula();
+    let mut command = Command::new("node");
+    command.arg(SCRIPT).arg("http://127.0.0.1:0/").arg(folder.path()).arg("restarted").arg(nebula.get_program());
+    command.envs(nebula.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    watch(&mut command, &folder);
+}
+
+#[test]
 fn a_thousand_functions_do_not_freeze_the_page() {
     if !have_browser() {
         return;
@@ -99,6 +182,13 @@ fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
         let file = daemon.get(&format!("/_page/{name}"));
         assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{name}");
         assert!(page.text().contains(&format!("/_page/{name}")));
+        let known = format!("if-none-match: {}", file.header("etag").unwrap());
+        let again = daemon.request("GET", &format!("/_page/{name}"), &[&known], b"");
+        assert_eq!(
+            (again.status, again.body.len(), again.header("cache-control")),
+            (304, 0, Some("no-cache")),
+            "{name}"
+        );
     }
     assert_eq!(daemon.get("/_page/mod.rs").problem()["type"], "urn:nebula:no-route");
     let answer = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");

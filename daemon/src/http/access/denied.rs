@@ -19,6 +19,8 @@ pub enum Denied {
     NotForFunction(String),
     /// A page of this origin asked for it.
     ForeignOrigin(String),
+    /// A page of the daemon's origin asked for it, and not its own.
+    NotOurPage,
     /// A page may have asked for it under a name that leads here and is not ours.
     ForeignHost(String),
 }
@@ -32,6 +34,7 @@ impl Denied {
             Self::NeedsRole(_) => (StatusCode::FORBIDDEN, "needs-role", "The token does not allow this"),
             Self::NotForFunction(_) => (StatusCode::FORBIDDEN, "other-functions", "The token is for other functions"),
             Self::ForeignOrigin(_) => (StatusCode::FORBIDDEN, "foreign-origin", "Not from this page"),
+            Self::NotOurPage => (StatusCode::FORBIDDEN, "not-our-page", "Not from this page"),
             Self::ForeignHost(_) => (StatusCode::FORBIDDEN, "foreign-host", "Not under this name"),
         }
     }
@@ -49,6 +52,11 @@ impl Denied {
                 "a page of `{origin}` asked for it, and only the daemon's own pages may change something, or those that \
                  `cors.origins` names"
             ),
+            Self::NotOurPage => {
+                "without a token only the daemon's own page may change something: load it again, for the daemon \
+                 was started since"
+                    .into()
+            }
             Self::ForeignHost(host) => format!(
                 "the request calls this daemon `{host}`; without a token it can be changed only under a name of this \
                  machine itself, such as localhost or 127.0.0.1"
@@ -66,7 +74,7 @@ impl Denied {
                 Role::Deploy => "Bearer realm=\"nebula\", error=\"insufficient_scope\", scope=\"deploy\"",
                 Role::Operate => "Bearer realm=\"nebula\", error=\"insufficient_scope\", scope=\"operate\"",
             }),
-            Self::NotForFunction(_) | Self::ForeignOrigin(_) | Self::ForeignHost(_) => return None,
+            Self::NotForFunction(_) | Self::ForeignOrigin(_) | Self::NotOurPage | Self::ForeignHost(_) => return None,
         })
     }
 }

@@ -9,6 +9,7 @@ mod denied;
 mod gate;
 mod need;
 mod page;
+mod proof;
 mod refusals;
 mod role;
 pub mod secret;
@@ -26,6 +27,8 @@ use hyper::header::AUTHORIZATION;
 
 use bearer::Presented;
 use need::{Named, Need};
+use page::Sender;
+use proof::Proof;
 use refusals::Refusals;
 
 pub use cors::{Told, preflight};
@@ -50,6 +53,7 @@ pub struct Access {
     mode: AccessMode,
     file: Option<TokensFile>,
     pub(super) origins: Origins,
+    pub(super) proof: Proof,
     refusals: Refusals,
     payers: Payers,
 }
@@ -84,6 +88,7 @@ impl Access {
             mode: config.mode,
             file,
             origins: config.origins.clone(),
+            proof: Proof::make(),
             refusals: Refusals::default(),
             payers: Payers::default(),
         })
@@ -149,7 +154,12 @@ impl Access {
             check_function(&visitor, need, request.uri().path(), routed)?;
         }
         if need.changes {
-            page::check(request, &self.origins, self.is_local(gate), visitor.token.is_some())?;
+            let sender = match &visitor.token {
+                Some(_) => Sender::Known,
+                None if self.proof.is_in(request.headers()) => Sender::OurPage,
+                None => Sender::Anybody,
+            };
+            page::check(request, &self.origins, self.is_local(gate), sender)?;
         }
         // A guest must not get hold of what its caller may do here. What is not ours may be meant for the guest.
         if is_ours {

@@ -22,7 +22,14 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
     let tokens = ArcSwap::from_pointee(Tokens::parse(&text.concat()).unwrap());
     let file = TokensFile { path: "/t".into(), tokens, stamps: Stamps::of(&[]) };
     let file = with_tokens.then_some(file);
-    Access { mode, file, origins: Origins::Own, refusals: Refusals::default(), payers: Payers::default() }
+    Access {
+        mode,
+        file,
+        origins: Origins::Own,
+        proof: Proof::make(),
+        refusals: Refusals::default(),
+        payers: Payers::default(),
+    }
 }
 
 fn callers() -> Door {

@@ -17,6 +17,14 @@ export class Calls {
     this.#dirty = true;
   }
 
+  /** Calls of before, the latest first. */
+  seed(calls) {
+    const known = new Set(this.#last.map((call) => call.invocation_id));
+    this.#last = [...this.#last, ...calls.filter((call) => !known.has(call.invocation_id))].slice(0, ROWS);
+    this.#dirty = this.#last.length > 0;
+    this.update();
+  }
+
   update() {
     // Nothing moves under the pointer of one who reads it.
     if (!this.#dirty || this.#box.matches(":hover, :focus-within")) return;

@@ -6,7 +6,11 @@ import { tick, watts } from "./units.js";
 const LEFT = 52;
 const BOTTOM = 22;
 const TOP = 8;
+/** Where nothing was heard for so many seconds, nothing is drawn. */
 const LOST = 4;
+/** Over more seconds than this, a point is the mean of some. */
+const CALM_FROM = 150;
+const CALM = 3;
 
 /** The next round number, so that the scale does not move with every sample. */
 function roundUp(value) {
@@ -53,6 +57,8 @@ export class Chart {
     const last = this.#samples.length - 1;
     const from = this.#cursor === null ? last : this.#samples.indexOf(this.#cursor);
     this.#see(this.#samples[Math.max(0, Math.min(last, from + step))]);
+    const values = this.#series.map(({ name, of }) => `${name} ${watts(of(this.#cursor))}`);
+    say(find("chart-said"), `${ago(this.#samples, this.#cursor)}: ${values.join(", ")}`);
   }
 
   #look(x) {
@@ -73,17 +79,19 @@ export class Chart {
     const { width, height } = this.#size;
     const end = this.#samples.at(-1)?.time ?? 0;
     const shown = this.#samples.filter(({ time }) => time >= end - this.#span - LOST);
-    const total = (sample) => this.#series.reduce((sum, { of }) => sum + of(sample), 0);
-    const peak = roundUp(Math.max(1e-3, ...shown.map(total)) * 1.05);
+    const points = together(shown, this.#span > CALM_FROM ? CALM : 1);
+    const total = (point) => this.#series.reduce((sum, { of }) => sum + mean(point.samples, of), 0);
+    const peak = roundUp(Math.max(1e-3, ...points.map(total)) * 1.05);
     const x = (time) => LEFT + (1 - (end - time) / this.#span) * (width - LEFT);
     const y = (power) => TOP + (1 - power / peak) * (height - TOP - BOTTOM);
+    find("chart-note").hidden = shown.length > 0;
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const parts = [...this.#scales(x, y, end, peak), this.#clip()];
     const areas = drawn("g", { "clip-path": "url(#plot)" });
-    let below = shown.map(() => 0);
+    let below = points.map(() => 0);
     for (const { colour, of } of this.#series) {
-      const above = shown.map((sample, place) => below[place] + of(sample));
-      areas.append(drawn("path", { class: colour, d: area(shown, below, above, x, y) }));
+      const above = points.map(({ samples }, place) => below[place] + mean(samples, of));
+      areas.append(drawn("path", { class: colour, d: area(points, below, above, x, y) }));
       below = above;
     }
     parts.push(areas);
@@ -106,6 +114,7 @@ export class Chart {
     for (const power of [0, peak / 2, peak]) {
       const at = Math.round(y(power)) + 0.5;
       yield drawn("line", { class: "grid", x1: LEFT, x2: width, y1: at, y2: at });
+      if (this.#samples.length === 0) continue;
       yield drawn("text", { x: LEFT - 8, y: at + 4, "text-anchor": "end" }, power === 0 ? "0" : tick(power));
     }
     const step = this.#span > 150 ? 60 : this.#span > 75 ? 30 : 15;
@@ -116,13 +125,32 @@ export class Chart {
   }
 }
 
+const mean = (samples, of) => samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+
+/** Samples of the same `step` seconds as one point. The steps stay where they are as time goes on, so that nothing flickers. */
+function together(samples, step) {
+  const points = new Map();
+  for (const sample of samples) {
+    const key = step > 1 ? Math.floor(sample.time / step) : sample;
+    if (!points.has(key)) points.set(key, { samples: [] });
+    points.get(key).samples.push(sample);
+  }
+  const all = [...points.values()];
+  // The last reaches to the edge.
+  all.forEach((point, place) => (point.time = place === all.length - 1 ? point.samples.at(-1).time : mean(point.samples, ({ time }) => time)));
+  return all;
+}
+
+/** How long before the last sample this one was. */
+export const ago = (samples, sample) => `${Math.round(samples.at(-1).time - sample.time)} s ago`;
+
 /** The outline between two heights; where nothing was heard for a while, nothing is drawn. */
-function area(samples, below, above, x, y) {
+function area(points, below, above, x, y) {
   let path = "";
   let begin = 0;
-  for (let place = 1; place <= samples.length; place += 1) {
-    if (place < samples.length && samples[place].time - samples[place - 1].time < LOST) continue;
-    const point = (heights) => (at) => `${x(samples[at].time).toFixed(1)},${y(heights[at]).toFixed(1)}`;
+  for (let place = 1; place <= points.length; place += 1) {
+    if (place < points.length && points[place].samples[0].time - points[place - 1].samples.at(-1).time < LOST) continue;
+    const point = (heights) => (at) => `${x(points[at].time).toFixed(1)},${y(heights[at]).toFixed(1)}`;
     const places = Array.from({ length: place - begin }, (_, offset) => begin + offset);
     if (places.length > 1) {
       path += `M${places.map(point(above)).join("L")}L${places.reverse().map(point(below)).join("L")}Z`;
@@ -135,7 +163,6 @@ function area(samples, below, above, x, y) {
 /** The chart in words, for those who do not see it. */
 export function describe(samples, series, span) {
   if (samples.length === 0) return;
-  const mean = (of) => samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
-  const parts = series.map(({ name, of }) => `${name} ${watts(of(samples.at(-1)))} now, ${watts(mean(of))} on average`);
+  const parts = series.map(({ name, of }) => `${name} ${watts(of(samples.at(-1)))} now, ${watts(mean(samples, of))} on average`);
   say(find("chart-text"), `Power over the last ${Math.round(span)} seconds. ${parts.join("; ")}. Arrow keys look back.`);
 }

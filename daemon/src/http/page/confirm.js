@@ -35,7 +35,7 @@ export function setUpToken(changed) {
     const text = field.value.trim();
     field.value = "";
     if (dialog.returnValue === "forget") token.set(null);
-    else if (dialog.returnValue === "use" && text) token.set(text);
+    else if (dialog.returnValue === "use" && text) token.set(text, find("token-remember").checked);
     else return;
     named();
     changed();

@@ -2,9 +2,17 @@
 
 const KEY = "nebula-token";
 
+// A module's own variable is out of reach of other documents. What the tab keeps is not: guests' pages are of this origin.
+let held = sessionStorage.getItem(KEY);
+
 export const token = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (text) => (text ? sessionStorage.setItem(KEY, text) : sessionStorage.removeItem(KEY)),
+  get: () => held,
+  /** With `remembered` it outlives a reload. */
+  set(text, remembered = false) {
+    held = text;
+    if (text && remembered) sessionStorage.setItem(KEY, text);
+    else sessionStorage.removeItem(KEY);
+  },
 };
 
 /** An answer that is not what was asked for: `status`, and the daemon's own words in `about`. */
@@ -20,10 +28,15 @@ export class Refusal extends Error {
   }
 }
 
+// Where no token is needed, the daemon tells its own page from those of guests by this.
+const proof = document.querySelector("meta[name=nebula-page]")?.content;
+
 /** Asks, and throws a `Refusal` if the answer is no success. */
 export async function ask(path, { method = "GET", body, headers = {}, signal, accept = "application/json" } = {}) {
   const known = token.get();
-  const sent = { accept, ...headers, ...(known ? { authorization: `Bearer ${known}` } : {}) };
+  const sent = { accept, ...headers };
+  if (known) sent.authorization = `Bearer ${known}`;
+  else if (proof && path.startsWith("/functions/")) sent["nebula-page"] = proof;
   const response = await fetch(path, { method, body, headers: sent, signal, cache: "no-store" });
   if (!response.ok) {
     const text = await response.text();

@@ -1,7 +1,12 @@
 //! The files of the page. They are served as they are written: no build step, and nothing from elsewhere.
+//!
+//! A browser keeps them, asks each time whether they are still the same, and is told so in a few bytes: a daemon that was
+//! replaced by a newer one is never met by scripts of the older.
 
-use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use std::sync::LazyLock;
+
+use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use hyper::{Request, StatusCode};
 
 use crate::http::Response;
 use crate::http::answer::answer as plain;
@@ -13,6 +18,12 @@ pub const FOLDER: &str = "/_page/";
 const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 const SHEET: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 
+/// Kept, but asked about before each use. Source: RFC 9111, section 5.2.2.4.
+const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// How many hexadecimal digits of its digest tell a text from another.
+const TAG_DIGITS: usize = 32;
+
 macro_rules! files {
     ($($name:literal)*) => { [$(($name, include_str!($name))),*] };
 }
@@ -23,21 +34,73 @@ const FILES: [(&str, &str); 18] = files! {
     "history.js" "ledger.js" "polling.js" "power.js" "rates.js" "stream.js" "try.js" "units.js"
 };
 
+/// What tells each of them from what it was in another version of the daemon.
+static TAGS: LazyLock<[String; FILES.len()]> =
+    LazyLock::new(|| FILES.map(|(_, text)| format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..TAG_DIGITS])));
+
 fn is_sheet(name: &str) -> bool {
     name.rsplit('.').next() == Some("css")
 }
 
-/// The file of this name.
-pub fn answer(name: &str, path: &str) -> Result<Response, Problem> {
-    let found = FILES.iter().find(|(known, _)| *known == name);
-    let (name, text) = found.ok_or_else(|| Problem::NoRoute(path.to_owned()))?;
-    let kind = if is_sheet(name) { SHEET } else { SCRIPT };
-    Ok(plain(StatusCode::OK, kind, *text))
+/// The scripts that others import, in no order.
+pub fn modules() -> impl Iterator<Item = &'static str> {
+    let names = FILES.iter().map(|(name, _)| *name);
+    names.filter(|name| !is_sheet(name) && !matches!(*name, "begin.js" | "main.js"))
+}
+
+/// The file of this name, unless whoever asks has it.
+pub fn answer<B>(name: &str, request: &Request<B>) -> Result<Response, Problem> {
+    let found = FILES.iter().position(|(known, _)| *known == name);
+    let at = found.ok_or_else(|| Problem::NoRoute(request.uri().path().to_owned()))?;
+    let ((name, text), tag) = (FILES[at], &TAGS[at]);
+    let (status, text) =
+        if is_known(tag, request.headers()) { (StatusCode::NOT_MODIFIED, "") } else { (StatusCode::OK, text) };
+    let mut response = plain(status, if is_sheet(name) { SHEET } else { SCRIPT }, text);
+    response.headers_mut().insert(CACHE_CONTROL, ASK_FIRST);
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// Whether a request tells that it has what this tag stands for. Source: RFC 9110, section 13.1.2.
+fn is_known(tag: &str, headers: &HeaderMap) -> bool {
+    let told = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    told.flat_map(|value| value.split(','))
+        .any(|told| matches!(told.trim(), "*") || told.trim().trim_start_matches("W/") == tag)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asked(name: &str, fields: &[&str]) -> Response {
+        let request =
+            fields.iter().fold(Request::get("/_page/x"), |request, told| request.header(IF_NONE_MATCH, *told));
+        answer(name, &request.body(()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn who_has_a_file_is_not_sent_it_again() {
+        let tag = asked("main.js", &[]).headers()[ETAG].to_str().unwrap().to_owned();
+        assert_ne!(tag, asked("units.js", &[]).headers()[ETAG], "tags tell files apart");
+        let weak = format!("W/{tag}");
+        let several = format!("\"another\", {tag}");
+        for (fields, status) in [
+            (&[][..], StatusCode::OK),
+            (&["\"another\""], StatusCode::OK),
+            (&[tag.trim_matches('"')], StatusCode::OK),
+            (&[&tag], StatusCode::NOT_MODIFIED),
+            (&[&weak], StatusCode::NOT_MODIFIED),
+            (&[&several], StatusCode::NOT_MODIFIED),
+            (&["\"another\"", &tag], StatusCode::NOT_MODIFIED),
+            (&["*"], StatusCode::NOT_MODIFIED),
+        ] {
+            let response = asked("main.js", fields);
+            assert_eq!((response.status(), &response.headers()[ETAG]), (status, &HeaderValue::from_str(&tag).unwrap()));
+            assert_eq!(response.headers()[CACHE_CONTROL], "no-cache", "{fields:?}");
+        }
+    }
 
     #[test]
     fn scripts_import_files_that_are_served_and_nothing_else() {

@@ -5,6 +5,8 @@ import { count, joules, rate, watts } from "./units.js";
 
 const ROWS = 100;
 const RESORTED_EVERY = 3000;
+const SINCE_START = "all calls since the daemon’s start";
+const AS_TOLD = "the calls that this page was told of";
 
 export class Functions {
   #rates;
@@ -16,8 +18,8 @@ export class Functions {
   #scroll = find("table").closest(".scroll");
   #selected = null;
   #most = ROWS;
-  #key = "name";
-  #down = false;
+  #key = "joules";
+  #down = true;
   #sorted = 0;
 
   constructor(rates, select) {
@@ -45,6 +47,11 @@ export class Functions {
     showBroken(broken);
   }
 
+  /** Nobody has counted the calls, or tells how many they are. */
+  areNotCounted() {
+    if (!this.#rates.areExact) say(find("since"), AS_TOLD);
+  }
+
   named(name) {
     return this.#all.find((each) => each.name === name);
   }
@@ -63,15 +70,18 @@ export class Functions {
 
   /** Fills in the figures of those that are shown. */
   update() {
+    if (this.#rates.areExact) say(find("since"), SINCE_START);
     const busy = this.#scroll.matches(":hover, :focus-within");
-    if (this.#key !== "name" && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
+    if (this.#key !== "name" && this.#all.length > 0 && !busy && performance.now() - this.#sorted > RESORTED_EVERY) this.#arrange();
     for (const name of this.#shown) {
       const { cells } = this.#rows.get(name);
       const known = this.#rates.of(name);
-      say(cells.calls, known ? count(Math.round(known.calls)) : "0");
+      say(cells.calls, count(known?.calls ?? 0));
       say(cells.rate, rate(this.#rates.rate(name)));
-      say(cells.joules, known && known.mean !== null ? joules(known.mean) : "—");
-      say(cells.watts, known?.watts ? watts(known.watts) : "—");
+      say(cells.mean, joulesOf(known?.mean));
+      say(cells.joules, joulesOf(known?.mean === null ? null : known?.joules));
+      const power = this.#rates.watts(name);
+      say(cells.watts, power ? watts(power) : "—");
     }
   }
 
@@ -91,8 +101,8 @@ export class Functions {
     const wanted = find("filter").value.trim().toLowerCase();
     const found = this.#all.filter(({ name }) => name.includes(wanted));
     const value = ({ name }) => {
-      const known = this.#rates.of(name);
-      return this.#key === "rate" ? this.#rates.rate(name) : known?.[this.#key === "joules" ? "mean" : this.#key] ?? -1;
+      if (this.#key === "rate" || this.#key === "watts") return this.#rates[this.#key](name) ?? 0;
+      return this.#rates.of(name)?.[this.#key] ?? 0;
     };
     const sign = this.#down ? -1 : 1;
     if (this.#key === "name") found.sort((a, b) => sign * (a.name < b.name ? -1 : 1));
@@ -129,7 +139,7 @@ export class Functions {
     const known = this.#rows.get(name);
     if (known) return known.row;
     const cell = () => element("td", { class: "number" });
-    const cells = { calls: cell(), rate: cell(), joules: cell(), watts: cell() };
+    const cells = { calls: cell(), rate: cell(), mean: cell(), joules: cell(), watts: cell() };
     const button = element("button", { type: "button", "aria-pressed": String(name === this.#selected), title: `${kind}: try it` }, name);
     const row = element("tr", { "data-name": name }, element("th", { scope: "row" }, button), ...Object.values(cells));
     row.classList.toggle("selected", name === this.#selected);
@@ -137,6 +147,8 @@ export class Functions {
     return row;
   }
 }
+
+const joulesOf = (value) => (value === null || value === undefined ? "—" : joules(value));
 
 function showBroken(broken) {
   const items = broken.map(({ name, file, reason, version_served: served }) =>

@@ -4,16 +4,29 @@ const KEPT = 300;
 const SERIES = 5;
 export const OTHERS = "others";
 
+/** Power at a time; versions of a function are one. */
+function sampled(time, { accounts, functions }) {
+  const byName = new Map();
+  for (const { function: name, watts } of functions) byName.set(name, (byName.get(name) ?? 0) + watts);
+  return { time, accounts, functions: byName };
+}
+
 export class History {
   samples = [];
   #colours = new Map();
 
+  /** A `history` event: what was before this page listened, in place of what it has heard itself. */
+  seed(told) {
+    const now = performance.now() / 1000;
+    const samples = told.map(({ seconds_ago: ago, ...sample }) => sampled(now - ago, sample));
+    if (samples.length === 0) return;
+    this.samples = [...this.samples.filter(({ time }) => time < samples[0].time - 0.5), ...samples];
+  }
+
   /** A `watts` event. */
-  add({ accounts, functions }) {
-    const byName = new Map();
-    for (const { function: name, watts } of functions) byName.set(name, (byName.get(name) ?? 0) + watts);
+  add(event) {
     const time = performance.now() / 1000;
-    this.samples.push({ time, accounts, functions: byName });
+    this.samples.push(sampled(time, event));
     while (this.samples[0].time < time - KEPT - 5) this.samples.shift();
   }
 

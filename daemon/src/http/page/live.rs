@@ -15,9 +15,12 @@ const ACCOUNTS: [(&str, &str, &str); 5] = [
 ];
 
 /// The live page around the plain one, which is shown where no scripts run.
-pub fn page(plain: &Markup) -> Markup {
+pub fn page(plain: &Markup, proof: Option<&str>) -> Markup {
+    // All are asked for at once, and not one after the other as each is found to import the next.
     let scripts = markup! {
+        @if let Some(proof) = proof { meta name="nebula-page" content=(proof); }
         script src={ (files::FOLDER) "begin.js" } {}
+        @for name in files::modules() { link rel="modulepreload" href={ (files::FOLDER) (name) }; }
         script type="module" src={ (files::FOLDER) "main.js" } {}
     };
     markup! {
@@ -74,8 +77,9 @@ fn power() -> Markup {
                         button type="button" id="show-machine" aria-pressed="false" { span class="wide" { "Whole " } "machine" }
                     }
                 }
-                div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" {}
+                div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" { p class="faint" id="chart-note" { "Power comes in a moment" } }
                 p class="unseen" id="chart-text" { "No power is known yet." }
+                p class="unseen" id="chart-said" aria-live="polite" {}
                 table id="legend" {
                     caption class="unseen" { "The series of the chart" }
                     thead class="unseen" { tr { th { "Series" } th { "Power" } } }
@@ -94,23 +98,24 @@ fn functions() -> Markup {
                 h2 id="functions-title" { "Functions " small id="count" {} }
                 input id="filter" type="search" placeholder="Filter" aria-label="Filter functions by name" autocomplete="off" spellcheck="false";
             }
-            div class="scroll" tabindex="0" role="region" aria-labelledby="functions-title" {
+            div class="scroll" tabindex="0" role="region" aria-label="Table of functions" {
                 table id="table" {
                     thead { tr {
-                        th aria-sort="ascending" { button type="button" data-key="name" { "Function" } }
-                        @for (key, title, explained) in [
-                            ("calls", "Calls", "Calls that ended since this page was opened"),
-                            ("rate", "Calls/s", "Over the last ten seconds"),
-                            ("joules", "J per call", "Mean of the last calls known here, at most 100 of each function"),
-                            ("watts", "Power", "Active power in the last second"),
-                        ] {
-                            th class="number" aria-sort="none" title=(explained) { button type="button" data-key=(key) { (title) } }
+                        th aria-sort="none" { button type="button" data-key="name" { "Function" } }
+                        @for (key, title) in [("calls", "Calls"), ("rate", "Calls/s"), ("mean", "J per call")] {
+                            th class="number" aria-sort="none" { button type="button" data-key=(key) { (title) } }
                         }
+                        th class="number" aria-sort="descending" { button type="button" data-key="joules" { "Energy" } }
+                        th class="number" aria-sort="none" { button type="button" data-key="watts" { "Power" } }
                     } }
                     tbody {}
                 }
             }
             p id="more" {}
+            p class="faint" {
+                "Calls, J per call and energy are of " span id="since" { "all calls since the daemon’s start" } "; calls/s and power of the last "
+                "ten seconds."
+            }
             div id="broken" role="group" aria-label="Files that are not served" {}
         }
     }
@@ -181,13 +186,13 @@ fn calls() -> Markup {
     markup! {
         section id="calls" aria-labelledby="calls-title" {
             h2 id="calls-title" { "Last calls" }
-            div class="scroll" tabindex="0" role="region" aria-labelledby="calls-title" {
+            div class="scroll" tabindex="0" role="region" aria-label="Table of calls" {
                 table {
                     thead { tr {
                         th { "Ended" } th { "Function" } th { "Outcome" } th class="number" { "Time" }
-                        th class="number" { "Estimated" } th class="number" { "Settled" } th class="number" { "±" }
+                        th class="number" { "Estimated" } th class="number" { "Settled" } th class="number" { abbr title="half width of the 95 % interval" { "±" } }
                     } }
-                    tbody {}
+                    tbody { tr { td class="faint" colspan="7" { "No call is known yet." } } }
                 }
             }
             p class="faint" {
@@ -210,9 +215,13 @@ fn dialogs() -> Markup {
         dialog id="token-dialog" aria-labelledby="token-title" {
             form method="dialog" {
                 h2 id="token-title" { "Your token" }
-                p { "It is kept in this tab until it is closed, and sent to this daemon alone." }
+                p { "It is held by this page until that is closed or loaded again, and sent to this daemon alone." }
                 label for="token-text" { "Token" }
                 input id="token-text" type="password" autocomplete="off" spellcheck="false" placeholder="nebula_…";
+                label class="check" {
+                    input id="token-remember" type="checkbox";
+                    span { "Remember it in this tab. A page that a function answers can read it when it is opened in the same tab." }
+                }
                 div class="buttons" { button value="cancel" { "Cancel" } button value="forget" { "Forget" } button class="main" value="use" { "Use" } }
             }
         }

@@ -7,12 +7,12 @@ import { Deploy } from "./deploy.js";
 import { find, say } from "./dom.js";
 import { Functions } from "./functions.js";
 import { showAccounts } from "./ledger.js";
+import { CALLS, isOver } from "./polling.js";
 import { Power, showSource } from "./power.js";
 import { Rates } from "./rates.js";
 import { Stream } from "./stream.js";
 import { Try } from "./try.js";
 
-const SEEDED = 500;
 const LISTED_EVERY = 10_000;
 
 const rates = new Rates();
@@ -40,12 +40,13 @@ async function list() {
   }
 }
 
-/** What may be asked for once, and is left out where it may not. */
-async function ask(path, use) {
+/** What may be asked for once, and is left out where it may not; then `refused` is told the status. */
+async function ask(path, use, refused = () => {}) {
   try {
     use(await askJson(path));
   } catch (error) {
-    if (!(error instanceof Refusal || error instanceof TypeError)) throw error;
+    if (error instanceof Refusal) refused(error.status);
+    else if (!(error instanceof TypeError)) throw error;
   }
 }
 
@@ -57,56 +58,78 @@ function sourceIs(kind) {
   ask("/energy", (ledger) => showSource(ledger.source));
 }
 
+/** What has been settled: `sums` of the ledger, and `calls`, if any are told. */
+function settled(sums, calls) {
+  if (sums) showAccounts(sums);
+  if (sums && calls) rates.count(calls, sums.functions);
+  functions.update();
+}
+
+/** A call that is over. */
+function ended(call) {
+  sourceIs(call.energy.source);
+  calls.note(call);
+  tried.settled(call);
+}
+
 const EVENTS = {
+  history: (told) => power.seed(told),
   watts(told) {
     sourceIs(told.source);
     power.add(told);
-    rates.power(told.functions);
-    functions.update();
   },
   accounts(told) {
     sourceIs(told.source);
-    showAccounts(told);
+    settled(told, told.calls);
   },
   call(call) {
-    sourceIs(call.energy.source);
     rates.note(call);
-    calls.note(call);
-    tried.settled(call);
+    ended(call);
   },
-  omitted: (told) => rates.omitted(told.calls),
+  // Of these the daemon may have told before how many there are.
+  listed(call) {
+    if (!rates.areExact) rates.note(call);
+    ended(call);
+  },
 };
 
 const stream = new Stream(
   (name, data) => EVENTS[name]?.(data),
   ({ kind, text }) => {
     say(find("status"), text);
-    find("status").dataset.kind = kind;
+    document.documentElement.dataset.stream = kind;
   },
 );
 
 function begin() {
   stream.restart();
   list();
-  ask("/energy", (ledger) => {
-    showSource(ledger.source);
-    source = ledger.source.kind;
-    if (ledger.sums) showAccounts(ledger.sums);
-  });
-  ask(`/invocations?limit=${SEEDED}`, ({ invocations }) => {
-    for (const call of invocations.reverse()) {
-      if (call.energy.state !== "settled") continue;
-      rates.learn(call);
-      calls.note(call);
-    }
-    functions.update();
-    calls.update();
+  const nothingTold = (status) => {
+    source = null;
+    showSource({ kind: status === 401 ? "unknown" : "untold" });
+    functions.areNotCounted();
+  };
+  ask(
+    "/energy",
+    (ledger) => {
+      source = ledger.source.kind;
+      showSource(ledger.source);
+      settled(ledger.sums, ledger.calls);
+      functions.areNotCounted();
+    },
+    nothingTold,
+  );
+  ask(`/invocations?limit=${CALLS}`, ({ invocations }) => {
+    const over = invocations.filter(isOver);
+    if (!rates.areExact) over.forEach((call) => rates.note(call));
+    calls.seed(over);
   });
 }
 
 setUpToken(begin);
 begin();
 setInterval(() => {
+  rates.tick();
   functions.update();
   calls.update();
 }, 1000);

@@ -30,8 +30,9 @@ fn nature(source: SourceKind) -> &'static str {
     }
 }
 
-/// The first page: the functions with a form to try each, and the joules of the last calls.
-pub fn index(app: &App, visitor: &Visitor) -> Response {
+/// The first page: the functions with a form to try each, and the joules of the last calls. `proof` is what its scripts show
+/// where they change something.
+pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
     let plain = markup! {
         p {
             @match app.invoker.metering().meter().map(|meter| meter.source()) {
@@ -63,7 +64,7 @@ pub fn index(app: &App, visitor: &Visitor) -> Response {
         h2 { "Last calls" }
         (calls(app, visitor))
     };
-    live_html(StatusCode::OK, live::page(&plain).into_string())
+    live_html(StatusCode::OK, live::page(&plain, proof).into_string())
 }
 
 /// The first page for those who may not see it as they are: scripts ask them for a token.
@@ -74,7 +75,7 @@ pub fn closed(problem: &Problem) -> Response {
         p { "Nothing more can be shown here without scripts: a browser sends no token on its own." }
     };
     let plain_response = problem.response(None);
-    with_headers_of(plain_response, |status| live_html(status, live::page(&plain).into_string()))
+    with_headers_of(plain_response, |status| live_html(status, live::page(&plain, None).into_string()))
 }
 
 fn calls(app: &App, visitor: &Visitor) -> Markup {

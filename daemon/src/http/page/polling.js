@@ -3,8 +3,11 @@
 import { askJson, Refusal } from "./daemon.js";
 
 const INTERVAL = 3000;
-const CALLS = 200;
+export const CALLS = 100;
 const NAMES = ["function", "runtime", "host", "base", "gap"];
+
+/** Whether nothing more becomes known of a call. */
+export const isOver = ({ ended, energy }) => ended && !["running", "estimated"].includes(energy.state);
 
 export class Polling {
   #onEvent;
@@ -43,10 +46,10 @@ export class Polling {
   }
 
   async #ledger() {
-    const { sums, source } = await askJson("/energy");
+    const { sums, calls, source } = await askJson("/energy");
     if (sums === null) return;
     const now = { time: performance.now() / 1000, sums };
-    this.#onEvent("accounts", { ...sums, source: source.kind });
+    this.#onEvent("accounts", { ...sums, calls, source: source.kind });
     const before = this.#before;
     this.#before = now;
     if (before === null) return;
@@ -67,11 +70,11 @@ export class Polling {
 
   async #calls() {
     const { invocations } = await askJson(`/invocations?limit=${CALLS}`);
-    const settled = invocations.filter((call) => call.energy.state === "settled");
+    const settled = invocations.filter(isOver);
     const fresh = settled.filter((call) => !this.#seen.has(call.invocation_id));
     this.#seen = new Set(settled.map((call) => call.invocation_id));
     // Those of before were told when the page was opened.
-    if (!this.#first) fresh.reverse().forEach((call) => this.#onEvent("call", call));
+    if (!this.#first) fresh.reverse().forEach((call) => this.#onEvent("listed", call));
     this.#first = false;
   }
 }

@@ -1,6 +1,6 @@
 // Power now, by account and by function, and what the joules are worth.
 
-import { Chart, describe } from "./chart.js";
+import { ago, Chart, describe } from "./chart.js";
 import { element, find, say } from "./dom.js";
 import { History } from "./history.js";
 import { watts } from "./units.js";
@@ -20,16 +20,25 @@ const NATURES = {
   ],
   simulated: ["Made up.", "Nothing is measured: a simulated machine shows how this looks. Do not take these joules for real."],
   off: ["No joules.", "Nothing is measured here."],
+  untold: ["Not told to callers.", "Power, and what it was spent on, is told to operators."],
+  unknown: ["Not known yet.", "A token is needed to see more."],
 };
+
+/** What stands in the chart where no power comes. */
+const NO_POWER = { off: "Nothing is measured here", untold: "Power is told to operators", unknown: "A token is needed to see power" };
 
 /** Tells what the joules are. */
 export function showSource({ kind, description, reason }) {
   const [nature, meaning] = NATURES[kind] ?? [kind, ""];
   say(find("nature"), nature);
   say(find("source"), meaning);
-  const why = reason ? `Why this source: ${reason}.` : "";
-  say(find("source-details"), description ? `${capital(description)}. ${why}` : capital(reason ?? ""));
+  if (kind in NO_POWER) say(find("chart-note"), NO_POWER[kind]);
+  const why = reason && description ? ` Why this source: ${reason}.` : "";
+  find("source-details").replaceChildren(...withCode(description ? `${capital(description)}.${why}` : ""));
 }
+
+/** A text in which names are in backticks. */
+const withCode = (text) => text.split("`").map((part, place) => (place % 2 === 1 ? element("code", {}, part) : part));
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -53,6 +62,12 @@ export class Power {
         this.#show();
       });
     }
+  }
+
+  /** A `history` event. */
+  seed({ samples }) {
+    this.#history.seed(samples);
+    this.#show();
   }
 
   /** A `watts` event. */
@@ -81,9 +96,9 @@ export class Power {
     const last = this.#history.samples.at(-1);
     const sample = this.#looked ?? last;
     if (!sample) return;
-    const ago = Math.round(last.time - sample.time);
     const minutes = Math.round(this.#history.span / 60);
-    say(find("chart-title"), ago > 0 ? `${ago} s ago` : minutes > 1 ? `Last ${minutes} minutes` : "Last minute");
+    const whole = minutes > 1 ? `Last ${minutes} minutes` : "Last minute";
+    say(find("chart-title"), sample === last ? whole : ago(this.#history.samples, sample));
     const rows = this.#series().map(({ name, colour, of }) =>
       element("tr", {}, element("th", { scope: "row" }, element("i", { class: `swatch ${colour}` }), name), element("td", {}, watts(of(sample)))),
     );

@@ -1,88 +1,96 @@
-// How often functions are called and what a call takes, from the calls that are told.
+// How often functions are called and what a call takes. The daemon counts every call; those that it tells of one by one,
+// of which it leaves some out when there are many, are added until it says how many there were.
 
 const WINDOW = 10;
-const CALLS_KEPT = 100;
+/** Marks that are closer than this say little of a rate. */
+const LEAST = 2;
 
-const now = () => Math.floor(performance.now() / 1000);
+const now = () => performance.now() / 1000;
 
 /** What is known of one function. */
 class Known {
   calls = 0;
-  watts = 0;
-  /** Mean joules of the last calls; `null` while none is known. */
-  mean = null;
-  #joules = [];
-  #next = 0;
-  #seconds = new Array(WINDOW).fill(0);
-  #second = 0;
+  joules = 0;
+  /** Active joules in the ledger: also of calls that still run. */
+  spent = 0;
+  /** Calls whose joules are known. */
+  #charged = 0;
 
-  add(calls) {
-    this.calls += calls;
-    this.#turn();
-    this.#seconds[this.#second % WINDOW] += calls;
-  }
-
-  learn(joules) {
+  add(joules) {
+    this.calls += 1;
     if (joules === null) return;
-    this.#joules[this.#next] = joules;
-    this.#next = (this.#next + 1) % CALLS_KEPT;
-    this.mean = this.#joules.reduce((sum, each) => sum + each, 0) / this.#joules.length;
+    this.joules += joules;
+    this.#charged += 1;
   }
 
-  recent() {
-    this.#turn();
-    return this.#seconds.reduce((sum, calls) => sum + calls, 0);
+  be(calls, joules) {
+    [this.calls, this.joules, this.#charged] = [calls, joules, calls];
   }
 
-  #turn() {
-    const second = now();
-    const passed = Math.min(second - this.#second, WINDOW);
-    for (let past = 0; past < passed; past += 1) this.#seconds[(second - past) % WINDOW] = 0;
-    this.#second = second;
+  /** Mean joules of a call; `null` while none is known. */
+  get mean() {
+    return this.#charged > 0 ? this.joules / this.#charged : null;
   }
 }
 
 export class Rates {
   #known = new Map();
-  #burst = new Map();
-  #opened = now();
+  #marks = [];
+  #exact = false;
 
   of(name) {
     return this.#known.get(name);
   }
 
-  /** A call that has been settled just now. */
+  /** Whether the daemon has told how many calls there were since its start; else there are those that were told. */
+  get areExact() {
+    return this.#exact;
+  }
+
+  /** A call that has been settled. */
   note(call) {
-    const name = call.function ?? "?";
-    this.#at(name).add(1);
-    this.#at(name).learn(call.energy_joules);
-    this.#burst.set(name, (this.#burst.get(name) ?? 0) + 1);
+    this.#at(call.function ?? "?").add(call.energy.active_joules);
   }
 
-  /** A call of before this page was opened. */
-  learn(call) {
-    this.#at(call.function ?? "?").learn(call.energy_joules);
+  /** What the daemon has counted since its start: calls, and what its ledger charged functions with. */
+  count(calls, charged) {
+    // It counts from zero again: another daemon.
+    const before = this.#marks.at(-1)?.calls ?? new Map();
+    if ([...before].some(([name, past]) => (calls[name]?.settled ?? 0) < past)) this.#marks = [];
+    for (const [name, known] of this.#known) if (!(name in calls)) known.be(0, 0);
+    for (const [name, { settled, active_joules: joules }] of Object.entries(calls)) this.#at(name).be(settled, joules);
+    for (const [name, { active_joules: spent }] of Object.entries(charged)) this.#at(name).spent = spent;
+    this.#exact = true;
+    this.#mark();
   }
 
-  /** So many calls were left out where there were too many to tell: they are taken to be of the functions of those told. */
-  omitted(calls) {
-    const told = [...this.#burst.values()].reduce((sum, each) => sum + each, 0);
-    for (const [name, each] of this.#burst) this.#at(name).add((calls * each) / told);
-    this.#burst.clear();
+  /** Where nobody counts, what was told by now is what there is. To be called every second. */
+  tick() {
+    if (!this.#exact) this.#mark();
   }
 
-  /** The power of each function; those that are not named take none. */
-  power(functions) {
-    for (const known of this.#known.values()) known.watts = 0;
-    for (const { function: name, watts } of functions) this.#at(name).watts += watts;
-    // Calls of a quiet second have nothing to do with a later burst.
-    this.#burst.clear();
-  }
-
-  /** Calls in a second. */
+  /** Calls in a second; `null` while it is not known. */
   rate(name) {
-    const known = this.#known.get(name);
-    return known ? known.recent() / Math.max(1, Math.min(WINDOW, now() - this.#opened)) : 0;
+    return this.#grown(name, "calls");
+  }
+
+  /** Power; `null` while it is not known. */
+  watts(name) {
+    return this.areExact ? this.#grown(name, "spent") : null;
+  }
+
+  /** How much it became more in a second. */
+  #grown(name, what) {
+    const [first, last] = [this.#marks[0], this.#marks.at(-1)];
+    if (!first || last.time - first.time < LEAST) return null;
+    return Math.max(0, (last[what].get(name) ?? 0) - (first[what].get(name) ?? 0)) / (last.time - first.time);
+  }
+
+  #mark() {
+    const time = now();
+    const all = (what) => new Map([...this.#known].map(([name, known]) => [name, known[what]]));
+    this.#marks.push({ time, calls: all("calls"), spent: all("spent") });
+    this.#marks = this.#marks.filter((mark) => mark.time > time - WINDOW - 1);
   }
 
   #at(name) {

@@ -8,7 +8,7 @@ import { Polling } from "./polling.js";
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 15_000;
-const RETRY_WHILE_POLLING = 30_000;
+const RETRY_WHILE_POLLING = 10_000;
 // The daemon gives a sign of life every 15 seconds.
 const SILENCE = 40_000;
 
@@ -84,7 +84,7 @@ export class Stream {
     };
     alive();
     try {
-      const response = await ask("/events", { accept: "text/event-stream", signal: abort.signal });
+      const response = await ask("/events?history=true", { accept: "text/event-stream", signal: abort.signal });
       this.#polling.stop();
       this.#onState({ kind: "live", text: "Live" });
       for await (const { name, data } of events(response.body, alive)) {

@@ -97,7 +97,7 @@ export class Try {
     const text = answer.output ?? `Not text; in Base64:\n${answer.output_base64}`;
     const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}\n… ${text.length - SHOWN_MAX} more` : text;
     find("result").replaceChildren(
-      element("pre", { tabindex: "0", "aria-label": "Output" }, cut || "(no output)"),
+      element("pre", { tabindex: "0", role: "group", "aria-label": "Output" }, cut || "(no output)"),
       ...this.#cost(answer),
     );
   }
@@ -106,7 +106,7 @@ export class Try {
     const title = error instanceof Refusal ? error.about.title : null;
     const parts = [element("p", { class: "error" }, title ? element("strong", {}, `${title}. `) : null, sentence(error))];
     const about = error.about ?? {};
-    if (about.stderr) parts.push(element("pre", { tabindex: "0", "aria-label": "What it wrote to stderr" }, about.stderr));
+    if (about.stderr) parts.push(element("pre", { tabindex: "0", role: "group", "aria-label": "What it wrote to stderr" }, about.stderr));
     if (about.energy) parts.push(...this.#cost(about));
     find("result").replaceChildren(...parts);
   }
@@ -118,7 +118,7 @@ export class Try {
     const tell = (energy) => {
       settled.classList.remove("faint");
       settled.replaceChildren(...amount(energy.active_joules, energy.uncertainty_joules, "main"));
-      say(note, energy.reason ?? "");
+      say(note, energy.reason ?? inWordsOf(energy));
       this.#waiting = null;
     };
     if (energy.state === "settled") tell(energy);
@@ -204,6 +204,12 @@ function amount(value, uncertainty, kind) {
   const shown = kind ? element("strong", {}, joules(value)) : joules(value);
   const known = value !== null && uncertainty !== null && uncertainty !== undefined;
   return [shown, known ? ` ± ${joules(uncertainty)}` : ""];
+}
+
+/** What an interval means that is wider than its figure. */
+function inWordsOf({ active_joules: value, uncertainty_joules: uncertainty }) {
+  if (value === null || value === undefined || !(uncertainty > value)) return "";
+  return `One call is too little to be told exactly: at most ${joules(value + uncertainty)}. The mean of many says more.`;
 }
 
 function sentence(error) {

@@ -26,11 +26,13 @@ export function tick(value) {
 export const seconds = (value) => scaled(value, "s");
 
 export function rate(value) {
-  if (!value) return "0";
+  if (value === null) return "—";
+  if (value === 0) return "0";
   return value >= 99.5 ? Math.round(value).toLocaleString("en") : value.toFixed(value >= 9.95 ? 0 : 1);
 }
 
-export const count = (value) => value.toLocaleString("en");
+const compact = new Intl.NumberFormat("en", { notation: "compact", minimumFractionDigits: 2, maximumFractionDigits: 2 });
+export const count = (value) => (value >= 1e6 ? compact.format(value) : value.toLocaleString("en"));
 export const share = (part, whole) => (whole > 0 ? `${((100 * part) / whole).toFixed(1)}${SPACE}%` : "—");
 
 export function bytes(value) {

@@ -1,5 +1,6 @@
 //! Those who listen to what happens: calls as they are settled, power, accounts. Each has a bounded queue. Nobody waits for
-//! one who does not keep up: whoever's queue is full is dropped. While nobody listens nothing is made.
+//! one who does not keep up: whoever's queue is full is dropped. While nobody listens nothing is made but a look at power
+//! every second, for those who come later.
 
 mod pace;
 mod watts;
@@ -40,7 +41,7 @@ pub enum Event {
     /// So many calls happened that were not told.
     Omitted(u64),
     /// Power, as it was lately.
-    Watts(Watts),
+    Watts(Arc<Watts>),
     /// The accounts as they stand.
     Accounts(Box<Snapshot>),
 }
@@ -188,19 +189,15 @@ impl Events {
 
     /// Takes in that a window was closed: power and accounts are told now and then.
     pub fn window_closed(&self, meter: &EnergyMeter) {
-        let mut pace = self.pace();
-        if !self.are_heard() {
-            pace.rest();
-            return;
+        let (mut pace, now) = (self.pace(), Instant::now());
+        let heard = self.are_heard();
+        if heard {
+            self.tell(|client| if client.omitted > 0 { self.end_burst(client, now) } else { Ok(()) });
         }
-        let now = Instant::now();
-        self.tell(|client| if client.omitted > 0 { self.end_burst(client, now) } else { Ok(()) });
-        let wanted = self.lock().iter().fold((false, false), |(watts, accounts), client| {
-            (watts || client.wants.watts, accounts || client.wants.accounts)
-        });
+        let wanted = heard && self.lock().iter().any(|client| client.wants.accounts);
         let (watts, accounts) = pace.due(now, wanted, || meter.snapshot());
         drop(pace);
-        if let Some(watts) = watts {
+        if let Some(watts) = watts.filter(|_| heard) {
             let event = self.number(Event::Watts(watts));
             self.tell(|client| if client.wants.watts { client.send(event.clone()) } else { Ok(()) });
         }
@@ -208,6 +205,12 @@ impl Events {
             let event = self.number(Event::Accounts(Box::new(accounts)));
             self.tell(|client| if client.wants.accounts { client.send(event.clone()) } else { Ok(()) });
         }
+    }
+
+    /// Power in the last minutes, the earliest first, and how long ago it was.
+    pub fn past(&self) -> Vec<(Duration, Arc<Watts>)> {
+        let now = Instant::now();
+        self.pace().past().map(|(at, watts)| (now.saturating_duration_since(at), watts)).collect()
     }
 
     /// Ends all streams: the daemon is about to end.
