@@ -99,3 +99,38 @@ fn an_answer_to_a_body_that_nobody_wants_arrives_whole() {
         }
     });
 }
+
+/// What nobody wants is not read for ever.
+#[test]
+fn a_body_that_nobody_wants_is_cut_off_after_a_megabyte() {
+    const PIECE: usize = 8 << 10;
+    let daemon = Daemon::shared(OPTIONS);
+    let address = daemon.address();
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    executor.block_on(async {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = taken.clone();
+        let endless = std::iter::repeat_with(move || {
+            counted.fetch_add(PIECE, Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; PIECE])))
+        });
+        let body = StreamBody::new(futures_util::stream::iter(endless));
+        let request = Request::post(format!("http://{address}/no/such/route")).body(body).unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        // The client has let go of the body when nobody else holds what counts it.
+        for _ in 0..1000 {
+            if Arc::strong_count(&taken) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(Arc::strong_count(&taken), 1, "the stream was not reset");
+        // What is on the way comes on top: a window, and what the client holds ready.
+        let taken = taken.load(Ordering::Relaxed);
+        assert!((1 << 20..2 << 20).contains(&taken), "{taken} bytes");
+    });
+}
