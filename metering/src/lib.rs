@@ -14,6 +14,8 @@
 //! Nothing here knows of HTTP, of WebAssembly or of an async runtime, and nothing starts a thread: whoever owns the
 //! meter decides when a window ends.
 
+#![warn(missing_docs)]
+
 mod base;
 mod bracket;
 mod bucket;
