@@ -15,6 +15,7 @@ pub mod invocation;
 pub mod meter;
 pub mod outcome;
 pub mod quota;
+pub mod reload;
 pub mod runtime;
 pub mod state;
 pub mod telemetry;

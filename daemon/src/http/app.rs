@@ -11,11 +11,11 @@ use crate::invocation::Invoker;
 use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics, Observers};
 
-use super::access::Access;
-use super::door::Door;
-use super::energy::Teller;
-use super::form::FormBounds;
-use super::usage::UsageFile;
+use crate::http::access::Access;
+use crate::http::answer::energy::Teller;
+use crate::http::answer::exposure::Door;
+use crate::http::call::form::FormBounds;
+use crate::http::read::usage::UsageFile;
 
 /// Everything that answers need.
 pub struct App {
@@ -53,7 +53,7 @@ pub struct App {
 
 impl App {
     /// Tells the energy of calls to those who come in through `door`.
-    pub(super) fn teller(&self, door: Door) -> Teller<'_> {
+    pub(crate) fn teller(&self, door: Door) -> Teller<'_> {
         let (policy, carbon) = (self.policy, &self.carbon);
         match self.invoker.metering().meter() {
             Ok(meter) => {

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::cli::Failure;
 use crate::config::{AccessMode, Config};
-use crate::http::{App, Door, Gate, Server, Tls, keep_fresh};
+use crate::http::{App, Door, Gate, Server, Tls};
+use crate::reload::keep_fresh;
 use crate::telemetry::{AccessLog, Observers};
 
 /// What a shell reports of a process that a signal ended.

@@ -12,7 +12,7 @@ use hyper::{Method, Request, StatusCode};
 
 use crate::config::Origins;
 use crate::http::Response;
-use crate::http::reply::Reply;
+use crate::http::answer::body::Reply;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
 use super::role::Role;
-use crate::http::problem::Problem;
+use crate::http::answer::problem::Problem;
 
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,13 @@
 
 mod bearer;
 mod cors;
+mod csrf;
 mod denied;
-mod gate;
+pub mod guest_pages;
+mod listener;
 mod need;
-mod page;
-mod proof;
-mod refusals;
+mod page_proof;
+mod refusal_log;
 mod role;
 pub mod secret;
 #[cfg(test)]
@@ -26,26 +27,26 @@ use hyper::Request;
 use hyper::header::AUTHORIZATION;
 
 use bearer::Presented;
+use csrf::Sender;
 use need::{Named, Need};
-use page::Sender;
-use proof::Proof;
-use refusals::Refusals;
+use page_proof::Proof;
+use refusal_log::Refusals;
 
 pub use cors::{Told, preflight};
 pub use denied::Denied;
-pub use gate::Gate;
+pub use listener::Gate;
 pub use role::Role;
 pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
 pub use visitor::Visitor;
 
-use super::Door;
-use super::function::Peers;
-use super::problem::Problem;
-use super::query::decoded;
-use super::reload::{Stamps, Watched};
 use crate::causes::chain;
 use crate::config::{self, AccessMode, Origins};
+use crate::http::Door;
+use crate::http::answer::problem::Problem;
+use crate::http::call::function::Peers;
+use crate::http::request::query::decoded;
 use crate::quota::Payers;
+use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 
 /// Who may come in.
@@ -159,7 +160,7 @@ impl Access {
                 None if self.proof.is_in(request.headers()) => Sender::OurPage,
                 None => Sender::Anybody,
             };
-            page::check(request, &self.origins, self.is_local(gate), sender)?;
+            csrf::check(request, &self.origins, self.is_local(gate), sender)?;
         }
         // A guest must not get hold of what its caller may do here. What is not ours may be meant for the guest.
         if is_ours {

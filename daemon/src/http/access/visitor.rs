@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::denied::Denied;
 use super::tokens::Token;
 use crate::http::Door;
-use crate::http::problem::Problem;
+use crate::http::answer::problem::Problem;
 use crate::quota::Payer;
 
 /// Whoever sent a request, once they are in.

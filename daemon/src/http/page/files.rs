@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 
 use crate::http::Response;
 use crate::http::answer::answer as plain;
-use crate::http::problem::Problem;
+use crate::http::answer::problem::Problem;
 
 /// Where they are. No function is called so, for names begin with a letter or a digit.
 pub const FOLDER: &str = "/_page/";

@@ -11,12 +11,12 @@ use maud::{DOCTYPE, Markup, html as markup};
 use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 
-use super::Response;
-use super::access::Visitor;
-use super::answer::{html, live_html};
-use super::app::App;
-use super::envelope::{Cost, Envelope, Output};
-use super::problem::{FailedCall, Problem};
+use crate::http::Response;
+use crate::http::access::Visitor;
+use crate::http::answer::envelope::{Cost, Envelope, Output};
+use crate::http::answer::problem::{FailedCall, Problem};
+use crate::http::answer::{html, live_html};
+use crate::http::app::App;
 
 /// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;

@@ -1,0 +1,139 @@
+//! Requests that a page in somebody's browser has sent, without their knowing.
+//!
+//! A browser sends to loopback what any page asks it to. It says which page that was (`Origin`, with everything but plain reading),
+//! and so a daemon that asks for no token can tell. A page whose own host name is made to lead to 127.0.0.1 is of the same origin
+//! as the daemon, for its browser; but then the request carries that name as `Host`. What guests answer is of that origin too;
+//! what tells the daemon's page from theirs is [`super::page_proof`].
+//!
+//! Source: RFC 6454; WHATWG Fetch, section "`Origin` header"; OWASP, "Cross-Site Request Forgery Prevention".
+
+use std::net::IpAddr;
+
+use hyper::Request;
+use hyper::header::{HOST, ORIGIN};
+use hyper::http::uri::Authority;
+
+use super::denied::Denied;
+use crate::config::Origins;
+
+/// What is known of whoever sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// They showed a token, which browsers do not add on their own.
+    Known,
+    /// Nothing, but that the page they use is the daemon's own.
+    OurPage,
+    /// Nothing.
+    Anybody,
+}
+
+/// Whether a request may change something, as far as the page is concerned that sent it.
+pub fn check<B>(request: &Request<B>, origins: &Origins, loopback: bool, sender: Sender) -> Result<(), Denied> {
+    let (host, known) = (authority(request), sender == Sender::Known);
+    let origin = request.headers().get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+    let listed = origin.as_ref().is_some_and(|origin| match origins {
+        Origins::Own => false,
+        Origins::Any => known,
+        Origins::Listed(listed) => listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
+    });
+    let of_ours = origin.filter(|_| !listed);
+    if let Some(foreign) = of_ours.as_ref().filter(|origin| !is_own(origin, host.as_ref())) {
+        return Err(Denied::ForeignOrigin(foreign.chars().take(100).collect()));
+    }
+    match host {
+        Some(host) if loopback && !known && !is_of_this_machine(host.host()) => {
+            Err(Denied::ForeignHost(host.host().into()))
+        }
+        _ if of_ours.is_some() && sender == Sender::Anybody => Err(Denied::NotOurPage),
+        // No browser leaves it out.
+        _ => Ok(()),
+    }
+}
+
+/// What the request is directed at. Source: RFC 9112, section 3.2.2.
+fn authority<B>(request: &Request<B>) -> Option<Authority> {
+    let host = || request.headers().get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    request.uri().authority().cloned().or_else(host)
+}
+
+/// Whether a page of this origin came from the host it now asks. The scheme is not compared: a proxy may have taken TLS off.
+fn is_own(origin: &str, host: Option<&Authority>) -> bool {
+    let (Some((scheme, origin)), Some(host)) = (origin.split_once("://"), host) else { return false };
+    let Ok(origin) = Authority::try_from(origin) else { return false };
+    let default = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
+    origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
+}
+
+/// Whether a name leads to this machine wherever it is asked. Source: RFC 6761, section 6.3, on `localhost`.
+fn is_of_this_machine(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.is_loopback()) || name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sender::{Anybody, Known, OurPage};
+    use super::*;
+
+    fn checked(host: &str, origin: Option<&str>, origins: &Origins, sender: Sender) -> Result<(), Denied> {
+        let request = Request::put("/functions/a").header(HOST, host);
+        let request = origin.into_iter().fold(request, |request, origin| request.header(ORIGIN, origin));
+        check(&request.body(()).unwrap(), origins, true, sender)
+    }
+
+    #[test]
+    fn only_own_pages_and_those_that_are_listed_may_change_something() {
+        let foreign = |origin: &str| Err(Denied::ForeignOrigin(origin.into()));
+        let listed = Origins::Listed(vec!["https://a.example".into()]);
+        for (host, origin, origins, sender, expected) in [
+            ("localhost:8080", None, &Origins::Own, Anybody, Ok(())),
+            ("localhost:8080", Some("http://localhost:8080"), &Origins::Own, OurPage, Ok(())),
+            ("localhost:8080", Some("http://localhost:8080"), &Origins::Own, Known, Ok(())),
+            ("localhost:8080", Some("http://localhost:8080"), &Origins::Own, Anybody, Err(Denied::NotOurPage)),
+            ("localhost", Some("http://LOCALHOST:80"), &Origins::Own, OurPage, Ok(())),
+            ("localhost", Some("https://localhost"), &Origins::Own, OurPage, Ok(())),
+            ("localhost:443", Some("https://localhost"), &Origins::Own, OurPage, Ok(())),
+            ("localhost:8080", Some("http://localhost:3000"), &Origins::Own, OurPage, foreign("http://localhost:3000")),
+            ("localhost:8080", Some("http://localhost"), &Origins::Own, Anybody, foreign("http://localhost")),
+            ("127.0.0.1:8080", Some("https://evil.example"), &Origins::Own, Anybody, foreign("https://evil.example")),
+            ("127.0.0.1:8080", Some("null"), &Origins::Own, Anybody, foreign("null")),
+            ("127.0.0.1:8080", Some(""), &Origins::Own, Known, foreign("")),
+            ("127.0.0.1:8080", Some("https://a.example"), &listed, Anybody, Ok(())),
+            ("127.0.0.1:8080", Some("https://b.example"), &listed, Known, foreign("https://b.example")),
+            ("127.0.0.1:8080", Some("https://a.example"), &Origins::Any, Anybody, foreign("https://a.example")),
+            ("127.0.0.1:8080", Some("https://a.example"), &Origins::Any, OurPage, foreign("https://a.example")),
+            ("127.0.0.1:8080", Some("https://a.example"), &Origins::Any, Known, Ok(())),
+        ] {
+            assert_eq!(checked(host, origin, origins, sender), expected, "{host} {origin:?} {origins:?} {sender:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_here_and_is_not_ours_is_not_believed() {
+        for ours in
+            ["localhost", "Localhost:8080", "localhost.:1", "x.localhost", "127.0.0.1:8080", "127.7.7.7", "[::1]:1"]
+        {
+            assert_eq!(checked(ours, None, &Origins::Own, Anybody), Ok(()), "{ours}");
+        }
+        for other in [
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "notlocalhost",
+        ] {
+            let own = format!("http://{other}");
+            let as_our_page = checked(other, Some(&own), &Origins::Own, OurPage);
+            assert!(matches!(as_our_page, Err(Denied::ForeignHost(_))), "{other}");
+            assert!(matches!(checked(other, None, &Origins::Own, Anybody), Err(Denied::ForeignHost(_))), "{other}");
+            assert_eq!(checked(other, Some(&own), &Origins::Own, Known), Ok(()), "a token is no page's: {other}");
+        }
+        let elsewhere = Request::put("/functions/a").header(HOST, "shop.example").body(()).unwrap();
+        assert_eq!(check(&elsewhere, &Origins::Own, false, Anybody), Ok(()));
+        let http2 = Request::put("http://evil.example/functions/a").body(()).unwrap();
+        assert!(check(&http2, &Origins::Own, true, Anybody).is_err());
+    }
+}

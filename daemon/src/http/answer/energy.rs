@@ -1,0 +1,485 @@
+//! The energy of a call in answers: as far as it is known, as finely as may be told.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use nebula_metering::{Charge, Domain, Estimate, Joules};
+use serde::{Serialize, Serializer};
+
+use crate::carbon::Carbon;
+use crate::config::Policy;
+use crate::http::answer::exposure::Door;
+use crate::invocation::NotSettled;
+use crate::meter::{Ended, NoCharge, NotEstimated, Off};
+
+/// Why there is no base energy.
+const NO_BASE: &str = "the machine has not been quiet yet: the base power is not known, and part of the active energy";
+
+/// Why there are no joules at all at the callers' door.
+const WITHHELD: &str = "joules are for operators here (`energy.expose`)";
+
+/// Why a call that runs has not cost anything yet.
+const NOT_YET: &str = "no window in which it worked has closed yet, or the energy of one is not known";
+
+/// The energy of a call.
+#[derive(Debug, Serialize)]
+pub struct Energy {
+    pub state: State,
+    pub source: &'static str,
+    pub policy: &'static str,
+    pub uncertainty_joules: Option<f64>,
+    pub active_joules: Option<f64>,
+    pub base_joules: Option<f64>,
+    pub zones: Zones,
+    /// What was estimated at the call's end, beside what was settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimated>,
+    /// Active energy as it was settled, divided by what was estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate_ratio: Option<f64>,
+    /// What came with the joules that are told; there where anything is known about carbon.
+    #[serde(flatten)]
+    pub carbon: Option<CarbonTold>,
+    /// Why a figure is not known, or not settled although it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The carbon of a call. It is made from the joules as they are shown, so that it tells no more than they.
+#[derive(Clone, Debug, Serialize)]
+pub struct CarbonTold {
+    #[serde(rename = "carbon_grams")]
+    pub grams: Option<f64>,
+    /// The intensity that was used: that of the time when the call ended.
+    #[serde(rename = "carbon_intensity_g_per_kwh")]
+    pub intensity: Option<f64>,
+    /// Why a figure is not known.
+    #[serde(rename = "carbon_reason", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Joules by domain, shown as an object with its members in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Zones(Vec<(Domain, f64)>);
+
+impl Zones {
+    fn new(zones: impl Iterator<Item = (Domain, f64)>) -> Self {
+        let mut zones: Vec<_> = zones.collect();
+        zones.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        Self(zones)
+    }
+}
+
+impl Serialize for Zones {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(domain, joules)| (domain.as_str(), joules)))
+    }
+}
+
+/// How final a call's energy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The call runs; its energy is what the closed windows have charged it.
+    Running,
+    /// The call has ended; its energy is what its work is expected to have cost.
+    Estimated,
+    /// The windows that it lived in have closed; its energy is its share of what they cost.
+    Settled,
+    /// Nobody knows.
+    Unknown,
+    /// It is not for callers.
+    Withheld,
+}
+
+impl State {
+    /// The name that is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Estimated => "estimated",
+            Self::Settled => "settled",
+            Self::Unknown => "unknown",
+            Self::Withheld => "withheld",
+        }
+    }
+}
+
+impl Energy {
+    /// The active energy that was estimated and the one that was settled, as far as there are such.
+    pub fn estimated_and_settled(&self) -> (Option<f64>, Option<f64>) {
+        match self.state {
+            State::Estimated => (self.active_joules, None),
+            _ => {
+                let settled = self.active_joules.filter(|_| self.state == State::Settled);
+                (self.estimate.as_ref().and_then(|estimate| estimate.active_joules), settled)
+            }
+        }
+    }
+}
+
+/// An earlier figure beside the final one. Every member is null where nothing could be estimated.
+#[derive(Clone, Debug, Serialize)]
+pub struct Estimated {
+    pub active_joules: Option<f64>,
+    pub base_joules: Option<f64>,
+    pub uncertainty_joules: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What is known of a call's energy.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// It runs, and has been charged so much.
+    Running(Option<&'a Charge>),
+    /// It runs, and nothing measures it.
+    Unmeasured(Off),
+    /// It has ended.
+    Ended(&'a Ended),
+    /// It has ended, and its charge is final.
+    Settled(&'a Ended, Result<&'a Charge, NotSettled>),
+}
+
+impl Known<'_> {
+    /// When the call ended; `None` while it runs.
+    fn time(&self) -> Option<SystemTime> {
+        match self {
+            Self::Running(_) | Self::Unmeasured(_) => None,
+            Self::Ended(ended) | Self::Settled(ended, _) => Some(ended.at),
+        }
+    }
+}
+
+/// To six digits: no intensity is known better, and more of them would be noise.
+fn significant(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+/// Tells what is known of calls' energy.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller<'a> {
+    /// Where estimates come from; a charge says so itself.
+    pub source: &'static str,
+    /// Whether the base power of every zone is known. Where it is not, no base energy was charged.
+    pub base_known: bool,
+    /// What `energy_joules` means.
+    pub policy: Policy,
+    /// What joules mean for the climate.
+    pub carbon: &'a Carbon,
+    /// To whom it is told.
+    pub door: Door,
+}
+
+/// Figures of whatever origin.
+struct Figures<'a> {
+    source: &'static str,
+    active: Joules,
+    base: Option<Joules>,
+    uncertainty: Joules,
+    zones: Cow<'a, [(Domain, Joules)]>,
+}
+
+impl Teller<'_> {
+    /// What `energy_joules` is, and all that belongs to it.
+    pub fn tell(&self, known: Known<'_>) -> (Option<f64>, Energy) {
+        let time = known.time();
+        if !self.door.tells_joules() {
+            let carbon = self.carbon_of(None, time);
+            return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD.into()) });
+        }
+        let estimated = |ended: &Ended| match &ended.estimate {
+            Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
+            Err(why) => self.unknown(State::Unknown, why.to_string()),
+        };
+        let energy = match known {
+            Known::Running(Some(charge)) => self.known(State::Running, &self.charged(charge)),
+            Known::Running(None) => self.unknown(State::Running, NOT_YET.into()),
+            Known::Unmeasured(off) => self.unknown(State::Running, off.to_string()),
+            Known::Ended(ended) => estimated(ended),
+            Known::Settled(ended, Ok(charge)) => {
+                let energy = self.known(State::Settled, &self.charged(charge));
+                self.beside(energy, &ended.estimate)
+            }
+            Known::Settled(ended, Err(NotSettled::Never(why))) => {
+                self.beside(self.unknown(State::Unknown, why.to_string()), &ended.estimate)
+            }
+            Known::Settled(ended, Err(why @ (NotSettled::Late(_) | NotSettled::NoRoom(_)))) => {
+                let energy = estimated(ended);
+                let reason = energy.reason.map_or_else(|| why.to_string(), |reason| format!("{why}; {reason}"));
+                Energy { reason: Some(reason), ..energy }
+            }
+        };
+        let joules = match (self.policy, energy.base_joules) {
+            // Where the base is not known it is in the active energy.
+            (Policy::Active, _) | (Policy::Usage, None) => energy.active_joules,
+            (Policy::Usage, Some(base)) => energy.active_joules.map(|active| self.door.rounded(Joules(active + base))),
+        };
+        (joules, Energy { carbon: self.carbon_of(joules, time), ..energy })
+    }
+
+    /// What came with the joules that are shown of a call that ended at `time`, or runs.
+    fn carbon_of(&self, joules: Option<f64>, time: Option<SystemTime>) -> Option<CarbonTold> {
+        let rate = self.carbon.rate_at(time.unwrap_or_else(SystemTime::now))?;
+        let grams = rate.ok().zip(joules).map(|(rate, joules)| significant(rate.grams(Joules(joules)).0));
+        let reason = match (rate, joules) {
+            (Err(why), _) => Some(why.to_string()),
+            (Ok(_), None) => Some("the joules are not known, or not told".to_owned()),
+            (Ok(_), Some(_)) => None,
+        };
+        Some(CarbonTold { grams, intensity: rate.ok().map(|rate| rate.intensity.figure.grams()), reason })
+    }
+
+    /// The energy of a call whose charge is final.
+    pub fn settled<'a>(ended: &'a Ended, charge: &'a Result<Charge, NoCharge>) -> Known<'a> {
+        Known::Settled(ended, charge.as_ref().map_err(|why| NotSettled::Never(*why)))
+    }
+
+    fn estimated<'a>(&self, estimate: &'a Estimate) -> Figures<'a> {
+        let Estimate { active, base, uncertainty, ref zones } = *estimate;
+        Figures { source: self.source, active, base, uncertainty, zones: zones.into() }
+    }
+
+    fn charged(&self, charge: &Charge) -> Figures<'static> {
+        Figures {
+            source: charge.source.as_str(),
+            active: charge.active.joules(),
+            base: (self.base_known || charge.base.0 > 0).then(|| charge.base.joules()),
+            uncertainty: charge.uncertainty,
+            zones: charge.zones.iter().map(|(domain, energy)| (domain.clone(), energy.joules())).collect(),
+        }
+    }
+
+    fn known(&self, state: State, figures: &Figures<'_>) -> Energy {
+        let door = self.door;
+        Energy {
+            uncertainty_joules: Some(door.rounded_up(figures.uncertainty, figures.active)),
+            active_joules: Some(door.rounded(figures.active)),
+            base_joules: figures.base.map(|base| door.rounded(base)),
+            zones: Zones::new(figures.zones.iter().map(|(zone, joules)| (zone.clone(), door.rounded(*joules)))),
+            ..self.blank(state, figures.source, figures.base.is_none().then(|| NO_BASE.to_owned()))
+        }
+    }
+
+    fn unknown(&self, state: State, reason: String) -> Energy {
+        self.blank(state, self.source, Some(reason))
+    }
+
+    fn blank(&self, state: State, source: &'static str, reason: Option<String>) -> Energy {
+        Energy {
+            state,
+            source,
+            policy: self.policy.as_str(),
+            uncertainty_joules: None,
+            active_joules: None,
+            base_joules: None,
+            zones: Zones::default(),
+            estimate: None,
+            estimate_ratio: None,
+            carbon: None,
+            reason,
+        }
+    }
+
+    /// Puts the estimate beside what was settled. The ratio is that of the figures shown, or it would tell more than they.
+    fn beside(&self, energy: Energy, estimate: &Result<Estimate, NotEstimated>) -> Energy {
+        let estimate = match estimate {
+            Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
+            Err(why) => self.unknown(State::Unknown, why.to_string()),
+        };
+        let ratio = energy.active_joules.zip(estimate.active_joules.filter(|active| *active > 0.0));
+        let Energy { active_joules, base_joules, uncertainty_joules, reason, .. } = estimate;
+        Energy {
+            estimate: Some(Estimated { active_joules, base_joules, uncertainty_joules, reason }),
+            estimate_ratio: ratio.map(|(settled, estimated)| (settled / estimated * 1e4).round() / 1e4),
+            ..energy
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carbon::{GramsPerKilowattHour, Prices, Pue, Settings, Source};
+    use crate::config::{Expose, Resolution};
+    use crate::outcome::Outcome;
+    use nebula_metering::source::SourceKind;
+    use nebula_metering::{Microjoules, NoEstimate};
+    use serde_json::{Value, json};
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    /// Nothing is said about carbon.
+    fn teller(policy: Policy, door: Door) -> Teller<'static> {
+        static SILENT: LazyLock<Carbon> = LazyLock::new(|| Carbon::open(&Settings::default()).unwrap());
+        Teller { source: SourceKind::Powercap.as_str(), base_known: true, policy, carbon: &SILENT, door }
+    }
+
+    fn coarse(expose: Expose) -> Door {
+        Door::callers(Resolution::Step(Microjoules(100)), expose, true)
+    }
+
+    fn estimated(base: Option<f64>) -> Ended {
+        ended(Ok(Estimate {
+            active: Joules(0.002),
+            base: base.map(Joules),
+            uncertainty: Joules(0.0005),
+            zones: vec![(Domain::Package, Joules(0.002))],
+        }))
+    }
+
+    fn ended(estimate: Result<Estimate, NotEstimated>) -> Ended {
+        Ended { outcome: Outcome::Ok, at: SystemTime::UNIX_EPOCH, duration: Duration::ZERO, estimate }
+    }
+
+    fn charge() -> Charge {
+        Charge {
+            active: Microjoules(1_749),
+            base: Microjoules(251),
+            uncertainty: Joules(0.000_021),
+            zones: vec![(Domain::Package, Microjoules(1_700)), (Domain::Dram, Microjoules(49))],
+            source: SourceKind::Powercap,
+        }
+    }
+
+    fn told(teller: Teller<'_>, known: Known<'_>) -> Value {
+        let (joules, energy) = teller.tell(known);
+        json!({ "joules": joules, "energy": energy })
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_with_a_reason() {
+        let teller = teller(Policy::Active, Door::OPERATORS);
+        let nothing = ended(Err(NoEstimate::NoWindow.into()));
+        for (known, state, reason) in [
+            (Known::Ended(&nothing), "unknown", "no window with readings from the energy source has closed yet"),
+            (Known::Running(None), "running", NOT_YET),
+            (
+                Known::Settled(&nothing, Err(NoCharge::Incomplete.into())),
+                "unknown",
+                "the energy of a window that the call lived in is not known",
+            ),
+        ] {
+            let told = told(teller, known);
+            assert_eq!((&told["energy"]["state"], &told["energy"]["reason"]), (&state.into(), &reason.into()));
+            assert!(told["joules"].is_null());
+            for figure in ["uncertainty_joules", "active_joules", "base_joules"] {
+                assert!(told["energy"][figure].is_null(), "{figure}");
+            }
+        }
+        let base_unknown = estimated(None);
+        let told = told(teller, Known::Ended(&base_unknown));
+        assert!(told["energy"]["base_joules"].is_null() && told["energy"]["reason"] == NO_BASE);
+    }
+
+    #[test]
+    fn the_policy_usage_adds_the_share_of_base_energy() {
+        let joules = |base, policy| teller(policy, Door::OPERATORS).tell(Known::Ended(&estimated(base))).0.unwrap();
+        assert_eq!(joules(Some(0.5), Policy::Active), 0.002);
+        assert_eq!(joules(Some(0.5), Policy::Usage), 0.502);
+        assert_eq!(joules(None, Policy::Usage), 0.002);
+    }
+
+    #[test]
+    fn a_settled_charge_has_its_estimate_beside_it() {
+        let told = told(teller(Policy::Usage, Door::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
+        assert_eq!(
+            told,
+            json!({ "joules": 0.002, "energy": {
+                "state": "settled", "source": "powercap", "policy": "usage",
+                "active_joules": 0.001_749, "base_joules": 0.000_251, "uncertainty_joules": 0.000_021,
+                "zones": { "package": 0.0017, "dram": 0.000_049 },
+                "estimate": { "active_joules": 0.002, "base_joules": 0.5, "uncertainty_joules": 0.0005 },
+                "estimate_ratio": 0.8745,
+            }})
+        );
+    }
+
+    #[test]
+    fn callers_are_told_no_more_than_the_resolution() {
+        let told = told(
+            teller(Policy::Usage, coarse(Expose::Callers)),
+            Known::Settled(&estimated(Some(0.000_151)), Ok(&charge())),
+        );
+        assert_eq!(
+            told,
+            json!({ "joules": 0.002, "energy": {
+                "state": "settled", "source": "powercap", "policy": "usage",
+                "active_joules": 0.0017, "base_joules": 0.0003, "uncertainty_joules": 0.0001,
+                "zones": { "package": 0.0017, "dram": 0.0 },
+                "estimate": { "active_joules": 0.002, "base_joules": 0.0002, "uncertainty_joules": 0.0006 },
+                "estimate_ratio": 0.85,
+            }})
+        );
+    }
+
+    #[test]
+    fn where_joules_are_for_operators_callers_are_told_none() {
+        let ended = estimated(Some(0.5));
+        for known in [Known::Settled(&ended, Ok(&charge())), Known::Ended(&ended), Known::Running(Some(&charge()))] {
+            let told = told(teller(Policy::Active, coarse(Expose::Operators)), known);
+            assert_eq!(
+                told,
+                json!({ "joules": null, "energy": {
+                    "state": "withheld", "source": "powercap", "policy": "active", "active_joules": null,
+                    "base_joules": null, "uncertainty_joules": null, "zones": {}, "reason": WITHHELD,
+                }})
+            );
+        }
+    }
+
+    #[test]
+    fn grams_are_those_of_the_joules_that_are_shown() {
+        let source = Some(Source::Constant(GramsPerKilowattHour::read("300").unwrap()));
+        let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
+        let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
+        let of =
+            |policy, door, known| told(Teller { carbon: &carbon, ..teller(policy, door) }, known)["energy"].clone();
+        let (ended, charge, nothing) = (estimated(Some(0.000_151)), charge(), ended(Err(NoEstimate::NoWindow.into())));
+        let known = Known::Settled(&ended, Ok(&charge));
+        let full = of(Policy::Active, Door::OPERATORS, known);
+        assert_eq!(full["carbon_grams"], json!(1.749e-7), "{full}");
+        assert_eq!((&full["carbon_intensity_g_per_kwh"], full.get("carbon_reason")), (&json!(300.0), None));
+        // 1700 µJ and 2000 µJ, as callers are told.
+        assert_eq!(of(Policy::Active, coarse(Expose::Callers), known)["carbon_grams"], json!(1.7e-7));
+        assert_eq!(of(Policy::Usage, coarse(Expose::Callers), known)["carbon_grams"], json!(2e-7));
+        for (door, known) in [
+            (coarse(Expose::Operators), known),
+            (Door::OPERATORS, Known::Running(None)),
+            (Door::OPERATORS, Known::Ended(&nothing)),
+        ] {
+            let told = of(Policy::Active, door, known);
+            assert!(told["carbon_grams"].is_null() && told["carbon_reason"].is_string(), "{told}");
+        }
+    }
+
+    #[test]
+    fn grams_without_an_intensity_are_null_with_a_reason() {
+        let source = Some(Source::Endpoint("http://127.0.0.1:1".parse().unwrap()));
+        let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
+        let teller = Teller { carbon: &carbon, ..teller(Policy::Active, Door::OPERATORS) };
+        let told = told(teller, Known::Ended(&estimated(None)));
+        let energy = &told["energy"];
+        assert!(energy["carbon_grams"].is_null() && energy["carbon_intensity_g_per_kwh"].is_null(), "{energy}");
+        assert!(energy["carbon_reason"].as_str().unwrap().contains("has not told"), "{energy}");
+    }
+
+    #[test]
+    fn six_digits_are_told() {
+        for (value, shown) in [(0.0, 0.0), (1.234_567_891e-7, 1.234_57e-7), (302.0, 302.0), (0.1 + 0.2, 0.3)] {
+            assert_eq!(significant(value), shown);
+        }
+    }
+
+    #[test]
+    fn a_settlement_that_is_late_leaves_the_estimate() {
+        let late = NotSettled::Late(Duration::from_secs(1));
+        let ended = estimated(Some(0.5));
+        let told = told(teller(Policy::Active, Door::OPERATORS), Known::Settled(&ended, Err(late)));
+        assert_eq!((&told["energy"]["state"], &told["joules"]), (&"estimated".into(), &json!(0.002)));
+        assert!(told["energy"]["reason"].as_str().unwrap().contains("not settled within 1s"));
+    }
+}

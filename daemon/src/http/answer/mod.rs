@@ -1,0 +1,69 @@
+//! Small answers.
+
+pub mod body;
+pub mod carbon;
+pub mod energy;
+pub mod envelope;
+pub mod exposure;
+pub mod problem;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use serde::Serialize;
+
+use crate::http::Response;
+use crate::http::access::guest_pages::{ALONE, CROSS_ORIGIN_OPENER_POLICY};
+use crate::http::answer::body::Reply;
+
+/// Bytes that most envelopes fit into: written to a smaller room they would move three times.
+const JSON_TYPICAL: usize = 1024;
+
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// Scripts are files of the daemon's, never text of the page, and talk to the daemon alone.
+const LIVE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// An answer of the given type. Answers are about this moment, and are what they say they are.
+pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Reply::from(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A page. It brings all it needs, and what a guest wrote is text in it and nothing else.
+pub fn html(status: StatusCode, page: String) -> Response {
+    let mut response = answer(status, HTML, page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    response
+}
+
+/// A page that scripts of the daemon's keep up to date.
+pub fn live_html(status: StatusCode, page: String) -> Response {
+    let mut response = html(status, page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, LIVE_POLICY);
+    response.headers_mut().insert(CROSS_ORIGIN_OPENER_POLICY, ALONE);
+    response
+}
+
+/// A value as JSON.
+pub fn json(status: StatusCode, content_type: HeaderValue, value: &impl Serialize) -> Response {
+    let mut body = Vec::with_capacity(JSON_TYPICAL);
+    // Nothing that is written here can fail: no map has keys that are not text.
+    let _ = serde_json::to_writer(&mut body, value);
+    body.push(b'\n');
+    answer(status, content_type, body)
+}

@@ -1,0 +1,313 @@
+//! The form interface that the thesis on Nebula describes: `POST /api/wasm` with the fields `function_name`, `input` and
+//! `num_calls`. The function is called so many times, one call after the other, and the answer tells of each.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::once;
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request::Parts;
+use multer::Multipart;
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::functions::Function;
+use crate::http::Request;
+use crate::http::Response;
+use crate::http::access::Visitor;
+use crate::http::answer::energy::Energy;
+use crate::http::answer::envelope::{Cost, Output};
+use crate::http::answer::problem::{Document, Problem};
+use crate::http::answer::{JSON, json};
+use crate::http::app::App;
+use crate::http::request::body;
+use crate::invocation::Trail;
+use crate::runtime::Ending;
+
+/// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
+const OUTPUT_BYTES_MAX: usize = 16 << 20;
+
+/// How much a form may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct FormBounds {
+    /// Most calls.
+    pub calls: u32,
+    /// Longest time for all of them.
+    pub wall: Duration,
+}
+
+/// What a form asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    function: String,
+    input: Bytes,
+    calls: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    function_name: &'a str,
+    num_calls: u32,
+    results: Vec<Told<'a>>,
+    totals: Totals,
+    /// Why there are fewer results than calls were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// One call.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    /// Its output; null where it failed.
+    result: Option<String>,
+    /// The output in base64, where it is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Document<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invocation_id: Option<Uuid>,
+    /// Null where nothing ran.
+    metrics: Option<Times>,
+    energy_joules: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    energy: Option<Energy>,
+}
+
+/// Whole microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Times {
+    #[serde(rename = "queue_us")]
+    queue: u64,
+    #[serde(rename = "startup_us")]
+    startup: u64,
+    #[serde(rename = "execution_us")]
+    execution: u64,
+    #[serde(rename = "total_us")]
+    total: u64,
+    /// Null where nothing measures it.
+    #[serde(rename = "cpu_us")]
+    cpu: Option<u64>,
+}
+
+/// What all calls that ran took together.
+#[derive(Debug, Serialize)]
+struct Totals {
+    succeeded: usize,
+    failed: usize,
+    metrics: Times,
+    energy_joules: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carbon_grams: Option<f64>,
+    /// Why the joules are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl App {
+    /// Calls a function as often as a form asks for.
+    pub(crate) async fn form(&self, request: Request, visitor: &Visitor) -> Result<Response, Problem> {
+        let (mut head, body) = request.into_parts();
+        let body = body::read(body, self.body_max, self.body_timeout).await?;
+        let asked = read(&head, body, self.form.calls).await?;
+        visitor.to_function(&asked.function)?;
+        let function = self.function(&asked.function)?;
+        let (until, mut written) = (Instant::now() + self.form.wall, 0);
+        let (mut results, mut reason) = (Vec::new(), None);
+        for _ in 0..asked.calls {
+            if written > OUTPUT_BYTES_MAX {
+                reason = Some(format!("the calls have written more than {OUTPUT_BYTES_MAX} bytes"));
+                break;
+            }
+            let Ok(told) = timeout_at(until, self.call(&function, &head, &asked.input, visitor, &mut written)).await
+            else {
+                reason = Some(format!("the calls took longer than {:?} (`api.wall`)", self.form.wall));
+                break;
+            };
+            results.push(told);
+            // The request's identity, and its line in the log, are the first call's; the trace and the name are of all.
+            if let Some(trail) = head.extensions.get_mut::<Trail>() {
+                (trail.id, trail.record) = (None, None);
+            }
+        }
+        let totals = totals(&results);
+        let report = Report { function_name: function.name.as_str(), num_calls: asked.calls, results, totals, reason };
+        Ok(json(StatusCode::OK, JSON, &report))
+    }
+
+    /// Calls the function once. That it fails is a result too.
+    async fn call<'a>(
+        &self,
+        function: &'a Arc<Function>,
+        head: &Parts,
+        input: &Bytes,
+        visitor: &Visitor,
+        written: &mut usize,
+    ) -> Told<'a> {
+        let failed = |problem: &Problem| Told {
+            result: None,
+            result_base64: None,
+            error: Some(problem.document(None).1),
+            invocation_id: None,
+            metrics: None,
+            energy_joules: None,
+            energy: None,
+        };
+        let call = self.call_with(function, head.clone(), Vec::new(), input.clone(), visitor, false);
+        let mut finished = match call.await {
+            Ok(finished) => finished,
+            Err(problem) => return failed(&problem),
+        };
+        let Cost { energy_joules, energy, timing, .. } = self.cost(&mut finished, visitor.door).await;
+        let told = Told {
+            invocation_id: Some(finished.id),
+            metrics: Some(Times {
+                queue: timing.queue_us,
+                startup: timing.startup_us,
+                execution: timing.execution_us,
+                total: timing.total_us,
+                cpu: timing.cpu_us,
+            }),
+            energy_joules,
+            energy: Some(energy),
+            result: None,
+            result_base64: None,
+            error: None,
+        };
+        let completion = finished.completion;
+        if !matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
+            return Told { error: failed(&Problem::Guest(completion.ending)).error, ..told };
+        }
+        *written += completion.output.len();
+        match Output::new(&completion.output) {
+            Output::Text(text) => Told { result: Some(text.to_owned()), ..told },
+            Output::Base64(text) => Told { result_base64: Some(text), ..told },
+        }
+    }
+}
+
+fn totals(results: &[Told<'_>]) -> Totals {
+    let failed = results.iter().filter(|told| told.error.is_some()).count();
+    let ran = || results.iter().filter(|told| told.metrics.is_some());
+    let mut metrics = Times { cpu: Some(0), ..Times::default() };
+    for times in ran().filter_map(|told| told.metrics) {
+        metrics.queue += times.queue;
+        metrics.startup += times.startup;
+        metrics.execution += times.execution;
+        metrics.total += times.total;
+        metrics.cpu = metrics.cpu.zip(times.cpu).map(|(sum, cpu)| sum + cpu);
+    }
+    let joules: Option<f64> = ran().map(|told| told.energy_joules).sum();
+    let grams = |told: &Told<'_>| told.energy.as_ref()?.carbon.as_ref()?.grams;
+    let has_grams = ran().next().is_some();
+    Totals {
+        succeeded: results.len() - failed,
+        failed,
+        metrics,
+        // To the nanojoule, as each of them.
+        energy_joules: joules.map(|joules| (joules * 1e9).round() / 1e9),
+        carbon_grams: ran().map(grams).sum::<Option<f64>>().filter(|_| has_grams),
+        reason: joules.is_none().then_some("the joules of a call are not known; its `energy` tells why"),
+    }
+}
+
+/// The fields of a form, of either kind. Others than those that are known are nobody's business here.
+async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Asked, Problem> {
+    let bad = |why: &str| Problem::BadRequest(why.to_owned());
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut fields: Vec<(String, Bytes)> = Vec::new();
+    if kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let owned = |(name, value): (_, std::borrow::Cow<'_, str>)| -> (String, Bytes) {
+            (std::borrow::Cow::into_owned(name), value.into_owned().into())
+        };
+        fields.extend(form_urlencoded::parse(&body).map(owned));
+    } else if let Ok(boundary) = multer::parse_boundary(kind) {
+        let mut parts = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+        let broken = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
+        while let Some(part) = parts.next_field().await.map_err(broken)? {
+            let name = part.name().unwrap_or_default().to_owned();
+            fields.push((name, part.bytes().await.map_err(broken)?));
+        }
+    } else {
+        return Err(bad("a form is `application/x-www-form-urlencoded` or `multipart/form-data`"));
+    }
+    let mut take = |name: &str| {
+        let mut values = fields.iter_mut().filter(|(known, _)| known == name).map(|(_, value)| std::mem::take(value));
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Problem::BadRequest(format!("the field `{name}` is there twice"))),
+            (value, None) => Ok(value),
+        }
+    };
+    let text = |bytes: Bytes| String::from_utf8(bytes.into()).map_err(|_| bad("a field is not UTF-8"));
+    let function = take("function_name")?.map(text).transpose()?.filter(|name| !name.is_empty());
+    let calls = match take("num_calls")?.map(text).transpose()? {
+        Some(calls) if !calls.trim().is_empty() => {
+            calls.trim().parse().ok().filter(|calls| (1..=calls_max).contains(calls))
+        }
+        _ => Some(1),
+    };
+    Ok(Asked {
+        function: function.ok_or_else(|| bad("the field `function_name` is missing"))?,
+        input: take("input")?.unwrap_or_default(),
+        calls: calls.ok_or_else(|| {
+            Problem::BadRequest(format!("`num_calls` is a whole number from 1 to {calls_max} (`api.calls`)"))
+        })?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(kind: &str, body: impl Into<Bytes>) -> Result<Asked, String> {
+        let (head, ()) = hyper::Request::post("/api/wasm").header("content-type", kind).body(()).unwrap().into_parts();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(read(&head, body.into(), 10)).map_err(|problem| format!("{problem:?}"))
+    }
+
+    const URLENCODED: &str = "application/x-www-form-urlencoded";
+
+    #[test]
+    fn a_form_is_read_in_both_encodings() {
+        let form =
+            asked("Application/X-WWW-form-urlencoded; charset=utf-8", "function_name=f&input=a+b%21&num_calls=3&x=1");
+        let expected = |input: &'static [u8], calls| Asked { function: "f".into(), input: input.into(), calls };
+        assert_eq!(form, Ok(expected(b"a b!", 3)));
+        assert_eq!(asked(URLENCODED, "function_name=f"), Ok(expected(b"", 1)));
+        assert_eq!(asked(URLENCODED, "function_name=f&num_calls="), Ok(expected(b"", 1)));
+        let part = |name: &str, value: &[u8]| {
+            [format!("--B\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes(), value, b"\r\n"]
+                .concat()
+        };
+        let body =
+            [part("function_name", b"f"), part("input", b"\xff\0"), part("num_calls", b"10"), b"--B--\r\n".to_vec()];
+        assert_eq!(asked("multipart/form-data; boundary=B", body.concat()), Ok(expected(b"\xff\0", 10)));
+    }
+
+    #[test]
+    fn what_is_no_form_is_refused() {
+        for (kind, body, why) in [
+            ("application/json", "{}", "a form is"),
+            ("multipart/form-data", "--B", "a form is"),
+            ("multipart/form-data; boundary=B", "--B\r\ncontent", "cannot be read"),
+            (URLENCODED, "", "`function_name` is missing"),
+            (URLENCODED, "function_name=", "`function_name` is missing"),
+            (URLENCODED, "function_name=a&function_name=b", "there twice"),
+            (URLENCODED, "function_name=f&num_calls=0", "from 1 to 10"),
+            (URLENCODED, "function_name=f&num_calls=11", "from 1 to 10"),
+            (URLENCODED, "function_name=f&num_calls=-1", "from 1 to 10"),
+            (URLENCODED, "function_name=f&num_calls=many", "from 1 to 10"),
+            (URLENCODED, "function_name=%ff", "UnknownFunction"),
+        ] {
+            match asked(kind, body) {
+                Err(told) => assert!(told.contains(why), "{kind} {body}: {told}"),
+                Ok(asked) => assert_eq!((why, asked.function.as_str()), ("UnknownFunction", "\u{fffd}")),
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! `GET /events`: what happens, as it happens, as server-sent events.
+//!
+//! Source: WHATWG, HTML, section 9.2 "Server-sent events".
+
+use std::fmt::Write;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::{HeaderName, HeaderValue};
+use nebula_metering::FunctionId;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::http::Response;
+use crate::http::access::Visitor;
+use crate::http::answer::answer;
+use crate::http::answer::body::Reply;
+use crate::http::answer::problem::Problem;
+use crate::http::app::App;
+use crate::http::request::query::variables;
+use crate::telemetry::{Event, Listener, NoRoom, Numbered, Wants, Watts};
+
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// Asks proxies to hand on what comes as it comes. Source: nginx, `proxy_buffering`.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// After so long without an event a comment says that the daemon is still there: proxies close what is silent for longer.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// When a browser that lost its stream comes back, in milliseconds.
+const RETRY_MS: u64 = 2000;
+
+/// About how much goes out in one piece.
+const BYTES_AT_ONCE: usize = 64 << 10;
+
+/// The names of events that can be asked for.
+const TYPES: &str = "call, watts and accounts";
+
+impl App {
+    /// A stream of what the query asks for, as far as the visitor may be told.
+    pub(crate) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
+        visitor.door.to_calls()?;
+        let (mut types, mut function, mut history) = (None, None, false);
+        for (name, value) in variables(query)? {
+            match &*name {
+                "types" => types = Some(read_types(&value)?),
+                "function" => function = Some(self.function(&value)?.name.as_str().into()),
+                "history" if matches!(&*value, "true" | "false") => history = value == "true",
+                "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
+                _ => {
+                    let why = format!("`{name}` is not asked for here; `types`, `function` and `history` are");
+                    return Err(Problem::BadRequest(why));
+                }
+            }
+        }
+        // Totals are of all functions.
+        let may_see_totals =
+            if visitor.is_restricted() { Err(Problem::OperatorsOnly) } else { visitor.door.to_totals() };
+        let wants = match types {
+            Some(wants) if wants.watts || wants.accounts => {
+                may_see_totals?;
+                wants
+            }
+            Some(wants) => wants,
+            None => {
+                let totals = may_see_totals.is_ok();
+                Wants { calls: true, watts: totals, accounts: totals, function: None }
+            }
+        };
+        // Before there is a listener: what comes later is told to it.
+        let past = if history && wants.watts { self.observers.events.past() } else { Vec::new() };
+        let listener =
+            self.observers.events.subscribe(Wants { function, ..wants }).map_err(|no_room| match no_room {
+                NoRoom::Full(_) => Problem::TooManyListeners(no_room),
+                NoRoom::Closed => Problem::Draining,
+            })?;
+        let mut response = answer(StatusCode::OK, EVENT_STREAM, "");
+        response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        let visitor = visitor.clone();
+        let heartbeat = Box::pin(sleep(HEARTBEAT));
+        let stage = Stage::Beginning(past);
+        *response.body_mut() =
+            Reply::Events(Box::new(EventStream { app: self.clone(), visitor, listener, heartbeat, stage }));
+        Ok(response)
+    }
+
+    fn tell_event(&self, numbered: &Numbered, visitor: &Visitor, text: &mut String) {
+        let (name, data) = match &numbered.event {
+            Event::Call(known) if !self.is_seen(visitor, known) => return,
+            // How much others do is none of their business either.
+            Event::Omitted(_) if visitor.is_restricted() => return,
+            Event::Call(known) => {
+                let shown = self.describe_calls(visitor.door, std::slice::from_ref(known));
+                ("call", serde_json::to_string(&shown.first()).unwrap_or_default())
+            }
+            Event::Omitted(calls) => ("omitted", json!({ "calls": calls }).to_string()),
+            Event::Watts(watts) => ("watts", self.watts(watts).to_string()),
+            Event::Accounts(snapshot) => {
+                ("accounts", crate::http::read::ledger::accounts(snapshot, &self.registry).to_string())
+            }
+        };
+        write_event(text, Some(numbered.id), name, &data);
+    }
+
+    fn watts(&self, watts: &Watts) -> Value {
+        let zones = watts.zones.iter().map(|zone| {
+            let package = (!zone.package.is_empty()).then_some(&zone.package);
+            json!({ "zone": zone.zone, "package": package, "additive": zone.additive, "watts": zone.watts })
+        });
+        let functions = watts.functions.iter().map(|told| {
+            let version = self.registry.revision(told.function).map(|revision| revision.version.to_string());
+            json!({ "function": self.name(told.function), "version": version, "watts": told.watts })
+        });
+        json!({
+            "seconds": watts.time.as_secs_f64(),
+            "source": watts.source,
+            "zones": zones.collect::<Vec<_>>(),
+            "accounts": accounts(watts),
+            "functions": functions.collect::<Vec<_>>(),
+        })
+    }
+
+    /// What was before somebody listened: there are many of them, and each tells no more than a chart shows.
+    fn history(&self, past: &[(Duration, Arc<Watts>)]) -> Value {
+        let samples = past.iter().map(|(ago, watts)| {
+            let functions = watts.functions.iter();
+            let functions = functions.map(|told| json!({ "function": self.name(told.function), "watts": told.watts }));
+            json!({ "seconds_ago": ago.as_secs_f64(), "accounts": accounts(watts), "functions": functions.collect::<Vec<_>>() })
+        });
+        json!({ "samples": samples.collect::<Vec<_>>() })
+    }
+
+    fn name(&self, function: FunctionId) -> String {
+        let revision = self.registry.revision(function);
+        revision.map_or_else(|| format!("#{}", function.0), |revision| revision.name.to_string())
+    }
+}
+
+fn accounts(watts: &Watts) -> Map<String, Value> {
+    watts.accounts.iter().map(|(name, watts)| ((*name).to_owned(), json!(watts))).collect()
+}
+
+fn read_types(text: &str) -> Result<Wants, Problem> {
+    let mut wants = Wants::default();
+    for name in text.split(',') {
+        match name {
+            "call" => wants.calls = true,
+            "watts" => wants.watts = true,
+            "accounts" => wants.accounts = true,
+            _ => {
+                let shown: String = name.chars().take(40).collect();
+                return Err(Problem::BadRequest(format!("`{shown}` is no type of event; there are {TYPES}")));
+            }
+        }
+    }
+    Ok(wants)
+}
+
+/// Data is JSON, and JSON is written in one line.
+fn write_event(text: &mut String, id: Option<u64>, name: &str, data: &str) {
+    // Writing to a string cannot fail.
+    if let Some(id) = id {
+        let _ = writeln!(text, "id: {id}");
+    }
+    let _ = write!(text, "event: {name}\ndata: {data}\n\n");
+}
+
+/// The body of an answer that goes on for as long as its client keeps up.
+pub struct EventStream {
+    app: Arc<App>,
+    visitor: Visitor,
+    listener: Listener,
+    heartbeat: Pin<Box<Sleep>>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// With the power of before, if it is asked for.
+    Beginning(Vec<(Duration, Arc<Watts>)>),
+    Running,
+    Ended,
+}
+
+impl EventStream {
+    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        let mut text = String::new();
+        match &self.stage {
+            Stage::Ended => return Poll::Ready(None),
+            Stage::Beginning(past) => {
+                let _ = write!(text, "retry: {RETRY_MS}\n\n");
+                if !past.is_empty() {
+                    write_event(&mut text, None, "history", &self.app.history(past).to_string());
+                }
+                self.stage = Stage::Running;
+            }
+            Stage::Running => {}
+        }
+        // Until nothing more is there: what is not for this visitor leaves no text.
+        while text.len() < BYTES_AT_ONCE {
+            match self.listener.poll_next(context) {
+                Poll::Ready(Some(event)) => self.app.tell_event(&event, &self.visitor, &mut text),
+                Poll::Ready(None) => {
+                    self.stage = Stage::Ended;
+                    if self.listener.was_slow() {
+                        let data = json!({ "reason": "the client was slower than the events (`events.queue`)" });
+                        write_event(&mut text, None, "dropped", &data.to_string());
+                    }
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if text.is_empty() && matches!(self.stage, Stage::Running) && self.heartbeat.as_mut().poll(context).is_ready() {
+            text.push_str(": still here\n\n");
+        }
+        if text.is_empty() {
+            return if matches!(self.stage, Stage::Ended) { Poll::Ready(None) } else { Poll::Pending };
+        }
+        self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+        Poll::Ready(Some(Frame::data(text.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_named_one_by_one() {
+        let wants = |text| read_types(text).ok().map(|wants| (wants.calls, wants.watts, wants.accounts));
+        assert_eq!(wants("call"), Some((true, false, false)));
+        assert_eq!(wants("accounts,watts,watts"), Some((false, true, true)));
+        for bad in ["", "calls", "call,", "call, watts", "CALL"] {
+            assert_eq!(wants(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_its_lines_and_an_empty_one() {
+        let mut text = String::new();
+        write_event(&mut text, Some(7), "call", "{}");
+        write_event(&mut text, None, "dropped", "{\"a\":1}");
+        assert_eq!(text, "id: 7\nevent: call\ndata: {}\n\nevent: dropped\ndata: {\"a\":1}\n\n");
+    }
+}

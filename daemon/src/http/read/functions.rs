@@ -1,0 +1,302 @@
+//! Functions over HTTP: what is served, and how that is changed.
+
+use std::sync::Arc;
+
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use hyper::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::functions::{
+    Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Origin, Upload, Version,
+};
+use crate::http::Request;
+use crate::http::Response;
+use crate::http::access::Visitor;
+use crate::http::answer::envelope::micros;
+use crate::http::answer::exposure::Door;
+use crate::http::answer::problem::Problem;
+use crate::http::answer::{JSON, answer, json};
+use crate::http::app::App;
+use crate::http::read::invocations::rfc3339;
+use crate::http::read::quota;
+use crate::http::read::upload::{boundary, manifest_text, read_form};
+use crate::http::request::body;
+use crate::http::request::query::variables;
+use crate::http::route::allow;
+use crate::runtime::Found;
+
+/// Room for what goes around the parts of a form: boundaries and headers.
+const FORM_BYTES_MAX: usize = 64 << 10;
+
+impl App {
+    /// All functions, and what is wrong with files that are not served.
+    pub(crate) fn list(&self, visitor: &Visitor) -> Value {
+        let table = self.registry.table();
+        let broken = table.broken.iter().filter(|(name, _)| visitor.sees(name)).map(|(name, broken)| {
+            let served = table.functions.get(name).map(|function| function.version.to_string());
+            json!({
+                "name": name,
+                "file": broken.path.display().to_string(),
+                "reason": broken.why,
+                "since": rfc3339(broken.since),
+                "version_served": served,
+            })
+        });
+        let functions = table.functions.values().filter(|function| visitor.sees(function.name.as_str()));
+        json!({
+            "functions": functions.map(|function| describe(function)).collect::<Vec<_>>(),
+            "broken": broken.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Answers requests for what is below `/functions/NAME`.
+    pub(crate) async fn function_route(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        name: &str,
+    ) -> Result<Response, Problem> {
+        let door = visitor.door;
+        let (name, below) = match name.split_once('/') {
+            Some((name, below)) => (crate::http::request::query::decoded(name)?, Some(below)),
+            None => (crate::http::request::query::decoded(name)?, None),
+        };
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        match (below, method.as_str()) {
+            (None, "GET") => {
+                let function = self.function(&name)?;
+                Ok(self.told(StatusCode::OK, &function, door))
+            }
+            (None, "PUT") => self.put_function(request, door, &name).await,
+            (None, "DELETE") => self.delete_function(&request, &name).await,
+            (None, _) => Err(Problem::MethodNotAllowed("GET, PUT, DELETE")),
+            (Some("manifest"), "PUT") => self.put_manifest(request, door, &name).await,
+            (Some("manifest"), _) => Err(Problem::MethodNotAllowed("PUT")),
+            (Some("versions"), _) => {
+                allow(&request, &[Method::GET], "GET")?;
+                self.versions(&name)
+            }
+            (Some("rollback"), _) => {
+                allow(&request, &[Method::POST], "POST")?;
+                self.roll_back(&request, door, &name).await
+            }
+            (Some(_), _) => Err(Problem::NoRoute(request.uri().path().to_owned())),
+        }
+    }
+
+    async fn put_function(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+        let (name, condition) = (function_name(name)?, condition(request.headers())?);
+        let boundary = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(boundary);
+        let body = request.into_body();
+        let module_max = usize::try_from(self.module_max).unwrap_or(usize::MAX);
+        let upload = match boundary {
+            Some(boundary) => {
+                let max = module_max.saturating_add(MANIFEST_BYTES_MAX + FORM_BYTES_MAX);
+                let form = body::read_within(body, max, "limits.module", self.body_timeout).await?;
+                read_form(form, &boundary).await?
+            }
+            None => {
+                let module = body::read_within(body, module_max, "limits.module", self.body_timeout).await?;
+                Upload { module: Some(module.into()), manifest: None }
+            }
+        };
+        if upload.module.as_ref().is_some_and(Vec::is_empty) {
+            let why = "there is no module in the request: its body is the module, or a form with the parts `module` and \
+                       `manifest`";
+            return Err(Problem::BadRequest(why.into()));
+        }
+        self.deploy(name, upload, condition, door).await
+    }
+
+    async fn put_manifest(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+        let (name, condition) = (function_name(name)?, condition(request.headers())?);
+        let text =
+            body::read_within(request.into_body(), MANIFEST_BYTES_MAX, "the bound of manifests", self.body_timeout);
+        let manifest = Some(manifest_text(text.await?.into())?);
+        self.deploy(name, Upload { module: None, manifest }, condition, door).await
+    }
+
+    async fn deploy(
+        &self,
+        name: FunctionName,
+        upload: Upload,
+        condition: Condition,
+        door: Door,
+    ) -> Result<Response, Problem> {
+        let deployed = self.change(move |deployer, handle| handle.block_on(deployer.deploy(&name, upload, &condition)));
+        Ok(self.tell_deployed(&deployed.await?, door))
+    }
+
+    async fn delete_function(&self, request: &Request, name: &str) -> Result<Response, Problem> {
+        let (name, condition) = (function_name(name)?, condition(request.headers())?);
+        self.change(move |deployer, handle| handle.block_on(deployer.remove(&name, &condition))).await?;
+        let mut response = answer(StatusCode::NO_CONTENT, JSON, "");
+        response.headers_mut().remove(CONTENT_TYPE);
+        Ok(response)
+    }
+
+    async fn roll_back(&self, request: &Request, door: Door, name: &str) -> Result<Response, Problem> {
+        let (name, condition) = (function_name(name)?, condition(request.headers())?);
+        let mut to = None;
+        for (key, value) in variables(request.uri().query())? {
+            match &*key {
+                "to" if value.len() >= 4 => to = Some(value),
+                "to" => {
+                    return Err(Problem::BadRequest("`to` is a version, or four of its first digits or more".into()));
+                }
+                _ => return Err(Problem::BadRequest(format!("`{key}` is not asked for here; `to` is"))),
+            }
+        }
+        let roll_back = move |deployer: &Deployer, handle: Handle| {
+            handle.block_on(deployer.roll_back(&name, to.as_deref(), &condition))
+        };
+        Ok(self.tell_deployed(&self.change(roll_back).await?, door))
+    }
+
+    fn versions(&self, name: &str) -> Result<Response, Problem> {
+        let name = function_name(name)?;
+        let (past, live) = (self.deployer.past(&name)?, self.registry.find(name.as_str()));
+        if past.is_empty() && live.is_none() {
+            return Err(Problem::UnknownFunction(name.to_string()));
+        }
+        let live = live.map(|live| live.version);
+        let shown = |past: &crate::functions::Past| {
+            json!({
+                "version": past.version.to_string(),
+                "deployed": rfc3339(past.deployed),
+                "size_bytes": past.size,
+                "served": live == Some(past.version),
+            })
+        };
+        let versions: Vec<_> = past.iter().rev().map(shown).collect();
+        let served = live.map(|live| live.to_string());
+        Ok(json(StatusCode::OK, JSON, &json!({ "name": name.as_str(), "version": served, "versions": versions })))
+    }
+
+    /// Makes a change on a thread that may wait for files, to its end even if the client goes away.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Deployer, Handle) -> Result<T, DeployError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (deployer, handle) = (self.deployer.clone(), Handle::current());
+        let changed = tokio::task::spawn_blocking(move || change(&deployer, handle)).await;
+        Ok(changed.map_err(|_| Problem::Draining)??)
+    }
+
+    fn tell_deployed(&self, deployed: &Deployed, door: Door) -> Response {
+        let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
+        let mut shown = self.describe_in_full(&deployed.function, door);
+        shown["changed"] = json!(deployed.created || deployed.before.is_some());
+        shown["version_before"] = json!(deployed.before.map(|before| before.to_string()));
+        let mut response = tagged(json(status, JSON, &shown), &deployed.function);
+        if deployed.created
+            && let Ok(location) = HeaderValue::try_from(format!("/functions/{}", deployed.function.name))
+        {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+
+    fn told(&self, status: StatusCode, function: &Arc<Function>, door: Door) -> Response {
+        tagged(json(status, JSON, &self.describe_in_full(function, door)), function)
+    }
+
+    /// A function with what it is granted, and what it took to make it ready.
+    fn describe_in_full(&self, function: &Function, door: Door) -> Value {
+        let mut described = describe(function);
+        let cold_start = &function.cold_start;
+        let (energy, reason) = match cold_start.charge() {
+            _ if !door.tells_joules() => (None, Some("joules are for operators here (`energy.expose`)".to_owned())),
+            Some(Ok(charge)) => (Some(door.rounded(charge.active.joules())), None),
+            Some(Err(why)) => (None, Some(why.to_string())),
+            None if cold_start.work.is_err() => (None, cold_start.work.as_ref().err().map(ToString::to_string)),
+            None => (None, Some("the windows in which it was made ready have not closed yet".into())),
+        };
+        let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
+        described["manifest"] = json!(function.manifest);
+        described["quota"] = quota::of_function(function, door);
+        described["cold_start"] = json!({
+            "compiled": cold_start.found == Found::Compiled,
+            "duration_us": micros(cold_start.duration),
+            "cpu_us": cpu,
+            "energy_joules": energy,
+            "source": self.invoker.metering().source(),
+        });
+        if let Some(reason) = reason {
+            described["cold_start"]["reason"] = json!(reason);
+        }
+        described
+    }
+}
+
+fn describe(function: &Function) -> Value {
+    let origin = match &function.origin {
+        Origin::BuiltIn => "built-in",
+        Origin::File(_) => "file",
+        Origin::Module(_) => "modules",
+    };
+    json!({
+        "name": function.name.as_str(),
+        "version": function.version.to_string(),
+        "kind": function.program.kind().as_str(),
+        "origin": origin,
+        "size_bytes": function.size,
+        "deployed": rfc3339(function.deployed),
+        "invoke": format!("/invoke/{}", function.name),
+        "example": function.example,
+    })
+}
+
+fn tagged(mut response: Response, function: &Function) -> Response {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", function.version)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+fn function_name(name: &str) -> Result<FunctionName, Problem> {
+    name.parse().map_err(|why: crate::functions::NameError| Problem::BadRequest(format!("`{name}` is no good: {why}")))
+}
+
+/// What must be served for the request to be carried out. Source: RFC 9110, sections 13.1.1 and 13.1.2.
+fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
+    let wrong = |what: &str| Problem::BadRequest(what.to_owned());
+    let text = |value: &HeaderValue| value.to_str().map(str::trim).map(str::to_owned).unwrap_or_default();
+    match (headers.get(IF_MATCH).map(text), headers.get(IF_NONE_MATCH).map(text)) {
+        (None, None) => Ok(Condition::Any),
+        (None, Some(none)) if none == "*" => Ok(Condition::Missing),
+        (Some(some), None) if some == "*" => Ok(Condition::Exists),
+        (Some(some), None) => {
+            let tag = |tag: &str| tag.trim().trim_matches('"').parse::<Version>();
+            let versions = some.split(',').map(tag).collect::<Result<_, _>>();
+            versions.map(Condition::OneOf).map_err(|_| wrong("`If-Match` is `*` or versions as `ETag` tells them"))
+        }
+        (None, Some(_)) => Err(wrong("`If-None-Match` is `*` here: the function must not be there yet")),
+        (Some(_), Some(_)) => Err(wrong("`If-Match` and `If-None-Match` exclude each other here")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(hyper::header::HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::try_from(*value).unwrap())).collect()
+    }
+
+    #[test]
+    fn conditions_are_those_of_http() {
+        let version = Version::of(b"", "");
+        let quoted = format!("\"{version}\"");
+        let condition = |pairs: &[(hyper::header::HeaderName, &str)]| condition(&headers(pairs)).ok();
+        assert_eq!(condition(&[]), Some(Condition::Any));
+        assert_eq!(condition(&[(IF_MATCH, "*")]), Some(Condition::Exists));
+        assert_eq!(condition(&[(IF_NONE_MATCH, "*")]), Some(Condition::Missing));
+        assert_eq!(condition(&[(IF_MATCH, &quoted)]), Some(Condition::OneOf(vec![version])));
+        assert_eq!(condition(&[(IF_MATCH, &format!("{quoted}, {quoted}"))]), Some(Condition::OneOf(vec![version; 2])));
+        for (name, value) in [(IF_MATCH, "abc"), (IF_MATCH, "W/\"1\""), (IF_NONE_MATCH, &quoted)] {
+            assert_eq!(condition(&[(name, value)]), None, "{value}");
+        }
+    }
+}

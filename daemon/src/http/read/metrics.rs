@@ -1,0 +1,37 @@
+//! `GET /metrics`: in the format that the scraper prefers, and in fewer bytes where it can read them.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_ENCODING, HeaderValue, VARY};
+
+use crate::http::Request;
+use crate::http::Response;
+use crate::http::answer::answer;
+use crate::http::answer::exposure::Door;
+use crate::http::answer::problem::Problem;
+use crate::http::app::App;
+use crate::http::request::negotiate::{prefers_open_metrics, reads_gzip};
+use crate::telemetry::Format;
+
+impl App {
+    /// All metrics. With a thousand functions they are some megabytes, which are not written where calls run.
+    pub(crate) async fn metrics(self: &Arc<Self>, request: &Request, door: Door) -> Result<Response, Problem> {
+        door.to_totals()?;
+        let headers = request.headers();
+        let format = if prefers_open_metrics(headers) { Format::OpenMetrics } else { Format::Prometheus };
+        let compressed = reads_gzip(headers);
+        let metrics = self.metrics.clone();
+        let rendering = tokio::task::spawn_blocking(move || {
+            if compressed { metrics.render_compressed(format) } else { metrics.render(format) }
+        });
+        let unhealthy = |error: &dyn ToString| Problem::Unhealthy(error.to_string());
+        let text = rendering.await.map_err(|error| unhealthy(&error))?.map_err(|error| unhealthy(&error))?;
+        let mut response = answer(StatusCode::OK, HeaderValue::from_static(format.media_type()), text);
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+        if compressed {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,72 @@
+//! Forms that bring a function: its module and its manifest.
+
+use crate::functions::{MANIFEST_BYTES_MAX, Upload};
+use crate::http::answer::problem::Problem;
+
+/// The boundary of a form, if this type is one.
+pub fn boundary(content_type: &str) -> Option<String> {
+    // Parts of `multipart/mixed` are told apart in the same way. Source: RFC 7578 and RFC 2046, section 5.1.
+    let form = content_type.replacen("multipart/mixed", "multipart/form-data", 1);
+    multer::parse_boundary(form).ok()
+}
+
+/// Module and manifest: the parts of these names; a part without one is the module if it is the first, else the manifest.
+pub async fn read_form(form: bytes::Bytes, boundary: &str) -> Result<Upload, Problem> {
+    let wrong = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
+    let body = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(form) });
+    let mut parts = multer::Multipart::new(body, boundary);
+    let mut upload = Upload::default();
+    while let Some(part) = parts.next_field().await.map_err(wrong)? {
+        let is_module = match part.name() {
+            Some("module") => true,
+            Some("manifest") => false,
+            Some(other) => {
+                let why = format!("the form has a part `{other}`; its parts are `module` and `manifest`");
+                return Err(Problem::BadRequest(why));
+            }
+            None => upload.module.is_none(),
+        };
+        let bytes: Vec<u8> = part.bytes().await.map_err(wrong)?.into();
+        let twice = if is_module {
+            upload.module.replace(bytes).is_some()
+        } else {
+            upload.manifest.replace(manifest_text(bytes)?).is_some()
+        };
+        if twice {
+            return Err(Problem::BadRequest("the form has a part twice".into()));
+        }
+    }
+    if upload.module.is_none() && upload.manifest.is_none() {
+        return Err(Problem::BadRequest("the form has neither a part `module` nor a part `manifest`".into()));
+    }
+    Ok(upload)
+}
+
+pub fn manifest_text(bytes: Vec<u8>) -> Result<String, Problem> {
+    if bytes.len() > MANIFEST_BYTES_MAX {
+        return Err(Problem::BadRequest(format!("the manifest has more than {MANIFEST_BYTES_MAX} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::BadRequest("the manifest is not UTF-8".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_form_has_a_module_and_a_manifest() {
+        let form = |parts: &[(&str, &str)]| {
+            let part = |(name, body): &(&str, &str)| {
+                format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{body}\r\n")
+            };
+            bytes::Bytes::from(parts.iter().map(part).collect::<String>() + "--b--\r\n")
+        };
+        let boundary = boundary("multipart/mixed; boundary=b").unwrap();
+        let upload = read_form(form(&[("manifest", "a"), ("module", "b")]), &boundary).await.unwrap();
+        assert_eq!((upload.module.as_deref(), upload.manifest.as_deref()), (Some(&b"b"[..]), Some("a")));
+        for bad in [&[][..], &[("module", "a"), ("module", "b")], &[("file", "a")]] {
+            assert!(read_form(form(bad), &boundary).await.is_err(), "{bad:?}");
+        }
+        assert!(super::boundary("application/wasm").is_none());
+    }
+}

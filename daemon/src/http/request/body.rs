@@ -1,0 +1,85 @@
+//! Reads a request's body, within its bounds.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Frame};
+
+use crate::http::answer::problem::Problem;
+use crate::http::request::incoming::RequestBody;
+
+/// A body that has been asked for once.
+pub struct Begun {
+    body: RequestBody,
+    first: Option<Result<Frame<Bytes>, hyper::Error>>,
+}
+
+impl Begun {
+    /// Asks for the first of `body`, so that a client that waits for leave to send it (`Expect: 100-continue`) is given that
+    /// before any answer: one that has an answer may wait for a second longer.
+    pub async fn new(mut body: RequestBody) -> Self {
+        let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
+        // hyper writes its leave between two polls of ours.
+        tokio::task::yield_now().await;
+        let first = match first {
+            Poll::Ready(first) => first,
+            Poll::Pending => None,
+        };
+        Self { body, first }
+    }
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.body.is_end_stream()
+    }
+}
+
+/// Reads all of `body`.
+///
+/// # Errors
+/// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
+pub async fn read(body: RequestBody, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
+    read_within(body, bytes_max, "limits.body", time_max).await
+}
+
+/// Reads all of `body`, which `limit` bounds.
+///
+/// # Errors
+/// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
+pub async fn read_within(
+    body: RequestBody,
+    bytes_max: usize,
+    limit: &'static str,
+    time_max: Duration,
+) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(Problem::BodyTooLarge { bytes_max, limit });
+    }
+    match tokio::time::timeout(time_max, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::BodyTooLarge { bytes_max, limit }),
+        Ok(Err(error)) => Err(Problem::BadRequest(format!("the body broke off: {error}"))),
+        Err(_) => Err(Problem::BodyTooSlow { time_max }),
+    }
+}
