@@ -1,10 +1,11 @@
 //! `nebula list`: the functions of a running daemon.
 
-use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
 use serde::Deserialize;
 
 use super::client::Client;
@@ -58,23 +59,21 @@ pub fn list(matches: &ArgMatches) -> super::Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a function, in columns; sizes end where their column ends.
+/// One line per function, in columns; sizes are aligned on the right.
 fn table(functions: &[Function]) -> String {
-    let row = |function: &Function| {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(HEADINGS);
+    for function in functions {
         let version = function.version.chars().take(VERSION_DIGITS).collect();
-        [function.name.clone(), version, function.kind.clone(), function.origin.clone(), size(function.size_bytes)]
-    };
-    let rows: Vec<[String; 5]> =
-        std::iter::once(HEADINGS.map(str::to_owned)).chain(functions.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let [names, versions, kinds, origins, sizes] = std::array::from_fn(width);
-    let mut table = String::new();
-    for [name, version, kind, origin, size] in &rows {
-        // A string takes whatever is written to it.
-        let _ =
-            writeln!(table, "{name:<names$}  {version:<versions$}  {kind:<kinds$}  {origin:<origins$}  {size:>sizes$}");
+        table.add_row([&function.name, &version, &function.kind, &function.origin, &size(function.size_bytes)]);
     }
-    table
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if let Some(sizes) = table.column_mut(HEADINGS.len() - 1) {
+        sizes.set_padding((0, 0)).set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{table}\n")
 }
 
 /// Bytes in the unit that a person reads.
