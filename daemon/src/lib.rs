@@ -20,4 +20,5 @@ pub mod runtime;
 pub mod state;
 pub mod telemetry;
 pub mod trace_context;
+pub mod units;
 pub mod usage;

@@ -1,5 +1,7 @@
 //! The accounts of one zone. What was measured equals what was charged, to the microjoule, after every booking.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
 use crate::counter::GapReason;
@@ -51,6 +53,32 @@ pub struct FunctionEnergy {
     pub base: Microjoules,
 }
 
+impl Add for FunctionEnergy {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { active: self.active + other.active, base: self.base + other.base }
+    }
+}
+
+impl AddAssign for FunctionEnergy {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for FunctionEnergy {
+    type Output = Self;
+    fn sub(self, earlier: Self) -> Self {
+        Self { active: self.active - earlier.active, base: self.base - earlier.base }
+    }
+}
+
+impl Sum for FunctionEnergy {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Add::add)
+    }
+}
+
 /// The accounts of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
@@ -68,6 +96,31 @@ pub struct Accounts {
     pub gap: Microjoules,
     /// Time without energy of its own, by reason.
     pub gaps: [Duration; GapReason::ALL.len()],
+}
+
+impl AddAssign<&Self> for Accounts {
+    fn add_assign(&mut self, other: &Self) {
+        self.total += other.total;
+        self.functions.resize(self.functions.len().max(other.functions.len()), FunctionEnergy::default());
+        self.functions.iter_mut().zip(&other.functions).for_each(|(sum, energy)| *sum += *energy);
+        self.runtime += other.runtime;
+        self.host += other.host;
+        self.base += other.base;
+        self.gap += other.gap;
+        self.gaps.iter_mut().zip(other.gaps).for_each(|(sum, time)| *sum += time);
+    }
+}
+
+/// The accounts of several zones together. Zones that overlap must not be among them ([`Zone::is_additive`]).
+///
+/// [`Zone::is_additive`]: crate::Zone::is_additive
+impl<'a> Sum<&'a Self> for Accounts {
+    fn sum<I: Iterator<Item = &'a Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |mut sum, accounts| {
+            sum += accounts;
+            sum
+        })
+    }
 }
 
 /// What one window's energy was split into.
@@ -113,9 +166,7 @@ impl Accounts {
         let functions: Vec<FunctionEnergy> =
             (0..count).map(|index| FunctionEnergy { active: part(index), base: share(index) }).collect();
         for (&(function, _), charge) in consumers.functions.iter().zip(&functions) {
-            let account = self.function(function);
-            account.active += charge.active;
-            account.base += charge.base;
+            *self.function(function) += *charge;
         }
         self.runtime += runtime;
         self.host += host;
@@ -145,10 +196,37 @@ impl Accounts {
         self.functions.iter().map(|function| function.active).sum()
     }
 
+    /// The accounts that add up to [`Accounts::total`], with the names that they have in metrics and answers.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Microjoules); 5] {
+        [
+            ("function", self.functions_total()),
+            ("runtime", self.runtime),
+            ("host", self.host),
+            ("base", self.base),
+            ("gap", self.gap),
+        ]
+    }
+
+    /// How much every account has grown since `earlier`, an older state of the same accounts.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |place: usize| earlier.functions.get(place).copied().unwrap_or_default();
+        Self {
+            total: self.total - earlier.total,
+            functions: self.functions.iter().enumerate().map(|(place, energy)| *energy - before(place)).collect(),
+            runtime: self.runtime - earlier.runtime,
+            host: self.host - earlier.host,
+            base: self.base - earlier.base,
+            gap: self.gap - earlier.gap,
+            gaps: std::array::from_fn(|reason| self.gaps[reason].saturating_sub(earlier.gaps[reason])),
+        }
+    }
+
     /// What was measured less what was charged: zero.
     #[must_use]
     pub fn residual(&self) -> i128 {
-        let charged = self.functions_total() + self.runtime + self.host + self.base + self.gap;
+        let charged: Microjoules = self.named().into_iter().map(|(_, energy)| energy).sum();
         i128::from(self.total.0) - i128::from(charged.0)
     }
 

@@ -195,16 +195,8 @@ impl<E> Meter<E> {
     /// functions, so that their energies by several sources add up.
     #[must_use]
     pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
-        let mut sums: Vec<FunctionEnergy> = Vec::new();
-        for zone in self.zones.iter().filter(|zone| zone.spec().zone.is_additive()) {
-            let functions = zone.functions_energy();
-            sums.resize(sums.len().max(functions.len()), FunctionEnergy::default());
-            for (sum, energy) in sums.iter_mut().zip(functions) {
-                sum.active += energy.active;
-                sum.base += energy.base;
-            }
-        }
-        sums
+        let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
+        additive.map(|zone| &zone.accounts).sum::<Accounts>().functions
     }
 
     /// Active energy of all functions, in the zones that may be added.

@@ -71,6 +71,14 @@ impl fmt::Display for Microjoules {
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Joules(pub f64);
 
+impl Joules {
+    /// The number of joules, rounded to the nanojoule. No counter resolves less: further digits are noise.
+    #[must_use]
+    pub fn to_nanojoule(self) -> f64 {
+        (self.0 * 1e9).round() / 1e9
+    }
+}
+
 impl fmt::Display for Joules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.abs() {

@@ -6,7 +6,7 @@ use crate::base::Base;
 use crate::calibration::ZoneCalibration;
 use crate::counter::{Counter, GapReason, Observation};
 use crate::learning::{Consumption, Learner};
-use crate::ledger::{Accounts, Charges, Consumers, FunctionEnergy};
+use crate::ledger::{Accounts, Charges, Consumers};
 use crate::meter::ZoneReport;
 use crate::post::FunctionId;
 use crate::rate::Rate;
@@ -143,11 +143,6 @@ impl ZoneMeter {
             quantum: self.spec().quantum,
             relative_error: self.spec().relative_error,
         }
-    }
-
-    /// The energy of each function, by its number.
-    pub fn functions_energy(&self) -> &[FunctionEnergy] {
-        &self.accounts.functions
     }
 
     pub fn report(&self) -> ZoneReport {

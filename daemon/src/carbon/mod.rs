@@ -28,8 +28,9 @@ pub use intensity::{Intensity, Origin, Unknown};
 pub use poller::Keeper;
 pub use prices::{Cost, Currency, Price, Prices};
 pub use schedule::ScheduleError;
-pub use units::{Grams, GramsPerKilowattHour, Pue, kilowatt_hours};
+pub use units::{Grams, GramsPerKilowattHour, Pue};
 
+use crate::units::kilowatt_hours;
 use intensity::Known;
 use schedule::Schedule;
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use nebula_metering::Joules;
 
-use super::units::{Pue, kilowatt_hours};
+use super::units::Pue;
+use crate::units::kilowatt_hours;
 
 /// More than a kilowatt-hour costs in any currency that is in use.
 const PRICE_MAX: f64 = 1e9;

@@ -2,11 +2,6 @@
 
 use std::fmt;
 
-use nebula_metering::Joules;
-
-/// Joules in a kilowatt-hour: exactly so by definition.
-const JOULES_PER_KILOWATT_HOUR: f64 = 3.6e6;
-
 /// More than any grid has by an order of magnitude, lignite burnt badly included: beyond it somebody took another unit.
 const INTENSITY_MAX: f64 = 10_000.0;
 
@@ -25,12 +20,6 @@ impl fmt::Display for Grams {
         };
         write!(f, "{:.3} {unit}", self.0 * scale)
     }
-}
-
-/// Energy in kilowatt-hours.
-#[must_use]
-pub fn kilowatt_hours(joules: Joules) -> f64 {
-    joules.0 / JOULES_PER_KILOWATT_HOUR
 }
 
 /// Grams of CO2e that come with each kilowatt-hour of electricity.

@@ -6,7 +6,8 @@ use clap_complete::Shell;
 use super::client;
 use super::token::roles;
 use super::top::{self, Colour, Order};
-use crate::config::{OPTIONS, Policy, ServeOption, flag, variable};
+use crate::config::{OPTIONS, ServeOption, flag, variable};
+use crate::units::Policy;
 use crate::usage::{By, Format};
 
 /// Options that `run` and `doctor` share with `serve`.

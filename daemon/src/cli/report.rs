@@ -11,7 +11,7 @@ use terminal_size::{Width, terminal_size_of};
 use super::Failure;
 use super::client::Client;
 use super::stdout::print;
-use crate::config::Policy;
+use crate::units::Policy;
 use crate::usage::{By, FILE, Format, Report, Since, Store, report_of};
 
 /// Longest time that a daemon may take to answer: it reads all of a year's hours in a second or two.

@@ -40,6 +40,7 @@ use crate::http::FormBounds;
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
+use crate::units::Policy;
 
 /// Everything `nebula serve` can be told.
 #[derive(Clone, Debug)]
@@ -106,26 +107,6 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Who else is told of requests and calls.
     pub observing: Observing,
-}
-
-/// What `energy_joules` means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// The energy that the call caused.
-    Active,
-    /// That, and a share of the base energy by CPU time.
-    Usage,
-}
-
-impl Policy {
-    /// The name used in answers and options.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Usage => "usage",
-        }
-    }
 }
 
 /// What callers may ask of the daemon.

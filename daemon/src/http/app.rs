@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::carbon::Carbon;
-use crate::config::Policy;
 use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
 use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics, Observers};
+use crate::units::Policy;
 
 use crate::http::access::Access;
 use crate::http::answer::energy::Teller;

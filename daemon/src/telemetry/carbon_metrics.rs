@@ -13,8 +13,8 @@ use super::families::Family;
 use super::metrics::Labels;
 use super::stored::Stored;
 use crate::carbon::Carbon;
-use crate::config::Policy;
 use crate::meter::EnergyMeter;
+use crate::units::Policy;
 
 const UNKNOWN: Family = Family {
     name: "nebula_carbon_unknown_joules_total",
@@ -69,15 +69,11 @@ impl Sums {
         self.seen.resize(count, Microjoules::ZERO);
         self.grams.resize(count, 0.0);
         for ((seen, grams), energy) in self.seen.iter_mut().zip(&mut self.grams).zip(energy) {
-            let now = match policy {
-                Policy::Active => energy.active.0,
-                Policy::Usage => energy.active.0 + energy.base.0,
-            };
-            let more = Microjoules(now.saturating_sub(seen.0));
-            seen.0 += more.0;
+            let more = Microjoules(policy.counted(*energy).0.saturating_sub(seen.0));
+            *seen += more;
             match grams_per_joule {
                 Some(each) => *grams += more.joules().0 * each,
-                None => self.without.0 += more.0,
+                None => self.without += more,
             }
         }
     }

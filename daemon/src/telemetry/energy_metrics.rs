@@ -136,13 +136,7 @@ impl Collector for EnergyCollector {
                 continue;
             }
             add(&mut zones, labels, account.total);
-            for (name, energy) in [
-                ("function", account.functions_total()),
-                ("runtime", account.runtime),
-                ("host", account.host),
-                ("base", account.base),
-                ("gap", account.gap),
-            ] {
+            for (name, energy) in account.named() {
                 add(&mut accounts, [name, &domain, kind], energy);
             }
             for (id, energy) in (0..).map(FunctionId).zip(&account.functions) {

@@ -1,6 +1,8 @@
 //! What is known of a call's energy when it is told to operators: the settled charge, or else the estimate.
 
-use crate::config::Policy;
+use nebula_metering::Joules;
+
+use crate::units::Policy;
 
 use super::record::Facts;
 
@@ -28,6 +30,7 @@ impl KnownEnergy {
     /// Why nothing is known.
     pub fn of(facts: &Facts, policy: Policy) -> Result<Self, String> {
         let Some(end) = facts.ended.get() else { return Err("the call has not ended".into()) };
+        let nano = |joules| Joules(joules).to_nanojoule();
         let known = |state, source, active: f64, base: Option<f64>, uncertainty| {
             let more = base.filter(|_| policy == Policy::Usage).unwrap_or_default();
             Self { state, source, joules: nano(active + more), active: nano(active), base: base.map(nano), uncertainty }
@@ -45,9 +48,4 @@ impl KnownEnergy {
             (None, Err(why)) => Err(why.to_string()),
         }
     }
-}
-
-/// To the nanojoule; the digits beyond it are noise.
-fn nano(joules: f64) -> f64 {
-    (joules * 1e9).round() / 1e9
 }

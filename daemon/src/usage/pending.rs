@@ -166,10 +166,10 @@ impl Pending {
             }
             for (place, (id, energy)) in (0..).map(FunctionId).zip(&zone.accounts.functions).enumerate() {
                 let before = before.and_then(|accounts| accounts.functions.get(place)).copied().unwrap_or_default();
-                let grown = FunctionEnergy { active: energy.active - before.active, base: energy.base - before.base };
+                let grown = *energy - before;
                 if grown != FunctionEnergy::default() {
-                    add(self.functions.entry((hour, version(id), key.clone())).or_default(), grown);
-                    add(charged.entry(id).or_default(), grown);
+                    *self.functions.entry((hour, version(id), key.clone())).or_default() += grown;
+                    *charged.entry(id).or_default() += grown;
                 }
             }
         }
@@ -187,7 +187,7 @@ impl Pending {
                 let carried = self.carried.entry((id, unit.clone())).or_default();
                 sum.active += amount(energy.active, rate, &mut carried[0]);
                 sum.base += amount(energy.base, rate, &mut carried[1]);
-                add(&mut sum.of, energy);
+                sum.of += energy;
             }
         }
     }
@@ -209,11 +209,6 @@ impl Pending {
         let carried = std::mem::take(&mut self.carried);
         *self = Self { carried, ..Self::default() };
     }
-}
-
-fn add(sum: &mut FunctionEnergy, grown: FunctionEnergy) {
-    sum.active += grown.active;
-    sum.base += grown.base;
 }
 
 /// What an energy comes to, in whole billionths; the rest is carried on.

@@ -7,10 +7,10 @@ use nebula_metering::{Charge, Domain, Estimate, Joules};
 use serde::{Serialize, Serializer};
 
 use crate::carbon::Carbon;
-use crate::config::Policy;
 use crate::http::answer::exposure::Door;
 use crate::invocation::NotSettled;
 use crate::meter::{Ended, NoCharge, NotEstimated, Off};
+use crate::units::Policy;
 
 /// Why there is no base energy.
 const NO_BASE: &str = "the machine has not been quiet yet: the base power is not known, and part of the active energy";

@@ -57,8 +57,7 @@ impl Door {
     /// What is shown of an energy: the nearest multiple of the resolution.
     pub(crate) fn rounded(self, joules: Joules) -> f64 {
         match self.resolution {
-            // To the nanojoule, which no counter resolves; the digits beyond it are noise.
-            Resolution::Full => (joules.0 * 1e9).round() / 1e9,
+            Resolution::Full => joules.to_nanojoule(),
             Resolution::Step(step) => multiple((joules.0 * 1e6 / step.0 as f64).round(), step),
         }
     }

@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use multer::Multipart;
+use nebula_metering::Joules;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
@@ -209,8 +210,7 @@ fn totals(results: &[Told<'_>]) -> Totals {
         succeeded: results.len() - failed,
         failed,
         metrics,
-        // To the nanojoule, as each of them.
-        energy_joules: joules.map(|joules| (joules * 1e9).round() / 1e9),
+        energy_joules: joules.map(|joules| Joules(joules).to_nanojoule()),
         carbon_grams: ran().map(grams).sum::<Option<f64>>().filter(|_| has_grams),
         reason: joules.is_none().then_some("the joules of a call are not known; its `energy` tells why"),
     }

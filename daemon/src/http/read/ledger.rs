@@ -40,9 +40,9 @@ impl App {
         let by_source: BTreeMap<_, _> = snapshot
             .zones
             .iter()
-            .map(|zone| (zone.source.as_str(), totals(&sums(additive(zone.source)), &self.registry)))
+            .map(|zone| (zone.source.as_str(), totals(&additive(zone.source).sum(), &self.registry)))
             .collect();
-        let sums = sums(additive(kind));
+        let sums: Accounts = additive(kind).sum();
         let gaps: BTreeMap<_, _> =
             snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
         self.with_carbon(json!({
@@ -64,7 +64,7 @@ impl App {
 pub(crate) fn accounts(snapshot: &Snapshot, registry: &Registry) -> Value {
     let kind = snapshot.source.kind;
     let zones = snapshot.zones.iter().filter(|zone| zone.source == kind && zone.zone.is_additive());
-    let mut shown = totals(&sums(zones.map(|zone| &zone.accounts)), registry);
+    let mut shown = totals(&zones.map(|zone| &zone.accounts).sum(), registry);
     shown["source"] = kind.as_str().into();
     shown["calls"] = calls(registry);
     shown
@@ -159,23 +159,14 @@ fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Value 
 /// The accounts of a zone, or their sums over several.
 fn totals(accounts: &Accounts, registry: &Registry) -> Value {
     let mut shown = Map::new();
-    for (name, energy) in [
-        ("total", accounts.total),
-        ("function", accounts.functions_total()),
-        ("runtime", accounts.runtime),
-        ("host", accounts.host),
-        ("base", accounts.base),
-        ("gap", accounts.gap),
-    ] {
+    for (name, energy) in [("total", accounts.total)].into_iter().chain(accounts.named()) {
         put_energy(&mut shown, name, energy);
     }
     // All versions of a function together.
     let mut functions = BTreeMap::<_, FunctionEnergy>::new();
     for (id, energy) in (0..).map(FunctionId).zip(&accounts.functions) {
         if *energy != FunctionEnergy::default() {
-            let function = functions.entry(name(id, registry)).or_default();
-            function.active += energy.active;
-            function.base += energy.base;
+            *functions.entry(name(id, registry)).or_default() += *energy;
         }
     }
     let account = |(name, energy): (String, FunctionEnergy)| {
@@ -187,23 +178,6 @@ fn totals(accounts: &Accounts, registry: &Registry) -> Value {
     let functions: BTreeMap<_, _> = functions.into_iter().map(account).collect();
     shown.insert("functions".into(), json!(functions));
     shown.into()
-}
-
-fn sums<'a>(zones: impl Iterator<Item = &'a Accounts>) -> Accounts {
-    zones.fold(Accounts::default(), |mut sums, zone| {
-        let count = sums.functions.len().max(zone.functions.len());
-        sums.functions.resize(count, FunctionEnergy::default());
-        for (sum, energy) in sums.functions.iter_mut().zip(&zone.functions) {
-            sum.active += energy.active;
-            sum.base += energy.base;
-        }
-        sums.total += zone.total;
-        sums.runtime += zone.runtime;
-        sums.host += zone.host;
-        sums.base += zone.base;
-        sums.gap += zone.gap;
-        sums
-    })
 }
 
 /// Measured less charged. It is zero, and anyone who fears it is not can see.
@@ -319,7 +293,7 @@ mod tests {
     fn zones_are_added_account_by_account() {
         let short = Accounts { functions: vec![FunctionEnergy::default()], ..Accounts::default() };
         let (one, two) = (accounts(), accounts());
-        let sums = sums([&short, &one, &two].into_iter());
+        let sums: Accounts = [&short, &one, &two].into_iter().sum();
         assert_eq!((sums.functions[2].active, sums.gap), (Microjoules(6), Microjoules(8)));
         assert_eq!(residual(&sums), 0);
     }

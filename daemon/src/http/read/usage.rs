@@ -8,13 +8,13 @@ use hyper::header::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::causes::chain;
-use crate::config::Policy;
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
 use crate::http::app::App;
+use crate::units::Policy;
 use crate::usage::{By, Format, Report, ReportError, Since, Store, report_of};
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");

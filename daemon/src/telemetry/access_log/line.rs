@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::known_energy::KnownEnergy;
 use super::super::record::{Answered, Asked, Facts};
-use crate::config::Policy;
+use crate::units::Policy;
 
 /// What stands for an answer that never came, since the caller went away: what nginx writes there.
 const GONE: u16 = 499;

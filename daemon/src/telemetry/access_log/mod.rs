@@ -16,7 +16,7 @@ use std::time::Duration;
 use prometheus::IntCounter;
 
 use super::record::Facts;
-use crate::config::Policy;
+use crate::units::Policy;
 pub use line::AccessFormat;
 
 /// Lines that wait to be written: what a busy daemon answers in the tenth of a second that a disk may take.

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::super::record::Facts;
 use super::spans;
-use crate::config::Policy;
 use crate::runtime::tls_configuration;
+use crate::units::Policy;
 
 /// Spans that are sent at once. Source: OpenTelemetry specification, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 const BATCH: usize = 512;

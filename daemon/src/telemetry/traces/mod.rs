@@ -16,8 +16,8 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use prometheus::IntCounterVec;
 
 use super::record::Facts;
-use crate::config::Policy;
 use crate::trace_context::TraceContext;
+use crate::units::Policy;
 use export::{Exporter, Item};
 pub use sampling::Ratio;
 

@@ -11,9 +11,9 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 
 use super::super::known_energy::KnownEnergy;
 use super::super::record::{Asked, CallEnded, Called, Facts, Ran};
-use crate::config::Policy;
 use crate::outcome::Outcome;
 use crate::trace_context::TraceContext;
+use crate::units::Policy;
 
 /// Methods that may stand in a span as they are; others could be anything.
 ///

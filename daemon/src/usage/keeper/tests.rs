@@ -8,7 +8,7 @@ use nebula_metering::source::SourceKind;
 use super::super::made_up::MadeUp;
 use super::super::{By, FILE, Since, report_of};
 use super::*;
-use crate::config::Policy;
+use crate::units::Policy;
 
 fn settings(folder: &tempfile::TempDir) -> Settings {
     let bounds = Bounds { hours: 100, rows: 1_000_000 };

@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row as Found};
 use super::super::pending::{Footprint, GRAMS};
 use super::super::store::schema::{KEPT_SINCE, STORED_AT};
 use super::super::{Hour, OTHER, StoreError};
-use super::sums::{Calls, Sums, add};
+use super::sums::{Calls, Sums};
 use super::{By, Machine, ROWS_MAX, Report, Row, Since, notes};
-use crate::config::Policy;
+use crate::units::Policy;
 
 /// What a row is about: function, version and hour, as far as it is about them.
 type Key = (Option<String>, Option<String>, Option<i64>);
@@ -99,7 +99,7 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
     let energy = select(&format!("{source}, SUM(t.active_uj), SUM(t.base_uj)"), "function_energy");
     each(connection, &energy, first, |row| {
         let energy = FunctionEnergy { active: Microjoules(whole(row, 4)?), base: Microjoules(whole(row, 5)?) };
-        add(sums.entry(key_of(row)?).or_default().energy.entry(row.get(3)?).or_default(), energy);
+        *sums.entry(key_of(row)?).or_default().energy.entry(row.get(3)?).or_default() += energy;
         Ok(())
     })?;
     let columns = "t.metered, SUM(t.ok), SUM(t.error), SUM(t.trap), SUM(t.timeout), SUM(t.over_budget), \

@@ -6,10 +6,8 @@ use nebula_metering::{FunctionEnergy, Microjoules};
 
 use super::super::pending::{BILLIONTHS, Footprint};
 use super::{Outcomes, Row, SourceEnergy};
-use crate::config::Policy;
 use crate::outcome::Outcome;
-
-const JOULES_PER_KWH: f64 = 3.6e6;
+use crate::units::{Policy, kilowatt_hours};
 
 /// The outcomes of calls that failed.
 const FAILED: [Outcome; 4] = [Outcome::Error, Outcome::Trap, Outcome::Timeout, Outcome::OverBudget];
@@ -36,7 +34,7 @@ impl Sums {
     /// Takes in what another row has. What the machine used is the same for all functions, and each hour's own.
     pub fn add(&mut self, other: &Self) {
         for (source, energy) in &other.energy {
-            add(self.energy.entry(source.clone()).or_default(), *energy);
+            *self.energy.entry(source.clone()).or_default() += *energy;
         }
         for (sum, calls) in [(&mut self.measured, &other.measured), (&mut self.unmeasured, &other.unmeasured)] {
             sum.iter_mut().zip(calls).for_each(|(sum, calls)| *sum += calls);
@@ -50,29 +48,27 @@ impl Sums {
             let sum = sum.get_or_insert_default();
             sum.active += footprint.active;
             sum.base += footprint.base;
-            add(&mut sum.of, footprint.of);
+            sum.of += footprint.of;
         }
     }
 
     /// Energy of all sources; `None` where none was read.
     fn total(&self) -> Option<FunctionEnergy> {
-        let mut total = FunctionEnergy::default();
-        self.energy.values().for_each(|energy| add(&mut total, *energy));
-        (!self.energy.is_empty()).then_some(total)
+        (!self.energy.is_empty()).then(|| self.energy.values().copied().sum())
     }
 
     /// What the policy counts, for comparing rows.
     pub fn counted(&self, policy: Policy) -> Microjoules {
-        self.total().map_or(Microjoules::ZERO, |total| counted(policy, total))
+        self.total().map_or(Microjoules::ZERO, |total| policy.counted(total))
     }
 
     /// The row, without its names.
     pub fn row(&self, policy: Policy) -> Row {
         let total = self.total();
-        let energy = total.map(|total| counted(policy, total));
+        let energy = total.map(|total| policy.counted(total));
         let joules = energy.map(|energy| energy.joules().0);
         let amount = |footprint: Option<Footprint>| footprint.map(|footprint| amount(policy, footprint));
-        let covers = |footprint: Option<Footprint>| Some(part(counted(policy, footprint?.of), energy?)?.min(1.0));
+        let covers = |footprint: Option<Footprint>| Some(part(policy.counted(footprint?.of), energy?)?.min(1.0));
         let ran = |calls: &Calls| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
         let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
         let (measured, unmeasured) = (ran(&self.measured), ran(&self.unmeasured));
@@ -91,7 +87,7 @@ impl Sums {
             active_joules: total.map(|total| total.active.joules().0),
             base_joules: total.map(|total| total.base.joules().0),
             energy_joules: joules,
-            kwh: joules.map(|joules| joules / JOULES_PER_KWH),
+            kwh: energy.map(|energy| kilowatt_hours(energy.joules())),
             gco2e: amount(self.grams),
             gco2e_covers: covers(self.grams),
             cost: amount(self.cost),
@@ -113,18 +109,6 @@ impl Sums {
             cold_starts: self.cold_starts,
             share: energy.and_then(|energy| part(energy, self.machine)),
         }
-    }
-}
-
-pub fn add(sum: &mut FunctionEnergy, energy: FunctionEnergy) {
-    sum.active += energy.active;
-    sum.base += energy.base;
-}
-
-fn counted(policy: Policy, energy: FunctionEnergy) -> Microjoules {
-    match policy {
-        Policy::Active => energy.active,
-        Policy::Usage => energy.active + energy.base,
     }
 }
 

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::super::made_up::MadeUp;
 use super::super::{Bounds, FILE, Hour, Pending, Rates, Reading, Store, Tariff};
 use super::*;
-use crate::config::Policy;
 use crate::outcome::Outcome;
+use crate::units::Policy;
 
 /// 2026-11-21, 11:00 UTC.
 const HOUR: i64 = 498_683;

@@ -1,0 +1,41 @@
+//! What energy is counted as, beyond the joules and microjoules of `nebula_metering`.
+
+use nebula_metering::{FunctionEnergy, Joules, Microjoules};
+
+/// Joules in a kilowatt-hour: exactly so by definition.
+const JOULES_PER_KILOWATT_HOUR: f64 = 3.6e6;
+
+/// Energy in kilowatt-hours.
+#[must_use]
+pub fn kilowatt_hours(joules: Joules) -> f64 {
+    joules.0 / JOULES_PER_KILOWATT_HOUR
+}
+
+/// Which energy counts as a function's own: what `energy_joules` means, what is priced and what is turned into carbon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The energy that its calls caused.
+    Active,
+    /// That, and a share of the base energy by CPU time.
+    Usage,
+}
+
+impl Policy {
+    /// The name used in answers and options.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// The part of a function's energy that counts.
+    #[must_use]
+    pub fn counted(self, energy: FunctionEnergy) -> Microjoules {
+        match self {
+            Self::Active => energy.active,
+            Self::Usage => energy.active + energy.base,
+        }
+    }
+}
