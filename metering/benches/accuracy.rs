@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nebula_metering::simulator::{EndedCall, Function, HostLoad, Length, Machine, Settings, Simulation, Task};
 use nebula_metering::{FunctionId, Meter, PostBox, Settled};
+use nebula_simulator::{EndedCall, Function, HostLoad, Length, Machine, Settings, Simulation, Task};
 
 const WINDOW: Duration = Duration::from_millis(100);
 

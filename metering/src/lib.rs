@@ -39,7 +39,6 @@ mod whole;
 mod zone;
 mod zone_meter;
 
-pub mod simulator;
 pub mod source;
 pub mod work;
 

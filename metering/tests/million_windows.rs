@@ -6,10 +6,10 @@
 use std::thread;
 use std::time::Duration;
 
-use nebula_metering::simulator::{Board, Fault, Faults, Machine, Random, Register, SharedBoard};
 use nebula_metering::source::Moment;
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, FunctionId, Meter, Microjoules, PostBox, Posting, Slice};
+use nebula_simulator::{Board, Fault, Faults, Machine, Random, Register, SharedBoard};
 
 /// Together a million; each life has its own seed, and its own thread as far as there are processors.
 const LIVES: u64 = 10;

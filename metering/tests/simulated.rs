@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use nebula_metering::simulator::{
-    EndedCall, Faults, Function, HostClock, HostLoad, Length, Machine, Settings, Simulation, Task,
-};
 use nebula_metering::{Domain, FunctionId, GapReason, LearningState, Meter, Microjoules, PostBox, Settled, ZoneReport};
+use nebula_simulator::{EndedCall, Faults, Function, HostClock, HostLoad, Length, Machine, Settings, Simulation, Task};
 
 const WINDOW: Duration = Duration::from_millis(100);
 const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-use nebula_metering::simulator::Demonstration;
 use nebula_metering::source::fallback::{Candidate, Fallback, NoSource};
 use nebula_metering::source::hwmon::Hwmon;
 use nebula_metering::source::model::Model;
 use nebula_metering::source::perf::Perf;
 use nebula_metering::source::powercap::Powercap;
 use nebula_metering::source::{Moment, Source, SourceKind};
+use nebula_simulator::Demonstration;
 use thiserror::Error;
 
 use super::open_clock;

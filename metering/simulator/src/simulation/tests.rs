@@ -1,12 +1,12 @@
 //! What the simulation promises.
 
 use super::*;
-use crate::counter::{Counter, Observation};
-use crate::post::FunctionId;
-use crate::simulator::machine::Task;
-use crate::simulator::settings::Length;
-use crate::simulator::truth::Spent;
-use crate::zone::Domain;
+use crate::machine::Task;
+use crate::settings::Length;
+use crate::truth::Spent;
+use nebula_metering::Domain;
+use nebula_metering::FunctionId;
+use nebula_metering::{Counter, Observation};
 
 const MS: Duration = Duration::from_millis(1);
 

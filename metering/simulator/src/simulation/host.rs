@@ -1,8 +1,8 @@
 //! What else runs on the machine, and how it changes with time.
 
-use super::super::machine::Task;
-use super::super::random::Random;
-use super::super::settings::HostLoad;
+use crate::machine::Task;
+use crate::random::Random;
+use crate::settings::HostLoad;
 
 /// How often the power of the host moves, in nanoseconds, and how much of its deviation it keeps then: a time constant of
 /// about a second.

@@ -9,16 +9,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
-use super::machine::EnergyUnit;
-use super::random::Random;
-use crate::source::ReadError;
-use crate::units::Microjoules;
+use crate::machine::EnergyUnit;
+use crate::random::Random;
+use nebula_metering::Microjoules;
+use nebula_metering::source::ReadError;
 
 /// Time between two updates of the registers, in nanoseconds: about 0.976 ms on the parts that people have looked at.
-pub(super) const UPDATE: u64 = 976_000;
+pub(crate) const UPDATE: u64 = 976_000;
 
 /// How far an update strays from that, to both sides, in nanoseconds.
-pub(super) const UPDATE_JITTER: u64 = 20_000;
+pub(crate) const UPDATE_JITTER: u64 = 20_000;
 
 /// How many readings a zone that goes away at random stays away, at most.
 const UNPLUGGED_READINGS_MAX: u64 = 20;
@@ -181,10 +181,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::counter::{Counter, Observation};
-    use crate::source::{Moment, SourceKind};
-    use crate::units::Watts;
-    use crate::zone::{CounterSpec, Domain, Zone};
+    use nebula_metering::Watts;
+    use nebula_metering::source::{Moment, SourceKind};
+    use nebula_metering::{Counter, Observation};
+    use nebula_metering::{CounterSpec, Domain, Zone};
 
     fn counter(unit: EnergyUnit) -> Counter {
         Counter::new(CounterSpec {

@@ -1,7 +1,7 @@
 //! The processors at work: what each has done and cost since it was last looked at.
 
-use super::machine::{Execution, Machine, Task};
-use super::truth::JoulesByDomain;
+use crate::machine::{Execution, Machine, Task};
+use crate::truth::JoulesByDomain;
 
 /// What passed on one processor since it was last settled.
 #[derive(Clone, Copy, Debug)]

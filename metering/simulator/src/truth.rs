@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::post::{CallId, FunctionId};
-use crate::work::Work;
+use nebula_metering::work::Work;
+use nebula_metering::{CallId, FunctionId};
 
 /// Energy of a package and of its memory, in joules.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::hardware::Passed;
-use super::truth::{JoulesByDomain, Spent, Totals};
-use crate::post::FunctionId;
+use crate::hardware::Passed;
+use crate::truth::{JoulesByDomain, Spent, Totals};
+use nebula_metering::FunctionId;
 
 /// Everything else that runs.
 pub const HOST: usize = 0;

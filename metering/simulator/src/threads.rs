@@ -1,7 +1,7 @@
 //! The threads of the machine: workers that run calls, and what runs in the background.
 
-use super::machine::Task;
-use super::random::Random;
+use crate::machine::Task;
+use crate::random::Random;
 
 /// Longest mean time between two bursts of a background thread, in nanoseconds; also how soon one that had nothing
 /// to do notices that it has.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::machine::{Machine, Task};
-use super::random::Random;
-use super::register::Faults;
-use crate::post::FunctionId;
+use crate::machine::{Machine, Task};
+use crate::random::Random;
+use crate::register::Faults;
+use nebula_metering::FunctionId;
 
 /// A length of time, evenly distributed around its mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl Length {
     }
 
     /// One length, in nanoseconds.
-    pub(super) fn draw(self, random: &mut Random) -> u64 {
+    pub(crate) fn draw(self, random: &mut Random) -> u64 {
         let mean = self.mean.as_nanos() as f64;
         if self.spread == 0.0 {
             mean as u64

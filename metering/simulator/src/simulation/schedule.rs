@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::super::books::HOST;
-use super::super::threads::{Role, Thread};
 use super::Simulation;
 use super::calls::Post;
+use crate::books::HOST;
+use crate::threads::{Role, Thread};
 
 /// How long a thread may run while others wait, in nanoseconds.
 /// Source: Linux `kernel/sched/fair.c`, `sysctl_sched_base_slice`: 0.75 ms, times four on eight processors and more.

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::hardware::Passed;
-use super::settings::Function;
-use super::truth::{JoulesByDomain, Truth};
-use crate::post::CallId;
-use crate::work::{Events, Work};
+use crate::hardware::Passed;
+use crate::settings::Function;
+use crate::truth::{JoulesByDomain, Truth};
+use nebula_metering::CallId;
+use nebula_metering::work::{Events, Work};
 
 /// What a slice has done so far; fractions of events are kept until it is posted.
 #[derive(Clone, Copy, Debug, Default)]

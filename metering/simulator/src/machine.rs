@@ -16,8 +16,8 @@
 //! All figures are made up. They were chosen so that a busy core draws about 5 W at its all-core frequency, a package
 //! between 10 and 100 W, and a memory access some ten nanojoules.
 
-use crate::units::{Microjoules, Watts};
-use crate::work::topology::Topology;
+use nebula_metering::work::topology::Topology;
+use nebula_metering::{Microjoules, Watts};
 
 /// What one microsecond or one hour of execution looks like to the processor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +82,7 @@ impl EnergyUnit {
 /// A made-up machine. Energies are those at the nominal frequency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// How many packages, at most [`crate::source::PACKAGES_MAX`].
+    /// How many packages, at most [`nebula_metering::source::PACKAGES_MAX`].
     pub packages: usize,
     /// Cores of each package.
     pub cores: usize,

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::books::RUNTIME;
-use super::super::settings::Function;
-use super::super::slots::Slot;
-use super::super::threads::Role;
-use super::super::truth::EndedCall;
 use super::schedule::Timer;
 use super::{Simulation, nanoseconds};
-use crate::post::{Full, Slice};
-use crate::work::Work;
+use crate::books::RUNTIME;
+use crate::settings::Function;
+use crate::slots::Slot;
+use crate::threads::Role;
+use crate::truth::EndedCall;
+use nebula_metering::work::Work;
+use nebula_metering::{Full, Slice};
 
 /// How often a worker moves to an idle processor at the end of a tick, though nobody drives it away.
 const MOVES: f64 = 0.03;

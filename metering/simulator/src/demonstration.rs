@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::board::Board;
-use super::machine::Machine;
-use super::random::Random;
-use super::register::{Faults, UPDATE, UPDATE_JITTER};
-use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::{Microjoules, Watts};
-use crate::zone::CounterSpec;
+use crate::board::Board;
+use crate::machine::Machine;
+use crate::random::Random;
+use crate::register::{Faults, UPDATE, UPDATE_JITTER};
+use nebula_metering::CounterSpec;
+use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::{Microjoules, Watts};
 
 /// What a processor draws while it is busy, and what that makes the memory draw.
 const BUSY_WATTS: f64 = 4.5;
@@ -121,7 +121,7 @@ impl Source for Demonstration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counter::{Counter, Observation};
+    use nebula_metering::{Counter, Observation};
 
     /// Lives for a minute of windows with so many processors busy; gives the mean power of package and memory.
     fn watts(demonstration: &mut Demonstration, counters: &mut [Counter], now: &mut Moment, busy: f64) -> [f64; 2] {

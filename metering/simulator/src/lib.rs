@@ -4,6 +4,8 @@
 //! [`Simulation`] lives in virtual time and repeats itself exactly; [`Demonstration`] follows the real clock and the
 //! real machine's load. Neither measures anything.
 
+#![warn(missing_docs)]
+
 mod board;
 mod books;
 pub mod demonstration;

@@ -1,13 +1,15 @@
 //! The registers of a machine, and the source that reads them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::machine::Machine;
-use super::random::Random;
-use super::register::{Fault, Faults, Register};
-use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::Microjoules;
-use crate::zone::{CounterSpec, Domain, Zone};
+use parking_lot::Mutex;
+
+use crate::machine::Machine;
+use crate::random::Random;
+use crate::register::{Fault, Faults, Register};
+use nebula_metering::Microjoules;
+use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::{CounterSpec, Domain, Zone};
 
 /// All registers of a machine: package and memory, package by package.
 #[derive(Clone, Debug)]
@@ -98,7 +100,7 @@ impl SharedBoard {
 
     /// Does something with the board, while nobody else does.
     pub fn with<R>(&self, act: impl FnOnce(&mut Board) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 
     /// A source that reads the board as it is then; the moment it is given does not matter.
