@@ -23,10 +23,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
-pub use access::{Access, AccessMode, Origins, TlsFiles};
 use checker::{Checker, one_of, within};
 pub use deploy::Deploy;
-pub use exposure::{Expose, Resolution};
 pub use layers::{Layers, Origin, flag, read_file, variable};
 pub use nearest::nearest;
 pub use observing::Observing;
@@ -36,7 +34,7 @@ pub use quota::Quotas;
 pub use state::default_state;
 pub use usage::Usage;
 
-use crate::http::FormBounds;
+use crate::http::{AccessSettings, Expose, FormBounds, Resolution, ServerSettings};
 use crate::meter::{Choice, OFF};
 use crate::runtime::Limits;
 use crate::telemetry::{LogFormat, LogLevel};
@@ -50,7 +48,7 @@ pub struct Config {
     /// Where to listen for those who manage it.
     pub admin: Option<SocketAddr>,
     /// Who may come in.
-    pub access: Access,
+    pub access: AccessSettings,
     /// A directory of functions.
     pub functions: Option<PathBuf>,
     /// A file of modules, in WAGI's format.
@@ -86,7 +84,7 @@ pub struct Config {
     /// How functions are deployed.
     pub deploy: Deploy,
     /// How connections are treated.
-    pub http: Http,
+    pub http: ServerSettings,
     /// After how long a running call lets others have their turn.
     pub tick: Duration,
     /// Threads that run calls.
@@ -126,25 +124,6 @@ pub struct Bounds {
     pub versions: usize,
     /// Largest module in bytes.
     pub module: u64,
-}
-
-/// How connections are treated.
-#[derive(Clone, Copy, Debug)]
-pub struct Http {
-    /// Connections at once.
-    pub connections: usize,
-    /// Largest head of a request, in bytes.
-    pub head: usize,
-    /// Longest time for a request's head.
-    pub header_timeout: Duration,
-    /// Longest time for a request's body.
-    pub body_timeout: Duration,
-    /// Longest time for which a client may take nothing of an answer.
-    pub write_timeout: Duration,
-    /// HTTP/2 streams on a connection.
-    pub streams: u32,
-    /// Longest time to finish running calls at the end.
-    pub grace: Duration,
 }
 
 /// Bounds of the meter's queues.
@@ -194,7 +173,7 @@ impl Config {
             source: check.parse("source", source),
             window: check.duration("window", &(Duration::from_millis(10)..=Duration::from_secs(60))),
             policy: check.parse("policy", one_of(&[("active", Policy::Active), ("usage", Policy::Usage)])),
-            resolution: check.optional("energy.resolution", Resolution::read).unwrap_or(strangers),
+            resolution: check.optional("energy.resolution", exposure::resolution).unwrap_or(strangers),
             expose,
             sysfs_root: check.parse("sysfs-root", directory),
             procfs_root: check.parse("procfs-root", directory),
@@ -216,7 +195,7 @@ impl Config {
             },
             quotas: Quotas::check(&mut check),
             deploy: Deploy::check(&mut check),
-            http: Http {
+            http: ServerSettings {
                 connections: check.number("http.connections", 1..=1_000_000),
                 head: check.size("http.head", 8 << 10..=1 << 20),
                 header_timeout: check.duration("http.header-timeout", &long),

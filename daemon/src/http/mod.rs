@@ -12,14 +12,15 @@ mod route;
 mod server;
 
 pub use access::{
-    Access, Gate, Role, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,
+    Access, AccessMode, AccessSettings, Gate, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
+    check_name as check_token_name, read_tokens, secret,
 };
-pub use answer::exposure::Door;
+pub use answer::exposure::{Door, Expose, Resolution};
 pub use app::App;
 pub use call::form::FormBounds;
 pub use read::usage::UsageFile;
 pub use server::tls::{Tls, TlsError};
-pub use server::{ServeError, Server};
+pub use server::{ServeError, Server, ServerSettings};
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<answer::body::Reply>;

@@ -7,8 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::Failure;
-use crate::config::{AccessMode, Config};
-use crate::http::{App, Door, Gate, Server, Tls};
+use crate::config::Config;
+use crate::http::{AccessMode, App, Door, Gate, Server, Tls};
 use crate::reload::keep_fresh;
 use crate::telemetry::{AccessLog, Observers};
 

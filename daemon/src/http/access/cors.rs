@@ -10,7 +10,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode};
 
-use crate::config::Origins;
+use super::settings::Origins;
 use crate::http::Response;
 use crate::http::answer::body::Reply;
 

@@ -14,7 +14,7 @@ use hyper::header::{HOST, ORIGIN};
 use hyper::http::uri::Authority;
 
 use super::denied::Denied;
-use crate::config::Origins;
+use super::settings::Origins;
 
 /// What is known of whoever sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

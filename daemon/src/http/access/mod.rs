@@ -14,6 +14,7 @@ mod page_proof;
 mod refusal_log;
 mod role;
 pub mod secret;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -36,11 +37,11 @@ pub use cors::{Told, preflight};
 pub use denied::Denied;
 pub use listener::Gate;
 pub use role::Role;
+pub use settings::{AccessMode, AccessSettings, Origins, TlsFiles};
 pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
 pub use visitor::Visitor;
 
 use crate::causes::chain;
-use crate::config::{self, AccessMode, Origins};
 use crate::http::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::call::function::Peers;
@@ -71,13 +72,13 @@ impl Access {
     ///
     /// # Errors
     /// When the tokens cannot be read.
-    pub fn open(config: &config::Access) -> Result<Self, TokensError> {
+    pub fn open(settings: &AccessSettings) -> Result<Self, TokensError> {
         let open = |path: &std::path::PathBuf| {
             // Before they are read: what changes meanwhile is read again.
             let stamps = Stamps::of(std::slice::from_ref(path));
             Ok(TokensFile { path: path.clone(), tokens: ArcSwap::from_pointee(Tokens::read(path)?), stamps })
         };
-        let file = config.tokens.as_ref().map(open).transpose()?;
+        let file = settings.tokens.as_ref().map(open).transpose()?;
         if let Some(file) = &file {
             tracing::info!(
                 "{} tokens are known, of `{}`",
@@ -86,9 +87,9 @@ impl Access {
             );
         }
         Ok(Self {
-            mode: config.mode,
+            mode: settings.mode,
             file,
-            origins: config.origins.clone(),
+            origins: settings.origins.clone(),
             proof: Proof::make(),
             refusals: Refusals::default(),
             payers: Payers::default(),

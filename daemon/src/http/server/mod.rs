@@ -22,7 +22,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Http;
 use crate::http::access::Gate;
 use crate::http::app::App;
 use crate::http::call::function::Peers;
@@ -41,6 +40,22 @@ const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How long to wait when the system has no file left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bounds of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    pub connections: usize,
+    /// Largest head of a request, in bytes.
+    pub head: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    /// Longest time that a client may pause reading an answer.
+    pub write_timeout: Duration,
+    /// HTTP/2 streams of one connection.
+    pub streams: u32,
+    /// Longest time for running calls to finish after a signal.
+    pub grace: Duration,
+}
 
 /// The server cannot begin.
 #[derive(Debug, Error)]
@@ -62,7 +77,7 @@ type Entrance = (Arc<App>, Gate, Peers);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    settings: Http,
+    settings: ServerSettings,
     tls: Option<Arc<Tls>>,
 }
 
@@ -71,7 +86,11 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn bind(address: SocketAddr, settings: Http, tls: Option<Arc<Tls>>) -> Result<Self, ServeError> {
+    pub async fn bind(
+        address: SocketAddr,
+        settings: ServerSettings,
+        tls: Option<Arc<Tls>>,
+    ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -157,7 +176,7 @@ async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     entrance: Entrance,
-    settings: Http,
+    settings: ServerSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -191,7 +210,7 @@ async fn converse(
     mut reader: impl AsyncRead + Unpin + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
     entrance: Entrance,
-    settings: Http,
+    settings: ServerSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -233,7 +252,7 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     (app, gate, peers): Entrance,
-    settings: Http,
+    settings: ServerSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service =
@@ -246,7 +265,7 @@ async fn serve_http1(
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     (app, gate, peers): Entrance,
-    settings: Http,
+    settings: ServerSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::causes::chain;
-use crate::config::TlsFiles;
+use crate::http::access::TlsFiles;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 
