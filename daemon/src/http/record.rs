@@ -19,7 +19,7 @@ use crate::http::answer::body::{BrokenOff, Reply};
 use crate::http::app::App;
 use crate::http::call::function::Peers;
 use crate::invocation::Trail;
-use crate::telemetry::{Asked, ExportedSpan, Record, RequestId};
+use crate::telemetry::{ExportedSpan, Record, RequestFacts, RequestId};
 use crate::trace_context::TraceContext;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -89,13 +89,13 @@ fn put_context(headers: &mut HeaderMap, context: Option<&TraceContext>) {
     }
 }
 
-fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSpan>) -> Asked {
+fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSpan>) -> RequestFacts {
     let text = |name| {
         let value = request.headers().get(name).map(HeaderValue::as_bytes);
         value.map(|value| String::from_utf8_lossy(value).into())
     };
     let target = request.uri().path_and_query().map_or_else(|| request.uri().to_string(), ToString::to_string);
-    Asked {
+    RequestFacts {
         id,
         at: SystemTime::now(),
         since: Instant::now(),
@@ -141,7 +141,7 @@ struct Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.record.answer(self.status, self.bytes);
+        self.record.respond(self.status, self.bytes);
     }
 }
 

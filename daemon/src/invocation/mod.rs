@@ -33,7 +33,7 @@ use crate::outcome::Outcome;
 use crate::quota::Entry;
 pub use crate::quota::{Payer, Quota};
 use crate::runtime::{Completion, Ending, Input, Invocation, Recorder};
-use crate::telemetry::{Calls, KnownCall, Observers, Place, Progress, Ran, Record, RequestId};
+use crate::telemetry::{CallTimes, Calls, KnownCall, Observers, Place, Progress, Record, RequestId};
 use placement::Placed;
 
 /// A call that has come to its end.
@@ -236,7 +236,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
     let estimate = invoker.metering.estimate(function.id, work);
     let cold_start = function.is_cold_start();
     let (waiter, settlement) = if request.settle { invoker.settlement() } else { (None, None) };
-    let ran = Ran {
+    let ran = CallTimes {
         queued: admitted.queued,
         startup: completion.startup,
         execution: completion.execution,
@@ -244,7 +244,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
         cold_start,
     };
     let ended = running.end(Outcome::from(&completion.ending), estimate, Some(ran), tally.ok(), waiter);
-    function.metrics.observe(ended.duration, admitted.queued, &completion, cold_start);
+    function.metrics.observe(ended.duration, admitted.queued, completion.startup, cold_start);
     let id = Uuid::from_u128(running.call.0);
     let request = request.trail.request;
     Finished { id, request, completion, work, ended, queued: admitted.queued, cold_start, settlement }
@@ -281,7 +281,7 @@ impl Running {
         &mut self,
         outcome: Outcome,
         estimate: Result<Estimate, NotEstimated>,
-        ran: Option<Ran>,
+        ran: Option<CallTimes>,
         tally: Option<Tally<CallEnd>>,
         waiter: Option<Waiter>,
     ) -> Arc<Ended> {

@@ -8,9 +8,16 @@ use nebula_metering::{Charge, Estimate, NoEstimate};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::Off;
 use crate::outcome::Outcome;
 use crate::quota::Bill;
+
+/// What is shown in the place of a source.
+pub const OFF: &str = "off";
+
+/// Nothing is measured: no bracket, no sampler, no source. Functions run all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("metering is switched off")]
+pub struct Off;
 
 /// How a call ended.
 #[derive(Clone, Debug)]

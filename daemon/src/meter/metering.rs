@@ -9,17 +9,9 @@ use std::time::Duration;
 use nebula_metering::work::Work;
 use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, Estimate, FunctionId, Joules, Tally};
-use thiserror::Error;
 
-use super::{CallEnd, ColdStartCharge, EnergyMeter, NoCharge, NotEstimated};
-
-/// What is shown in the place of a source.
-pub const OFF: &str = "off";
-
-/// Nothing is measured: no bracket, no sampler, no source. Functions run all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("metering is switched off")]
-pub struct Off;
+use super::EnergyMeter;
+use super::ended::{CallEnd, ColdStartCharge, NoCharge, NotEstimated, OFF, Off};
 
 /// What measures calls, if anything does.
 #[derive(Clone)]

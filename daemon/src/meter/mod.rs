@@ -22,8 +22,8 @@ use nebula_metering::{
     PostBox, Settled, Tally, ZoneReport,
 };
 
-pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, Seat, Witness};
-pub use metering::{Budget, Exceeded, Metering, OFF, Off};
+pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Off, Seat, Witness};
+pub use metering::{Budget, Exceeded, Metering};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};

@@ -1,8 +1,8 @@
 //! One whose quota calls count against, and what was used of it.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::RateLimiter;
@@ -10,6 +10,7 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use nebula_metering::{Joules, Microjoules};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::clock::Uptime;
 use super::exceeded::Limit;
@@ -145,7 +146,7 @@ impl<C: Clock<Instant = Duration> + Clone> Payer<C> {
     }
 
     fn hour(&self) -> MutexGuard<'_, Hour> {
-        self.used.hour.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used.hour.lock()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Those who have quotas, by name.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::Quota;
 use super::payer::Payer;
@@ -15,7 +17,7 @@ impl Payers {
     /// Whoever has this name, now with this quota. `None` where nothing bounds it, and never did.
     #[must_use]
     pub fn of(&self, name: &str, quota: Quota) -> Option<Arc<Payer>> {
-        let mut payers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut payers = self.0.lock();
         let payer = match payers.get(name) {
             Some(payer) if *payer.quota() == quota => return Some(payer.clone()),
             Some(payer) => payer.renewed(quota),

@@ -1,10 +1,11 @@
 //! Grams of CO2e as metrics: settled energy, times the intensity of the second in which it was settled.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use nebula_metering::{FunctionEnergy, FunctionId, Microjoules};
+use parking_lot::Mutex;
 use prometheus::Counter;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -88,7 +89,7 @@ impl CarbonAccount {
 
     /// Takes in what has been settled since the last time. To be called about every second.
     pub fn advance(&self) {
-        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = self.sums.lock();
         // Under the lock: an older state of the ledger must not come after a newer one.
         sums.advance(&self.meter.energy_by_function(), self.policy, self.carbon.grams_per_joule());
     }
@@ -116,7 +117,7 @@ impl CarbonCollector {
     fn of_functions(&self, account: &CarbonAccount) -> Vec<MetricFamily> {
         account.advance();
         let (grams, without) = {
-            let sums = account.sums.lock().unwrap_or_else(PoisonError::into_inner);
+            let sums = account.sums.lock();
             (sums.grams.clone(), sums.without)
         };
         let mut by_label = BTreeMap::<Arc<str>, f64>::new();

@@ -9,9 +9,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
-use super::Stored;
 use super::families::Family;
 use super::metrics::Labels;
+use super::stored::Stored;
 use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
 
 const FUNCTION_ENERGY: Family = Family {

@@ -9,8 +9,8 @@ use thiserror::Error;
 use super::access_log::{AccessLog, AccessSettings};
 use super::calls::{KnownCall, Progress};
 use super::events::{EventBounds, EventMetrics, Events};
+use super::facts::Facts;
 use super::metrics::Metrics;
-use super::record::Facts;
 use super::traces::{TraceSettings, Traces};
 use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 

@@ -1,12 +1,13 @@
 //! The one thread that stores: what has come since the last flush, again and again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::Hour;
@@ -62,14 +63,14 @@ impl Status {
 
     /// For how long nothing could be stored; zero while it can be.
     pub fn failing_for(&self) -> Duration {
-        let since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.failing_since.lock();
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Notes how a flush went; says whether that is news.
     fn note(&self, stored: bool) -> bool {
         if stored { &self.stored } else { &self.failed }.fetch_add(1, Ordering::Relaxed);
-        let mut since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.failing_since.lock();
         let before = *since;
         *since = if stored { None } else { before.or_else(|| Some(Instant::now())) };
         before.is_some() == stored

@@ -3,8 +3,7 @@
 use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Weights, Zone};
 
-use super::pending::{FunctionVersion, Work};
-use super::reading::{FunctionReading, Reading, ZoneReading};
+use super::reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
 
 /// A daemon, from its start.
 #[derive(Clone, Debug)]

@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use keeper::{Keeper, KeeperError, Settings as KeeperSettings, Status};
 pub use log::{Entry, LogError, LogHandle, LogSettings, UsageLog};
 pub use metrics::UsageCollector;
-pub use pending::{Footprint, FunctionVersion, Pending, Rates, Tariff, Work, ZoneEnergy, ZoneKey};
-pub use reading::{FunctionReading, Reading, ZoneReading};
+pub use pending::{Footprint, Pending, Rates, Tariff, ZoneEnergy, ZoneKey};
+pub use reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
 pub use report::{By, Format, Report, ReportError, Since, report_of};
 pub use store::{Bounds, Store, StoreError};
 

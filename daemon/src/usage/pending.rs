@@ -6,9 +6,8 @@ use std::sync::Arc;
 use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules, Zone};
 
-use super::reading::Reading;
-use super::{Hour, OTHER};
-use crate::outcome::Outcome;
+use super::Hour;
+use super::reading::{FunctionVersion, Reading, Work, ZoneReading};
 
 /// How amounts of carbon and money are kept: in billionths of a gram or of the currency's unit. A joule at 400 g/kWh is
 /// 111111 of them, and at 0.30 per kWh 83.
@@ -16,27 +15,6 @@ pub const BILLIONTHS: f64 = 1e9;
 
 /// The unit under which carbon is kept; money has its currency.
 pub const GRAMS: &str = "gCO2e";
-
-/// A version of a function.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FunctionVersion {
-    /// The function's name.
-    pub name: Arc<str>,
-    /// The digest of its content; empty where versions are not told apart.
-    pub version: Arc<str>,
-}
-
-impl FunctionVersion {
-    /// This version of this function.
-    #[must_use]
-    pub fn new(name: &str, version: &str) -> Self {
-        Self { name: name.into(), version: version.into() }
-    }
-
-    pub(super) fn other() -> Self {
-        Self::new(OTHER, "")
-    }
-}
 
 /// A counter: which zone, and where it is read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,27 +53,6 @@ impl ZoneEnergy {
             host: with(self.host, other.host),
             base: with(self.base, other.base),
             gap: with(self.gap, other.gap),
-        }
-    }
-}
-
-/// What a function did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Calls by how they ended, in the order of [`Outcome::ALL`].
-    pub calls: [u64; Outcome::ALL.len()],
-    /// First calls since it was loaded.
-    pub cold_starts: u64,
-    /// CPU time of its calls, in nanoseconds.
-    pub cpu_nanos: u64,
-}
-
-impl Work {
-    fn each(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
-        Self {
-            calls: std::array::from_fn(|outcome| with(self.calls[outcome], other.calls[outcome])),
-            cold_starts: with(self.cold_starts, other.cold_starts),
-            cpu_nanos: with(self.cpu_nanos, other.cpu_nanos),
         }
     }
 }
@@ -155,7 +112,7 @@ impl Pending {
         let mut charged = BTreeMap::<FunctionId, FunctionEnergy>::new();
         let version = |id: FunctionId| now.find(id).map_or_else(FunctionVersion::other, |found| found.version.clone());
         for zone in &now.zones {
-            let same = |known: &&super::ZoneReading| known.source == zone.source && known.zone == zone.zone;
+            let same = |known: &&ZoneReading| known.source == zone.source && known.zone == zone.zone;
             let before = earlier.zones.iter().find(same).map(|zone| &zone.accounts);
             let key = ZoneKey { source: SourceKind::as_str(zone.source), zone: zone.zone.clone() };
             let grown = ZoneEnergy::of(&zone.accounts);
@@ -222,7 +179,7 @@ fn amount(energy: Microjoules, rate: f64, carried: &mut f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::{FunctionReading, ZoneReading};
+    use super::super::reading::FunctionReading;
     use super::*;
     use nebula_metering::Domain;
 

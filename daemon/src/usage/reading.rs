@@ -1,11 +1,14 @@
 //! The figures of the daemon at one moment: all of them only ever grow while it lives.
 
+use std::sync::Arc;
+
 use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, FunctionId, Zone, ZoneReport};
 
-use super::pending::{FunctionVersion, Work};
+use super::OTHER;
 use crate::functions::Registry;
 use crate::meter::Metering;
+use crate::outcome::Outcome;
 
 /// Everything that is kept, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,49 @@ pub struct FunctionReading {
     pub version: FunctionVersion,
     /// What it has done.
     pub work: Work,
+}
+
+/// A version of a function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionVersion {
+    /// The function's name.
+    pub name: Arc<str>,
+    /// The digest of its content; empty where versions are not told apart.
+    pub version: Arc<str>,
+}
+
+impl FunctionVersion {
+    /// This version of this function.
+    #[must_use]
+    pub fn new(name: &str, version: &str) -> Self {
+        Self { name: name.into(), version: version.into() }
+    }
+
+    pub(super) fn other() -> Self {
+        Self::new(OTHER, "")
+    }
+}
+
+/// What a function did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Calls by how they ended, in the order of [`Outcome::ALL`].
+    pub calls: [u64; Outcome::ALL.len()],
+    /// First calls since it was loaded.
+    pub cold_starts: u64,
+    /// CPU time of its calls, in nanoseconds.
+    pub cpu_nanos: u64,
+}
+
+impl Work {
+    /// Both combined, figure by figure.
+    pub(super) fn each(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            calls: std::array::from_fn(|outcome| with(self.calls[outcome], other.calls[outcome])),
+            cold_starts: with(self.cold_starts, other.cold_starts),
+            cpu_nanos: with(self.cpu_nanos, other.cpu_nanos),
+        }
+    }
 }
 
 impl Reading {

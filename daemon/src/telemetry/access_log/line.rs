@@ -6,8 +6,7 @@ use std::time::SystemTime;
 use humantime::{format_rfc3339_micros, format_rfc3339_seconds};
 use serde_json::json;
 
-use super::super::known_energy::KnownEnergy;
-use super::super::record::{Answered, Asked, Facts};
+use super::super::facts::{Facts, RequestFacts, ResponseFacts};
 use crate::units::Policy;
 
 /// What stands for an answer that never came, since the caller went away: what nginx writes there.
@@ -29,63 +28,63 @@ pub enum AccessFormat {
 }
 
 impl AccessFormat {
-    /// Writes the line of a request that was answered.
+    /// Writes the line of a request that was response.
     pub(super) fn write(self, facts: &Facts, policy: Policy, line: &mut String) {
-        let (Some(asked), Some(answered)) = (&facts.asked, facts.answered.get()) else { return };
+        let (Some(request), Some(response)) = (&facts.request, facts.response.get()) else { return };
         match self {
-            Self::Combined => combined(facts, policy, asked, *answered, line),
-            Self::Json => json_line(facts, policy, asked, *answered, line),
+            Self::Combined => combined(facts, policy, request, *response, line),
+            Self::Json => json_line(facts, policy, request, *response, line),
         }
         line.push('\n');
     }
 }
 
-fn combined(facts: &Facts, policy: Policy, asked: &Asked, answered: Answered, line: &mut String) {
-    let called = facts.called.get();
-    let status = answered.status.unwrap_or(GONE);
-    let joules = KnownEnergy::of(facts, policy).map(|energy| energy.joules);
+fn combined(facts: &Facts, policy: Policy, request: &RequestFacts, response: ResponseFacts, line: &mut String) {
+    let call = facts.call.get();
+    let status = response.status.unwrap_or(GONE);
+    let joules = facts.energy(policy).map(|energy| energy.joules);
     // Writing to a string cannot fail.
-    let _ = write!(line, "{} - - {} \"", asked.remote.ip().to_canonical(), apache_time(asked.at));
-    escape(line, &asked.method);
+    let _ = write!(line, "{} - - {} \"", request.remote.ip().to_canonical(), apache_time(request.at));
+    escape(line, &request.method);
     line.push(' ');
-    escape(line, &asked.target);
-    let _ = write!(line, " HTTP/{}\" {status} {} \"", asked.version, answered.bytes);
-    escape(line, asked.referer.as_deref().unwrap_or("-"));
+    escape(line, &request.target);
+    let _ = write!(line, " HTTP/{}\" {status} {} \"", request.version, response.bytes);
+    escape(line, request.referer.as_deref().unwrap_or("-"));
     line.push_str("\" \"");
-    escape(line, asked.user_agent.as_deref().unwrap_or("-"));
+    escape(line, request.user_agent.as_deref().unwrap_or("-"));
     line.push_str("\" \"");
-    escape(line, asked.id.as_str());
-    let (function, call) = (called.map_or("-", |called| &*called.function), called.map(|called| called.id.to_string()));
-    let _ = write!(line, "\" {function} {} {}", call.as_deref().unwrap_or("-"), answered.duration.as_micros());
+    escape(line, request.id.as_str());
+    let (function, call) = (call.map_or("-", |call| &*call.function), call.map(|call| call.id.to_string()));
+    let _ = write!(line, "\" {function} {} {}", call.as_deref().unwrap_or("-"), response.duration.as_micros());
     let _ = match joules {
         Ok(joules) => write!(line, " {joules}"),
         Err(_) => write!(line, " -"),
     };
 }
 
-fn json_line(facts: &Facts, policy: Policy, asked: &Asked, answered: Answered, line: &mut String) {
-    let called = facts.called.get();
-    let end = facts.ended.get();
-    let energy = KnownEnergy::of(facts, policy);
+fn json_line(facts: &Facts, policy: Policy, request: &RequestFacts, response: ResponseFacts, line: &mut String) {
+    let call = facts.call.get();
+    let end = facts.end.get();
+    let energy = facts.energy(policy);
     let shown = json!({
-        "time": format_rfc3339_micros(asked.at).to_string(),
-        "request_id": asked.id.as_str(),
-        "remote": asked.remote.ip().to_canonical().to_string(),
-        "method": asked.method,
-        "target": asked.target,
-        "http": asked.version,
-        "status": answered.status.unwrap_or(GONE),
-        "bytes": answered.bytes,
-        "duration_us": u64::try_from(answered.duration.as_micros()).unwrap_or(u64::MAX),
-        "referer": asked.referer,
-        "user_agent": asked.user_agent,
-        "function": called.map(|called| &*called.function),
-        "version": called.map(|called| &called.version),
-        "invocation_id": called.map(|called| called.id),
+        "time": format_rfc3339_micros(request.at).to_string(),
+        "request_id": request.id.as_str(),
+        "remote": request.remote.ip().to_canonical().to_string(),
+        "method": request.method,
+        "target": request.target,
+        "http": request.version,
+        "status": response.status.unwrap_or(GONE),
+        "bytes": response.bytes,
+        "duration_us": u64::try_from(response.duration.as_micros()).unwrap_or(u64::MAX),
+        "referer": request.referer,
+        "user_agent": request.user_agent,
+        "function": call.map(|call| &*call.function),
+        "version": call.map(|call| &call.version),
+        "invocation_id": call.map(|call| call.id),
         "outcome": end.map(|end| end.ended.outcome.as_str()),
         "energy_joules": energy.as_ref().ok().map(|energy| energy.joules),
         "energy_state": energy.as_ref().ok().map(|energy| energy.state),
-        "trace_id": asked.span.as_ref().map(|(context, _)| format!("{:032x}", context.trace)),
+        "trace_id": request.span.as_ref().map(|(context, _)| format!("{:032x}", context.trace)),
     });
     let _ = write!(line, "{shown}");
 }
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
     use crate::meter::{Ended, NotEstimated};
     use crate::outcome::Outcome;
-    use crate::telemetry::record::{CallEnded, Called};
+    use crate::telemetry::facts::{CallFacts, EndFacts};
     use crate::telemetry::request_id::RequestId;
     use nebula_metering::{Estimate, Joules};
     use std::sync::Arc;
@@ -130,7 +129,7 @@ mod tests {
     fn facts(estimate: Result<Estimate, NotEstimated>) -> Facts {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(971_186_136_000_007);
         let facts = Facts {
-            asked: Some(Asked {
+            request: Some(RequestFacts {
                 id: RequestId::given(b"a\"b").unwrap(),
                 at,
                 since: Instant::now(),
@@ -146,11 +145,14 @@ mod tests {
             }),
             ..Facts::default()
         };
-        let called = Called { function: "add".into(), version: "1f".into(), id: Uuid::from_u128(7) };
-        facts.called.set(called).unwrap();
+        let call = CallFacts { function: "add".into(), version: "1f".into(), id: Uuid::from_u128(7) };
+        facts.call.set(call).unwrap();
         let ended = Arc::new(Ended { outcome: Outcome::Ok, at, duration: Duration::ZERO, estimate });
-        facts.ended.set(CallEnded { ended, source: "model", ran: None }).unwrap();
-        facts.answered.set(Answered { status: Some(200), bytes: 3, duration: Duration::from_micros(1_500) }).unwrap();
+        facts.end.set(EndFacts { ended, source: "model", times: None }).unwrap();
+        facts
+            .response
+            .set(ResponseFacts { status: Some(200), bytes: 3, duration: Duration::from_micros(1_500) })
+            .unwrap();
         facts
     }
 
@@ -187,8 +189,8 @@ mod tests {
     #[test]
     fn a_request_that_called_nothing_has_a_line_too_and_one_without_an_answer_is_told_as_gone() {
         let mut facts = facts(Ok(estimate()));
-        (facts.called, facts.ended, facts.answered) = Default::default();
-        facts.answered.set(Answered { status: None, bytes: 0, duration: Duration::ZERO }).unwrap();
+        (facts.call, facts.end, facts.response) = Default::default();
+        facts.response.set(ResponseFacts { status: None, bytes: 0, duration: Duration::ZERO }).unwrap();
         let line = written(AccessFormat::Combined, &facts);
         assert!(line.contains(" 499 0 ") && line.ends_with("\"a\\\"b\" - - 0 -\n"), "{line}");
     }

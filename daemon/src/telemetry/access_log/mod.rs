@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 
-use super::record::Facts;
+use super::facts::Facts;
 use crate::units::Policy;
 pub use line::AccessFormat;
 
@@ -83,7 +83,7 @@ impl AccessLog {
 
     /// Begins the file anew, if somebody has taken it away.
     pub fn reopen(&self) {
-        // It is asked for by people and by timers, and may wait.
+        // It is request for by people and by timers, and may wait.
         let _ = self.queue.send(Item::Reopen);
     }
 

@@ -1,13 +1,13 @@
 //! The calls that run now. As many places as calls may run at once, each with a lock of its own that only readers share:
 //! neither the sampler nor another call ever holds it.
 
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use crossbeam_queue::ArrayQueue;
 use nebula_metering::{CallId, FunctionId};
+use parking_lot::Mutex;
 
-use super::{KnownCall, Progress, lock};
+use super::known::{KnownCall, Progress};
 
 /// Where a running call is; `None` where there was no place, so that nobody sees it run.
 #[derive(Debug)]
@@ -33,25 +33,25 @@ impl InFlight {
         let place = self.free.pop();
         if let Some(place) = place {
             let progress = Progress::Running(SystemTime::now());
-            *lock(&self.places[place]) = Some(KnownCall { call, function, progress });
+            *self.places[place].lock() = Some(KnownCall { call, function, progress });
         }
         Place(place)
     }
 
     pub(super) fn end(&self, Place(place): Place) {
         if let Some(place) = place {
-            *lock(&self.places[place]) = None;
+            *self.places[place].lock() = None;
             let _ = self.free.push(place);
         }
     }
 
     pub(super) fn find(&self, call: CallId) -> Option<KnownCall> {
-        self.places.iter().find_map(|place| lock(place).as_ref().filter(|known| known.call == call).cloned())
+        self.places.iter().find_map(|place| place.lock().as_ref().filter(|known| known.call == call).cloned())
     }
 
     pub(super) fn all(&self, wanted: impl Fn(FunctionId) -> bool) -> Vec<KnownCall> {
         let running =
-            |place: &Mutex<Option<KnownCall>>| lock(place).as_ref().filter(|known| wanted(known.function)).cloned();
+            |place: &Mutex<Option<KnownCall>>| place.lock().as_ref().filter(|known| wanted(known.function)).cloned();
         self.places.iter().filter_map(running).collect()
     }
 }

@@ -2,50 +2,20 @@
 //! ones. A call moves from one to the next in this order.
 
 mod in_flight;
+mod known;
 mod recent;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use nebula_metering::{CallId, Charge, FunctionId, Settled};
+use nebula_metering::{CallId, FunctionId, Settled};
 
 use crate::meter::{CallEnd, Ended, NoCharge, Seat};
 
 use in_flight::InFlight;
 pub use in_flight::Place;
+pub use known::{KnownCall, Progress};
 use recent::RecentCalls;
-
-/// A call, as far as it has come.
-#[derive(Clone, Debug)]
-pub struct KnownCall {
-    /// Its identity.
-    pub call: CallId,
-    /// The function that it calls.
-    pub function: FunctionId,
-    /// How far it has come.
-    pub progress: Progress,
-}
-
-/// How far a call has come.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// It runs, since then.
-    Running(SystemTime),
-    /// It has ended; the windows that it lived in have not closed yet.
-    Ended(Arc<Ended>),
-    /// Its charge is final.
-    Settled(Arc<Ended>, Result<Charge, NoCharge>),
-}
-
-impl KnownCall {
-    fn ended_at(&self) -> Option<SystemTime> {
-        match &self.progress {
-            Progress::Running(_) => None,
-            Progress::Ended(ended) | Progress::Settled(ended, _) => Some(ended.at),
-        }
-    }
-}
 
 /// How many calls are kept.
 #[derive(Clone, Copy, Debug)]
@@ -130,16 +100,12 @@ fn last_of_each(mut calls: Vec<KnownCall>) -> Vec<KnownCall> {
     calls
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::meter::NotEstimated;
     use crate::outcome::Outcome;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     const FUNCTION: FunctionId = FunctionId(3);
 

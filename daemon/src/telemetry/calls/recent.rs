@@ -2,12 +2,12 @@
 //! calls that end, the sampler that settles them and whoever looks for one rarely meet.
 
 use std::cmp::Reverse;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nebula_metering::{CallId, FunctionId};
+use parking_lot::Mutex;
 
-use super::{KnownCall, Progress, lock};
+use super::known::{KnownCall, Progress};
 use crate::meter::Seat;
 
 pub(super) struct RecentCalls {
@@ -25,7 +25,7 @@ impl RecentCalls {
     pub(super) fn push(&self, call: KnownCall) -> Seat {
         let seat = self.next.fetch_add(1, Ordering::Relaxed) % self.seats.len().max(1);
         if let Some(place) = self.seats.get(seat) {
-            let forgotten = lock(place).replace(call);
+            let forgotten = place.lock().replace(call);
             drop(forgotten);
         }
         Seat(seat)
@@ -34,26 +34,26 @@ impl RecentCalls {
     /// Notes how far a call has come, if it is still remembered.
     pub(super) fn advance(&self, Seat(seat): Seat, call: CallId, progress: Progress) {
         if let Some(place) = self.seats.get(seat)
-            && let Some(known) = lock(place).as_mut().filter(|known| known.call == call)
+            && let Some(known) = place.lock().as_mut().filter(|known| known.call == call)
         {
             known.progress = progress;
         }
     }
 
     pub(super) fn find(&self, call: CallId) -> Option<KnownCall> {
-        self.seats.iter().find_map(|seat| lock(seat).as_ref().filter(|known| known.call == call).cloned())
+        self.seats.iter().find_map(|seat| seat.lock().as_ref().filter(|known| known.call == call).cloned())
     }
 
     /// The last `count` calls of the functions that are wanted, the latest first.
     pub(super) fn last(&self, wanted: impl Fn(FunctionId) -> bool, count: usize) -> Vec<KnownCall> {
         let ended = |(place, seat): (usize, &Mutex<Option<KnownCall>>)| {
-            let seat = lock(seat);
+            let seat = seat.lock();
             let known = seat.as_ref().filter(|known| wanted(known.function))?;
             Some((known.ended_at(), place))
         };
         let mut places: Vec<_> = self.seats.iter().enumerate().filter_map(ended).collect();
         places.sort_unstable_by_key(|&place| Reverse(place));
-        let known = |&(_, place): &(_, usize)| lock(&self.seats[place]).clone().filter(|known| wanted(known.function));
+        let known = |&(_, place): &(_, usize)| self.seats[place].lock().clone().filter(|known| wanted(known.function));
         places.iter().take(count).filter_map(known).collect()
     }
 }

@@ -6,11 +6,12 @@ mod pace;
 mod watts;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -138,7 +139,7 @@ impl Events {
         let (queue, events) = mpsc::channel(self.bounds.queue);
         let number = self.next_client.fetch_add(1, Ordering::Relaxed);
         let was_slow = Arc::new(AtomicBool::new(false));
-        let mut clients = self.lock();
+        let mut clients = self.clients.lock();
         // Looked at under the lock that closing takes.
         if self.closed.load(Ordering::Relaxed) {
             return Err(NoRoom::Closed);
@@ -149,7 +150,7 @@ impl Events {
         // Whoever closes a window takes both locks in the other order.
         drop(clients);
         if accounts {
-            self.pace().accounts_at_once();
+            self.pace.lock().accounts_at_once();
         }
         self.metrics.clients.inc();
         Ok(Listener { number, events, was_slow, clients: self.metrics.clients.clone(), _place: place })
@@ -189,12 +190,12 @@ impl Events {
 
     /// Takes in that a window was closed: power and accounts are told now and then.
     pub fn window_closed(&self, meter: &EnergyMeter) {
-        let (mut pace, now) = (self.pace(), Instant::now());
+        let (mut pace, now) = (self.pace.lock(), Instant::now());
         let heard = self.are_heard();
         if heard {
             self.tell(|client| if client.omitted > 0 { self.end_burst(client, now) } else { Ok(()) });
         }
-        let wanted = heard && self.lock().iter().any(|client| client.wants.accounts);
+        let wanted = heard && self.clients.lock().iter().any(|client| client.wants.accounts);
         let (watts, accounts) = pace.due(now, wanted, || meter.snapshot());
         drop(pace);
         if let Some(watts) = watts.filter(|_| heard) {
@@ -210,12 +211,12 @@ impl Events {
     /// Power in the last minutes, the earliest first, and how long ago it was.
     pub fn past(&self) -> Vec<(Duration, Arc<Watts>)> {
         let now = Instant::now();
-        self.pace().past().map(|(at, watts)| (now.saturating_duration_since(at), watts)).collect()
+        self.pace.lock().past().map(|(at, watts)| (now.saturating_duration_since(at), watts)).collect()
     }
 
     /// Ends all streams: the daemon is about to end.
     pub fn close(&self) {
-        let mut clients = self.lock();
+        let mut clients = self.clients.lock();
         self.closed.store(true, Ordering::Relaxed);
         clients.clear();
         self.listening.store(0, Ordering::Relaxed);
@@ -233,7 +234,7 @@ impl Events {
 
     /// Does this with every client, and lets go of those with whom it cannot be done.
     fn tell(&self, mut each: impl FnMut(&mut Client) -> Result<(), Gone>) {
-        let mut clients = self.lock();
+        let mut clients = self.clients.lock();
         clients.retain_mut(|client| match each(client) {
             Ok(()) => true,
             Err(Gone::Away) => false,
@@ -245,14 +246,6 @@ impl Events {
             }
         });
         self.listening.store(clients.len(), Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -374,7 +367,7 @@ mod tests {
         let (mut slow, mut quick) = (events.subscribe(calls(None)).unwrap(), events.subscribe(calls(None)).unwrap());
         for number in 1..4 {
             // As if time had passed.
-            events.lock().iter_mut().for_each(|client| client.told = 0);
+            events.clients.lock().iter_mut().for_each(|client| client.told = 0);
             call(&events, "add", number);
             assert_eq!(next(&mut quick).await, Some(Ok(number)));
         }
@@ -389,7 +382,7 @@ mod tests {
         for number in 0..100 {
             call(&events, "add", number);
         }
-        events.lock().iter_mut().for_each(|client| client.burst -= BURST);
+        events.clients.lock().iter_mut().for_each(|client| client.burst -= BURST);
         call(&events, "add", 100);
         let mut told = Vec::new();
         for _ in 0..6 {

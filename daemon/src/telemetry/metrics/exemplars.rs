@@ -3,10 +3,14 @@
 //! Source: `OpenMetrics` 1.0, "Exemplars".
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::ENERGY_BUCKETS;
+use parking_lot::Mutex;
+
+/// From ten microjoules, below any counter's quantum, to 100 J: ten seconds of ten watts.
+pub const ENERGY_BUCKETS: [f64; 20] =
+    [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0];
 
 /// A call, and what it came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,24 +40,24 @@ impl Exemplars {
     /// Keeps this call in the place of the one before.
     pub fn keep(&self, exemplar: Exemplar) {
         let bucket = ENERGY_BUCKETS.partition_point(|bound| *bound < exemplar.joules);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[bucket] = Some(exemplar);
+        self.0.lock()[bucket] = Some(exemplar);
     }
 
     /// What is kept.
     pub fn by_bucket(&self) -> ByBucket {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 
 impl ByLabel {
     /// Those of this label: all functions that share it share them.
     pub fn of(&self, label: &Arc<str>) -> Arc<Exemplars> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(label.clone()).or_default().clone()
+        self.0.lock().entry(label.clone()).or_default().clone()
     }
 
     /// What is kept for this label.
     pub fn find(&self, label: &str) -> Option<ByBucket> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(label).map(|exemplars| exemplars.by_bucket())
+        self.0.lock().get(label).map(|exemplars| exemplars.by_bucket())
     }
 }
 

@@ -9,7 +9,6 @@ use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec};
 
 use super::exemplars::{Exemplar, Exemplars};
 use crate::outcome::Outcome;
-use crate::runtime::Completion;
 
 /// Handles to the metrics of one function, so that no call looks anything up.
 pub struct FunctionMetrics {
@@ -83,10 +82,10 @@ impl FunctionMetrics {
     }
 
     /// Takes in the times of a call that ran.
-    pub fn observe(&self, duration: Duration, queued: Duration, completion: &Completion, cold_start: bool) {
+    pub fn observe(&self, duration: Duration, queued: Duration, startup: Duration, cold_start: bool) {
         self.duration.observe(duration.as_secs_f64());
         self.queue.observe(queued.as_secs_f64());
-        self.startup.observe(completion.startup.as_secs_f64());
+        self.startup.observe(startup.as_secs_f64());
         if cold_start {
             self.cold_starts.inc();
         }

@@ -1,9 +1,10 @@
 //! The values of the label `function`: bounded, and the same for all versions of a function.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nebula_metering::FunctionId;
+use parking_lot::Mutex;
 
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
@@ -30,14 +31,14 @@ impl Labels {
     /// The label of this function.
     #[must_use]
     pub fn of(&self, function: FunctionId) -> Arc<str> {
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = self.given.lock();
         given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
     /// The label of a function that earlier daemons knew: from then on its own, if there is one left.
     #[must_use]
     pub fn of_stored(&self, name: &str) -> Arc<str> {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = self.given.lock();
         match given.names.get(name) {
             Some(label) => label.clone(),
             None if name != OTHER && given.names.len() < self.max => {
@@ -51,7 +52,7 @@ impl Labels {
 
     /// Gives this account the label of its function.
     pub fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = self.given.lock();
         let label = match given.names.get(name) {
             Some(label) => label.clone(),
             None if given.names.len() < self.max => name.into(),

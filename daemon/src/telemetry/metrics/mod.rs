@@ -14,9 +14,9 @@ use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use self::exemplars::{ByLabel, Exemplar};
-use super::Stored;
+use self::exemplars::{ByLabel, ENERGY_BUCKETS, Exemplar};
 use super::process_metrics::ProcessMetrics;
+use super::stored::Stored;
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
 pub use function::FunctionMetrics;
@@ -27,10 +27,6 @@ pub use text::Format;
 const EXCEEDED: &str = "nebula_quota_rejections_total";
 const EXCEEDED_HELP: &str =
     "Calls that were refused since a quota of their function, or of their caller's token, was used up.";
-
-/// From ten microjoules, below any counter's quantum, to 100 J: ten seconds of ten watts.
-pub(crate) const ENERGY_BUCKETS: [f64; 20] =
-    [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0];
 
 /// From an empty call to a call of minutes.
 const DURATION_BUCKETS: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 2.5, 10.0, 60.0];

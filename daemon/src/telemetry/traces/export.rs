@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use prometheus::IntCounterVec;
 use uuid::Uuid;
 
-use super::super::record::Facts;
+use super::super::facts::Facts;
 use super::spans;
 use crate::runtime::tls_configuration;
 use crate::units::Policy;

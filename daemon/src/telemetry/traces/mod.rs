@@ -15,7 +15,7 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use prometheus::IntCounterVec;
 
-use super::record::Facts;
+use super::facts::Facts;
 use crate::trace_context::TraceContext;
 use crate::units::Policy;
 use export::{Exporter, Item};
@@ -82,7 +82,7 @@ impl Traces {
 
     /// Takes in a call of which everything is known.
     pub(super) fn export(&self, facts: &Arc<Facts>) {
-        let wanted = facts.called.get().is_some() && facts.asked.as_ref().is_some_and(|asked| asked.span.is_some());
+        let wanted = facts.call.get().is_some() && facts.request.as_ref().is_some_and(|request| request.span.is_some());
         if !wanted {
             return;
         }

@@ -9,8 +9,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 
-use super::super::known_energy::KnownEnergy;
-use super::super::record::{Asked, CallEnded, Called, Facts, Ran};
+use super::super::facts::{CallFacts, CallTimes, EndFacts, Facts, RequestFacts};
 use crate::outcome::Outcome;
 use crate::trace_context::TraceContext;
 use crate::units::Policy;
@@ -22,23 +21,23 @@ const METHODS: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATC
 
 /// How many spans are made of this.
 pub fn count(facts: &Facts) -> u64 {
-    if facts.ended.get().is_some_and(|end| end.ran.is_some()) { 4 } else { 1 }
+    if facts.end.get().is_some_and(|end| end.times.is_some()) { 4 } else { 1 }
 }
 
 /// Puts the spans of a call into `spans`.
 pub fn of(facts: &Facts, policy: Policy, spans: &mut Vec<SpanData>) {
-    let (Some(asked), Some(called)) = (&facts.asked, facts.called.get()) else { return };
-    let Some((context, parent)) = &asked.span else { return };
-    let end = facts.ended.get();
-    let answered = facts.answered.get();
-    let answer_end = answered.map_or(asked.at, |answered| asked.at + answered.duration);
-    let mut span = blank(context, called.function.to_string().into(), SpanKind::Server);
+    let (Some(request), Some(call)) = (&facts.request, facts.call.get()) else { return };
+    let Some((context, parent)) = &request.span else { return };
+    let end = facts.end.get();
+    let response = facts.response.get();
+    let answer_end = response.map_or(request.at, |response| request.at + response.duration);
+    let mut span = blank(context, call.function.to_string().into(), SpanKind::Server);
     span.parent_span_id = SpanId::from(parent.unwrap_or_default());
     span.parent_span_is_remote = parent.is_some();
-    span.start_time = asked.at;
+    span.start_time = request.at;
     span.end_time = end.map_or(answer_end, |end| answer_end.max(end.ended.at));
-    span.attributes = request_attributes(asked, called);
-    let status = answered.and_then(|answered| answered.status);
+    span.attributes = request_attributes(request, call);
+    let status = response.and_then(|response| response.status);
     span.attributes.extend(status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
     let outcome = end.map(|end| end.ended.outcome);
     span.attributes.extend(outcome.map(|outcome| KeyValue::new("nebula.outcome", outcome.as_str())));
@@ -51,8 +50,8 @@ pub fn of(facts: &Facts, policy: Policy, spans: &mut Vec<SpanData>) {
         span.attributes.extend(energy_attributes(facts, policy));
     }
     spans.push(span);
-    if let Some((end, ran)) = end.and_then(|end| Some((end, end.ran?))) {
-        spans.extend(stretches(context, end, &ran));
+    if let Some((end, times)) = end.and_then(|end| Some((end, end.times?))) {
+        spans.extend(stretches(context, end, &times));
     }
 }
 
@@ -78,29 +77,29 @@ fn blank(context: &TraceContext, name: Cow<'static, str>, span_kind: SpanKind) -
 }
 
 /// What is known before the call begins. The query is left out: it may be the input.
-fn request_attributes(asked: &Asked, called: &Called) -> Vec<KeyValue> {
-    let (method, original) = match METHODS.iter().find(|&&method| method == &*asked.method) {
+fn request_attributes(request: &RequestFacts, call: &CallFacts) -> Vec<KeyValue> {
+    let (method, original) = match METHODS.iter().find(|&&method| method == &*request.method) {
         Some(&method) => (method, None),
-        None => ("_OTHER", Some(asked.method.to_string())),
+        None => ("_OTHER", Some(request.method.to_string())),
     };
-    let path = asked.target.split('?').next().unwrap_or_default();
+    let path = request.target.split('?').next().unwrap_or_default();
     let mut attributes = vec![
         KeyValue::new("faas.trigger", "http"),
-        KeyValue::new("faas.name", called.function.to_string()),
-        KeyValue::new("faas.invocation_id", called.id.to_string()),
+        KeyValue::new("faas.name", call.function.to_string()),
+        KeyValue::new("faas.invocation_id", call.id.to_string()),
         KeyValue::new("http.request.method", method),
         KeyValue::new("url.path", path.to_owned()),
-        KeyValue::new("url.scheme", asked.scheme),
-        KeyValue::new("network.protocol.version", asked.version),
-        KeyValue::new("client.address", asked.remote.ip().to_canonical().to_string()),
-        KeyValue::new("server.address", asked.local.ip().to_canonical().to_string()),
-        KeyValue::new("server.port", i64::from(asked.local.port())),
-        KeyValue::new("nebula.request_id", asked.id.as_str().to_owned()),
+        KeyValue::new("url.scheme", request.scheme),
+        KeyValue::new("network.protocol.version", request.version),
+        KeyValue::new("client.address", request.remote.ip().to_canonical().to_string()),
+        KeyValue::new("server.address", request.local.ip().to_canonical().to_string()),
+        KeyValue::new("server.port", i64::from(request.local.port())),
+        KeyValue::new("nebula.request_id", request.id.as_str().to_owned()),
     ];
     let text = |name: &'static str, text: &str| KeyValue::new(name, StringValue::from(text.to_owned()));
     attributes.extend(original.map(|method| KeyValue::new("http.request.method_original", method)));
-    attributes.push(text("faas.version", &called.version));
-    attributes.extend(asked.user_agent.as_deref().map(|agent| text("user_agent.original", agent)));
+    attributes.push(text("faas.version", &call.version));
+    attributes.extend(request.user_agent.as_deref().map(|agent| text("user_agent.original", agent)));
     attributes
 }
 
@@ -114,14 +113,14 @@ fn error(status: Option<u16>, outcome: Option<Outcome>) -> Option<String> {
     }
 }
 
-fn end_attributes(end: &CallEnded) -> impl Iterator<Item = KeyValue> {
-    let cold = end.ran.map(|ran| KeyValue::new("faas.coldstart", ran.cold_start));
-    let cpu = end.ran.and_then(|ran| ran.cpu).map(|cpu| KeyValue::new("nebula.cpu.seconds", cpu.as_secs_f64()));
+fn end_attributes(end: &EndFacts) -> impl Iterator<Item = KeyValue> {
+    let cold = end.times.map(|times| KeyValue::new("faas.coldstart", times.cold_start));
+    let cpu = end.times.and_then(|times| times.cpu).map(|cpu| KeyValue::new("nebula.cpu.seconds", cpu.as_secs_f64()));
     cold.into_iter().chain(cpu)
 }
 
 fn energy_attributes(facts: &Facts, policy: Policy) -> Vec<KeyValue> {
-    match KnownEnergy::of(facts, policy) {
+    match facts.energy(policy) {
         Ok(energy) => {
             let mut attributes = vec![
                 KeyValue::new("nebula.energy.state", energy.state),
@@ -141,14 +140,14 @@ fn energy_attributes(facts: &Facts, policy: Policy) -> Vec<KeyValue> {
 }
 
 /// The wait for a place, the making of the instance, and its run.
-fn stretches(context: &TraceContext, end: &CallEnded, ran: &Ran) -> [SpanData; 3] {
+fn stretches(context: &TraceContext, end: &EndFacts, times: &CallTimes) -> [SpanData; 3] {
     let ids = RandomIdGenerator::default();
     let admitted = back(end.ended.at, end.ended.duration);
-    let begun = admitted + ran.startup;
+    let begun = admitted + times.startup;
     [
-        ("queue", back(admitted, ran.queued), admitted),
+        ("queue", back(admitted, times.queued), admitted),
         ("startup", admitted, begun),
-        ("execution", begun, begun + ran.execution),
+        ("execution", begun, begun + times.execution),
     ]
     .map(|(name, start_time, end_time)| {
         let own = context.child(u64::from_be_bytes(ids.new_span_id().to_bytes()));

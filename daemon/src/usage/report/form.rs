@@ -2,11 +2,8 @@
 
 use std::io;
 
-use super::table::table;
+use super::table::{TOTAL, table};
 use super::{Report, ReportError, Row};
-
-/// The name of the last row where rows have one line each. No function has a name in capitals.
-pub const TOTAL: &str = "TOTAL";
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::form::TOTAL;
 use super::{By, Report, Row};
+
+/// The name of the last row. No function has a name in capitals.
+pub const TOTAL: &str = "TOTAL";
 
 /// Two spaces between columns.
 const GAP: usize = 2;

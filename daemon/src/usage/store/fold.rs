@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::super::pending::FunctionVersion;
+use super::super::reading::FunctionVersion;
 use super::super::{Hour, OTHER};
 use super::schema::{FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, TABLES, Table, WORK};
 use super::write::{number_function, set_note};

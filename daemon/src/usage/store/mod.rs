@@ -20,7 +20,8 @@ use humantime::format_rfc3339_seconds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
-use super::pending::{FunctionVersion, ZoneKey};
+use super::pending::ZoneKey;
+use super::reading::FunctionVersion;
 pub use fold::Bounds;
 
 /// How long one waits for another who writes: a flush takes milliseconds, folding a year of hours a second or two.

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 
-use super::super::pending::{FunctionVersion, Pending, ZoneKey};
+use super::super::pending::{Pending, ZoneKey};
+use super::super::reading::FunctionVersion;
 use super::schema::{FOOTPRINT, FUNCTION_ENERGY, STORED_AT, WORK, ZONE_ENERGY};
 use super::{Store, StoreError};
 
