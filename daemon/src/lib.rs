@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod quota;
 pub mod reload;
 pub mod runtime;
+pub mod settings;
 pub mod state;
 pub mod telemetry;
 pub mod trace_context;

@@ -9,17 +9,16 @@ mod intensity;
 mod poller;
 mod prices;
 mod schedule;
+mod settings;
 mod time;
 mod units;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use nebula_metering::Joules;
-use reqwest::Url;
 use thiserror::Error;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -28,37 +27,12 @@ pub use intensity::{Intensity, Origin, Unknown};
 pub use poller::Keeper;
 pub use prices::{Cost, Currency, Price, Prices};
 pub use schedule::ScheduleError;
+pub use settings::{OPTIONS, Settings, Source};
 pub use units::{Grams, GramsPerKilowattHour, Pue};
 
 use crate::units::kilowatt_hours;
 use intensity::Known;
 use schedule::Schedule;
-
-/// Where the intensity comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// It is always this.
-    Constant(GramsPerKilowattHour),
-    /// A file says it for each time.
-    Schedule(PathBuf),
-    /// An endpoint tells it.
-    Endpoint(Url),
-}
-
-/// What is said about carbon and cost.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where the intensity comes from, if anywhere.
-    pub source: Option<Source>,
-    /// A file with the token for the endpoint.
-    pub token_file: Option<PathBuf>,
-    /// How often the endpoint is asked.
-    pub poll: Duration,
-    /// For how long a figure is used that none follows.
-    pub stale: Duration,
-    /// What energy costs.
-    pub prices: Prices,
-}
 
 impl Default for Settings {
     fn default() -> Self {

@@ -6,7 +6,8 @@ use clap_complete::Shell;
 use super::client;
 use super::token::roles;
 use super::top::{self, Colour, Order};
-use crate::config::{OPTIONS, ServeOption, flag, variable};
+use crate::config::{options, options_by_heading};
+use crate::settings::Setting;
 use crate::units::Policy;
 use crate::usage::{By, Format};
 
@@ -52,21 +53,21 @@ fn serve() -> Command {
         )
         .after_help("Example:\n  nebula serve --functions ./functions --listen 127.0.0.1:9000")
         .arg(config)
-        .args(OPTIONS.iter().map(option))
+        .args(options_by_heading().map(|(heading, setting)| option(setting).help_heading(heading)))
 }
 
-fn option(option: &ServeOption) -> Arg {
+fn option(option: &Setting) -> Arg {
     let default = option.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let hint = if option.value == "DIR" { ValueHint::DirPath } else { ValueHint::Other };
-    Arg::new(option.key).long(flag(option)).value_name(option.value).value_hint(hint).help(format!(
+    Arg::new(option.key).long(option.flag()).value_name(option.value).value_hint(hint).help(format!(
         "{}{default} [env: {}]",
         option.help,
-        variable(option)
+        option.variable()
     ))
 }
 
 fn source_options() -> impl Iterator<Item = Arg> {
-    OPTIONS.iter().filter(|option| SOURCE_OPTIONS.contains(&option.key)).map(option)
+    options().filter(|option| SOURCE_OPTIONS.contains(&option.key)).map(option)
 }
 
 fn run() -> Command {

@@ -1,6 +1,5 @@
 //! `nebula run`: one module, here and now, with our own standard streams.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 use super::bill::{Bill, Charge};
 use super::stdout::print;
 use super::{EXIT_USAGE, Failure, tell};
-use crate::config::{Config, Layers};
+use crate::config::Config;
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::runtime::{
     Answer, Completion, Directory, Ending, Exchange, Grants, Input, Invocation, Limits, Pool, Program, Recorder,
@@ -42,13 +41,12 @@ const FUNCTION: FunctionId = FunctionId(0);
 pub fn run(matches: &ArgMatches) -> super::Result {
     start_logging(LogFormat::Text, LogLevel(LevelFilter::WARN));
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &BTreeMap::new(), &mut Vec::new());
-    let config = Config::check(&layers, Vec::new()).map_err(Failure::usage)?;
+    let config = Config::read(flags, None).map_err(Failure::usage)?;
 
     let text = |key: &str| matches.get_many::<String>(key).into_iter().flatten().map(String::as_str);
     let file = PathBuf::from(text("file").next().unwrap_or_default());
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.tick)?;
+    let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.functions.tick)?;
     let directories = text("dir").map(directory).collect::<Result<_, _>>()?;
     let grants = Grants { directories, ..Grants::of(LIMITS) };
     let program =
@@ -67,8 +65,8 @@ pub fn run(matches: &ArgMatches) -> super::Result {
             None => (call.await, Ok(())),
         }
     };
-    let ((completion, printed), bill) = match config.source {
-        Some(source) => measured(&config, source, |meter| {
+    let ((completion, printed), bill) = match config.meter.source {
+        Some(source) => measured(&config.meter, source, |meter| {
             let (ended, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
             (ended, tally.total())
         })?,
@@ -114,14 +112,13 @@ async fn print_answer(answer: oneshot::Receiver<Answer>) -> std::io::Result<()> 
 
 /// Runs the only call under a meter, and gives its bill too.
 fn measured(
-    config: &Config,
+    settings: &meter::Settings,
     source: Choice,
     call: impl FnOnce(&EnergyMeter) -> (Ended, Work),
 ) -> Result<(Ended, String), Failure> {
-    let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
-    let settings = meter::Settings { window: config.window, postings: config.meter.postings, calls: 16, threads: 1 };
-    let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
-    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let opened = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
+    let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
+    let meter = Arc::new(EnergyMeter::new(opened, settings, 1));
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (ended, work) = call(&meter);
     // The kernel adds what a thread is running to the clocks of its process at ticks, and when the thread asks. The last

@@ -1,4 +1,4 @@
-//! Where state goes if nobody says.
+//! Where state goes by default.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,11 +6,10 @@ use std::path::PathBuf;
 /// The daemon's own directory among others' state.
 const NAME: &str = "nebula";
 
-/// The directory for state, from variables of the environment. `None` where none of them says: a service without a
-/// home.
+/// The directory for state that the environment names, if it does: a service may have no home.
 ///
-/// Source: `systemd.exec(5)` on `StateDirectory=` (which may name several, with colons between them), and the XDG Base Directory
-/// Specification, by which relative paths count for nothing.
+/// Source: `systemd.exec(5)` on `StateDirectory=` (which may name several, separated by colons), and the XDG Base Directory
+/// Specification, which ignores relative paths.
 pub fn default_state(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let systemd = || std::env::split_paths(&variable("STATE_DIRECTORY")?).next().filter(|path| path.is_absolute());

@@ -12,6 +12,7 @@ mod name;
 mod prepare;
 mod registry;
 mod samples;
+mod settings;
 mod version;
 mod watch;
 
@@ -25,8 +26,9 @@ pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Ceilings, Manifest};
 pub(crate) use manifest::{Keys, Known, Mistake, Wrong, joined, quota, text};
 pub use modules::{Gateway, Listed, Module, ModulesError, Route, read_modules};
 pub use name::{FunctionName, NameError, OWN_PATHS};
-pub use prepare::{Preparation, Settings};
+pub use prepare::{Preparation, PreparationSettings};
 pub use registry::{BrokenFile, Function, Origin, Registry, Revision, Table, TooManyVersions};
 pub use samples::{SAMPLES, Sample};
+pub use settings::{DeploySettings, OPTIONS, Settings};
 pub use version::{Version, VersionError};
 pub use watch::Watch;

@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 
 /// What functions are given.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PreparationSettings {
     /// How many functions there may be.
     pub functions_max: usize,
     /// The largest module in bytes.
@@ -78,7 +78,7 @@ impl Compiled {
 
 /// Makes functions ready.
 pub struct Preparation {
-    pub(super) settings: Settings,
+    pub(super) settings: PreparationSettings,
     runtime: Arc<Runtime>,
     metrics: Arc<Metrics>,
     metering: Metering,
@@ -90,7 +90,7 @@ impl Preparation {
     /// Functions run in `runtime`, are measured by `metering`, counted in `metrics`, and have accounts in `registry`.
     #[must_use]
     pub fn new(
-        settings: Settings,
+        settings: PreparationSettings,
         runtime: Arc<Runtime>,
         metrics: Arc<Metrics>,
         metering: Metering,

@@ -14,8 +14,8 @@ use crate::units::Policy;
 use crate::http::access::Access;
 use crate::http::answer::energy::Teller;
 use crate::http::answer::exposure::Door;
-use crate::http::call::form::FormBounds;
 use crate::http::read::usage::UsageFile;
+use crate::http::settings::FormBounds;
 
 /// Everything that answers need.
 pub struct App {

@@ -10,17 +10,18 @@ mod record;
 mod request;
 mod route;
 mod server;
+mod settings;
 
 pub use access::{
     Access, AccessMode, AccessSettings, Gate, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
     check_name as check_token_name, read_tokens, secret,
 };
-pub use answer::exposure::{Door, Expose, Resolution};
+pub use answer::exposure::Door;
 pub use app::App;
-pub use call::form::FormBounds;
 pub use read::usage::UsageFile;
 pub use server::tls::{Tls, TlsError};
-pub use server::{ServeError, Server, ServerSettings};
+pub use server::{ServeError, Server};
+pub use settings::{ConnectionSettings, Expose, FormBounds, OPTIONS, Resolution, Settings};
 
 /// What every answer is.
 pub(crate) type Response = hyper::Response<answer::body::Reply>;

@@ -5,6 +5,7 @@ mod admission;
 mod placement;
 mod power;
 mod refused;
+mod settings;
 mod settlement;
 mod trail;
 
@@ -24,6 +25,7 @@ pub use admission::{Admission, Busy};
 pub use placement::{LongCalls, lower_priority};
 pub use power::{Lane, NoWait, OverPower, PowerCap};
 pub use refused::Refused;
+pub use settings::{OPTIONS, Settings};
 pub use settlement::{NotSettled, Settlement};
 pub use trail::Trail;
 

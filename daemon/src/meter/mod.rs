@@ -4,6 +4,7 @@ mod ended;
 mod metering;
 mod own_cost;
 mod sampler;
+mod settings;
 mod sources;
 
 use std::path::Path;
@@ -26,24 +27,12 @@ pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Of
 pub use metering::{Budget, Exceeded, Metering};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
+pub use settings::{OPTIONS, Settings};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
 
 /// The sampler has stopped when it has missed so many windows, and some more time for a machine that is overloaded.
 const STALLED_WINDOWS: u32 = 10;
 const STALLED_SLACK: Duration = Duration::from_secs(5);
-
-/// The settings of the meter.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Time between two readings of the source.
-    pub window: Duration,
-    /// How many slices and ends each group of threads can post within a window.
-    pub postings: usize,
-    /// How many calls are kept in mind until they are settled.
-    pub calls: usize,
-    /// How many threads run calls.
-    pub threads: usize,
-}
 
 /// The meter of this daemon.
 pub struct EnergyMeter {
@@ -59,7 +48,7 @@ pub struct EnergyMeter {
     /// Why the source is read, as long as it does not tell itself.
     source_reason: &'static str,
     tenure: Mutex<Tenure>,
-    settings: Settings,
+    window: Duration,
     /// Why hardware events are not counted, if they are not.
     no_events: Option<Box<str>>,
 }
@@ -112,15 +101,14 @@ fn topology(sysfs_root: &Path) -> Topology {
 }
 
 impl EnergyMeter {
-    /// A meter that reads `source`, and the work counters that the machine shows below `sysfs_root`. Nothing is read
-    /// before a [`Sampler`] is started.
+    /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a [`Sampler`] is started.
     #[must_use]
-    pub fn new(source: OpenedSource, sysfs_root: &Path, settings: Settings) -> Self {
-        let (reader, no_events) = WorkReader::probe(sysfs_root);
-        let meter = Meter::new(source.source, topology(sysfs_root), settings.calls);
+    pub fn new(source: OpenedSource, settings: &Settings, threads: usize) -> Self {
+        let (reader, no_events) = WorkReader::probe(&settings.sysfs_root);
+        let meter = Meter::new(source.source, topology(&settings.sysfs_root), settings.calls);
         Self {
             reader,
-            posts: Arc::new(PostBox::new(settings.threads, settings.postings)),
+            posts: Arc::new(PostBox::new(threads, settings.postings)),
             calibration: ArcSwap::from_pointee(meter.calibration()),
             meter: Mutex::new(meter),
             own_cost: Mutex::new(OwnCost::new(Instant::now())),
@@ -128,7 +116,7 @@ impl EnergyMeter {
             created: Instant::now(),
             source_reason: source.reason,
             tenure: Mutex::new(Tenure { since: SystemTime::now(), switches: 0 }),
-            settings,
+            window: settings.window,
             no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
         }
     }
@@ -194,13 +182,13 @@ impl EnergyMeter {
     pub fn stalled(&self) -> Option<Duration> {
         let closed = Duration::from_millis(self.last_closed.load(Ordering::Relaxed));
         let since = self.created.elapsed().saturating_sub(closed);
-        (since > self.settings.window * STALLED_WINDOWS + STALLED_SLACK).then_some(since)
+        (since > self.window * STALLED_WINDOWS + STALLED_SLACK).then_some(since)
     }
 
     /// Time between two readings of the source.
     #[must_use]
     pub fn window(&self) -> Duration {
-        self.settings.window
+        self.window
     }
 
     /// The source that is read.

@@ -54,7 +54,7 @@ impl Sampler {
         // The first reading is made before anything can be measured.
         close(&meter, false);
         let run = move || {
-            let window = meter.settings.window;
+            let window = meter.window;
             let mut next = Instant::now();
             loop {
                 // Missed beats are left out, not made up for.

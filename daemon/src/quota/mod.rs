@@ -7,6 +7,7 @@ mod exceeded;
 mod hour;
 mod payer;
 mod payers;
+mod settings;
 
 use nebula_metering::{Joules, Microjoules};
 use serde::ser::SerializeStruct as _;
@@ -17,6 +18,7 @@ pub use clock::Uptime;
 pub use exceeded::{Exceeded, Limit, Whose};
 pub use payer::{Payer, Usage};
 pub use payers::Payers;
+pub use settings::{OPTIONS, Settings};
 
 /// The most that a count of a quota can be: what is more is no limit.
 pub const COUNT_MAX: u32 = 1_000_000;

@@ -15,6 +15,7 @@ mod observers;
 mod process_metrics;
 mod record;
 mod request_id;
+mod settings;
 mod stored;
 mod traces;
 
@@ -32,5 +33,6 @@ pub use metrics::{Format, FunctionMetrics, Labels, Metrics, OTHER};
 pub use observers::{ObserveError, Observers};
 pub use record::Record;
 pub use request_id::RequestId;
+pub use settings::{OPTIONS, Settings};
 pub use stored::Stored;
 pub use traces::{Ratio, TraceSettings, Traces};

@@ -13,6 +13,7 @@ mod metrics;
 mod pending;
 mod reading;
 mod report;
+mod settings;
 mod store;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,7 @@ pub use metrics::UsageCollector;
 pub use pending::{Footprint, Pending, Rates, Tariff, ZoneEnergy, ZoneKey};
 pub use reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
 pub use report::{By, Format, Report, ReportError, Since, report_of};
+pub use settings::{OPTIONS, Settings};
 pub use store::{Bounds, Store, StoreError};
 
 /// The file in the directory for state.

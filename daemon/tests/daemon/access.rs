@@ -31,12 +31,15 @@ fn kind(response: &Response) -> (u16, String) {
 #[test]
 fn a_daemon_that_others_can_reach_asks_who_they_are_or_does_not_start() {
     let told = refused(&["--listen", "0.0.0.0:0", "--admin-listen", "[::]:0", "--window", "soon"]);
-    for part in
-        ["`0.0.0.0:0` is no good for --listen", "`[::]:0` is no good for --admin-listen", "`soon`", "`nebula token`"]
-    {
+    for part in [
+        "invalid value `0.0.0.0:0` for --listen",
+        "invalid value `[::]:0` for --admin-listen",
+        "`soon`",
+        "`nebula token`",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    assert!(refused(&["--access", "tokens", "--listen", "127.0.0.1:0"]).contains("there is no file of tokens"));
+    assert!(refused(&["--access", "tokens", "--listen", "127.0.0.1:0"]).contains("there are no tokens"));
 
     let tokens = TokensFile::empty();
     let alice = tokens.add("alice", &[]);

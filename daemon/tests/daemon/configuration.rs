@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use nebula::config::{OPTIONS, flag, variable};
+use nebula::config::options;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, nebula, run, stderr};
@@ -28,13 +28,13 @@ fn all_mistakes_are_reported_together_before_a_port_is_bound() {
     assert!(output.stdout.is_empty());
     let told = stderr(&output);
     for mistake in [
-        "`limits.body` in the configuration file is neither text nor a whole number",
+        "invalid value `1.5` for limits.body in the configuration file: a size is a whole number",
         "`limits.stdoutt` in the configuration file is not an option; did you mean `limits.stdout`?",
         "`nonsense` in the configuration file is not an option",
-        "`guess` is no good for --source: it is one of auto, powercap, perf, hwmon, model, simulated",
-        "`soon` is no good for NEBULA_WINDOW",
-        "`-1` is no good for NEBULA_LIMITS_QUEUE",
-        "`1KiB` is no good for limits.memory in the configuration file: it must be from 65536 to",
+        "invalid value `guess` for --source: it must be one of auto, powercap, perf, hwmon, model, simulated",
+        "invalid value `soon` for NEBULA_WINDOW",
+        "invalid value `-1` for NEBULA_LIMITS_QUEUE",
+        "invalid value `1KiB` for limits.memory in the configuration file: it must be from 65536 to",
     ] {
         assert!(told.contains(mistake), "{mistake}\n{told}");
     }
@@ -66,10 +66,10 @@ fn help_tells_every_option_with_its_variable_and_default() {
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for option in OPTIONS {
-        let entry = format!("--{} <{}>", flag(option), option.value);
+    for option in options() {
+        let entry = format!("--{} <{}>", option.flag(), option.value);
         let entry = help.find(&entry).unwrap_or_else(|| panic!("{entry}\n{help}"));
-        let told = format!("[env: {}]", variable(option));
+        let told = format!("[env: {}]", option.variable());
         assert!(help[entry..].contains(&told), "{told}\n{help}");
         if let Some(default) = option.default {
             assert!(help[entry..].contains(&format!("[default: {default}]")), "{}", option.key);

@@ -179,7 +179,7 @@ fn joules_cannot_be_bounded_where_nothing_is_measured() {
     for (option, value) in [("--power-max", "40W"), ("--quota-joules-per-hour", "5J")] {
         let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--source", "off", option, value]));
         assert_eq!(output.status.code(), Some(64));
-        assert!(stderr(&output).contains(&format!("`{value}` is no good for {option}: nothing is measured")));
+        assert!(stderr(&output).contains(&format!("invalid value `{value}` for {option}: nothing is measured")));
     }
     let folder = folder(&[("hello-world", "quota.joules_per_hour = 1e-6\nquota.calls_per_second = 1000")]);
     let daemon = Daemon::start(&["--source", "off", "--functions", folder.path().to_str().unwrap()]);

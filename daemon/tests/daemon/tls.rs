@@ -143,7 +143,7 @@ fn files_that_cannot_be_used_are_told_before_anything_is_served() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0));
         stderr(&output)
     };
-    assert!(refused(&options[..2]).contains("give `tls.key` too"));
+    assert!(refused(&options[..2]).contains("pass `tls.key` too"));
     options[3] = other.key().to_str().unwrap().to_owned();
     let told = refused(&options);
     assert!(told.contains("cannot be used together") && told.contains("KeyMismatch"), "{told}");

@@ -5,7 +5,6 @@ mod powercap;
 mod sources;
 mod work;
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +16,7 @@ use nebula_metering::source::powercap::survey;
 use super::stdout::print;
 use super::{EXIT_FAILURE, Failure};
 use crate::causes::chain;
-use crate::config::{Config, Layers};
+use crate::config::Config;
 use crate::meter::{Choice, open_source};
 use finding::{Finding, Status, report};
 
@@ -27,8 +26,8 @@ const NO_PROCFS: &str = "mount procfs, or name another place with --procfs-root"
 /// Looks at everything, tells it, and exits with 0 if there is a source that measures.
 pub fn doctor(matches: &ArgMatches) -> super::Result {
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &BTreeMap::new(), &mut Vec::new());
-    let Config { sysfs_root, procfs_root, .. } = Config::check(&layers, Vec::new()).map_err(Failure::usage)?;
+    let config = Config::read(flags, None).map_err(Failure::usage)?;
+    let (sysfs_root, procfs_root) = (config.meter.sysfs_root, config.meter.procfs_root);
 
     let cpuinfo = std::fs::read(procfs_root.join("cpuinfo")).unwrap_or_default();
     let processor = parse_cpuinfo(&String::from_utf8_lossy(&cpuinfo));

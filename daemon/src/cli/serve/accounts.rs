@@ -105,7 +105,7 @@ impl Accounts {
 /// When it cannot be written: whoever bills by it should know at once.
 pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, Failure> {
     let Some(file) = &config.usage.log else { return Ok(None) };
-    if config.source.is_none() {
+    if config.meter.source.is_none() {
         tracing::warn!(
             "the usage log has no lines: nothing is measured (`source` is `off`), so no call is ever settled"
         );

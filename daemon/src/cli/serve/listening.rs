@@ -16,12 +16,12 @@ use crate::telemetry::{AccessLog, Observers};
 const EXIT_SIGNAL: i32 = 128;
 
 pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
-    let callers = Server::bind(config.listen, config.http, tls.clone()).await?;
-    let admin = match config.admin {
-        Some(address) => Some(Server::bind(address, config.http, tls.clone()).await?),
+    let callers = Server::bind(config.http.listen, config.http.connections, tls.clone()).await?;
+    let admin = match config.http.admin {
+        Some(address) => Some(Server::bind(address, config.http.connections, tls.clone()).await?),
         None => None,
     };
-    let door = Door::callers(config.resolution, config.expose, admin.is_some());
+    let door = Door::callers(config.http.resolution, config.http.expose, admin.is_some());
     warn_of_open_doors(config, door);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
@@ -50,7 +50,7 @@ pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>
     if drained && admin_drained {
         tracing::info!("drained");
     } else {
-        tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.grace);
+        tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.connections.grace);
     }
     Ok(())
 }
@@ -67,29 +67,29 @@ fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
 
 /// What strangers can see, do or overhear is worth a word.
 fn warn_of_open_doors(config: &Config, callers: Door) {
-    let access = &config.access;
-    for address in [Some(config.listen), config.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
+    let (settings, access) = (&config.http, &config.http.access);
+    for address in [Some(settings.listen), settings.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
         if access.mode == AccessMode::Local {
             tracing::warn!(
                 "whoever can reach {address} counts as being on this machine (`access = \"local\"`): see to it that nobody else \
                  can"
             );
         } else if access.is_open_at(address) {
-            let is_operator = config.admin.is_none_or(|admin| admin == address);
+            let is_operator = settings.admin.is_none_or(|admin| admin == address);
             let may = if is_operator { "deploys, calls and is an operator" } else { "calls" };
             tracing::warn!("whoever can reach {address} {may}: nobody is asked who they are (`access = \"open\"`)");
-        } else if access.tls.is_none() {
+        } else if settings.tls.is_none() {
             tracing::warn!(
                 "tokens pass in the clear at {address}: give `tls.cert` and `tls.key`, or let only a proxy that speaks TLS \
                  reach it"
             );
         }
     }
-    if !access.is_local(config.listen) && access.is_open_at(config.listen) && callers.tells_more_by_totals() {
+    if !access.is_local(settings.listen) && access.is_open_at(settings.listen) && callers.tells_more_by_totals() {
         tracing::warn!(
             "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
              operators an address of their own (`admin.listen`), and they are served there alone",
-            config.listen
+            settings.listen
         );
     }
 }

@@ -9,9 +9,10 @@ use anyhow::Context;
 
 use crate::causes::chain;
 use crate::cli::Failure;
-use crate::config::{Config, Deploy};
+use crate::config::Config;
 use crate::functions::{
-    self, Ceilings, DeployBounds, Deployer, History, Preparation, Registry, load_modules, read_modules,
+    self, Ceilings, DeployBounds, DeploySettings, Deployer, History, Preparation, PreparationSettings, Registry,
+    load_modules, read_modules,
 };
 use crate::meter::Metering;
 use crate::runtime::{CodeCache, Found, Runtime, set_extra_roots};
@@ -20,15 +21,15 @@ use crate::telemetry::{Metrics, escaped};
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
 pub(super) fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
     let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
-    if config.cache == 0 {
+    if config.functions.cache_size == 0 {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
-    let Some(directory) = config.cache_dir.as_deref().or(state) else {
+    let Some(directory) = config.functions.cache_dir.as_deref().or(state) else {
         nowhere("no directory is given with `state`");
         return None;
     };
-    match CodeCache::open(directory, config.cache) {
+    match CodeCache::open(directory, config.functions.cache_size) {
         Ok(cache) => {
             tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)
@@ -42,7 +43,7 @@ pub(super) fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCa
 
 /// Takes in the authorities that outbound requests trust besides those of the web.
 pub(super) fn trust(config: &Config) -> Result<(), Failure> {
-    let Some(path) = &config.outbound_ca else { return Ok(()) };
+    let Some(path) = &config.functions.outbound_ca else { return Ok(()) };
     let shown = path.display();
     let pem = std::fs::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
     let count = set_extra_roots(&pem).with_context(|| format!("cannot use `{shown}` (`outbound.ca`)"))?;
@@ -59,17 +60,17 @@ pub(super) fn load(
     metrics: &Arc<Metrics>,
     metering: &Metering,
 ) -> Result<Arc<Deployer>, Failure> {
-    let settings = functions::Settings {
-        functions_max: config.bounds.functions,
-        size_max: config.bounds.module,
+    let settings = PreparationSettings {
+        functions_max: config.functions.functions_max,
+        size_max: config.functions.module_max,
         ceilings: Ceilings {
-            memory: config.limits.memory,
-            wall: config.limits.wall,
-            output: config.limits.stdout,
-            concurrency: config.bounds.concurrency,
+            memory: config.functions.limits.memory,
+            wall: config.functions.limits.wall,
+            output: config.functions.limits.stdout,
+            concurrency: config.invocation.concurrency,
         },
-        queue: (config.bounds.queue, config.bounds.queue_wait),
-        quota: config.quotas.each,
+        queue: (config.invocation.queue, config.invocation.queue_wait),
+        quota: config.quota.each,
     };
     let preparation =
         Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());
@@ -84,18 +85,18 @@ pub(super) fn load(
     };
     // A directory that was named must be there; the one in state is made when something is deployed.
     let in_state = state.map(|state| state.join("functions"));
-    let read = config.functions.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
+    let read = config.functions.directory.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
     let files = functions::load(read.as_deref(), &preparation, &progress)?;
-    if let Some(file) = &config.modules {
+    if let Some(file) = &config.functions.modules {
         load_modules(file, read_modules(file).map_err(Failure::usage)?, &preparation)?;
     }
     let all = registry.all();
     let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
     let (all, compiled) = (all.len(), all.len() - cached);
     tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
-    let directory = config.functions.clone().or(in_state);
-    let history = state.map(|state| History::new(state.join("versions"), config.deploy.keep));
-    let Deploy { compilations, queue, time, ref directories, .. } = config.deploy;
+    let directory = config.functions.directory.clone().or(in_state);
+    let history = state.map(|state| History::new(state.join("versions"), config.functions.deploy.keep));
+    let DeploySettings { compilations, queue, time, ref directories, .. } = config.functions.deploy;
     let bounds = DeployBounds { compilations, queue: (queue, time), time, directories: directories.clone() };
     Ok(Arc::new(Deployer::new(Arc::new(preparation), directory, history, bounds, files)))
 }

@@ -11,13 +11,14 @@ use super::accounts::Accounts;
 use super::quota_metrics;
 use crate::carbon::{Carbon, Keeper};
 use crate::cli::Failure;
-use crate::config::{Config, Observing};
+use crate::config::Config;
 use crate::functions::Registry;
 use crate::invocation::PowerCap;
 use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Sampler};
 use crate::runtime::tls_configuration;
 use crate::telemetry::{
-    AccessSettings, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
+    self, AccessSettings, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings,
+    escaped,
 };
 use crate::usage::{Entry, LogHandle, Rates, Tariff};
 
@@ -32,15 +33,9 @@ pub(super) fn open_meter(
     metrics: &Metrics,
     accounts: &Accounts,
 ) -> Result<Arc<EnergyMeter>, Failure> {
-    let opened = meter::open_source(source, &config.sysfs_root, &config.procfs_root)?;
-    let settings = meter::Settings {
-        window: config.window,
-        postings: config.meter.postings,
-        calls: config.meter.calls,
-        // As many again run long calls.
-        threads: 2 * config.workers,
-    };
-    let meter = Arc::new(EnergyMeter::new(opened, &config.sysfs_root, settings));
+    let opened = meter::open_source(source, &config.meter.sysfs_root, &config.meter.procfs_root)?;
+    // As many threads again run long calls.
+    let meter = Arc::new(EnergyMeter::new(opened, &config.meter, 2 * config.invocation.workers));
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
@@ -61,7 +56,7 @@ pub(super) fn keep_carbon(
         return Ok(None);
     }
     let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
-    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.policy);
+    let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.meter.policy);
     let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
     let (labels, stored) = (metrics.labels().clone(), accounts.stored.clone());
     metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), labels, stored)?)?;
@@ -82,8 +77,9 @@ pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
 
 /// Those who are told of requests and calls.
 pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, Failure> {
-    let Observing { traces, ratio, trace_queue, access, access_format, events } = config.observing.clone();
-    let policy = config.policy;
+    let telemetry::Settings { traces, ratio, trace_queue, access, access_format, events, .. } =
+        config.telemetry.clone();
+    let policy = config.meter.policy;
     let access = access.map(|target| AccessSettings { target, format: access_format, policy });
     if let Some(endpoint) = &traces {
         tracing::info!("traces of calls go to {}", escaped(endpoint));
@@ -140,8 +136,8 @@ pub(super) fn start_sampler(
 
 /// The cap on the power of all functions, shown in metrics.
 pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
-    let Some(max) = config.quotas.power_max else { return Ok(None) };
-    let power = Arc::new(PowerCap::new(max, config.bounds.queue, config.bounds.queue_wait));
+    let Some(max) = config.quota.power_max else { return Ok(None) };
+    let power = Arc::new(PowerCap::new(max, config.invocation.queue, config.invocation.queue_wait));
     quota_metrics::register_power(metrics, &power)?;
     Ok(Some(power))
 }

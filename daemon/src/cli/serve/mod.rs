@@ -7,7 +7,6 @@ mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -18,7 +17,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::carbon::Carbon;
 use crate::cli::Failure;
-use crate::config::{Config, Layers, Mistakes, OPTIONS, default_state, read_file, variable};
+use crate::config::{Config, options};
 use crate::functions::{Registry, Watch};
 use crate::http::{Access, App, Tls, UsageFile};
 use crate::invocation::{Admission, Invoker, LongCalls};
@@ -36,28 +35,31 @@ const EVENT_INTERVAL: u32 = 8;
 
 /// Serves until a signal comes.
 pub fn serve(matches: &ArgMatches) -> super::Result {
-    let config = configure(matches).map_err(Failure::usage)?;
-    start_logging(config.log_format, config.log_level);
+    let flags = |key: &str| matches.get_one::<String>(key).cloned();
+    let file = matches.get_one::<String>("config").map(Path::new);
+    let config = Config::read(flags, file).map_err(Failure::usage)?;
+    start_logging(config.telemetry.log_format, config.telemetry.log_level);
     warn_of_unknown_variables();
     take_all_descriptors();
-    let access = Arc::new(Access::open(&config.access).map_err(Failure::usage)?);
-    let tls = config.access.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
+    let access = Arc::new(Access::open(&config.http.access).map_err(Failure::usage)?);
+    let tls = config.http.tls.as_ref().map(Tls::open).transpose().map_err(Failure::usage)?.map(Arc::new);
 
     let carbon = Carbon::open(&config.carbon).map_err(Failure::usage)?;
-    let metrics = Arc::new(Metrics::new(config.labels_max)?);
-    let calls =
-        Arc::new(Calls::new(CallBounds { running: config.bounds.concurrency as usize, recent: config.meter.recent }));
+    let metrics = Arc::new(Metrics::new(config.telemetry.labels_max)?);
+    let calls = Arc::new(Calls::new(CallBounds {
+        running: config.invocation.concurrency as usize,
+        recent: config.telemetry.calls_recent,
+    }));
     let observers = Arc::new(observers(&config, &metrics)?);
-    let directory = config.state.clone().or_else(|| default_state(|name| std::env::var_os(name)));
-    let state = accounts::hold(directory.as_deref())?;
+    let state = accounts::hold(config.state.as_deref())?;
     let accounts = Accounts::open(&config, &state)?;
     let (usage_log, log_handle) = accounts::open_log(&config)?.unzip();
     let registry = Arc::new(OnceLock::new());
     let power = power_cap(&config, &metrics)?;
-    let (metering, sampler) = match config.source {
+    let (metering, sampler) = match config.meter.source {
         Some(source) => {
             let meter = open_meter(&config, source, &metrics, &accounts)?;
-            let clock = meter::open_clock(&config.procfs_root, &config.sysfs_root)?;
+            let clock = meter::open_clock(&config.meter.procfs_root, &config.meter.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
             let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
             let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
@@ -73,14 +75,15 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
 
     trust(&config)?;
     let carbon_keeper = keep_carbon(&config, &carbon, &metrics, &metering, &accounts)?;
-    let runtime = Runtime::new(config.limits, Pool::Slots(config.bounds.concurrency), config.tick)?;
-    let runtime = match open_cache(&config, directory.as_deref()) {
+    let runtime =
+        Runtime::new(config.functions.limits, Pool::Slots(config.invocation.concurrency), config.functions.tick)?;
+    let runtime = match open_cache(&config, config.state.as_deref()) {
         Some(cache) => runtime.with_cache(cache),
         None => runtime,
     };
     runtime_metrics::register_runtime(&metrics, &runtime)?;
-    let functions = Arc::new(Registry::new(config.bounds.versions));
-    let deployer = load(&config, directory.as_deref(), runtime, &functions, &metrics, &metering)?;
+    let functions = Arc::new(Registry::new(config.functions.versions_max));
+    let deployer = load(&config, config.state.as_deref(), runtime, &functions, &metrics, &metering)?;
     let functions = registry.get_or_init(|| functions).clone();
     let usage = UsageFile::new(accounts.file.clone());
     let books = (metering.clone(), functions.clone(), &*metrics);
@@ -88,12 +91,12 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     quota_metrics::register_quotas(&metrics, functions.clone())?;
     await_estimates(&metering);
 
-    let bounds = config.bounds;
+    let bounds = config.invocation;
     let admission = Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait);
     let in_flight = metrics.in_flight().clone();
-    let long_calls = LongCalls::start(config.workers)?;
+    let long_calls = LongCalls::start(config.invocation.workers)?;
     let away = long_calls.handle();
-    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.meter.waiters, in_flight);
+    let invoker = Invoker::new(metering, calls.clone(), admission, away, config.invocation.settle_waiters, in_flight);
     let invoker = invoker.with_power_cap(power).observed_by(observers.clone());
     let app = App {
         access,
@@ -104,16 +107,16 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         calls,
         observers: observers.clone(),
         usage,
-        policy: config.policy,
+        policy: config.meter.policy,
         carbon,
-        form: config.form,
-        body_max: bounds.body,
-        module_max: bounds.module,
-        body_timeout: config.http.body_timeout,
+        form: config.http.form,
+        body_max: config.http.body_max,
+        module_max: config.functions.module_max,
+        body_timeout: config.http.connections.body_timeout,
         draining: AtomicBool::new(false),
     };
     let workers = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.workers)
+        .worker_threads(config.invocation.workers)
         .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build()?;
@@ -133,23 +136,12 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
     Ok(ExitCode::SUCCESS)
 }
 
-fn configure(matches: &ArgMatches) -> Result<Config, Mistakes> {
-    let mut mistakes = Vec::new();
-    let file = match matches.get_one::<String>("config") {
-        Some(path) => read_file(Path::new(path), &mut mistakes),
-        None => BTreeMap::new(),
-    };
-    let flags = |key: &str| matches.get_one::<String>(key).cloned();
-    let layers = Layers::stack(flags, |name| std::env::var(name).ok(), &file, &mut mistakes);
-    Config::check(&layers, mistakes)
-}
-
 /// A misspelt variable would go unnoticed. It is no mistake to refuse: Kubernetes itself makes variables out of the name
 /// of a service.
 fn warn_of_unknown_variables() {
     let known = |name: &str| {
         matches!(name, "NEBULA_CONFIG" | "NEBULA_DAEMON" | "NEBULA_TOKEN")
-            || OPTIONS.iter().any(|option| variable(option) == name)
+            || options().any(|option| option.variable() == name)
     };
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| name.starts_with("NEBULA_") && !known(name)) {

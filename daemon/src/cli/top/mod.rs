@@ -31,7 +31,7 @@ use state::State;
 
 use super::Failure;
 use super::client::Client;
-use crate::config;
+use crate::settings;
 
 /// A window is 100 ms unless told otherwise: who asks more often than every other one sees nothing new.
 const INTERVAL_MIN: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ const PATIENCE_MIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// Says what may be given.
 pub fn interval(text: &str) -> Result<Duration, String> {
-    let interval = config::duration(text)?;
+    let interval = settings::duration(text)?;
     if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
         return Ok(interval);
     }

@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::Limits;
-use crate::config::{shown_duration, shown_size};
+use crate::settings::{shown_duration, shown_size};
 
 /// The names of variables without their values.
 pub fn names<S: Serializer>(variables: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::mistake::{Mistake, kind};
-use crate::config::nearest;
+use crate::settings::nearest;
 
 /// Every key there is.
 pub const KEYS: &[&str] = &[

@@ -7,9 +7,9 @@ use nebula_metering::Joules;
 use toml::Value;
 
 use super::table::{TWICE, Wrong};
-use crate::config::{duration, joules, shown_duration, shown_size, size};
 use crate::functions::OWN_PATHS;
 use crate::quota::COUNT_MAX;
+use crate::settings::{duration, joules, shown_duration, shown_size, size};
 
 /// The least time that can be asked for: timers are no finer.
 const TIME_MIN: Duration = Duration::from_millis(1);

@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::route::{Argv, Route};
 use super::{Gateway, Listed, Module};
-use crate::config::nearest;
 use crate::functions::FunctionName;
+use crate::settings::nearest;
 
 const KEYS: [&str; 10] = [
     "route",

@@ -68,7 +68,6 @@ struct TokensFile {
 }
 
 impl Access {
-    /// What the configuration says.
     ///
     /// # Errors
     /// When the tokens cannot be read.

@@ -1,58 +1,81 @@
-//! What the options say about access.
+//! Who needs a token, which pages may read answers, and how connections are protected.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::settings::{Checker, file_path, one_of};
+
 /// Most origins that can be listed.
 const ORIGINS_MAX: usize = 100;
 
-/// What the options say about access.
 #[derive(Clone, Debug, Default)]
 pub struct AccessSettings {
     pub mode: AccessMode,
     /// The file of tokens.
     pub tokens: Option<PathBuf>,
     pub origins: Origins,
-    /// `None` where the daemon speaks plain HTTP.
-    pub tls: Option<TlsFiles>,
 }
 
 /// Who needs a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessMode {
-    /// Remote clients always; local ones only to make changes, and only if there is a file of tokens.
+    /// Remote clients always; local ones only to make changes, once there are tokens.
     #[default]
     Auto,
     /// Everybody.
     Tokens,
-    /// As `Auto`, with every client counted as local: whatever forwards to the daemon admits nobody else.
+    /// As `Auto`, where every client counts as local: whoever forwards to the port sees to that.
     Local,
     /// Nobody.
     Open,
 }
 
-/// Which web pages of other origins may read answers.
+/// The origins whose pages may read answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// None.
+    /// Only the daemon's own.
     #[default]
     Own,
-    /// All.
     Any,
-    /// Pages of these origins, such as `https://shop.example`.
+    /// The daemon's own and these, such as `https://shop.example`.
     Listed(Vec<String>),
 }
 
-/// The files of a TLS certificate, in PEM.
+/// PEM files of the server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The daemon's certificate, followed by the intermediate ones.
+    /// The certificate and those between it and a certificate authority.
     pub certificates: PathBuf,
     pub key: PathBuf,
 }
 
 impl AccessSettings {
-    /// Whether clients of `address` may call functions without a token.
+    pub fn check(check: &mut Checker<'_>, listen: SocketAddr, admin: Option<SocketAddr>) -> Self {
+        let modes = [
+            ("auto", AccessMode::Auto),
+            ("tokens", AccessMode::Tokens),
+            ("local", AccessMode::Local),
+            ("open", AccessMode::Open),
+        ];
+        let mode = check.parse("access", one_of(&modes));
+        let tokens = check.optional("tokens", file_path);
+        let has_tokens = check.text("tokens").is_some();
+        if mode == AccessMode::Tokens && !has_tokens {
+            check.refuse("access", "there are no tokens; pass --tokens FILE (`nebula token` makes one)");
+        }
+        for (key, address) in [("listen", Some(listen)), ("admin.listen", admin)] {
+            if mode == AccessMode::Auto && !has_tokens && address.is_some_and(|address| !address.ip().is_loopback()) {
+                check.refuse(
+                    key,
+                    "refusing to listen on a public address without authentication; pass --tokens FILE (`nebula token` \
+                     makes one), or --access open to allow it",
+                );
+            }
+        }
+        Self { mode, tokens, origins: check.optional("cors.origins", origins).unwrap_or_default() }
+    }
+
+    /// Whether everybody who can reach `address` may call without a token.
     #[must_use]
     pub fn is_open_at(&self, address: SocketAddr) -> bool {
         match self.mode {
@@ -62,28 +85,34 @@ impl AccessSettings {
         }
     }
 
-    /// Whether clients of `address` count as being on this machine.
+    /// Whether everybody who can reach `address` counts as being on this machine.
     #[must_use]
     pub fn is_local(&self, address: SocketAddr) -> bool {
         self.mode == AccessMode::Local || address.ip().is_loopback()
     }
 }
 
-impl Origins {
-    /// Reads `*`, or origins with commas between them.
-    ///
-    /// # Errors
-    /// Names the entry that is not an origin.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.trim() == "*" {
-            return Ok(Self::Any);
+impl TlsFiles {
+    pub fn check(check: &mut Checker<'_>) -> Option<Self> {
+        let (certificates, key) = (check.optional("tls.cert", file_path), check.optional("tls.key", file_path));
+        for (one, other) in [("tls.cert", "tls.key"), ("tls.key", "tls.cert")] {
+            if check.text(other).is_none() {
+                check.refuse(one, format!("TLS needs a certificate and its key; pass `{other}` too"));
+            }
         }
-        let listed = text.split(',').map(origin).collect::<Result<Vec<_>, _>>()?;
-        if listed.len() > ORIGINS_MAX {
-            return Err(format!("it may list at most {ORIGINS_MAX}"));
-        }
-        Ok(Self::Listed(listed))
+        Some(Self { certificates: certificates?, key: key? })
     }
+}
+
+fn origins(text: &str) -> Result<Origins, String> {
+    if text.trim() == "*" {
+        return Ok(Origins::Any);
+    }
+    let listed = text.split(',').map(origin).collect::<Result<Vec<_>, _>>()?;
+    if listed.len() > ORIGINS_MAX {
+        return Err(format!("it may list at most {ORIGINS_MAX} origins"));
+    }
+    Ok(Origins::Listed(listed))
 }
 
 /// An origin as browsers write it. Source: RFC 6454, section 6.2.
@@ -100,7 +129,7 @@ fn origin(text: &str) -> Result<String, String> {
             Ok(text.to_ascii_lowercase())
         }
         _ => Err(format!(
-            "`{text}` is no origin, such as https://shop.example; several have commas between them, and * is any"
+            "`{text}` is not an origin such as https://shop.example; separate several by commas, or use * for any"
         )),
     }
 }
@@ -108,29 +137,68 @@ fn origin(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::settings::{OPTIONS, Settings};
+    use crate::settings::{Mistakes, checked};
+
+    fn settings(flags: &[(&str, &str)]) -> Result<Settings, Mistakes> {
+        checked(OPTIONS, flags, Settings::check)
+    }
+
+    fn check(flags: &[(&str, &str)]) -> Result<AccessSettings, Mistakes> {
+        settings(flags).map(|settings| settings.access)
+    }
 
     #[test]
-    fn openness_depends_on_the_address_unless_the_mode_says_otherwise() {
+    fn a_public_address_needs_tokens_or_permission_to_be_open() {
+        let everywhere = ("listen", "0.0.0.0:0");
+        let refused = check(&[everywhere, ("admin.listen", "[::]:0")]).unwrap_err();
+        assert_eq!(refused.0.len(), 2, "{refused}");
+        assert!(refused.0[0].starts_with("invalid value `0.0.0.0:0` for --listen: refusing to listen"), "{refused}");
+        assert!(refused.0[1].starts_with("invalid value `[::]:0` for --admin-listen"), "{refused}");
+        assert!(check(&[("admin.listen", "192.0.2.1:1")]).is_err());
+        assert!(check(&[("listen", "127.9.9.9:0"), ("admin.listen", "[::1]:0")]).is_ok());
+        for instead in [("tokens", "/t"), ("access", "open"), ("access", "local")] {
+            assert!(check(&[everywhere, instead]).is_ok(), "{instead:?}");
+        }
+        assert!(check(&[("access", "tokens")]).unwrap_err().to_string().contains("`nebula token` makes one"));
+        assert!(check(&[("access", "tokens"), ("tokens", "/t")]).is_ok());
+        assert!(check(&[("access", "closed")]).unwrap_err().to_string().contains("one of auto, tokens, local, open"));
+        assert!(check(&[("tokens", "")]).is_err());
+    }
+
+    #[test]
+    fn openness_depends_on_the_address_unless_it_is_said() {
         let (here, there) = ("127.0.0.1:1".parse().unwrap(), "192.0.2.1:1".parse().unwrap());
+        let tokens = ("tokens", "/t");
         for (mode, open, local) in [
-            (AccessMode::Auto, [true, false], [true, false]),
-            (AccessMode::Tokens, [false; 2], [true, false]),
-            (AccessMode::Local, [true; 2], [true; 2]),
-            (AccessMode::Open, [true; 2], [true, false]),
+            ("auto", [true, false], [true, false]),
+            ("tokens", [false; 2], [true, false]),
+            ("local", [true; 2], [true; 2]),
+            ("open", [true; 2], [true, false]),
         ] {
-            let settings = AccessSettings { mode, ..AccessSettings::default() };
-            assert_eq!([here, there].map(|address| settings.is_open_at(address)), open, "{mode:?}");
-            assert_eq!([here, there].map(|address| settings.is_local(address)), local, "{mode:?}");
+            let access = check(&[tokens, ("access", mode)]).unwrap();
+            assert_eq!([here, there].map(|address| access.is_open_at(address)), open, "{mode}");
+            assert_eq!([here, there].map(|address| access.is_local(address)), local, "{mode}");
         }
     }
 
     #[test]
+    fn tls_needs_a_certificate_and_its_key() {
+        let tls = settings(&[("tls.cert", "/c"), ("tls.key", "/k")]).unwrap().tls;
+        assert_eq!(tls, Some(TlsFiles { certificates: "/c".into(), key: "/k".into() }));
+        assert!(check(&[("tls.cert", "/c")]).unwrap_err().to_string().contains("pass `tls.key` too"));
+        assert!(check(&[("tls.key", "/k")]).unwrap_err().to_string().contains("pass `tls.cert` too"));
+    }
+
+    #[test]
     fn origins_are_what_browsers_write() {
-        assert_eq!(Origins::parse("*").unwrap(), Origins::Any);
+        let origins = |text| check(&[("cors.origins", text)]).map(|access| access.origins);
+        assert_eq!(check(&[]).unwrap().origins, Origins::Own);
+        assert_eq!(origins("*").unwrap(), Origins::Any);
         let two = vec!["https://a.example".to_owned(), "http://[::1]:81".to_owned()];
-        assert_eq!(Origins::parse("https://A.example, http://[::1]:81").unwrap(), Origins::Listed(two));
+        assert_eq!(origins("https://A.example, http://[::1]:81").unwrap(), Origins::Listed(two));
         for wrong in ["", "a.example", "https://", "https://a/", "https://a,", "https://*.a", "null", "https://me@a"] {
-            assert!(Origins::parse(wrong).is_err(), "{wrong}");
+            assert!(origins(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use hyper::header::{HOST, ORIGIN};
 
 use super::*;
-use crate::http::answer::exposure::{Expose, Resolution};
+use crate::http::settings::{Expose, Resolution};
 
 /// The tokens `nebula_invoke`, `nebula_deploy`, `nebula_operate`, and `nebula_shop`, which may deploy nothing but `shop`.
 fn access(mode: AccessMode, with_tokens: bool) -> Access {

@@ -304,7 +304,7 @@ impl Teller<'_> {
 mod tests {
     use super::*;
     use crate::carbon::{GramsPerKilowattHour, Prices, Pue, Settings, Source};
-    use crate::http::answer::exposure::{Expose, Resolution};
+    use crate::http::settings::{Expose, Resolution};
     use crate::outcome::Outcome;
     use nebula_metering::source::SourceKind;
     use nebula_metering::{Microjoules, NoEstimate};

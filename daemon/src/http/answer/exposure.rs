@@ -8,32 +8,7 @@
 use nebula_metering::{Joules, Microjoules};
 
 use crate::http::answer::problem::Problem;
-
-/// What the joules of a call are rounded to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolution {
-    /// Not rounded.
-    Full,
-    /// Multiples of this.
-    Step(Microjoules),
-}
-
-impl Resolution {
-    /// The default for remote clients.
-    ///
-    /// At five watts it is the energy of 20 µs. Averaging over many calls still gets around it, as the attacks of the
-    /// PLATYPUS paper do: rounding slows them down, `energy.expose` stops them.
-    pub(crate) const STRANGERS: Self = Self::Step(Microjoules(100));
-}
-
-/// Who sees joules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expose {
-    /// Callers too, rounded to the resolution.
-    Callers,
-    /// Only clients of `admin.listen`, and operators' tokens.
-    Operators,
-}
+use crate::http::settings::{Expose, Resolution};
 
 /// What those who come in through a door may know.
 #[derive(Clone, Copy, Debug)]

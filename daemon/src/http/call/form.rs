@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::once;
@@ -32,15 +31,6 @@ use crate::runtime::Ending;
 
 /// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
-
-/// How much a form may ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct FormBounds {
-    /// Most calls.
-    pub calls: u32,
-    /// Longest time for all of them.
-    pub wall: Duration,
-}
 
 /// What a form asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ use crate::http::app::App;
 use crate::http::call::function::Peers;
 use crate::http::request::incoming::RequestBody;
 use crate::http::server::tls::Tls;
+use crate::http::settings::ConnectionSettings;
 
 /// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,22 +41,6 @@ const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How long to wait when the system has no file left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Bounds of connections.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerSettings {
-    pub connections: usize,
-    /// Largest head of a request, in bytes.
-    pub head: usize,
-    pub header_timeout: Duration,
-    pub body_timeout: Duration,
-    /// Longest time that a client may pause reading an answer.
-    pub write_timeout: Duration,
-    /// HTTP/2 streams of one connection.
-    pub streams: u32,
-    /// Longest time for running calls to finish after a signal.
-    pub grace: Duration,
-}
 
 /// The server cannot begin.
 #[derive(Debug, Error)]
@@ -77,7 +62,7 @@ type Entrance = (Arc<App>, Gate, Peers);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    settings: ServerSettings,
+    settings: ConnectionSettings,
     tls: Option<Arc<Tls>>,
 }
 
@@ -88,7 +73,7 @@ impl Server {
     /// When the address cannot be had.
     pub async fn bind(
         address: SocketAddr,
-        settings: ServerSettings,
+        settings: ConnectionSettings,
         tls: Option<Arc<Tls>>,
     ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address, source };
@@ -176,7 +161,7 @@ async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     entrance: Entrance,
-    settings: ServerSettings,
+    settings: ConnectionSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -210,7 +195,7 @@ async fn converse(
     mut reader: impl AsyncRead + Unpin + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
     entrance: Entrance,
-    settings: ServerSettings,
+    settings: ConnectionSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -252,7 +237,7 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     (app, gate, peers): Entrance,
-    settings: ServerSettings,
+    settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service =
@@ -265,7 +250,7 @@ async fn serve_http1(
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     (app, gate, peers): Entrance,
-    settings: ServerSettings,
+    settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {

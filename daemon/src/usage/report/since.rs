@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use humantime::{parse_rfc3339, parse_rfc3339_weak};
 
-use crate::config::duration;
+use crate::settings::duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -1,4 +1,4 @@
-//! Puts together what flags, the environment and the file say, and remembers who said it.
+//! Puts together what flags, the environment and the file say, and remembers where each value came from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,20 +6,17 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::carbon::FRACTIONS;
-use super::nearest::nearest;
-use super::options::{OPTIONS, ServeOption};
+use super::{Setting, nearest};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// A flag on the command line.
     Flag(String),
     /// An environment variable.
     Variable(String),
     /// A key in the file.
     File(String),
-    /// Nobody said anything.
     Default(&'static str),
 }
 
@@ -34,59 +31,60 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The flag of an option.
-#[must_use]
-pub fn flag(option: &ServeOption) -> String {
-    option.key.replace('.', "-")
-}
-
-/// The environment variable of an option.
-#[must_use]
-pub fn variable(option: &ServeOption) -> String {
-    format!("NEBULA_{}", option.key.replace(['.', '-'], "_").to_uppercase())
-}
-
 /// The values of the options, by key, each from the strongest layer that has it.
 #[derive(Debug, Default)]
 pub struct Layers {
     values: BTreeMap<&'static str, (String, Origin)>,
+    defaults: BTreeMap<&'static str, &'static str>,
 }
 
 impl Layers {
-    /// Flags go before variables, variables before the file, the file before defaults. `file` is the parsed file, and
-    /// what is wrong with it goes to `mistakes`.
-    pub fn stack(
+    /// Flags override variables, variables override the file, and the file overrides defaults.
+    pub fn stack<'a>(
+        options: impl IntoIterator<Item = &'a Setting>,
         flags: impl Fn(&str) -> Option<String>,
         variables: impl Fn(&str) -> Option<String>,
         file: &BTreeMap<String, String>,
-        mistakes: &mut Vec<String>,
     ) -> Self {
-        let mut values = BTreeMap::new();
-        for option in OPTIONS {
-            let (flag, variable) = (flag(option), variable(option));
-            let from_flag = || flags(option.key).map(|value| (value, Origin::Flag(format!("--{flag}"))));
+        let mut layers = Self::default();
+        for option in options {
+            let (key, flag, variable) = (option.key, option.flag(), option.variable());
+            let from_flag = || flags(key).map(|value| (value, Origin::Flag(format!("--{flag}"))));
             let from_variable = || variables(&variable).map(|value| (value, Origin::Variable(variable.clone())));
-            let from_file = || file.get(option.key).map(|value| (value.clone(), Origin::File(option.key.into())));
-            let from_default = || option.default.map(|value| (value.into(), Origin::Default(option.key)));
+            let from_file = || file.get(key).map(|value| (value.clone(), Origin::File(key.into())));
+            let from_default = || option.default.map(|value| (value.into(), Origin::Default(key)));
             if let Some(value) = from_flag().or_else(from_variable).or_else(from_file).or_else(from_default) {
-                values.insert(option.key, value);
+                layers.values.insert(key, value);
             }
+            layers.defaults.extend(option.default.map(|default| (key, default)));
         }
-        for key in file.keys().filter(|key| !OPTIONS.iter().any(|option| option.key == *key)) {
-            let meant = nearest(key, OPTIONS.iter().map(|option| option.key));
-            let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-            mistakes.push(format!("`{key}` in the configuration file is not an option{meant}"));
-        }
-        Self { values }
+        layers
     }
 
     /// The value of an option and where it came from.
-    pub fn value(&self, key: &str) -> Option<(&str, &Origin)> {
+    pub(super) fn value(&self, key: &str) -> Option<(&str, &Origin)> {
         self.values.get(key).map(|(value, origin)| (value.as_str(), origin))
+    }
+
+    pub(super) fn default_of(&self, key: &str) -> Option<&'static str> {
+        self.defaults.get(key).copied()
     }
 }
 
-/// Reads a file of options into keys with dots and values as text. What is wrong goes to `mistakes`.
+/// Says which keys of the file are no options, and which were probably meant.
+#[must_use]
+pub fn unknown_keys<'a>(file: &BTreeMap<String, String>, options: impl Iterator<Item = &'a Setting>) -> Vec<String> {
+    let known: Vec<_> = options.map(|option| option.key).collect();
+    let unknown = file.keys().filter(|key| !known.contains(&key.as_str()));
+    let mistake = |key: &String| {
+        let meant = nearest(key, known.iter().copied());
+        let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        format!("`{key}` in the configuration file is not an option{meant}")
+    };
+    unknown.map(mistake).collect()
+}
+
+/// Reads a file of options into dotted keys and their values as text.
 pub fn read_file(path: &Path, mistakes: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     match std::fs::read_to_string(path) {
@@ -107,9 +105,9 @@ fn flatten(prefix: &str, table: Table, values: &mut BTreeMap<String, String>, mi
             Value::String(text) => drop(values.insert(key, text)),
             Value::Integer(number) => drop(values.insert(key, number.to_string())),
             Value::Boolean(value) => drop(values.insert(key, value.to_string())),
-            Value::Float(number) if FRACTIONS.contains(&&*key) => drop(values.insert(key, number.to_string())),
-            Value::Float(_) | Value::Array(_) | Value::Datetime(_) => {
-                mistakes.push(format!("`{key}` in the configuration file is neither text nor a whole number"));
+            Value::Float(number) => drop(values.insert(key, number.to_string())),
+            Value::Array(_) | Value::Datetime(_) => {
+                mistakes.push(format!("`{key}` in the configuration file must be a string or a number"));
             }
         }
     }

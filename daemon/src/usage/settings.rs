@@ -1,41 +1,60 @@
-//! What is kept of what functions used.
+//! The options of stored accounts and of the usage log.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Checker, duration, some_path};
+use crate::settings::{Checker, Setting, defaulted, duration, file_path, optional};
+
+pub const OPTIONS: &[Setting] = &[
+    defaulted("usage.flush", "DURATION", "1s", "Store accounts this often"),
+    defaulted(
+        "usage.keep",
+        "DURATION",
+        "400d",
+        "Keep accounts by the hour for this long; older hours become one sum, and 0 stores no accounts at all",
+    ),
+    defaulted(
+        "usage.rows",
+        "COUNT",
+        "1000000",
+        "Keep at most this many rows of accounts, at some 40 bytes each; beyond that, hours become one sum sooner",
+    ),
+    optional("usage.log", "FILE", "Write a line of JSON to this file for each settled call"),
+    defaulted("usage.log-size", "SIZE", "100MiB", "Begin a new usage log at this size"),
+    defaulted("usage.log-keep", "COUNT", "10", "Keep this many earlier usage logs, as FILE.1 and so on"),
+    defaulted("usage.log-queue", "COUNT", "65536", "Lines that wait to be written to the usage log; more are dropped"),
+];
 
 /// A year has 8766 hours; nobody asks for the hours of a century.
 const DAYS_MAX: u32 = 36_525;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What is kept of what functions used.
 #[derive(Clone, Debug)]
-pub struct Usage {
-    /// Time between two times that it is stored.
+pub struct Settings {
+    /// Time between two flushes.
     pub flush: Duration,
-    /// For how long each hour is kept by itself; zero where nothing is to be stored.
+    /// For how long hours are kept apart; zero if nothing is to be stored.
     pub keep: Duration,
-    /// Rows of the file.
+    /// Most rows of the file.
     pub rows: u64,
-    /// A file with a line for each call.
+    /// A file with a line for each settled call.
     pub log: Option<PathBuf>,
-    /// Bytes of it until the next one is begun.
+    /// Bytes at which the next log file begins.
     pub log_size: u64,
-    /// How many are kept besides.
+    /// Earlier log files that are kept.
     pub log_keep: usize,
     /// Lines that wait to be written.
     pub log_queue: usize,
 }
 
-impl Usage {
-    pub(super) fn check(check: &mut Checker<'_>) -> Self {
+impl Settings {
+    pub fn check(check: &mut Checker<'_>) -> Self {
         Self {
             flush: check.duration("usage.flush", &(Duration::from_millis(100)..=Duration::from_secs(3600))),
             keep: check.parse("usage.keep", days),
             rows: check.number("usage.rows", 1000..=100_000_000),
-            log: check.optional("usage.log", some_path),
+            log: check.optional("usage.log", file_path),
             log_size: check.size("usage.log-size", 4 << 10..=1 << 40) as u64,
             log_keep: check.number("usage.log-keep", 0..=10_000),
             log_queue: check.number("usage.log-queue", 1..=1 << 24),
@@ -43,7 +62,7 @@ impl Usage {
     }
 }
 
-/// A time of days such as `400d`, or of hours; none of it for `0`.
+/// Days such as `400d`, hours such as `36h`, or `0`.
 fn days(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').unwrap_or(if text == "0" { "0" } else { "" });
     let time = match days.parse::<u32>() {
@@ -51,9 +70,7 @@ fn days(text: &str) -> Result<Duration, String> {
         Err(_) => duration(text).ok(),
     };
     let hours = |time: &Duration| time.is_zero() || *time >= Duration::from_secs(3600);
-    time.filter(hours).ok_or_else(|| {
-        format!("it is a time such as 400d or 36h, of an hour at least, of {DAYS_MAX} days at most, or 0")
-    })
+    time.filter(hours).ok_or_else(|| format!("it must be 0, or a time such as 400d or 36h, from 1h to {DAYS_MAX}d"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,64 @@
+//! What every room needs to declare its options and to check their values. Knows no room.
+//!
+//! A room lists its options in a table of [`Setting`]s and reads them with a [`Checker`]; a new option is a row, a field
+//! and a check, all in that room's `settings.rs`.
+
+mod checker;
+mod layers;
+mod nearest;
+mod quantity;
+
+pub use checker::{Checker, Mistakes, file_path, one_of, within};
+pub use layers::{Layers, read_file, unknown_keys};
+pub use nearest::nearest;
+pub use quantity::{duration, energy, joules, shown_duration, shown_size, size, watts};
+
+/// One option of `nebula serve`. Flag, environment variable, key of the file, default and help all come from here.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key in the file, such as `limits.wall`.
+    pub key: &'static str,
+    /// What help shows for the value, such as `DURATION`.
+    pub value: &'static str,
+    /// Used unless the user says otherwise; `None` if the option may be absent.
+    pub default: Option<&'static str>,
+    pub help: &'static str,
+}
+
+/// An option that always has a value.
+pub const fn defaulted(key: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { key, value, default: Some(default), help }
+}
+
+/// An option that may be absent.
+pub const fn optional(key: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { key, value, default: None, help }
+}
+
+impl Setting {
+    /// The flag without its dashes: `limits-wall`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('.', "-")
+    }
+
+    /// The environment variable: `NEBULA_LIMITS_WALL`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("NEBULA_{}", self.key.replace(['.', '-'], "_").to_uppercase())
+    }
+}
+
+/// Checks only the options of one room, as its tests do.
+#[cfg(test)]
+pub fn checked<T>(
+    options: &[Setting],
+    flags: &[(&str, &str)],
+    check: impl FnOnce(&mut Checker<'_>) -> T,
+) -> Result<T, Mistakes> {
+    let find = |key: &str| flags.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+    let layers = Layers::stack(options, find, |_| None, &std::collections::BTreeMap::new());
+    let mut checker = Checker::new(&layers, Vec::new());
+    let checked = check(&mut checker);
+    checker.finish().map(|()| checked)
+}
