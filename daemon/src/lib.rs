@@ -18,6 +18,7 @@ pub mod quota;
 pub mod reload;
 pub mod runtime;
 pub mod settings;
+pub mod settling;
 pub mod state;
 pub mod telemetry;
 pub mod trace_context;

@@ -261,13 +261,13 @@ impl Registry {
     }
 
     /// The revision of an account, made by `make` if it was never served before.
-    pub(super) fn open(&self, id: FunctionId, make: impl FnOnce() -> Revision) -> Arc<Revision> {
+    pub(crate) fn open(&self, id: FunctionId, make: impl FnOnce() -> Revision) -> Arc<Revision> {
         let mut accounts = self.lock();
         accounts.revisions.entry(id).or_insert_with(|| Arc::new(make())).clone()
     }
 
     /// Changes what is served, at once for all.
-    pub(super) fn change(&self, change: impl FnOnce(&mut Table)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Table)) {
         let accounts = self.lock();
         let mut table = Table::clone(&self.table.load());
         change(&mut table);

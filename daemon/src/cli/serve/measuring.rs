@@ -1,26 +1,23 @@
 //! What is measured, and who is told of it: the source, its windows, what they settle.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nebula_metering::work::Work;
-use nebula_metering::work::host::HostClock;
-use nebula_metering::{FunctionId, Joules, Settled};
+use nebula_metering::{FunctionId, Joules};
 
 use super::accounts::Accounts;
 use super::quota_metrics;
 use crate::carbon::{Carbon, Keeper};
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::functions::Registry;
 use crate::invocation::PowerCap;
-use crate::meter::{self, CallEnd, Choice, EnergyMeter, Metering, NoCharge, Sampler};
+use crate::meter::{self, Choice, EnergyMeter, Metering};
 use crate::runtime::tls_configuration;
 use crate::telemetry::{
-    self, AccessSettings, Calls, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings,
-    escaped,
+    self, AccessSettings, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
 };
-use crate::usage::{Entry, LogHandle, Rates, Tariff};
+use crate::usage::{Rates, Tariff};
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
@@ -86,52 +83,6 @@ pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers,
     }
     let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
     Ok(Observers::start(access, traces, events, metrics)?)
-}
-
-pub(super) fn start_sampler(
-    meter: &Arc<EnergyMeter>,
-    clock: HostClock,
-    registry: Arc<OnceLock<Arc<Registry>>>,
-    (metrics, calls, observers, log): (Arc<Metrics>, Arc<Calls>, Arc<Observers>, Option<LogHandle>),
-    power: Option<Arc<PowerCap>>,
-) -> Result<Sampler, Failure> {
-    // What was settled before there was a table of functions: their own cold starts.
-    let mut early = Vec::new();
-    let (began, metered) = (Instant::now(), meter.clone());
-    let settle = move |settled: Vec<Settled<CallEnd>>| {
-        if let Some(power) = &power {
-            power.observe(began.elapsed(), metered.functions_energy());
-        }
-        let Some(registry) = registry.get() else {
-            early.extend(settled);
-            return;
-        };
-        let mut lines = Vec::new();
-        for settled in early.drain(..).chain(settled) {
-            if let CallEnd::ColdStart(told) = &settled.end {
-                // One that was made ready is settled once.
-                let _ = told.set(settled.charge.clone().ok_or(NoCharge::Incomplete));
-            }
-            if let Some(revision) = registry.revision(settled.function) {
-                metrics.settled(&revision.metrics, &settled);
-                if log.is_some() {
-                    lines.extend(Entry::of(&settled, &revision));
-                }
-            }
-            let (function, known) = (settled.function, observers.settled(&settled));
-            settled.end.settle_bill(settled.charge.as_ref());
-            calls.settle(settled);
-            // Whoever hears of it and asks for it finds it settled.
-            if let (Some(revision), Some(known)) = (registry.revision(function), known) {
-                observers.events.call(revision.name.as_str(), known);
-            }
-        }
-        observers.window_closed(&metered);
-        if let Some(log) = &log {
-            log.push(lines);
-        }
-    };
-    Ok(Sampler::start(meter.clone(), clock, settle)?)
 }
 
 /// The cap on the power of all functions, shown in metrics.

@@ -21,13 +21,14 @@ use crate::config::{Config, options};
 use crate::functions::{Registry, Watch};
 use crate::http::{Access, App, Tls, UsageFile};
 use crate::invocation::{Admission, Invoker, LongCalls};
-use crate::meter::{self, Metering, Off};
+use crate::meter::{self, Metering, Off, Sampler};
 use crate::runtime::{Pool, Runtime};
+use crate::settling::Settling;
 use crate::telemetry::{CallBounds, Calls, Metrics, escaped, no_energy, start_logging};
 use accounts::Accounts;
 use listening::listen;
 use loading::{load, open_cache, trust};
-use measuring::{await_estimates, keep_carbon, observers, open_meter, power_cap, rates, start_sampler};
+use measuring::{await_estimates, keep_carbon, observers, open_meter, power_cap, rates};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
@@ -61,8 +62,16 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
             let meter = open_meter(&config, source, &metrics, &accounts)?;
             let clock = meter::open_clock(&config.meter.procfs_root, &config.meter.sysfs_root)?;
             tracing::info!("CPU time of the machine: {}", clock.describe());
-            let told = (metrics.clone(), calls.clone(), observers.clone(), log_handle);
-            let sampler = start_sampler(&meter, clock, registry.clone(), told, power.clone())?;
+            let settling = Settling {
+                registry: registry.clone(),
+                meter: meter.clone(),
+                metrics: metrics.clone(),
+                calls: calls.clone(),
+                observers: observers.clone(),
+                usage_log: log_handle,
+                power: power.clone(),
+            };
+            let sampler = Sampler::start(meter.clone(), clock, settling.into_consumer())?;
             (Metering::On(meter), Some(sampler))
         }
         None => {
