@@ -20,8 +20,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot link it")]
+        struct CannotLink(#[source] std::io::Error);
         let cause = std::io::Error::other("expected `(`\n   --> <anon>:1:1\n    |\n  1 | nonsense");
-        let error = crate::runtime::CompileError::Link(cause.into());
+        let error = CannotLink(cause);
         assert_eq!(chain(&error), "cannot link it: expected `(` --> <anon>:1:1 | 1 | nonsense");
     }
 }

@@ -1,7 +1,7 @@
 //! Nebula runs WebAssembly functions over HTTP and tells, for every call, how many joules it took.
 //!
 //! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
-//! brackets it with [`meter`]; [`runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
+//! brackets it with [`meter`]; [`nebula_runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
 //! charge into [`telemetry`]. [`carbon`] says what joules mean in grams and money, and [`quota`] what a function or a
 //! caller may use of all that. [`cli`] and [`config`] are how people tell the program what to do.
 
@@ -16,7 +16,6 @@ pub mod meter;
 pub mod outcome;
 pub mod quota;
 pub mod reload;
-pub mod runtime;
 pub mod settings;
 pub mod settling;
 pub mod state;

@@ -1,6 +1,6 @@
 //! How calls end, as metrics count them.
 
-use crate::runtime::Ending;
+use nebula_runtime::Ending;
 
 /// How a call ended. A closed set: it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use nebula_runtime::Propagate;
 use opentelemetry::trace::TraceState;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Length of a `traceparent` of version 00: `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits.
 const TRACEPARENT_LENGTH: usize = 55;
@@ -66,6 +71,23 @@ impl TraceContext {
 impl fmt::Display for TraceContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
+    }
+}
+
+impl Propagate for TraceContext {
+    /// A guest that sets `traceparent` itself keeps both headers as it set them.
+    fn inject(&self, headers: &mut HeaderMap) {
+        if headers.contains_key(TRACEPARENT) {
+            return;
+        }
+        // Without its `traceparent`, a `tracestate` belongs to no trace.
+        headers.remove(TRACESTATE);
+        if let Ok(parent) = HeaderValue::try_from(self.to_string()) {
+            headers.insert(TRACEPARENT, parent);
+        }
+        if let Some(Ok(state)) = self.state.as_deref().map(HeaderValue::try_from) {
+            headers.insert(TRACESTATE, state);
+        }
     }
 }
 

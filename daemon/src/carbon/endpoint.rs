@@ -209,7 +209,7 @@ fn parse(answer: &[u8], now: SystemTime) -> Result<Told, EndpointError> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::runtime::trusting;
+    use nebula_runtime::trusting;
     use std::io::Write;
     use std::net::{SocketAddr, TcpListener};
     use std::sync::mpsc::{self, Receiver};

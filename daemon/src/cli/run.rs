@@ -20,11 +20,11 @@ use super::stdout::print;
 use super::{EXIT_USAGE, Failure, tell};
 use crate::config::Config;
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
-use crate::runtime::{
+use crate::telemetry::{LogFormat, LogLevel, start_logging};
+use nebula_runtime::{
     Answer, Completion, Directory, Ending, Exchange, Grants, Input, Invocation, Limits, Pool, Program, Recorder,
     Runtime,
 };
-use crate::telemetry::{LogFormat, LogLevel, start_logging};
 
 /// A guest that trapped, as if it had aborted. Source: wasmtime's own command line.
 const EXIT_TRAP: u8 = 134;

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::manifest::ManifestError;
 use super::name::NameError;
 use super::registry::TooManyVersions;
-use crate::runtime::{CompileError, PolicyError};
+use nebula_runtime::{CompileError, PolicyError};
 
 /// One function cannot be served; the others can.
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use nebula_metering::Charge;
 use nebula_metering::work::Work;
 
 use crate::meter::{ColdStartCharge, NoCharge, Off};
-use crate::runtime::Found;
+use nebula_runtime::Found;
 
 /// What it took until a function could be called.
 #[derive(Debug)]

@@ -18,8 +18,8 @@ use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
-use crate::runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
 use crate::telemetry::Metrics;
+use nebula_runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
 
 /// What functions are given.
 #[derive(Clone, Debug)]

@@ -20,8 +20,8 @@ use super::version::Version;
 use crate::invocation::Admission;
 use crate::meter::Budget;
 use crate::quota::Payer;
-use crate::runtime::Program;
 use crate::telemetry::FunctionMetrics;
+use nebula_runtime::Program;
 
 /// Where a function came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::runtime::Limits;
 use crate::settings::{Checker, Setting, defaulted, file_path, optional};
+use nebula_runtime::Limits;
 
 pub const OPTIONS: &[Setting] = &[
     optional(

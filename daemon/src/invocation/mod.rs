@@ -34,8 +34,8 @@ use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, O
 use crate::outcome::Outcome;
 use crate::quota::Entry;
 pub use crate::quota::{Payer, Quota};
-use crate::runtime::{Completion, Ending, Input, Invocation, Recorder};
 use crate::telemetry::{CallTimes, Calls, KnownCall, Observers, Place, Progress, Record, RequestId};
+use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder};
 use placement::Placed;
 
 /// A call that has come to its end.
@@ -223,7 +223,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
             environment
         }
     };
-    let trace = request.trail.context;
+    let trace = request.trail.context.map(|context| context as Arc<dyn Propagate>);
     let invocation = Invocation { arguments, environment, input: request.input, trace };
     let recorder = Recorder::new(&function.program.grants().limits);
     let guest = function.program.call(invocation, recorder.clone());

@@ -10,7 +10,7 @@ use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::runtime::take_yielded;
+use nebula_runtime::take_yielded;
 
 /// How much lower the priority of long calls is: about a tenth of the processor's time where others want it too.
 ///

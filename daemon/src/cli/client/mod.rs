@@ -25,7 +25,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 pub use upload::Sent;
 use upload::attach;
 
-use crate::runtime::{RootsError, trusting};
+use nebula_runtime::{RootsError, trusting};
 
 pub use arguments::arguments;
 

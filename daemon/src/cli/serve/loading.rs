@@ -15,8 +15,8 @@ use crate::functions::{
     load_modules, read_modules,
 };
 use crate::meter::Metering;
-use crate::runtime::{CodeCache, Found, Runtime, set_extra_roots};
 use crate::telemetry::{Metrics, escaped};
+use nebula_runtime::{CodeCache, Found, Runtime, set_extra_roots};
 
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
 pub(super) fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {

@@ -13,11 +13,11 @@ use crate::cli::Failure;
 use crate::config::Config;
 use crate::invocation::PowerCap;
 use crate::meter::{self, Choice, EnergyMeter, Metering};
-use crate::runtime::tls_configuration;
 use crate::telemetry::{
     self, AccessSettings, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
 };
 use crate::usage::{Rates, Tariff};
+use nebula_runtime::tls_configuration;
 
 /// How long the daemon waits for its first windows before it listens, and how often it looks for them.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);

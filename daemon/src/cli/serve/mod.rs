@@ -22,13 +22,13 @@ use crate::functions::{Registry, Watch};
 use crate::http::{Access, App, Tls, UsageFile};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, Metering, Off, Sampler};
-use crate::runtime::{Pool, Runtime};
 use crate::settling::Settling;
 use crate::telemetry::{CallBounds, Calls, Metrics, escaped, no_energy, start_logging};
 use accounts::Accounts;
 use listening::listen;
 use loading::{load, open_cache, trust};
 use measuring::{await_estimates, keep_carbon, observers, open_meter, power_cap, rates};
+use nebula_runtime::{Pool, Runtime};
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.

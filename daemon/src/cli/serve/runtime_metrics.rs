@@ -1,7 +1,7 @@
 //! The metrics of what runs calls: pools of memory, and compiled code that was kept.
 
-use crate::runtime::{PoolUse, Runtime};
 use crate::telemetry::{Family, Metrics, ReadWhenAsked};
+use nebula_runtime::{PoolUse, Runtime};
 
 const SLOTS: Family = Family {
     name: "nebula_pool_slots",

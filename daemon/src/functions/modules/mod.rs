@@ -16,7 +16,7 @@ use super::broken::Broken;
 use super::name::FunctionName;
 use super::prepare::Source;
 use super::registry::Origin;
-use crate::runtime::Grants;
+use nebula_runtime::Grants;
 
 /// Thousands of modules are shorter.
 const FILE_BYTES_MAX: u64 = 1 << 20;

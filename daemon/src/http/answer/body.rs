@@ -16,7 +16,7 @@ use crate::http::call::conversation::trailers;
 use crate::http::read::events::EventStream;
 use crate::http::record::Outgoing;
 use crate::invocation::{Call, Finished};
-use crate::runtime::AnswerBody;
+use nebula_runtime::AnswerBody;
 
 /// Turns the end of a call into trailers of its answer.
 pub type Trailing = Box<dyn Fn(&Function, &Finished) -> HeaderMap + Send + Sync>;

@@ -15,8 +15,8 @@ use crate::http::answer::envelope::Cost;
 use crate::http::answer::{PROBLEM, json};
 use crate::invocation::Refused;
 use crate::quota::Limit;
-use crate::runtime::Ending;
 use crate::telemetry::NoRoom;
+use nebula_runtime::Ending;
 
 /// Seconds after which a refused caller may try again: calls are short.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");

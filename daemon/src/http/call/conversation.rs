@@ -11,12 +11,12 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame};
 use hyper::http::response::Parts;
+use nebula_runtime::HttpError as Error;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
-use wasmtime_wasi_http::Error;
 
 use crate::invocation::{Call, Finished};
-use crate::runtime::{Answer, AnswerBody, Ending};
+use nebula_runtime::{Answer, AnswerBody, Ending};
 
 /// How much of an answer is kept back to see whether the call ends with it.
 pub const WHOLE_MAX: usize = 64 << 10;

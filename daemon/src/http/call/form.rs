@@ -27,7 +27,7 @@ use crate::http::answer::{JSON, json};
 use crate::http::app::App;
 use crate::http::request::body;
 use crate::invocation::Trail;
-use crate::runtime::Ending;
+use nebula_runtime::Ending;
 
 /// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;

@@ -9,7 +9,7 @@ use hyper::HeaderMap;
 use hyper::body::Body;
 use hyper::header::{EXPECT, HeaderValue, TRAILER};
 use hyper::http::request::Parts;
-use wasmtime_wasi_http::Error;
+use nebula_runtime::HttpError as Error;
 
 use crate::functions::Function;
 use crate::http::Request;
@@ -28,7 +28,7 @@ use crate::http::record::take_trail;
 use crate::http::request::body;
 use crate::http::request::query::{nameable, take_settle, variables};
 use crate::invocation::{self, Finished, Trail};
-use crate::runtime::{Ending, Input, Kind};
+use nebula_runtime::{Ending, Input, Kind};
 
 /// What comes after a body whose call had not ended when it began.
 const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, nebula-carbon-grams, server-timing");

@@ -19,7 +19,7 @@ use crate::http::app::App;
 use crate::http::call::cgi;
 use crate::http::call::function::{CgiRequest, Mount, Peers};
 use crate::invocation;
-use crate::runtime::{Input, Kind};
+use nebula_runtime::{Input, Kind};
 
 impl App {
     /// Calls the module whose route a request has taken.

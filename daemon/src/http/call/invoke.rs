@@ -9,8 +9,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, Uri};
+use nebula_runtime::WasiBody;
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::WasiBody;
 
 use crate::functions::Function;
 use crate::http::Request;
@@ -29,8 +29,8 @@ use crate::http::request::body;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::{take_settle, variables};
 use crate::invocation::{self, Finished};
-use crate::runtime::{Answer, Ending, Exchange, Input};
 use crate::telemetry::{RequestId, log_guest};
+use nebula_runtime::{Answer, Ending, Exchange, Input};
 
 const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
 const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");

@@ -24,7 +24,7 @@ use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
 use crate::http::request::query::variables;
 use crate::http::route::allow;
-use crate::runtime::Found;
+use nebula_runtime::Found;
 
 /// Room for what goes around the parts of a form: boundaries and headers.
 const FORM_BYTES_MAX: usize = 64 << 10;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::super::facts::Facts;
 use super::spans;
-use crate::runtime::tls_configuration;
 use crate::units::Policy;
+use nebula_runtime::tls_configuration;
 
 /// Spans that are sent at once. Source: OpenTelemetry specification, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 const BATCH: usize = 512;

@@ -23,7 +23,6 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -36,10 +35,11 @@ use destination::Destination;
 use exchange::{Answer, Transmission, exchange};
 use limits::Patience;
 
-use crate::trace_context::TraceContext;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// Something that every request of a guest carries, such as the place of its call in a distributed trace.
+pub trait Propagate: fmt::Debug + Send + Sync {
+    /// Adds its headers to those of a request that is about to be sent.
+    fn inject(&self, headers: &mut HeaderMap);
+}
 
 /// What one instance may send.
 pub struct Outbound {
@@ -47,7 +47,7 @@ pub struct Outbound {
     background: Background,
     function: Arc<str>,
     /// Carried by requests that carry no other.
-    trace: Option<Arc<TraceContext>>,
+    trace: Option<Arc<dyn Propagate>>,
     /// One permit for a request that is under way; made for the first.
     connections: Option<Arc<Semaphore>>,
     /// Whether the log has a refusal of this call.
@@ -56,7 +56,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// What `policy` allows, done in `background`. The function's name is for the log.
-    pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<TraceContext>>) -> Self {
+    pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<dyn Propagate>>) -> Self {
         Self { policy, background, function, trace, connections: None, told: false }
     }
 
@@ -93,21 +93,6 @@ impl Outbound {
     }
 }
 
-/// Puts the place in a trace into a request, unless the guest has found one of its own.
-fn carry(trace: &TraceContext, headers: &mut HeaderMap) {
-    if headers.contains_key(TRACEPARENT) {
-        return;
-    }
-    // What is left is another trace's.
-    headers.remove(TRACESTATE);
-    if let Ok(parent) = HeaderValue::try_from(trace.to_string()) {
-        headers.insert(TRACEPARENT, parent);
-    }
-    if let Some(Ok(state)) = trace.state.as_deref().map(HeaderValue::try_from) {
-        headers.insert(TRACESTATE, state);
-    }
-}
-
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound")
@@ -129,7 +114,7 @@ impl WasiHttpHooks for Outbound {
             Err(error) => return Box::new(ready(Err(error))),
         };
         if let Some(trace) = &self.trace {
-            carry(trace, request.headers_mut());
+            trace.inject(request.headers_mut());
         }
         let (answer, answered) = oneshot::channel();
         let patience = Patience::new(options);

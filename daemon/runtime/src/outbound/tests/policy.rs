@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use hyper::http::uri::{Authority, Scheme};
 use proptest::prelude::*;
 
-use crate::runtime::outbound::{Policy, PolicyError};
+use crate::outbound::{Policy, PolicyError};
 
 fn policy(entries: &[&str]) -> Policy {
     Policy::parse(entries.iter().copied()).expect("entries")

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::runtime::outbound::{RootsError, set_extra_roots};
+use crate::outbound::{RootsError, set_extra_roots};
 
 /// Gives every connection to `serve`, and tells the port.
 pub async fn listen<S, F>(serve: S) -> u16

@@ -2,15 +2,14 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a benchmark ends where something is wrong, and has no readers")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use nebula::functions::SAMPLES;
-use nebula::meter::CallEnd;
-use nebula::runtime::{Grants, Input, Invocation, Limits, Pool, Program, Recorder, Runtime};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::{Bracket, CallId, FunctionId, PostBox, Tally};
+use nebula_runtime::{Grants, Input, Invocation, Limits, Pool, Program, Recorder, Runtime};
 
 const LIMITS: Limits = Limits {
     wall: Duration::from_secs(30),
@@ -29,8 +28,9 @@ fn calls(criterion: &mut Criterion) {
     let pooled = Runtime::new(LIMITS, Pool::Slots(256), Duration::from_millis(5)).expect("an engine");
     let on_demand = Runtime::new(LIMITS, Pool::OnDemand, Duration::from_millis(5)).expect("an engine");
     let program = |runtime: &Runtime, name: &str| {
-        let sample = SAMPLES.iter().find(|sample| sample.name == name).expect("a sample");
-        Program::compile(runtime, sample.wasm, Grants::of(LIMITS)).expect("a sample that compiles")
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/dist").join(name).with_extension("wasm");
+        let wasm = std::fs::read(path).expect("a sample");
+        Program::compile(runtime, &wasm, Grants::of(LIMITS)).expect("a sample that compiles")
     };
     let mut group = criterion.benchmark_group("fresh instance");
     for name in ["hello-world", "fibonacci"] {
@@ -43,7 +43,7 @@ fn calls(criterion: &mut Criterion) {
     group.bench_function("hello-world, without the pool", |bench| {
         bench.iter(|| executor.block_on(demand.call(invocation("hello-world"), Recorder::new(&LIMITS))));
     });
-    let posts: Arc<PostBox<CallEnd>> = Arc::new(PostBox::new(1, 1 << 14));
+    let posts: Arc<PostBox<()>> = Arc::new(PostBox::new(1, 1 << 14));
     let reader = WorkReader::cpu_time_only();
     let tally = || Tally::new(CallId(1), FunctionId(0), reader, posts.clone());
     let hello = program(&pooled, "hello-world");

@@ -76,9 +76,10 @@ impl Store {
     /// The entry of `key`, if there is one that can be trusted. One that cannot is removed.
     pub fn find(&self, key: &Key) -> Option<Entry> {
         Entry::open(&self.path(key), key).unwrap_or_else(|unfit| {
-            self.reject(key, &crate::causes::chain(&unfit));
+            let unreadable = matches!(unfit, Unfit::Read(_));
+            self.reject(key, &format!("{:#}", wasmtime::Error::new(unfit)));
             // One that could not be read may be good: descriptors may have run out. It stays until it is replaced.
-            if !matches!(unfit, Unfit::Read(_)) {
+            if !unreadable {
                 let _ = fs::remove_file(self.path(key));
             }
             None

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::server::{answers, closed, head, listen};
 use super::*;
-use crate::runtime::outbound::limits::{CONNECTIONS_MAX, RESPONSE_HEAD_BYTES_MAX};
+use crate::outbound::limits::{CONNECTIONS_MAX, RESPONSE_HEAD_BYTES_MAX};
 
 async fn failing(scheme: &str, port: u16, options: RequestOptions) -> Error {
     let entry = format!("{scheme}://127.0.0.1:{port}");

@@ -16,9 +16,8 @@ use super::epoch::yield_at_ticks;
 use super::exchange::Exchange;
 use super::guest::Limiter;
 use super::host::Host;
-use super::outbound::{Background, Outbound};
+use super::outbound::{Background, Outbound, Propagate};
 use super::program::{Body, Program};
-use crate::trace_context::TraceContext;
 
 /// How long the log of a failed call may show its stack, in characters.
 const BACKTRACE_MAX: usize = 4000;
@@ -40,8 +39,8 @@ pub struct Invocation {
     pub environment: Vec<(String, String)>,
     /// What it reads, and where it answers.
     pub input: Input,
-    /// Its place in a trace, which what it sends is to carry.
-    pub trace: Option<Arc<TraceContext>>,
+    /// Its place in a distributed trace, for the requests that the guest sends.
+    pub trace: Option<Arc<dyn Propagate>>,
 }
 
 /// A directory of the host that a guest sees.
