@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "a tree that cannot be read ends the command")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 #[path = "../tests/architecture/circles.rs"]
@@ -12,16 +12,18 @@ mod circles;
 #[path = "../tests/architecture/imports.rs"]
 mod imports;
 
-use circles::{circles, shortest};
+use circles::{Graph, circles};
 use imports::Crate;
 
 fn main() {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let root = std::env::args_os().nth(1).map_or_else(|| PathBuf::from(here), PathBuf::from);
     for member in imports::read(&root) {
-        println!("{} ({})", member.name, member.source.display());
+        println!("{}", member.name);
         rooms(&member);
         files(&member);
+        let same = member.types.iter().filter(|(_, files)| files.len() > 1).map(|(name, _)| name.as_str()).collect();
+        println!("  names of more than one public type: {}", list(&same));
     }
 }
 
@@ -69,4 +71,36 @@ fn files(member: &Crate) {
 
 fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// The shortest way from one of the circle round to itself.
+fn shortest<'a>(circle: &BTreeSet<&'a str>, edges: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
+    let mut onward = Graph::new();
+    for (from, to) in edges.into_iter().filter(|(from, to)| circle.contains(from) && circle.contains(to)) {
+        onward.entry(from).or_default().insert(to);
+    }
+    circle.iter().filter_map(|start| round(&onward, start)).min_by_key(Vec::len).unwrap_or_default()
+}
+
+fn round<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut before = BTreeMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(next) = open.pop_front() {
+        for to in graph.get(next).into_iter().flatten() {
+            if *to == start {
+                let mut way = vec![start];
+                let mut at = next;
+                while at != start {
+                    way.insert(1, at);
+                    at = before[at];
+                }
+                return Some(way);
+            }
+            before.entry(*to).or_insert_with(|| {
+                open.push_back(to);
+                next
+            });
+        }
+    }
+    None
 }

@@ -1,8 +1,8 @@
 //! Circles in a graph: what can be reached from itself.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// The largest sets in which each leads to every other (the strongly connected components of two and more).
 pub fn circles<'a>(edges: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<BTreeSet<&'a str>> {
@@ -31,36 +31,4 @@ fn reached<'a>(graph: &Graph<'a>, start: &'a str) -> BTreeSet<&'a str> {
         open.extend(graph.get(next).into_iter().flatten().filter(|to| reached.insert(to)));
     }
     reached
-}
-
-/// The shortest way from one of the circle round to itself.
-pub fn shortest<'a>(circle: &BTreeSet<&'a str>, edges: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
-    let mut onward = Graph::new();
-    for (from, to) in edges.into_iter().filter(|(from, to)| circle.contains(from) && circle.contains(to)) {
-        onward.entry(from).or_default().insert(to);
-    }
-    circle.iter().filter_map(|start| round(&onward, start)).min_by_key(Vec::len).unwrap_or_default()
-}
-
-fn round<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
-    let mut before = BTreeMap::new();
-    let mut open = VecDeque::from([start]);
-    while let Some(next) = open.pop_front() {
-        for to in graph.get(next).into_iter().flatten() {
-            if *to == start {
-                let mut way = vec![start];
-                let mut at = next;
-                while at != start {
-                    way.insert(1, at);
-                    at = before[at];
-                }
-                return Some(way);
-            }
-            before.entry(*to).or_insert_with(|| {
-                open.push_back(to);
-                next
-            });
-        }
-    }
-    None
 }

@@ -19,8 +19,6 @@ pub type Imports = BTreeMap<(String, String), BTreeSet<String>>;
 /// A crate of the workspace.
 pub struct Crate {
     pub name: String,
-    /// Its `src`, below the root of the workspace.
-    pub source: PathBuf,
     pub files: Vec<String>,
     /// Within the crate.
     pub imports: Imports,
@@ -45,8 +43,7 @@ fn text_of(path: &Path) -> String {
 
 fn read_crate(root: &Path, member: &str) -> Crate {
     let name = toml_of(&root.join(member).join("Cargo.toml"))["package"]["name"].as_str().expect("a name").to_owned();
-    let source = Path::new(member).join("src");
-    let absolute = root.join(&source);
+    let absolute = root.join(member).join("src");
     let top = ["lib.rs", "main.rs"].map(|file| absolute.join(file)).into_iter().find(|file| file.exists());
     let top = top.unwrap_or_else(|| panic!("{}: neither lib.rs nor main.rs", absolute.display()));
     let mut modules = Modules::default();
@@ -65,7 +62,7 @@ fn read_crate(root: &Path, member: &str) -> Crate {
         }
     }
     let files: BTreeSet<_> = modules.all.iter().map(|module| short(&module.file)).collect();
-    Crate { name, source, files: files.into_iter().collect(), imports, types }
+    Crate { name, files: files.into_iter().collect(), imports, types }
 }
 
 /// The modules of a crate, and every path that stands in them.

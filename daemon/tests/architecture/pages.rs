@@ -57,9 +57,3 @@ fn links_lead_somewhere() {
     }
     assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
 }
-
-#[test]
-fn the_front_page_is_short() {
-    let words = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap().split_whitespace().count();
-    assert!(words <= 900, "README.md has {words} words; the rest belongs to the README of a folder");
-}
