@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use nebula_metering::source::{Moment, SourceKind, Switch};
-use nebula_metering::work::Work;
 use nebula_metering::work::host::{HostClock, OpenError};
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::topology::Topology;
+use nebula_metering::work::{NoEvents, Work};
 use nebula_metering::{
     Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionEnergy, FunctionId, GapReason, Meter, Microjoules,
     PostBox, Settled, Tally, ZoneReport,
@@ -50,7 +50,7 @@ pub struct EnergyMeter {
     tenure: Mutex<Tenure>,
     window: Duration,
     /// Why hardware events are not counted, if they are not.
-    no_events: Option<Box<str>>,
+    no_events: Option<(NoEvents, Box<str>)>,
 }
 
 /// Since when the source is read that is read now.
@@ -117,7 +117,8 @@ impl EnergyMeter {
             source_reason: source.reason,
             tenure: Mutex::new(Tenure { since: SystemTime::now(), switches: 0 }),
             window: settings.window,
-            no_events: no_events.map(|error| format!("no hardware counters: {error}").into()),
+            no_events: no_events
+                .map(|error| (NoEvents::from_error(&error), format!("no hardware counters: {error}").into())),
         }
     }
 
@@ -174,7 +175,13 @@ impl EnergyMeter {
     /// Why hardware events are not counted, if they are not.
     #[must_use]
     pub fn no_events(&self) -> Option<&str> {
-        self.no_events.as_deref()
+        self.no_events.as_ref().map(|(_, reason)| &**reason)
+    }
+
+    /// The same reason as one word of a closed set, such as `no_pmu`.
+    #[must_use]
+    pub fn no_events_word(&self) -> Option<&'static str> {
+        self.no_events.as_ref().map(|(word, _)| word.as_str())
     }
 
     /// For how long no window was closed, if that is much too long: the sampler has stopped.

@@ -1,7 +1,8 @@
-//! How much work was done: by a thread, by the process, by the whole machine.
+//! Measures work: of a thread, of the process, of the whole machine.
 
 pub mod frequency;
 pub mod host;
+mod no_events;
 mod page;
 pub mod pmu;
 pub mod reader;
@@ -13,6 +14,8 @@ pub mod topology;
 
 use std::ops::{Add, AddAssign};
 use std::time::Duration;
+
+pub use no_events::NoEvents;
 
 /// What a stretch of execution took from the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

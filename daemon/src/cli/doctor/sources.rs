@@ -21,7 +21,7 @@ pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     match Model::open(procfs_root, sysfs_root) {
         Ok(model) => {
             let fact = model.describe();
-            Finding::new(Status::Ok, "model", fact.strip_prefix("model of ").unwrap_or(&fact))
+            Finding::new(Status::Ok, "model", &fact)
         }
         Err(error) => Finding::new(Status::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
     }

@@ -1,33 +1,38 @@
-//! What the figures rest on, in one sentence for people.
+//! The model in one sentence for people.
 
 use super::Model;
 use super::memory::RELATIVE_ERROR;
 
-/// Processor, power and memory, how far all that may be off, and that nothing of it was measured.
+/// The power that the model gives processors and memory, how far off both may be, and what the figures are of.
 pub(super) fn sentence(model: &Model) -> String {
-    let name = match (model.microarchitecture(), &model.processor.name) {
-        (Some(microarchitecture), _) => microarchitecture.to_owned(),
-        (None, Some(name)) => format!("an average server for the unlisted processor `{name}`"),
-        (None, None) => "an average server for an unknown processor".to_owned(),
-    };
-    let threads = match (model.threads(), model.processor.is_guest) {
-        (1, false) => "1 thread".to_owned(),
-        (threads, false) => format!("{threads} threads"),
-        (1, true) => "1 virtual processor".to_owned(),
-        (threads, true) => format!("{threads} virtual processors"),
-    };
+    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
+    let clock = if model.follows_clock() { " following the clock" } else { "" };
     let memory = match (model.memory, model.memory_watts()) {
         (Some(memory), Some(watts)) => format!(
-            "memory {:.1} GiB, of which {:.1} GiB beyond that at {:.1} W ±{:.0} %",
-            memory.total_gib(),
+            "{:.1} of {:.1} GiB RAM: {:.1} W ±{:.0} %",
             memory.beyond_gib(),
+            memory.total_gib(),
             watts.0,
             RELATIVE_ERROR * 100.0
         ),
-        (Some(memory), None) => format!("memory {:.1} GiB included", memory.total_gib()),
-        (None, _) => "memory unknown".to_owned(),
+        (Some(memory), None) => format!("{:.1} GiB RAM included", memory.total_gib()),
+        (None, _) => "RAM unknown".to_owned(),
     };
-    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
-    let clock = if model.follows_clock() { " by the clock" } else { "" };
-    format!("model of {name}, {threads}, {idle:.1}–{full:.1} W{clock} ±{error:.0} %, {memory}; not measured")
+    format!("CPU {idle:.1}–{full:.1} W{clock} ±{error:.0} %; {memory} (estimated for {})", processors(model))
+}
+
+fn processors(model: &Model) -> String {
+    let processor = &model.processor;
+    let kind = match (processor.is_guest, model.threads()) {
+        (true, 1) => "virtual CPU",
+        (true, _) => "virtual CPUs",
+        (false, 1) => "thread",
+        (false, _) => "threads",
+    };
+    let of = match (model.microarchitecture(), &processor.name) {
+        (Some(microarchitecture), _) => microarchitecture.to_owned(),
+        (None, Some(name)) => format!("an average server, since `{name}` is not listed"),
+        (None, None) => "an average server, since the processor is unknown".to_owned(),
+    };
+    format!("{} {kind} of {of}", model.threads())
 }

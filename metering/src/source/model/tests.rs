@@ -93,26 +93,27 @@ fn counters_say_what_they_are() {
 }
 
 #[test]
-fn people_are_told_what_it_rests_on() {
-    assert_eq!(
-        model("skylake-sp").describe(),
-        "model of Skylake (server), 4 threads, 2.2–16.0 W ±50 %, memory 3.9 GiB included; not measured"
-    );
-    assert_eq!(
-        model("ice-lake-sp-guest").describe(),
-        "model of Ice Lake, 2 virtual processors, 1.5–7.5 W ±50 %, memory 24.0 GiB, of which 22.0 GiB beyond that at 8.6 W \
-         ±90 %; not measured"
-    );
-    assert_eq!(
-        model("epyc-turin-guest").describe(),
-        "model of an average server for the unlisted processor `AMD EPYC 9655 96-Core Processor`, \
-         2 virtual processors, 1.5–7.0 W ±80 %, memory 1.9 GiB included; not measured"
-    );
-    assert_eq!(
-        model("nothing-known").describe(),
-        "model of an average server for an unknown processor, 4 threads, 3.0–14.0 W ±80 %, memory unknown; \
-         not measured"
-    );
+fn it_describes_itself_in_one_sentence() {
+    let sentences = [
+        ("skylake-sp", "CPU 2.2–16.0 W ±50 %; 3.9 GiB RAM included (estimated for 4 threads of Skylake (server))"),
+        (
+            "ice-lake-sp-guest",
+            "CPU 1.5–7.5 W ±50 %; 22.0 of 24.0 GiB RAM: 8.6 W ±90 % (estimated for 2 virtual CPUs of Ice Lake)",
+        ),
+        (
+            "epyc-turin-guest",
+            "CPU 1.5–7.0 W ±80 %; 1.9 GiB RAM included (estimated for 2 virtual CPUs of an average server, since \
+             `AMD EPYC 9655 96-Core Processor` is not listed)",
+        ),
+        (
+            "nothing-known",
+            "CPU 3.0–14.0 W ±80 %; RAM unknown (estimated for 4 threads of an average server, since the processor is \
+             unknown)",
+        ),
+    ];
+    for (machine, sentence) in sentences {
+        assert_eq!(model(machine).describe(), sentence);
+    }
 }
 
 /// A machine with two hardware threads at these frequencies, out of 4 GHz.
@@ -156,7 +157,7 @@ fn a_clock_widens_the_error_in_the_open() {
     let (_root, clocked) = clocked([2_000_000; 2]);
     assert!(clocked.follows_clock());
     assert_eq!(clocked.counters()[0].relative_error, 0.7);
-    assert!(clocked.describe().contains("1.5–7.5 W by the clock ±70 %"), "{}", clocked.describe());
+    assert!(clocked.describe().contains("CPU 1.5–7.5 W following the clock ±70 %"), "{}", clocked.describe());
     assert!(clocked.counters()[0].watts_max > clocked.full_watts());
     let without = model("ice-lake-sp-guest");
     assert!(!without.follows_clock());
