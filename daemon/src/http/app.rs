@@ -1,8 +1,12 @@
 //! What answers are made from.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use hyper::header::HOST;
+use hyper::{Method, StatusCode, Version};
 
 use crate::carbon::Carbon;
 use crate::functions::{Deployer, Registry};
@@ -11,10 +15,19 @@ use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics, Observers};
 use crate::units::Policy;
 
-use crate::http::access::Access;
+use crate::http::access::guest_pages::{asks_for_worker, check_worker, confine};
+use crate::http::access::{Access, Gate, Told, Visitor, preflight};
 use crate::http::answer::energy::Teller;
 use crate::http::answer::exposure::Door;
+use crate::http::answer::problem::Problem;
+use crate::http::answer::{JSON, TEXT, answer, json};
+use crate::http::call::function::{Mount, Peers};
+use crate::http::read::openapi::openapi;
 use crate::http::read::usage::UsageFile;
+use crate::http::request::negotiate::prefers_html;
+use crate::http::request::query::decoded;
+use crate::http::route::{Endpoint, Route};
+use crate::http::{Request, Response, page};
 use crate::http::settings::FormBounds;
 
 /// Everything that answers need.
@@ -64,4 +77,124 @@ impl App {
             Err(_) => Teller { source: OFF, base_known: false, policy, carbon, door },
         }
     }
+
+    /// Answers a request. Never fails: what goes wrong is an answer too.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn answer(
+        self: Arc<Self>,
+        mut request: Request,
+        gate: Gate,
+        peers: Peers,
+    ) -> Result<Response, Infallible> {
+        let trail = self.begin_trail(&mut request, peers);
+        let told = Told::to(request.headers(), &self.access.origins);
+        if let Some(answer) = preflight(&request, &told) {
+            return Ok(trail.answer(answer));
+        }
+        let is_root = request.uri().path() == "/";
+        let is_page = is_root && prefers_html(request.headers());
+        let route = Route::of(request.method(), request.uri().path(), &self.registry);
+        let mut response = match self.admit(&mut request, &route, gate, peers) {
+            Ok(visitor) => {
+                self.dispatch(request, route, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
+            }
+            Err(problem) if is_page => page::closed(&problem),
+            Err(problem) => problem.response(None),
+        };
+        if !is_root {
+            confine(&mut response);
+        }
+        told.tell(&mut response);
+        Ok(trail.answer(response))
+    }
+
+    fn admit(&self, request: &mut Request, route: &Route, gate: Gate, peers: Peers) -> Result<Visitor, Problem> {
+        check_head(request)?;
+        // Where a module is at the root, the page is not.
+        if asks_for_worker(request.headers()) && self.registry.module("/").is_none() {
+            check_worker(request.uri().path())?;
+        }
+        self.access.admit(request, gate, peers, route.need())
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        request: Request,
+        route: Route,
+        visitor: &Visitor,
+        peers: Peers,
+    ) -> Result<Response, Problem> {
+        route.check_method(request.method())?;
+        let door = visitor.door;
+        let query = request.uri().query();
+        match route.endpoint {
+            Endpoint::Page => Ok(self.page(&request, visitor)),
+            Endpoint::PageFile => page::files::answer(route.rest(request.uri().path()), &request),
+            Endpoint::Invoke => Ok(self.invoke(request, visitor, &route, None).await),
+            Endpoint::Api | Endpoint::Wasm => {
+                let input = decoded(route.rest(request.uri().path()).trim_start_matches('/'))?.into_owned();
+                let given = (request.method() == Method::GET || !input.is_empty()).then_some(input);
+                Ok(self.invoke(request, visitor, &route, given).await)
+            }
+            Endpoint::Form => self.form(request, visitor).await,
+            Endpoint::Fn | Endpoint::Named | Endpoint::Routed => {
+                let path = request.uri().path().to_owned();
+                let (script, rest) = route.mount(&path);
+                let mount = Mount { script, rest };
+                Ok(self.run_function(request, visitor, route.function()?, mount, peers).await)
+            }
+            Endpoint::Module => self.run_module(request, visitor, route.function()?, peers).await,
+            Endpoint::Functions => Ok(json(StatusCode::OK, JSON, &self.list(visitor))),
+            Endpoint::Function | Endpoint::Manifest | Endpoint::Versions | Endpoint::Rollback => {
+                self.function_route(request, visitor, &route).await
+            }
+            Endpoint::Invocations => self.invocations(visitor, query),
+            Endpoint::Invocation => self.invocation(visitor, route.rest(request.uri().path())),
+            Endpoint::Energy => {
+                door.to_totals()?;
+                Ok(json(StatusCode::OK, JSON, &self.ledger()))
+            }
+            Endpoint::Events => self.events(visitor, query),
+            Endpoint::Usage => self.usage(&request, door).await,
+            Endpoint::Metrics => self.metrics(&request, door).await,
+            Endpoint::Health => self.health(),
+            Endpoint::Ready if self.draining.load(Ordering::Relaxed) => Err(Problem::Draining),
+            Endpoint::Ready => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
+            Endpoint::OpenApi => Ok(openapi()),
+            Endpoint::Nothing | Endpoint::Reserved => Err(Problem::NoRoute(request.uri().path().to_owned())),
+        }
+    }
+
+    fn page(&self, request: &Request, visitor: &Visitor) -> Response {
+        match visitor.door.to_calls() {
+            Ok(()) => page::index(self, visitor, self.access.proof.for_document(request.headers())),
+            Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
+            Err(problem) => problem.response(None),
+        }
+    }
+
+    fn health(&self) -> Result<Response, Problem> {
+        match self.invoker.metering().meter().ok().and_then(|meter| meter.stalled()) {
+            None => Ok(answer(StatusCode::OK, TEXT, "ok\n")),
+            Some(time) => Err(Problem::Unhealthy(format!("no window was closed for {time:?}"))),
+        }
+    }
+}
+
+/// What hyper lets through and a careful server does not. A request with both lengths is settled by hyper: it believes
+/// the chunks, hides the other length from us, and closes the connection.
+///
+/// Source: RFC 9112, sections 3.2 (`Host`) and 6.3 (both lengths: a request made to be read in two ways).
+fn check_head(request: &Request) -> Result<(), Problem> {
+    if !matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(Problem::BadRequest("a request has exactly one `Host`".into()));
+    }
+    Ok(())
 }

@@ -16,14 +16,13 @@ use uuid::Uuid;
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::answer::body::{BrokenOff, Reply};
+use crate::http::answer::headers::{REQUEST_ID, TRACEPARENT};
 use crate::http::app::App;
 use crate::http::call::function::Peers;
 use crate::invocation::Trail;
 use crate::telemetry::{ExportedSpan, Record, RequestFacts, RequestId};
 use crate::trace_context::TraceContext;
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What is left to do at the end of a request.

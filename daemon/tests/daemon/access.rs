@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::client::Response;
 use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::guests;
 use crate::patience::{eventually, until};
 use crate::tokens::{TokensFile, make};
 
@@ -200,6 +201,21 @@ fn a_token_for_some_functions_sees_no_others() {
     assert_eq!(ask(&format!("/invocations/{id}"), &all).status, 200);
     let page = ask("/", &some);
     assert!(page.text().contains("/invoke/answer") && !page.text().contains("/invoke/add"));
+}
+
+#[test]
+fn a_route_leads_a_token_to_its_own_functions_only() {
+    let tokens = TokensFile::empty();
+    let (shop, other) = (tokens.add("shop", &["--function", "shop"]), tokens.add("other", &["--function", "other"]));
+    let functions =
+        guests::folder_of(&[("shop.wat", guests::source("environment")), ("shop.toml", "routes = ['/cart']".into())]);
+    let folder = functions.path().to_str().unwrap();
+    let daemon =
+        Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown(), "--functions", folder]);
+    for target in ["/cart", "/cart/items"] {
+        assert_eq!(daemon.request("GET", target, &[&shop], b"").status, 200, "{target}");
+        assert_eq!(kind(&daemon.request("GET", target, &[&other], b"")), (403, "other-functions".into()), "{target}");
+    }
 }
 
 #[test]

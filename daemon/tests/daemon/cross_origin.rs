@@ -1,5 +1,7 @@
 //! Pages in somebody's browser: what they may change, and whose may use the answers.
 
+use std::collections::BTreeSet;
+
 use crate::client::Response;
 use crate::daemon::Daemon;
 
@@ -127,6 +129,20 @@ fn pages_of_configured_origins_may_use_the_answers() {
         let answer = daemon.request("GET", target, &["origin: https://c.example"], b"");
         assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (None, Some("origin")));
     }
+}
+
+#[test]
+fn pages_may_read_every_header_that_the_daemon_sets_about_a_call() {
+    let daemon = Daemon::with_guests(&[LISTED, &["--carbon-intensity", "100"]].concat());
+    let answers: Vec<_> = ["/fn/answer", "/fn/hello-world", "/fn/hello-http", "/invoke/answer"]
+        .map(|target| daemon.request("GET", target, &["origin: https://a.example"], b""))
+        .into();
+    let exposed: BTreeSet<&str> = answers[0].header("access-control-expose-headers").unwrap().split(", ").collect();
+    let is_ours = |name: &&str| name.starts_with("nebula-") || ["server-timing", "x-request-id"].contains(name);
+    let names = answers.iter().flat_map(|answer| answer.headers.iter().map(|(name, _)| name.as_str()));
+    let carried: BTreeSet<&str> = names.filter(is_ours).collect();
+    assert!(carried.contains("nebula-carbon-grams"), "{carried:?}");
+    assert_eq!(exposed.iter().copied().filter(is_ours).collect::<BTreeSet<_>>(), carried);
 }
 
 #[test]

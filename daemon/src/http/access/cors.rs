@@ -13,17 +13,12 @@ use hyper::{Method, Request, StatusCode};
 use super::settings::Origins;
 use crate::http::Response;
 use crate::http::answer::body::Reply;
+use crate::http::answer::headers::EXPOSED;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 
 /// Ten minutes: what is allowed changes with a restart only, and the browser of whoever changes it should soon know.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-
-/// What a page may read of an answer's head besides what any page may.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "nebula-energy-joules, nebula-energy-source, nebula-energy-state, nebula-invocation-id, server-timing, etag, \
-     location, retry-after, www-authenticate, x-request-id, traceparent",
-);
 
 const VARY_PREFLIGHT: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
@@ -64,7 +59,7 @@ impl Told {
         headers.append(VARY, VARY_ORIGIN);
         if let Self::Allows(origin) = self {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED.clone());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who may come in, and what they may do.
 //!
-//! Every request passes [`Access::admit`] before anything is done with it: what it needs is read from its method and path
-//! ([`need`]), who sent it from its token, and what is known of it from then on is its [`Visitor`].
+//! Every request passes [`Access::admit`] before anything is done with it. Its route says what it [needs](Need), its token
+//! says who sent it, and the [`Visitor`] is what is known of the sender from then on.
 
 mod bearer;
 mod cors;
@@ -9,7 +9,6 @@ mod csrf;
 mod denied;
 pub mod guest_pages;
 mod listener;
-mod need;
 mod page_proof;
 mod refusal_log;
 mod role;
@@ -20,7 +19,6 @@ mod tests;
 mod tokens;
 mod visitor;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -29,7 +27,6 @@ use hyper::header::AUTHORIZATION;
 
 use bearer::Presented;
 use csrf::Sender;
-use need::{Named, Need};
 use page_proof::Proof;
 use refusal_log::Refusals;
 
@@ -45,10 +42,27 @@ use crate::causes::chain;
 use crate::http::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::call::function::Peers;
-use crate::http::request::query::decoded;
 use crate::quota::Payers;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
+
+/// What a request needs to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need<'a> {
+    /// `None` where everybody may come.
+    pub role: Option<Role>,
+    /// The name of the function that it is for. A function that the body names is checked by whoever reads the body.
+    pub function: Option<&'a str>,
+    /// Whether it changes what the daemon serves.
+    pub changes: bool,
+}
+
+impl Need<'_> {
+    /// Whether it is for those who manage the daemon.
+    fn is_management(&self) -> bool {
+        self.role > Some(Role::Invoke)
+    }
+}
 
 /// Who may come in.
 pub struct Access {
@@ -115,15 +129,14 @@ impl Access {
         }
     }
 
-    /// Lets a request in at this gate, if it may come in. `routed` finds the function whose route a path is.
+    /// Lets a request in at this gate, if it may come in.
     pub(super) fn admit<B>(
         &self,
         request: &mut Request<B>,
         gate: Gate,
         peers: Peers,
-        routed: impl FnOnce(&str) -> Option<String>,
+        need: Need<'_>,
     ) -> Result<Visitor, Problem> {
-        let need = Need::of(request.method(), request.uri().path());
         let presented = Presented::of(request.headers());
         let is_ours = matches!(presented, Presented::Token(_));
         let token = match (presented, &self.file) {
@@ -151,8 +164,13 @@ impl Access {
         };
         let payer = token.as_ref().and_then(|token| self.payers.of(&token.name, token.quota));
         let visitor = Visitor { door, https: peers.https, token, payer, asked: asked.is_some() };
-        if visitor.is_restricted() {
-            check_function(&visitor, need, request.uri().path(), routed)?;
+        match need.function {
+            Some(name) => visitor.to_function(name)?,
+            // Which function would be changed is not known, and so not that the token is for it.
+            None if need.changes && visitor.is_restricted() => {
+                return Err(Denied::NotForFunction(request.uri().path().into()).into());
+            }
+            None => {}
         }
         if need.changes {
             let sender = match &visitor.token {
@@ -181,25 +199,5 @@ impl Access {
     /// Whether those who come in at this gate count as being on this machine.
     fn is_local(&self, gate: Gate) -> bool {
         gate.loopback || self.mode == AccessMode::Local
-    }
-}
-
-/// Whether the token is for the function that the request is about.
-fn check_function(
-    visitor: &Visitor,
-    need: Need<'_>,
-    path: &str,
-    routed: impl FnOnce(&str) -> Option<String>,
-) -> Result<(), Problem> {
-    let name = match need.function {
-        Named::Path(name) => Some(decoded(name)?),
-        Named::Route => routed(path).map(Cow::Owned),
-        Named::Nobody => None,
-    };
-    match name {
-        Some(name) => visitor.to_function(&name),
-        // Which function would be changed is not known, and so not that the token is for it.
-        None if need.changes => Err(Denied::NotForFunction(path.into()).into()),
-        None => Ok(()),
     }
 }

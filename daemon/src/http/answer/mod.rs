@@ -5,6 +5,7 @@ pub mod carbon;
 pub mod energy;
 pub mod envelope;
 pub mod exposure;
+pub mod headers;
 pub mod problem;
 
 use bytes::Bytes;

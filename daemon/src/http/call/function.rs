@@ -19,6 +19,7 @@ use crate::http::answer::body::{Reply, Streamed};
 use crate::http::answer::energy::Known;
 use crate::http::answer::envelope::Cost;
 use crate::http::answer::exposure::Door;
+use crate::http::answer::headers::{INVOCATION_ID, TRAILERS};
 use crate::http::answer::problem::{FailedCall, Problem};
 use crate::http::app::App;
 use crate::http::call::cgi;
@@ -29,9 +30,6 @@ use crate::http::request::body;
 use crate::http::request::query::{nameable, take_settle, variables};
 use crate::invocation::{self, Finished, Trail};
 use nebula_runtime::{Ending, Input, Kind};
-
-/// What comes after a body whose call had not ended when it began.
-const TRAILERS: HeaderValue = HeaderValue::from_static("nebula-energy-joules, nebula-carbon-grams, server-timing");
 
 /// Where a function stands in the tree of paths.
 #[derive(Clone, Copy, Debug)]
@@ -83,20 +81,6 @@ impl App {
         answered.unwrap_or_else(|problem| problem.response(None))
     }
 
-    /// Calls the function that a route leads to.
-    pub(crate) async fn run_routed(
-        self: &Arc<Self>,
-        request: Request,
-        visitor: &Visitor,
-        function: &Arc<Function>,
-        script: &str,
-        peers: Peers,
-    ) -> Response {
-        let path = request.uri().path().to_owned();
-        let mount = Mount { script, rest: path.strip_prefix(script).unwrap_or_default() };
-        self.run_function(request, visitor, function, mount, peers).await
-    }
-
     async fn converse(
         self: &Arc<Self>,
         request: Request,
@@ -146,9 +130,9 @@ impl App {
                 let (call, function) = (Some(call), function.clone());
                 let streamed = Streamed { ready, body, trailers, call, function, trailing };
                 let mut response = Response::from_parts(head, Reply::Streamed(Box::new(streamed)));
-                response.headers_mut().append(TRAILER, TRAILERS);
+                response.headers_mut().append(TRAILER, TRAILERS.clone());
                 if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-                    response.headers_mut().insert(crate::http::call::invoke::INVOCATION_ID, id);
+                    response.headers_mut().insert(INVOCATION_ID, id);
                 }
                 Ok(response)
             }

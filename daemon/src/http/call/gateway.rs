@@ -30,7 +30,6 @@ impl App {
         module: &Arc<Function>,
         peers: Peers,
     ) -> Result<Response, Problem> {
-        visitor.to_function(module.name.as_str())?;
         let Some(gateway) = module.gateway().cloned() else {
             return Err(Problem::NoRoute(request.uri().path().into()));
         };

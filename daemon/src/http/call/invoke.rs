@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, Uri};
 use nebula_runtime::WasiBody;
@@ -19,6 +19,9 @@ use crate::http::access::Visitor;
 use crate::http::answer::energy::{Known, State};
 use crate::http::answer::envelope::{Cost, Envelope, Output};
 use crate::http::answer::exposure::Door;
+use crate::http::answer::headers::{
+    CARBON_GRAMS, ENERGY_JOULES, ENERGY_SOURCE, ENERGY_STATE, INVOCATION_ID, SERVER_TIMING,
+};
 use crate::http::answer::problem::{FailedCall, Problem};
 use crate::http::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use crate::http::app::App;
@@ -28,16 +31,10 @@ use crate::http::record::take_trail;
 use crate::http::request::body;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::{take_settle, variables};
+use crate::http::route::Route;
 use crate::invocation::{self, Finished};
 use crate::telemetry::{RequestId, log_guest};
 use nebula_runtime::{Answer, Ending, Exchange, Input};
-
-const ENERGY_JOULES: HeaderName = HeaderName::from_static("nebula-energy-joules");
-const ENERGY_SOURCE: HeaderName = HeaderName::from_static("nebula-energy-source");
-const CARBON_GRAMS: HeaderName = HeaderName::from_static("nebula-carbon-grams");
-const ENERGY_STATE: HeaderName = HeaderName::from_static("nebula-energy-state");
-pub(crate) const INVOCATION_ID: HeaderName = HeaderName::from_static("nebula-invocation-id");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What the caller wants back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,17 +46,17 @@ pub enum Form {
 }
 
 impl App {
-    /// Calls the function of this name and answers with an envelope. The input is `given`, or else the query's `input`, or
+    /// Calls the route's function and answers with an envelope. The input is `given`, or else the query's `input`, or
     /// else the body.
     pub(crate) async fn invoke(
         &self,
         request: Request,
         visitor: &Visitor,
-        name: &str,
-        given: Option<&str>,
+        route: &Route,
+        given: Option<String>,
     ) -> Response {
         let html = prefers_html(request.headers());
-        match self.try_invoke(request, visitor, name, given).await {
+        match self.try_invoke(request, visitor, route, given).await {
             Ok((function, mut finished)) => {
                 let cost = self.cost(&mut finished, visitor.door).await;
                 answer_call(&function, &finished, cost, Form::Envelope, html)
@@ -73,14 +70,14 @@ impl App {
         &self,
         request: Request,
         visitor: &Visitor,
-        name: &str,
-        given: Option<&str>,
+        route: &Route,
+        given: Option<String>,
     ) -> Result<(Arc<Function>, Finished), Problem> {
-        let function = self.function(name)?;
+        let function = route.function()?.clone();
         let mut environment = variables(request.uri().query())?;
         // Where nothing may be told there is nothing to wait for.
         let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
-        let mut input = given.map(str::to_owned);
+        let mut input = given;
         if let Some(index) = environment.iter().position(|(name, _)| name == "input") {
             let (_, value) = environment.remove(index);
             if input.replace(value).is_some() {

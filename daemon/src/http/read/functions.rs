@@ -23,7 +23,7 @@ use crate::http::read::quota;
 use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
 use crate::http::request::query::variables;
-use crate::http::route::allow;
+use crate::http::route::{Endpoint, Route};
 use nebula_runtime::Found;
 
 /// Room for what goes around the parts of a form: boundaries and headers.
@@ -50,38 +50,21 @@ impl App {
         })
     }
 
-    /// Answers requests for what is below `/functions/NAME`.
+    /// Answers requests for one function: to read it, and to change it.
     pub(crate) async fn function_route(
         &self,
         request: Request,
         visitor: &Visitor,
-        name: &str,
+        route: &Route,
     ) -> Result<Response, Problem> {
-        let door = visitor.door;
-        let (name, below) = match name.split_once('/') {
-            Some((name, below)) => (crate::http::request::query::decoded(name)?, Some(below)),
-            None => (crate::http::request::query::decoded(name)?, None),
-        };
-        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        match (below, method.as_str()) {
-            (None, "GET") => {
-                let function = self.function(&name)?;
-                Ok(self.told(StatusCode::OK, &function, door))
-            }
-            (None, "PUT") => self.put_function(request, door, &name).await,
-            (None, "DELETE") => self.delete_function(&request, &name).await,
-            (None, _) => Err(Problem::MethodNotAllowed("GET, PUT, DELETE")),
-            (Some("manifest"), "PUT") => self.put_manifest(request, door, &name).await,
-            (Some("manifest"), _) => Err(Problem::MethodNotAllowed("PUT")),
-            (Some("versions"), _) => {
-                allow(&request, &[Method::GET], "GET")?;
-                self.versions(&name)
-            }
-            (Some("rollback"), _) => {
-                allow(&request, &[Method::POST], "POST")?;
-                self.roll_back(&request, door, &name).await
-            }
-            (Some(_), _) => Err(Problem::NoRoute(request.uri().path().to_owned())),
+        let (door, name) = (visitor.door, route.name()?);
+        match (route.endpoint, request.method()) {
+            (Endpoint::Function, &Method::PUT) => self.put_function(request, door, name).await,
+            (Endpoint::Function, &Method::DELETE) => self.delete_function(&request, name).await,
+            (Endpoint::Manifest, _) => self.put_manifest(request, door, name).await,
+            (Endpoint::Versions, _) => self.versions(name),
+            (Endpoint::Rollback, _) => self.roll_back(&request, door, name).await,
+            _ => Ok(self.told(StatusCode::OK, route.function()?, door)),
         }
     }
 

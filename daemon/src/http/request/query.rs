@@ -6,13 +6,15 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::answer::problem::Problem;
 
+/// Why a path cannot be decoded.
+pub const NOT_TEXT: &str = "the path is not UTF-8 after decoding its escapes";
+
 /// A part of a path with its escapes undone.
 ///
 /// # Errors
 /// When it is not UTF-8.
 pub fn decoded(part: &str) -> Result<Cow<'_, str>, Problem> {
-    let wrong = |_| Problem::BadRequest("the path is not UTF-8 once its escapes are undone".into());
-    percent_decode_str(part).decode_utf8().map_err(wrong)
+    percent_decode_str(part).decode_utf8().map_err(|_| Problem::BadRequest(NOT_TEXT.into()))
 }
 
 /// A query as environment variables, in order; a later one of the same name replaces the earlier.
