@@ -27,8 +27,8 @@ use crate::http::read::usage::UsageFile;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::decoded;
 use crate::http::route::{Endpoint, Route};
-use crate::http::{Request, Response, page};
 use crate::http::settings::FormBounds;
+use crate::http::{Request, Response, page};
 
 /// Everything that answers need.
 pub struct App {

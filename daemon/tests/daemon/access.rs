@@ -206,7 +206,7 @@ fn a_token_for_some_functions_sees_no_others() {
 #[test]
 fn a_route_leads_a_token_to_its_own_functions_only() {
     let tokens = TokensFile::empty();
-    let (shop, other) = (tokens.add("shop", &["--function", "shop"]), tokens.add("other", &["--function", "other"]));
+    let (shop, stock) = (tokens.add("shop", &["--function", "shop"]), tokens.add("stock", &["--function", "stock"]));
     let functions =
         guests::folder_of(&[("shop.wat", guests::source("environment")), ("shop.toml", "routes = ['/cart']".into())]);
     let folder = functions.path().to_str().unwrap();
@@ -214,7 +214,7 @@ fn a_route_leads_a_token_to_its_own_functions_only() {
         Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown(), "--functions", folder]);
     for target in ["/cart", "/cart/items"] {
         assert_eq!(daemon.request("GET", target, &[&shop], b"").status, 200, "{target}");
-        assert_eq!(kind(&daemon.request("GET", target, &[&other], b"")), (403, "other-functions".into()), "{target}");
+        assert_eq!(kind(&daemon.request("GET", target, &[&stock], b"")), (403, "other-functions".into()), "{target}");
     }
 }
 
