@@ -112,7 +112,7 @@ impl Preparation {
     /// Gives the account its label before anything is charged to it: what was counted under another would vanish there.
     pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
         let id = self.registry.account(&source.name, source.version())?;
-        self.metrics.labels().give(id, source.name.as_str());
+        self.metrics.labels().assign(id, source.name.as_str());
         Ok(())
     }
 

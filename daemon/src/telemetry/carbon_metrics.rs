@@ -1,4 +1,4 @@
-//! Grams of CO2e as metrics: settled energy, times the intensity of the second in which it was settled.
+//! Grams of CO2e as metrics: settled energy, times the carbon intensity of the second in which it was settled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,47 +6,86 @@ use std::time::SystemTime;
 
 use nebula_metering::{FunctionEnergy, FunctionId, Microjoules};
 use parking_lot::Mutex;
-use prometheus::Counter;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
 
-use super::families::Family;
-use super::metrics::Labels;
+use super::collector::Metric;
+use super::metrics::{Labels, Metrics};
 use super::stored::Stored;
-use crate::carbon::Carbon;
+use crate::carbon::{Carbon, Intensity};
 use crate::meter::EnergyMeter;
-use crate::units::Policy;
+use crate::units::{BILLIONTHS, Policy};
 
-const UNKNOWN: Family = Family {
-    name: "nebula_carbon_unknown_joules_total",
-    help: "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity was \
-           not known when it was settled.",
-    labels: &[],
-};
-const INTENSITY: Family = Family {
-    name: "nebula_carbon_intensity_grams_per_kilowatt_hour",
-    help: "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
-    labels: &[],
-};
-const AGE: Family = Family {
-    name: "nebula_carbon_intensity_age_seconds",
-    help: "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
-    labels: &[],
-};
+const GRAMS_ACTIVE: &[Metric<Grams>] = &grams(
+    "Grams of CO2e by function: settled active energy (policy active), times the carbon intensity when it was settled, times \
+     the power usage effectiveness.",
+);
+const GRAMS_USAGE: &[Metric<Grams>] = &grams(
+    "Grams of CO2e by function: settled active and base energy (policy usage), times the carbon intensity when it was \
+     settled, times the power usage effectiveness.",
+);
 
-/// The grams of each function, added up as energy is settled: what is settled while the intensity is high stays dear when
-/// it has fallen.
+const fn grams(help: &'static str) -> [Metric<Grams>; 2] {
+    [
+        Metric::counter("nebula_function_carbon_grams_total", help, &["function"], |grams, samples| {
+            grams.by_label.iter().for_each(|(label, grams)| samples.add(&[label], *grams));
+        }),
+        Metric::counter(
+            "nebula_carbon_unknown_joules_total",
+            "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity \
+             was not known when it was settled.",
+            &[],
+            |grams, samples| samples.set(grams.without.joules().0),
+        ),
+    ]
+}
+
+const INTENSITY: &[Metric<Carbon>] = &[
+    // An intensity that is not known is left out: a gauge of zero would be clean electricity.
+    Metric::gauge(
+        "nebula_carbon_intensity_grams_per_kilowatt_hour",
+        "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
+        &[],
+        |carbon, samples| known(carbon).iter().for_each(|intensity| samples.set(intensity.figure.grams())),
+    ),
+    Metric::gauge(
+        "nebula_carbon_intensity_age_seconds",
+        "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
+        &[],
+        |carbon, samples| {
+            let age = |since: SystemTime| SystemTime::now().duration_since(since).unwrap_or_default().as_secs_f64();
+            known(carbon).iter().for_each(|intensity| samples.set(intensity.since.map_or(0.0, age)));
+        },
+    ),
+    Metric::counter(
+        "nebula_carbon_poll_failures_total",
+        "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",
+        &[],
+        |carbon, samples| samples.set(carbon.failures() as f64),
+    ),
+];
+
+fn known(carbon: &Carbon) -> Option<Intensity> {
+    carbon.intensity()?.ok()
+}
+
+/// The grams of all functions at one moment.
+struct Grams {
+    by_label: BTreeMap<Arc<str>, f64>,
+    /// Energy that was settled while the intensity was not known.
+    without: Microjoules,
+}
+
+/// The grams of each function, added up as energy is settled: energy that is settled while the intensity is high stays
+/// expensive when the intensity has fallen.
 #[derive(Debug, Default)]
 struct Sums {
-    /// The energy that has been taken in, by function.
+    /// The energy that was counted so far, by function.
     seen: Vec<Microjoules>,
-    /// What came with it.
     grams: Vec<f64>,
     /// Energy that was settled while the intensity was not known.
     without: Microjoules,
 }
 
-/// The grams of a daemon that measures.
+/// Turns the energy that a meter settles into grams.
 pub struct CarbonAccount {
     carbon: Carbon,
     meter: Arc<EnergyMeter>,
@@ -54,17 +93,8 @@ pub struct CarbonAccount {
     sums: Mutex<Sums>,
 }
 
-/// Collects what is known about carbon.
-pub struct CarbonCollector {
-    carbon: Carbon,
-    account: Option<Arc<CarbonAccount>>,
-    labels: Arc<Labels>,
-    stored: Arc<Stored>,
-    polls: Counter,
-}
-
 impl Sums {
-    /// Takes in what each function's energy is by now, at this many grams for a joule.
+    /// Counts what each function's energy has grown to, at this many grams for a joule.
     fn advance(&mut self, energy: &[FunctionEnergy], policy: Policy, grams_per_joule: Option<f64>) {
         let count = self.seen.len().max(energy.len());
         self.seen.resize(count, Microjoules::ZERO);
@@ -81,95 +111,55 @@ impl Sums {
 }
 
 impl CarbonAccount {
-    /// Accounts for the energy that `meter` settles.
     #[must_use]
     pub fn new(carbon: Carbon, meter: Arc<EnergyMeter>, policy: Policy) -> Self {
         Self { carbon, meter, policy, sums: Mutex::default() }
     }
 
-    /// Takes in what has been settled since the last time. To be called about every second.
+    /// Counts what has been settled since the last time. To be called about every second.
     pub fn advance(&self) {
         let mut sums = self.sums.lock();
         // Under the lock: an older state of the ledger must not come after a newer one.
         sums.advance(&self.meter.energy_by_function(), self.policy, self.carbon.grams_per_joule());
     }
-}
 
-impl CarbonCollector {
-    /// Collects from `carbon` and, where anything is measured, from its account; goes on from what was `stored` by earlier
-    /// daemons.
-    ///
-    /// # Errors
-    /// Never with the names in this file; a test pins them.
-    pub fn new(
-        carbon: Carbon,
-        account: Option<Arc<CarbonAccount>>,
-        labels: Arc<Labels>,
-        stored: Arc<Stored>,
-    ) -> prometheus::Result<Self> {
-        let polls = Counter::new(
-            "nebula_carbon_poll_failures_total",
-            "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",
-        )?;
-        Ok(Self { carbon, account, labels, stored, polls })
-    }
-
-    fn of_functions(&self, account: &CarbonAccount) -> Vec<MetricFamily> {
-        account.advance();
-        let (grams, without) = {
-            let sums = account.sums.lock();
+    /// The grams of each function, on top of what earlier daemons stored.
+    fn grams(&self, labels: &Labels, stored: &Stored) -> Grams {
+        self.advance();
+        let (own, without) = {
+            let sums = self.sums.lock();
             (sums.grams.clone(), sums.without)
         };
         let mut by_label = BTreeMap::<Arc<str>, f64>::new();
-        for (name, [active, base]) in &self.stored.grams {
-            let billionths = match account.policy {
-                Policy::Active => *active,
-                Policy::Usage => active + base,
-            };
-            *by_label.entry(self.labels.of_stored(name)).or_default() += billionths as f64 / 1e9;
+        for (name, [active, base]) in &stored.grams {
+            let billionths = self.policy.of(*active, *base);
+            *by_label.entry(labels.of_name(name)).or_default() += billionths as f64 / BILLIONTHS;
         }
-        for (id, grams) in (0..).map(FunctionId).zip(grams) {
-            *by_label.entry(self.labels.of(id)).or_default() += grams;
+        for (id, own) in (0..).map(FunctionId).zip(own) {
+            *by_label.entry(labels.of(id)).or_default() += own;
         }
-        let help = match account.policy {
-            Policy::Active => {
-                "Grams of CO2e by function: settled active energy (policy active), times the carbon intensity when it was \
-                 settled, times the power usage effectiveness."
-            }
-            Policy::Usage => {
-                "Grams of CO2e by function: settled active and base energy (policy usage), times the carbon intensity when \
-                 it was settled, times the power usage effectiveness."
-            }
-        };
-        let functions = Family { name: "nebula_function_carbon_grams_total", help, labels: &["function"] };
-        let functions = functions.counters(by_label.iter().map(|(label, grams)| ([&**label], *grams)));
-        vec![functions, UNKNOWN.counters([([], without.joules().0)])]
-    }
-
-    fn of_polls(&self) -> Vec<MetricFamily> {
-        self.polls.inc_by((self.carbon.failures() as f64 - self.polls.get()).max(0.0));
-        self.polls.collect()
-    }
-
-    fn of_intensity(&self) -> Option<Vec<MetricFamily>> {
-        // What is not known is left out: a gauge of zero would be clean electricity.
-        let intensity = self.carbon.intensity()?.ok()?;
-        let since = intensity.since.and_then(|since| SystemTime::now().duration_since(since).ok());
-        let age = since.unwrap_or_default().as_secs_f64();
-        Some(vec![INTENSITY.gauges([([], intensity.figure.grams())]), AGE.gauges([([], age)])])
+        Grams { by_label, without }
     }
 }
 
-impl Collector for CarbonCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        // By this one the registry knows the collector.
-        self.polls.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let functions = self.account.as_ref().map(|account| self.of_functions(account));
-        functions.into_iter().chain(self.of_intensity()).flatten().chain(self.of_polls()).collect()
-    }
+/// Shows what is known of carbon, and where energy is measured also the grams of each function.
+///
+/// # Errors
+/// If a metric of this name is registered already.
+pub fn register_carbon(
+    metrics: &Metrics,
+    carbon: Carbon,
+    account: Option<Arc<CarbonAccount>>,
+    stored: Arc<Stored>,
+) -> prometheus::Result<()> {
+    metrics.register_table(INTENSITY, move || carbon.clone())?;
+    let Some(account) = account else { return Ok(()) };
+    let labels = metrics.labels().clone();
+    let table = match account.policy {
+        Policy::Active => GRAMS_ACTIVE,
+        Policy::Usage => GRAMS_USAGE,
+    };
+    metrics.register_table(table, move || account.grams(&labels, &stored))
 }
 
 #[cfg(test)]

@@ -1,175 +1,171 @@
-//! The accounts as metrics, made from the exact ledger whenever they are asked for.
+//! The accounts as metrics: the exact ledger, on top of what earlier daemons stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nebula_metering::{FunctionId, Microjoules, ZoneReport};
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, Opts};
+use nebula_metering::{FunctionEnergy, FunctionId, Microjoules, ZoneReport};
 
-use super::families::Family;
-use super::metrics::Labels;
+use super::collector::Metric;
+use super::metrics::{Labels, Metrics};
 use super::stored::Stored;
-use crate::meter::{EnergyMeter, OFF, Off, SourceNow};
+use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 
-const FUNCTION_ENERGY: Family = Family {
-    name: "nebula_function_energy_joules_total",
-    help: "Settled energy in joules, by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
-    labels: &["function", "zone", "component", "source"],
-};
-const ACCOUNT_ENERGY: Family = Family {
-    name: "nebula_account_energy_joules_total",
-    help: "Settled energy in joules, by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
-    labels: &["account", "zone", "source"],
-};
-const ZONE_ENERGY: Family = Family {
-    name: "nebula_zone_energy_joules_total",
-    help: "Energy in joules of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
-    labels: &["zone", "package", "source"],
-};
-const OBSERVED_ENERGY: Family = Family {
-    name: "nebula_observed_energy_joules_total",
-    help: "Energy in joules of zones that lie inside others or overlap with them. Shown, never added.",
-    labels: &["zone", "package", "source"],
-};
-const FUNCTION_CPU: Family = Family {
-    name: "nebula_function_cpu_seconds_total",
-    help: "CPU time of the calls of a function in seconds.",
-    labels: &["function"],
-};
-const SOURCE_INFO: Family = Family {
-    name: "nebula_energy_source_info",
-    help: "Where joules come from (1), whether they are measured or modelled, and why this source is read.",
-    labels: &["source", "measured", "reason"],
-};
-const WINDOW: Family =
-    Family { name: "nebula_window_seconds", help: "Seconds between two readings of the energy source.", labels: &[] };
-const GAPS: Family = Family {
-    name: "nebula_gap_seconds_total",
-    help: "Seconds in which a zone that counts had no energy of its own, by reason.",
-    labels: &["reason"],
-};
-const METER_CPU: Family = Family {
-    name: "nebula_meter_cpu_seconds_total",
-    help: "CPU time in seconds of the thread that reads the energy source and keeps the accounts.",
-    labels: &[],
-};
-const DROPPED: Family = Family {
-    name: "nebula_postings_dropped_total",
-    help: "Slices and ends of calls that found the queue to the meter full. Their energy went to the account runtime.",
-    labels: &[],
-};
-
-const FAMILIES: [Family; 10] = [
-    FUNCTION_ENERGY,
-    ACCOUNT_ENERGY,
-    ZONE_ENERGY,
-    OBSERVED_ENERGY,
-    FUNCTION_CPU,
-    SOURCE_INFO,
-    WINDOW,
-    GAPS,
-    METER_CPU,
-    DROPPED,
+const METRICS: &[Metric<Energy>] = &[
+    Metric::counter(
+        "nebula_function_energy_joules_total",
+        "Settled energy in joules, by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
+        &["function", "zone", "component", "source"],
+        |energy, samples| samples.add_joules(&energy.functions),
+    ),
+    Metric::counter(
+        "nebula_account_energy_joules_total",
+        "Settled energy in joules, by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
+        &["account", "zone", "source"],
+        |energy, samples| samples.add_joules(&energy.accounts),
+    ),
+    Metric::counter(
+        "nebula_zone_energy_joules_total",
+        "Energy in joules of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
+        &["zone", "package", "source"],
+        |energy, samples| samples.add_joules(&energy.zones),
+    ),
+    Metric::counter(
+        "nebula_observed_energy_joules_total",
+        "Energy in joules of zones that lie inside others or overlap with them. Shown, never added.",
+        &["zone", "package", "source"],
+        |energy, samples| samples.add_joules(&energy.observed),
+    ),
+    Metric::counter(
+        "nebula_function_cpu_seconds_total",
+        "CPU time of the calls of a function in seconds.",
+        &["function"],
+        |energy, samples| energy.cpu.iter().for_each(|(label, time)| samples.add(&[label], time.as_secs_f64())),
+    ),
+    Metric::gauge(
+        "nebula_window_seconds",
+        "Seconds between two readings of the energy source.",
+        &[],
+        |energy, samples| samples.set(energy.window.as_secs_f64()),
+    ),
+    Metric::counter(
+        "nebula_gap_seconds_total",
+        "Seconds in which a zone that counts had no energy of its own, by reason.",
+        &["reason"],
+        |energy, samples| {
+            energy.now.gaps.iter().for_each(|(reason, time)| samples.add(&[reason.as_str()], time.as_secs_f64()));
+        },
+    ),
+    Metric::counter(
+        "nebula_meter_cpu_seconds_total",
+        "CPU time in seconds of the thread that reads the energy source and keeps the accounts.",
+        &[],
+        |energy, samples| samples.set(energy.now.own_cost.cpu().as_secs_f64()),
+    ),
+    Metric::counter(
+        "nebula_postings_dropped_total",
+        "Slices and ends of calls that found the queue to the meter full. Their energy went to the account runtime.",
+        &[],
+        |energy, samples| samples.set(energy.now.postings_dropped as f64),
+    ),
 ];
 
-/// Collects the energy of everything.
-pub struct EnergyCollector {
-    meter: Arc<EnergyMeter>,
-    labels: Arc<Labels>,
-    stored: Arc<Stored>,
-    /// By which a registry tells collectors apart.
-    descs: Vec<Desc>,
+const SOURCE: &[Metric<Source>] = &[Metric::gauge(
+    "nebula_energy_source_info",
+    "Where joules come from (1), whether they are measured or modelled, and why this source is read.",
+    &["source", "measured", "reason"],
+    |Source { name, measured, reason }, samples| {
+        samples.add(&[*name, if *measured { "true" } else { "false" }, reason], 1.0);
+    },
+)];
+
+/// The source that is read.
+struct Source {
+    name: &'static str,
+    measured: bool,
+    reason: String,
 }
 
-impl EnergyCollector {
-    /// Collects from `meter`, and goes on from what was `stored` by earlier daemons.
-    ///
-    /// # Errors
-    /// Never with the names in this file; a test pins them.
-    pub fn new(meter: Arc<EnergyMeter>, labels: Arc<Labels>, stored: Arc<Stored>) -> prometheus::Result<Self> {
-        let descs = FAMILIES.iter().map(Family::desc).collect::<prometheus::Result<_>>()?;
-        Ok(Self { meter, labels, stored, descs })
-    }
+/// The accounts at one moment, with what earlier daemons stored. Integers, so that nothing is rounded before it is added.
+struct Energy {
+    functions: BTreeMap<[Box<str>; 4], Microjoules>,
+    accounts: BTreeMap<[Box<str>; 3], Microjoules>,
+    zones: BTreeMap<[Box<str>; 3], Microjoules>,
+    observed: BTreeMap<[Box<str>; 3], Microjoules>,
+    cpu: BTreeMap<Arc<str>, Duration>,
+    now: Snapshot,
+    window: Duration,
 }
 
-/// What is collected where nothing is measured: that it is so.
+/// Shows the energy that `meter` measures, on top of what earlier daemons `stored`.
 ///
 /// # Errors
-/// Never with the names in this file; a test pins them.
-pub fn no_energy(off: Off) -> prometheus::Result<GaugeVec> {
-    let info = GaugeVec::new(Opts::new(SOURCE_INFO.name, SOURCE_INFO.help), SOURCE_INFO.labels)?;
-    info.with_label_values(&[OFF, "false", &off.to_string()]).set(1.0);
-    Ok(info)
+/// If a metric of this name is registered already.
+pub fn register_energy(metrics: &Metrics, meter: Arc<EnergyMeter>, stored: Arc<Stored>) -> prometheus::Result<()> {
+    let (labels, metered) = (metrics.labels().clone(), meter.clone());
+    metrics.register_table(METRICS, move || Energy::take(&metered, &labels, &stored))?;
+    metrics.register_table(SOURCE, move || {
+        let SourceNow { kind, reason, .. } = meter.source();
+        Source { name: kind.as_str(), measured: kind.is_measured(), reason }
+    })
 }
 
-/// Adds up integers before anything becomes a floating-point number.
-type Sums<const LABELS: usize> = BTreeMap<[Box<str>; LABELS], Microjoules>;
-
-fn add<const LABELS: usize>(sums: &mut Sums<LABELS>, labels: [&str; LABELS], energy: Microjoules) {
-    *sums.entry(labels.map(Box::from)).or_default() += energy;
+/// Shows that nothing is measured.
+///
+/// # Errors
+/// If a metric of this name is registered already.
+pub fn register_no_energy(metrics: &Metrics, off: Off) -> prometheus::Result<()> {
+    metrics.register_table(SOURCE, move || Source { name: OFF, measured: false, reason: off.to_string() })
 }
 
-impl Collector for EnergyCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descs.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let snapshot = self.meter.snapshot();
-        let Stored { accounts, zones, observed, .. } = &*self.stored;
-        let (mut functions, mut accounts, mut zones, mut observed) =
-            (Sums::new(), accounts.clone(), zones.clone(), observed.clone());
-        for ([name, domain, kind], energy) in &self.stored.functions {
-            let label = self.labels.of_stored(name);
-            add(&mut functions, [&label, domain, "active", kind], energy.active);
-            add(&mut functions, [&label, domain, "base", kind], energy.base);
+impl Energy {
+    fn take(meter: &EnergyMeter, labels: &Labels, stored: &Stored) -> Self {
+        let mut energy = Self {
+            functions: BTreeMap::new(),
+            accounts: stored.accounts.clone(),
+            zones: stored.zones.clone(),
+            observed: stored.observed.clone(),
+            cpu: BTreeMap::new(),
+            now: meter.snapshot(),
+            window: meter.window(),
+        };
+        for ([name, domain, kind], stored) in &stored.functions {
+            add_function(&mut energy.functions, [&labels.of_name(name), domain, kind], *stored);
         }
-        for ZoneReport { source, zone, accounts: account, .. } in &snapshot.zones {
+        for ZoneReport { source, zone, accounts, .. } in &energy.now.zones {
             let kind = source.as_str();
             let domain = zone.domain.to_string();
-            let labels = [domain.as_str(), &zone.package, kind];
+            let zones = if zone.is_additive() { &mut energy.zones } else { &mut energy.observed };
+            add(zones, [&domain, &zone.package, kind], accounts.total);
             if !zone.is_additive() {
-                add(&mut observed, labels, account.total);
                 continue;
             }
-            add(&mut zones, labels, account.total);
-            for (name, energy) in account.named() {
-                add(&mut accounts, [name, &domain, kind], energy);
+            for (name, charged) in accounts.named() {
+                add(&mut energy.accounts, [name, &domain, kind], charged);
             }
-            for (id, energy) in (0..).map(FunctionId).zip(&account.functions) {
-                let label = self.labels.of(id);
-                add(&mut functions, [&label, &domain, "active", kind], energy.active);
-                add(&mut functions, [&label, &domain, "base", kind], energy.base);
+            for (id, charged) in (0..).map(FunctionId).zip(&accounts.functions) {
+                add_function(&mut energy.functions, [&labels.of(id), &domain, kind], *charged);
             }
         }
-        let mut cpu = BTreeMap::<Arc<str>, Duration>::new();
-        for (name, time) in &self.stored.cpu {
-            *cpu.entry(self.labels.of_stored(name)).or_default() += *time;
+        for (name, time) in &stored.cpu {
+            *energy.cpu.entry(labels.of_name(name)).or_default() += *time;
         }
-        for (function, time) in &snapshot.function_cpu {
-            *cpu.entry(self.labels.of(*function)).or_default() += *time;
+        for (function, time) in &energy.now.function_cpu {
+            *energy.cpu.entry(labels.of(*function)).or_default() += *time;
         }
-        let SourceNow { kind, reason, .. } = &snapshot.source;
-        let measured = if kind.is_measured() { "true" } else { "false" };
-        let gaps = snapshot.gaps.iter().map(|(reason, time)| ([reason.as_str()], time.as_secs_f64()));
-        vec![
-            FUNCTION_ENERGY.counters(joules(&functions)),
-            ACCOUNT_ENERGY.counters(joules(&accounts)),
-            ZONE_ENERGY.counters(joules(&zones)),
-            OBSERVED_ENERGY.counters(joules(&observed)),
-            FUNCTION_CPU.counters(cpu.iter().map(|(label, time)| ([&**label], time.as_secs_f64()))),
-            SOURCE_INFO.gauges([([kind.as_str(), measured, reason], 1.0)]),
-            WINDOW.gauges([([], self.meter.window().as_secs_f64())]),
-            GAPS.counters(gaps),
-            METER_CPU.counters([([], snapshot.own_cost.cpu().as_secs_f64())]),
-            DROPPED.counters([([], snapshot.postings_dropped as f64)]),
-        ]
+        energy
     }
 }
 
-fn joules<const LABELS: usize>(sums: &Sums<LABELS>) -> impl Iterator<Item = ([&str; LABELS], f64)> {
-    sums.iter().map(|(labels, energy)| (labels.each_ref().map(AsRef::as_ref), energy.joules().0))
+fn add_function(
+    sums: &mut BTreeMap<[Box<str>; 4], Microjoules>,
+    [label, domain, kind]: [&str; 3],
+    energy: FunctionEnergy,
+) {
+    add(sums, [label, domain, "active", kind], energy.active);
+    add(sums, [label, domain, "base", kind], energy.base);
+}
+
+fn add<const N: usize>(sums: &mut BTreeMap<[Box<str>; N], Microjoules>, labels: [&str; N], energy: Microjoules) {
+    *sums.entry(labels.map(Box::from)).or_default() += energy;
 }

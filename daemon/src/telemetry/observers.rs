@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use nebula_metering::Settled;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 use thiserror::Error;
 
 use super::access_log::{AccessLog, AccessSettings};
@@ -50,31 +49,26 @@ impl Observers {
         events: EventBounds,
         metrics: &Metrics,
     ) -> Result<Self, ObserveError> {
-        let clients = IntGauge::new("nebula_event_clients", "Clients that listen to /events.")?;
-        let dropped = IntCounter::new(
+        let of = metrics.instruments();
+        let clients = of.gauge("nebula_event_clients", "Clients that listen to /events.")?;
+        let dropped = of.counter(
             "nebula_event_clients_dropped_total",
             "Clients of /events that were dropped, since they read more slowly than events came.",
         )?;
-        metrics.register(clients.clone())?;
-        metrics.register(dropped.clone())?;
         let access_log = access_log.map(|settings| {
-            let dropped = IntCounter::new(
+            let dropped = of.counter(
                 "nebula_access_log_lines_dropped_total",
                 "Answers that are not in the access log: the queue to it was full, or it could not be written.",
             )?;
-            metrics.register(dropped.clone())?;
             AccessLog::start(settings, dropped).map_err(ObserveError::AccessLog)
         });
         let traces = traces.map(|settings| {
-            let spans = IntCounterVec::new(
-                Opts::new(
-                    "nebula_trace_spans_total",
-                    "Spans of calls by what became of them: exported, failed (the collector did not take them) or dropped \
-                     (the queue was full).",
-                ),
+            let spans = of.counters(
+                "nebula_trace_spans_total",
+                "Spans of calls by what became of them: exported, failed (the collector did not take them) or dropped \
+                 (the queue was full).",
                 &["result"],
             )?;
-            metrics.register(spans.clone())?;
             Traces::start(settings, spans).map_err(ObserveError::Traces)
         });
         let events = Events::new(events, EventMetrics { clients, dropped });

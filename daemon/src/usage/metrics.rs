@@ -1,67 +1,54 @@
-//! How storing goes, as metrics.
+//! Storing and logging as metrics.
 
 use std::sync::Arc;
 
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-
 use super::keeper::Status;
 use super::log::Counts;
-use crate::telemetry::Family;
+use crate::telemetry::{Metric, Metrics};
 
-const ROWS: Family =
-    Family { name: "nebula_usage_rows", help: "Rows of stored accounts, as counted once an hour.", labels: &[] };
-const FLUSHES: Family = Family {
-    name: "nebula_usage_flushes_total",
-    help: "Times that accounts were to be stored, by whether they could be. What could not be is stored with the next.",
-    labels: &["result"],
-};
-const FAILING: Family = Family {
-    name: "nebula_usage_failing_seconds",
-    help: "Seconds for which accounts could not be stored; 0 while they can.",
-    labels: &[],
-};
-const LINES: Family = Family {
-    name: "nebula_usage_log_lines_total",
-    help: "Lines of the usage log that were written, and that were dropped since they came faster than they could be.",
-    labels: &["result"],
-};
+const STORING: &[Metric<Arc<Status>>] = &[
+    Metric::gauge("nebula_usage_rows", "Rows of stored accounts, as counted once an hour.", &[], |status, samples| {
+        samples.set(status.rows() as f64);
+    }),
+    Metric::counter(
+        "nebula_usage_flushes_total",
+        "Times that accounts were to be stored, by whether they could be. What could not be is stored with the next.",
+        &["result"],
+        |status, samples| {
+            samples.add(&["stored"], status.stored() as f64);
+            samples.add(&["failed"], status.failed() as f64);
+        },
+    ),
+    Metric::gauge(
+        "nebula_usage_failing_seconds",
+        "Seconds for which accounts could not be stored; 0 while they can.",
+        &[],
+        |status, samples| samples.set(status.failing_for().as_secs_f64()),
+    ),
+];
 
-/// Collects how storing goes.
-pub struct UsageCollector {
-    status: Option<Arc<Status>>,
-    log: Option<Arc<Counts>>,
-    /// By which a registry tells collectors apart.
-    descs: Vec<Desc>,
+const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
+    "nebula_usage_log_lines_total",
+    "Lines of the usage log that were written, and that were dropped since they came faster than they could be.",
+    &["result"],
+    |counts, samples| {
+        samples.add(&["written"], counts.written() as f64);
+        samples.add(&["dropped"], counts.dropped() as f64);
+    },
+)];
+
+/// Shows how storing goes.
+///
+/// # Errors
+/// If a metric of this name is registered already.
+pub fn register_storing(metrics: &Metrics, status: Arc<Status>) -> prometheus::Result<()> {
+    metrics.register_table(STORING, move || status.clone())
 }
 
-impl UsageCollector {
-    /// Of the accounts that are stored, and of the log that is written, where they are.
-    ///
-    /// # Errors
-    /// Never with the names in this file; a test pins them.
-    pub fn new(status: Option<Arc<Status>>, log: Option<Arc<Counts>>) -> prometheus::Result<Self> {
-        let descs = [ROWS, FLUSHES, FAILING, LINES].iter().map(Family::desc).collect::<prometheus::Result<_>>()?;
-        Ok(Self { status, log, descs })
-    }
-}
-
-impl Collector for UsageCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descs.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let results = |results: [(&'static str, u64); 2]| results.map(|(result, count)| ([result], count as f64));
-        let mut families = Vec::new();
-        if let Some(status) = &self.status {
-            families.push(FLUSHES.counters(results([("stored", status.stored()), ("failed", status.failed())])));
-            families.push(FAILING.gauges([([], status.failing_for().as_secs_f64())]));
-            families.push(ROWS.gauges([([], status.rows() as f64)]));
-        }
-        if let Some(log) = &self.log {
-            families.push(LINES.counters(results([("written", log.written()), ("dropped", log.dropped())])));
-        }
-        families
-    }
+/// Shows how many lines the usage log has.
+///
+/// # Errors
+/// If a metric of this name is registered already.
+pub fn register_logging(metrics: &Metrics, counts: Arc<Counts>) -> prometheus::Result<()> {
+    metrics.register_table(LOGGING, move || counts.clone())
 }

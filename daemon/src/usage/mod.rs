@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use keeper::{Keeper, KeeperError, Settings as KeeperSettings, Status};
 pub use log::{Entry, LogError, LogHandle, LogSettings, UsageLog};
-pub use metrics::UsageCollector;
+pub use metrics::{register_logging, register_storing};
 pub use pending::{Footprint, Pending, Rates, Tariff, ZoneEnergy, ZoneKey};
 pub use reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
 pub use report::{By, Format, Report, ReportError, Since, report_of};

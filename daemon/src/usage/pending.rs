@@ -8,10 +8,7 @@ use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules, Zone};
 
 use super::Hour;
 use super::reading::{FunctionVersion, Reading, Work, ZoneReading};
-
-/// How amounts of carbon and money are kept: in billionths of a gram or of the currency's unit. A joule at 400 g/kWh is
-/// 111111 of them, and at 0.30 per kWh 83.
-pub const BILLIONTHS: f64 = 1e9;
+use crate::units::BILLIONTHS;
 
 /// The unit under which carbon is kept; money has its currency.
 pub const GRAMS: &str = "gCO2e";

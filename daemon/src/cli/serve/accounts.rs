@@ -11,8 +11,8 @@ use crate::meter::Metering;
 use crate::state::{State, StateError};
 use crate::telemetry::{Metrics, Stored, escaped};
 use crate::usage::{
-    Bounds, FILE, Keeper, KeeperSettings, LogHandle, LogSettings, Rates, Reading, Status, Store, StoreError,
-    UsageCollector, UsageLog,
+    Bounds, FILE, Keeper, KeeperSettings, LogHandle, LogSettings, Rates, Reading, Status, Store, StoreError, UsageLog,
+    register_logging, register_storing,
 };
 
 /// Where accounts are kept, and what was kept before.
@@ -83,14 +83,13 @@ impl Accounts {
         log: Option<&UsageLog>,
         rates: impl Fn() -> Rates + Send + 'static,
     ) -> Result<Option<Keeper>, Failure> {
-        metrics.go_on(&self.stored);
-        let log = log.map(UsageLog::counts);
-        let Ok(file) = self.file else {
-            metrics.register(UsageCollector::new(None, log)?)?;
-            return Ok(None);
-        };
+        metrics.continue_from(&self.stored);
+        if let Some(log) = log {
+            register_logging(metrics, log.counts())?;
+        }
+        let Ok(file) = self.file else { return Ok(None) };
         let status = Arc::new(Status::default());
-        metrics.register(UsageCollector::new(Some(status.clone()), log)?)?;
+        register_storing(metrics, status.clone())?;
         let hours = config.usage.keep.as_secs() / 3600;
         let settings =
             KeeperSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::invocation::PowerCap;
 use crate::meter::{self, Choice, EnergyMeter, Metering};
 use crate::telemetry::{
-    self, AccessSettings, CarbonAccount, CarbonCollector, EnergyCollector, Metrics, Observers, TraceSettings, escaped,
+    self, AccessSettings, CarbonAccount, Metrics, Observers, TraceSettings, escaped, register_carbon, register_energy,
 };
 use crate::usage::{Rates, Tariff};
 use nebula_runtime::tls_configuration;
@@ -36,7 +36,7 @@ pub(super) fn open_meter(
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    metrics.register(EnergyCollector::new(meter.clone(), metrics.labels().clone(), accounts.stored.clone())?)?;
+    register_energy(metrics, meter.clone(), accounts.stored.clone())?;
     Ok(meter)
 }
 
@@ -55,8 +55,7 @@ pub(super) fn keep_carbon(
     let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
     let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.meter.policy);
     let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
-    let (labels, stored) = (metrics.labels().clone(), accounts.stored.clone());
-    metrics.register(CarbonCollector::new(carbon.clone(), account.clone(), labels, stored)?)?;
+    register_carbon(metrics, carbon.clone(), account.clone(), accounts.stored.clone())?;
     let tick = move || account.iter().for_each(|account| account.advance());
     Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
 }

@@ -23,7 +23,7 @@ use crate::http::{Access, App, Tls, UsageFile};
 use crate::invocation::{Admission, Invoker, LongCalls};
 use crate::meter::{self, Metering, Off, Sampler};
 use crate::settling::Settling;
-use crate::telemetry::{CallBounds, Calls, Metrics, escaped, no_energy, start_logging};
+use crate::telemetry::{CallBounds, Calls, Metrics, escaped, register_no_energy, start_logging};
 use accounts::Accounts;
 use listening::listen;
 use loading::{load, open_cache, trust};
@@ -76,7 +76,7 @@ pub fn serve(matches: &ArgMatches) -> super::Result {
         }
         None => {
             tracing::info!("{Off}: calls have no joules");
-            metrics.register(no_energy(Off)?)?;
+            register_no_energy(&metrics, Off)?;
             drop(log_handle);
             (Metering::Off(Off), None)
         }

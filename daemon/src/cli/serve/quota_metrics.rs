@@ -4,62 +4,70 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::functions::Registry;
-use crate::invocation::{Lane, PowerCap};
-use crate::telemetry::{Family, Metrics, ReadWhenAsked};
+use crate::invocation::PowerCap;
+use crate::telemetry::{Labels, Metric, Metrics};
 
-const JOULES_USED: Family = Family {
-    name: "nebula_quota_joules_used_ratio",
-    help: "Active energy of a function within the last hour as a part of the most that it may use. At 1 its calls are refused.",
-    labels: &["function"],
-};
-const CAP: Family = Family {
-    name: "nebula_power_cap_watts",
-    help: "Active power in watts that all functions together may draw before new calls wait.",
-    labels: &[],
-};
-const ACTIVE: Family = Family {
-    name: "nebula_functions_active_watts",
-    help: "Settled active power of all functions together in watts, as the mean of the last second.",
-    labels: &[],
-};
-const WAITING: Family = Family {
-    name: "nebula_power_cap_waiting",
-    help: "Calls that wait for functions to draw less power.",
-    labels: &["priority"],
-};
-const REJECTIONS: Family = Family {
-    name: "nebula_power_cap_rejections_total",
-    help: "Calls that were refused since functions drew as much power as they may.",
-    labels: &["priority"],
-};
+/// By the label of the function.
+type Ratios = BTreeMap<Arc<str>, f64>;
+
+const QUOTAS: &[Metric<Ratios>] = &[Metric::gauge(
+    "nebula_quota_joules_used_ratio",
+    "Active energy of a function within the last hour as a part of the most that it may use. At 1 its calls are refused.",
+    &["function"],
+    |used, samples| used.iter().for_each(|(label, ratio)| samples.add(&[label], *ratio)),
+)];
+
+const POWER: &[Metric<Arc<PowerCap>>] = &[
+    Metric::gauge(
+        "nebula_power_cap_watts",
+        "Active power in watts that all functions together may draw before new calls wait.",
+        &[],
+        |power, samples| samples.set(power.max().0),
+    ),
+    Metric::gauge(
+        "nebula_functions_active_watts",
+        "Settled active power of all functions together in watts, as the mean of the last second.",
+        &[],
+        |power, samples| power.watts().iter().for_each(|watts| samples.set(watts.0)),
+    ),
+    Metric::gauge(
+        "nebula_power_cap_waiting",
+        "Calls that wait for functions to draw less power.",
+        &["priority"],
+        |power, samples| {
+            power.lanes().iter().for_each(|lane| samples.add(&[lane.priority.as_str()], lane.waiting as f64));
+        },
+    ),
+    Metric::counter(
+        "nebula_power_cap_rejections_total",
+        "Calls that were refused since functions drew as much power as they may.",
+        &["priority"],
+        |power, samples| {
+            power.lanes().iter().for_each(|lane| samples.add(&[lane.priority.as_str()], lane.rejected as f64));
+        },
+    ),
+];
 
 /// Shows how much of its joules each function has used that is bounded.
 pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus::Result<()> {
     let labels = metrics.labels().clone();
-    metrics.register(ReadWhenAsked::gauge(JOULES_USED, move || {
-        let mut used = BTreeMap::<String, f64>::new();
-        for function in registry.all() {
-            let Some(payer) = &function.payer else { continue };
-            let Some(limit) = payer.quota().joules_per_hour else { continue };
-            // Of those that share a label the one that is nearest to its end.
-            let ratio = used.entry(labels.of(function.id).to_string()).or_default();
-            *ratio = ratio.max(payer.usage().of(limit));
-        }
-        used.into_iter().collect()
-    })?)
+    metrics.register_table(QUOTAS, move || ratios(&registry, &labels))
+}
+
+fn ratios(registry: &Registry, labels: &Labels) -> Ratios {
+    let mut used = Ratios::new();
+    for function in registry.all() {
+        let Some(payer) = &function.payer else { continue };
+        let Some(limit) = payer.quota().joules_per_hour else { continue };
+        // Of those that share a label the one that is nearest to its end.
+        let ratio = used.entry(labels.of(function.id)).or_default();
+        *ratio = ratio.max(payer.usage().of(limit));
+    }
+    used
 }
 
 /// Shows the power cap.
 pub fn register_power(metrics: &Metrics, power: &Arc<PowerCap>) -> prometheus::Result<()> {
-    let one = |value: f64| vec![(String::new(), value)];
-    let lanes = |power: &PowerCap, value: fn(&Lane) -> f64| {
-        power.lanes().iter().map(|lane| (lane.priority.as_str().to_owned(), value(lane))).collect::<Vec<_>>()
-    };
-    let (cap, active, waiting, rejected) = (power.clone(), power.clone(), power.clone(), power.clone());
-    metrics.register(ReadWhenAsked::gauge(CAP, move || one(cap.max().0))?)?;
-    metrics.register(ReadWhenAsked::gauge(ACTIVE, move || {
-        active.watts().map(|watts| one(watts.0)).unwrap_or_default()
-    })?)?;
-    metrics.register(ReadWhenAsked::gauge(WAITING, move || lanes(&waiting, |lane| lane.waiting as f64))?)?;
-    metrics.register(ReadWhenAsked::counter(REJECTIONS, move || lanes(&rejected, |lane| lane.rejected as f64))?)
+    let power = power.clone();
+    metrics.register_table(POWER, move || power.clone())
 }

@@ -28,16 +28,15 @@ impl Labels {
         Self { max, given: Mutex::default() }
     }
 
-    /// The label of this function.
     #[must_use]
     pub fn of(&self, function: FunctionId) -> Arc<str> {
         let given = self.given.lock();
         given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
-    /// The label of a function that earlier daemons knew: from then on its own, if there is one left.
+    /// The label of a function that earlier daemons served. If labels are left, it gets its own.
     #[must_use]
-    pub fn of_stored(&self, name: &str) -> Arc<str> {
+    pub fn of_name(&self, name: &str) -> Arc<str> {
         let mut given = self.given.lock();
         match given.names.get(name) {
             Some(label) => label.clone(),
@@ -50,8 +49,8 @@ impl Labels {
         }
     }
 
-    /// Gives this account the label of its function.
-    pub fn give(&self, function: FunctionId, name: &str) -> Arc<str> {
+    /// Gives this account the label of its function, or [`OTHER`] if there are none left.
+    pub fn assign(&self, function: FunctionId, name: &str) -> Arc<str> {
         let mut given = self.given.lock();
         let label = match given.names.get(name) {
             Some(label) => label.clone(),
@@ -72,9 +71,9 @@ mod tests {
     fn functions_beyond_the_cap_share_a_label() {
         let labels = Labels::new(2);
         for (id, name) in (0..).map(FunctionId).zip(["a", "b", "c", "d"]) {
-            labels.give(id, name);
+            labels.assign(id, name);
         }
-        labels.give(FunctionId(4), "b");
+        labels.assign(FunctionId(4), "b");
         let given = [0, 1, 2, 3, 4].map(|id| labels.of(FunctionId(id)));
         assert_eq!(given.each_ref().map(AsRef::as_ref), ["a", "b", OTHER, OTHER, "b"]);
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use nebula_metering::{FunctionEnergy, Microjoules};
 
-use super::super::pending::{BILLIONTHS, Footprint};
+use super::super::pending::Footprint;
 use super::{Outcomes, Row, SourceEnergy};
 use crate::outcome::Outcome;
-use crate::units::{Policy, kilowatt_hours};
+use crate::units::{BILLIONTHS, Policy, kilowatt_hours};
 
 /// The outcomes of calls that failed.
 const FAILED: [Outcome; 4] = [Outcome::Error, Outcome::Trap, Outcome::Timeout, Outcome::OverBudget];
@@ -113,11 +113,7 @@ impl Sums {
 }
 
 fn amount(policy: Policy, footprint: Footprint) -> f64 {
-    let billionths = match policy {
-        Policy::Active => footprint.active,
-        Policy::Usage => footprint.active + footprint.base,
-    };
-    billionths as f64 / BILLIONTHS
+    policy.of(footprint.active, footprint.base) as f64 / BILLIONTHS
 }
 
 /// Which part of `all` it is; of nothing there are no parts.
