@@ -9,6 +9,7 @@ pub mod carbon;
 pub mod causes;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod functions;
 pub mod http;
 pub mod invocation;

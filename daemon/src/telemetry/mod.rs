@@ -17,7 +17,7 @@ mod settings;
 mod stored;
 mod traces;
 
-pub use access_log::{AccessFormat, AccessLog, AccessSettings, AccessTarget};
+pub use access_log::{AccessFormat, AccessLog, AccessLogSettings, AccessTarget};
 pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
 pub use carbon_metrics::{CarbonAccount, register_carbon};
 pub use collector::{Metric, Samples};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nebula_metering::Settled;
 use thiserror::Error;
 
-use super::access_log::{AccessLog, AccessSettings};
+use super::access_log::{AccessLog, AccessLogSettings};
 use super::calls::{KnownCall, Progress};
 use super::events::{EventBounds, EventMetrics, Events};
 use super::facts::Facts;
@@ -44,7 +44,7 @@ impl Observers {
     /// # Errors
     /// When one of them cannot be told.
     pub fn start(
-        access_log: Option<AccessSettings>,
+        access_log: Option<AccessLogSettings>,
         traces: Option<TraceSettings>,
         events: EventBounds,
         metrics: &Metrics,

@@ -39,7 +39,7 @@ pub enum AccessTarget {
 
 /// How requests are logged.
 #[derive(Clone, Debug)]
-pub struct AccessSettings {
+pub struct AccessLogSettings {
     /// Where to.
     pub target: AccessTarget,
     /// How a line is written.
@@ -66,7 +66,7 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the file cannot be opened, or the thread not be started.
-    pub fn start(settings: AccessSettings, dropped: IntCounter) -> io::Result<Self> {
+    pub fn start(settings: AccessLogSettings, dropped: IntCounter) -> io::Result<Self> {
         let output = Output::open(&settings.target)?;
         let (queue, items) = sync_channel(QUEUE);
         let counted = dropped.clone();
@@ -104,7 +104,7 @@ impl fmt::Debug for AccessLog {
 
 struct Writer {
     output: Output,
-    settings: AccessSettings,
+    settings: AccessLogSettings,
     dropped: IntCounter,
     /// Whether the last write failed, so that a full disk is told of once.
     failing: bool,

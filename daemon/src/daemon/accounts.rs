@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::StartError;
+
 use crate::causes::chain;
-use crate::cli::Failure;
 use crate::config::Config;
 use crate::functions::Registry;
 use crate::meter::Metering;
@@ -28,7 +29,7 @@ pub struct Accounts {
 ///
 /// # Errors
 /// When another daemon has it.
-pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, Failure> {
+pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, StartError> {
     let Some(directory) = directory else {
         return Ok(Err("no directory is given with `state`".into()));
     };
@@ -44,7 +45,7 @@ impl Accounts {
     ///
     /// # Errors
     /// When a newer program wrote them: this one would spoil them, or go on without anybody noticing.
-    pub fn open(config: &Config, state: &Result<State, String>) -> Result<Self, Failure> {
+    pub fn open(config: &Config, state: &Result<State, String>) -> Result<Self, StartError> {
         let nowhere = |why: String| Self { file: Err(why), stored: Arc::default(), store: None };
         if config.usage.keep.is_zero() {
             tracing::info!("accounts are not stored: `usage.keep` is 0");
@@ -82,7 +83,7 @@ impl Accounts {
         (metering, registry, metrics): (Metering, Arc<Registry>, &Metrics),
         log: Option<&UsageLog>,
         rates: impl Fn() -> Rates + Send + 'static,
-    ) -> Result<Option<Keeper>, Failure> {
+    ) -> Result<Option<Keeper>, StartError> {
         metrics.continue_from(&self.stored);
         if let Some(log) = log {
             register_logging(metrics, log.counts())?;
@@ -102,7 +103,7 @@ impl Accounts {
 ///
 /// # Errors
 /// When it cannot be written: whoever bills by it should know at once.
-pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, Failure> {
+pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, StartError> {
     let Some(file) = &config.usage.log else { return Ok(None) };
     if config.meter.source.is_none() {
         tracing::warn!(

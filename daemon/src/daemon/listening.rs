@@ -1,21 +1,34 @@
 //! Where the daemon listens, and until when.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::cli::Failure;
 use crate::config::Config;
 use crate::http::{AccessMode, App, Door, Gate, Server, Tls};
 use crate::reload::keep_fresh;
 use crate::telemetry::{AccessLog, Observers};
 
+use super::StartError;
+
 /// What a shell reports of a process that a signal ended.
 const EXIT_SIGNAL: i32 = 128;
 
-pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
+/// Where a daemon listens, as URLs.
+pub struct Addresses {
+    pub callers: String,
+    /// The operators' own address, if they have one.
+    pub admin: Option<String>,
+}
+
+/// Serves until a signal comes, then drains.
+pub(super) async fn listen(
+    config: &Config,
+    app: Arc<App>,
+    tls: Option<Arc<Tls>>,
+    announce: impl FnOnce(&Addresses) -> std::io::Result<()>,
+) -> Result<(), StartError> {
     let callers = Server::bind(config.http.listen, config.http.connections, tls.clone()).await?;
     let admin = match config.http.admin {
         Some(address) => Some(Server::bind(address, config.http.connections, tls.clone()).await?),
@@ -25,7 +38,7 @@ pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>
     warn_of_open_doors(config, door);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
-    announce(&callers, admin.as_ref())?;
+    announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
     let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
@@ -53,16 +66,6 @@ pub(super) async fn listen(config: &Config, app: Arc<App>, tls: Option<Arc<Tls>>
         tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.connections.grace);
     }
     Ok(())
-}
-
-/// Says where it listens. In one write: whoever wants the first line only may have closed the pipe before a second.
-fn announce(callers: &Server, admin: Option<&Server>) -> std::io::Result<()> {
-    let callers = format!("listening on {}\n", callers.url());
-    let admin = admin.map(|admin| format!("admin on {}\n", admin.url()));
-    let lines = callers + &admin.unwrap_or_default();
-    let mut stdout = std::io::stdout();
-    stdout.write_all(lines.as_bytes())?;
-    stdout.flush()
 }
 
 /// What strangers can see, do or overhear is worth a word.

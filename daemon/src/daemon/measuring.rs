@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use nebula_metering::work::Work;
 use nebula_metering::{FunctionId, Joules};
 
-use super::accounts::Accounts;
-use super::quota_metrics;
+use super::{StartError, quota_metrics};
 use crate::carbon::{Carbon, Keeper};
-use crate::cli::Failure;
 use crate::config::Config;
 use crate::invocation::PowerCap;
-use crate::meter::{self, Choice, EnergyMeter, Metering};
+use crate::meter::{self, EnergyMeter, Metering, Off, Sampler};
+use crate::settling::Settling;
 use crate::telemetry::{
-    self, AccessSettings, CarbonAccount, Metrics, Observers, TraceSettings, escaped, register_carbon, register_energy,
+    self, AccessLogSettings, CarbonAccount, Metrics, Observers, Stored, TraceSettings, escaped, register_carbon,
+    register_energy, register_no_energy,
 };
 use crate::usage::{Rates, Tariff};
 use nebula_runtime::tls_configuration;
@@ -23,21 +23,30 @@ use nebula_runtime::tls_configuration;
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
 const FIRST_WINDOWS_PAUSE: Duration = Duration::from_millis(5);
 
-/// The meter of this daemon, shown in its metrics.
-pub(super) fn open_meter(
+/// Opens the source and starts the sampler, which hands what it settles to `settling`.
+pub(super) fn start(
     config: &Config,
-    source: Choice,
     metrics: &Metrics,
-    accounts: &Accounts,
-) -> Result<Arc<EnergyMeter>, Failure> {
-    let opened = meter::open_source(source, &config.meter.sysfs_root, &config.meter.procfs_root)?;
+    stored: Arc<Stored>,
+    settling: impl FnOnce(Arc<EnergyMeter>) -> Settling,
+) -> Result<(Metering, Option<Sampler>), StartError> {
+    let settings = &config.meter;
+    let Some(source) = settings.source else {
+        tracing::info!("{Off}: calls have no joules");
+        register_no_energy(metrics, Off)?;
+        return Ok((Metering::Off(Off), None));
+    };
+    let opened = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     // As many threads again run long calls.
-    let meter = Arc::new(EnergyMeter::new(opened, &config.meter, 2 * config.invocation.workers));
+    let meter = Arc::new(EnergyMeter::new(opened, settings, 2 * config.invocation.workers));
     let source = meter.source();
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
-    register_energy(metrics, meter.clone(), accounts.stored.clone())?;
-    Ok(meter)
+    register_energy(metrics, meter.clone(), stored)?;
+    let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
+    tracing::info!("CPU time of the machine: {}", clock.describe());
+    let sampler = Sampler::start(meter.clone(), clock, settling(meter.clone()).into_consumer())?;
+    Ok((Metering::On(meter), Some(sampler)))
 }
 
 /// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
@@ -47,15 +56,15 @@ pub(super) fn keep_carbon(
     carbon: &Carbon,
     metrics: &Metrics,
     metering: &Metering,
-    accounts: &Accounts,
-) -> Result<Option<Keeper>, Failure> {
+    stored: Arc<Stored>,
+) -> Result<Option<Keeper>, StartError> {
     if config.carbon.source.is_none() {
         return Ok(None);
     }
     let endpoint = Carbon::endpoint(&config.carbon, tls_configuration()?)?;
     let account = |meter: &Arc<EnergyMeter>| CarbonAccount::new(carbon.clone(), meter.clone(), config.meter.policy);
     let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
-    register_carbon(metrics, carbon.clone(), account.clone(), accounts.stored.clone())?;
+    register_carbon(metrics, carbon.clone(), account.clone(), stored)?;
     let tick = move || account.iter().for_each(|account| account.advance());
     Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
 }
@@ -72,11 +81,11 @@ pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
 }
 
 /// Those who are told of requests and calls.
-pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, Failure> {
+pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, StartError> {
     let telemetry::Settings { traces, ratio, trace_queue, access, access_format, events, .. } =
         config.telemetry.clone();
     let policy = config.meter.policy;
-    let access = access.map(|target| AccessSettings { target, format: access_format, policy });
+    let access = access.map(|target| AccessLogSettings { target, format: access_format, policy });
     if let Some(endpoint) = &traces {
         tracing::info!("traces of calls go to {}", escaped(endpoint));
     }
@@ -85,7 +94,7 @@ pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers,
 }
 
 /// The cap on the power of all functions, shown in metrics.
-pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, Failure> {
+pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, StartError> {
     let Some(max) = config.quota.power_max else { return Ok(None) };
     let power = Arc::new(PowerCap::new(max, config.invocation.queue, config.invocation.queue_wait));
     quota_metrics::register_power(metrics, &power)?;

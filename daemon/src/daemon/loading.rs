@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use super::{StartError, runtime_metrics};
 use crate::causes::chain;
-use crate::cli::Failure;
 use crate::config::Config;
 use crate::functions::{
     self, Ceilings, DeployBounds, DeploySettings, Deployer, History, Preparation, PreparationSettings, Registry,
@@ -16,10 +16,10 @@ use crate::functions::{
 };
 use crate::meter::Metering;
 use crate::telemetry::{Metrics, escaped};
-use nebula_runtime::{CodeCache, Found, Runtime, set_extra_roots};
+use nebula_runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 
 /// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
-pub(super) fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
+fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
     let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
     if config.functions.cache_size == 0 {
         tracing::info!("compiled code is not kept: `cache.size` is 0");
@@ -41,8 +41,8 @@ pub(super) fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCa
     }
 }
 
-/// Takes in the authorities that outbound requests trust besides those of the web.
-pub(super) fn trust(config: &Config) -> Result<(), Failure> {
+/// Adds the certificate authorities of `outbound.ca`, for outbound requests and for the carbon endpoint.
+pub(super) fn trust(config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.functions.outbound_ca else { return Ok(()) };
     let shown = path.display();
     let pem = std::fs::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
@@ -51,15 +51,20 @@ pub(super) fn trust(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads all functions, and gives what changes them from then on.
+/// Loads all functions, and returns what deploys further ones.
 pub(super) fn load(
     config: &Config,
-    state: Option<&Path>,
-    runtime: Runtime,
-    registry: &Arc<Registry>,
     metrics: &Arc<Metrics>,
     metering: &Metering,
-) -> Result<Arc<Deployer>, Failure> {
+) -> Result<(Arc<Registry>, Arc<Deployer>), StartError> {
+    let state = config.state.as_deref();
+    let pool = Pool::Slots(config.invocation.concurrency);
+    let mut runtime = Runtime::new(config.functions.limits, pool, config.functions.tick)?;
+    if let Some(cache) = open_cache(config, state) {
+        runtime = runtime.with_cache(cache);
+    }
+    runtime_metrics::register_runtime(metrics, &runtime)?;
+    let registry = Arc::new(Registry::new(config.functions.versions_max));
     let settings = PreparationSettings {
         functions_max: config.functions.functions_max,
         size_max: config.functions.module_max,
@@ -88,7 +93,7 @@ pub(super) fn load(
     let read = config.functions.directory.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
     let files = functions::load(read.as_deref(), &preparation, &progress)?;
     if let Some(file) = &config.functions.modules {
-        load_modules(file, read_modules(file).map_err(Failure::usage)?, &preparation)?;
+        load_modules(file, read_modules(file).map_err(StartError::configuration)?, &preparation)?;
     }
     let all = registry.all();
     let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
@@ -98,5 +103,6 @@ pub(super) fn load(
     let history = state.map(|state| History::new(state.join("versions"), config.functions.deploy.keep));
     let DeploySettings { compilations, queue, time, ref directories, .. } = config.functions.deploy;
     let bounds = DeployBounds { compilations, queue: (queue, time), time, directories: directories.clone() };
-    Ok(Arc::new(Deployer::new(Arc::new(preparation), directory, history, bounds, files)))
+    let deployer = Deployer::new(Arc::new(preparation), directory, history, bounds, files);
+    Ok((registry, Arc::new(deployer)))
 }
