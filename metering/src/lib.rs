@@ -23,9 +23,6 @@ mod calibration;
 mod call_map;
 mod calls;
 mod counter;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzzing;
 mod learning;
 mod ledger;
 mod meter;

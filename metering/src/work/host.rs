@@ -4,8 +4,6 @@
 //! `/proc/stat` otherwise ([`stat`]). Either is put together with the process's own clock ([`busy`]).
 
 mod busy;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 mod stat;
 mod usage;
 

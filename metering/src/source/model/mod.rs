@@ -18,8 +18,6 @@
 pub mod coefficients;
 pub mod cpu;
 mod describe;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 pub mod memory;
 
 use std::io;

@@ -54,14 +54,6 @@ pub(in crate::source) struct StatedPowers {
     pub(in crate::source) limits: Vec<Watts>,
 }
 
-#[cfg(any(test, fuzzing))]
-impl StatedPowers {
-    /// Such maxima and limits, in microwatts.
-    pub(super) fn of(maxima: impl Iterator<Item = u64>, limits: impl Iterator<Item = u64>) -> Self {
-        Self { maxima: maxima.map(watts).collect(), limits: limits.map(watts).collect() }
-    }
-}
-
 /// Reads the constraints of the zone in `directory`. Any of them may be missing, empty or unanswered, and a zero means
 /// that nothing is stated.
 pub(super) fn read_stated_powers(directory: &Path) -> StatedPowers {

@@ -26,8 +26,6 @@
 
 mod discover;
 mod error;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 pub(super) mod limits;
 pub(super) mod mirror;
 mod survey;

@@ -1,9 +1,10 @@
 //! Any bytes in the place of the names and small texts of hardware monitoring.
 
-use crate::source::hwmon::parse::{parse_accuracy, parse_device, parse_label, parse_sensor_file, parse_socket};
+use nebula_metering::source::hwmon::parse::{
+    parse_accuracy, parse_device, parse_label, parse_sensor_file, parse_socket,
+};
 
-/// Takes the bytes for the name of a file or a directory, for a label, and for an accuracy.
-pub fn hwmon(bytes: &[u8]) {
+pub(crate) fn hwmon(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     if let Some((quantity, channel)) = parse_sensor_file(text) {
         assert!((1..=1024).contains(&channel), "{quantity:?} of channel {channel}");

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 
-use super::readings::{reading, spec};
-use crate::calls::{Charge, Settled};
-use crate::meter::Meter;
-use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
-use crate::source::{Moment, ReadError, Source, SourceKind};
-use crate::units::Microjoules;
-use crate::work::topology::Topology;
-use crate::work::{Events, Work};
-use crate::zone::{CounterSpec, Domain, Zone};
+use crate::readings::{reading, spec};
+use nebula_metering::Meter;
+use nebula_metering::Microjoules;
+use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::work::topology::Topology;
+use nebula_metering::work::{Events, Work};
+use nebula_metering::{CallId, FunctionId, PostBox, Posting, Slice};
+use nebula_metering::{Charge, Settled};
+use nebula_metering::{CounterSpec, Domain, Zone};
 
 /// More calls than the meter keeps in mind here, and more slices than fit into its queue.
 const CALLS: u128 = 24;
@@ -55,8 +55,7 @@ struct Happening {
     postings: Vec<Posting<()>>,
 }
 
-/// Takes the bytes for a machine and for what happens on it, window by window.
-pub fn meter(bytes: &[u8]) {
+pub(crate) fn meter(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     // Bytes that end early describe fewer windows.
     let _ = live(&mut input);

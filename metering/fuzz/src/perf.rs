@@ -1,11 +1,10 @@
 //! Any bytes in the place of what a PMU's directory says.
 
-use crate::source::cpu_list::parse_cpu_list;
-use crate::source::perf::parse::{parse_event, parse_format, parse_paranoid, parse_topology_id};
-use crate::source::perf::scale::parse_scale;
+use nebula_metering::source::cpu_list::parse_cpu_list;
+use nebula_metering::source::perf::parse::{parse_event, parse_format, parse_paranoid, parse_topology_id};
+use nebula_metering::source::perf::scale::parse_scale;
 
-/// Takes the bytes for an event, its format and scale, a list of processors, and a number of the topology.
-pub fn perf(bytes: &[u8]) {
+pub(crate) fn perf(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let event = parse_event(text);
     if let Some(field) = parse_format(text) {

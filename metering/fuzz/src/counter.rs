@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 
-use super::readings::{reading, spec};
-use crate::counter::{Counter, GapReason, Observation, modulus_nj};
-use crate::source::{Moment, ReadError};
-use crate::units::Microjoules;
-use crate::zone::{Domain, Zone};
+use crate::readings::{reading, spec};
+use nebula_metering::Microjoules;
+use nebula_metering::source::{Moment, ReadError};
+use nebula_metering::{Counter, GapReason, Observation};
+use nebula_metering::{Domain, Zone};
 
 /// One update of the counter more than the time it is given for, as `counter` allows it.
 const SLACK: Duration = Duration::from_millis(2);
 
-/// Takes the bytes for a counter and a list of readings.
-pub fn counter(bytes: &[u8]) {
+pub(crate) fn counter(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     // Bytes that end early describe fewer readings.
     let _ = observe(&mut input);
@@ -22,11 +21,6 @@ pub fn counter(bytes: &[u8]) {
 
 fn observe(input: &mut Unstructured<'_>) -> Result<()> {
     let spec = spec(input, Zone::new(Domain::Package, "0"))?;
-    if let Some(range) = spec.range {
-        let modulus = modulus_nj(range);
-        let range = u128::from(range.0);
-        assert!((range * 1000..=(range + 1) * 1001).contains(&modulus), "{modulus} nJ is no modulus of {range} µJ");
-    }
     let (watts_max, quantum) = (spec.watts_max, spec.quantum);
     let mut counter = Counter::new(spec);
     let (mut now, mut booked, mut most) = (Moment::default(), 0_u128, 0_u128);

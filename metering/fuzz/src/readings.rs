@@ -3,9 +3,9 @@
 
 use arbitrary::{Result, Unstructured};
 
-use crate::source::{ReadError, SourceKind};
-use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Zone};
+use nebula_metering::source::{ReadError, SourceKind};
+use nebula_metering::{CounterSpec, Zone};
+use nebula_metering::{Microjoules, Watts};
 
 /// More power than any machine has.
 const WATTS_MAX: u32 = 1_000_000;
@@ -14,7 +14,7 @@ const WATTS_MAX: u32 = 1_000_000;
 const RANGES: [u64; 2] = [262_143_328_850, 65_532_610_987];
 
 /// The counter of a zone.
-pub(super) fn spec(input: &mut Unstructured<'_>, zone: Zone) -> Result<CounterSpec> {
+pub(crate) fn spec(input: &mut Unstructured<'_>, zone: Zone) -> Result<CounterSpec> {
     let range = match input.int_in_range(0..=3)? {
         0 => None,
         unit @ (1 | 2) => Some(RANGES[unit - 1]),
@@ -32,7 +32,7 @@ pub(super) fn spec(input: &mut Unstructured<'_>, zone: Zone) -> Result<CounterSp
 }
 
 /// What a counter shows that showed `raw` last: as a rule a little more, at times less or anything, or nothing.
-pub(super) fn reading(
+pub(crate) fn reading(
     input: &mut Unstructured<'_>,
     raw: &mut u64,
 ) -> Result<std::result::Result<Microjoules, ReadError>> {
