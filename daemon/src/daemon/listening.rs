@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::http::{AccessMode, App, Door, Gate, Server, Tls};
+use crate::http::{AccessMode, App, Door, Listener, Server, Tls};
 use crate::reload::keep_fresh;
 use crate::telemetry::{AccessLog, Observers};
 
@@ -45,11 +45,11 @@ pub(super) async fn listen(
         async move { drop(stopped.changed().await) }
     };
     let observers = app.observers.clone();
-    let gate = Gate::of_callers(callers.address(), door, admin.is_some());
-    let callers = callers.serve(app.clone(), gate, stopped());
+    let listener = Listener::for_callers(callers.address(), door, admin.is_some());
+    let callers = callers.serve(app.clone(), listener, stopped());
     let admin = admin.map(|admin| {
-        let gate = Gate::of_management(admin.address(), door);
-        admin.serve(app, gate, stopped())
+        let listener = Listener::for_operators(admin.address(), door);
+        admin.serve(app, listener, stopped())
     });
     let admin = async {
         match admin {

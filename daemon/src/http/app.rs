@@ -16,7 +16,7 @@ use crate::telemetry::{Calls, Metrics, Observers};
 use crate::units::Policy;
 
 use crate::http::access::guest_pages::{asks_for_worker, check_worker, confine};
-use crate::http::access::{Access, Gate, Told, Visitor, preflight};
+use crate::http::access::{Access, CorsPolicy, Listener, Visitor};
 use crate::http::answer::energy::Teller;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
@@ -85,18 +85,18 @@ impl App {
     pub async fn answer(
         self: Arc<Self>,
         mut request: Request,
-        gate: Gate,
+        listener: Listener,
         peers: Peers,
     ) -> Result<Response, Infallible> {
         let trail = self.begin_trail(&mut request, peers);
-        let told = Told::to(request.headers(), &self.access.origins);
-        if let Some(answer) = preflight(&request, &told) {
+        let cors = CorsPolicy::for_request(request.headers(), &self.access.origins);
+        if let Some(answer) = cors.preflight(&request) {
             return Ok(trail.answer(answer));
         }
         let is_root = request.uri().path() == "/";
         let is_page = is_root && prefers_html(request.headers());
         let route = Route::of(request.method(), request.uri().path(), &self.registry);
-        let mut response = match self.admit(&mut request, &route, gate, peers) {
+        let mut response = match self.admit(&mut request, &route, listener, peers) {
             Ok(visitor) => {
                 self.dispatch(request, route, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
             }
@@ -106,17 +106,23 @@ impl App {
         if !is_root {
             confine(&mut response);
         }
-        told.tell(&mut response);
+        cors.apply(&mut response);
         Ok(trail.answer(response))
     }
 
-    fn admit(&self, request: &mut Request, route: &Route, gate: Gate, peers: Peers) -> Result<Visitor, Problem> {
+    fn admit(
+        &self,
+        request: &mut Request,
+        route: &Route,
+        listener: Listener,
+        peers: Peers,
+    ) -> Result<Visitor, Problem> {
         check_head(request)?;
         // Where a module is at the root, the page is not.
         if asks_for_worker(request.headers()) && self.registry.module("/").is_none() {
             check_worker(request.uri().path())?;
         }
-        self.access.admit(request, gate, peers, route.need())
+        self.access.admit(request, listener, peers, route.need())
     }
 
     async fn dispatch(
@@ -169,7 +175,7 @@ impl App {
 
     fn page(&self, request: &Request, visitor: &Visitor) -> Response {
         match visitor.door.to_calls() {
-            Ok(()) => page::index(self, visitor, self.access.proof.for_document(request.headers())),
+            Ok(()) => page::index(self, visitor, self.access.page_key.for_document(request.headers())),
             Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
             Err(problem) => problem.response(None),
         }

@@ -13,7 +13,7 @@ mod server;
 mod settings;
 
 pub use access::{
-    Access, AccessMode, AccessSettings, Gate, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
+    Access, AccessMode, AccessSettings, Listener, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
     check_name as check_token_name, read_tokens, secret,
 };
 pub use answer::exposure::Door;

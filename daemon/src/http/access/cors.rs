@@ -1,7 +1,7 @@
-//! What browsers are told about pages of other origins: that they may use the answers, where they may.
+//! Cross-origin resource sharing: which web pages may read answers.
 //!
-//! Credentials that a browser adds on its own (cookies) are never allowed: nothing here is decided by them. A token is a
-//! header of the page's own making, which it may send. Source: WHATWG Fetch, section "HTTP CORS protocol".
+//! Credentials that a browser adds by itself (cookies) are never allowed, since nothing here depends on them. A token is a
+//! header that the page sets itself. Source: WHATWG Fetch, section "HTTP CORS protocol".
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,29 +17,28 @@ use crate::http::answer::headers::EXPOSED;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 
-/// Ten minutes: what is allowed changes with a restart only, and the browser of whoever changes it should soon know.
+/// Ten minutes, so that browsers soon notice a new configuration.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 const VARY_PREFLIGHT: HeaderValue =
     HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 
-/// What the answer to a request has to say of origins.
-pub enum Told {
-    /// Nothing: origins are no matter here.
-    Nothing,
-    /// That it would be another for another origin.
+/// What the answer to a request says about origins.
+pub enum CorsPolicy {
+    /// Nothing: no origins are configured.
+    Silent,
+    /// Another origin would get another answer.
     Varies,
-    /// That this one may use it.
+    /// This origin may read it.
     Allows(HeaderValue),
 }
 
-impl Told {
-    /// What is told to whoever sent these.
-    pub fn to(headers: &HeaderMap, origins: &Origins) -> Self {
+impl CorsPolicy {
+    pub fn for_request(headers: &HeaderMap, origins: &Origins) -> Self {
         let origin = headers.get(ORIGIN);
         match (origins, origin) {
-            (Origins::Own, _) => Self::Nothing,
+            (Origins::Own, _) => Self::Silent,
             (Origins::Any, Some(_)) => Self::Allows(HeaderValue::from_static("*")),
             (Origins::Listed(listed), Some(origin))
                 if listed.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())) =>
@@ -50,10 +49,10 @@ impl Told {
         }
     }
 
-    /// Says so in an answer, unless a function has spoken for itself.
-    pub fn tell(self, response: &mut Response) {
+    /// Leaves the answer alone if the function has set a policy itself.
+    pub fn apply(self, response: &mut Response) {
         let headers = response.headers_mut();
-        if matches!(self, Self::Nothing) || headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        if matches!(self, Self::Silent) || headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;
         }
         headers.append(VARY, VARY_ORIGIN);
@@ -62,29 +61,29 @@ impl Told {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED.clone());
         }
     }
-}
 
-/// The answer to a browser that asks whether a page may send what it wants to. `None` where it does not ask, or comes from
-/// an origin that is not ours to speak of: then the function that is asked may answer. No token comes with the question.
-pub fn preflight<B>(request: &Request<B>, told: &Told) -> Option<Response> {
-    let headers = request.headers();
-    let asks = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let Told::Allows(origin) = told else { return None };
-    if !asks {
-        return None;
+    /// The answer to a browser's preflight request. `None` for other requests, and for origins that are not allowed: then
+    /// the function may answer. Preflight requests carry no token.
+    pub fn preflight<B>(&self, request: &Request<B>) -> Option<Response> {
+        let headers = request.headers();
+        let is_preflight = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let Self::Allows(origin) = self else { return None };
+        if !is_preflight {
+            return None;
+        }
+        let mut response = Response::new(Reply::from(bytes::Bytes::new()));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let answered = response.headers_mut();
+        answered.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        answered.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        // A `*` would not include `authorization`.
+        if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            answered.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+        answered.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        answered.insert(VARY, VARY_PREFLIGHT);
+        Some(response)
     }
-    let mut response = Response::new(Reply::from(bytes::Bytes::new()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let answered = response.headers_mut();
-    answered.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    answered.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    // A `*` would not stand for `authorization`.
-    if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-        answered.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
-    }
-    answered.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    answered.insert(VARY, VARY_PREFLIGHT);
-    Some(response)
 }
 
 #[cfg(test)]
@@ -103,7 +102,7 @@ mod tests {
         for (name, value) in own {
             response.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        Told::to(asked(origin, &[]).headers(), origins).tell(&mut response);
+        CorsPolicy::for_request(asked(origin, &[]).headers(), origins).apply(&mut response);
         response.headers().clone()
     }
 
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_say_which_origin_may_use_them() {
+    fn answers_name_the_origin_that_may_read_them() {
         let (a, b) = (Some("https://a.example"), Some("https://b.example"));
         for (origins, origin, allowed, varies) in [
             (Origins::Own, a, None, false),
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_speaks_for_itself_is_not_contradicted() {
+    fn a_policy_that_a_function_sets_stays() {
         let own = [("access-control-allow-origin", "https://its.own"), ("vary", "accept")];
         let headers = answered(&listed(), Some("https://a.example"), &own);
         assert_eq!(headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter().collect::<Vec<_>>(), ["https://its.own"]);
@@ -143,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn browsers_that_ask_are_answered_where_the_origin_is_ours_to_speak_of() {
+    fn preflight_requests_of_allowed_origins_are_answered() {
         let asks = [("access-control-request-method", "PUT"), ("access-control-request-headers", "authorization")];
-        let answer = |origins: &Origins, origin, headers: &[(&'static str, &'static str)]| {
+        let preflight = |origins: &Origins, origin, headers: &[(&'static str, &'static str)]| {
             let request = asked(origin, headers);
-            preflight(&request, &Told::to(request.headers(), origins))
+            CorsPolicy::for_request(request.headers(), origins).preflight(&request)
         };
-        let response = answer(&listed(), Some("https://a.example"), &asks).unwrap();
+        let response = preflight(&listed(), Some("https://a.example"), &asks).unwrap();
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
         for (name, value) in [
             ("access-control-allow-origin", "https://a.example"),
@@ -161,12 +160,12 @@ mod tests {
         }
         assert!(response.headers()["vary"].to_str().unwrap().starts_with("origin"));
         assert_eq!(
-            answer(&Origins::Any, Some("https://b.example"), &asks).unwrap().headers()["access-control-allow-origin"],
+            preflight(&Origins::Any, Some("https://b.example"), &asks).unwrap().headers()["access-control-allow-origin"],
             "*"
         );
-        assert!(answer(&listed(), Some("https://b.example"), &asks).is_none());
-        assert!(answer(&listed(), Some("https://a.example"), &[]).is_none());
-        assert!(answer(&listed(), None, &asks).is_none());
-        assert!(answer(&Origins::Own, Some("https://a.example"), &asks).is_none());
+        assert!(preflight(&listed(), Some("https://b.example"), &asks).is_none());
+        assert!(preflight(&listed(), Some("https://a.example"), &[]).is_none());
+        assert!(preflight(&listed(), None, &asks).is_none());
+        assert!(preflight(&Origins::Own, Some("https://a.example"), &asks).is_none());
     }
 }

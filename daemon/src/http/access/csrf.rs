@@ -1,9 +1,9 @@
-//! Requests that a page in somebody's browser has sent, without their knowing.
+//! Cross-site request forgery: changes that a web page makes without its viewer's knowledge.
 //!
-//! A browser sends to loopback what any page asks it to. It says which page that was (`Origin`, with everything but plain reading),
-//! and so a daemon that asks for no token can tell. A page whose own host name is made to lead to 127.0.0.1 is of the same origin
-//! as the daemon, for its browser; but then the request carries that name as `Host`. What guests answer is of that origin too;
-//! what tells the daemon's page from theirs is [`super::page_proof`].
+//! A browser sends requests to loopback for any page. With everything but plain reading it says which origin the page has
+//! (`Origin`), so that even a daemon that needs no token can refuse. A page whose host name was made to lead to 127.0.0.1
+//! (DNS rebinding) has the daemon's origin as far as its browser knows, but its requests carry that name as `Host`. Pages
+//! that functions answer have the daemon's origin too; [`super::page_key`] tells them apart.
 //!
 //! Source: RFC 6454; WHATWG Fetch, section "`Origin` header"; OWASP, "Cross-Site Request Forgery Prevention".
 
@@ -16,47 +16,46 @@ use hyper::http::uri::Authority;
 use super::denied::Denied;
 use super::settings::Origins;
 
-/// What is known of whoever sends a request.
+/// What is known of the sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// They showed a token, which browsers do not add on their own.
-    Known,
-    /// Nothing, but that the page they use is the daemon's own.
+    /// Sent a token, which browsers do not do by themselves.
+    WithToken,
+    /// The daemon's own page.
     OurPage,
-    /// Nothing.
     Anybody,
 }
 
-/// Whether a request may change something, as far as the page is concerned that sent it.
-pub fn check<B>(request: &Request<B>, origins: &Origins, loopback: bool, sender: Sender) -> Result<(), Denied> {
-    let (host, known) = (authority(request), sender == Sender::Known);
+/// Refuses a change that some other web page may have sent.
+pub fn check<B>(request: &Request<B>, origins: &Origins, is_local: bool, sender: Sender) -> Result<(), Denied> {
+    let (host, has_token) = (authority(request), sender == Sender::WithToken);
     let origin = request.headers().get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
-    let listed = origin.as_ref().is_some_and(|origin| match origins {
+    let is_listed = origin.as_ref().is_some_and(|origin| match origins {
         Origins::Own => false,
-        Origins::Any => known,
+        Origins::Any => has_token,
         Origins::Listed(listed) => listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
     });
-    let of_ours = origin.filter(|_| !listed);
-    if let Some(foreign) = of_ours.as_ref().filter(|origin| !is_own(origin, host.as_ref())) {
+    let unlisted = origin.filter(|_| !is_listed);
+    if let Some(foreign) = unlisted.as_ref().filter(|origin| !is_own(origin, host.as_ref())) {
         return Err(Denied::ForeignOrigin(foreign.chars().take(100).collect()));
     }
     match host {
-        Some(host) if loopback && !known && !is_of_this_machine(host.host()) => {
+        Some(host) if is_local && !has_token && !is_of_this_machine(host.host()) => {
             Err(Denied::ForeignHost(host.host().into()))
         }
-        _ if of_ours.is_some() && sender == Sender::Anybody => Err(Denied::NotOurPage),
-        // No browser leaves it out.
+        _ if unlisted.is_some() && sender == Sender::Anybody => Err(Denied::NotOurPage),
+        // Every browser sends a host; a request without one is a program's.
         _ => Ok(()),
     }
 }
 
-/// What the request is directed at. Source: RFC 9112, section 3.2.2.
+/// The host and port that the request names. Source: RFC 9112, section 3.2.2.
 fn authority<B>(request: &Request<B>) -> Option<Authority> {
     let host = || request.headers().get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     request.uri().authority().cloned().or_else(host)
 }
 
-/// Whether a page of this origin came from the host it now asks. The scheme is not compared: a proxy may have taken TLS off.
+/// Whether a page of this origin came from the host that it now asks. Schemes may differ: a proxy may speak TLS for us.
 fn is_own(origin: &str, host: Option<&Authority>) -> bool {
     let (Some((scheme, origin)), Some(host)) = (origin.split_once("://"), host) else { return false };
     let Ok(origin) = Authority::try_from(origin) else { return false };
@@ -65,7 +64,7 @@ fn is_own(origin: &str, host: Option<&Authority>) -> bool {
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
 
-/// Whether a name leads to this machine wherever it is asked. Source: RFC 6761, section 6.3, on `localhost`.
+/// Whether a name leads to this machine everywhere. Source: RFC 6761, section 6.3, on `localhost`.
 fn is_of_this_machine(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -74,7 +73,7 @@ fn is_of_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Sender::{Anybody, Known, OurPage};
+    use super::Sender::{Anybody, OurPage, WithToken as Known};
     use super::*;
 
     fn checked(host: &str, origin: Option<&str>, origins: &Origins, sender: Sender) -> Result<(), Denied> {
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn only_own_pages_and_those_that_are_listed_may_change_something() {
+    fn only_our_page_and_listed_origins_may_make_changes() {
         let foreign = |origin: &str| Err(Denied::ForeignOrigin(origin.into()));
         let listed = Origins::Listed(vec!["https://a.example".into()]);
         for (host, origin, origins, sender, expected) in [
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_here_and_is_not_ours_is_not_believed() {
+    fn a_foreign_name_that_leads_here_is_refused() {
         for ours in
             ["localhost", "Localhost:8080", "localhost.:1", "x.localhost", "127.0.0.1:8080", "127.7.7.7", "[::1]:1"]
         {
@@ -129,7 +128,7 @@ mod tests {
             let as_our_page = checked(other, Some(&own), &Origins::Own, OurPage);
             assert!(matches!(as_our_page, Err(Denied::ForeignHost(_))), "{other}");
             assert!(matches!(checked(other, None, &Origins::Own, Anybody), Err(Denied::ForeignHost(_))), "{other}");
-            assert_eq!(checked(other, Some(&own), &Origins::Own, Known), Ok(()), "a token is no page's: {other}");
+            assert_eq!(checked(other, Some(&own), &Origins::Own, Known), Ok(()), "{other}");
         }
         let elsewhere = Request::put("/functions/a").header(HOST, "shop.example").body(()).unwrap();
         assert_eq!(check(&elsewhere, &Origins::Own, false, Anybody), Ok(()));

@@ -1,4 +1,4 @@
-//! Why somebody is not let in, and what they are told.
+//! Why a request is not let in.
 
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -6,22 +6,20 @@ use hyper::header::HeaderValue;
 use super::role::Role;
 use crate::http::answer::problem::Problem;
 
-/// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// No token came.
     NoToken,
-    /// What came is none that is known.
+    /// Also after it was revoked.
     BadToken,
-    /// The token has no role that may do this.
+    /// The token has a lower role.
     NeedsRole(Role),
     /// The token is for other functions.
     NotForFunction(String),
-    /// A page of this origin asked for it.
+    /// A web page of this origin sent it.
     ForeignOrigin(String),
-    /// A page of the daemon's origin asked for it, and not its own.
+    /// A page that a function answered sent it.
     NotOurPage,
-    /// A page may have asked for it under a name that leads here and is not ours.
+    /// The daemon is called by this name, which some web page may have made to lead here.
     ForeignHost(String),
 }
 
@@ -30,7 +28,7 @@ impl Denied {
     pub fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "A token is needed"),
-            Self::BadToken => (StatusCode::UNAUTHORIZED, "bad-token", "The token is not known"),
+            Self::BadToken => (StatusCode::UNAUTHORIZED, "bad-token", "The token is unknown"),
             Self::NeedsRole(_) => (StatusCode::FORBIDDEN, "needs-role", "The token does not allow this"),
             Self::NotForFunction(_) => (StatusCode::FORBIDDEN, "other-functions", "The token is for other functions"),
             Self::ForeignOrigin(_) => (StatusCode::FORBIDDEN, "foreign-origin", "Not from this page"),
@@ -42,29 +40,27 @@ impl Denied {
     /// What happened, and what to do about it.
     pub fn detail(&self) -> String {
         match self {
-            Self::NoToken => "say who you are: `Authorization: Bearer nebula_…`".into(),
-            Self::BadToken => {
-                "what the request brought is no token that is known here; it may have been revoked".into()
-            }
-            Self::NeedsRole(role) => format!("this needs a token of the role `{role}`"),
+            Self::NoToken => "send a token: `Authorization: Bearer nebula_…`".into(),
+            Self::BadToken => "this daemon does not know the token; it may have been revoked".into(),
+            Self::NeedsRole(role) => format!("this needs a token with the role `{role}`"),
             Self::NotForFunction(name) => format!("this token is not for `{name}`"),
             Self::ForeignOrigin(origin) => format!(
-                "a page of `{origin}` asked for it, and only the daemon's own pages may change something, or those that \
-                 `cors.origins` names"
+                "a page of `{origin}` sent the request, and only the daemon's own page and the origins in `cors.origins` may make \
+                 changes"
             ),
             Self::NotOurPage => {
-                "without a token only the daemon's own page may change something: load it again, for the daemon \
-                 was started since"
+                "without a token only the daemon's own page may make changes; reload it if the daemon has been \
+                 restarted"
                     .into()
             }
             Self::ForeignHost(host) => format!(
-                "the request calls this daemon `{host}`; without a token it can be changed only under a name of this \
-                 machine itself, such as localhost or 127.0.0.1"
+                "the request calls this daemon `{host}`; without a token, changes must use a name of this machine, such as \
+                 localhost or 127.0.0.1"
             ),
         }
     }
 
-    /// What is asked for. Source: RFC 6750, section 3.
+    /// The value of `WWW-Authenticate`. Source: RFC 6750, section 3.
     pub fn challenge(&self) -> Option<HeaderValue> {
         Some(match self {
             Self::NoToken => HeaderValue::from_static("Bearer realm=\"nebula\""),

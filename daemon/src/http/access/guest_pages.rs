@@ -1,13 +1,13 @@
-//! The daemon's page and the pages that guests answer are of one origin. What keeps guests from taking over the page, and
-//! from reading the token that somebody has given it:
+//! Keeps pages that functions answer away from the daemon's page, which has the same origin, and from the token that
+//! somebody may have entered there:
 //!
 //! - The page keeps the token in its own memory, unless its user asks for more (`page/daemon.js`).
-//! - No other document holds the page's window, and none frames it: [`ALONE`], which is the page's alone ([`confine`]), and
-//!   `frame-ancestors` in its policy.
-//! - No guest installs a service worker that stands between the page and the daemon ([`check_worker`], [`confine`]).
-//! - Where no token is asked for, only the page may change something ([`super::page_proof`]).
+//! - No other document gets hold of the page's window: only the page has [`SAME_ORIGIN_OPENERS`], and its policy forbids
+//!   frames.
+//! - No function installs a service worker between the page and the daemon ([`check_worker`], [`confine`]).
+//! - Where changes need no token, only the page makes them (`page_key.rs`).
 //!
-//! A guest's page may still read and call what whoever looks at it may. Where that is too much, the daemon is managed at an
+//! A function's page can still read and call whatever its viewer may. Where that is too much, the daemon is managed at an
 //! address of its own (`admin.listen`), which is another origin.
 //!
 //! Source: WHATWG HTML, "Cross-origin opener policies": documents of one origin with the same policy stay together; W3C,
@@ -18,36 +18,34 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::http::Response;
 use crate::http::answer::problem::Problem;
 
-/// Documents without this policy that open the page, or are opened by it, hold no window of it.
-pub const ALONE: HeaderValue = HeaderValue::from_static("same-origin");
+/// Documents without this policy that open the page, or are opened by it, have no access to its window.
+pub const SAME_ORIGIN_OPENERS: HeaderValue = HeaderValue::from_static("same-origin");
 pub const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// A browser says with it that it asks for the script of a worker.
+/// Browsers send it when they load a service worker's script.
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
-/// A server says with it that a worker may stand above its own folder.
+/// Lets a service worker control paths above its own folder.
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 
-/// Folders that are no single function's.
+/// Folders that several functions share.
 const SHARED: [&str; 2] = ["/", "/fn/"];
 
-/// Whether a browser asks for the script of a service worker.
 pub fn asks_for_worker(headers: &HeaderMap) -> bool {
     headers.contains_key(SERVICE_WORKER)
 }
 
-/// Whether the script of a service worker may be at `path`: the worker would stand before everything in its folder.
+/// Refuses the script of a service worker at `path` if it would control more than one function's paths.
 pub fn check_worker(path: &str) -> Result<(), Problem> {
     let folder = path.rfind('/').map_or("/", |end| &path[..=end]);
     if SHARED.contains(&folder) {
-        let why =
-            format!("a service worker at `{path}` would stand before what is not its own; `/fn/NAME/…` is its place");
+        let why = format!("a service worker at `{path}` would control paths of others; serve it below `/fn/NAME/`");
         return Err(Problem::BadRequest(why));
     }
     Ok(())
 }
 
-/// Takes from an answer that is not the page what would bring it near the page. None of the daemon's own has it.
+/// Removes the headers by which a function's answer could reach the page. The daemon's other answers do not have them.
 pub fn confine(response: &mut Response) {
     response.headers_mut().remove(SERVICE_WORKER_ALLOWED);
     response.headers_mut().remove(CROSS_ORIGIN_OPENER_POLICY);

@@ -1,5 +1,4 @@
-//! Says in the log that requests were refused for want of a good token; not once a request, or whoever sends them would
-//! fill the disk.
+//! Logs refused requests at a bounded rate, so that nobody can fill the disk with them.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -7,31 +6,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::{DefaultDirectRateLimiter, Quota};
 
-/// Lines at once, and then one a second.
 const LINES_BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::MIN;
 
-/// Requests that were refused for want of a good token.
-pub struct Refusals {
+pub struct RefusalLog {
     lines: DefaultDirectRateLimiter,
-    untold: AtomicU64,
+    /// Requests refused since the last line.
+    unlogged: AtomicU64,
 }
 
-impl Default for Refusals {
+impl Default for RefusalLog {
     fn default() -> Self {
         let lines = Quota::per_second(LINES_PER_SECOND).allow_burst(LINES_BURST);
-        Self { lines: DefaultDirectRateLimiter::direct(lines), untold: AtomicU64::new(0) }
+        Self { lines: DefaultDirectRateLimiter::direct(lines), unlogged: AtomicU64::new(0) }
     }
 }
 
-impl Refusals {
-    /// One more, from there.
+impl RefusalLog {
     pub fn note(&self, from: SocketAddr) {
         if self.lines.check().is_err() {
-            self.untold.fetch_add(1, Ordering::Relaxed);
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let (requests, from) = (self.untold.swap(0, Ordering::Relaxed) + 1, from.ip());
-        tracing::warn!(requests, "requests without a good token were refused, the last from {from}");
+        let (requests, from) = (self.unlogged.swap(0, Ordering::Relaxed) + 1, from.ip());
+        tracing::warn!(requests, "refused requests without a valid token, the last from {from}");
     }
 }

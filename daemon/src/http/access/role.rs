@@ -1,23 +1,21 @@
-//! What a token lets its bearer do.
+//! What a token allows.
 
 use std::fmt;
 
-/// What a token lets its bearer do. Each role implies those before it.
+/// Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Call functions, and read what there is.
+    /// Call functions and list them.
     Invoke,
-    /// Deploy functions and remove them.
+    /// Deploy and remove functions.
     Deploy,
-    /// See totals and every figure in full.
+    /// See totals, and figures that are not rounded.
     Operate,
 }
 
 impl Role {
-    /// All roles.
     pub const ALL: [Self; 3] = [Self::Invoke, Self::Deploy, Self::Operate];
 
-    /// The name used in files and answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +27,7 @@ impl Role {
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("it is one of {}", Self::ALL.map(Self::as_str).join(", ")))
+        found.ok_or_else(|| format!("it must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

@@ -1,49 +1,42 @@
-//! The text of a token, and what is kept of it.
+//! The text of a token, and the hash that the daemon keeps of it.
 //!
-//! Passwords are kept under hashes that are made slow, since people choose passwords that can be guessed. A token is 256
-//! bits of chance: who tried a billion hashes a second since the beginning of the universe would have seen a part in 10⁵⁰ of
-//! them. So one BLAKE3 is enough, and a request pays a tenth of a microsecond for it.
+//! Passwords need slow hashes because people choose ones that can be guessed. A token is 256 random bits, which nobody
+//! guesses: one BLAKE3 is enough, and costs a request a tenth of a microsecond.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use blake3::Hash;
 
-/// How every token begins: who finds one in a log or a repository knows what it is, and scanners can search for it.
+/// Every token begins with it, so that people and scanners recognise one in a log or a repository.
 pub const PREFIX: &str = "nebula_";
 
-/// How a hash begins in the file.
 const HASH_PREFIX: &str = "blake3:";
 
-/// Bits of chance, in bytes.
-const CHANCE: usize = 32;
+const RANDOM_BYTES: usize = 32;
 
 /// A new token.
 ///
 /// # Errors
-/// When the system gives no random numbers.
+/// If the system has no random numbers.
 pub fn make() -> Result<String, getrandom::Error> {
-    let mut chance = [0; CHANCE];
-    getrandom::fill(&mut chance)?;
-    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(chance)))
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random)?;
+    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
 }
 
-/// What is kept of a token.
 pub fn hash(token: &str) -> Hash {
     blake3::hash(token.as_bytes())
 }
 
-/// A hash as it stands in the file.
+/// The hash as the file of tokens has it.
 pub fn written(hash: &Hash) -> String {
     format!("{HASH_PREFIX}{}", hash.to_hex())
 }
 
 /// Reads what [`written`] writes.
-///
-/// # Errors
-/// Says what a hash looks like.
 pub fn read(text: &str) -> Result<Hash, String> {
     let hash = text.strip_prefix(HASH_PREFIX).and_then(|hex| Hash::from_hex(hex).ok());
-    hash.ok_or_else(|| format!("it is `{HASH_PREFIX}` and 64 hexadecimal digits, as `nebula token` writes them"))
+    hash.ok_or_else(|| format!("it must be `{HASH_PREFIX}` and 64 hexadecimal digits, as `nebula token` writes it"))
 }
 
 #[cfg(test)]
@@ -51,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_long_and_never_the_same() {
+    fn tokens_are_long_and_never_repeat() {
         let (one, other) = (make().unwrap(), make().unwrap());
         assert_ne!(one, other);
         assert_eq!(one.len(), PREFIX.len() + 43);

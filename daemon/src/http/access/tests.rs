@@ -1,4 +1,4 @@
-//! Whom [`Access::admit`] lets in, at which gate, and what they are then.
+//! Whom [`Access::admit`] lets in, and where.
 
 use std::net::SocketAddr;
 
@@ -28,8 +28,8 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
         mode,
         file,
         origins: Origins::Own,
-        proof: Proof::make(),
-        refusals: Refusals::default(),
+        page_key: PageKey::generate(),
+        refusals: RefusalLog::default(),
         payers: Payers::default(),
     }
 }
@@ -38,8 +38,8 @@ fn callers() -> Door {
     Door::callers(Resolution::STRANGERS, Expose::Callers, false)
 }
 
-fn gate(address: &str) -> Gate {
-    Gate::of_callers(address.parse().unwrap(), callers(), false)
+fn listener(address: &str) -> Listener {
+    Listener::for_callers(address.parse().unwrap(), callers(), false)
 }
 
 const HERE: &str = "127.0.0.1:8080";
@@ -54,17 +54,17 @@ fn request(line: &str, token: Option<&str>) -> Request<()> {
     request.body(()).unwrap()
 }
 
-fn admitted(access: &Access, gate: Gate, request: &mut Request<()>) -> Result<Visitor, Problem> {
+fn admitted(access: &Access, listener: Listener, request: &mut Request<()>) -> Result<Visitor, Problem> {
     let remote: SocketAddr = "127.0.0.1:50000".parse().unwrap();
     let peers = Peers { remote, local: remote, https: false };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = Route::of(&method, &path, &Registry::default());
-    access.admit(request, gate, peers, route.need())
+    access.admit(request, listener, peers, route.need())
 }
 
 /// `in`, or why not.
-fn outcome(access: &Access, gate: Gate, line: &str, token: Option<&str>) -> String {
-    outcome_of(admitted(access, gate, &mut request(line, token)))
+fn outcome(access: &Access, listener: Listener, line: &str, token: Option<&str>) -> String {
+    outcome_of(admitted(access, listener, &mut request(line, token)))
 }
 
 fn outcome_of(admitted: Result<Visitor, Problem>) -> String {
@@ -81,11 +81,12 @@ fn outcome_of(admitted: Result<Visitor, Problem>) -> String {
 
 #[test]
 fn where_all_are_asked_each_role_may_do_what_is_its_own() {
-    let asked = [(access(AccessMode::Auto, true), gate(THERE)), (access(AccessMode::Tokens, true), gate(HERE))];
+    let asking =
+        [(access(AccessMode::Auto, true), listener(THERE)), (access(AccessMode::Tokens, true), listener(HERE))];
     let strangers = [(None, "no-token"), (Some("guess"), "bad-token")];
-    for (access, gate) in asked {
+    for (access, listener) in asking {
         for line in ["GET /healthz", "GET /readyz"] {
-            assert_eq!(outcome(&access, gate, line, None), "in", "{line}");
+            assert_eq!(outcome(&access, listener, line, None), "in", "{line}");
         }
         for (line, expected) in [
             ("POST /invoke/a", ["in", "in", "in"]),
@@ -103,10 +104,10 @@ fn where_all_are_asked_each_role_may_do_what_is_its_own() {
             ("GET /metrics/of/tomorrow", ["needs operate", "needs operate", "in"]),
         ] {
             for (token, expected) in ["invoke", "deploy", "operate"].into_iter().zip(expected) {
-                assert_eq!(outcome(&access, gate, line, Some(token)), expected, "{line} {token}");
+                assert_eq!(outcome(&access, listener, line, Some(token)), expected, "{line} {token}");
             }
             for (token, expected) in strangers {
-                assert_eq!(outcome(&access, gate, line, token), expected, "{line} {token:?}");
+                assert_eq!(outcome(&access, listener, line, token), expected, "{line} {token:?}");
             }
         }
     }
@@ -117,18 +118,18 @@ fn on_this_machine_only_what_changes_something_needs_a_token_once_there_are_some
     for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
         let access = access(AccessMode::Auto, with_tokens);
         for line in ["POST /invoke/a", "GET /metrics", "GET /functions", "GET /invocations", "POST /a"] {
-            assert_eq!(outcome(&access, gate(HERE), line, None), "in", "{line}");
+            assert_eq!(outcome(&access, listener(HERE), line, None), "in", "{line}");
         }
         for line in ["PUT /functions/a", "DELETE /functions/a", "POST /functions", "POST /metrics"] {
-            assert_eq!(outcome(&access, gate(HERE), line, None), changing, "{line}");
+            assert_eq!(outcome(&access, listener(HERE), line, None), changing, "{line}");
         }
     }
     assert_eq!(
-        outcome(&access(AccessMode::Auto, true), gate(HERE), "PUT /functions/a", Some("invoke")),
+        outcome(&access(AccessMode::Auto, true), listener(HERE), "PUT /functions/a", Some("invoke")),
         "needs deploy"
     );
-    assert_eq!(outcome(&access(AccessMode::Auto, true), gate(HERE), "PUT /functions/a", Some("deploy")), "in");
-    assert_eq!(outcome(&access(AccessMode::Open, true), gate(THERE), "PUT /functions/a", None), "in");
+    assert_eq!(outcome(&access(AccessMode::Auto, true), listener(HERE), "PUT /functions/a", Some("deploy")), "in");
+    assert_eq!(outcome(&access(AccessMode::Open, true), listener(THERE), "PUT /functions/a", None), "in");
 }
 
 #[test]
@@ -136,16 +137,16 @@ fn whoever_is_forwarded_from_this_machine_is_treated_as_on_loopback() {
     for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
         let access = access(AccessMode::Local, with_tokens);
         for line in ["POST /invoke/a", "GET /metrics", "GET /events", "POST /a"] {
-            assert_eq!(outcome(&access, gate(THERE), line, None), "in", "{line}");
+            assert_eq!(outcome(&access, listener(THERE), line, None), "in", "{line}");
         }
-        assert_eq!(outcome(&access, gate(THERE), "PUT /functions/a", None), changing);
-        assert_eq!(outcome(&access, gate(THERE), "PUT /functions/a", Some("operate")), "in");
+        assert_eq!(outcome(&access, listener(THERE), "PUT /functions/a", None), changing);
+        assert_eq!(outcome(&access, listener(THERE), "PUT /functions/a", Some("operate")), "in");
     }
     // A page whose name was made to lead here, and whose browser therefore takes it for the daemon's own.
     let of_a_page = |mode| {
         let mut request = request("PUT /functions/a", None);
         request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("evil.example"));
-        outcome_of(admitted(&access(mode, false), gate(THERE), &mut request))
+        outcome_of(admitted(&access(mode, false), listener(THERE), &mut request))
     };
     assert_eq!(of_a_page(AccessMode::Local), "foreign-host");
     assert_eq!(of_a_page(AccessMode::Open), "in");
@@ -154,8 +155,8 @@ fn whoever_is_forwarded_from_this_machine_is_treated_as_on_loopback() {
 #[test]
 fn what_is_managed_elsewhere_is_refused_here() {
     let access = access(AccessMode::Auto, false);
-    let here = Gate::of_callers(HERE.parse().unwrap(), callers(), true);
-    let admin = Gate::of_management(HERE.parse().unwrap(), callers());
+    let here = Listener::for_callers(HERE.parse().unwrap(), callers(), true);
+    let admin = Listener::for_operators(HERE.parse().unwrap(), callers());
     for line in ["PUT /functions/a", "POST /functions", "GET /metrics", "GET /energy", "GET /usage", "GET /events"] {
         assert_eq!(outcome(&access, here, line, None), "elsewhere", "{line}");
         assert_eq!(outcome(&access, admin, line, None), "in", "{line}");
@@ -183,13 +184,13 @@ fn a_token_for_some_functions_is_for_no_others() {
         ("POST /functions", "other-functions"),
         ("GET /functions", "in"),
     ] {
-        assert_eq!(outcome(&access, gate(HERE), line, Some("shop")), expected, "{line}");
+        assert_eq!(outcome(&access, listener(HERE), line, Some("shop")), expected, "{line}");
     }
-    let visitor = admitted(&access, gate(HERE), &mut request("GET /", Some("shop"))).unwrap();
-    assert!(visitor.is_restricted() && visitor.sees("shop") && !visitor.sees("other"));
-    assert!(visitor.to_function("shop").is_ok() && visitor.to_function("other").is_err());
+    let visitor = admitted(&access, listener(HERE), &mut request("GET /", Some("shop"))).unwrap();
+    assert!(visitor.is_restricted() && visitor.may_use("shop") && !visitor.may_use("other"));
+    assert!(visitor.check_function("shop").is_ok() && visitor.check_function("other").is_err());
     let open = super::Access { mode: AccessMode::Auto, ..access };
-    assert_eq!(outcome(&open, gate(HERE), "POST /invoke/other", Some("shop")), "in", "nobody is asked");
+    assert_eq!(outcome(&open, listener(HERE), "POST /invoke/other", Some("shop")), "in", "nobody is asked");
 }
 
 #[test]
@@ -197,7 +198,7 @@ fn a_function_never_sees_a_token_of_ours_and_sees_what_is_its_own() {
     let kept = |access: &Access, field: &'static str| {
         let mut request = request("GET /fn/a", None);
         request.headers_mut().insert(AUTHORIZATION, hyper::header::HeaderValue::from_static(field));
-        let visitor = admitted(access, gate(HERE), &mut request).unwrap();
+        let visitor = admitted(access, listener(HERE), &mut request).unwrap();
         (request.headers().contains_key(AUTHORIZATION), visitor.name().map(str::to_owned))
     };
     let (open, asking) = (access(AccessMode::Auto, true), access(AccessMode::Tokens, true));
@@ -211,19 +212,19 @@ fn a_function_never_sees_a_token_of_ours_and_sees_what_is_its_own() {
 
 #[test]
 fn figures_are_in_full_for_operators_alone() {
-    let fine = |access: &Access, gate: Gate, token| {
-        let door = admitted(access, gate, &mut request("GET /invocations", token)).unwrap().door;
+    let fine = |access: &Access, listener: Listener, token| {
+        let door = admitted(access, listener, &mut request("GET /invocations", token)).unwrap().door;
         door.rounded(nebula_metering::Joules(0.000_123)) == 0.000_123
     };
     let asking = access(AccessMode::Tokens, true);
-    let admin = Gate::of_management(THERE.parse().unwrap(), callers());
-    for gate in [gate(HERE), admin] {
-        assert!(fine(&asking, gate, Some("operate")));
-        assert!(!fine(&asking, gate, Some("invoke")) && !fine(&asking, gate, Some("deploy")));
+    let admin = Listener::for_operators(THERE.parse().unwrap(), callers());
+    for listener in [listener(HERE), admin] {
+        assert!(fine(&asking, listener, Some("operate")));
+        assert!(!fine(&asking, listener, Some("invoke")) && !fine(&asking, listener, Some("deploy")));
     }
     let open = access(AccessMode::Auto, true);
-    assert!(fine(&open, Gate::of_management(HERE.parse().unwrap(), callers()), None));
-    assert!(!fine(&open, gate(HERE), None) && fine(&open, gate(HERE), Some("operate")));
+    assert!(fine(&open, Listener::for_operators(HERE.parse().unwrap(), callers()), None));
+    assert!(!fine(&open, listener(HERE), None) && fine(&open, listener(HERE), Some("operate")));
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn a_page_of_elsewhere_changes_nothing_and_may_call() {
     let from = |line: &str| {
         let mut request = request(line, None);
         request.headers_mut().insert(ORIGIN, hyper::header::HeaderValue::from_static("https://evil.example"));
-        admitted(&access, gate(HERE), &mut request).is_ok()
+        admitted(&access, listener(HERE), &mut request).is_ok()
     };
     assert!(!from("PUT /functions/a") && !from("DELETE /functions/a") && !from("POST /functions"));
     assert!(from("POST /invoke/a") && from("GET /functions"));

@@ -16,16 +16,15 @@ use super::secret;
 use crate::functions::{FunctionName, Keys, Known, Mistake, Wrong, joined, quota, text};
 use crate::quota::Quota;
 
-/// The largest file, in bytes. A token takes about two hundred.
+/// Largest file, in bytes. One token takes about two hundred.
 pub const BYTES_MAX: usize = 1 << 20;
 
-/// Most tokens. Each request that brings one is compared with all of them, at some nanoseconds each.
+/// Most tokens. A request's token is compared with each of them, which takes some nanoseconds each.
 pub const TOKENS_MAX: usize = 1000;
 
-/// The longest name of a token.
 const NAME_MAX: usize = 63;
 
-/// Whether others than the owner and the group may write. Source: chmod(2), `S_IWOTH`.
+/// `S_IWOTH`. Source: chmod(2).
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 const OF_A_FILE: Known = Known { file: "a file of tokens", keys: &["tokens"] };
@@ -42,78 +41,48 @@ const OF_A_TOKEN: Known = Known {
     ],
 };
 
-/// What a caller is who brings a token.
+/// A token without its text.
 #[derive(Debug, PartialEq)]
 pub struct Token {
-    /// What it is called.
     pub name: String,
-    /// The highest of its roles, which implies the others.
+    /// The highest of its roles; each includes the lower ones.
     pub role: Role,
-    /// The functions that it is for; all where it names none.
+    /// `None` if it is for all functions.
     pub functions: Option<BTreeSet<String>>,
     /// What its calls may use together.
     pub quota: Quota,
 }
 
 impl Token {
-    /// Whether it is for this function.
     #[must_use]
     pub fn is_for(&self, function: &str) -> bool {
         self.functions.as_ref().is_none_or(|functions| functions.contains(function))
     }
 }
 
-/// A file of tokens cannot be used.
 #[derive(Debug, Error)]
 pub enum TokensError {
-    /// The file cannot be read.
     #[error("cannot read the tokens in `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Anybody on the machine could add a token.
-    #[error("`{}` lists tokens and everybody may write it; `chmod o-w` it", path.display())]
-    WritableByOthers {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is longer than any file of tokens.
+    Read { path: PathBuf, source: io::Error },
+    #[error("everybody can write `{}` and could add tokens; run `chmod o-w` on it", path.display())]
+    WritableByOthers { path: PathBuf },
     #[error("`{}` has more than {BYTES_MAX} bytes, too many for a file of tokens", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no good.
+    TooLong { path: PathBuf },
     #[error("the tokens in `{}` cannot be used: {}", path.display(), joined(mistakes))]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// All that is wrong with it.
-        mistakes: Vec<Mistake>,
-    },
+    Wrong { path: PathBuf, mistakes: Vec<Mistake> },
 }
 
-/// The tokens that a daemon knows.
 #[derive(Debug, Default)]
 pub struct Tokens(Vec<(Hash, Arc<Token>)>);
 
 impl Tokens {
-    /// Reads the file at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be read or used.
     pub fn read(path: &Path) -> Result<Self, TokensError> {
         let file = File::open(path).map_err(|source| TokensError::Read { path: path.into(), source })?;
         Self::parse(&read(&file, path)?).map_err(|mistakes| TokensError::Wrong { path: path.into(), mistakes })
     }
 
-    /// Reads the text of such a file.
-    ///
     /// # Errors
-    /// All mistakes.
+    /// All mistakes in the text.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let table = text.parse::<Table>().map_err(|error| vec![Mistake::syntax(text, &error)])?;
         let mut mistakes = Vec::new();
@@ -121,7 +90,7 @@ impl Tokens {
         let tokens = Keys::of(&table, OF_A_FILE, &mut mistakes).each("tokens", OF_A_TOKEN, check_name, |name, keys| {
             let distinct = |text: &str| {
                 let hash = secret::read(text)?;
-                if seen.insert(*hash.as_bytes()) { Ok(hash) } else { Err("another token has it".into()) }
+                if seen.insert(*hash.as_bytes()) { Ok(hash) } else { Err("another token has the same hash".into()) }
             };
             token(name, keys, distinct)
         });
@@ -132,7 +101,7 @@ impl Tokens {
         if mistakes.is_empty() { Ok(Self(tokens)) } else { Err(mistakes) }
     }
 
-    /// The token of this text. How long it takes tells nothing of which it is, or how close.
+    /// The token with this text. The time that it takes gives nothing away.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<&Arc<Token>> {
         let presented = secret::hash(text);
@@ -140,29 +109,26 @@ impl Tokens {
         self.0.iter().fold(None, |found, (hash, token)| if *hash == presented { Some(token) } else { found })
     }
 
-    /// Whether there is one of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(_, token)| token.name == name)
     }
 
-    /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Reads a file of tokens that is open, provided that it may be trusted.
+/// The text of an open file of tokens.
 ///
 /// # Errors
-/// When it may not, or cannot be read.
+/// Also if anybody else could have written it.
 pub fn read(file: &File, path: &Path) -> Result<String, TokensError> {
     let failed = |source| TokensError::Read { path: path.into(), source };
     if file.metadata().map_err(failed)?.mode() & WRITABLE_BY_OTHERS != 0 {
@@ -176,10 +142,8 @@ pub fn read(file: &File, path: &Path) -> Result<String, TokensError> {
     String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))
 }
 
-/// Whether a token may be called this.
-///
 /// # Errors
-/// Says what a name looks like.
+/// Says what the name of a token may look like.
 pub fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
@@ -204,7 +168,7 @@ fn token(
     Some((hash?, Arc::new(Token { name: name.into(), role: roles.into_iter().max()?, functions: names, quota })))
 }
 
-/// A list that is not empty: an empty one may have been meant to be none, or all.
+/// Refuses an empty list, which could be meant as none or as all.
 fn some(value: &Value) -> Result<(), Wrong> {
     let empty = value.as_array().ok_or(Wrong::Type("a list"))?.is_empty();
     if empty { Err(Wrong::Value("it must not be empty".into())) } else { Ok(()) }
@@ -230,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_by_its_text_and_has_what_its_table_says() {
+    fn a_token_is_found_by_its_text() {
         let (alice, bob) = (hash_of("nebula_alice"), hash_of("nebula_bob"));
         let text = format!(
             "[tokens.alice]\nhash = {alice:?}\nroles = [\"invoke\", \"deploy\"]\nfunctions = [\"a\", \"b\"]\n\
@@ -252,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_was_meant() {
+    fn mistakes_come_with_what_was_meant() {
         let hash = hash_of("x");
         let good = format!("hash = {hash:?}\nroles = [\"invoke\"]\n");
         for (text, told) in [
@@ -267,12 +231,12 @@ mod tests {
             (format!("[tokens.a]\n{good}functions = [\"../x\"]"), "`../x` is no good for `tokens.a.functions[0]`"),
             (format!("[tokens.'a b']\n{good}"), "`a b` is no good for `tokens`: a token's name has 1 to 63"),
             (format!("[tokens.{}]\n{good}", "x".repeat(64)), "a token's name has 1 to 63"),
-            (format!("[tokens.a]\n{good}[tokens.b]\n{good}"), "`tokens.b.hash`: another token has it"),
+            (format!("[tokens.a]\n{good}[tokens.b]\n{good}"), "`tokens.b.hash`: another token has the same hash"),
             (format!("[tokens.a]\nhash = {hash:?}"), "`tokens.a.roles` is missing"),
             (format!("[tokens.a]\nhash = {hash:?}\nroles = []"), "`[]` is no good for `tokens.a.roles`"),
-            (format!("[tokens.a]\nhash = {hash:?}\nroles = [\"root\"]"), "it is one of invoke, deploy, operate"),
+            (format!("[tokens.a]\nhash = {hash:?}\nroles = [\"root\"]"), "it must be one of invoke, deploy, operate"),
             ("[tokens.a]\nroles = [\"invoke\"]".into(), "`tokens.a.hash` is missing"),
-            ("[tokens.a]\nhash = \"secret\"\nroles = [\"invoke\"]".into(), "it is `blake3:` and 64"),
+            ("[tokens.a]\nhash = \"secret\"\nroles = [\"invoke\"]".into(), "it must be `blake3:` and 64"),
             ("tokens = 3".into(), "`tokens` is a whole number, and must be a table"),
             ("x\n=".into(), "line 1 is not TOML"),
         ] {
@@ -281,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many() {
+    fn the_number_of_tokens_is_bounded() {
         let list = |count: usize| {
             let one = |number| {
                 format!("[tokens.t{number}]\nhash = {:?}\nroles = [\"invoke\"]\n", hash_of(&format!("{number}")))
@@ -293,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_everybody_may_write_is_not_believed() {
+    fn a_file_that_everybody_may_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         assert!(matches!(Tokens::read(&path), Err(TokensError::Read { .. })));

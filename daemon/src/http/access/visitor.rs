@@ -1,4 +1,4 @@
-//! Whoever sent a request, once they are in.
+//! The sender of a request that was let in.
 
 use std::sync::Arc;
 
@@ -8,19 +8,16 @@ use crate::http::Door;
 use crate::http::answer::problem::Problem;
 use crate::quota::Payer;
 
-/// Whoever sent a request, once they are in.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// What they may know.
+    /// What they may see.
     pub door: Door,
-    /// Whether their connection is encrypted.
     pub https: bool,
-    /// Who they are, where they brought a token.
     pub token: Option<Arc<Token>>,
-    /// Whose quota their calls count against, besides those of the functions.
+    /// The token's quota, which their calls count against besides the function's.
     pub payer: Option<Arc<Payer>>,
-    /// Whether they are in because of it. Nobody who could come in without one is worse off for having one.
-    pub(super) asked: bool,
+    /// Whether they needed the token. Its restrictions bind only then: nobody is worse off for showing one.
+    pub(super) needed_token: bool,
 }
 
 impl Visitor {
@@ -30,24 +27,22 @@ impl Visitor {
         self.token.as_ref().map(|token| &*token.name)
     }
 
-    /// Whether their token is for this function.
     #[must_use]
-    pub fn sees(&self, function: &str) -> bool {
-        !self.asked || self.token.as_ref().is_some_and(|token| token.is_for(function))
+    pub fn may_use(&self, function: &str) -> bool {
+        !self.needed_token || self.token.as_ref().is_some_and(|token| token.is_for(function))
     }
 
-    /// Whether there are functions that their token is not for.
+    /// Whether their token is for some functions only.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
-        self.asked && self.token.as_ref().is_none_or(|token| token.functions.is_some())
+        self.needed_token && self.token.as_ref().is_none_or(|token| token.functions.is_some())
     }
 
-    /// Lets them to this function. For handlers that read its name from elsewhere than the path: what the path names has
-    /// been seen to.
+    /// For handlers that read the function's name from elsewhere than the path; the path's has been checked.
     ///
     /// # Errors
-    /// When their token is not for it.
-    pub fn to_function(&self, function: &str) -> Result<(), Problem> {
-        if self.sees(function) { Ok(()) } else { Err(Denied::NotForFunction(function.into()).into()) }
+    /// If their token is for other functions.
+    pub fn check_function(&self, function: &str) -> Result<(), Problem> {
+        if self.may_use(function) { Ok(()) } else { Err(Denied::NotForFunction(function.into()).into()) }
     }
 }

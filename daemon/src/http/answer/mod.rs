@@ -14,7 +14,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, Header
 use serde::Serialize;
 
 use crate::http::Response;
-use crate::http::access::guest_pages::{ALONE, CROSS_ORIGIN_OPENER_POLICY};
+use crate::http::access::guest_pages::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::body::Reply;
 
 /// Bytes that most envelopes fit into: written to a smaller room they would move three times.
@@ -56,7 +56,7 @@ pub fn html(status: StatusCode, page: String) -> Response {
 pub fn live_html(status: StatusCode, page: String) -> Response {
     let mut response = html(status, page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, LIVE_POLICY);
-    response.headers_mut().insert(CROSS_ORIGIN_OPENER_POLICY, ALONE);
+    response.headers_mut().insert(CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS);
     response
 }
 

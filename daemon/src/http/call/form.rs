@@ -106,7 +106,7 @@ impl App {
         let (mut head, body) = request.into_parts();
         let body = body::read(body, self.body_max, self.body_timeout).await?;
         let asked = read(&head, body, self.form.calls).await?;
-        visitor.to_function(&asked.function)?;
+        visitor.check_function(&asked.function)?;
         let function = self.function(&asked.function)?;
         let (until, mut written) = (Instant::now() + self.form.wall, 0);
         let (mut results, mut reason) = (Vec::new(), None);

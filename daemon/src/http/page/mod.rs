@@ -46,7 +46,7 @@ pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
         table class="try" {
             thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
             tbody {
-                @for function in app.registry.all().iter().filter(|function| visitor.sees(function.name.as_str())) {
+                @for function in app.registry.all().iter().filter(|function| visitor.may_use(function.name.as_str())) {
                     @let name = function.name.as_str();
                     tr {
                         th scope="row" { (name) }

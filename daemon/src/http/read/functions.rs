@@ -33,7 +33,7 @@ impl App {
     /// All functions, and what is wrong with files that are not served.
     pub(crate) fn list(&self, visitor: &Visitor) -> Value {
         let table = self.registry.table();
-        let broken = table.broken.iter().filter(|(name, _)| visitor.sees(name)).map(|(name, broken)| {
+        let broken = table.broken.iter().filter(|(name, _)| visitor.may_use(name)).map(|(name, broken)| {
             let served = table.functions.get(name).map(|function| function.version.to_string());
             json!({
                 "name": name,
@@ -43,7 +43,7 @@ impl App {
                 "version_served": served,
             })
         });
-        let functions = table.functions.values().filter(|function| visitor.sees(function.name.as_str()));
+        let functions = table.functions.values().filter(|function| visitor.may_use(function.name.as_str()));
         json!({
             "functions": functions.map(|function| describe(function)).collect::<Vec<_>>(),
             "broken": broken.collect::<Vec<_>>(),

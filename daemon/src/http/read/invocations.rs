@@ -115,7 +115,7 @@ impl App {
     /// Whether the call is any business of the visitor's.
     pub(crate) fn is_seen(&self, visitor: &Visitor, call: &KnownCall) -> bool {
         let revision = || self.registry.revision(call.function);
-        !visitor.is_restricted() || revision().is_some_and(|revision| visitor.sees(revision.name.as_str()))
+        !visitor.is_restricted() || revision().is_some_and(|revision| visitor.may_use(revision.name.as_str()))
     }
 
     /// The accounts of all versions of a function, also of one that is no longer served.

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::access::Gate;
+use crate::http::access::Listener;
 use crate::http::app::App;
 use crate::http::call::function::Peers;
 use crate::http::request::incoming::RequestBody;
@@ -56,7 +56,7 @@ pub enum ServeError {
 }
 
 /// What answers, and to whom.
-type Entrance = (Arc<App>, Gate, Peers);
+type Entrance = (Arc<App>, Listener, Peers);
 
 /// A server that listens.
 pub struct Server {
@@ -97,7 +97,7 @@ impl Server {
 
     /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
     /// Whether all of them did.
-    pub async fn serve(self, app: Arc<App>, gate: Gate, stop: impl Future<Output = ()>) -> bool {
+    pub async fn serve(self, app: Arc<App>, listens: Listener, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, address, settings, tls } = self;
         let graceful = GracefulShutdown::new();
         let (stopping, _) = watch::channel(());
@@ -113,7 +113,7 @@ impl Server {
                         tokio::spawn(async move {
                             let _open = Open::count(app.metrics.connections());
                             let local = stream.local_addr().unwrap_or(address);
-                            let entrance = (app, gate, Peers { remote, local, https: tls.is_some() });
+                            let entrance = (app, listens, Peers { remote, local, https: tls.is_some() });
                             connection(stream, tls, entrance, settings, watcher, stopping).await;
                             drop(permit);
                         });
@@ -236,12 +236,13 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, gate, peers): Entrance,
+    (app, listener, peers): Entrance,
     settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
-    let service =
-        service_fn(move |request: Request<Incoming>| app.clone().answer(request.map(RequestBody::alone), gate, peers));
+    let service = service_fn(move |request: Request<Incoming>| {
+        app.clone().answer(request.map(RequestBody::alone), listener, peers)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
     watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
@@ -249,12 +250,12 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, gate, peers): Entrance,
+    (app, listener, peers): Entrance,
     settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
-        app.clone().answer(request.map(RequestBody::multiplexed), gate, peers)
+        app.clone().answer(request.map(RequestBody::multiplexed), listener, peers)
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
