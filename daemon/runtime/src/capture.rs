@@ -1,44 +1,43 @@
-//! What a call leaves behind while it runs: its output and its log, in memory and bounded, and when it began to run.
+//! What a call leaves behind while it runs: output and log, in memory and bounded, and the moment the guest began.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::io::{self, AsyncWrite};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
-use super::completion::{Completion, Ending};
-use super::engine::Limits;
+use super::ending::{Completion, Ending};
+use super::grants::Limits;
 
-/// What one call leaves behind. It is there however the call ends, also when it is cut off.
+/// What one call leaves behind. It survives the call however that ends, also if its future is dropped.
 #[derive(Debug)]
 pub struct Recorder {
     output: Mutex<Written>,
     output_max: usize,
     log: Mutex<Written>,
     log_max: usize,
-    /// What a guest that answers requests has answered: its status, or an error.
+    /// The HTTP answer: its status, or an error.
     answer: OnceLock<Result<u16, String>>,
     started: Instant,
     /// From `started` to the guest's first instruction, in nanoseconds; zero until then.
     startup: AtomicU64,
 }
 
-/// What has been written.
 #[derive(Debug, Default)]
 struct Written {
-    /// The bytes that were kept.
     bytes: Vec<u8>,
-    /// Whether there were more than the bound allows.
+    /// Whether the guest wrote more than its limit.
     overflowed: bool,
 }
 
 impl Recorder {
-    /// Nothing yet of a call that starts now.
+    /// For a call that starts now.
     #[must_use]
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
@@ -52,7 +51,8 @@ impl Recorder {
         })
     }
 
-    /// How a call that ended so has ended, with all that it left.
+    /// Ends the call, and hands over all that it left. A call that wrote too much ends as [`Ending::OutputTooLarge`],
+    /// whatever `ending` says.
     #[must_use]
     pub fn complete(&self, mut ending: Ending) -> Completion {
         let total = self.started.elapsed();
@@ -60,11 +60,11 @@ impl Recorder {
             0 => total,
             startup => Duration::from_nanos(startup),
         };
-        let output = std::mem::take(&mut *lock(&self.output));
+        let output = std::mem::take(&mut *self.output.lock());
         if output.overflowed {
             ending = Ending::OutputTooLarge;
         }
-        let mut log = std::mem::take(&mut *lock(&self.log));
+        let mut log = std::mem::take(&mut *self.log.lock());
         let surplus = log.bytes.len().saturating_sub(self.log_max);
         log.bytes.drain(..surplus);
         Completion {
@@ -77,15 +77,15 @@ impl Recorder {
         }
     }
 
-    /// Notes that the guest begins to run.
+    /// The guest begins to run now.
     pub(super) fn begin(&self) {
         let startup = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.startup.store(startup.max(1), Ordering::Relaxed);
     }
 
-    /// Adds to the output. A write beyond the bound ends the call: half an answer is no answer.
+    /// Adds to the output. A write beyond the limit ends the call, because half an answer is no answer.
     pub(super) fn push_output(&self, bytes: &[u8]) -> Result<(), OutputFull> {
-        let mut written = lock(&self.output);
+        let mut written = self.output.lock();
         if bytes.len() > self.output_max - written.bytes.len() {
             written.overflowed = true;
             return Err(OutputFull);
@@ -94,39 +94,43 @@ impl Recorder {
         Ok(())
     }
 
-    /// Notes that an answer grows beyond its bound.
+    /// The body of the HTTP answer is larger than its limit.
     pub(super) fn overflow(&self) {
-        lock(&self.output).overflowed = true;
+        self.output.lock().overflowed = true;
     }
 
-    /// Notes what was answered. Only the first answer counts.
+    /// The guest answered. Only the first answer counts.
     pub(super) fn answer(&self, answer: Result<u16, String>) {
         let _ = self.answer.set(answer);
     }
 
-    /// What was answered.
-    pub(super) fn answered(&self) -> Option<&Result<u16, String>> {
-        self.answer.get()
-    }
-
-    /// Takes over what is in the log of `other`.
-    pub(super) fn take_log_of(&self, other: &Self) {
-        let log = std::mem::take(&mut *lock(&other.log));
-        if !log.bytes.is_empty() {
-            self.push_log(&log.bytes);
-            lock(&self.log).overflowed |= log.overflowed;
+    /// The ending of a guest that answers HTTP requests and has returned.
+    pub(super) fn answered(&self) -> Ending {
+        match self.answer.get() {
+            Some(Ok(status)) => Ending::Answered(*status),
+            Some(Err(why)) => Ending::Refused(why.clone()),
+            None => Ending::NoAnswer,
         }
     }
 
-    /// Adds to the log. The beginning is forgotten when there is more than the bound: the end tells most.
+    /// Moves the log of `other` here.
+    pub(super) fn take_log_of(&self, other: &Self) {
+        let log = std::mem::take(&mut *other.log.lock());
+        if !log.bytes.is_empty() {
+            self.push_log(&log.bytes);
+            self.log.lock().overflowed |= log.overflowed;
+        }
+    }
+
+    /// Adds to the log. If it outgrows its limit the beginning is dropped, because the end tells most.
     fn push_log(&self, bytes: &[u8]) {
-        let mut written = lock(&self.log);
+        let mut written = self.log.lock();
         let bytes_kept = &bytes[bytes.len().saturating_sub(self.log_max)..];
         written.bytes.extend_from_slice(bytes_kept);
         if bytes_kept.len() < bytes.len() || written.bytes.len() > self.log_max {
             written.overflowed = true;
         }
-        // Up to twice the bound is held, so that forgetting costs little per byte.
+        // Up to twice the limit is held, so that dropping costs little per byte.
         if written.bytes.len() > 2 * self.log_max {
             let surplus = written.bytes.len() - self.log_max;
             written.bytes.drain(..surplus);
@@ -134,14 +138,9 @@ impl Recorder {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while holding it; and bytes stay bytes.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One of a guest's streams, into the recorder of its call.
+/// One of a guest's streams, which writes to the recorder of its call.
 #[derive(Clone, Debug)]
-pub(super) enum Capture {
+pub enum Capture {
     Output(Arc<Recorder>),
     Log(Arc<Recorder>),
 }
@@ -157,7 +156,7 @@ impl Capture {
         }
     }
 
-    /// Always room for more than the bound, so that the write that goes beyond it arrives and is recognised.
+    /// One byte more than the limit, so that the write that exceeds it arrives and is noticed.
     fn room(&self) -> usize {
         let (Self::Output(recorder) | Self::Log(recorder)) = self;
         let max = match self {
@@ -168,7 +167,7 @@ impl Capture {
     }
 }
 
-/// A write went beyond the bound of an answer.
+/// A write exceeded the limit of the output.
 #[derive(Debug, thiserror::Error)]
 #[error("the output is larger than allowed")]
 pub struct OutputFull;
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_be_as_long_as_the_bound_and_not_a_byte_longer() {
+    fn output_may_reach_the_limit_and_not_exceed_it() {
         let answer = recorder(4);
         assert!(answer.push_output(b"abcd").is_ok());
         assert!(answer.push_output(b"").is_ok());
@@ -243,20 +242,20 @@ mod tests {
     }
 
     #[test]
-    fn of_a_log_the_end_is_kept() {
+    fn the_end_of_a_long_log_is_kept() {
         let log = recorder(4);
         log.push_log(b"abcd");
-        assert!(!lock(&log.log).overflowed);
+        assert!(!log.log.lock().overflowed);
         for bytes in [&b"ef"[..], b"ghijk", b"l", b"mnopqrstuvwxyz"] {
             log.push_log(bytes);
-            assert!(lock(&log.log).bytes.len() <= 8);
+            assert!(log.log.lock().bytes.len() <= 8);
         }
         let completion = log.complete(Ending::Returned);
         assert_eq!((&completion.log[..], completion.log_truncated), (&b"wxyz"[..], true));
     }
 
     #[test]
-    fn what_never_ran_was_starting_all_the_time() {
+    fn a_call_whose_guest_never_ran_was_starting_all_the_time() {
         let never = recorder(4).complete(Ending::TimedOut);
         assert!(never.execution.is_zero());
         let ran = recorder(4);

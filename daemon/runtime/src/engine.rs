@@ -1,4 +1,7 @@
 //! The wasmtime engines with the settings that calls rely on, and the linkers that all functions share.
+//!
+//! There are two engines, because calls of WASI 0.3 run side by side in one store and that bookkeeping costs every call.
+//! The engine for WASI 0.3 is set up when the first function needs it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,68 +12,53 @@ use wasmtime_wasi::{p1, p2, p3};
 
 use super::code_cache::{Code, CodeCache, Found};
 use super::epoch::EpochClock;
-use super::guest::Guest;
-use super::host::Host;
+use super::grants::Limits;
+use super::state::{ComponentState, ModuleState};
 
-/// Linear memory that a pooled slot keeps between two calls, rewritten instead of returned to the kernel. Most calls
-/// touch less, and need no page mapped anew.
+/// Linear memory in bytes that a pooled slot keeps between two calls: it is overwritten instead of returned to the kernel.
+/// Most calls touch less, and so never fault in a page.
 const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
 
 /// The same for tables and stacks.
 const TABLE_KEEP_RESIDENT: usize = 16 << 10;
 const STACK_KEEP_RESIDENT: usize = 16 << 10;
 
-/// Tables in one module. Toolchains make one; reference types allow more.
-pub(super) const TABLES_MAX: u32 = 4;
+/// Tables in one module. Toolchains emit one; reference types allow more.
+pub const TABLES_MAX: u32 = 4;
 
-/// Core instances in one component: the program, the adapter to preview 1 and what joins them make four.
+/// Core instances in one component. The program, the adapter to preview 1 and the glue between them are four.
 const CORE_INSTANCES_MAX: u32 = 16;
 
-/// Core instances of all calls for each call that may run at once.
-pub(super) const CORE_INSTANCES: u32 = 4;
+/// Pooled core instances for each call that may run at once.
+pub const CORE_INSTANCES: u32 = 4;
 
-/// WebAssembly stack of one call. wasmtime's own default; deep recursion beyond it is a trap.
+/// WebAssembly stack of one call, in bytes: wasmtime's default. Deeper recursion traps.
 const STACK_MAX: usize = 512 << 10;
 
-/// Native stack of one call: the guest's, and what host functions need.
+/// Native stack of one call, in bytes: the guest's, and what host functions need.
 const ASYNC_STACK: usize = 1 << 20;
-
-/// What one call may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Time from the start of the instance to the end of the call.
-    pub wall: Duration,
-    /// Linear memory in bytes.
-    pub memory: usize,
-    /// Elements of each table. Compilers make one for each function whose address is taken.
-    pub table_elements: usize,
-    /// Standard output in bytes, or the body of an answer.
-    pub stdout: usize,
-    /// Standard error in bytes; of more, the end is kept.
-    pub stderr: usize,
-}
 
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// From slots set up in advance: for many short calls.
+    /// From so many slots that are set up in advance. Best for many short calls.
     Slots(u32),
-    /// From the kernel when needed: for a single call.
+    /// From the kernel, call by call. Best for a single call.
     OnDemand,
 }
 
-/// The engine could not be made.
+/// Why a [`Runtime`] could not be set up.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// wasmtime refused the settings, as a rule for want of address space.
+    /// wasmtime refused the settings.
     #[error("cannot set up the WebAssembly engine")]
     Configure(#[source] wasmtime::Error),
-    /// The thread that makes guests yield could not be started.
+    /// The thread that makes guests yield did not start.
     #[error("cannot start the epoch thread")]
     StartEpochClock(#[source] std::io::Error),
 }
 
-/// Everything that calls share. Cheap to clone.
+/// The engines and everything else that functions share. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
@@ -80,33 +68,32 @@ pub struct Runtime {
 struct Shared {
     limits: Limits,
     pool: Pool,
-    /// For core modules and WASI 0.2, whose calls are one after the other.
+    /// For core modules and WASI 0.2.
     plain: Plain,
-    /// For WASI 0.3, whose calls run side by side in a component; made when the first function needs it, since every call
-    /// pays for its bookkeeping.
+    /// For WASI 0.3; the inner `None` if it could not be set up.
     concurrent: OnceLock<Option<Concurrent>>,
     epoch: EpochClock,
 }
 
-/// An engine for guests that do one thing after another.
-pub(super) struct Plain {
+/// The engine for core modules and WASI 0.2.
+pub struct Plain {
     pub engine: Engine,
-    pub modules: Linker<Guest>,
-    pub components: component::Linker<Host>,
+    pub modules: Linker<ModuleState>,
+    pub components: component::Linker<ComponentState>,
 }
 
-/// An engine for guests that do several things at once.
-pub(super) struct Concurrent {
+/// The engine for WASI 0.3.
+pub struct Concurrent {
     pub engine: Engine,
-    pub components: component::Linker<Host>,
+    pub components: component::Linker<ComponentState>,
 }
 
 impl Runtime {
-    /// A runtime whose guests yield every `tick`.
+    /// A runtime for calls within `limits`, whose guests yield every `tick`.
     ///
     /// # Errors
-    /// When the engine refuses its settings. Where there is too little address space for the slots, instances are
-    /// made on demand instead, and the log says so.
+    /// If the engine cannot be set up. If the address space is too small for the pool, instances are allocated on demand
+    /// and the log says so.
     pub fn new(limits: Limits, pool: Pool, tick: Duration) -> Result<Self, EngineError> {
         let epoch = EpochClock::start(tick).map_err(EngineError::StartEpochClock)?;
         let plain = plain(&limits, pool).map_err(EngineError::Configure)?;
@@ -115,13 +102,13 @@ impl Runtime {
         Ok(Self { shared: Arc::new(shared), cache: None })
     }
 
-    /// The same runtime, which keeps what it compiles and compiles nothing that was kept.
+    /// Keeps compiled code in `cache`.
     #[must_use]
     pub fn with_cache(self, cache: CodeCache) -> Self {
         Self { cache: Some(Arc::new(cache)), ..self }
     }
 
-    /// `wasm` compiled by one of the engines, or found in the cache.
+    /// The code of `wasm` for one of the engines, compiled or found in the cache.
     pub(super) fn code(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<(Code, Found)> {
         match &self.cache {
             Some(cache) => cache.code(engine, wasm),
@@ -143,7 +130,7 @@ impl Runtime {
         self.shared.pool
     }
 
-    /// What keeps compiled code, if anything does.
+    /// The cache of compiled code, if there is one.
     #[must_use]
     pub fn cache(&self) -> Option<&Arc<CodeCache>> {
         self.cache.as_ref()
@@ -154,12 +141,12 @@ impl Runtime {
         self.shared.concurrent.get()?.as_ref()
     }
 
-    /// The engine for WASI 0.3; `None` where it cannot be had, which the log has told.
+    /// The engine for WASI 0.3, set up now if need be; `None` if that fails, and the log says why.
     pub(super) fn concurrent(&self) -> Option<&Concurrent> {
         let make = || {
             let made = concurrent(&self.shared.limits, self.shared.pool);
             if let Err(error) = &made {
-                tracing::error!("no engine for WASI 0.3: {error:#}");
+                tracing::error!("cannot set up the engine for WASI 0.3: {error:#}");
             }
             let made = made.ok()?;
             self.shared.epoch.drive(&made.engine);
@@ -171,11 +158,11 @@ impl Runtime {
 
 fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
     let engine = engine(limits, pool, |config| {
-        // Bookkeeping for several tasks in one store, which neither preview 1 nor WASI 0.2 has.
+        // Bookkeeping for several tasks in one store: neither preview 1 nor WASI 0.2 needs it.
         config.concurrency_support(false);
     })?;
     let mut modules = Linker::new(&engine);
-    p1::add_to_linker_async(&mut modules, |guest: &mut Guest| &mut guest.wasi)?;
+    p1::add_to_linker_async(&mut modules, |state: &mut ModuleState| &mut state.wasi)?;
     let mut components = component::Linker::new(&engine);
     add_preview_2(&mut components)?;
     Ok(Plain { engine, modules, components })
@@ -192,7 +179,7 @@ fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
     Ok(Concurrent { engine, components })
 }
 
-fn add_preview_2(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
+fn add_preview_2(linker: &mut component::Linker<ComponentState>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
@@ -207,7 +194,7 @@ fn engine(limits: &Limits, pool: Pool, adapt: impl Fn(&mut Config)) -> wasmtime:
         if pool == Pool::OnDemand {
             return Err(error);
         }
-        tracing::warn!("no pool of instances, each call is slower: {error:#}");
+        tracing::warn!("cannot set up the pool of instances, calls will start more slowly: {error:#}");
         make(Pool::OnDemand)
     })
 }
@@ -215,8 +202,8 @@ fn engine(limits: &Limits, pool: Pool, adapt: impl Fn(&mut Config)) -> wasmtime:
 fn config(limits: &Limits, pool: Pool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    // Compiling is charged to the function, and the thread that does it is the only one that is measured. Where there are
-    // many functions they are compiled side by side all the same.
+    // One thread compiles one function, so that whoever measures that thread sees all of the work. Several functions can
+    // be compiled side by side.
     config.parallel_compilation(false);
     config.max_wasm_stack(STACK_MAX);
     config.async_stack_size(ASYNC_STACK);

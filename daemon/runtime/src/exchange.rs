@@ -1,4 +1,4 @@
-//! An HTTP request for a guest that answers those, and the way of its answer.
+//! An HTTP request for a guest, and its answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,33 +11,32 @@ use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::capture::Recorder;
-use super::completion::Ending;
 
-/// A request for a guest.
+/// An HTTP request for a guest, and where the answer goes.
 #[derive(Debug)]
 pub struct Exchange {
     /// The request.
     pub request: hyper::Request<WasiBody>,
-    /// Where the head of the answer goes, with a body that is still being written.
+    /// Gets the head of the answer as soon as the guest sends it, with a body that is still being written.
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// What a guest answers.
+/// The HTTP answer of a guest.
 pub type Answer = hyper::Response<AnswerBody>;
 
-/// The body of an answer. Ends with an error where it grows beyond its bound.
+/// The body of an answer. It ends with an error if it exceeds the limit of the output.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: WasiBody,
     room: usize,
     ended: bool,
-    /// What is left of the length that was told, if it was.
+    /// What is missing to `content-length`, if the answer has one.
     left: Option<u64>,
     recorder: Arc<Recorder>,
 }
 
 impl AnswerBody {
-    /// Whether nothing more will come that belongs to it.
+    /// Whether all of it has been read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.ended || self.left == Some(0)
@@ -75,8 +74,8 @@ impl Body for AnswerBody {
     }
 }
 
-/// Hands a guest's answer on, and notes in its recorder that it came.
-pub(super) fn hand_on(
+/// Sends a guest's answer to whoever waits for it, and records its status.
+pub fn send_answer(
     answer: oneshot::Sender<Answer>,
     recorder: &Arc<Recorder>,
     body_max: usize,
@@ -88,18 +87,9 @@ pub(super) fn hand_on(
             let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
             let body =
                 |body| AnswerBody { body, room: body_max, ended: false, left: length, recorder: recorder.clone() };
-            // One that has gone away is not told.
+            // Nobody may be waiting any more.
             let _ = answer.send(response.map(body));
         }
         Err(why) => recorder.answer(Err(why)),
-    }
-}
-
-/// How a guest has ended that came to its end.
-pub(super) fn ending(recorder: &Recorder) -> Ending {
-    match recorder.answered() {
-        Some(Ok(status)) => Ending::Answered(*status),
-        Some(Err(why)) => Ending::Refused(why.clone()),
-        None => Ending::NoAnswer,
     }
 }

@@ -1,35 +1,85 @@
-//! Runs WebAssembly: compiles a module or component once, and gives every call a fresh instance of it. Knows nothing of
-//! joules.
+//! Runs WebAssembly functions: compiles a module or component once, and gives every call a fresh instance, limits, captured
+//! output and a bounded view of the host.
+//!
+//! The crate is a library around wasmtime. It serves nothing, measures nothing and reads no configuration: those who embed
+//! it decide where calls come from and what they cost.
+//!
+//! # A call
+//!
+//! ```
+//! use std::time::Duration;
+//! use nebula_runtime::{Grants, Invocation, Limits, Pool, Program, Recorder, Runtime};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let limits = Limits {
+//!     wall: Duration::from_secs(1),
+//!     memory: 16 << 20,
+//!     table_elements: 10_000,
+//!     stdout: 1 << 20,
+//!     stderr: 64 << 10,
+//! };
+//! let runtime = Runtime::new(limits, Pool::OnDemand, Duration::from_millis(5))?;
+//! let wasm = br#"(module (func (export "run") (result i32) i32.const 42))"#;
+//! let answer = Program::compile(&runtime, wasm, Grants::of(limits))?;
+//! let completion = answer.call(Invocation::default(), Recorder::new(&limits)).await;
+//! assert_eq!(completion.output, b"42\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Runtime`] holds the engines; a process needs one. [`Program::compile`] recognises the [`Kind`] of the function from its
+//! binary. [`Grants`] say what the function may use: by default nothing but CPU time and memory.
+//!
+//! # What a guest can and cannot do
+//!
+//! - It sees its arguments, its environment, its input, the [`Directory`]s it was granted, and the hosts that its [`Policy`]
+//!   lists. It can open no socket.
+//! - Every call has a fresh instance, unless [`Grants::reused`] asks for reuse.
+//! - Its [`Limits`] end it: wall time, memory, tables, output. [`Completion`] says how it ended, and has its output and log.
+//! - It yields at every tick, so that a guest that computes cannot block the executor. [`take_yielded`] tells whether it did.
+//!
+//! # Measuring a call
+//!
+//! A call is one future, and all of its work happens inside the polls of that future: the guest, file access, and its HTTP
+//! requests with TLS and the copying of bodies. Two things do not: a name is looked up on a thread of tokio's blocking pool,
+//! and wasmtime passes the head of a response through a task of its own. So whoever wraps the polls of the future, as
+//! `nebula_metering::Bracket` does, measures the call; the example `measured` shows how. A function is compiled on the thread
+//! that calls [`Program::compile`], and on no other.
+//!
+//! # Compiled code
+//!
+//! A [`CodeCache`] keeps compiled code in a directory that any number of processes can share. Its entries are trusted by
+//! their owner and verified by digest; a damaged one is compiled again.
 
 #![warn(missing_docs)]
 
 mod call;
 mod capture;
 mod code_cache;
-mod completion;
-mod component;
+mod ending;
 mod engine;
 mod epoch;
 mod exchange;
-mod guest;
-mod host;
-mod module;
-mod numeric;
+mod grants;
+mod kinds;
 mod outbound;
-mod pools;
+mod pool_use;
 mod program;
-mod proxy;
-mod service;
-mod warm;
+mod reuse;
+mod sandbox;
+mod state;
 
-pub use call::{Directory, Input, Invocation};
+pub use call::{Input, Invocation};
 pub use capture::Recorder;
 pub use code_cache::{CacheError, Code, CodeCache, Found};
-pub use completion::{Completion, Ending};
-pub use engine::{EngineError, Limits, Pool, Runtime};
+pub use ending::{Completion, Ending};
+pub use engine::{EngineError, Pool, Runtime};
 pub use epoch::take_yielded;
 pub use exchange::{Answer, AnswerBody, Exchange};
+pub use grants::{Directory, Grants, Limits};
+pub use kinds::Kind;
 pub use outbound::{Policy, PolicyError, Propagate, RootsError, set_extra_roots, tls_configuration, trusting};
-pub use pools::PoolUse;
-pub use program::{CompileError, Grants, Kind, Program};
+pub use pool_use::PoolUse;
+pub use program::{CompileError, Program};
 pub use wasmtime_wasi_http::{Error as HttpError, WasiBody};

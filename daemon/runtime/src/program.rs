@@ -1,158 +1,115 @@
-//! A compiled function: what kind it is, and everything a call needs that can be prepared once.
+//! A compiled function: everything that its calls share is prepared once.
+
+use std::pin::Pin;
+use std::sync::Arc;
 
 use thiserror::Error;
 use wasmtime::component::Component;
-use wasmtime::{InstancePre, Module};
+use wasmtime::{Engine, Module};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::call::Directory;
+use super::call::{Call, Invocation};
+use super::capture::Recorder;
 use super::code_cache::{Code, Found};
-use super::engine::{Limits, Runtime};
-use super::guest::Guest;
-use super::host::Host;
-use super::module::Numeric;
-use super::numeric;
-use super::outbound::Policy;
-use super::proxy;
-use super::warm::Waiting;
+use super::ending::{Completion, Ending};
+use super::engine::Runtime;
+use super::grants::Grants;
+use super::kinds::{Command, CommandComponent, Kind, Numeric, Proxy, Service, signature};
+use super::outbound::Background;
+use super::reuse::Instances;
+use super::sandbox::Sandbox;
 
-/// The export that every WASI command starts with.
+/// The export that starts a WASI command.
 const COMMAND_ENTRY: &str = "_start";
 
-/// The export that a numeric function is called by, if nothing else is said.
+/// The export that a numeric function is called by, unless its grants name another.
 const NUMERIC_ENTRY: &str = "run";
 
-/// What a function is, recognised from its binary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A WASI preview 1 command: input on stdin, output on stdout.
-    Command,
-    /// A core module that exports a function of numbers: parameters from the input, result as text.
-    Numeric,
-    /// A WASI 0.2 command component: input on stdin, output on stdout.
-    Component,
-    /// A component that answers HTTP requests: `wasi:http/incoming-handler` of WASI 0.2.
-    Proxy,
-    /// A component that answers HTTP requests: `wasi:http/handler` of WASI 0.3.
-    Service,
-}
-
-impl Kind {
-    /// The name shown to people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Command => "command",
-            Self::Numeric => "numeric",
-            Self::Component => "component",
-            Self::Proxy => "proxy",
-            Self::Service => "service",
-        }
-    }
-
-    /// Whether an instance can be entered more than once.
-    #[must_use]
-    pub fn can_be_reused(self) -> bool {
-        matches!(self, Self::Numeric | Self::Proxy)
-    }
-
-    /// Whether it answers HTTP requests itself, instead of reading stdin and writing stdout.
-    #[must_use]
-    pub fn speaks_http(self) -> bool {
-        matches!(self, Self::Proxy | Self::Service)
-    }
-}
-
-/// What a function is granted, whoever calls it.
-#[derive(Clone, Debug)]
-pub struct Grants {
-    /// What each call may use.
-    pub limits: Limits,
-    /// The export that a command starts with; `_start` if not given.
-    pub start: Option<String>,
-    /// The export that a numeric function is called by; `run` if not given.
-    pub entry: Option<String>,
-    /// Directories that it may open.
-    pub directories: Vec<Directory>,
-    /// Hosts that it may send requests to.
-    pub outbound: Policy,
-    /// How many instances are kept for further calls, where they are reused at all.
-    pub reused: Option<u32>,
-}
-
-impl Grants {
-    /// Nothing but what `limits` allow.
-    #[must_use]
-    pub fn of(limits: Limits) -> Self {
-        Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::nobody(), reused: None }
-    }
-}
-
-/// The binary cannot become a function.
+/// Why a binary cannot be called as a function. The texts follow a sentence that names it.
 #[derive(Debug, Error)]
 pub enum CompileError {
     /// Not WebAssembly, not valid, or beyond what the pool holds.
     #[error("cannot compile it")]
     Compile(#[source] wasmtime::Error),
-    /// Valid, but it wants imports that nobody provides.
+    /// It imports something that nobody provides.
     #[error("cannot link it")]
     Link(#[source] wasmtime::Error),
-    /// A core module in which nothing can be called.
+    /// A core module without an entry point.
     #[error("it exports neither `_start` (a WASI command) nor a function `{0}` of numbers")]
     NoEntry(String),
-    /// The start that was asked for is not there.
+    /// The export named by [`Grants::start`] is missing.
     #[error("it exports no function `{0}` without parameters and results")]
     NoStart(String),
-    /// The entry is there, but not of numbers.
+    /// The entry (first) uses a type (second) that is not a number.
     #[error("its export `{0}` takes or gives a `{1}`; only i32, i64, f32 and f64 can be written as text")]
     NotNumeric(String, String),
-    /// A component in which nothing can be called.
+    /// A component without an entry point, and what it exports.
     #[error(
         "it is a component that exports none of `wasi:cli/run@0.2` (a command), `wasi:http/incoming-handler@0.2` (a proxy) \
          and `wasi:http/handler@0.3` (a service); it exports: {0}"
     )]
     NoInterface(String),
-    /// It needs an engine that cannot be had.
-    #[error("there is no engine for WASI 0.3 here")]
+    /// It needs the engine for WASI 0.3, which could not be set up. The log says why.
+    #[error("it needs WASI 0.3, which is not available: the log says why")]
     NoConcurrency,
 }
 
 /// A function, compiled and linked. Each call instantiates it afresh.
 pub struct Program {
-    pub(super) runtime: Runtime,
-    pub(super) grants: Grants,
-    pub(super) body: Body,
+    sandbox: Sandbox,
+    guest: Guest,
     found: Found,
 }
 
-/// What is instantiated, and how it is entered.
-pub(super) enum Body {
-    Command(InstancePre<Guest>, Box<str>),
+enum Guest {
+    Command(Command),
     Numeric(Numeric),
-    Component(CommandPre<Host>),
-    Proxy(ProxyPre<Host>, Option<Waiting<proxy::Instance>>),
-    Service(ServicePre<Host>),
+    Component(CommandComponent),
+    Proxy(Proxy),
+    Service(Service),
 }
 
 impl Program {
-    /// Compiles `wasm`, which may be binary or text, or finds it in the runtime's cache.
+    /// Compiles `wasm`, binary or text, or finds its code in the runtime's cache. The kind is recognised from the binary.
     ///
     /// # Errors
-    /// When it is not a function; the error says what it lacks.
+    /// If it is no WebAssembly that can be called; the error says what it lacks.
     pub fn compile(runtime: &Runtime, wasm: &[u8], grants: Grants) -> Result<Self, CompileError> {
-        let (body, found) = match runtime.code(&runtime.plain().engine, wasm) {
+        let (guest, found) = match runtime.code(&runtime.plain().engine, wasm) {
             Ok((Code::Module(code), found)) => (module(runtime, &code, &grants)?, found),
-            Ok((Code::Component(code), found)) => (plain_component(runtime, &code, &grants)?, found),
-            // What the plain engine does not know may be WASI 0.3.
+            Ok((Code::Component(code), found)) => (component(runtime, &code, &grants)?, found),
+            // What the plain engine does not understand may be WASI 0.3.
             Err(error) if is_component(wasm) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
             Err(error) => return Err(CompileError::Compile(error)),
         };
-        Ok(Self { runtime: runtime.clone(), grants, body, found })
+        Ok(Self { sandbox: Sandbox { runtime: runtime.clone(), grants }, guest, found })
     }
 
-    /// Whether its code had to be compiled.
+    /// Calls the function once, in an instance of its own. Output and log go into `recorder`, where they remain if the
+    /// future is dropped; dropping it ends the call.
+    ///
+    /// The guest yields at every tick of the runtime.
+    pub async fn call(&self, invocation: Invocation, recorder: Arc<Recorder>) -> Completion {
+        let background = Background::new();
+        let entered = self.enter(Call::new(invocation, &recorder, background.clone()));
+        let ended = tokio::time::timeout(self.sandbox.grants.limits.wall, background.beside(entered)).await;
+        recorder.complete(ended.unwrap_or(Ending::TimedOut))
+    }
+
+    /// On the heap, because the futures of the kinds differ much in size.
+    fn enter<'a>(&'a self, call: Call<'a>) -> Pin<Box<dyn Future<Output = Ending> + Send + 'a>> {
+        match &self.guest {
+            Guest::Command(guest) => Box::pin(guest.call(&self.sandbox, call)),
+            Guest::Numeric(guest) => Box::pin(guest.call(&self.sandbox, call)),
+            Guest::Component(guest) => Box::pin(guest.call(&self.sandbox, call)),
+            Guest::Proxy(guest) => Box::pin(guest.call(&self.sandbox, call)),
+            Guest::Service(guest) => Box::pin(guest.call(&self.sandbox, call)),
+        }
+    }
+
+    /// Whether its code was compiled or found in the cache.
     #[must_use]
     pub fn found(&self) -> Found {
         self.found
@@ -161,61 +118,61 @@ impl Program {
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.body {
-            Body::Command(..) => Kind::Command,
-            Body::Numeric(_) => Kind::Numeric,
-            Body::Component(_) => Kind::Component,
-            Body::Proxy(..) => Kind::Proxy,
-            Body::Service(_) => Kind::Service,
+        match self.guest {
+            Guest::Command(_) => Kind::Command,
+            Guest::Numeric(_) => Kind::Numeric,
+            Guest::Component(_) => Kind::Component,
+            Guest::Proxy(_) => Kind::Proxy,
+            Guest::Service(_) => Kind::Service,
         }
     }
 
-    /// What it is granted.
+    /// What it may use.
     #[must_use]
     pub fn grants(&self) -> &Grants {
-        &self.grants
+        &self.sandbox.grants
     }
 }
 
-fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Body, CompileError> {
+fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Guest, CompileError> {
     let function = |name: &str| module.get_export(name).and_then(|export| export.func().cloned());
     let link = || runtime.plain().modules.instantiate_pre(module).map_err(CompileError::Link);
     let start = grants.start.as_deref().unwrap_or(COMMAND_ENTRY);
     let is_command = function(start).is_some_and(|entry| entry.params().len() + entry.results().len() == 0);
     if is_command && grants.entry.is_none() {
-        return Ok(Body::Command(link()?, start.into()));
+        return Ok(Guest::Command(Command { module: link()?, start: start.into() }));
     }
     if let Some(start) = &grants.start {
         return Err(CompileError::NoStart(start.clone()));
     }
     let entry = grants.entry.clone().unwrap_or_else(|| NUMERIC_ENTRY.into());
     let run = function(&entry).ok_or_else(|| CompileError::NoEntry(entry.clone()))?;
-    match numeric::signature(&run) {
+    match signature(&run) {
         Ok(signature) => {
-            let waiting = grants.reused.map(Waiting::new);
-            Ok(Body::Numeric(Numeric { module: link()?, entry, signature, waiting }))
+            let instances = Instances::new(grants.reused);
+            Ok(Guest::Numeric(Numeric { module: link()?, entry, signature, instances }))
         }
         Err(what) => Err(CompileError::NotNumeric(entry, what)),
     }
 }
 
-fn plain_component(runtime: &Runtime, component: &Component, grants: &Grants) -> Result<Body, CompileError> {
+fn component(runtime: &Runtime, component: &Component, grants: &Grants) -> Result<Guest, CompileError> {
     let plain = runtime.plain();
     let exports = exports(component, &plain.engine);
-    let exports_of = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
+    let has = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
     let link = || plain.components.instantiate_pre(component).map_err(CompileError::Link);
-    if exports_of("wasi:http/incoming-handler@0.2") {
-        let proxy = ProxyPre::new(link()?).map_err(CompileError::Link)?;
-        return Ok(Body::Proxy(proxy, grants.reused.map(Waiting::new)));
+    if has("wasi:http/incoming-handler@0.2") {
+        let component = ProxyPre::new(link()?).map_err(CompileError::Link)?;
+        return Ok(Guest::Proxy(Proxy { component, instances: Instances::new(grants.reused) }));
     }
-    if exports_of("wasi:cli/run@0.2") {
-        return Ok(Body::Component(CommandPre::new(link()?).map_err(CompileError::Link)?));
+    if has("wasi:cli/run@0.2") {
+        return Ok(Guest::Component(CommandComponent(CommandPre::new(link()?).map_err(CompileError::Link)?)));
     }
     Err(no_interface(&exports))
 }
 
-/// A WASI 0.3 service; `None` where the engine for those does not understand it either.
-fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<(Body, Found)>, CompileError> {
+/// A WASI 0.3 service; `None` if the engine for WASI 0.3 does not understand it either.
+fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<(Guest, Found)>, CompileError> {
     let Some(concurrent) = runtime.concurrent() else { return Err(CompileError::NoConcurrency) };
     let Ok((Code::Component(component), found)) = runtime.code(&concurrent.engine, wasm) else { return Ok(None) };
     let exports = exports(&component, &concurrent.engine);
@@ -224,10 +181,10 @@ fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<(Body, Found)>, Comp
     }
     let linked = concurrent.components.instantiate_pre(&component).map_err(CompileError::Link)?;
     let service = ServicePre::new(linked).map_err(CompileError::Link)?;
-    Ok(Some((Body::Service(service), found)))
+    Ok(Some((Guest::Service(Service(service)), found)))
 }
 
-/// Whether this is a component, or the text of one; what else it may be is no matter here.
+/// Whether this is a component in binary, or text of any kind.
 ///
 /// Source: the component model's `Binary.md`: the layer field is 1.
 fn is_component(wasm: &[u8]) -> bool {
@@ -237,7 +194,7 @@ fn is_component(wasm: &[u8]) -> bool {
     }
 }
 
-fn exports(component: &Component, engine: &wasmtime::Engine) -> Vec<String> {
+fn exports(component: &Component, engine: &Engine) -> Vec<String> {
     component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect()
 }
 

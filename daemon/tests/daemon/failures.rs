@@ -38,8 +38,8 @@ fn a_function_that_is_not_there_is_not_found() {
 fn an_input_that_a_function_of_numbers_cannot_take_is_the_callers_fault() {
     let daemon = Daemon::shared(OPTIONS);
     for (input, why) in [
-        ("1", "the input has 1 numbers; the function takes: i32, f64"),
-        ("1,two", "`two` is not of type f64; the function takes: i32, f64"),
+        ("1", "expected 2 numbers of types i32, f64, found 1"),
+        ("1,two", "expected 2 numbers of types i32, f64, found `two`, which is not of type f64"),
     ] {
         let problem = daemon.post("/invoke/scale", input).problem();
         assert_eq!((&problem["status"], &problem["detail"]), (&400.into(), &why.into()));

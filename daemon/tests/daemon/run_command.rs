@@ -106,7 +106,7 @@ fn arguments_are_the_parameters_of_a_function_of_numbers() {
     assert_eq!(stdout(&output), "7.5\n", "negative numbers are no flags");
     let output = run(&["-q", &guest("scale"), "3"], "");
     assert_eq!(output.status.code(), Some(64));
-    assert!(stderr(&output).contains("the input has 1 numbers; the function takes: i32, f64"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("expected 2 numbers of types i32, f64, found 1"), "{}", stderr(&output));
 }
 
 #[test]

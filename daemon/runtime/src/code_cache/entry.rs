@@ -1,7 +1,7 @@
-//! An entry: what wasmtime serialised, followed by a digest of it.
+//! An entry: what wasmtime serialized, followed by a digest of it.
 //!
-//! The artefact is an ELF file whose sections are found by their offsets from its beginning, so that it can be mapped with
-//! the digest behind it. One file is replaced in one step; an artefact and a digest beside it could part.
+//! wasmtime's artefact is an ELF file and finds its sections by their offsets from the beginning, so it can be mapped with the
+//! digest behind it. One file is replaced in one step; two could come apart.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -15,23 +15,22 @@ use thiserror::Error;
 
 use super::key::Key;
 
-/// Bytes of the digest at the end.
 pub const DIGEST: usize = blake3::OUT_LEN;
 
-/// Permissions that nobody but the owner may have on trusted code: to write.
+/// Permission to write for anyone but the owner: trusted code must not have it.
 pub const OTHERS_WRITE: u32 = 0o022;
 
-/// How stale the time of last use may be. Eviction need not know better, and a disk is spared a write for each start.
+/// How stale the time of last use may be. Eviction needs no better, and not every start writes to the disk.
 const USED_WITHIN: Duration = Duration::from_secs(3600);
 
-/// An entry that is not to be trusted.
+/// Why an entry is not used.
 #[derive(Debug, Error)]
 pub enum Unfit {
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    #[error("it is not a file of this user's that others cannot write")]
+    #[error("it is not a file that only this user can write")]
     Untrusted,
-    #[error("it is cut off")]
+    #[error("it is truncated")]
     Short,
     #[error("its digest is wrong")]
     Digest,
@@ -39,16 +38,15 @@ pub enum Unfit {
 
 /// An entry whose digest has been verified.
 pub struct Entry {
-    /// The very file that was verified, whatever its name may mean by now.
+    /// The file that was verified, whatever its name means by now.
     pub file: File,
-    /// What wasmtime serialised.
     pub artefact: Vec<u8>,
 }
 
 impl Entry {
-    /// What `key` has at `path`, if anything.
+    /// The entry of `key` at `path`, if there is one.
     pub fn open(path: &Path, key: &Key) -> Result<Option<Self>, Unfit> {
-        // Neither a link to follow nor a pipe to wait for.
+        // Follows no link, and does not wait for the other end of a pipe.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
             Ok(file) => file,
@@ -75,7 +73,7 @@ fn note_use(file: &File, metadata: &Metadata) {
     let now = SystemTime::now();
     let recent = metadata.modified().is_ok_and(|used| now.duration_since(used).is_ok_and(|ago| ago < USED_WITHIN));
     if !recent {
-        // A directory that can only be read forgets who was used.
+        // Fails in a read-only directory, which evicts nothing.
         let _ = file.set_modified(now);
     }
 }

@@ -5,18 +5,17 @@ use std::hash::{Hash, Hasher};
 
 use wasmtime::Engine;
 
-/// Goes into every key. The number changes with the form of an entry, so that entries of another form are not found.
+/// Part of every key. Increment the number when the format of entries changes.
 const CONTEXT: &str = "nebula compiled code, format 1";
 
-/// Names an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The key of `wasm` as `engine` compiles it. Text is not parsed for it: two texts of one module have two keys.
+    /// The key of `wasm` for `engine`. Text is hashed as it is: two texts of one module have two keys.
     ///
-    /// The engine's own hash covers wasmtime's version to the patch, the target, the processor's features that the
-    /// compiler found and makes use of, the WebAssembly features and all settings that show in the code.
+    /// The engine's hash covers wasmtime's version to the patch, the target, the processor's features that the compiler uses,
+    /// the WebAssembly features, and all settings that change the code.
     /// Source: `HashedEngineCompileEnv` of wasmtime 48.
     pub fn of(engine: &Engine, wasm: &[u8]) -> Self {
         let mut compiler = Digest(blake3::Hasher::new());
@@ -26,7 +25,7 @@ impl Key {
         Self(*key.finalize().as_bytes())
     }
 
-    /// The digest that an entry of this name ends with. Being keyed, it also tells an entry under another's name.
+    /// The digest at the end of the entry. It depends on the key, so it also exposes an entry under another's name.
     pub fn digest(&self, artefact: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(&self.0, artefact)
     }
@@ -38,7 +37,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// All that is hashed, and not only 64 bits of it.
+/// A hasher that keeps all bits of its digest.
 struct Digest(blake3::Hasher);
 
 impl Hasher for Digest {
@@ -46,7 +45,7 @@ impl Hasher for Digest {
         self.0.update(bytes);
     }
 
-    /// The trait asks for it; nobody here does.
+    /// Required by the trait and not used.
     fn finish(&self) -> u64 {
         self.0.finalize().as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }

@@ -1,4 +1,4 @@
-//! What is kept is found again, and what is not as it was written is not run.
+//! Entries are found again, and an entry that was changed is not run.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -61,11 +61,11 @@ impl Fixture {
         CodeCache::open(self.folder.path(), bytes_max).unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join("code").join(name)
     }
 
-    fn entry(&self, wasm: &[u8]) -> PathBuf {
+    fn entry(&self, wasm: &[u8]) -> std::path::PathBuf {
         self.path(&format!("{}.cwasm", Key::of(&self.engine, wasm)))
     }
 

@@ -1,34 +1,34 @@
-//! What a call has begun and does not wait for. It is polled by whoever polls the guest, so that its work is measured
-//! as the guest's own, and it ends with the guest.
+//! Work of a call that runs beside its guest. It is polled inside the polls of the guest's future, so that whoever measures
+//! the call measures this work too, and it ends with the guest.
 
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use parking_lot::Mutex;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Work that a call has begun and does not wait for. Clones are the same background.
+/// Work that runs beside a guest. Clones refer to the same background.
 ///
-/// To a call that begins nothing it is one small allocation, and one free lock at each poll.
+/// It costs a call without such work one small allocation, and an uncontended lock at each poll.
 #[derive(Clone)]
 pub struct Background {
-    /// What was begun and has not been polled yet. Nothing is begun when the guest has ended.
+    /// What has not been polled yet. `None` once the guest has ended.
     begun: Arc<Mutex<Option<Vec<Work>>>>,
 }
 
 impl Background {
-    /// Nothing begun.
     pub fn new() -> Self {
         Self { begun: Arc::new(Mutex::new(Some(Vec::new()))) }
     }
 
-    /// Begins something, from within a poll of the guest or of other work: it is first polled when that poll is over. What
-    /// is begun elsewhere waits for the guest's next poll, and what is begun after the guest's end is dropped at once.
+    /// Adds `future`. If this is called from within a poll of the guest or of other work, it is first polled when that poll is
+    /// over; otherwise at the guest's next poll. After the guest's end it is dropped at once.
     pub fn push(&self, future: impl Future<Output = ()> + Send + 'static) {
         let work: Work = Box::pin(future);
         let refused = self.with(|begun| match begun {
@@ -38,17 +38,16 @@ impl Background {
             }
             None => Some(work),
         });
-        // Whatever it holds is let go after the lock.
+        // Dropped after the lock is released, whatever it holds.
         drop(refused);
     }
 
-    /// Drives `guest` to its end, and what it leaves in the background beside it; what is unfinished when the guest ends
-    /// is dropped.
+    /// Drives `guest` to its end and this work beside it. What is unfinished by then is dropped.
     pub async fn beside<F: Future>(self, guest: F) -> F::Output {
         let mut running = Running { background: self, works: None };
         let mut guest = pin!(guest);
         poll_fn(|context| {
-            // The guest is first, so that what it begins is on its way when this poll is over.
+            // The guest first, so that what it adds has started when this poll is over.
             let polled = guest.as_mut().poll(context);
             if polled.is_pending() {
                 running.poll(context);
@@ -59,8 +58,7 @@ impl Background {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Option<Vec<Work>>) -> T) -> T {
-        // A list is whole at every moment: that some thread has panicked beside it says nothing against it.
-        act(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.begun.lock())
     }
 }
 
@@ -76,15 +74,15 @@ impl fmt::Debug for Background {
     }
 }
 
-/// The works of one call while its guest runs.
+/// The background of one call while its guest runs.
 struct Running {
     background: Background,
-    /// None before the first.
+    /// `None` until the first.
     works: Option<FuturesUnordered<Work>>,
 }
 
 impl Running {
-    /// Polls what is new and what was woken, until nothing can go on.
+    /// Polls what is new and what was woken, until all of it waits.
     fn poll(&mut self, context: &mut Context<'_>) {
         loop {
             let begun = self.background.with(|begun| begun.as_mut().map(mem::take)).unwrap_or_default();
@@ -92,7 +90,7 @@ impl Running {
                 self.works.get_or_insert_default().extend(begun);
             }
             match self.works.as_mut().map(|works| works.poll_next_unpin(context)) {
-                // One has ended; the others may go on.
+                // One has ended; the others may be ready.
                 Some(Poll::Ready(Some(()))) => {}
                 Some(Poll::Pending)
                     if self.background.with(|begun| begun.as_ref().is_some_and(|begun| !begun.is_empty())) => {}

@@ -1,4 +1,4 @@
-//! A connection to a host: its addresses, TCP, TLS.
+//! A connection to a host: name lookup, TCP, TLS.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::Error;
 
-use super::destination::{Destination, Host, Protocol};
+use super::destination::{Destination, HostName, Protocol};
 use super::limits::LOOKUPS_MAX;
 use super::{failure, tls};
 
-/// A connection, whatever it is made of.
+/// A connection, with TLS or without.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -23,36 +23,35 @@ static LOOKUPS: Semaphore = Semaphore::const_new(LOOKUPS_MAX);
 /// Connects to the first of the host's addresses that answers.
 pub async fn connect(destination: &Destination) -> Result<Box<dyn Stream>, Error> {
     let stream = match &destination.host {
-        Host::Address(address) => reach(&[SocketAddr::new(*address, destination.port)]).await?,
-        Host::Name(name) => reach(&look_up(name.clone(), destination.port).await?).await?,
+        HostName::Address(address) => reach(&[SocketAddr::new(*address, destination.port)]).await?,
+        HostName::Name(name) => reach(&look_up(name.clone(), destination.port).await?).await?,
     };
-    // Small requests go out at once. Where it cannot be set the connection is slower, and no worse.
+    // Sends small requests at once. If it fails, the connection is slower and works.
     let _ = stream.set_nodelay(true);
     match destination.protocol {
         Protocol::Http => Ok(Box::new(stream)),
         Protocol::Https => match tls::secure(stream, &destination.host).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
-                tracing::debug!("no TLS with {destination}: {error}");
+                tracing::debug!("TLS with {destination} failed: {error}");
                 Err(failure::of_securing(&error))
             }
         },
     }
 }
 
-/// Asks the system's resolver, which blocks a thread of the blocking pool. That thread's work is not the call's: it is
-/// charged to the runtime.
+/// Asks the system's resolver, which blocks a thread of the blocking pool: this work happens outside the call's polls.
 async fn look_up(name: String, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let permit = LOOKUPS.acquire().await.map_err(|_| Error::DestinationUnavailable)?;
     let lookup = tokio::task::spawn_blocking(move || {
-        // Held until the resolver is done, also when nobody waits for it any more.
+        // Held until the resolver is done, even if nobody waits for it any more.
         let _permit = permit;
         (name.as_str(), port).to_socket_addrs().map(Vec::from_iter)
     });
     match lookup.await {
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => {
-            tracing::debug!("a name was not found: {error}");
+            tracing::debug!("name lookup failed: {error}");
             Err(Error::DnsError { rcode: None, info_code: None })
         }
         Err(_) => Err(Error::DestinationUnavailable),

@@ -1,59 +1,53 @@
-//! Where a request goes. It is read from the request once, so that what is allowed and what is connected to are the same.
+//! Where a request goes. This is parsed once, so that the policy checks exactly what is connected to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::http::uri::{Authority, Scheme};
 
-/// The port of `http` where none is told. Source: RFC 9110, section 4.2.1.
+/// Default port of `http`. Source: RFC 9110, section 4.2.1.
 const HTTP_PORT: u16 = 80;
 
-/// The port of `https` where none is told. Source: RFC 9110, section 4.2.2.
+/// Default port of `https`. Source: RFC 9110, section 4.2.2.
 const HTTPS_PORT: u16 = 443;
 
-/// A name has at most this many bytes. Source: RFC 1035, section 2.3.4, less the root's length and the first label's.
+/// Bytes of a name. Source: RFC 1035, section 2.3.4, less the length bytes of the first label and the root.
 const NAME_BYTES_MAX: usize = 253;
 
-/// A label has at most this many bytes. Source: RFC 1035, section 2.3.4.
+/// Bytes of a label. Source: RFC 1035, section 2.3.4.
 const LABEL_BYTES_MAX: usize = 63;
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// With TLS or without.
     pub protocol: Protocol,
-    /// Whom to ask.
-    pub host: Host,
-    /// The TCP port.
+    pub host: HostName,
     pub port: u16,
 }
 
-/// With TLS or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Without.
     Http,
-    /// With.
     Https,
 }
 
 /// A name or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub enum HostName {
     /// In lower case and without the root's dot.
     Name(String),
-    /// IPv4 addresses that are written as IPv6 are IPv4.
+    /// An IPv4-mapped IPv6 address is stored as IPv4.
     Address(IpAddr),
 }
 
 impl Destination {
-    /// Nothing for an authority that says more or less than a host and a port, and for schemes that are not HTTP's.
-    /// A name and password before the host are such surplus.
+    /// `None` unless the scheme is HTTP's and the authority is a host with or without a port. A user before the host is
+    /// refused too.
     pub fn of(scheme: &Scheme, authority: &Authority) -> Option<Self> {
         let protocol = Protocol::parse(scheme.as_str())?;
         let (host, port) = split(authority.as_str())?;
         let port = port.map_or(Some(protocol.port()), parse_port)?;
-        Some(Self { protocol, host: Host::parse(host)?, port })
+        Some(Self { protocol, host: HostName::parse(host)?, port })
     }
 }
 
@@ -76,7 +70,7 @@ impl Protocol {
     }
 }
 
-impl Host {
+impl HostName {
     /// A name, an IPv4 address in four parts, or an IPv6 address in brackets.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
@@ -103,7 +97,7 @@ impl fmt::Display for Destination {
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -113,21 +107,21 @@ impl fmt::Display for Host {
     }
 }
 
-/// The host, and what stands after the colon that follows it.
+/// Splits a host from the port after it.
 pub fn split(text: &str) -> Option<(&str, Option<&str>)> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, rest) = text.split_at(end);
     if rest.is_empty() { Some((host, None)) } else { Some((host, Some(rest.strip_prefix(':')?))) }
 }
 
-/// A port to connect to: digits alone, and not 0.
+/// A port to connect to: digits only, not 0.
 pub fn parse_port(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| digits && *port != 0)
 }
 
-/// Whether a resolver may be asked for it. A name whose last label is a number is none: resolvers take `127.1` and
-/// `0x7f000001` for addresses. Source: WHATWG URL Standard, "ends in a number".
+/// Whether a resolver may be asked for it. A last label that is a number makes it an address: resolvers accept `127.1` and
+/// `0x7f000001`. Source: WHATWG URL Standard, "ends in a number".
 fn is_name(text: &str) -> bool {
     let last = text.rsplit('.').next().unwrap_or_default();
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
@@ -136,7 +130,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= NAME_BYTES_MAX && !number && text.split('.').all(is_label)
 }
 
-/// Underscores are no part of a host's name by RFC 1123, and yet resolvers and private networks know such names.
+/// RFC 1123 allows no underscores in host names, but resolvers and private networks do.
 fn is_label(text: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=LABEL_BYTES_MAX).contains(&text.len()) && text.bytes().all(known)

@@ -1,4 +1,4 @@
-//! What guests are told of requests that failed, in the words of `wasi:http`.
+//! Why requests failed, in the error codes of `wasi:http` that guests see.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use wasmtime_wasi_http::Error;
 
 use super::limits::RESPONSE_HEAD_BYTES_MAX;
 
-/// No connection came about.
+/// No connection could be made.
 pub fn of_connecting(error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::ConnectionRefused => Error::ConnectionRefused,
@@ -19,7 +19,7 @@ pub fn of_connecting(error: &io::Error) -> Error {
     }
 }
 
-/// The host could not prove who it is, or speaks another TLS.
+/// The host could not prove its identity, or the TLS handshake failed.
 pub fn of_securing(error: &io::Error) -> Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
@@ -38,7 +38,7 @@ pub fn of_securing(error: &io::Error) -> Error {
     }
 }
 
-/// The exchange broke off. `wasi:http` has the guest's own mistakes in it, too: a body that is not what its head says.
+/// The exchange broke off. The guest itself may be the cause: a body that does not match its `content-length`.
 pub fn of_exchanging(error: &hyper::Error) -> Error {
     if error.is_parse_too_large() {
         return Error::HttpResponseHeaderSectionSize(u32::try_from(RESPONSE_HEAD_BYTES_MAX).ok());
@@ -59,7 +59,7 @@ pub fn of_exchanging(error: &hyper::Error) -> Error {
     }
 }
 
-/// The first cause that is of this kind.
+/// The first cause of type `T`.
 fn cause<T: StdError + 'static>(error: &dyn StdError) -> Option<&T> {
     let mut next = error.source();
     while let Some(error) = next {

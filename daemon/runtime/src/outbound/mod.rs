@@ -1,20 +1,20 @@
 //! HTTP requests of guests, to the hosts that the function's manifest lists.
 //!
-//! A request is sent by the daemon: it connects, speaks TLS and copies the bodies. That work is done in the call's
-//! [`Background`], which is polled together with the guest, so that it is measured as the guest's. Waiting for a host is
-//! no work. Two things are done elsewhere and are the runtime's: a name is looked up by a thread of the blocking pool, and
-//! a response's head passes through a task of wasmtime's (`p2`), which does nothing but hand it on.
+//! wasmtime would send them from tasks of its own. Here connecting, TLS and the copying of bodies are the call's
+//! [`Background`], which is polled together with the guest, so that whoever measures the call measures them too. Two
+//! things happen elsewhere: a thread of the blocking pool looks up names, and wasmtime passes the head of a response
+//! through a task (`p2`) that does nothing else.
 //!
-//! Every request has a connection of its own, HTTP/1.1, without redirects and without proxies.
+//! Every request has its own connection, speaks HTTP/1.1, follows no redirects and uses no proxy.
 
 mod background;
 mod connect;
 mod destination;
-mod exchange;
 mod failure;
 mod limits;
 mod policy;
 mod response;
+mod send;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -32,47 +32,46 @@ pub use policy::{Policy, PolicyError};
 pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};
 
 use destination::Destination;
-use exchange::{Answer, Transmission, exchange};
-use limits::Patience;
+use limits::Timeouts;
+use send::{Received, Transmission, send};
 
-/// Something that every request of a guest carries, such as the place of its call in a distributed trace.
+/// Headers that every request of a guest carries, such as those of a distributed trace.
 pub trait Propagate: fmt::Debug + Send + Sync {
-    /// Adds its headers to those of a request that is about to be sent.
+    /// Adds the headers to a request that is about to be sent.
     fn inject(&self, headers: &mut HeaderMap);
 }
 
-/// What one instance may send.
+/// The requests of one call: what it may send, and what is under way.
 pub struct Outbound {
     policy: Policy,
     background: Background,
     function: Arc<str>,
-    /// Carried by requests that carry no other.
     trace: Option<Arc<dyn Propagate>>,
-    /// One permit for a request that is under way; made for the first.
+    /// One permit for each request under way. Made for the first request.
     connections: Option<Arc<Semaphore>>,
-    /// Whether the log has a refusal of this call.
-    told: bool,
+    /// Whether the log has a refusal of this call already.
+    has_logged: bool,
 }
 
 impl Outbound {
-    /// What `policy` allows, done in `background`. The function's name is for the log.
+    /// Sends what `policy` allows, in `background`. The log names `function`.
     pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<dyn Propagate>>) -> Self {
-        Self { policy, background, function, trace, connections: None, told: false }
+        Self { policy, background, function, trace, connections: None, has_logged: false }
     }
 
-    /// Where the request may go, and its place among the call's.
+    /// Where the request goes, and its permit.
     fn admit(&mut self, request: &Request<WasiBody>) -> Result<(Destination, OwnedSemaphorePermit), Error> {
         let uri = request.uri();
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(Error::HttpRequestUriInvalid);
         };
-        // What is no host may have a password in it, and is not repeated anywhere.
+        // An authority that is not just a host and a port may hold a password: it is neither used nor shown.
         let destination = Destination::of(scheme, authority).ok_or(Error::HttpRequestUriInvalid)?;
         if !self.policy.covers(&destination) {
-            self.tell(&destination);
+            self.log_refusal(&destination);
             return Err(Error::HttpRequestDenied);
         }
-        // It asks for a tunnel, through which a guest could reach whomever the listed host reaches.
+        // A tunnel would take the guest to any host that the listed host can reach.
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
@@ -81,13 +80,13 @@ impl Outbound {
         Ok((destination, connection))
     }
 
-    /// Once for a call: a guest that keeps trying must not fill the log.
-    fn tell(&mut self, destination: &Destination) {
-        if !std::mem::replace(&mut self.told, true) {
+    /// Once a call, because a guest that keeps trying must not fill the log.
+    fn log_refusal(&mut self, destination: &Destination) {
+        if !std::mem::replace(&mut self.has_logged, true) {
             let function = &*self.function;
             tracing::warn!(
                 function,
-                "refused a request to `{destination}`: `outbound` in the manifest does not list it"
+                "refused a request to `{destination}`: the function's manifest does not list it in `outbound`"
             );
         }
     }
@@ -108,7 +107,7 @@ impl WasiHttpHooks for Outbound {
         mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _received: Transmission,
-    ) -> Box<dyn Future<Output = Answer> + Send> {
+    ) -> Box<dyn Future<Output = Received> + Send> {
         let (destination, connection) = match self.admit(&request) {
             Ok(admitted) => admitted,
             Err(error) => return Box::new(ready(Err(error))),
@@ -117,12 +116,12 @@ impl WasiHttpHooks for Outbound {
             trace.inject(request.headers_mut());
         }
         let (answer, answered) = oneshot::channel();
-        let patience = Patience::new(options);
+        let timeouts = Timeouts::new(options);
         self.background.push(async move {
             let _connection = connection;
-            exchange(request, destination, patience, answer).await;
+            send(request, destination, timeouts, answer).await;
         });
-        // Without an answer the call has ended.
+        // If the sender is gone, so is the call.
         Box::new(async { answered.await.unwrap_or(Err(Error::ConnectionTerminated)) })
     }
 }

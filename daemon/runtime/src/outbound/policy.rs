@@ -1,35 +1,35 @@
-//! Which hosts a function may send requests to. The policy is on names, as people write them in a manifest: what a name
-//! resolves to is its owner's affair, so that whoever lists a name trusts its owner not to point it into the own network.
+//! Which hosts a function may send requests to. Rules are about names, not about the addresses they resolve to: whoever lists
+//! a name trusts its owner not to point it into the local network.
 
 use std::sync::Arc;
 
 use hyper::http::uri::{Authority, Scheme};
 use thiserror::Error;
 
-use super::destination::{Destination, Host, Protocol, parse_port, split};
+use super::destination::{Destination, HostName, Protocol, parse_port, split};
 use super::limits::CONNECTIONS_MAX;
 
 /// Hosts that a function may send requests to. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Arc<[Rule]>,
-    /// Requests at once, if fewer than any function may have.
+    /// A lower bound on requests at once than the crate's own.
     connections: Option<usize>,
 }
 
-/// An entry that is none.
+/// Why an entry is not a rule.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PolicyError {
     /// Neither HTTP nor HTTPS.
     #[error("`{0}` has a scheme that is not `https://` or `http://`")]
     Scheme(String),
     /// More than a scheme, a host and a port.
-    #[error("`{0}` says more than a scheme, a host and a port: paths, queries and users are not distinguished")]
+    #[error("`{0}` has more than a scheme, a host and a port; rules cannot name paths, queries or users")]
     Surplus(String),
-    /// A port that nobody listens on.
+    /// Not a port.
     #[error("`{0}` has a port that is not a number from 1 to 65535")]
     Port(String),
-    /// No host.
+    /// Not a host.
     #[error(
         "`{0}` has no host such as `api.example.com`, `*.example.com`, `*`, `127.0.0.1` or `[::1]`; \
          names are written in ASCII, other alphabets as `xn--…`"
@@ -47,9 +47,9 @@ struct Rule {
 #[derive(Debug, PartialEq, Eq)]
 enum Hosts {
     Any,
-    /// The subdomains of what follows the dot that it begins with.
+    /// Every name that ends in this, which begins with a dot.
     Below(String),
-    One(Host),
+    One(HostName),
 }
 
 impl Policy {
@@ -58,12 +58,12 @@ impl Policy {
         Self::default()
     }
 
-    /// From entries of the form `[scheme://]host[:port]`. Without a scheme it is `https`, without a port the scheme's own.
-    /// The host is a name, an address, `*.` and a name for all that end in it but not the name itself, or `*` for every
-    /// host, those of the own network too.
+    /// Parses entries of the form `[scheme://]host[:port]`. The scheme defaults to `https`, the port to that of the scheme.
+    /// The host is a name, an address, `*.NAME` for all subdomains of a name but not the name itself, or `*` for every host,
+    /// including those of the local network.
     ///
     /// # Errors
-    /// All entries that are none.
+    /// One error for each entry that does not parse.
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<PolicyError>> {
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         for entry in entries {
@@ -75,23 +75,21 @@ impl Policy {
         if errors.is_empty() { Ok(Self { rules: rules.into(), connections: None }) } else { Err(errors) }
     }
 
-    /// The same hosts, and no more than `connections` requests of a call under way.
+    /// The same hosts, with at most `connections` requests of a call under way.
     #[must_use]
     pub fn at_once(self, connections: usize) -> Self {
         Self { connections: Some(connections), ..self }
     }
 
-    /// How many requests of a call may be under way.
     pub(super) fn connections(&self) -> usize {
         self.connections.map_or(CONNECTIONS_MAX, |connections| connections.min(CONNECTIONS_MAX))
     }
 
-    /// Whether requests may go there. An authority with a user in it is nowhere.
+    /// Whether requests may go there. An authority with a user in it is always refused.
     pub fn allows(&self, scheme: &Scheme, authority: &Authority) -> bool {
         Destination::of(scheme, authority).is_some_and(|destination| self.covers(&destination))
     }
 
-    /// Whether requests may go there.
     pub(super) fn covers(&self, destination: &Destination) -> bool {
         self.rules.iter().any(|rule| rule.covers(destination))
     }
@@ -121,8 +119,8 @@ impl Rule {
             && match (&self.hosts, &destination.host) {
                 (Hosts::Any, _) => true,
                 (Hosts::One(listed), host) => listed == host,
-                (Hosts::Below(suffix), Host::Name(name)) => name.ends_with(suffix.as_str()),
-                (Hosts::Below(_), Host::Address(_)) => false,
+                (Hosts::Below(suffix), HostName::Name(name)) => name.ends_with(suffix.as_str()),
+                (Hosts::Below(_), HostName::Address(_)) => false,
             }
     }
 }
@@ -132,10 +130,10 @@ impl Hosts {
         if text == "*" {
             return Some(Self::Any);
         }
-        match (text.strip_prefix("*."), Host::parse(text.strip_prefix("*.").unwrap_or(text))?) {
+        match (text.strip_prefix("*."), HostName::parse(text.strip_prefix("*.").unwrap_or(text))?) {
             (None, host) => Some(Self::One(host)),
-            (Some(_), Host::Name(name)) => Some(Self::Below(format!(".{name}"))),
-            (Some(_), Host::Address(_)) => None,
+            (Some(_), HostName::Name(name)) => Some(Self::Below(format!(".{name}"))),
+            (Some(_), HostName::Address(_)) => None,
         }
     }
 }

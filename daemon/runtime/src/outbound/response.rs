@@ -12,15 +12,15 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::failure;
 
-/// Fails when somebody has waited for the next piece longer than this.
-pub fn body(incoming: Incoming, patience: Duration) -> WasiBody {
-    Arriving { incoming, patience, alarm: None, waiting: false }.boxed_unsync()
+/// Fails if the guest has waited for the next piece for longer than `timeout`.
+pub fn body(incoming: Incoming, timeout: Duration) -> WasiBody {
+    Arriving { incoming, timeout, alarm: None, waiting: false }.boxed_unsync()
 }
 
 struct Arriving {
     incoming: Incoming,
-    patience: Duration,
-    /// None before somebody had to wait.
+    timeout: Duration,
+    /// `None` until the guest has to wait.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Whether the alarm is set.
     waiting: bool,
@@ -36,12 +36,12 @@ impl Body for Arriving {
             this.waiting = false;
             return Poll::Ready(piece.map(|piece| piece.map_err(|error| failure::of_exchanging(&error))));
         }
-        let patience = this.patience;
-        let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = this.timeout;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep(timeout)));
         if !this.waiting {
             this.waiting = true;
-            // What is longer than the clock goes never ends, as at first.
-            if let Some(deadline) = Instant::now().checked_add(patience) {
+            // A timeout beyond the range of the clock never ends, as it was set at first.
+            if let Some(deadline) = Instant::now().checked_add(timeout) {
                 alarm.as_mut().reset(deadline);
             }
         }

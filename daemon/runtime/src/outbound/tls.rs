@@ -1,7 +1,7 @@
-//! TLS towards hosts: whom to trust, and one configuration for the whole process.
+//! TLS: which authorities are trusted, and one client configuration for the whole process.
 //!
-//! Functions share the cache of TLS sessions in it: a second handshake with the same host costs a fraction of the first,
-//! also in energy. What is shared says which hosts were spoken to, and no guest can see it.
+//! Functions share its cache of TLS sessions, because a second handshake with a host costs a fraction of the first. The
+//! cache knows which hosts were contacted; no guest can see it.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -15,45 +15,45 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use super::destination::Host;
+use super::destination::HostName;
 
-/// What is spoken inside TLS. Source: RFC 7301, section 6.
+/// The protocol inside TLS. Source: RFC 7301, section 6.
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-/// The process's configuration, made at the first need.
+/// Made when it is first needed.
 static CONFIGURATION: OnceLock<Arc<ClientConfig>> = OnceLock::new();
 
-/// Why further certificate authorities are not trusted.
+/// Why extra certificate authorities could not be added.
 #[derive(Debug, Error)]
 pub enum RootsError {
-    /// It is no PEM.
-    #[error("cannot read the certificates of authorities")]
+    /// Not PEM.
+    #[error("cannot read its certificates")]
     Read(#[source] pem::Error),
-    /// There is nothing in it.
-    #[error("there is no certificate in it, which begins with `-----BEGIN CERTIFICATE-----`")]
+    /// No certificate.
+    #[error("it contains no certificate; one begins with `-----BEGIN CERTIFICATE-----`")]
     Empty,
-    /// A certificate that is none of an authority.
-    #[error("certificate {number} is not an authority's")]
+    /// A certificate that cannot be used as an authority's.
+    #[error("its certificate {number} is not that of an authority")]
     Trust {
-        /// Counted from 1.
+        /// Its place in the file, counted from 1.
         number: usize,
-        /// What is wrong.
+        /// What is wrong with it.
         #[source]
         source: rustls::Error,
     },
-    /// The library refuses what is asked of it.
+    /// rustls refused the configuration.
     #[error("cannot configure TLS")]
     Configure(#[source] rustls::Error),
-    /// A request was sent, or authorities were added, before.
-    #[error("the authorities of this process are settled already")]
+    /// A request was sent, or authorities were set, before.
+    #[error("the authorities of this process are in use already and cannot change")]
     Late,
 }
 
-/// Trusts the authorities of a PEM file besides Mozilla's, in the whole process, and says how many they are. To be called
-/// once, before the first request is sent.
+/// Makes the whole process trust the authorities of a PEM file in addition to Mozilla's, and returns their number. Call it
+/// once, before the first request.
 ///
 /// # Errors
-/// When it is called too late, or the file is not what it should be.
+/// If it is called too late, or the file holds anything but certificates of authorities.
 pub fn set_extra_roots(pem: &[u8]) -> Result<usize, RootsError> {
     let extra = authorities(pem)?;
     let count = extra.len();
@@ -62,10 +62,10 @@ pub fn set_extra_roots(pem: &[u8]) -> Result<usize, RootsError> {
     Ok(count)
 }
 
-/// How a client speaks TLS that trusts Mozilla's authorities, and those of a PEM file besides.
+/// A client configuration of its own, which trusts Mozilla's authorities and those of a PEM file.
 ///
 /// # Errors
-/// When the file is not what it should be.
+/// If the file holds anything but certificates of authorities.
 pub fn trusting(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, RootsError> {
     configuration(pem.map(authorities).transpose()?.unwrap_or_default())
 }
@@ -75,22 +75,19 @@ fn authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     if extra.is_empty() { Err(RootsError::Empty) } else { Ok(extra) }
 }
 
-/// Speaks TLS on a connection, to whom the certificate says it is.
-///
-/// # Errors
-/// An error of rustls is inside the one of I/O.
-pub async fn secure(stream: TcpStream, host: &Host) -> io::Result<TlsStream<TcpStream>> {
+/// Starts TLS on a connection and checks that the certificate is for `host`. An error of rustls is inside the I/O error.
+pub async fn secure(stream: TcpStream, host: &HostName) -> io::Result<TlsStream<TcpStream>> {
     let name = match host {
-        Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
-        Host::Address(address) => ServerName::from(*address),
+        HostName::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
+        HostName::Address(address) => ServerName::from(*address),
     };
     TlsConnector::from(shared().map_err(io::Error::other)?.clone()).connect(name, stream).await
 }
 
-/// The configuration of this process, for requests of its own.
+/// The client configuration that this process uses for the requests of guests.
 ///
 /// # Errors
-/// When the library refuses what is asked of it.
+/// If rustls refuses the configuration.
 pub fn tls_configuration() -> Result<ClientConfig, RootsError> {
     Ok(ClientConfig::clone(shared()?))
 }
@@ -105,7 +102,6 @@ fn shared() -> Result<&'static Arc<ClientConfig>, RootsError> {
     }
 }
 
-/// Trusts Mozilla's authorities and further ones.
 fn configuration(extra: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>, RootsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for (index, certificate) in extra.into_iter().enumerate() {
@@ -123,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_certificate_is_told() {
+    fn a_file_without_good_certificates_is_refused() {
         assert!(matches!(set_extra_roots(b""), Err(RootsError::Empty)));
         assert!(matches!(set_extra_roots(b"hello"), Err(RootsError::Empty)));
         let open = b"-----BEGIN CERTIFICATE-----\nAAAA\n";

@@ -41,8 +41,8 @@ async fn a_host_that_stops_answering_is_given_up() {
         closed(stream).await;
     })
     .await;
-    for patience in [SHORT, Duration::ZERO] {
-        let options = RequestOptions { between_bytes_timeout: Some(patience), ..RequestOptions::default() };
+    for timeout in [SHORT, Duration::ZERO] {
+        let options = RequestOptions { between_bytes_timeout: Some(timeout), ..RequestOptions::default() };
         let error = failing("http", port, options).await;
         assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
     }

@@ -37,7 +37,7 @@ fn begin(
     outbound: &mut Outbound,
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
-) -> impl Future<Output = Answer> + Send + use<> {
+) -> impl Future<Output = Received> + Send + use<> {
     Box::into_pin(outbound.send_request(request, options, Box::new(ready(Ok(())))))
 }
 

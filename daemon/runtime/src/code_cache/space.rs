@@ -1,64 +1,64 @@
-//! Keeps the entries within their bound, also where several daemons add to one directory.
+//! Keeps the entries within their bound, even if several processes add to one directory.
 //!
-//! Whoever adds an entry holds the lock on the file `lock`, which also has the sum of all sizes, so that nobody needs to
-//! look at every entry for each new one. The sum is written before the entry is there. After a crash it is too
-//! high, never too low; it is made exact when it says that there is no room.
+//! Whoever adds an entry holds a lock on the file `lock`. The file contains the sum of all sizes, so that a new entry needs
+//! no look at all the others. The sum is written before the entry is in place: after a crash it is too high, never too low.
+//! It is counted again when it says that there is no space.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What the file names of entries end with.
+use parking_lot::Mutex;
+
+/// The extension of entries.
 pub const ENTRY: &str = "cwasm";
 
-/// How long to wait for the lock. It is held for a rename or, when entries go, for a look at each: milliseconds. A
-/// daemon that was stopped while it held the lock must not hold up the others.
+/// How long to wait for the lock. It is held for milliseconds: for a rename, or to look at all entries when some are evicted.
+/// A process that was stopped while it held the lock must not hold up the others.
 const PATIENCE: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The room for entries in a directory.
+/// The space for entries in a directory.
 #[derive(Debug)]
-pub struct Room {
+pub struct Space {
     directory: PathBuf,
     bytes_max: u64,
-    /// Locks are a file's, not a thread's: threads take turns by the mutex.
+    /// File locks do not exclude threads of one process: the mutex does.
     lock: Mutex<File>,
 }
 
-impl Room {
-    /// Takes stock, and makes entries go if there is less room than there was.
+impl Space {
+    /// Counts the entries, and evicts some if the bound is smaller than it was.
     pub fn open(directory: &Path, bytes_max: u64) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = Mutex::new(lock.open(directory.join("lock"))?);
-        let room = Self { directory: directory.into(), bytes_max, lock };
-        room.locked(|lock| {
-            let sum = room.evict(0, None)?;
+        let space = Self { directory: directory.into(), bytes_max, lock };
+        space.locked(|lock| {
+            let sum = space.evict(0, None)?;
             write_sum(lock, sum)
         })?;
-        Ok(room)
+        Ok(space)
     }
 
-    /// The sum of all sizes, as whoever added the last entry left it.
+    /// The sum of all sizes when the last entry was added.
     pub fn bytes(&self) -> Option<u64> {
-        // A read of eight bytes that are written at once needs no lock on the file.
-        read_sum(&self.lock.lock().unwrap_or_else(PoisonError::into_inner))
+        // Eight bytes are written in one piece, so reading them needs no lock on the file.
+        read_sum(&self.lock.lock())
     }
 
     pub fn bytes_max(&self) -> u64 {
         self.bytes_max
     }
 
-    /// Whether an entry of this size can be kept at all.
     pub fn fits(&self, size: u64) -> bool {
         size <= self.bytes_max
     }
 
-    /// Moves the file `from`, which has `size` bytes, to `to`. The entries least recently used go for it.
+    /// Moves the file `from`, which has `size` bytes, to `to`. Evicts the entries that were least recently used to make space.
     pub fn admit(&self, from: &Path, to: &Path, size: u64) -> io::Result<()> {
         self.locked(|lock| {
             let replaced = fs::symlink_metadata(to).map_or(0, |metadata| metadata.len());
@@ -69,14 +69,14 @@ impl Room {
         })
     }
 
-    /// Makes entries go until `size` more bytes fit. The entry `replaced` is not counted, and stays. Gives the sum of
-    /// what is left.
+    /// Evicts entries until `size` more bytes fit, and returns the sum of what is left. The entry `replaced` stays and does
+    /// not count.
     fn evict(&self, size: u64, replaced: Option<&Path>) -> io::Result<u64> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == ENTRY) && replaced != Some(&path) {
-                // Another daemon may have discarded it meanwhile.
+                // Another process may have removed it meanwhile.
                 let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
                 entries.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
             }
@@ -91,13 +91,13 @@ impl Room {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => sum -= freed,
             }
-            tracing::debug!("compiled code was evicted: `{}`", path.display());
+            tracing::debug!("evicted compiled code `{}`", path.display());
         }
         Ok(sum)
     }
 
     fn locked<T>(&self, work: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = self.lock.lock();
         let deadline = Instant::now() + PATIENCE;
         loop {
             match lock.try_lock() {
@@ -113,7 +113,6 @@ impl Room {
     }
 }
 
-/// The sum, if there is one.
 fn read_sum(lock: &File) -> Option<u64> {
     let mut bytes = [0; 8];
     lock.read_exact_at(&mut bytes, 0).ok()?;

@@ -4,21 +4,21 @@ use wasmtime::{Engine, PoolingAllocatorMetrics};
 
 use super::engine::{CORE_INSTANCES, Pool, Runtime, TABLES_MAX};
 
-/// One kind of slot, over all engines.
+/// The use of one kind of pooled slot, summed over the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolUse {
     /// What a slot holds.
     pub name: &'static str,
-    /// Slots that calls have now.
+    /// Slots in use.
     pub used: u64,
-    /// Slots there are.
+    /// Slots in all.
     pub slots: u64,
-    /// Memory of slots that no call has, kept for the next one, in bytes; `None` where nothing is kept.
+    /// Memory of free slots that is kept for the next call, in bytes; `None` if this kind of slot keeps none.
     pub resident: Option<u64>,
 }
 
 impl Runtime {
-    /// How full each pool is. Nothing where instances are made on demand.
+    /// The use of each pool; empty with [`Pool::OnDemand`].
     #[must_use]
     pub fn pools(&self) -> Vec<PoolUse> {
         let Pool::Slots(slots) = self.pool() else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! One request and its response, on a connection of their own.
+//! One request and its response, on their own connection.
 
 use futures_util::future::{Either, select};
 use hyper::client::conn::http1;
@@ -14,28 +14,29 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::connect::{Stream, connect};
 use super::destination::Destination;
 use super::failure;
-use super::limits::{BUFFER_BYTES_MAX, Patience, RESPONSE_HEAD_BYTES_MAX};
+use super::limits::{BUFFER_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, Timeouts};
 use super::response;
 
-/// Resolves when the connection is done, which is when both bodies are.
+/// Resolves when both bodies have been sent and the connection is done.
 pub type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-/// What becomes of a request.
-pub type Answer = Result<(Response<WasiBody>, Transmission), Error>;
+/// The response to a request, or why there is none.
+pub type Received = Result<(Response<WasiBody>, Transmission), Error>;
 
 type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>;
 
-/// Sends a request, answers, and then drives the connection to its end. Gives up when nobody waits for the answer.
-pub async fn exchange(
+/// Sends a request, passes on the head of the response, and drives the connection to its end. Stops if nobody waits for the
+/// response any more.
+pub async fn send(
     request: Request<WasiBody>,
     destination: Destination,
-    patience: Patience,
-    mut answer: oneshot::Sender<Answer>,
+    timeouts: Timeouts,
+    mut answer: oneshot::Sender<Received>,
 ) {
     let begun = tokio::select! {
         biased;
         () = answer.closed() => return,
-        begun = begin(request, &destination, patience) => begun,
+        begun = begin(request, &destination, timeouts) => begun,
     };
     let (response, connection) = match begun {
         Ok(begun) => begun,
@@ -47,7 +48,7 @@ pub async fn exchange(
         }
     };
     let (end, ended) = oneshot::channel();
-    // It is dropped unfinished only with the call.
+    // The sender is dropped unfinished only when the call is.
     let transmission: Transmission = Box::new(async move { ended.await.unwrap_or(Ok(())) });
     if answer.send(Ok((response, transmission))).is_ok() {
         let outcome = match connection {
@@ -58,11 +59,11 @@ pub async fn exchange(
     }
 }
 
-/// Sends the request and waits for the head of the response. There is no connection any more if it has ended with it.
+/// Sends the request and waits for the head of the response. The connection is `None` if it has ended by then.
 async fn begin(
     request: Request<WasiBody>,
     destination: &Destination,
-    patience: Patience,
+    timeouts: Timeouts,
 ) -> Result<(Response<WasiBody>, Option<Connection>), Error> {
     let connected = async {
         let stream = connect(destination).await?;
@@ -70,23 +71,23 @@ async fn begin(
         builder.max_header_size(RESPONSE_HEAD_BYTES_MAX).max_buf_size(BUFFER_BYTES_MAX);
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| failure::of_exchanging(&error))
     };
-    let connected = timeout(patience.connect, connected).await;
+    let connected = timeout(timeouts.connect, connected).await;
     let (mut sender, connection): (_, Connection) = connected.map_err(|_| Error::ConnectionTimeout)??;
     let sending = pin!(sender.send_request(in_origin_form(request)));
     let answered = async {
         match select(sending, connection).await {
             Either::Left((response, connection)) => (response, Some(connection)),
-            // The connection has left the response behind, or the reason why there is none.
+            // The connection has ended: it leaves the response, or the reason why there is none.
             Either::Right((_, sending)) => (sending.await, None),
         }
     };
-    let answered = timeout(patience.first_byte, answered).await;
+    let answered = timeout(timeouts.first_byte, answered).await;
     let (response, connection) = answered.map_err(|_| Error::ConnectionReadTimeout)?;
     let response = response.map_err(|error| failure::of_exchanging(&error))?;
-    Ok((response.map(|body| response::body(body, patience.between_bytes)), connection))
+    Ok((response.map(|body| response::body(body, timeouts.between_bytes)), connection))
 }
 
-/// As a server expects it that is no proxy. The connection is for this request alone, and the server may know.
+/// The form that servers expect from clients which use no proxy. The connection closes after this request.
 fn in_origin_form(mut request: Request<WasiBody>) -> Request<WasiBody> {
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);

@@ -1,4 +1,4 @@
-//! Functions of numbers: their parameters as text, their results as text.
+//! The signature of a numeric function: parameters from text, results to text.
 
 use wasmtime::{FuncType, Val, ValType};
 
@@ -11,14 +11,14 @@ enum Number {
     F64,
 }
 
-/// The parameters and results of a function of numbers.
+/// The parameters and results of a numeric function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     parameters: Vec<Number>,
     results: usize,
 }
 
-/// The signature of a function, or the name of a type in it that is no number.
+/// The signature of `function`, or the name of a type in it that is not a number.
 pub fn signature(function: &FuncType) -> Result<Signature, String> {
     let parameters = function.params().map(|parameter| number(&parameter)).collect::<Result<_, _>>()?;
     let results = function.results().map(|result| number(&result)).collect::<Result<Vec<_>, _>>()?.len();
@@ -36,16 +36,13 @@ fn number(of: &ValType) -> Result<Number, String> {
 }
 
 impl Signature {
-    /// Reads the parameters from `input`: numbers with commas between them.
-    ///
-    /// # Errors
-    /// Says which parameter is wrong, and what is wanted.
+    /// Reads the parameters from `input`: numbers separated by commas. The error says which one is wrong and what is expected.
     pub fn parse(&self, input: &[u8]) -> Result<Vec<Val>, String> {
-        let wanted = self.describe();
-        let text = std::str::from_utf8(input).map_err(|_| format!("the input is not text; {wanted}"))?.trim();
+        let wanted = self.expected();
+        let text = std::str::from_utf8(input).map_err(|_| format!("{wanted}, found bytes that are not text"))?.trim();
         let given: Vec<&str> = if text.is_empty() { Vec::new() } else { text.split(',').map(str::trim).collect() };
         if given.len() != self.parameters.len() {
-            return Err(format!("the input has {} numbers; {wanted}", given.len()));
+            return Err(format!("{wanted}, found {}", given.len()));
         }
         self.parameters
             .iter()
@@ -53,7 +50,7 @@ impl Signature {
             .map(|(number, text)| {
                 number.parse(text).ok_or_else(|| {
                     let shown: String = text.chars().take(40).collect();
-                    format!("`{shown}` is not of type {}; {wanted}", number.as_str())
+                    format!("{wanted}, found `{shown}`, which is not of type {}", number.as_str())
                 })
             })
             .collect()
@@ -64,11 +61,12 @@ impl Signature {
         vec![Val::I32(0); self.results]
     }
 
-    fn describe(&self) -> String {
+    fn expected(&self) -> String {
         let types: Vec<_> = self.parameters.iter().map(|parameter| parameter.as_str()).collect();
         match types[..] {
-            [] => "the function takes none".into(),
-            _ => format!("the function takes: {}", types.join(", ")),
+            [] => "expected no numbers".into(),
+            [one] => format!("expected 1 number of type {one}"),
+            _ => format!("expected {} numbers of types {}", types.len(), types.join(", ")),
         }
     }
 }
@@ -93,7 +91,7 @@ impl Number {
     }
 }
 
-/// Results as text, with commas between them, and a line's end.
+/// Results as text, separated by commas, with a newline at the end.
 pub fn show(results: &[Val]) -> String {
     let show = |result: &Val| match result {
         Val::I32(value) => value.to_string(),
@@ -116,20 +114,20 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_numbers_with_commas_between_them() {
+    fn parameters_are_separated_by_commas() {
         let values = two().parse(b" -7 , 2.5\n").unwrap();
         assert_eq!(show(&values), "-7, 2.5\n");
         assert!(Signature { parameters: vec![], results: 1 }.parse(b"").unwrap().is_empty());
     }
 
     #[test]
-    fn what_is_wrong_with_the_input_is_said() {
+    fn errors_say_what_is_expected_and_what_was_found() {
         let cases: [(&[u8], &str); 5] = [
-            (b"1", "the input has 1 numbers; the function takes: i32, f64"),
-            (b"1,2,3", "the input has 3 numbers; the function takes: i32, f64"),
-            (b"2147483648,1", "`2147483648` is not of type i32; the function takes: i32, f64"),
-            (b"1,two", "`two` is not of type f64; the function takes: i32, f64"),
-            (b"\xff", "the input is not text; the function takes: i32, f64"),
+            (b"1", "expected 2 numbers of types i32, f64, found 1"),
+            (b"1,2,3", "expected 2 numbers of types i32, f64, found 3"),
+            (b"2147483648,1", "expected 2 numbers of types i32, f64, found `2147483648`, which is not of type i32"),
+            (b"1,two", "expected 2 numbers of types i32, f64, found `two`, which is not of type f64"),
+            (b"\xff", "expected 2 numbers of types i32, f64, found bytes that are not text"),
         ];
         for (input, message) in cases {
             assert_eq!(two().parse(input).unwrap_err(), message);

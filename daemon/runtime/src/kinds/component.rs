@@ -1,0 +1,37 @@
+//! WASI 0.2 command components.
+
+use wasmtime::Store;
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use crate::call::Call;
+use crate::capture::Recorder;
+use crate::ending::Ending;
+use crate::sandbox::{Sandbox, ending_of};
+use crate::state::ComponentState;
+
+/// The exit code of a command that fails without one, as in a shell.
+const FAILURE: i32 = 1;
+
+/// A component that exports `wasi:cli/run`.
+pub struct CommandComponent(pub CommandPre<ComponentState>);
+
+impl CommandComponent {
+    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Ending {
+        let recorder = call.recorder;
+        let mut store = match sandbox.component_store(&sandbox.runtime.plain().engine, call) {
+            Ok(store) => store,
+            Err(ending) => return ending,
+        };
+        match self.enter(&mut store, recorder).await {
+            Ok(Ok(())) => Ending::Returned,
+            Ok(Err(())) => Ending::Exited(FAILURE),
+            Err(error) => ending_of(&error, &store.data().limiter),
+        }
+    }
+
+    async fn enter(&self, store: &mut Store<ComponentState>, recorder: &Recorder) -> wasmtime::Result<Result<(), ()>> {
+        let command = self.0.instantiate_async(&mut *store).await?;
+        recorder.begin();
+        command.wasi_cli_run().call_run(&mut *store).await
+    }
+}

@@ -1,0 +1,124 @@
+//! What every instance of a function gets: a store with its view of the host and its limits.
+
+use wasmtime::{Engine, Store, Trap};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+
+use super::call::{Call, Input, Invocation, NO_HTTP};
+use super::capture::{Capture, OutputFull};
+use super::ending::Ending;
+use super::engine::Runtime;
+use super::epoch::yield_at_ticks;
+use super::grants::{Directory, Grants};
+use super::outbound::{Background, Outbound};
+use super::state::{ComponentState, Limiter, ModuleState};
+
+/// The most characters of a failed call's stack that the log shows.
+const BACKTRACE_MAX: usize = 4000;
+
+/// The most random bytes that a guest gets at once. The host makes them without yielding, out of reach of the guest's
+/// deadline: with wasmtime's default of 64 MiB two guests can keep all others waiting for seconds. Browsers have the same
+/// bound. Source: W3C Web Cryptography, `getRandomValues`.
+const RANDOM_BYTES_MAX: u64 = 65_536;
+
+/// Bytes that a guest may hand to the host at once, however small the limit of its output.
+const HOST_CALL_MIN: usize = 1 << 20;
+
+/// What a function runs in.
+pub struct Sandbox {
+    pub runtime: Runtime,
+    pub grants: Grants,
+}
+
+impl Sandbox {
+    /// A store for an instance of a core module.
+    pub fn module_store(&self, call: Call<'_>) -> Result<Store<ModuleState>, Ending> {
+        let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter: self.limiter() };
+        let mut store = Store::new(&self.runtime.plain().engine, state);
+        store.limiter(|state| &mut state.limiter);
+        self.arm(&mut store);
+        Ok(store)
+    }
+
+    /// A store for an instance of a component.
+    pub fn component_store(&self, engine: &Engine, call: Call<'_>) -> Result<Store<ComponentState>, Ending> {
+        let outbound = self.outbound(&call.invocation, call.background.clone());
+        let state = ComponentState::new(self.wasi(call)?.build(), outbound, self.limiter());
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limiter);
+        self.arm(&mut store);
+        Ok(store)
+    }
+
+    /// Gives a component's store that served another call to this one.
+    pub fn renew(&self, store: &mut Store<ComponentState>, call: &Call<'_>) {
+        store.data_mut().outbound = self.outbound(&call.invocation, call.background.clone());
+        self.arm(store);
+    }
+
+    /// Sets the bounds of a call that is about to begin.
+    pub fn arm<T: Send>(&self, store: &mut Store<T>) {
+        store.set_hostcall_fuel(host_call_bytes(self.grants.limits.stdout));
+        yield_at_ticks(store);
+    }
+
+    fn wasi(&self, call: Call<'_>) -> Result<WasiCtxBuilder, Ending> {
+        let Call { invocation, recorder, stdout, .. } = call;
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.args(&invocation.arguments).envs(&invocation.environment).max_random_size(RANDOM_BYTES_MAX);
+        match invocation.input {
+            Input::Captured(input) => {
+                wasi.stdin(MemoryInputPipe::new(input));
+                wasi.stdout(stdout(recorder.clone())).stderr(Capture::Log(recorder.clone()));
+            }
+            Input::Inherited => drop(wasi.inherit_stdio()),
+            Input::Http(_) => return Err(Ending::BadInput(NO_HTTP.into())),
+        }
+        if !self.grants.directories.is_empty() {
+            // On this thread, so that whoever measures the call's thread sees what files cost.
+            wasi.allow_blocking_current_thread(true);
+        }
+        for Directory { host, guest, writable } in &self.grants.directories {
+            let permissions = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            wasi.preopened_dir(host, guest, permissions).map_err(|error| Ending::Trapped(format!("{error:#}")))?;
+        }
+        Ok(wasi)
+    }
+
+    fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
+        let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
+        Outbound::new(self.grants.outbound.clone(), background, function.into(), invocation.trace.clone())
+    }
+
+    fn limiter(&self) -> Limiter {
+        Limiter::new(self.grants.limits.memory, self.grants.limits.table_elements)
+    }
+}
+
+/// How many bytes a guest may hand to the host at once: an answer in one piece, and some more for what is no answer, such as
+/// the list of what it waits for. The host copies them before it looks at any limit of ours.
+fn host_call_bytes(stdout: usize) -> usize {
+    stdout.max(HOST_CALL_MIN).saturating_add(HOST_CALL_MIN)
+}
+
+/// What an error from wasmtime means for the call.
+pub fn ending_of(error: &wasmtime::Error, limiter: &Limiter) -> Ending {
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return if *code == 0 { Ending::Returned } else { Ending::Exited(*code) };
+    }
+    if error.downcast_ref::<OutputFull>().is_some() {
+        return Ending::OutputTooLarge;
+    }
+    if limiter.refused {
+        return Ending::OutOfMemory;
+    }
+    // Formatting a stack takes up to tenths of a second, in which no other call of this thread runs.
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let backtrace: String = format!("{error:?}").chars().take(BACKTRACE_MAX).collect();
+        tracing::debug!("guest trapped: {backtrace}");
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => Ending::Trapped(trap.to_string()),
+        None => Ending::Trapped(error.root_cause().to_string()),
+    }
+}
