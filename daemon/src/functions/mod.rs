@@ -22,7 +22,7 @@ pub use deploy::{Condition, DeployBounds, DeployError, Deployed, Deployer, Uploa
 pub use directory::ListError;
 pub use history::{History, HistoryError, Past};
 pub use load::{LoadError, Progress, load, load_modules};
-pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Ceilings, Manifest};
+pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Ceilings, Directory, Limits, Manifest, Reuse};
 pub(crate) use manifest::{Keys, Known, Mistake, Wrong, joined, quota, text};
 pub use modules::{Gateway, Listed, Module, ModulesError, Route, read_modules};
 pub use name::{FunctionName, NameError, OWN_PATHS};

@@ -17,7 +17,7 @@ use crate::units::Policy;
 
 use crate::http::access::guest_pages::{asks_for_worker, check_worker, confine};
 use crate::http::access::{Access, CorsPolicy, Listener, Visitor};
-use crate::http::answer::energy::Teller;
+use crate::http::answer::energy::EnergyView;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, TEXT, answer, json};
@@ -29,6 +29,9 @@ use crate::http::request::query::decoded;
 use crate::http::route::{Endpoint, Route};
 use crate::http::settings::FormBounds;
 use crate::http::{Request, Response, page};
+
+/// Why hardware events are not counted: the machine offers no performance counters. `/energy` says more.
+const NO_PMU: &str = "no_pmu";
 
 /// Everything that answers need.
 pub struct App {
@@ -65,16 +68,17 @@ pub struct App {
 }
 
 impl App {
-    /// Tells the energy of calls to those who come in through `door`.
-    pub(crate) fn teller(&self, door: Door) -> Teller<'_> {
+    /// How clients that come in through `door` see the energy of calls.
+    pub(crate) fn energy_view(&self, door: Door) -> EnergyView<'_> {
         let (policy, carbon) = (self.policy, &self.carbon);
         match self.invoker.metering().meter() {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                Teller { source: calibration.source.as_str(), base_known, policy, carbon, door }
+                let no_events = meter.no_events().map(|_| NO_PMU);
+                EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, door }
             }
-            Err(_) => Teller { source: OFF, base_known: false, policy, carbon, door },
+            Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, door },
         }
     }
 

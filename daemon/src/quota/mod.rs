@@ -10,8 +10,6 @@ mod payers;
 mod settings;
 
 use nebula_metering::{Joules, Microjoules};
-use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
 
 pub use bill::{Bill, Entry};
 pub use clock::Uptime;
@@ -63,8 +61,7 @@ impl Quota {
 }
 
 /// Whose calls go first when there is not enough for all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// The first to wait.
     Low,
@@ -96,16 +93,6 @@ fn whole(Joules(joules): Joules) -> Microjoules {
     Microjoules(if joules > 0.0 { energy.max(1) } else { energy })
 }
 
-impl Serialize for Quota {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut quota = serializer.serialize_struct("Quota", 3)?;
-        quota.serialize_field("calls_per_second", &self.calls_per_second)?;
-        quota.serialize_field("concurrency", &self.concurrency)?;
-        quota.serialize_field("joules_per_hour", &self.joules_per_hour.map(|Joules(joules)| joules))?;
-        quota.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,8 +103,6 @@ mod tests {
         let default = Quota { calls_per_second: Some(5), concurrency: Some(1), joules_per_hour: Some(Joules(0.5)) };
         assert_eq!(own.or(default), Quota { concurrency: Some(2), ..default });
         assert!(Quota::default().is_unlimited() && !own.is_unlimited());
-        let shown = serde_json::json!({ "calls_per_second": 5, "concurrency": 1, "joules_per_hour": 0.5 });
-        assert_eq!(serde_json::json!(default), shown);
     }
 
     #[test]

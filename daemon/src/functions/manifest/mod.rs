@@ -2,7 +2,6 @@
 //! nothing more.
 
 mod mistake;
-mod show;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nebula_metering::Joules;
-use serde::Serialize;
 use thiserror::Error;
 use toml::Table;
 
@@ -35,10 +33,9 @@ pub const BYTES_MAX: usize = 64 << 10;
 const MEMORY_MIN: usize = 64 << 10;
 
 /// What one function may do and use. Nothing is the default, except what every function may use of the daemon.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
     /// Environment variables. Only their names are shown: values may be secrets.
-    #[serde(serialize_with = "show::names")]
     pub env: BTreeMap<String, String>,
     /// Arguments after the function's name.
     pub args: Vec<String>,
@@ -61,8 +58,7 @@ pub struct Manifest {
 }
 
 /// Whether an instance serves more than one call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reuse {
     /// Every call has an instance that nobody used.
     #[default]
@@ -72,11 +68,10 @@ pub enum Reuse {
 }
 
 /// A directory of the host that a function sees.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     /// Where it lies; not shown, since where the host keeps things is nobody's business. As written after
     /// [`Manifest::parse`]; after [`Manifest::parse_at`] a relative one begins with the manifest's folder.
-    #[serde(skip)]
     pub host: PathBuf,
     /// Where the function sees it.
     pub guest: String,

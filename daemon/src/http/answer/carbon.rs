@@ -1,37 +1,36 @@
-//! What is known about carbon and cost, beside the ledger.
+//! The carbon intensity and the price of energy, as the ledger shows them.
 
 use std::time::SystemTime;
 
 use humantime::format_rfc3339_millis;
-use serde_json::{Value, json};
+use nebula_api::ledger;
 
-use crate::http::app::App;
+use crate::carbon::Carbon;
 
-impl App {
-    /// The ledger with what its joules mean, where anything is said about that.
-    pub(crate) fn with_carbon(&self, mut ledger: Value) -> Value {
-        let prices = self.carbon.prices();
-        if let Some(intensity) = self.carbon.intensity() {
-            let known = intensity.ok();
-            let since = known.and_then(|known| known.since);
-            ledger["carbon"] = json!({
-                "intensity_g_per_kwh": known.map(|known| known.figure.grams()),
-                "origin": known.map(|known| known.origin.as_str()),
-                "since": since.map(|since| format_rfc3339_millis(since).to_string()),
-                "age_seconds": since.and_then(|since| SystemTime::now().duration_since(since).ok())
-                    .map(|age| age.as_secs_f64()),
-                "stale_seconds": self.carbon.stale().as_secs_f64(),
-                "pue": prices.pue.factor(),
-            });
-            if let Some(why) = intensity.err() {
-                ledger["carbon"]["reason"] = why.to_string().into();
-            }
-        }
-        if let Some(price) = prices.price {
-            ledger["price"] = json!({
-                "per_kwh": price.per_kilowatt_hour, "currency": price.currency.as_str(), "pue": prices.pue.factor(),
-            });
-        }
-        ledger
-    }
+/// The grid's intensity; `None` where none is configured.
+pub fn intensity(carbon: &Carbon) -> Option<ledger::Carbon> {
+    let intensity = carbon.intensity()?;
+    let known = intensity.ok();
+    let since = known.and_then(|known| known.since);
+    let age = since.and_then(|since| SystemTime::now().duration_since(since).ok());
+    Some(ledger::Carbon {
+        intensity_g_per_kwh: known.map(|known| known.figure.grams()),
+        origin: known.map(|known| known.origin.as_str().into()),
+        since: since.map(|since| format_rfc3339_millis(since).to_string()),
+        age_seconds: age.map(|age| age.as_secs_f64()),
+        stale_seconds: carbon.stale().as_secs_f64(),
+        pue: carbon.prices().pue.factor(),
+        reason: intensity.err().map(|why| why.to_string()),
+    })
+}
+
+/// The price of energy; `None` where none is configured.
+pub fn price(carbon: &Carbon) -> Option<ledger::Price> {
+    let prices = carbon.prices();
+    let price = prices.price.as_ref()?;
+    Some(ledger::Price {
+        per_kwh: price.per_kilowatt_hour,
+        currency: price.currency.as_str().to_owned(),
+        pue: prices.pue.factor(),
+    })
 }

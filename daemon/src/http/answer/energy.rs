@@ -1,10 +1,10 @@
-//! The energy of a call in answers: as far as it is known, as finely as may be told.
+//! The energy of a call as this client may see it.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy};
 use nebula_metering::{Charge, Domain, Estimate, Joules};
-use serde::{Serialize, Serializer};
 
 use crate::carbon::Carbon;
 use crate::http::answer::exposure::Door;
@@ -12,121 +12,12 @@ use crate::invocation::NotSettled;
 use crate::meter::{Ended, NoCharge, NotEstimated, Off};
 use crate::units::Policy;
 
-/// Why there is no base energy.
-const NO_BASE: &str = "the machine has not been quiet yet: the base power is not known, and part of the active energy";
+const NO_BASE: &str = "the machine has not been idle yet, so its base power is unknown and counts as active energy";
 
-/// Why there are no joules at all at the callers' door.
-const WITHHELD: &str = "joules are for operators here (`energy.expose`)";
+/// Why joules are missing where clients may not see them.
+pub const WITHHELD: &str = "this daemon shows joules to operators only (`energy.expose`)";
 
-/// Why a call that runs has not cost anything yet.
-const NOT_YET: &str = "no window in which it worked has closed yet, or the energy of one is not known";
-
-/// The energy of a call.
-#[derive(Debug, Serialize)]
-pub struct Energy {
-    pub state: State,
-    pub source: &'static str,
-    pub policy: &'static str,
-    pub uncertainty_joules: Option<f64>,
-    pub active_joules: Option<f64>,
-    pub base_joules: Option<f64>,
-    pub zones: Zones,
-    /// What was estimated at the call's end, beside what was settled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub estimate: Option<Estimated>,
-    /// Active energy as it was settled, divided by what was estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub estimate_ratio: Option<f64>,
-    /// What came with the joules that are told; there where anything is known about carbon.
-    #[serde(flatten)]
-    pub carbon: Option<CarbonTold>,
-    /// Why a figure is not known, or not settled although it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// The carbon of a call. It is made from the joules as they are shown, so that it tells no more than they.
-#[derive(Clone, Debug, Serialize)]
-pub struct CarbonTold {
-    #[serde(rename = "carbon_grams")]
-    pub grams: Option<f64>,
-    /// The intensity that was used: that of the time when the call ended.
-    #[serde(rename = "carbon_intensity_g_per_kwh")]
-    pub intensity: Option<f64>,
-    /// Why a figure is not known.
-    #[serde(rename = "carbon_reason", skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// Joules by domain, shown as an object with its members in order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Zones(Vec<(Domain, f64)>);
-
-impl Zones {
-    fn new(zones: impl Iterator<Item = (Domain, f64)>) -> Self {
-        let mut zones: Vec<_> = zones.collect();
-        zones.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        Self(zones)
-    }
-}
-
-impl Serialize for Zones {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(domain, joules)| (domain.as_str(), joules)))
-    }
-}
-
-/// How final a call's energy is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// The call runs; its energy is what the closed windows have charged it.
-    Running,
-    /// The call has ended; its energy is what its work is expected to have cost.
-    Estimated,
-    /// The windows that it lived in have closed; its energy is its share of what they cost.
-    Settled,
-    /// Nobody knows.
-    Unknown,
-    /// It is not for callers.
-    Withheld,
-}
-
-impl State {
-    /// The name that is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Estimated => "estimated",
-            Self::Settled => "settled",
-            Self::Unknown => "unknown",
-            Self::Withheld => "withheld",
-        }
-    }
-}
-
-impl Energy {
-    /// The active energy that was estimated and the one that was settled, as far as there are such.
-    pub fn estimated_and_settled(&self) -> (Option<f64>, Option<f64>) {
-        match self.state {
-            State::Estimated => (self.active_joules, None),
-            _ => {
-                let settled = self.active_joules.filter(|_| self.state == State::Settled);
-                (self.estimate.as_ref().and_then(|estimate| estimate.active_joules), settled)
-            }
-        }
-    }
-}
-
-/// An earlier figure beside the final one. Every member is null where nothing could be estimated.
-#[derive(Clone, Debug, Serialize)]
-pub struct Estimated {
-    pub active_joules: Option<f64>,
-    pub base_joules: Option<f64>,
-    pub uncertainty_joules: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
+const NOT_YET: &str = "no window of this call has closed yet, or the energy of one is unknown";
 
 /// What is known of a call's energy.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +32,12 @@ pub enum Known<'a> {
     Settled(&'a Ended, Result<&'a Charge, NotSettled>),
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// The energy of a call whose charge is final.
+    pub fn settled(ended: &'a Ended, charge: &'a Result<Charge, NoCharge>) -> Self {
+        Self::Settled(ended, charge.as_ref().map_err(|why| NotSettled::Never(*why)))
+    }
+
     /// When the call ended; `None` while it runs.
     fn time(&self) -> Option<SystemTime> {
         match self {
@@ -151,7 +47,7 @@ impl Known<'_> {
     }
 }
 
-/// To six digits: no intensity is known better, and more of them would be noise.
+/// Rounds to six digits: no intensity is known better.
 fn significant(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -159,22 +55,21 @@ fn significant(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 
-/// Tells what is known of calls' energy.
+/// How the energy of calls is shown to a client.
 #[derive(Clone, Copy, Debug)]
-pub struct Teller<'a> {
-    /// Where estimates come from; a charge says so itself.
+pub struct EnergyView<'a> {
+    /// Where estimates come from; a charge carries its own source.
     pub source: &'static str,
-    /// Whether the base power of every zone is known. Where it is not, no base energy was charged.
+    /// Whether the base power of every zone is known. If not, no base energy was charged.
     pub base_known: bool,
-    /// What `energy_joules` means.
+    /// Why hardware events were not counted, in a word.
+    pub no_events: Option<&'static str>,
     pub policy: Policy,
-    /// What joules mean for the climate.
     pub carbon: &'a Carbon,
-    /// To whom it is told.
     pub door: Door,
 }
 
-/// Figures of whatever origin.
+/// Figures of any origin.
 struct Figures<'a> {
     source: &'static str,
     active: Joules,
@@ -183,13 +78,13 @@ struct Figures<'a> {
     zones: Cow<'a, [(Domain, Joules)]>,
 }
 
-impl Teller<'_> {
-    /// What `energy_joules` is, and all that belongs to it.
-    pub fn tell(&self, known: Known<'_>) -> (Option<f64>, Energy) {
+impl EnergyView<'_> {
+    /// `energy_joules`, and everything that explains it.
+    pub fn show(&self, known: Known<'_>) -> (Option<f64>, Energy) {
         let time = known.time();
         if !self.door.tells_joules() {
             let carbon = self.carbon_of(None, time);
-            return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD.into()) });
+            return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD) });
         }
         let estimated = |ended: &Ended| match &ended.estimate {
             Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
@@ -197,7 +92,7 @@ impl Teller<'_> {
         };
         let energy = match known {
             Known::Running(Some(charge)) => self.known(State::Running, &self.charged(charge)),
-            Known::Running(None) => self.unknown(State::Running, NOT_YET.into()),
+            Known::Running(None) => self.unknown(State::Running, NOT_YET),
             Known::Unmeasured(off) => self.unknown(State::Running, off.to_string()),
             Known::Ended(ended) => estimated(ended),
             Known::Settled(ended, Ok(charge)) => {
@@ -210,7 +105,7 @@ impl Teller<'_> {
             Known::Settled(ended, Err(why @ (NotSettled::Late(_) | NotSettled::NoRoom(_)))) => {
                 let energy = estimated(ended);
                 let reason = energy.reason.map_or_else(|| why.to_string(), |reason| format!("{why}; {reason}"));
-                Energy { reason: Some(reason), ..energy }
+                Energy { reason: Some(reason.into()), ..energy }
             }
         };
         let joules = match (self.policy, energy.base_joules) {
@@ -221,21 +116,17 @@ impl Teller<'_> {
         (joules, Energy { carbon: self.carbon_of(joules, time), ..energy })
     }
 
-    /// What came with the joules that are shown of a call that ended at `time`, or runs.
-    fn carbon_of(&self, joules: Option<f64>, time: Option<SystemTime>) -> Option<CarbonTold> {
+    /// The carbon of a call that ended at `time`, or runs. It is computed from the joules as they are shown, so that it
+    /// gives away no more than they do.
+    fn carbon_of(&self, joules: Option<f64>, time: Option<SystemTime>) -> Option<CallCarbon> {
         let rate = self.carbon.rate_at(time.unwrap_or_else(SystemTime::now))?;
         let grams = rate.ok().zip(joules).map(|(rate, joules)| significant(rate.grams(Joules(joules)).0));
-        let reason = match (rate, joules) {
-            (Err(why), _) => Some(why.to_string()),
-            (Ok(_), None) => Some("the joules are not known, or not told".to_owned()),
+        let reason: Option<Cow<'static, str>> = match (rate, joules) {
+            (Err(why), _) => Some(why.to_string().into()),
+            (Ok(_), None) => Some("the joules are not known, or not shown".into()),
             (Ok(_), Some(_)) => None,
         };
-        Some(CarbonTold { grams, intensity: rate.ok().map(|rate| rate.intensity.figure.grams()), reason })
-    }
-
-    /// The energy of a call whose charge is final.
-    pub fn settled<'a>(ended: &'a Ended, charge: &'a Result<Charge, NoCharge>) -> Known<'a> {
-        Known::Settled(ended, charge.as_ref().map_err(|why| NotSettled::Never(*why)))
+        Some(CallCarbon { grams, intensity: rate.ok().map(|rate| rate.intensity.figure.grams()), reason })
     }
 
     fn estimated<'a>(&self, estimate: &'a Estimate) -> Figures<'a> {
@@ -255,28 +146,29 @@ impl Teller<'_> {
 
     fn known(&self, state: State, figures: &Figures<'_>) -> Energy {
         let door = self.door;
+        let zone = |(zone, joules): &(Domain, Joules)| (name(zone), door.rounded(*joules));
         Energy {
             uncertainty_joules: Some(door.rounded_up(figures.uncertainty, figures.active)),
             active_joules: Some(door.rounded(figures.active)),
             base_joules: figures.base.map(|base| door.rounded(base)),
-            zones: Zones::new(figures.zones.iter().map(|(zone, joules)| (zone.clone(), door.rounded(*joules)))),
-            ..self.blank(state, figures.source, figures.base.is_none().then(|| NO_BASE.to_owned()))
+            zones: figures.zones.iter().map(zone).collect(),
+            ..self.blank(state, figures.source, figures.base.is_none().then_some(NO_BASE.into()))
         }
     }
 
-    fn unknown(&self, state: State, reason: String) -> Energy {
-        self.blank(state, self.source, Some(reason))
+    fn unknown(&self, state: State, reason: impl Into<Cow<'static, str>>) -> Energy {
+        self.blank(state, self.source, Some(reason.into()))
     }
 
-    fn blank(&self, state: State, source: &'static str, reason: Option<String>) -> Energy {
+    fn blank(&self, state: State, source: &'static str, reason: Option<Cow<'static, str>>) -> Energy {
         Energy {
             state,
-            source,
-            policy: self.policy.as_str(),
+            source: source.into(),
+            policy: self.policy.as_str().into(),
             uncertainty_joules: None,
             active_joules: None,
             base_joules: None,
-            zones: Zones::default(),
+            zones: Default::default(),
             estimate: None,
             estimate_ratio: None,
             carbon: None,
@@ -284,7 +176,8 @@ impl Teller<'_> {
         }
     }
 
-    /// Puts the estimate beside what was settled. The ratio is that of the figures shown, or it would tell more than they.
+    /// Puts the estimate beside what was settled. The ratio is that of the figures shown, or it would give away more than
+    /// they do.
     fn beside(&self, energy: Energy, estimate: &Result<Estimate, NotEstimated>) -> Energy {
         let estimate = match estimate {
             Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
@@ -293,10 +186,19 @@ impl Teller<'_> {
         let ratio = energy.active_joules.zip(estimate.active_joules.filter(|active| *active > 0.0));
         let Energy { active_joules, base_joules, uncertainty_joules, reason, .. } = estimate;
         Energy {
-            estimate: Some(Estimated { active_joules, base_joules, uncertainty_joules, reason }),
+            estimate: Some(EstimatedEnergy { active_joules, base_joules, uncertainty_joules, reason }),
             estimate_ratio: ratio.map(|(settled, estimated)| (settled / estimated * 1e4).round() / 1e4),
             ..energy
         }
+    }
+}
+
+/// The name of a domain; without an allocation for those that the kernel documents.
+fn name(domain: &Domain) -> Cow<'static, str> {
+    match domain {
+        Domain::Package => "package".into(),
+        Domain::Dram => "dram".into(),
+        other => other.to_string().into(),
     }
 }
 
@@ -313,9 +215,16 @@ mod tests {
     use std::time::Duration;
 
     /// Nothing is said about carbon.
-    fn teller(policy: Policy, door: Door) -> Teller<'static> {
+    fn view(policy: Policy, door: Door) -> EnergyView<'static> {
         static SILENT: LazyLock<Carbon> = LazyLock::new(|| Carbon::open(&Settings::default()).unwrap());
-        Teller { source: SourceKind::Powercap.as_str(), base_known: true, policy, carbon: &SILENT, door }
+        EnergyView {
+            source: SourceKind::Powercap.as_str(),
+            base_known: true,
+            no_events: None,
+            policy,
+            carbon: &SILENT,
+            door,
+        }
     }
 
     fn coarse(expose: Expose) -> Door {
@@ -345,14 +254,14 @@ mod tests {
         }
     }
 
-    fn told(teller: Teller<'_>, known: Known<'_>) -> Value {
-        let (joules, energy) = teller.tell(known);
+    fn told(view: EnergyView<'_>, known: Known<'_>) -> Value {
+        let (joules, energy) = view.show(known);
         json!({ "joules": joules, "energy": energy })
     }
 
     #[test]
     fn what_is_not_known_is_null_with_a_reason() {
-        let teller = teller(Policy::Active, Door::OPERATORS);
+        let view = view(Policy::Active, Door::OPERATORS);
         let nothing = ended(Err(NoEstimate::NoWindow.into()));
         for (known, state, reason) in [
             (Known::Ended(&nothing), "unknown", "no window with readings from the energy source has closed yet"),
@@ -363,7 +272,7 @@ mod tests {
                 "the energy of a window that the call lived in is not known",
             ),
         ] {
-            let told = told(teller, known);
+            let told = told(view, known);
             assert_eq!((&told["energy"]["state"], &told["energy"]["reason"]), (&state.into(), &reason.into()));
             assert!(told["joules"].is_null());
             for figure in ["uncertainty_joules", "active_joules", "base_joules"] {
@@ -371,13 +280,13 @@ mod tests {
             }
         }
         let base_unknown = estimated(None);
-        let told = told(teller, Known::Ended(&base_unknown));
+        let told = told(view, Known::Ended(&base_unknown));
         assert!(told["energy"]["base_joules"].is_null() && told["energy"]["reason"] == NO_BASE);
     }
 
     #[test]
     fn the_policy_usage_adds_the_share_of_base_energy() {
-        let joules = |base, policy| teller(policy, Door::OPERATORS).tell(Known::Ended(&estimated(base))).0.unwrap();
+        let joules = |base, policy| view(policy, Door::OPERATORS).show(Known::Ended(&estimated(base))).0.unwrap();
         assert_eq!(joules(Some(0.5), Policy::Active), 0.002);
         assert_eq!(joules(Some(0.5), Policy::Usage), 0.502);
         assert_eq!(joules(None, Policy::Usage), 0.002);
@@ -385,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_settled_charge_has_its_estimate_beside_it() {
-        let told = told(teller(Policy::Usage, Door::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
+        let told = told(view(Policy::Usage, Door::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
         assert_eq!(
             told,
             json!({ "joules": 0.002, "energy": {
@@ -401,7 +310,7 @@ mod tests {
     #[test]
     fn callers_are_told_no_more_than_the_resolution() {
         let told = told(
-            teller(Policy::Usage, coarse(Expose::Callers)),
+            view(Policy::Usage, coarse(Expose::Callers)),
             Known::Settled(&estimated(Some(0.000_151)), Ok(&charge())),
         );
         assert_eq!(
@@ -420,7 +329,7 @@ mod tests {
     fn where_joules_are_for_operators_callers_are_told_none() {
         let ended = estimated(Some(0.5));
         for known in [Known::Settled(&ended, Ok(&charge())), Known::Ended(&ended), Known::Running(Some(&charge()))] {
-            let told = told(teller(Policy::Active, coarse(Expose::Operators)), known);
+            let told = told(view(Policy::Active, coarse(Expose::Operators)), known);
             assert_eq!(
                 told,
                 json!({ "joules": null, "energy": {
@@ -437,7 +346,7 @@ mod tests {
         let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
         let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
         let of =
-            |policy, door, known| told(Teller { carbon: &carbon, ..teller(policy, door) }, known)["energy"].clone();
+            |policy, door, known| told(EnergyView { carbon: &carbon, ..view(policy, door) }, known)["energy"].clone();
         let (ended, charge, nothing) = (estimated(Some(0.000_151)), charge(), ended(Err(NoEstimate::NoWindow.into())));
         let known = Known::Settled(&ended, Ok(&charge));
         let full = of(Policy::Active, Door::OPERATORS, known);
@@ -460,8 +369,8 @@ mod tests {
     fn grams_without_an_intensity_are_null_with_a_reason() {
         let source = Some(Source::Endpoint("http://127.0.0.1:1".parse().unwrap()));
         let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
-        let teller = Teller { carbon: &carbon, ..teller(Policy::Active, Door::OPERATORS) };
-        let told = told(teller, Known::Ended(&estimated(None)));
+        let view = EnergyView { carbon: &carbon, ..view(Policy::Active, Door::OPERATORS) };
+        let told = told(view, Known::Ended(&estimated(None)));
         let energy = &told["energy"];
         assert!(energy["carbon_grams"].is_null() && energy["carbon_intensity_g_per_kwh"].is_null(), "{energy}");
         assert!(energy["carbon_reason"].as_str().unwrap().contains("has not told"), "{energy}");
@@ -478,7 +387,7 @@ mod tests {
     fn a_settlement_that_is_late_leaves_the_estimate() {
         let late = NotSettled::Late(Duration::from_secs(1));
         let ended = estimated(Some(0.5));
-        let told = told(teller(Policy::Active, Door::OPERATORS), Known::Settled(&ended, Err(late)));
+        let told = told(view(Policy::Active, Door::OPERATORS), Known::Settled(&ended, Err(late)));
         assert_eq!((&told["energy"]["state"], &told["joules"]), (&"estimated".into(), &json!(0.002)));
         assert!(told["energy"]["reason"].as_str().unwrap().contains("not settled within 1s"));
     }

@@ -10,18 +10,23 @@ pub mod problem;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use nebula_api::problem::FailedCall;
 use serde::Serialize;
 
 use crate::http::Response;
 use crate::http::access::guest_pages::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::body::Reply;
+use crate::http::answer::problem::Problem;
 
 /// Bytes that most envelopes fit into: written to a smaller room they would move three times.
 const JSON_TYPICAL: usize = 1024;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
-pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -67,4 +72,25 @@ pub fn json(status: StatusCode, content_type: HeaderValue, value: &impl Serializ
     let _ = serde_json::to_writer(&mut body, value);
     body.push(b'\n');
     answer(status, content_type, body)
+}
+
+impl Problem {
+    /// The answer that describes it, with the call that failed if one ran.
+    pub fn response(&self, call: Option<FailedCall<'_>>) -> Response {
+        let document = self.document(call);
+        let status = StatusCode::from_u16(document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = json(status, PROBLEM, &document);
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        match self {
+            Self::MethodNotAllowed(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
+            Self::Denied(denied) => {
+                drop(denied.challenge().map(|challenge| headers.insert(WWW_AUTHENTICATE, challenge)));
+            }
+            _ => {}
+        }
+        response
+    }
 }

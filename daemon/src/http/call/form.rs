@@ -11,18 +11,17 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use multer::Multipart;
+use nebula_api::call::{Cost, Output};
+use nebula_api::form::{FormReport, FormResult, FormTimes, FormTotals};
 use nebula_metering::Joules;
-use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use crate::functions::Function;
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::access::Visitor;
-use crate::http::answer::energy::Energy;
-use crate::http::answer::envelope::{Cost, Output};
-use crate::http::answer::problem::{Document, Problem};
+use crate::http::answer::envelope::output;
+use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
 use crate::http::app::App;
 use crate::http::request::body;
@@ -38,66 +37,6 @@ struct Asked {
     function: String,
     input: Bytes,
     calls: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    function_name: &'a str,
-    num_calls: u32,
-    results: Vec<Told<'a>>,
-    totals: Totals,
-    /// Why there are fewer results than calls were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
-/// One call.
-#[derive(Debug, Serialize)]
-struct Told<'a> {
-    /// Its output; null where it failed.
-    result: Option<String>,
-    /// The output in base64, where it is no text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_base64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Document<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    invocation_id: Option<Uuid>,
-    /// Null where nothing ran.
-    metrics: Option<Times>,
-    energy_joules: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    energy: Option<Energy>,
-}
-
-/// Whole microseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Times {
-    #[serde(rename = "queue_us")]
-    queue: u64,
-    #[serde(rename = "startup_us")]
-    startup: u64,
-    #[serde(rename = "execution_us")]
-    execution: u64,
-    #[serde(rename = "total_us")]
-    total: u64,
-    /// Null where nothing measures it.
-    #[serde(rename = "cpu_us")]
-    cpu: Option<u64>,
-}
-
-/// What all calls that ran took together.
-#[derive(Debug, Serialize)]
-struct Totals {
-    succeeded: usize,
-    failed: usize,
-    metrics: Times,
-    energy_joules: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    carbon_grams: Option<f64>,
-    /// Why the joules are not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
 }
 
 impl App {
@@ -127,7 +66,8 @@ impl App {
             }
         }
         let totals = totals(&results);
-        let report = Report { function_name: function.name.as_str(), num_calls: asked.calls, results, totals, reason };
+        let function_name = function.name.as_str().into();
+        let report = FormReport { function_name, num_calls: asked.calls, results, totals, reason };
         Ok(json(StatusCode::OK, JSON, &report))
     }
 
@@ -139,25 +79,16 @@ impl App {
         input: &Bytes,
         visitor: &Visitor,
         written: &mut usize,
-    ) -> Told<'a> {
-        let failed = |problem: &Problem| Told {
-            result: None,
-            result_base64: None,
-            error: Some(problem.document(None).1),
-            invocation_id: None,
-            metrics: None,
-            energy_joules: None,
-            energy: None,
-        };
+    ) -> FormResult<'a> {
         let call = self.call_with(function, head.clone(), Vec::new(), input.clone(), visitor, false);
         let mut finished = match call.await {
             Ok(finished) => finished,
-            Err(problem) => return failed(&problem),
+            Err(problem) => return FormResult { error: Some(problem.document(None)), ..FormResult::default() },
         };
         let Cost { energy_joules, energy, timing, .. } = self.cost(&mut finished, visitor.door).await;
-        let told = Told {
+        let result = FormResult {
             invocation_id: Some(finished.id),
-            metrics: Some(Times {
+            metrics: Some(FormTimes {
                 queue: timing.queue_us,
                 startup: timing.startup_us,
                 execution: timing.execution_us,
@@ -166,43 +97,41 @@ impl App {
             }),
             energy_joules,
             energy: Some(energy),
-            result: None,
-            result_base64: None,
-            error: None,
+            ..FormResult::default()
         };
         let completion = finished.completion;
         if !matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
-            return Told { error: failed(&Problem::Guest(completion.ending)).error, ..told };
+            return FormResult { error: Some(Problem::Guest(completion.ending).document(None)), ..result };
         }
         *written += completion.output.len();
-        match Output::new(&completion.output) {
-            Output::Text(text) => Told { result: Some(text.to_owned()), ..told },
-            Output::Base64(text) => Told { result_base64: Some(text), ..told },
+        match output(&completion.output) {
+            Output::Text(text) => FormResult { result: Some(text.into_owned()), ..result },
+            Output::Base64(text) => FormResult { result_base64: Some(text), ..result },
         }
     }
 }
 
-fn totals(results: &[Told<'_>]) -> Totals {
-    let failed = results.iter().filter(|told| told.error.is_some()).count();
-    let ran = || results.iter().filter(|told| told.metrics.is_some());
-    let mut metrics = Times { cpu: Some(0), ..Times::default() };
-    for times in ran().filter_map(|told| told.metrics) {
+fn totals(results: &[FormResult<'_>]) -> FormTotals {
+    let failed = results.iter().filter(|call| call.error.is_some()).count();
+    let ran = || results.iter().filter(|call| call.metrics.is_some());
+    let mut metrics = FormTimes { cpu: Some(0), ..FormTimes::default() };
+    for times in ran().filter_map(|call| call.metrics) {
         metrics.queue += times.queue;
         metrics.startup += times.startup;
         metrics.execution += times.execution;
         metrics.total += times.total;
         metrics.cpu = metrics.cpu.zip(times.cpu).map(|(sum, cpu)| sum + cpu);
     }
-    let joules: Option<f64> = ran().map(|told| told.energy_joules).sum();
-    let grams = |told: &Told<'_>| told.energy.as_ref()?.carbon.as_ref()?.grams;
+    let joules: Option<f64> = ran().map(|call| call.energy_joules).sum();
+    let grams = |call: &FormResult<'_>| call.energy.as_ref()?.carbon.as_ref()?.grams;
     let has_grams = ran().next().is_some();
-    Totals {
+    FormTotals {
         succeeded: results.len() - failed,
         failed,
         metrics,
         energy_joules: joules.map(|joules| Joules(joules).to_nanojoule()),
         carbon_grams: ran().map(grams).sum::<Option<f64>>().filter(|_| has_grams),
-        reason: joules.is_none().then_some("the joules of a call are not known; its `energy` tells why"),
+        reason: joules.is_none().then_some("the joules of a call are not known; its `energy` says why".into()),
     }
 }
 

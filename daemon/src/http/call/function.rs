@@ -9,6 +9,7 @@ use hyper::HeaderMap;
 use hyper::body::Body;
 use hyper::header::{EXPECT, HeaderValue, TRAILER};
 use hyper::http::request::Parts;
+use nebula_api::problem::FailedCall;
 use nebula_runtime::HttpError as Error;
 
 use crate::functions::Function;
@@ -17,10 +18,10 @@ use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::body::{Reply, Streamed};
 use crate::http::answer::energy::Known;
-use crate::http::answer::envelope::Cost;
+use crate::http::answer::envelope::cost;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::headers::{INVOCATION_ID, TRAILERS};
-use crate::http::answer::problem::{FailedCall, Problem};
+use crate::http::answer::problem::Problem;
 use crate::http::app::App;
 use crate::http::call::cgi;
 use crate::http::call::conversation::{Heard, WHOLE_MAX, Written, hear};
@@ -153,8 +154,7 @@ impl App {
 
     /// The energy and times of a call that has ended.
     fn tell(&self, finished: &Finished, door: Door, headers: &mut HeaderMap) {
-        let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
-        let cost = Cost::new(finished, Known::Ended(&finished.ended), &self.teller(door), no_events);
+        let cost = cost(finished, Known::Ended(&finished.ended), &self.energy_view(door));
         energy_headers(finished, &cost, headers);
     }
 
@@ -230,8 +230,8 @@ impl App {
                 response
             }
             Err(why) => {
-                let stderr = String::from_utf8_lossy(&completion.log).into_owned();
-                let (function, invocation_id) = (function.name.as_str(), finished.id);
+                let stderr = String::from_utf8_lossy(&completion.log);
+                let (function, invocation_id) = (function.name.as_str().into(), finished.id);
                 let failed = FailedCall { function, invocation_id, exit_code: Some(0), stderr, cost };
                 Problem::BadAnswer(why.to_string()).response(Some(failed))
             }

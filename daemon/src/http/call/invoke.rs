@@ -1,5 +1,6 @@
 //! Requests that call a function, and the forms in which they are answered.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode, Uri};
+use nebula_api::call::{Cost, Envelope, Output};
+use nebula_api::energy::EnergyState;
+use nebula_api::problem::FailedCall;
 use nebula_runtime::WasiBody;
 use tokio::sync::oneshot;
 
@@ -16,13 +20,13 @@ use crate::functions::Function;
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::access::Visitor;
-use crate::http::answer::energy::{Known, State};
-use crate::http::answer::envelope::{Cost, Envelope, Output};
+use crate::http::answer::energy::Known;
+use crate::http::answer::envelope::{cost, output};
 use crate::http::answer::exposure::Door;
 use crate::http::answer::headers::{
     CARBON_GRAMS, ENERGY_JOULES, ENERGY_SOURCE, ENERGY_STATE, INVOCATION_ID, SERVER_TIMING,
 };
-use crate::http::answer::problem::{FailedCall, Problem};
+use crate::http::answer::problem::Problem;
 use crate::http::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use crate::http::app::App;
 use crate::http::call::conversation::{Heard, hear};
@@ -165,8 +169,7 @@ impl App {
             Some(charge) => Known::Settled(&finished.ended, charge.as_ref().map_err(|why| *why)),
             None => Known::Ended(&finished.ended),
         };
-        let no_events = self.invoker.metering().meter().ok().and_then(|meter| meter.no_events());
-        Cost::new(finished, known, &self.teller(door), no_events)
+        cost(finished, known, &self.energy_view(door))
     }
 }
 
@@ -179,12 +182,13 @@ pub(crate) fn answer_call(function: &Function, finished: &Finished, cost: Cost, 
         energy_headers(finished, &cost, &mut headers);
     }
     let mut response = if matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
-        let output = Output::new(&completion.output);
+        let output = output(&completion.output);
         match (form, &output) {
             (Form::Plain, Output::Text(_)) => answer(StatusCode::OK, TEXT, completion.output.clone()),
             (Form::Plain, Output::Base64(_)) => answer(StatusCode::OK, BYTES, completion.output.clone()),
             (Form::Envelope, _) => {
                 let status = completion.status();
+                let function = function.into();
                 let envelope = Envelope { function, invocation_id, output, exit_code, status, cost };
                 if html {
                     html_page(StatusCode::OK, page::envelope(&envelope).into_string())
@@ -194,8 +198,8 @@ pub(crate) fn answer_call(function: &Function, finished: &Finished, cost: Cost, 
             }
         }
     } else {
-        let stderr = String::from_utf8_lossy(&completion.log).into_owned();
-        let failed = FailedCall { function, invocation_id, exit_code, stderr, cost };
+        let stderr = String::from_utf8_lossy(&completion.log);
+        let failed = FailedCall { function: function.into(), invocation_id, exit_code, stderr, cost };
         let problem = Problem::Guest(completion.ending.clone());
         if html { page::problem(&problem, Some(&failed)) } else { problem.response(Some(failed)) }
     };
@@ -237,8 +241,11 @@ pub(crate) fn energy_headers(finished: &Finished, cost: &Cost, headers: &mut Hea
     if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.grams?.to_string())) {
         insert(CARBON_GRAMS, grams);
     }
-    if cost.energy.state != State::Withheld {
-        insert(ENERGY_SOURCE, HeaderValue::from_static(cost.energy.source));
+    if cost.energy.state != EnergyState::Withheld {
+        match cost.energy.source {
+            Cow::Borrowed(source) => insert(ENERGY_SOURCE, HeaderValue::from_static(source)),
+            Cow::Owned(ref source) => made(source.clone()).into_iter().for_each(|source| insert(ENERGY_SOURCE, source)),
+        }
         insert(ENERGY_STATE, HeaderValue::from_static(cost.energy.state.as_str()));
     }
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);

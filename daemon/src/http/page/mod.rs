@@ -8,13 +8,14 @@ mod live;
 
 use hyper::StatusCode;
 use maud::{DOCTYPE, Markup, html as markup};
+use nebula_api::call::{Cost, Envelope, Output};
+use nebula_api::problem::FailedCall;
 use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 
 use crate::http::Response;
 use crate::http::access::Visitor;
-use crate::http::answer::envelope::{Cost, Envelope, Output};
-use crate::http::answer::problem::{FailedCall, Problem};
+use crate::http::answer::problem::Problem;
 use crate::http::answer::{html, live_html};
 use crate::http::app::App;
 
@@ -69,9 +70,9 @@ pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
 
 /// The first page for those who may not see it as they are: scripts ask them for a token.
 pub fn closed(problem: &Problem) -> Response {
-    let (_, document) = problem.document(None);
+    let document = problem.document(None);
     let plain = markup! {
-        p { strong { (document.title()) } ": " (document.detail()) "." }
+        p { strong { (document.title) } ": " (document.detail) "." }
         p { "Nothing more can be shown here without scripts: a browser sends no token on its own." }
     };
     let plain_response = problem.response(None);
@@ -91,11 +92,11 @@ fn calls(app: &App, visitor: &Visitor) -> Markup {
                     @let (estimated, settled) = call.energy.estimated_and_settled();
                     tr {
                         th scope="row" { a href={ "/invocations/" (call.id) } { (call.function.as_deref().unwrap_or("?")) } }
-                        td { (call.outcome.unwrap_or("running")) }
+                        td { (call.outcome.as_deref().unwrap_or("running")) }
                         td class="number" { (format!("{:.3} ms", call.duration_seconds * 1e3)) }
                         td class="number" { (shown(estimated)) }
                         td class="number" { (shown(settled)) }
-                        td class="number" { (call.started.elapsed().unwrap_or_default().as_secs()) " s ago" }
+                        td class="number" { (call.started.0.elapsed().unwrap_or_default().as_secs()) " s ago" }
                     }
                 }
             }
@@ -106,7 +107,7 @@ fn calls(app: &App, visitor: &Visitor) -> Markup {
 /// The answer to a call.
 pub fn envelope(envelope: &Envelope<'_>) -> Markup {
     layout(
-        envelope.function,
+        &envelope.function,
         &markup! {
             pre {
                 @match &envelope.output {
@@ -121,11 +122,11 @@ pub fn envelope(envelope: &Envelope<'_>) -> Markup {
 
 /// A request that went wrong, for people.
 pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
-    let (_, document) = problem.document(None);
+    let document = problem.document(None);
     let text = layout(
-        document.title(),
+        &document.title,
         &markup! {
-            p { (document.detail()) }
+            p { (document.detail) }
             @if let Some(call) = call {
                 @if !call.stderr.is_empty() { pre { (call.stderr) } }
                 (cost(&call.cost))

@@ -12,8 +12,12 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::{HeaderName, HeaderValue};
+use nebula_api::events::{
+    AccountWatts, DroppedEvent, FunctionWatts, HistoryEvent, HistorySample, HistoryWatts, OmittedEvent, WattsEvent,
+    ZoneWatts,
+};
 use nebula_metering::FunctionId;
-use serde_json::{Map, Value, json};
+use serde_json::to_string;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::http::Response;
@@ -22,18 +26,19 @@ use crate::http::answer::answer;
 use crate::http::answer::body::Reply;
 use crate::http::answer::problem::Problem;
 use crate::http::app::App;
+use crate::http::read::ledger;
 use crate::http::request::query::variables;
 use crate::telemetry::{Event, Listener, NoRoom, Numbered, Wants, Watts};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
-/// Asks proxies to hand on what comes as it comes. Source: nginx, `proxy_buffering`.
+/// Asks proxies not to buffer. Source: nginx, `proxy_buffering`.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// After so long without an event a comment says that the daemon is still there: proxies close what is silent for longer.
+/// Without an event for so long, a comment keeps the connection open: proxies close connections that are silent.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// When a browser that lost its stream comes back, in milliseconds.
+/// How long a browser that lost its stream waits before it reconnects, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
 /// About how much goes out in one piece.
@@ -43,7 +48,7 @@ const BYTES_AT_ONCE: usize = 64 << 10;
 const TYPES: &str = "call, watts and accounts";
 
 impl App {
-    /// A stream of what the query asks for, as far as the visitor may be told.
+    /// A stream of what the query asks for and the visitor may see.
     pub(crate) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
         visitor.door.to_calls()?;
         let (mut types, mut function, mut history) = (None, None, false);
@@ -54,7 +59,7 @@ impl App {
                 "history" if matches!(&*value, "true" | "false") => history = value == "true",
                 "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
                 _ => {
-                    let why = format!("`{name}` is not asked for here; `types`, `function` and `history` are");
+                    let why = format!("`{name}` is not a parameter here; `types`, `function` and `history` are");
                     return Err(Problem::BadRequest(why));
                 }
             }
@@ -73,7 +78,7 @@ impl App {
                 Wants { calls: true, watts: totals, accounts: totals, function: None }
             }
         };
-        // Before there is a listener: what comes later is told to it.
+        // Before it listens: what comes later it hears.
         let past = if history && wants.watts { self.observers.events.past() } else { Vec::new() };
         let listener =
             self.observers.events.subscribe(Wants { function, ..wants }).map_err(|no_room| match no_room {
@@ -90,50 +95,55 @@ impl App {
         Ok(response)
     }
 
-    fn tell_event(&self, numbered: &Numbered, visitor: &Visitor, text: &mut String) {
-        let (name, data) = match &numbered.event {
-            Event::Call(known) if !self.is_seen(visitor, known) => return,
+    /// Writes the event, if the visitor may see it.
+    fn write(&self, numbered: &Numbered, visitor: &Visitor, text: &mut String) {
+        let mut write = |name, data: serde_json::Result<String>| {
+            write_event(text, Some(numbered.id), name, &data.unwrap_or_default());
+        };
+        match &numbered.event {
+            Event::Call(known) if !self.is_seen(visitor, known) => {}
             // How much others do is none of their business either.
-            Event::Omitted(_) if visitor.is_restricted() => return,
+            Event::Omitted(_) if visitor.is_restricted() => {}
             Event::Call(known) => {
                 let shown = self.describe_calls(visitor.door, std::slice::from_ref(known));
-                ("call", serde_json::to_string(&shown.first()).unwrap_or_default())
+                write("call", to_string(&shown.first()));
             }
-            Event::Omitted(calls) => ("omitted", json!({ "calls": calls }).to_string()),
-            Event::Watts(watts) => ("watts", self.watts(watts).to_string()),
-            Event::Accounts(snapshot) => {
-                ("accounts", crate::http::read::ledger::accounts(snapshot, &self.registry).to_string())
-            }
-        };
-        write_event(text, Some(numbered.id), name, &data);
+            Event::Omitted(calls) => write("omitted", to_string(&OmittedEvent { calls: *calls })),
+            Event::Watts(watts) => write("watts", to_string(&self.watts(watts))),
+            Event::Accounts(snapshot) => write("accounts", to_string(&ledger::accounts(snapshot, &self.registry))),
+        }
     }
 
-    fn watts(&self, watts: &Watts) -> Value {
-        let zones = watts.zones.iter().map(|zone| {
-            let package = (!zone.package.is_empty()).then_some(&zone.package);
-            json!({ "zone": zone.zone, "package": package, "additive": zone.additive, "watts": zone.watts })
+    fn watts(&self, watts: &Watts) -> WattsEvent {
+        let zones = watts.zones.iter().map(|zone| ZoneWatts {
+            zone: zone.zone.clone(),
+            package: (!zone.package.is_empty()).then(|| zone.package.clone()),
+            additive: zone.additive,
+            watts: zone.watts,
         });
-        let functions = watts.functions.iter().map(|told| {
-            let version = self.registry.revision(told.function).map(|revision| revision.version.to_string());
-            json!({ "function": self.name(told.function), "version": version, "watts": told.watts })
+        let functions = watts.functions.iter().map(|drawn| FunctionWatts {
+            function: self.name(drawn.function),
+            version: self.registry.revision(drawn.function).map(|revision| revision.version.to_string()),
+            watts: drawn.watts,
         });
-        json!({
-            "seconds": watts.time.as_secs_f64(),
-            "source": watts.source,
-            "zones": zones.collect::<Vec<_>>(),
-            "accounts": accounts(watts),
-            "functions": functions.collect::<Vec<_>>(),
-        })
+        WattsEvent {
+            seconds: watts.time.as_secs_f64(),
+            source: watts.source.into(),
+            zones: zones.collect(),
+            accounts: accounts(watts),
+            functions: functions.collect(),
+        }
     }
 
-    /// What was before somebody listened: there are many of them, and each tells no more than a chart shows.
-    fn history(&self, past: &[(Duration, Arc<Watts>)]) -> Value {
+    /// Power from before the client listened. There are many samples, and each says no more than a chart shows.
+    fn history(&self, past: &[(Duration, Arc<Watts>)]) -> HistoryEvent {
         let samples = past.iter().map(|(ago, watts)| {
             let functions = watts.functions.iter();
-            let functions = functions.map(|told| json!({ "function": self.name(told.function), "watts": told.watts }));
-            json!({ "seconds_ago": ago.as_secs_f64(), "accounts": accounts(watts), "functions": functions.collect::<Vec<_>>() })
+            let functions =
+                functions.map(|drawn| HistoryWatts { function: self.name(drawn.function), watts: drawn.watts });
+            HistorySample { seconds_ago: ago.as_secs_f64(), accounts: accounts(watts), functions: functions.collect() }
         });
-        json!({ "samples": samples.collect::<Vec<_>>() })
+        HistoryEvent { samples: samples.collect() }
     }
 
     fn name(&self, function: FunctionId) -> String {
@@ -142,8 +152,9 @@ impl App {
     }
 }
 
-fn accounts(watts: &Watts) -> Map<String, Value> {
-    watts.accounts.iter().map(|(name, watts)| ((*name).to_owned(), json!(watts))).collect()
+fn accounts(watts: &Watts) -> AccountWatts {
+    let [function, runtime, host, base, gap] = watts.accounts.map(|(_, watts)| watts);
+    AccountWatts { function, runtime, host, base, gap }
 }
 
 fn read_types(text: &str) -> Result<Wants, Problem> {
@@ -155,7 +166,7 @@ fn read_types(text: &str) -> Result<Wants, Problem> {
             "accounts" => wants.accounts = true,
             _ => {
                 let shown: String = name.chars().take(40).collect();
-                return Err(Problem::BadRequest(format!("`{shown}` is no type of event; there are {TYPES}")));
+                return Err(Problem::BadRequest(format!("`{shown}` is not a type of event; there are {TYPES}")));
             }
         }
     }
@@ -171,7 +182,7 @@ fn write_event(text: &mut String, id: Option<u64>, name: &str, data: &str) {
     let _ = write!(text, "event: {name}\ndata: {data}\n\n");
 }
 
-/// The body of an answer that goes on for as long as its client keeps up.
+/// The body of an answer that lasts as long as its client keeps up.
 pub struct EventStream {
     app: Arc<App>,
     visitor: Visitor,
@@ -181,7 +192,7 @@ pub struct EventStream {
 }
 
 enum Stage {
-    /// With the power of before, if it is asked for.
+    /// With power of the last minutes, if the client asked for it.
     Beginning(Vec<(Duration, Arc<Watts>)>),
     Running,
     Ended,
@@ -195,21 +206,22 @@ impl EventStream {
             Stage::Beginning(past) => {
                 let _ = write!(text, "retry: {RETRY_MS}\n\n");
                 if !past.is_empty() {
-                    write_event(&mut text, None, "history", &self.app.history(past).to_string());
+                    let data = to_string(&self.app.history(past)).unwrap_or_default();
+                    write_event(&mut text, None, "history", &data);
                 }
                 self.stage = Stage::Running;
             }
             Stage::Running => {}
         }
-        // Until nothing more is there: what is not for this visitor leaves no text.
+        // Events that this visitor may not see leave no text.
         while text.len() < BYTES_AT_ONCE {
             match self.listener.poll_next(context) {
-                Poll::Ready(Some(event)) => self.app.tell_event(&event, &self.visitor, &mut text),
+                Poll::Ready(Some(event)) => self.app.write(&event, &self.visitor, &mut text),
                 Poll::Ready(None) => {
                     self.stage = Stage::Ended;
                     if self.listener.was_slow() {
-                        let data = json!({ "reason": "the client was slower than the events (`events.queue`)" });
-                        write_event(&mut text, None, "dropped", &data.to_string());
+                        let dropped = DroppedEvent { reason: "the client read too slowly (`events.queue`)".into() };
+                        write_event(&mut text, None, "dropped", &to_string(&dropped).unwrap_or_default());
                     }
                     break;
                 }

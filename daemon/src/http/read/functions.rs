@@ -1,29 +1,33 @@
 //! Functions over HTTP: what is served, and how that is changed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use hyper::{HeaderMap, Method, StatusCode};
-use serde_json::{Value, json};
+use nebula_api::functions::{self as api, BrokenFile, FunctionDetails, Functions, KeptVersion, Versions};
+use nebula_metering::Joules;
 use tokio::runtime::Handle;
 
 use crate::functions::{
-    Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Origin, Upload, Version,
+    Condition, DeployError, Deployed, Deployer, Directory, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
+    Origin, Reuse, Upload, Version,
 };
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::access::Visitor;
+use crate::http::answer::energy::WITHHELD;
 use crate::http::answer::envelope::micros;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer, json};
 use crate::http::app::App;
-use crate::http::read::invocations::rfc3339;
 use crate::http::read::quota;
 use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
 use crate::http::request::query::variables;
 use crate::http::route::{Endpoint, Route};
+use crate::settings::{shown_duration, shown_size};
 use nebula_runtime::Found;
 
 /// Room for what goes around the parts of a form: boundaries and headers.
@@ -31,23 +35,17 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 
 impl App {
     /// All functions, and what is wrong with files that are not served.
-    pub(crate) fn list(&self, visitor: &Visitor) -> Value {
+    pub(crate) fn list(&self, visitor: &Visitor) -> Functions {
         let table = self.registry.table();
-        let broken = table.broken.iter().filter(|(name, _)| visitor.may_use(name)).map(|(name, broken)| {
-            let served = table.functions.get(name).map(|function| function.version.to_string());
-            json!({
-                "name": name,
-                "file": broken.path.display().to_string(),
-                "reason": broken.why,
-                "since": rfc3339(broken.since),
-                "version_served": served,
-            })
+        let broken = table.broken.iter().filter(|(name, _)| visitor.may_use(name)).map(|(name, broken)| BrokenFile {
+            name: name.to_string(),
+            file: broken.path.display().to_string(),
+            reason: broken.why.clone(),
+            since: broken.since.into(),
+            version_served: table.functions.get(name).map(|function| function.version.to_string()),
         });
         let functions = table.functions.values().filter(|function| visitor.may_use(function.name.as_str()));
-        json!({
-            "functions": functions.map(|function| describe(function)).collect::<Vec<_>>(),
-            "broken": broken.collect::<Vec<_>>(),
-        })
+        Functions { functions: functions.map(|function| describe(function)).collect(), broken: broken.collect() }
     }
 
     /// Answers requests for one function: to read it, and to change it.
@@ -144,17 +142,18 @@ impl App {
             return Err(Problem::UnknownFunction(name.to_string()));
         }
         let live = live.map(|live| live.version);
-        let shown = |past: &crate::functions::Past| {
-            json!({
-                "version": past.version.to_string(),
-                "deployed": rfc3339(past.deployed),
-                "size_bytes": past.size,
-                "served": live == Some(past.version),
-            })
+        let kept = |past: &crate::functions::Past| KeptVersion {
+            version: past.version.to_string(),
+            deployed: past.deployed.into(),
+            size_bytes: past.size,
+            served: live == Some(past.version),
         };
-        let versions: Vec<_> = past.iter().rev().map(shown).collect();
-        let served = live.map(|live| live.to_string());
-        Ok(json(StatusCode::OK, JSON, &json!({ "name": name.as_str(), "version": served, "versions": versions })))
+        let versions = Versions {
+            name: name.to_string(),
+            version: live.map(|live| live.to_string()),
+            versions: past.iter().rev().map(kept).collect(),
+        };
+        Ok(json(StatusCode::OK, JSON, &versions))
     }
 
     /// Makes a change on a thread that may wait for files, to its end even if the client goes away.
@@ -169,9 +168,11 @@ impl App {
 
     fn tell_deployed(&self, deployed: &Deployed, door: Door) -> Response {
         let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
-        let mut shown = self.describe_in_full(&deployed.function, door);
-        shown["changed"] = json!(deployed.created || deployed.before.is_some());
-        shown["version_before"] = json!(deployed.before.map(|before| before.to_string()));
+        let shown = api::Deployed {
+            details: self.describe_in_full(&deployed.function, door),
+            changed: deployed.created || deployed.before.is_some(),
+            version_before: deployed.before.map(|before| before.to_string()),
+        };
         let mut response = tagged(json(status, JSON, &shown), &deployed.function);
         if deployed.created
             && let Ok(location) = HeaderValue::try_from(format!("/functions/{}", deployed.function.name))
@@ -185,50 +186,82 @@ impl App {
         tagged(json(status, JSON, &self.describe_in_full(function, door)), function)
     }
 
-    /// A function with what it is granted, and what it took to make it ready.
-    fn describe_in_full(&self, function: &Function, door: Door) -> Value {
-        let mut described = describe(function);
+    /// A function with what it is granted, and what it took to prepare it.
+    fn describe_in_full(&self, function: &Function, door: Door) -> FunctionDetails {
         let cold_start = &function.cold_start;
-        let (energy, reason) = match cold_start.charge() {
-            _ if !door.tells_joules() => (None, Some("joules are for operators here (`energy.expose`)".to_owned())),
-            Some(Ok(charge)) => (Some(door.rounded(charge.active.joules())), None),
-            Some(Err(why)) => (None, Some(why.to_string())),
-            None if cold_start.work.is_err() => (None, cold_start.work.as_ref().err().map(ToString::to_string)),
-            None => (None, Some("the windows in which it was made ready have not closed yet".into())),
+        let (energy_joules, reason): (_, Option<Cow<'static, str>>) = match (cold_start.charge(), &cold_start.work) {
+            _ if !door.tells_joules() => (None, Some(WITHHELD.into())),
+            (Some(Ok(charge)), _) => (Some(door.rounded(charge.active.joules())), None),
+            (Some(Err(why)), _) => (None, Some(why.to_string().into())),
+            (None, Err(off)) => (None, Some(off.to_string().into())),
+            (None, Ok(_)) => (None, Some("the windows in which it was prepared have not closed yet".into())),
         };
-        let cpu = cold_start.work.as_ref().ok().map(|work| micros(work.cpu));
-        described["manifest"] = json!(function.manifest);
-        described["quota"] = quota::of_function(function, door);
-        described["cold_start"] = json!({
-            "compiled": cold_start.found == Found::Compiled,
-            "duration_us": micros(cold_start.duration),
-            "cpu_us": cpu,
-            "energy_joules": energy,
-            "source": self.invoker.metering().source(),
-        });
-        if let Some(reason) = reason {
-            described["cold_start"]["reason"] = json!(reason);
+        FunctionDetails {
+            function: describe(function),
+            manifest: manifest(&function.manifest),
+            quota: quota::of_function(function, door),
+            cold_start: api::ColdStart {
+                compiled: cold_start.found == Found::Compiled,
+                duration_us: micros(cold_start.duration),
+                cpu_us: cold_start.work.as_ref().ok().map(|work| micros(work.cpu)),
+                energy_joules,
+                source: self.invoker.metering().source().into(),
+                reason,
+            },
         }
-        described
     }
 }
 
-fn describe(function: &Function) -> Value {
+fn describe(function: &Function) -> api::Function {
     let origin = match &function.origin {
         Origin::BuiltIn => "built-in",
         Origin::File(_) => "file",
         Origin::Module(_) => "modules",
     };
-    json!({
-        "name": function.name.as_str(),
-        "version": function.version.to_string(),
-        "kind": function.program.kind().as_str(),
-        "origin": origin,
-        "size_bytes": function.size,
-        "deployed": rfc3339(function.deployed),
-        "invoke": format!("/invoke/{}", function.name),
-        "example": function.example,
-    })
+    api::Function {
+        name: function.name.to_string(),
+        version: function.version.to_string(),
+        kind: function.program.kind().as_str().into(),
+        origin: origin.into(),
+        size_bytes: function.size as u64,
+        deployed: function.deployed.into(),
+        invoke: format!("/invoke/{}", function.name),
+        example: function.example.to_owned(),
+    }
+}
+
+/// A manifest without what may be secret: values of variables, and directories of the host.
+fn manifest(manifest: &Manifest) -> api::Manifest {
+    let size = |bytes: Option<usize>| bytes.map(|bytes| shown_size(bytes as u64));
+    let Manifest { env, args, entry, outbound, reuse, priority, routes, directories, limits, quota } = manifest;
+    let directory =
+        |Directory { guest, writable, .. }: &Directory| api::Directory { guest: guest.clone(), writable: *writable };
+    api::Manifest {
+        env: env.keys().cloned().collect(),
+        args: args.clone(),
+        entry: entry.clone(),
+        outbound: outbound.clone(),
+        reuse: match reuse {
+            Reuse::Fresh => "fresh".into(),
+            Reuse::Serial => "serial".into(),
+        },
+        priority: priority.as_str().into(),
+        routes: routes.clone(),
+        directories: directories.iter().map(directory).collect(),
+        limits: api::Limits {
+            memory: size(limits.memory),
+            wall: limits.wall.map(shown_duration),
+            cpu: limits.cpu.map(shown_duration),
+            max_joules: limits.max_joules.map(|Joules(joules)| joules),
+            output: size(limits.output),
+            concurrency: limits.concurrency,
+        },
+        quota: api::Quota {
+            calls_per_second: quota.calls_per_second,
+            concurrency: quota.concurrency,
+            joules_per_hour: quota.joules_per_hour.map(|Joules(joules)| joules),
+        },
+    }
 }
 
 fn tagged(mut response: Response, function: &Function) -> Response {
@@ -262,7 +295,36 @@ fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::functions::Limits;
+
+    #[test]
+    fn manifests_are_shown_without_secrets() {
+        let secret = BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())]);
+        let limits = Limits {
+            memory: Some(64 << 20),
+            cpu: Some(Duration::from_millis(1500)),
+            max_joules: Some(Joules(0.5)),
+            ..Default::default()
+        };
+        let directory = Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false };
+        let granted = Manifest { env: secret, limits, directories: vec![directory], ..Manifest::default() };
+        assert_eq!(
+            serde_json::to_value(manifest(&granted)).unwrap(),
+            json!({
+                "env": ["TOKEN"], "args": [], "entry": null, "outbound": [], "reuse": "fresh", "priority": "normal",
+                "routes": [], "directories": [{ "guest": "/", "writable": false }],
+                "limits": { "memory": "64MiB", "wall": null, "cpu": "1500ms", "max_joules": 0.5, "output": null,
+                            "concurrency": null },
+                "quota": { "calls_per_second": null, "concurrency": null, "joules_per_hour": null },
+            })
+        );
+    }
 
     fn headers(pairs: &[(hyper::header::HeaderName, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::try_from(*value).unwrap())).collect()

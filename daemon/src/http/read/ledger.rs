@@ -1,77 +1,109 @@
-//! The whole ledger as JSON: what was measured, who was charged with it, and what is known of the machine. Energies are
-//! exact: a whole number of microjoules, and beside it the same in joules.
+//! `GET /energy`: the ledger. Energies are exact: a whole number of microjoules, and beside it the same in joules.
 
 use std::collections::BTreeMap;
 
-use humantime::format_rfc3339_micros;
-use nebula_metering::source::SourceKind;
-use nebula_metering::{
-    Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Learned, Microjoules, Watts, ZoneReport,
+use nebula_api::ledger::{
+    self as api, Calibration, FunctionAccount, Ledger, MeterCost, Reasons, SettledCalls, Source, Zone,
 };
-use serde_json::{Map, Value, json};
+use nebula_metering::source::SourceKind;
+use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Microjoules, ZoneReport};
 
 use crate::functions::Registry;
+use crate::http::answer::carbon::{intensity, price};
 use crate::http::app::App;
 use crate::http::read::quota::of_power;
-use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
+use crate::meter::{EnergyMeter, OFF, Snapshot};
 
+const NO_PACKAGE: &str = "the zone belongs to no package";
 const STANDS_BY: &str = "another source is read at present";
 const NO_WINDOW: &str = "no window with energy has closed yet";
 const NOT_CLOSED: &str = "no window has closed yet";
-const NO_BASE: &str = "the machine has not been quiet yet";
-const NOT_ADDED: &str =
-    "it lies inside other zones or overlaps with them: it is shown, never added, and charges nobody";
+const NO_BASE: &str = "the machine has not been idle yet";
+const NOT_ADDED: &str = "the zone lies inside others or overlaps them: it is shown, never added, and charged to nobody";
 const NOT_LEARNED: &str = "nothing has been learned yet";
 
 impl App {
     /// The ledger as it stands.
-    pub(crate) fn ledger(&self) -> Value {
-        let meter = match self.invoker.metering().meter() {
-            Ok(meter) => meter,
-            Err(off) => return self.with_carbon(nothing(off)),
+    pub(crate) fn ledger(&self) -> Ledger {
+        let measured = match self.invoker.metering().meter() {
+            Ok(meter) => self.measured(meter),
+            Err(off) => nothing(off.to_string()),
         };
+        Ledger { carbon: intensity(&self.carbon), price: price(&self.carbon), ..measured }
+    }
+
+    fn measured(&self, meter: &EnergyMeter) -> Ledger {
         let snapshot = meter.snapshot();
-        let kind = snapshot.source.kind;
-        let additive = |of: SourceKind| {
-            let zones = snapshot.zones.iter().filter(move |zone| zone.source == of && zone.zone.is_additive());
-            zones.map(|zone| &zone.accounts)
-        };
+        let (kind, registry) = (snapshot.source.kind, &*self.registry);
         // What one source has measured is not added to what another has modelled.
-        let by_source: BTreeMap<_, _> = snapshot
+        let by_source = snapshot
             .zones
             .iter()
-            .map(|zone| (zone.source.as_str(), totals(&additive(zone.source).sum(), &self.registry)))
-            .collect();
-        let sums: Accounts = additive(kind).sum();
-        let gaps: BTreeMap<_, _> =
-            snapshot.gaps.iter().map(|(reason, time)| (reason.as_str(), time.as_secs_f64())).collect();
-        self.with_carbon(json!({
-            "source": source(&snapshot.source),
-            "window_seconds": meter.window().as_secs_f64(),
-            "zones": snapshot.zones.iter().map(|report| zone(report, kind, &self.registry)).collect::<Vec<_>>(),
-            "sums": totals(&sums, &self.registry),
-            "sums_by_source": by_source,
-            "residual_microjoules": residual(&sums),
-            "calls": calls(&self.registry),
-            "gaps": gaps,
-            "meter": own_cost(meter, &snapshot),
-            "power_cap": self.invoker.power().map(of_power),
-        }))
+            .map(|zone| (zone.source.as_str().into(), totals(&additive(&snapshot, zone.source).sum(), registry)));
+        let sums: Accounts = additive(&snapshot, kind).sum();
+        let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
+        Ledger {
+            source: Source {
+                kind: kind.as_str().into(),
+                measured: kind.is_measured(),
+                description: Some(snapshot.source.description.clone()),
+                reason: snapshot.source.reason.clone(),
+                since: Some(snapshot.source.since.into()),
+            },
+            window_seconds: Some(meter.window().as_secs_f64()),
+            zones: snapshot.zones.iter().map(|report| zone(report, kind, registry)).collect(),
+            sums: Some(totals(&sums, registry)),
+            sums_by_source: Some(by_source.collect()),
+            residual_microjoules: Some(residual(&sums)),
+            calls: Some(calls(registry)),
+            gaps: Some(gaps.collect()),
+            meter: Some(own_cost(meter, &snapshot)),
+            power_cap: self.invoker.power().map(of_power),
+            reason: None,
+            carbon: None,
+            price: None,
+        }
     }
 }
 
-/// The accounts alone, over the zones of the source that is read.
-pub(crate) fn accounts(snapshot: &Snapshot, registry: &Registry) -> Value {
-    let kind = snapshot.source.kind;
-    let zones = snapshot.zones.iter().filter(|zone| zone.source == kind && zone.zone.is_additive());
-    let mut shown = totals(&zones.map(|zone| &zone.accounts).sum(), registry);
-    shown["source"] = kind.as_str().into();
-    shown["calls"] = calls(registry);
-    shown
+/// The ledger of a daemon that measures nothing.
+fn nothing(reason: String) -> Ledger {
+    let source = Source { kind: OFF.into(), measured: false, description: None, reason: reason.clone(), since: None };
+    Ledger {
+        source,
+        window_seconds: None,
+        zones: Vec::new(),
+        sums: None,
+        sums_by_source: None,
+        residual_microjoules: None,
+        calls: None,
+        gaps: None,
+        meter: None,
+        power_cap: None,
+        reason: Some(reason),
+        carbon: None,
+        price: None,
+    }
 }
 
-/// The settled calls of each function since the daemon started, whatever source it read: their number and active energy.
-fn calls(registry: &Registry) -> Value {
+/// The accounts of a source's zones that may be added.
+fn additive(snapshot: &Snapshot, source: SourceKind) -> impl Iterator<Item = &Accounts> {
+    let zones = snapshot.zones.iter().filter(move |zone| zone.source == source && zone.zone.is_additive());
+    zones.map(|zone| &zone.accounts)
+}
+
+/// The accounts alone, over the zones of the source that is read.
+pub(crate) fn accounts(snapshot: &Snapshot, registry: &Registry) -> nebula_api::events::AccountsEvent {
+    let kind = snapshot.source.kind;
+    nebula_api::events::AccountsEvent {
+        accounts: totals(&additive(snapshot, kind).sum(), registry),
+        source: kind.as_str().into(),
+        calls: calls(registry),
+    }
+}
+
+/// The settled calls of each function since the daemon started, whatever source it read.
+fn calls(registry: &Registry) -> BTreeMap<String, SettledCalls> {
     let mut functions = BTreeMap::<String, (u64, Microjoules)>::new();
     for revision in registry.revisions().values() {
         let (count, active) = revision.metrics.settled();
@@ -79,89 +111,53 @@ fn calls(registry: &Registry) -> Value {
         function.0 += count;
         function.1 += active;
     }
-    let called = functions.into_iter().filter(|(_, (count, _))| *count > 0);
-    let shown = called.map(|(name, (count, active))| {
-        let mut calls = Map::new();
-        calls.insert("settled".into(), count.into());
-        put_energy(&mut calls, "active", active);
-        (name, calls.into())
+    let called = functions.into_iter().filter(|(_, (settled, _))| *settled > 0);
+    let shown = called.map(|(name, (settled, active))| {
+        (name, SettledCalls { settled, active_microjoules: active.0, active_joules: active.joules().0 })
     });
-    Value::Object(shown.collect())
-}
-
-/// The ledger of a daemon that measures nothing.
-fn nothing(off: Off) -> Value {
-    let source =
-        json!({ "kind": OFF, "measured": false, "description": null, "reason": off.to_string(), "since": null });
-    let mut ledger = json!({ "source": source, "zones": [], "reason": off.to_string() });
-    for name in
-        ["window_seconds", "sums", "sums_by_source", "residual_microjoules", "calls", "gaps", "meter", "power_cap"]
-    {
-        ledger[name] = Value::Null;
-    }
-    ledger
-}
-
-fn source(source: &SourceNow) -> Value {
-    json!({
-        "kind": source.kind.as_str(),
-        "measured": source.kind.is_measured(),
-        "description": source.description,
-        "reason": source.reason,
-        "since": format_rfc3339_micros(source.since).to_string(),
-    })
+    shown.collect()
 }
 
 /// One zone; `present` is the source that is read.
-fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Value {
-    let ZoneReport { source, zone, accounts, watts, base, learned, failure } = report;
-    let mut shown = Map::new();
-    let mut put = |name: &str, value: Value| drop(shown.insert(name.to_owned(), value));
-    let mut reasons = Map::new();
-    let mut missing = |name: &str, why: &str| drop(reasons.insert(name.to_owned(), why.into()));
-    put("zone", zone.domain.to_string().into());
-    put("package", (!zone.package.is_empty()).then_some(&*zone.package).into());
-    put("source", source.as_str().into());
-    put("measured", source.is_measured().into());
-    put("additive", zone.is_additive().into());
-    put("watts_now", watts.map(|watts| watts.0).into());
-    put("base_watts", base.map(|base| base.0).into());
-    put("failure", failure.as_deref().into());
+fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Zone {
+    let ZoneReport { source, zone, accounts, watts, base, failure, .. } = report;
+    let additive = zone.is_additive();
+    let mut reasons = Reasons::new();
+    let mut missing = |name: &'static str, why: &'static str| drop(reasons.insert(name.into(), why.into()));
     if zone.package.is_empty() {
-        missing("package", "the zone belongs to no package");
+        missing("package", NO_PACKAGE);
     }
     if watts.is_none() {
         missing("watts_now", if *source == present { NO_WINDOW } else { STANDS_BY });
     }
-    if zone.is_additive() {
-        put("accounts", totals(accounts, registry));
-        put("residual_microjoules", residual(accounts));
-        put("calibration", calibration(*base, learned.as_ref(), registry));
-        if base.is_none() {
-            missing("base_watts", NO_BASE);
-        }
-    } else {
+    if base.is_none() {
+        missing("base_watts", if additive { NO_BASE } else { NOT_ADDED });
+    }
+    if !additive {
         for name in ["accounts", "residual_microjoules", "calibration"] {
-            put(name, Value::Null);
             missing(name, NOT_ADDED);
         }
-        if base.is_none() {
-            missing("base_watts", NOT_ADDED);
-        }
     }
-    put_energy(&mut shown, "total", accounts.total);
-    if !reasons.is_empty() {
-        shown.insert("reasons".into(), reasons.into());
+    Zone {
+        zone: zone.domain.to_string(),
+        package: (!zone.package.is_empty()).then(|| zone.package.to_string()),
+        source: source.as_str().into(),
+        measured: source.is_measured(),
+        additive,
+        watts_now: watts.map(|watts| watts.0),
+        base_watts: base.map(|base| base.0),
+        failure: failure.as_deref().map(str::to_owned),
+        accounts: additive.then(|| totals(accounts, registry)),
+        residual_microjoules: additive.then(|| residual(accounts)),
+        calibration: additive.then(|| calibration(report, registry)),
+        total_microjoules: accounts.total.0,
+        total_joules: accounts.total.joules().0,
+        reasons,
     }
-    shown.into()
 }
 
 /// The accounts of a zone, or their sums over several.
-fn totals(accounts: &Accounts, registry: &Registry) -> Value {
-    let mut shown = Map::new();
-    for (name, energy) in [("total", accounts.total)].into_iter().chain(accounts.named()) {
-        put_energy(&mut shown, name, energy);
-    }
+fn totals(accounts: &Accounts, registry: &Registry) -> api::Accounts {
     // All versions of a function together.
     let mut functions = BTreeMap::<_, FunctionEnergy>::new();
     for (id, energy) in (0..).map(FunctionId).zip(&accounts.functions) {
@@ -169,85 +165,87 @@ fn totals(accounts: &Accounts, registry: &Registry) -> Value {
             *functions.entry(name(id, registry)).or_default() += *energy;
         }
     }
-    let account = |(name, energy): (String, FunctionEnergy)| {
-        let mut account = Map::new();
-        put_energy(&mut account, "active", energy.active);
-        put_energy(&mut account, "base", energy.base);
-        (name, account)
+    let account = |FunctionEnergy { active, base }| FunctionAccount {
+        active_microjoules: active.0,
+        active_joules: active.joules().0,
+        base_microjoules: base.0,
+        base_joules: base.joules().0,
     };
-    let functions: BTreeMap<_, _> = functions.into_iter().map(account).collect();
-    shown.insert("functions".into(), json!(functions));
-    shown.into()
+    let function = accounts.functions_total();
+    api::Accounts {
+        total_microjoules: accounts.total.0,
+        total_joules: accounts.total.joules().0,
+        function_microjoules: function.0,
+        function_joules: function.joules().0,
+        runtime_microjoules: accounts.runtime.0,
+        runtime_joules: accounts.runtime.joules().0,
+        host_microjoules: accounts.host.0,
+        host_joules: accounts.host.joules().0,
+        base_microjoules: accounts.base.0,
+        base_joules: accounts.base.joules().0,
+        gap_microjoules: accounts.gap.0,
+        gap_joules: accounts.gap.joules().0,
+        functions: functions.into_iter().map(|(name, energy)| (name, account(energy))).collect(),
+    }
 }
 
-/// Measured less charged. It is zero, and anyone who fears it is not can see.
-fn residual(accounts: &Accounts) -> Value {
-    i64::try_from(accounts.residual()).unwrap_or(i64::MAX).into()
+/// Measured less charged: 0, for anyone who wants to check.
+fn residual(accounts: &Accounts) -> i64 {
+    i64::try_from(accounts.residual()).unwrap_or(i64::MAX)
 }
 
-fn calibration(base: Option<Watts>, learned: Option<&Learned>, registry: &Registry) -> Value {
-    let coefficient = |&Coefficient { feature, value, deviation }: &Coefficient| {
-        let mut shown = json!({
-            "feature": feature.as_str(), "value": value, "unit": feature.unit(), "deviation": deviation,
-        });
-        if let Feature::Function(id) = feature {
-            shown["function"] = name(id, registry).into();
-        }
-        shown
+fn calibration(report: &ZoneReport, registry: &Registry) -> Calibration {
+    let (base, learned) = (report.base, report.learned.as_ref());
+    let coefficient = |&Coefficient { feature, value, deviation }: &Coefficient| api::Coefficient {
+        feature: feature.as_str().into(),
+        value,
+        unit: feature.unit().into(),
+        deviation,
+        function: if let Feature::Function(id) = feature { Some(name(id, registry)) } else { None },
     };
-    let coefficients = learned.map_or(&[][..], |learned| &learned.coefficients);
-    let mut shown = json!({
-        "base_watts": base.map(|base| base.0),
-        "state": learned.map(|learned| learned.state.as_str()),
-        "coefficients": coefficients.iter().map(coefficient).collect::<Vec<_>>(),
-    });
     let missing = [(base.is_none(), NO_BASE), (learned.is_none(), NOT_LEARNED)];
     let why: Vec<_> = missing.iter().filter(|(missing, _)| *missing).map(|(_, why)| *why).collect();
-    if !why.is_empty() {
-        shown["reason"] = why.join("; ").into();
+    Calibration {
+        base_watts: base.map(|base| base.0),
+        state: learned.map(|learned| learned.state.as_str().into()),
+        coefficients: learned.map_or(&[][..], |learned| &learned.coefficients).iter().map(coefficient).collect(),
+        reason: (!why.is_empty()).then(|| why.join("; ")),
     }
-    shown
 }
 
-fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> Value {
+fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> MeterCost {
     let cost = snapshot.own_cost;
-    let mut shown = json!({
-        "cpu_seconds": cost.cpu().as_secs_f64(),
-        "share_of_one_processor": cost.share(),
-        "share_of_one_processor_lately": cost.share_lately(),
-        "postings_dropped": snapshot.postings_dropped,
-        "work_counters": ["cpu_time"],
-    });
-    let mut reasons = Map::new();
+    let mut reasons = Reasons::new();
+    let mut work_counters = vec!["cpu_time".into()];
     match meter.no_events() {
-        Some(why) => drop(reasons.insert("work_counters".into(), why.into())),
-        None => shown["work_counters"] = json!(["cpu_time", "instructions", "cycles", "cache_misses"]),
+        Some(why) => drop(reasons.insert("work_counters".into(), why.to_owned().into())),
+        None => work_counters.extend(["instructions", "cycles", "cache_misses"].map(Into::into)),
     }
     if cost.share().is_none() {
         for name in ["share_of_one_processor", "share_of_one_processor_lately"] {
             reasons.insert(name.into(), NOT_CLOSED.into());
         }
     }
-    if !reasons.is_empty() {
-        shown["reasons"] = reasons.into();
+    MeterCost {
+        cpu_seconds: cost.cpu().as_secs_f64(),
+        share_of_one_processor: cost.share(),
+        share_of_one_processor_lately: cost.share_lately(),
+        postings_dropped: snapshot.postings_dropped,
+        work_counters,
+        reasons,
     }
-    shown
 }
 
 fn name(id: FunctionId, registry: &Registry) -> String {
-    // A function that has gone keeps its account.
+    // A function that was removed keeps its account.
     registry.revision(id).map_or_else(|| format!("#{}", id.0), |revision| revision.name.to_string())
-}
-
-fn put_energy(object: &mut Map<String, Value>, name: &str, energy: Microjoules) {
-    object.insert(format!("{name}_microjoules"), energy.0.into());
-    object.insert(format!("{name}_joules"), energy.joules().0.into());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nebula_metering::{Domain, LearningState, Zone};
+    use nebula_metering::{Domain, Learned, LearningState, Watts, Zone};
+    use serde_json::{Value, json};
 
     fn accounts() -> Accounts {
         let energy = |active, base| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) };
@@ -274,19 +272,19 @@ mod tests {
         }
     }
 
+    fn zone(report: &ZoneReport, present: SourceKind) -> Value {
+        serde_json::to_value(super::zone(report, present, &Registry::default())).unwrap()
+    }
+
     #[test]
     fn energies_are_exact_beyond_what_a_float_can_hold() {
         let shown = totals(&accounts(), &Registry::default());
-        assert_eq!(shown["total_microjoules"], 9_007_199_254_740_993_u64);
-        let sum: u64 = ["function", "runtime", "host", "base", "gap"]
-            .map(|account| shown[format!("{account}_microjoules")].as_u64().unwrap())
-            .iter()
-            .sum();
+        assert_eq!(shown.total_microjoules, 9_007_199_254_740_993);
+        let accounts = [shown.function_microjoules, shown.runtime_microjoules, shown.host_microjoules];
+        let sum: u64 = accounts.iter().sum::<u64>() + shown.base_microjoules + shown.gap_microjoules;
         assert_eq!(sum, 9_007_199_254_740_993);
-        let functions = shown["functions"].as_object().unwrap();
-        assert_eq!(functions.keys().collect::<Vec<_>>(), ["#0", "#2"]);
-        assert_eq!(functions["#0"]["base_microjoules"], 2);
-        assert_eq!(functions["#2"]["active_joules"], 3e-6);
+        assert_eq!(shown.functions.keys().collect::<Vec<_>>(), ["#0", "#2"]);
+        assert_eq!((shown.functions["#0"].base_microjoules, shown.functions["#2"].active_joules), (2, 3e-6));
     }
 
     #[test]
@@ -300,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_a_zone_is_null_with_its_reason() {
-        let shown = zone(&report(Domain::Package, None), SourceKind::Powercap, &Registry::default());
+        let shown = zone(&report(Domain::Package, None), SourceKind::Powercap);
         assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
         let nothing = json!({
             "base_watts": null, "state": null, "coefficients": [], "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
@@ -308,9 +306,9 @@ mod tests {
         assert_eq!(shown["calibration"], nothing);
         assert_eq!((&shown["watts_now"], &shown["residual_microjoules"]), (&2.5.into(), &0.into()));
         let standing_by = ZoneReport { watts: None, ..report(Domain::Package, None) };
-        let shown = zone(&standing_by, SourceKind::Model, &Registry::default());
+        let shown = zone(&standing_by, SourceKind::Model);
         assert_eq!((&shown["watts_now"], &shown["reasons"]["watts_now"]), (&Value::Null, &STANDS_BY.into()));
-        let psys = zone(&report(Domain::Psys, None), SourceKind::Powercap, &Registry::default());
+        let psys = zone(&report(Domain::Psys, None), SourceKind::Powercap);
         assert!(psys["accounts"].is_null() && psys["reasons"]["accounts"] == NOT_ADDED, "{psys}");
         assert_eq!(psys["total_microjoules"], 9_007_199_254_740_993_u64);
     }
@@ -326,7 +324,7 @@ mod tests {
             ],
         };
         let known = ZoneReport { base: Some(Watts(1.5)), ..report(Domain::Dram, Some(learned)) };
-        let shown = zone(&known, SourceKind::Powercap, &Registry::default());
+        let shown = zone(&known, SourceKind::Powercap);
         assert!(shown.get("reasons").is_none(), "{shown}");
         assert_eq!(
             shown["calibration"],
