@@ -70,7 +70,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
             let (ended, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
             (ended, tally.total())
         })?,
-        None => (executor.block_on(call), no_bill()),
+        None => (executor.block_on(call), no_bill(Off::Configured)),
     };
     // A thread that waits for our stdin would keep us from ending.
     executor.shutdown_background();
@@ -165,7 +165,10 @@ fn exit_code(completion: &Completion) -> ExitCode {
 /// The joules of the only call, from the windows that it lived in.
 fn bill(meter: &EnergyMeter, work: &Work) -> String {
     let calibration = meter.calibration();
-    let zones = meter.snapshot().zones;
+    let zones = match meter.snapshot() {
+        Ok(snapshot) => snapshot.zones,
+        Err(off) => return no_bill(off),
+    };
     let additive = || zones.iter().filter(|zone| zone.zone.is_additive());
     let charged = |of: fn(&nebula_metering::FunctionEnergy) -> Microjoules| -> Microjoules {
         additive().filter_map(|zone| zone.accounts.functions.first()).map(of).sum()
@@ -194,9 +197,9 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
     Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
 }
 
-/// What is said of a call that nothing measured.
-fn no_bill() -> String {
-    Bill { energy: Err(&Off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF }.to_string()
+/// The bill of a call that nothing measured.
+fn no_bill(off: Off) -> String {
+    Bill { energy: Err(&off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF }.to_string()
 }
 
 fn name(file: &Path) -> String {

@@ -32,14 +32,14 @@ pub(super) fn start(
 ) -> Result<(Metering, Option<Sampler>), StartError> {
     let settings = &config.meter;
     let Some(source) = settings.source else {
-        tracing::info!("{Off}: calls have no joules");
-        register_no_energy(metrics, Off)?;
-        return Ok((Metering::Off(Off), None));
+        tracing::info!("{}: calls have no joules", Off::Configured);
+        register_no_energy(metrics, Off::Configured)?;
+        return Ok((Metering::Off(Off::Configured), None));
     };
     let opened = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     // As many threads again run long calls.
     let meter = Arc::new(EnergyMeter::new(opened, settings, 2 * config.invocation.workers));
-    let source = meter.source();
+    let source = meter.source()?;
     tracing::info!(reason = source.reason, "energy source: {}", source.description);
     tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     register_energy(metrics, meter.clone(), stored)?;

@@ -186,9 +186,9 @@ impl App {
     }
 
     fn health(&self) -> Result<Response, Problem> {
-        match self.invoker.metering().meter().ok().and_then(|meter| meter.stalled()) {
-            None => Ok(answer(StatusCode::OK, TEXT, "ok\n")),
-            Some(time) => Err(Problem::Unhealthy(format!("no window was closed for {time:?}"))),
+        match self.invoker.metering().health() {
+            Ok(()) => Ok(answer(StatusCode::OK, TEXT, "ok\n")),
+            Err(why) => Err(Problem::Unhealthy(why.to_string())),
         }
     }
 }

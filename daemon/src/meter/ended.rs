@@ -14,10 +14,15 @@ use crate::quota::Bill;
 /// What is shown in the place of a source.
 pub const OFF: &str = "off";
 
-/// Nothing is measured: no bracket, no sampler, no source. Functions run all the same.
+/// Why nothing is measured. Functions run all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("metering is switched off")]
-pub struct Off;
+pub enum Off {
+    #[error("metering is switched off")]
+    Configured,
+    /// A panic interrupted the sampler in the middle of a window, and the accounts may not add up.
+    #[error("the meter has failed and its accounts are not used any more; restart the daemon")]
+    Failed,
+}
 
 /// How a call ended.
 #[derive(Clone, Debug)]

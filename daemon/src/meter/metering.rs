@@ -11,6 +11,8 @@ use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, Estimate, FunctionId, Joules, Tally};
 
 use super::EnergyMeter;
+use thiserror::Error;
+
 use super::ended::{CallEnd, ColdStartCharge, NoCharge, NotEstimated, OFF, Off};
 
 /// What measures calls, if anything does.
@@ -38,6 +40,15 @@ pub enum Exceeded {
     Energy,
     /// More CPU time.
     Cpu,
+}
+
+/// Why calls are not measured although they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unhealthy {
+    #[error(transparent)]
+    Failed(#[from] Off),
+    #[error("no window was closed for {0:?}")]
+    Stalled(Duration),
 }
 
 impl Budget {
@@ -130,9 +141,20 @@ impl Metering {
     /// Where there is none.
     pub fn meter(&self) -> Result<&Arc<EnergyMeter>, Off> {
         match self {
+            Self::On(meter) if meter.has_failed() => Err(Off::Failed),
             Self::On(meter) => Ok(meter),
             Self::Off(off) => Err(*off),
         }
+    }
+
+    /// # Errors
+    /// If calls are to be measured, and are not.
+    pub fn health(&self) -> Result<(), Unhealthy> {
+        let Self::On(meter) = self else { return Ok(()) };
+        if meter.has_failed() {
+            return Err(Off::Failed.into());
+        }
+        meter.stalled().map_or(Ok(()), |time| Err(Unhealthy::Stalled(time)))
     }
 
     /// The name of the source that figures come from.
@@ -165,10 +187,13 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_meter_a_call_runs_and_nothing_is_known_of_it() {
-        let metering = Metering::Off(Off);
+        let metering = Metering::Off(Off::Configured);
         let (output, tally) = metering.measure(CallId(1), FunctionId(0), &Budget::default(), async { 42 }).await;
-        assert_eq!((output, tally.err()), (Ok(42), Some(Off)));
-        assert_eq!(metering.estimate(FunctionId(0), Err(Off)).unwrap_err().to_string(), "metering is switched off");
+        assert_eq!((output, tally.err()), (Ok(42), Some(Off::Configured)));
+        assert_eq!(
+            metering.estimate(FunctionId(0), Err(Off::Configured)).unwrap_err().to_string(),
+            "metering is switched off"
+        );
         assert_eq!(metering.source(), "off");
     }
 
@@ -182,7 +207,8 @@ mod tests {
             }
         };
         let budget = Budget { energy: Some(Joules(0.0)), cpu: Some(Duration::from_millis(3)) };
-        let (output, _): (Result<(), _>, _) = Metering::Off(Off).measure(CallId(1), FunctionId(0), &budget, busy).await;
+        let (output, _): (Result<(), _>, _) =
+            Metering::Off(Off::Configured).measure(CallId(1), FunctionId(0), &budget, busy).await;
         assert_eq!(output, Err(Exceeded::Cpu));
     }
 

@@ -38,7 +38,7 @@ impl Sampler {
         let mut close = move |meter: &EnergyMeter, last: bool| {
             match clock.now() {
                 Ok(now) => {
-                    settled(meter.close_window(&now));
+                    meter.close_window(&now).into_iter().for_each(&mut settled);
                     if follows_cgroup && !clock.follows_cgroup() {
                         follows_cgroup = false;
                         tracing::warn!("CPU time of the machine: {} from now on", clock.describe());
@@ -48,13 +48,13 @@ impl Sampler {
                 Err(error) => tracing::warn!("no window was closed: {error}"),
             }
             if last {
-                settled(meter.finish());
+                meter.finish().into_iter().for_each(&mut settled);
             }
         };
         // The first reading is made before anything can be measured.
         close(&meter, false);
         let run = move || {
-            let window = meter.window;
+            let window = meter.window();
             let mut next = Instant::now();
             loop {
                 // Missed beats are left out, not made up for.

@@ -32,8 +32,10 @@ impl Settling {
         // What is settled before the functions are loaded is their own preparation. Metrics have no place for it yet.
         let mut early = Vec::new();
         move |settled| {
-            if let Some(power) = &self.power {
-                power.observe(began.elapsed(), self.meter.functions_energy());
+            if let Some(power) = &self.power
+                && let Ok(used) = self.meter.functions_energy()
+            {
+                power.observe(began.elapsed(), used);
             }
             early.extend(settled);
             if let Some(registry) = self.registry.get() {

@@ -120,7 +120,9 @@ impl CarbonAccount {
     pub fn advance(&self) {
         let mut sums = self.sums.lock();
         // Under the lock: an older state of the ledger must not come after a newer one.
-        sums.advance(&self.meter.energy_by_function(), self.policy, self.carbon.grams_per_joule());
+        if let Ok(energy) = self.meter.energy_by_function() {
+            sums.advance(&energy, self.policy, self.carbon.grams_per_joule());
+        }
     }
 
     /// The grams of each function, on top of what earlier daemons stored.

@@ -110,7 +110,7 @@ pub struct TableCollector<T: 'static, F> {
     descs: Vec<Desc>,
 }
 
-impl<T, F: Fn() -> T> TableCollector<T, F> {
+impl<T, F: Fn() -> Option<T>> TableCollector<T, F> {
     /// # Errors
     /// If a metric has a name that no metric can have.
     pub fn new(metrics: &'static [Metric<T>], take: F) -> prometheus::Result<Self> {
@@ -119,13 +119,13 @@ impl<T, F: Fn() -> T> TableCollector<T, F> {
     }
 }
 
-impl<T, F: Fn() -> T + Send + Sync> Collector for TableCollector<T, F> {
+impl<T, F: Fn() -> Option<T> + Send + Sync> Collector for TableCollector<T, F> {
     fn desc(&self) -> Vec<&Desc> {
         self.descs.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let figures = (self.take)();
-        self.metrics.iter().map(|metric| metric.family(&figures)).collect()
+        figures.iter().flat_map(|figures| self.metrics.iter().map(|metric| metric.family(figures))).collect()
     }
 }

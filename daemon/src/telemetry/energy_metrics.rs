@@ -86,6 +86,12 @@ struct Source {
     reason: String,
 }
 
+impl Source {
+    fn none(off: Off) -> Self {
+        Self { name: OFF, measured: false, reason: off.to_string() }
+    }
+}
+
 /// The accounts at one moment, with what earlier daemons stored. Integers, so that nothing is rounded before it is added.
 struct Energy {
     functions: BTreeMap<[Box<str>; 4], Microjoules>,
@@ -103,10 +109,10 @@ struct Energy {
 /// If a metric of this name is registered already.
 pub fn register_energy(metrics: &Metrics, meter: Arc<EnergyMeter>, stored: Arc<Stored>) -> prometheus::Result<()> {
     let (labels, metered) = (metrics.labels().clone(), meter.clone());
-    metrics.register_table(METRICS, move || Energy::take(&metered, &labels, &stored))?;
-    metrics.register_table(SOURCE, move || {
-        let SourceNow { kind, reason, .. } = meter.source();
-        Source { name: kind.as_str(), measured: kind.is_measured(), reason }
+    metrics.register_optional_table(METRICS, move || Energy::take(&metered, &labels, &stored).ok())?;
+    metrics.register_table(SOURCE, move || match meter.source() {
+        Ok(SourceNow { kind, reason, .. }) => Source { name: kind.as_str(), measured: kind.is_measured(), reason },
+        Err(off) => Source::none(off),
     })
 }
 
@@ -115,18 +121,18 @@ pub fn register_energy(metrics: &Metrics, meter: Arc<EnergyMeter>, stored: Arc<S
 /// # Errors
 /// If a metric of this name is registered already.
 pub fn register_no_energy(metrics: &Metrics, off: Off) -> prometheus::Result<()> {
-    metrics.register_table(SOURCE, move || Source { name: OFF, measured: false, reason: off.to_string() })
+    metrics.register_table(SOURCE, move || Source::none(off))
 }
 
 impl Energy {
-    fn take(meter: &EnergyMeter, labels: &Labels, stored: &Stored) -> Self {
+    fn take(meter: &EnergyMeter, labels: &Labels, stored: &Stored) -> Result<Self, Off> {
         let mut energy = Self {
             functions: BTreeMap::new(),
             accounts: stored.accounts.clone(),
             zones: stored.zones.clone(),
             observed: stored.observed.clone(),
             cpu: BTreeMap::new(),
-            now: meter.snapshot(),
+            now: meter.snapshot()?,
             window: meter.window(),
         };
         for ([name, domain, kind], stored) in &stored.functions {
@@ -153,7 +159,7 @@ impl Energy {
         for (function, time) in &energy.now.function_cpu {
             *energy.cpu.entry(labels.of(*function)).or_default() += *time;
         }
-        energy
+        Ok(energy)
     }
 }
 

@@ -129,7 +129,8 @@ impl Pending {
         }
         for function in &now.functions {
             let before = earlier.find(function.id).map(|function| function.work).unwrap_or_default();
-            let grown = function.work.each(before, |now, before| now - before);
+            // CPU time is unknown once the meter has failed.
+            let grown = function.work.each(before, u64::saturating_sub);
             if grown != Work::default() {
                 let sum = self.work.entry((hour, function.version.clone(), now.metered)).or_default();
                 *sum = sum.each(grown, |sum, grown| sum + grown);

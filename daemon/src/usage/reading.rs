@@ -98,8 +98,7 @@ impl Reading {
             let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
             reading.functions.push(FunctionReading { id, version, work });
         }
-        let Ok(meter) = metering.meter() else { return reading };
-        let snapshot = meter.snapshot();
+        let Ok(snapshot) = metering.meter().and_then(|meter| meter.snapshot()) else { return reading };
         reading.metered = true;
         for (id, cpu) in &snapshot.function_cpu {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);

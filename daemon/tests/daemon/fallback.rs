@@ -80,8 +80,8 @@ fn the_model_stands_in_for_counters_that_vanish_until_they_are_back() {
     assert!(modelled > 0);
     assert_balanced(&daemon.metrics());
     let log = daemon.stop();
-    assert!(log.contains("WARN") && log.contains("`model` in place of `powercap`, which has failed: "), "{log}");
-    assert!(log.contains("`powercap` in place of `model`"), "{log}");
+    assert!(log.contains("WARN") && log.contains("`powercap` failed, switched to `model`: "), "{log}");
+    assert!(log.contains("switched from `model` to `powercap`"), "{log}");
 }
 
 #[test]

@@ -25,22 +25,22 @@ const NOT_LEARNED: &str = "nothing has been learned yet";
 impl App {
     /// The ledger as it stands.
     pub(crate) fn ledger(&self) -> Ledger {
-        let measured = match self.invoker.metering().meter() {
-            Ok(meter) => self.measured(meter),
+        let metering = self.invoker.metering();
+        let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
+            Ok((meter, snapshot)) => self.measured(meter, &snapshot),
             Err(off) => nothing(off.to_string()),
         };
         Ledger { carbon: intensity(&self.carbon), price: price(&self.carbon), ..measured }
     }
 
-    fn measured(&self, meter: &EnergyMeter) -> Ledger {
-        let snapshot = meter.snapshot();
+    fn measured(&self, meter: &EnergyMeter, snapshot: &Snapshot) -> Ledger {
         let (kind, registry) = (snapshot.source.kind, &*self.registry);
         // What one source has measured is not added to what another has modelled.
         let by_source = snapshot
             .zones
             .iter()
-            .map(|zone| (zone.source.as_str().into(), totals(&additive(&snapshot, zone.source).sum(), registry)));
-        let sums: Accounts = additive(&snapshot, kind).sum();
+            .map(|zone| (zone.source.as_str().into(), totals(&additive(snapshot, zone.source).sum(), registry)));
+        let sums: Accounts = additive(snapshot, kind).sum();
         let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
         Ledger {
             source: Source {
@@ -57,7 +57,7 @@ impl App {
             residual_microjoules: Some(residual(&sums)),
             calls: Some(calls(registry)),
             gaps: Some(gaps.collect()),
-            meter: Some(own_cost(meter, &snapshot)),
+            meter: Some(own_cost(meter, snapshot)),
             power_cap: self.invoker.power().map(of_power),
             reason: None,
             carbon: None,

@@ -196,7 +196,7 @@ impl Events {
             self.tell(|client| if client.omitted > 0 { self.end_burst(client, now) } else { Ok(()) });
         }
         let wanted = heard && self.clients.lock().iter().any(|client| client.wants.accounts);
-        let (watts, accounts) = pace.due(now, wanted, || meter.snapshot());
+        let Ok((watts, accounts)) = pace.due(now, wanted, || meter.snapshot()) else { return };
         drop(pace);
         if let Some(watts) = watts.filter(|_| heard) {
             let event = self.number(Event::Watts(watts));

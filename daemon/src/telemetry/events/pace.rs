@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::watts::Watts;
-use crate::meter::Snapshot;
+use crate::meter::{Off, Snapshot};
 
 /// Time between two tellings of power.
 const WATTS: Duration = Duration::from_secs(1);
@@ -45,14 +45,14 @@ impl Pace {
         &mut self,
         now: Instant,
         accounts: bool,
-        snapshot: impl Fn() -> Snapshot,
-    ) -> (Option<Arc<Watts>>, Option<Snapshot>) {
+        snapshot: impl Fn() -> Result<Snapshot, Off>,
+    ) -> Result<(Option<Arc<Watts>>, Option<Snapshot>), Off> {
         let since = |since: Instant| now.saturating_duration_since(since);
         let is_over = |at: Instant, time: Duration| since(at) + EARLY >= time;
         let power = match &self.watts {
             Some((at, _)) if !is_over(*at, WATTS) => None,
             before => {
-                let snapshot = snapshot();
+                let snapshot = snapshot()?;
                 let power = before.as_ref().map(|(at, before)| Arc::new(Watts::between(before, &snapshot, since(*at))));
                 self.watts = Some((now, snapshot));
                 self.past.extend(power.iter().map(|power| (now, power.clone())));
@@ -64,6 +64,6 @@ impl Pace {
         if due {
             self.accounts = Some(now);
         }
-        (power, due.then(snapshot))
+        Ok((power, if due { Some(snapshot()?) } else { None }))
     }
 }

@@ -169,6 +169,18 @@ impl Metrics {
         table: &'static [Metric<T>],
         take: impl Fn() -> T + Send + Sync + 'static,
     ) -> prometheus::Result<()> {
+        self.register_optional_table(table, move || Some(take()))
+    }
+
+    /// The same, where figures may be missing: then none of the metrics is shown.
+    ///
+    /// # Errors
+    /// If a metric of this name is registered already.
+    pub fn register_optional_table<T: 'static>(
+        &self,
+        table: &'static [Metric<T>],
+        take: impl Fn() -> Option<T> + Send + Sync + 'static,
+    ) -> prometheus::Result<()> {
         self.instruments.register(TableCollector::new(table, take)?)
     }
 

@@ -1,0 +1,357 @@
+//! The meter of a daemon: the accounts under a lock, and around it what calls need without waiting for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use nebula_metering::source::{Moment, SourceKind, Switch};
+use nebula_metering::work::reader::WorkReader;
+use nebula_metering::work::{NoEvents, Work};
+use nebula_metering::{
+    Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionEnergy, FunctionId, GapReason, Meter, Microjoules,
+    PostBox, Settled, Tally, ZoneReport,
+};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{CallEnd, NotEstimated, Off, OpenedSource, OwnCost, Settings, topology};
+
+/// The sampler counts as stalled once it has missed this many windows, and some more time for an overloaded machine.
+const STALLED_WINDOWS: u32 = 10;
+const STALLED_SLACK: Duration = Duration::from_secs(5);
+
+/// The meter of this daemon.
+pub struct EnergyMeter {
+    reader: WorkReader,
+    posts: Arc<PostBox<CallEnd>>,
+    calibration: ArcSwap<Calibration>,
+    /// Held by the sampler while it closes a window, and by those who look at the accounts. No call waits for it.
+    meter: Mutex<Meter<CallEnd>>,
+    /// Set by a panic in the middle of a window: the accounts may not add up, and must not be used any more.
+    failed: AtomicBool,
+    own_cost: Mutex<OwnCost>,
+    /// When the last window was closed, in milliseconds since `created`.
+    last_closed: AtomicU64,
+    created: Instant,
+    /// Why the source is read, unless it says so itself.
+    source_reason: &'static str,
+    last_switch: Mutex<LastSwitch>,
+    window: Duration,
+    /// Why hardware events are not counted, if they are not.
+    no_events: Option<(NoEvents, Box<str>)>,
+}
+
+/// When the current source took over, and after how many others.
+struct LastSwitch {
+    at: SystemTime,
+    number: u64,
+}
+
+/// The source that is read.
+#[derive(Clone, Debug)]
+pub struct SourceNow {
+    pub kind: SourceKind,
+    /// What its figures are based on, in a sentence.
+    pub description: String,
+    /// Why this source is read, and not a better one.
+    pub reason: String,
+    /// When it took over.
+    pub since: SystemTime,
+}
+
+/// The meter's state at one moment.
+pub struct Snapshot {
+    pub source: SourceNow,
+    /// Every zone with its accounts.
+    pub zones: Vec<ZoneReport>,
+    /// Time without energy, by reason.
+    pub gaps: Vec<(GapReason, Duration)>,
+    /// CPU time of each function's calls.
+    pub function_cpu: Vec<(FunctionId, Duration)>,
+    /// CPU time of the sampler itself.
+    pub own_cost: OwnCost,
+    /// Slices and ends that were lost because a queue was full.
+    pub postings_dropped: u64,
+}
+
+impl EnergyMeter {
+    /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a [`Sampler`] is started.
+    #[must_use]
+    pub fn new(source: OpenedSource, settings: &Settings, threads: usize) -> Self {
+        let (reader, no_events) = WorkReader::probe(&settings.sysfs_root);
+        let meter = Meter::new(source.source, topology(&settings.sysfs_root), settings.calls);
+        Self {
+            reader,
+            posts: Arc::new(PostBox::new(threads, settings.postings)),
+            calibration: ArcSwap::from_pointee(meter.calibration()),
+            meter: Mutex::new(meter),
+            failed: AtomicBool::new(false),
+            own_cost: Mutex::new(OwnCost::new(Instant::now())),
+            last_closed: AtomicU64::new(0),
+            created: Instant::now(),
+            source_reason: source.reason,
+            last_switch: Mutex::new(LastSwitch { at: SystemTime::now(), number: 0 }),
+            window: settings.window,
+            no_events: no_events
+                .map(|error| (NoEvents::from_error(&error), format!("no hardware counters: {error}").into())),
+        }
+    }
+
+    /// What the work of calls is measured with: a line for people.
+    #[must_use]
+    pub fn describe_work(&self) -> String {
+        self.reader.describe()
+    }
+
+    /// An account for `call`.
+    pub fn tally(&self, call: CallId, function: FunctionId) -> Tally<CallEnd> {
+        Tally::new(call, function, self.reader, self.posts.clone())
+    }
+
+    /// Measures the slices of `call`.
+    pub fn bracket<F: Future>(&self, call: CallId, function: FunctionId, future: F) -> Bracket<F, CallEnd> {
+        Bracket::new(future, self.tally(call, function))
+    }
+
+    /// Says that a call has ended whose tally is gone, and has posted all its slices.
+    ///
+    /// # Errors
+    /// When the queue is full: the call will never be settled.
+    pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), Full> {
+        self.posts.end(call, function, None, end)
+    }
+
+    /// What running calls have been charged by the windows that have closed, as far as that is known.
+    #[must_use]
+    pub fn running(&self, calls: impl IntoIterator<Item = CallId>) -> Vec<Option<Charge>> {
+        let mut calls = calls.into_iter().peekable();
+        // Without calls there is no need to wait for the sampler.
+        if calls.peek().is_none() {
+            return Vec::new();
+        }
+        let meter = self.accounts().ok();
+        calls.map(|call| meter.as_ref()?.running(call)).collect()
+    }
+
+    /// What a call of `function` that did `work` is expected to have cost.
+    ///
+    /// # Errors
+    /// While nothing is known of this machine.
+    pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NotEstimated> {
+        Ok(self.calibration.load().estimate(function, work)?)
+    }
+
+    /// What is known of the machine now.
+    #[must_use]
+    pub fn calibration(&self) -> Arc<Calibration> {
+        self.calibration.load_full()
+    }
+
+    /// Why hardware events are not counted, if they are not.
+    #[must_use]
+    pub fn no_events(&self) -> Option<&str> {
+        self.no_events.as_ref().map(|(_, reason)| &**reason)
+    }
+
+    /// The same reason as one word of a closed set, such as `no_pmu`.
+    #[must_use]
+    pub fn no_events_word(&self) -> Option<&'static str> {
+        self.no_events.as_ref().map(|(word, _)| word.as_str())
+    }
+
+    /// For how long no window was closed, if that is much too long: the sampler has stopped.
+    pub(super) fn stalled(&self) -> Option<Duration> {
+        let closed = Duration::from_millis(self.last_closed.load(Ordering::Relaxed));
+        let since = self.created.elapsed().saturating_sub(closed);
+        (since > self.window * STALLED_WINDOWS + STALLED_SLACK).then_some(since)
+    }
+
+    /// Whether the accounts must not be used any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Time between two readings of the source.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// The source that is read.
+    ///
+    /// # Errors
+    /// If the meter has failed.
+    pub fn source(&self) -> Result<SourceNow, Off> {
+        Ok(self.source_now(&*self.accounts()?))
+    }
+
+    fn source_now(&self, meter: &Meter<CallEnd>) -> SourceNow {
+        let source = meter.source();
+        SourceNow {
+            kind: source.kind(),
+            description: source.describe(),
+            reason: source.reason().unwrap_or_else(|| self.source_reason.to_owned()),
+            since: self.last_switch.lock().at,
+        }
+    }
+
+    /// Notes and logs that another source took over, if one did.
+    fn note_switch(&self, switch: Option<&Switch>) {
+        let mut last = self.last_switch.lock();
+        let Some(Switch { number, from, to, is_better, cause }) = switch.filter(|switch| switch.number > last.number)
+        else {
+            return;
+        };
+        *last = LastSwitch { at: SystemTime::now(), number: *number };
+        if *is_better {
+            tracing::info!("energy source: switched from `{from}` to `{to}`: {cause}");
+        } else {
+            tracing::warn!("energy source: `{from}` failed, switched to `{to}`: {cause}");
+        }
+    }
+
+    pub(super) fn note_own_cost(&self, cpu: Duration) {
+        self.own_cost.lock().note(cpu, Instant::now());
+    }
+
+    /// The accounts as they stand.
+    ///
+    /// # Errors
+    /// If the meter has failed.
+    pub fn snapshot(&self) -> Result<Snapshot, Off> {
+        let meter = self.accounts()?;
+        Ok(Snapshot {
+            source: self.source_now(&meter),
+            zones: meter.report(),
+            gaps: meter.gaps().collect(),
+            function_cpu: meter.functions_cpu().collect(),
+            own_cost: *self.own_cost.lock(),
+            postings_dropped: self.posts.dropped(),
+        })
+    }
+
+    /// Settled energy of each function, by its number: in all zones that may be added, by whatever source.
+    ///
+    /// # Errors
+    /// If the meter has failed.
+    pub fn energy_by_function(&self) -> Result<Vec<FunctionEnergy>, Off> {
+        Ok(self.accounts()?.energy_by_function())
+    }
+
+    /// Active energy of all functions' calls, cold starts included, since the daemon started.
+    ///
+    /// # Errors
+    /// If the meter has failed.
+    pub fn functions_energy(&self) -> Result<Microjoules, Off> {
+        Ok(self.accounts()?.functions_energy())
+    }
+
+    pub(super) fn close_window(&self, now: &Moment) -> Result<Vec<Settled<CallEnd>>, Off> {
+        self.update(|meter| {
+            let mut settled = Vec::new();
+            meter.close_window(now, &self.posts, &mut settled);
+            self.note_switch(meter.source().last_switch());
+            self.calibration.store(Arc::new(meter.calibration()));
+            let now = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.last_closed.store(now, Ordering::Relaxed);
+            settled
+        })
+    }
+
+    /// Settles what the last window left open, once nothing runs any more.
+    pub(super) fn finish(&self) -> Result<Vec<Settled<CallEnd>>, Off> {
+        self.update(|meter| {
+            let mut settled = Vec::new();
+            meter.finish(&mut settled);
+            self.calibration.store(Arc::new(meter.calibration()));
+            settled
+        })
+    }
+
+    fn accounts(&self) -> Result<MutexGuard<'_, Meter<CallEnd>>, Off> {
+        let meter = self.meter.lock();
+        if self.has_failed() { Err(Off::Failed) } else { Ok(meter) }
+    }
+
+    /// Changes the accounts. If `change` panics, they are never used again.
+    fn update<T>(&self, change: impl FnOnce(&mut Meter<CallEnd>) -> T) -> Result<T, Off> {
+        let mut meter = self.accounts()?;
+        // Dropped before the lock is released.
+        let on_panic = FailOnDrop(&self.failed);
+        let changed = change(&mut meter);
+        std::mem::forget(on_panic);
+        Ok(changed)
+    }
+}
+
+struct FailOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for FailOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        tracing::error!(
+            "the meter failed in the middle of a window: its accounts may not add up and are not used any more; restart the \
+             daemon to measure again"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Metering, Unhealthy};
+    use crate::units::Policy;
+    use nebula_metering::CounterSpec;
+    use nebula_metering::source::{ReadError, Source};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::PathBuf;
+
+    /// Panics at its second reading.
+    struct Panics(u32);
+
+    impl Source for Panics {
+        fn kind(&self) -> SourceKind {
+            SourceKind::Simulated
+        }
+
+        fn counters(&self) -> &[CounterSpec] {
+            &[]
+        }
+
+        fn read(&mut self, _: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>) {
+            self.0 += 1;
+            assert!(self.0 < 2, "this source panics at its second reading");
+            readings.clear();
+        }
+
+        fn describe(&self) -> String {
+            "panics".into()
+        }
+    }
+
+    #[test]
+    fn accounts_that_a_panic_left_torn_are_not_used_any_more() {
+        let settings = Settings {
+            source: None,
+            window: Duration::from_millis(100),
+            policy: Policy::Active,
+            sysfs_root: PathBuf::from("/nonexistent"),
+            procfs_root: PathBuf::from("/nonexistent"),
+            postings: 16,
+            calls: 16,
+        };
+        let source = OpenedSource { source: Box::new(Panics(0)), reason: "asked for" };
+        let meter = Arc::new(EnergyMeter::new(source, &settings, 1));
+        let metering = Metering::On(meter.clone());
+        assert!(meter.close_window(&Moment::default()).is_ok());
+        assert!(meter.snapshot().is_ok() && metering.health().is_ok());
+
+        assert!(catch_unwind(AssertUnwindSafe(|| meter.close_window(&Moment::default()))).is_err());
+        assert_eq!(metering.health(), Err(Unhealthy::Failed(Off::Failed)));
+        assert_eq!(metering.meter().err(), Some(Off::Failed));
+        assert_eq!(meter.snapshot().err(), Some(Off::Failed));
+        assert_eq!(meter.energy_by_function().err(), Some(Off::Failed));
+        assert_eq!(meter.close_window(&Moment::default()).err(), Some(Off::Failed));
+        assert_eq!(meter.running([CallId(1)]), [None]);
+    }
+}
