@@ -161,7 +161,7 @@ impl Modules {
             }
             _ => match self.lookup(from, first, depth)? {
                 Target::Module(module) => self.follow(module, rest, depth),
-                item => Some(item),
+                item @ Target::Item(_) => Some(item),
             },
         }
     }

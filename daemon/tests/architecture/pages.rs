@@ -57,3 +57,56 @@ fn links_lead_somewhere() {
     }
     assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
 }
+
+/// Where the options stand in the daemon's README.
+const OPTIONS: (&str, &str) = ("--test architecture -->\n", "<!-- end of options -->");
+
+/// The options of `serve` as tables of Markdown, one for each group of its help.
+fn options() -> String {
+    let mut help = Command::new(env!("CARGO_BIN_EXE_nebula"));
+    let help = help.args(["serve", "--help"]).env("COLUMNS", "10000").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let mut tables = String::new();
+    let mut option = "";
+    let groups = help
+        .lines()
+        .skip_while(|line| *line != "Options:")
+        .skip(1)
+        .skip_while(|line| line.starts_with(' ') || line.is_empty());
+    for line in groups.take_while(|line| *line != "Example:") {
+        if let Some(flag) = line.trim_start().strip_prefix("--") {
+            option = flag;
+        } else if let Some(text) = line.strip_prefix("          ") {
+            let text = text.split(" [env:").next().unwrap_or(text);
+            let (text, default) = text.split_once(" [default: ").unwrap_or((text, "]"));
+            let default = match default.trim_end_matches(']') {
+                "" => String::new(),
+                default => format!("`{default}`"),
+            };
+            tables += &format!("| `--{option}` | {default} | {} |\n", text.replace('|', "\\|"));
+        } else if let Some(group) = line.strip_suffix(':') {
+            tables += &format!("\n**{group}**\n\n| Option | Default | |\n|---|---|---|\n");
+        }
+    }
+    tables
+}
+
+#[test]
+fn the_readme_lists_every_option() {
+    let path = Path::new(ROOT).join("daemon/README.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(OPTIONS.0).unwrap();
+    let (listed, after) = rest.split_once(OPTIONS.1).unwrap();
+    let options = options();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, [before, OPTIONS.0, &options, "\n", OPTIONS.1, after].concat()).unwrap();
+    } else {
+        assert_eq!(listed.trim(), options.trim(), "daemon/README.md is not in step: UPDATE_GOLDEN=1 writes it anew");
+    }
+}
+
+#[test]
+fn the_front_page_is_short() {
+    let words = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap().split_whitespace().count();
+    assert!(words <= 900, "README.md has {words} words; the rest belongs to the README of a folder");
+}
