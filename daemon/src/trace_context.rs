@@ -1,4 +1,4 @@
-//! The place of a request in a distributed trace, as the headers `traceparent` and `tracestate` tell it.
+//! The place of a request in a distributed trace, from the headers `traceparent` and `tracestate`.
 //!
 //! Source: W3C, "Trace Context" (Recommendation of 2021, and Level 2), sections 3.2 and 3.3.
 
@@ -18,33 +18,32 @@ const TRACEPARENT_LENGTH: usize = 55;
 /// Most members that a `tracestate` may have.
 const MEMBERS_MAX: usize = 32;
 
-/// Whoever made it recorded the trace.
+/// The sender recorded the trace.
 const SAMPLED: u8 = 0b01;
 
-/// The identity of the trace was drawn at random. Level 2 wants it passed on; other flags are to be cleared.
+/// The trace id is random. Level 2 wants this flag passed on and all others cleared.
 const RANDOM: u8 = 0b10;
 
-/// A place in a trace: a span, which whatever comes next has for its parent.
+/// A place in a trace: the span that is the parent of what comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
-    /// The trace. Never 0.
+    /// Never 0.
     pub trace: u128,
-    /// The span. Never 0.
+    /// Never 0.
     pub span: u64,
     flags: u8,
-    /// What tracing systems on the way have noted, as it is sent on.
+    /// What tracing systems on the way added, as it is passed on.
     pub state: Option<Box<str>>,
 }
 
 impl TraceContext {
-    /// The beginning of a trace.
     #[must_use]
     pub fn root(trace: u128, span: u64, sampled: bool) -> Self {
         Self { trace, span, flags: u8::from(sampled), state: None }
     }
 
-    /// From the values of both headers; `None` where `traceparent` is not there, is there twice, or is none. A
-    /// `tracestate` that is none is left out, and says nothing against the other.
+    /// From the values of both headers. `None` if `traceparent` is missing, repeated or invalid. An invalid `tracestate` is
+    /// ignored.
     pub fn parse<'a>(
         mut parents: impl Iterator<Item = &'a str>,
         states: impl Iterator<Item = &'a str>,
@@ -54,20 +53,18 @@ impl TraceContext {
         Some(Self { trace, span, flags, state: parse_state(states) })
     }
 
-    /// The next span in this trace.
     #[must_use]
     pub fn child(&self, span: u64) -> Self {
         Self { span, ..self.clone() }
     }
 
-    /// Whether whoever made it recorded it.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 }
 
-/// As `traceparent` has it.
+/// The value of `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
@@ -91,7 +88,7 @@ impl Propagate for TraceContext {
     }
 }
 
-/// Versions to come begin as this one does.
+/// Later versions begin like this one.
 fn parse_parent(text: &str) -> Option<(u128, u64, u8)> {
     let digits = |from: usize, to: usize| {
         let digits = text.get(from..to)?;
@@ -114,7 +111,7 @@ fn parse_state<'a>(states: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
     let list = states.collect::<Vec<_>>().join(",");
     let members: Vec<_> = list.split(',').map(|member| member.trim_matches([' ', '\t'])).collect();
     let members: Vec<_> = members.into_iter().filter(|member| !member.is_empty()).collect();
-    // The library is content without a key, and with several signs.
+    // The library accepts an empty key, and several signs.
     let good = |member: &&str| member.matches('=').count() == 1 && !member.starts_with('=');
     if members.is_empty() || members.len() > MEMBERS_MAX || !members.iter().all(good) {
         return None;
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_read_and_told_again() {
+    fn a_parent_is_parsed_and_formatted() {
         let context = parse(&[GOOD], &[]).unwrap();
         assert_eq!((context.trace, context.span, context.is_sampled()), (TRACE, SPAN, true));
         assert_eq!(context.to_string(), GOOD);
@@ -147,27 +144,28 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_nobody_knows_are_cleared() {
-        for (flags, told, sampled) in [("00", "00", false), ("03", "03", true), ("ff", "03", true), ("fe", "02", false)]
+    fn unknown_flags_are_cleared() {
+        for (flags, passed_on, sampled) in
+            [("00", "00", false), ("03", "03", true), ("ff", "03", true), ("fe", "02", false)]
         {
             let context = parse(&[&format!("{}{flags}", &GOOD[..53])], &[]).unwrap();
             assert_eq!(
                 (context.to_string().split_off(53), context.is_sampled()),
-                (told.to_owned(), sampled),
+                (passed_on.to_owned(), sampled),
                 "{flags}"
             );
         }
     }
 
     #[test]
-    fn later_versions_are_read_as_far_as_they_are_known() {
+    fn later_versions_are_parsed_as_far_as_they_are_known() {
         for good in [GOOD.replacen("00", "01", 1), GOOD.replacen("00", "cc", 1) + "-what-comes-next"] {
             assert_eq!(parse(&[&good], &[]).unwrap().to_string(), GOOD, "{good}");
         }
     }
 
     #[test]
-    fn what_is_no_parent_is_ignored() {
+    fn an_invalid_parent_is_ignored() {
         let zeros = |from: usize, to: usize| {
             let mut text = GOOD.to_owned();
             text.replace_range(from..to, &"0".repeat(to - from));
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_kept_where_it_is_one() {
+    fn only_a_valid_state_is_kept() {
         let state = |states: &[&str]| parse(&[GOOD], states).unwrap().state.map(String::from);
         let list = |members: usize| (0..members).map(|member| format!("k{member}=v")).collect::<Vec<_>>().join(",");
         assert_eq!(

@@ -32,9 +32,9 @@ pub use trail::Trail;
 use crate::functions::Function;
 use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off, Witness};
 use crate::outcome::Outcome;
-use crate::quota::Entry;
+use crate::quota::QuotaPermit;
 pub use crate::quota::{Payer, Quota};
-use crate::telemetry::{CallTimes, Calls, KnownCall, Observers, Place, Progress, Record, RequestId};
+use crate::telemetry::{CallSlot, CallTimes, Calls, KnownCall, Observers, Progress, Record, RequestId};
 use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder};
 use placement::Placed;
 
@@ -166,20 +166,20 @@ impl Invoker {
             record.call(function.name.as_str(), function.version.to_string().into(), id);
         }
         let payer = request.payer.take();
-        let (entry, admitted) = self.admit(function, payer).await.inspect_err(|why| {
+        let (permit, admitted) = self.admit(function, payer).await.inspect_err(|why| {
             function.metrics.count(Outcome::Rejected);
             if let Refused::Quota(exceeded) = why {
-                function.metrics.count_exceeded(exceeded.whose.as_str(), exceeded.limit.as_str());
+                function.metrics.count_exceeded(exceeded.owner.as_str(), exceeded.limit.as_str());
             }
         })?;
-        let running = Running::begin(self.clone(), function.clone(), id, entry, record);
+        let running = Running::begin(self.clone(), function.clone(), id, permit, record);
         Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.clone()) })
     }
 
     /// Quotas refuse at once; only then is there anything to wait for.
-    async fn admit(&self, function: &Function, payer: Option<Arc<Payer>>) -> Result<(Entry, Admitted), Refused> {
+    async fn admit(&self, function: &Function, payer: Option<Arc<Payer>>) -> Result<(QuotaPermit, Admitted), Refused> {
         let arrived = Instant::now();
-        let entry = Entry::enter(function.payer.as_ref(), payer)?;
+        let permit = QuotaPermit::acquire(function.payer.as_ref(), payer)?;
         if let Some(power) = &self.power {
             power.enter(function.manifest.priority).await?;
         }
@@ -188,7 +188,7 @@ impl Invoker {
             None => None,
         };
         let all = self.admission.enter().await?;
-        Ok((entry, Admitted { _function: of_function, _all: all, queued: arrived.elapsed() }))
+        Ok((permit, Admitted { _function: of_function, _all: all, queued: arrived.elapsed() }))
     }
 
     fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
@@ -259,10 +259,10 @@ struct Running {
     call: CallId,
     started: Instant,
     /// Given back at its end.
-    place: Option<Place>,
+    place: Option<CallSlot>,
     record: Option<Arc<Record>>,
     /// Its place in quotas, which ends with this.
-    entry: Entry,
+    permit: QuotaPermit,
 }
 
 impl Running {
@@ -270,13 +270,13 @@ impl Running {
         invoker: Arc<Invoker>,
         function: Arc<Function>,
         id: Uuid,
-        entry: Entry,
+        permit: QuotaPermit,
         record: Option<Arc<Record>>,
     ) -> Self {
         invoker.in_flight.inc();
         let call = CallId(id.as_u128());
         let place = Some(invoker.calls.begin(call, function.id));
-        Self { invoker, function, call, started: Instant::now(), place, record, entry }
+        Self { invoker, function, call, started: Instant::now(), place, record, permit }
     }
 
     fn end(
@@ -299,19 +299,19 @@ impl Running {
         // It is there until now: a call ends once.
         let Some(place) = self.place.take() else { return ended };
         // Before the meter is told: what is settled must have been booked.
-        let bill = self.entry.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
+        let booking = self.permit.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
         let seat = calls.end(place, call, function, ended.clone());
         let witness = record.map(|record| record as Arc<dyn Witness>);
-        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, witness, bill };
+        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, witness, booking };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),
         };
         if let Err(why) = told {
             calls.give_up(seat, call, ended.clone(), why);
-            if let Some(observers) = observers.as_ref().filter(|observers| observers.events.are_heard()) {
+            if let Some(observers) = observers.as_ref().filter(|observers| observers.events.have_clients()) {
                 let progress = Progress::Settled(ended.clone(), Err(why));
-                observers.events.call(self.function.name.as_str(), KnownCall { call, function, progress });
+                observers.events.publish_call(self.function.name.as_str(), KnownCall { call, function, progress });
             }
         }
         ended

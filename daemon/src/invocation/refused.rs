@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::admission::Busy;
 use super::power::OverPower;
-use crate::quota::Exceeded;
+use crate::quota::QuotaExceeded;
 
 /// A call is not let in.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -14,7 +14,7 @@ pub enum Refused {
     Busy(#[from] Busy),
     /// A quota is used up.
     #[error(transparent)]
-    Quota(#[from] Exceeded),
+    Quota(#[from] QuotaExceeded),
     /// Functions draw as much power as they may.
     #[error(transparent)]
     Power(#[from] OverPower),

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::outcome::Outcome;
-use crate::quota::Bill;
+use crate::quota::Booking;
 
 /// What is shown in the place of a source.
 pub const OFF: &str = "off";
@@ -68,19 +68,19 @@ pub enum CallEnd {
         waiter: Option<oneshot::Sender<Result<Charge, NoCharge>>>,
         /// Who wants to know how it ends, and lets go of it then.
         witness: Option<Arc<dyn Witness>>,
-        /// What was booked for it in quotas. In a box: most calls count against none, and ends wait in queues by the
+        /// What quotas have booked for it. Boxed, since most calls count against none and ends wait in queues by the
         /// thousand.
-        bill: Option<Box<Bill>>,
+        booking: Option<Box<Booking>>,
     },
     /// A function can be called: where what that took is told.
     ColdStart(ColdStartCharge),
 }
 
 impl CallEnd {
-    /// Has quotas count what the call was charged, in the place of its estimate.
-    pub fn settle_bill(&self, charge: Option<&Charge>) {
-        if let (Self::Call { bill: Some(bill), .. }, Some(charge)) = (self, charge) {
-            bill.settle(charge.active);
+    /// Has quotas count what the call was charged instead of its estimate.
+    pub fn settle_booking(&self, charge: Option<&Charge>) {
+        if let (Self::Call { booking: Some(booking), .. }, Some(charge)) = (self, charge) {
+            booking.settle(charge.active);
         }
     }
 }

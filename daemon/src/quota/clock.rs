@@ -1,5 +1,4 @@
-//! The clock of quotas: time since the program began to look at it. It stands while the machine is suspended, and nobody
-//! can turn it back.
+//! The clock of quotas. It stands still while the machine is suspended, and nobody can turn it back.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -8,40 +7,35 @@ use governor::clock::Clock;
 
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Time since the program began.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Uptime;
+/// Time since the program first looked at it.
+#[derive(Clone, Debug, Default)]
+pub struct Uptime {
+    /// In tests, the time that the clock was set to, in nanoseconds.
+    #[cfg(test)]
+    set: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
+}
 
 impl Clock for Uptime {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(set) = &self.set {
+            return Duration::from_nanos(set.load(std::sync::atomic::Ordering::Relaxed));
+        }
         BEGAN.elapsed()
     }
 }
 
 #[cfg(test)]
-pub(super) mod given {
-    //! A clock that goes when it is told to.
-
-    use super::{Clock, Duration};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    #[derive(Clone, Debug, Default)]
-    pub struct Given(Arc<AtomicU64>);
-
-    impl Given {
-        pub fn advance(&self, time: Duration) {
-            self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap(), Ordering::Relaxed);
-        }
+impl Uptime {
+    /// A clock that stands at zero until it is advanced. Clones go with it.
+    pub fn stopped() -> Self {
+        Self { set: Some(std::sync::Arc::default()) }
     }
 
-    impl Clock for Given {
-        type Instant = Duration;
-
-        fn now(&self) -> Duration {
-            Duration::from_nanos(self.0.load(Ordering::Relaxed))
-        }
+    pub fn advance(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap();
+        self.set.as_ref().unwrap().fetch_add(nanos, std::sync::atomic::Ordering::Relaxed);
     }
 }

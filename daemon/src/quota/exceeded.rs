@@ -1,20 +1,19 @@
-//! What a call is refused for.
+//! Why a quota refuses a call.
 
 use std::time::Duration;
 
 use nebula_metering::Joules;
 use thiserror::Error;
 
-/// Whose quota it is.
+/// Who has the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// That of the function.
+pub enum QuotaOwner {
     Function,
-    /// That of the token with which the caller came.
+    /// The token that the caller sent.
     Token,
 }
 
-impl Whose {
+impl QuotaOwner {
     /// The name used in metrics and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -25,23 +24,16 @@ impl Whose {
     }
 }
 
-/// One limit of a quota that would be exceeded.
+/// The limit of a quota that would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum Limit {
-    /// Calls a second.
-    #[error("has had the {0} calls that it may have within a second")]
+    #[error("has had its {0} calls per second")]
     CallsPerSecond(u32),
-    /// Calls at once.
-    #[error("has {0} calls running or waiting for their turn, as many as it may")]
+    #[error("has {0} calls running or waiting, its limit")]
     Concurrency(u32),
-    /// Active energy within an hour.
-    #[error("has used {}the {limit} of active energy that it may within an hour", used.map(|used| format!("{used} of ")).unwrap_or_default())]
-    JoulesPerHour {
-        /// How much it may use.
-        limit: Joules,
-        /// How much it has used; `None` where that is not to be told.
-        used: Option<Joules>,
-    },
+    /// Active energy within an hour. `used` is `None` where callers must not see it.
+    #[error("has used {}its {limit} of active energy per hour", used.map(|used| format!("{used} of ")).unwrap_or_default())]
+    JoulesPerHour { limit: Joules, used: Option<Joules> },
 }
 
 impl Limit {
@@ -56,16 +48,13 @@ impl Limit {
     }
 }
 
-/// A quota would be exceeded.
 #[derive(Clone, Debug, PartialEq, Error)]
-#[error("the {} `{name}` {limit} (`quota.{}`)", whose.as_str(), limit.as_str())]
-pub struct Exceeded {
-    /// Whose quota it is.
-    pub whose: Whose,
-    /// The name of the function, or of the token.
+#[error("the {} `{name}` {limit} (`quota.{}`)", owner.as_str(), limit.as_str())]
+pub struct QuotaExceeded {
+    pub owner: QuotaOwner,
+    /// The name of the function or of the token.
     pub name: Box<str>,
-    /// Which limit.
     pub limit: Limit,
-    /// After how long another call is worth trying.
+    /// When another call is worth trying.
     pub wait: Duration,
 }

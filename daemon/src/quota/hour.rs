@@ -6,31 +6,32 @@ use nebula_metering::Microjoules;
 
 const MINUTE_SECONDS: u64 = 60;
 
-/// The minute that runs, and the sixty before it: what falls out is an hour old to the last second. So no hour has more
-/// than a limit in it, wherever it begins; what was used counts for up to a minute longer.
+/// The current minute and the sixty before it: energy is forgotten when all of its minute is an hour old. So no hour, wherever
+/// it begins, has more than the limit in it, and energy counts for up to a minute longer than an hour. Sixty minutes would
+/// let two hours' worth be used within 59 minutes and a second.
 const MINUTES: u64 = 61;
 
-/// A minute, counted from the beginning of the clock.
+/// A minute, counted from the start of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minute(u64);
 
-/// Energy by minute.
+/// Energy by minute, in a ring.
 #[derive(Debug)]
-pub struct Hour {
-    /// Each at its number modulo their count.
+pub struct LastHour {
+    /// Each minute is at its number modulo their count.
     minutes: [u64; MINUTES as usize],
     sum: u64,
     latest: u64,
 }
 
-impl Default for Hour {
+impl Default for LastHour {
     fn default() -> Self {
         Self { minutes: [0; MINUTES as usize], sum: 0, latest: 0 }
     }
 }
 
-impl Hour {
-    /// Adds energy that was used just now, and gives the minute in which it stands.
+impl LastHour {
+    /// Adds energy that was used just now, and returns the minute that it is booked in.
     pub fn book(&mut self, now: Duration, energy: Microjoules) -> Minute {
         self.advance(now);
         let minute = Minute(self.latest);
@@ -38,7 +39,7 @@ impl Hour {
         minute
     }
 
-    /// Puts `energy` in the place of what was booked in a minute, unless it is forgotten by now.
+    /// Replaces what was booked in a minute by `energy`, unless the minute is forgotten by now.
     pub fn correct(&mut self, Minute(minute): Minute, booked: Microjoules, energy: Microjoules) {
         if minute + MINUTES <= self.latest {
             return;
@@ -49,13 +50,12 @@ impl Hour {
         self.sum = (self.sum - before).saturating_add(corrected);
     }
 
-    /// What was used within the last hour.
     pub fn used(&mut self, now: Duration) -> Microjoules {
         self.advance(now);
         Microjoules(self.sum)
     }
 
-    /// How long it takes until less than `limit` is left if nothing is added; no time where it is less already.
+    /// When less than `limit` will be in it if nothing is added; zero if it is less already.
     pub fn until_below(&mut self, limit: Microjoules, now: Duration) -> Duration {
         self.advance(now);
         let mut left = self.sum;
@@ -67,7 +67,7 @@ impl Hour {
             left -= *self.slot(*minute);
             left < limit.0
         });
-        // A limit is more than nothing, and nothing is left at last.
+        // A limit is above zero, and in the end nothing is left.
         let falls_out = falls_out.unwrap_or(latest) + MINUTES;
         Duration::from_secs(falls_out * MINUTE_SECONDS).saturating_sub(now)
     }
@@ -80,7 +80,7 @@ impl Hour {
     fn advance(&mut self, now: Duration) {
         let minute = now.as_secs() / MINUTE_SECONDS;
         if minute <= self.latest {
-            // Another thread has looked at the clock later and was here sooner.
+            // Another thread read the clock later and was here sooner.
             return;
         }
         let first = (self.latest + 1).max((minute + 1).saturating_sub(MINUTES));
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_counts_for_an_hour_and_up_to_a_minute_more() {
-        let mut hour = Hour::default();
+    fn energy_counts_for_an_hour_and_up_to_a_minute_more() {
+        let mut hour = LastHour::default();
         hour.book(at(5, 59), Microjoules(7));
         assert_eq!(hour.used(at(5, 59)), Microjoules(7));
         assert_eq!(hour.used(at(65, 59)), Microjoules(7), "an hour later to the second");
@@ -113,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_charge_takes_the_place_of_its_estimate_in_the_same_minute() {
-        let mut hour = Hour::default();
+    fn a_settled_charge_replaces_its_estimate_in_the_same_minute() {
+        let mut hour = LastHour::default();
         let minute = hour.book(at(0, 59), Microjoules(100));
         hour.book(at(1, 0), Microjoules(10));
         hour.correct(minute, Microjoules(100), Microjoules(40));
@@ -125,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_until_the_oldest_minutes_have_fallen_out() {
-        let mut hour = Hour::default();
+    fn energy_is_available_again_when_the_oldest_minutes_are_forgotten() {
+        let mut hour = LastHour::default();
         for (minute, energy) in [(0, 5), (10, 5), (20, 5)] {
             hour.book(at(minute, 30), Microjoules(energy));
         }
@@ -136,12 +136,11 @@ mod tests {
         }
     }
 
-    /// What happens to an hour.
     #[derive(Clone, Debug)]
     enum Event {
         Time(u64),
         Book(u64),
-        /// Of the booking so far back, to this.
+        /// The booking so many back, to this energy.
         Settle(usize, u64),
     }
 
@@ -156,8 +155,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_ring_is_a_list_of_what_was_booked(events in prop::collection::vec(event(), 0..200), limit in 1_u64..3_000_000) {
-            let (mut hour, mut seconds) = (Hour::default(), 0);
+        fn the_ring_agrees_with_a_list_of_bookings(events in prop::collection::vec(event(), 0..200), limit in 1_u64..3_000_000) {
+            let (mut hour, mut seconds) = (LastHour::default(), 0);
             let mut list: Vec<(Minute, u64)> = Vec::new();
             for event in events {
                 let now = Duration::from_secs(seconds);
@@ -168,7 +167,7 @@ mod tests {
                         if let Some((minute, booked)) = list.iter_mut().rev().nth(back) {
                             hour.used(now);
                             hour.correct(*minute, Microjoules(*booked), Microjoules(energy));
-                            // A list that forgets nothing forgets no correction either: neither counts any more.
+                            // The list forgets nothing; old bookings count in neither.
                             *booked = energy;
                         }
                     }

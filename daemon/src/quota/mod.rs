@@ -1,45 +1,43 @@
-//! What functions and callers may use: calls a second, calls at once, joules within an hour. Knows plain values and a
-//! clock, neither calls nor HTTP.
+//! Quotas of functions and callers: calls per second, calls at once, joules within an hour. This room knows plain values
+//! and a clock, neither calls nor HTTP.
 
-mod bill;
 mod clock;
 mod exceeded;
 mod hour;
 mod payer;
 mod payers;
+mod permit;
 mod settings;
 
 use nebula_metering::{Joules, Microjoules};
 
-pub use bill::{Bill, Entry};
-pub use clock::Uptime;
-pub use exceeded::{Exceeded, Limit, Whose};
-pub use payer::{Payer, Usage};
+pub use exceeded::{Limit, QuotaExceeded, QuotaOwner};
+pub use payer::{Payer, QuotaUsage};
 pub use payers::Payers;
+pub use permit::{Booking, QuotaPermit};
 pub use settings::{OPTIONS, Settings};
 
-/// The most that a count of a quota can be: what is more is no limit.
+/// The highest count that a quota can set. Anything more is no limit.
 pub const COUNT_MAX: u32 = 1_000_000;
 
-/// What one function, or one token, may use; `None` where nothing bounds it.
+/// What one function or one token may use; `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
-    /// Calls a second: as many at once after a quiet second, and one more whenever another such part of a second is over.
+    /// After a quiet second, this many calls may come at once.
     pub calls_per_second: Option<u32>,
-    /// Calls at once, those that wait for their turn included.
+    /// Calls at once, including those that wait.
     pub concurrency: Option<u32>,
     /// Active energy within any hour.
     pub joules_per_hour: Option<Joules>,
 }
 
 impl Quota {
-    /// Whether nothing is bounded.
     #[must_use]
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The names of what is bounded, as metrics and manifests have them.
+    /// The names of its limits, as in metrics and manifests.
     pub fn bounded(&self) -> impl Iterator<Item = &'static str> {
         let names = [
             self.calls_per_second.map(|_| "calls_per_second"),
@@ -49,7 +47,7 @@ impl Quota {
         names.into_iter().flatten()
     }
 
-    /// This, and what `default` says of all that this does not bound.
+    /// This quota, with the limits of `default` where it has none.
     #[must_use]
     pub fn or(self, default: Self) -> Self {
         Self {
@@ -60,23 +58,21 @@ impl Quota {
     }
 }
 
-/// Whose calls go first when there is not enough for all.
+/// Which calls go first when there is not enough power for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// The first to wait.
+    /// Waits first.
     Low,
-    /// What functions have that say nothing.
     #[default]
     Normal,
-    /// The last to wait.
+    /// Waits last.
     High,
 }
 
 impl Priority {
-    /// Every priority, the lowest first.
+    /// Lowest first.
     pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
 
-    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,7 +83,7 @@ impl Priority {
     }
 }
 
-/// The nearest number of whole microjoules, but some energy where there is some.
+/// The nearest whole number of microjoules, but at least one of any energy above zero.
 fn whole(Joules(joules): Joules) -> Microjoules {
     let energy = (joules * 1e6).round() as u64;
     Microjoules(if joules > 0.0 { energy.max(1) } else { energy })
@@ -98,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_default_fills_in_what_is_not_said() {
+    fn a_default_fills_in_missing_limits() {
         let own = Quota { concurrency: Some(2), ..Quota::default() };
         let default = Quota { calls_per_second: Some(5), concurrency: Some(1), joules_per_hour: Some(Joules(0.5)) };
         assert_eq!(own.or(default), Quota { concurrency: Some(2), ..default });
@@ -106,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn joules_become_whole_microjoules_and_some_stay_some() {
+    fn joules_become_whole_microjoules_and_never_vanish() {
         for (joules, energy) in [(0.0, 0), (-1.0, 0), (1e-9, 1), (1.4e-6, 1), (0.5, 500_000), (f64::NAN, 0)] {
             assert_eq!(whole(Joules(joules)), Microjoules(energy), "{joules}");
         }

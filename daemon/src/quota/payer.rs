@@ -1,4 +1,4 @@
-//! One whose quota calls count against, and what was used of it.
+//! A function or token with a quota, and how much of it is used.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,65 +14,60 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::clock::Uptime;
 use super::exceeded::Limit;
-use super::hour::{Hour, Minute};
+use super::hour::{LastHour, Minute};
 use super::{COUNT_MAX, Quota, whole};
 
-/// After how long it is worth looking whether another call has ended, which nobody can foretell.
+/// What a caller is told to wait for another call to end, which nobody can predict.
 const CALL: Duration = Duration::from_secs(1);
 
-/// The least that callers are told to wait for energy: less is no more than the time of a few calls.
+/// The least that a caller is told to wait for energy: anything less is the time of a few calls.
 const ENERGY_WAIT_MIN: Duration = Duration::from_secs(1);
 
-/// How many calls a second: the generic cell rate algorithm, whose cells are single calls.
-type Rate<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<Duration>>;
+/// Limits calls per second by the generic cell rate algorithm; a cell is a call.
+type Rate = RateLimiter<NotKeyed, InMemoryState, Uptime, NoOpMiddleware<Duration>>;
 
-/// Whoever has a quota: a function, or a token. What was used outlives a change of the quota ([`Payer::renewed`]).
+/// A function or token with a quota. Its use outlives a change of the quota ([`Payer::renewed`]).
 #[derive(Debug)]
-pub struct Payer<C: Clock<Instant = Duration> = Uptime> {
+pub struct Payer {
     name: Box<str>,
     quota: Quota,
-    clock: C,
-    rate: Option<Arc<Rate<C>>>,
+    clock: Uptime,
+    rate: Option<Arc<Rate>>,
     used: Arc<Used>,
 }
 
 #[derive(Debug, Default)]
 struct Used {
-    /// Calls that run or wait.
+    /// Calls that are running or waiting.
     calls: AtomicU32,
-    /// Held for some tens of nanoseconds: by calls of this payer as they come and end, and by the sampler as it settles
-    /// them.
-    hour: Mutex<Hour>,
+    /// Held for tens of nanoseconds: by this payer's calls as they begin and end, and by the sampler as it settles them.
+    hour: Mutex<LastHour>,
 }
 
-/// What is used of a quota at this moment.
+/// How much of a quota is used now.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Usage {
-    /// Calls that run or wait.
+pub struct QuotaUsage {
+    /// Calls that are running or waiting.
     pub calls: u32,
-    /// Active energy of the last hour.
+    /// Active energy within the last hour.
     pub energy: Microjoules,
-    /// After how long there is energy for calls again; no time where there is some.
+    /// When there is energy for calls again; zero while there is.
     pub resumes_in: Duration,
 }
 
 impl Payer {
-    /// One that has used nothing.
+    /// A payer that has used nothing.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>, quota: Quota) -> Arc<Self> {
-        Self::with_clock(name, quota, Uptime)
+        Self::with_clock(name, quota, Uptime::default())
     }
-}
 
-impl<C: Clock<Instant = Duration> + Clone> Payer<C> {
-    /// One that has used nothing, on this clock.
-    #[must_use]
-    pub fn with_clock(name: impl Into<Box<str>>, quota: Quota, clock: C) -> Arc<Self> {
+    pub(super) fn with_clock(name: impl Into<Box<str>>, quota: Quota, clock: Uptime) -> Arc<Self> {
         let rate = rate(&quota, &clock);
         Arc::new(Self { name: name.into(), quota, clock, rate, used: Arc::default() })
     }
 
-    /// The same with another quota: what was used within the hour, and the calls that run, still count.
+    /// The same payer with another quota. The energy of the last hour and the running calls still count.
     #[must_use]
     pub fn renewed(&self, quota: Quota) -> Arc<Self> {
         let same = quota.calls_per_second == self.quota.calls_per_second;
@@ -86,23 +81,21 @@ impl<C: Clock<Instant = Duration> + Clone> Payer<C> {
         &self.name
     }
 
-    /// What may be used.
     #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.quota
     }
 
-    /// What is used.
     #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub fn usage(&self) -> QuotaUsage {
         let now = self.clock.now();
         let (mut hour, calls) = (self.hour(), self.used.calls.load(Ordering::Relaxed));
         let limit = self.quota.joules_per_hour.map(whole);
         let resumes_in = limit.map_or(Duration::ZERO, |limit| hour.until_below(limit, now));
-        Usage { calls, energy: hour.used(now), resumes_in }
+        QuotaUsage { calls, energy: hour.used(now), resumes_in }
     }
 
-    /// Counts another call, if there may be one. [`Payer::leave`] gives its place back.
+    /// Counts another call, if the quota allows one. [`Payer::leave`] gives its place back.
     pub(super) fn join(&self) -> Result<(), (Limit, Duration)> {
         let limit = self.quota.concurrency.unwrap_or(u32::MAX);
         let more = |calls: u32| (calls < limit).then_some(calls + 1);
@@ -114,7 +107,7 @@ impl<C: Clock<Instant = Duration> + Clone> Payer<C> {
         self.used.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether there is energy for another call. How much it will take nobody knows: it is let in as long as some is left.
+    /// Checks that there is energy for another call. Nobody knows how much it will take: it is admitted while any is left.
     pub(super) fn check_energy(&self) -> Result<(), (Limit, Duration)> {
         let Some(limit) = self.quota.joules_per_hour else { return Ok(()) };
         let (now, most) = (self.clock.now(), whole(limit));
@@ -127,36 +120,36 @@ impl<C: Clock<Instant = Duration> + Clone> Payer<C> {
         Err((Limit::JoulesPerHour { limit, used: Some(used.joules()) }, wait))
     }
 
-    /// Takes one call from those of this second, if one is left.
+    /// Takes one of this second's calls, if one is left.
     pub(super) fn take_call(&self) -> Result<(), (Limit, Duration)> {
         let Some(rate) = &self.rate else { return Ok(()) };
         let limit = Limit::CallsPerSecond(self.quota.calls_per_second.unwrap_or_default());
         rate.check().map_err(|not_until| (limit, not_until.wait_time_from(self.clock.now())))
     }
 
-    /// Notes what a call is expected to have used, and gives the minute in which that stands.
+    /// Books what a call is estimated to have used, and returns the minute that it is booked in.
     pub(super) fn book(&self, energy: Microjoules) -> Minute {
         let now = self.clock.now();
         self.hour().book(now, energy)
     }
 
-    /// Puts what a call was charged in the place of what was booked.
+    /// Replaces what was booked by what the call was charged.
     pub(super) fn correct(&self, minute: Minute, booked: Microjoules, charged: Microjoules) {
         self.hour().correct(minute, booked, charged);
     }
 
-    fn hour(&self) -> MutexGuard<'_, Hour> {
+    fn hour(&self) -> MutexGuard<'_, LastHour> {
         self.used.hour.lock()
     }
 }
 
-fn rate<C: Clock<Instant = Duration> + Clone>(quota: &Quota, clock: &C) -> Option<Arc<Rate<C>>> {
+fn rate(quota: &Quota, clock: &Uptime) -> Option<Arc<Rate>> {
     let count = quota.calls_per_second.and_then(|count| NonZeroU32::new(count.min(COUNT_MAX)))?;
     Some(Arc::new(RateLimiter::direct_with_clock(governor::Quota::per_second(count), clock.clone())))
 }
 
-impl Usage {
-    /// What part of a limit is used: 1 is all of it, and a call that was let in may use more.
+impl QuotaUsage {
+    /// The part of a limit that is used. It can exceed 1: a call that was admitted may use more than was left.
     #[must_use]
     pub fn of(&self, limit: Joules) -> f64 {
         self.energy.joules().0 / limit.0

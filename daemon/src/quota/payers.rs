@@ -1,4 +1,4 @@
-//! Those who have quotas, by name.
+//! Payers by name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use parking_lot::Mutex;
 use super::Quota;
 use super::payer::Payer;
 
-/// Payers by name, from the first time that something bounds them until the daemon ends: neither a change of a quota, nor
-/// that a function or a token is gone for a while, brings back what was used. There are no more of them than names.
+/// Payers by name. One is kept from its first quota until the daemon ends, so that neither a changed quota nor a function or
+/// token that is gone for a while brings back what was used. There are no more payers than names.
 #[derive(Debug, Default)]
 pub struct Payers(Mutex<BTreeMap<Box<str>, Arc<Payer>>>);
 
 impl Payers {
-    /// Whoever has this name, now with this quota. `None` where nothing bounds it, and never did.
+    /// The payer of this name, with this quota from now on. `None` if it has no limit and never had one.
     #[must_use]
     pub fn of(&self, name: &str, quota: Quota) -> Option<Arc<Payer>> {
         let mut payers = self.0.lock();
@@ -32,19 +32,19 @@ impl Payers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::Entry;
+    use crate::quota::QuotaPermit;
     use nebula_metering::{Joules, Microjoules};
 
     #[test]
-    fn what_was_used_stays_with_the_name() {
+    fn use_stays_with_the_name() {
         let payers = Payers::default();
         let bounded = Quota { joules_per_hour: Some(Joules(1.0)), ..Quota::default() };
         assert!(payers.of("shop", Quota::default()).is_none());
         let first = payers.of("shop", bounded).unwrap();
         assert!(Arc::ptr_eq(&first, &payers.of("shop", bounded).unwrap()));
-        drop(Entry::enter(Some(&first), None).unwrap().book(Some(Joules(0.25))));
+        drop(QuotaPermit::acquire(Some(&first), None).unwrap().book(Some(Joules(0.25))));
         let unbounded = payers.of("shop", Quota::default()).unwrap();
-        drop(Entry::enter(Some(&unbounded), None).unwrap().book(Some(Joules(0.25))));
+        drop(QuotaPermit::acquire(Some(&unbounded), None).unwrap().book(Some(Joules(0.25))));
         for quota in [bounded, Quota { concurrency: Some(1), ..bounded }] {
             assert_eq!(payers.of("shop", quota).unwrap().usage().energy, Microjoules(500_000));
         }

@@ -65,12 +65,12 @@ impl Settling {
             self.metrics.settled(&revision.metrics, &settled);
             line = self.usage_log.as_ref().and_then(|_| Entry::of(&settled, revision));
         }
-        settled.end.settle_bill(settled.charge.as_ref());
+        settled.end.settle_booking(settled.charge.as_ref());
         let event = self.observers.settled(&settled);
         self.calls.settle(settled);
         // Last: a client that hears of the call may ask for it at once, and must find it settled.
         if let (Some(revision), Some(event)) = (revision, event) {
-            self.observers.events.call(revision.name.as_str(), event);
+            self.observers.events.publish_call(revision.name.as_str(), event);
         }
         line
     }

@@ -84,7 +84,7 @@ fn a_settled_call_reaches_everybody_once() {
     assert!(settling.registry.set(registry).is_ok());
     let calls = settling.calls.clone();
     let payer = Payer::new("shop", Quota { joules_per_hour: Some(Joules(1.0)), ..Quota::default() });
-    let bill = quota::Entry::enter(Some(&payer), None).unwrap().book(Some(Joules(0.5)));
+    let booking = quota::QuotaPermit::acquire(Some(&payer), None).unwrap().book(Some(Joules(0.5)));
     let mut listener = settling.observers.events.subscribe(Wants { calls: true, ..Wants::default() }).unwrap();
 
     let ended = Arc::new(Ended {
@@ -95,7 +95,7 @@ fn a_settled_call_reaches_everybody_once() {
     });
     let seat = calls.end(calls.begin(CALL, FUNCTION), CALL, FUNCTION, ended.clone());
     let (waiter, mut charged) = oneshot::channel();
-    let end = CallEnd::Call { ended, seat, waiter: Some(waiter), witness: None, bill };
+    let end = CallEnd::Call { ended, seat, waiter: Some(waiter), witness: None, booking };
     let settled = Settled { call: CALL, function: FUNCTION, charge: Some(charge(300_000)), end };
     let mut consume = settling.into_consumer();
     consume(vec![settled]);

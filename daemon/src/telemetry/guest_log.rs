@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-/// A line of a guest's log longer than this is cut, in characters.
+/// Characters of a line that are logged; the rest is cut off.
 const LINE_MAX: usize = 1000;
 
-/// How many lines of one call are logged, the last ones. A call may write many more empty lines than it writes bytes.
+/// The last lines of a call that are logged. The bound on bytes would let many empty lines through.
 const LINES_MAX: usize = 100;
 
-/// The text with every control character but the tab written out, so that it can neither move a cursor nor fake a line.
+/// The text with every control character but the tab escaped, so that it can neither move a cursor nor fake a line.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        // Besides control characters: separators that some viewers break lines at, and marks that reverse text.
+        // Separators at which some viewers break lines, and marks that reverse text.
         let hidden = matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if (character.is_control() && character != '\t') || hidden {
             // Writing to a string cannot fail.
@@ -25,7 +25,7 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Logs what a guest of this function wrote in a call that this request made, line by line.
+/// Logs what a guest wrote to stderr in a call, line by line.
 pub fn log_guest(function: &str, request_id: Option<&str>, log: &[u8], truncated: bool) {
     if log.is_empty() {
         return;
@@ -33,7 +33,7 @@ pub fn log_guest(function: &str, request_id: Option<&str>, log: &[u8], truncated
     let text = String::from_utf8_lossy(log);
     let surplus = text.lines().count().saturating_sub(LINES_MAX);
     if truncated || surplus > 0 {
-        tracing::info!(target: "nebula::guest", function, request_id, "(the beginning is left out)");
+        tracing::info!(target: "nebula::guest", function, request_id, "(earlier lines are left out)");
     }
     for line in text.lines().skip(surplus) {
         let line: String = line.chars().take(LINE_MAX).collect();

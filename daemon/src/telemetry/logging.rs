@@ -8,25 +8,22 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
     Text,
-    /// For machines: one object a line.
+    /// One object per line.
     Json,
 }
 
-/// Which log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLevel(pub LevelFilter);
 
 /// Starts logging. A second start in the same process changes nothing.
 pub fn start_logging(format: LogFormat, level: LogLevel) {
-    // Other crates speak only of trouble, unless more was asked for: wasmtime-wasi opens a span at level info for every
-    // call of a guest into the host, and nobody reads them.
+    // Warnings only from other crates, unless debugging was asked for: wasmtime-wasi opens a span at level info for every call
+    // from a guest into the host.
     let others = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::WARN) };
-    // What guests and those whom they ask can bring about is no trouble of ours.
+    // Warnings that guests and the services they call can cause are not ours.
     let guests = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::ERROR) };
     let wanted =
         Targets::new().with_target("nebula", level.0).with_target("wasmtime_wasi_http", guests).with_default(others);
@@ -35,6 +32,6 @@ pub fn start_logging(format: LogFormat, level: LogLevel) {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // It fails only where logging was started before.
+    // Fails only if logging was started before.
     let _ = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
 }

@@ -1,4 +1,4 @@
-//! What the daemon tells of itself: metrics, logs, traces, events, and the calls that it knows.
+//! What the daemon reports: metrics, logs, traces, events, and the calls that it remembers.
 
 mod access_log;
 mod calls;
@@ -18,7 +18,7 @@ mod stored;
 mod traces;
 
 pub use access_log::{AccessFormat, AccessLog, AccessLogSettings, AccessTarget};
-pub use calls::{CallBounds, Calls, KnownCall, Place, Progress};
+pub use calls::{CallBounds, CallSlot, Calls, KnownCall, Progress};
 pub use carbon_metrics::{CarbonAccount, register_carbon};
 pub use collector::{Metric, Samples};
 pub use energy_metrics::{register_energy, register_no_energy};

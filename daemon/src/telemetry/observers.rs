@@ -1,4 +1,4 @@
-//! Who else is told of requests and calls: an access log, a collector of traces, and those who listen to events.
+//! Where requests and calls are reported to, besides metrics: the access log, traces, and the clients of /events.
 
 use std::sync::Arc;
 
@@ -13,36 +13,29 @@ use super::metrics::Metrics;
 use super::traces::{TraceSettings, Traces};
 use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 
-/// All of them, as far as there are such.
+/// The observers that are configured.
 #[derive(Debug)]
 pub struct Observers {
-    /// Where requests are logged.
     pub access_log: Option<AccessLog>,
-    /// Where calls are traced.
     pub traces: Option<Traces>,
-    /// Who listens.
     pub events: Events,
 }
 
-/// Somebody who was to be told cannot be.
 #[derive(Debug, Error)]
 pub enum ObserveError {
-    /// A metric cannot be shown.
-    #[error("cannot count what is told to observers")]
+    #[error("cannot register the metrics of observers")]
     Count(#[from] prometheus::Error),
-    /// The file cannot be opened, or no thread started.
-    #[error("cannot begin the access log (`log.access`)")]
+    #[error("cannot start the access log (`log.access`)")]
     AccessLog(#[source] std::io::Error),
-    /// No thread can be started.
     #[error("cannot start the thread that exports traces")]
     Traces(#[source] std::io::Error),
 }
 
 impl Observers {
-    /// Those that are asked for. What they lose is among the metrics.
+    /// Starts those that are configured. What they drop is counted in `metrics`.
     ///
     /// # Errors
-    /// When one of them cannot be told.
+    /// If one of them cannot be started.
     pub fn start(
         access_log: Option<AccessLogSettings>,
         traces: Option<TraceSettings>,
@@ -75,7 +68,7 @@ impl Observers {
         Ok(Self { access_log: access_log.transpose()?, traces: traces.transpose()?, events })
     }
 
-    /// Waits until all that was told is written down and sent, but not for long.
+    /// Waits until everything is written and sent, but not for long.
     pub fn flush(&self) {
         if let Some(log) = &self.access_log {
             log.flush();
@@ -85,7 +78,7 @@ impl Observers {
         }
     }
 
-    /// Whether anybody wants a record of a request.
+    /// Whether requests have to be recorded.
     #[must_use]
     pub fn want_records(&self) -> bool {
         self.access_log.is_some() || self.traces.is_some()
@@ -103,7 +96,7 @@ impl Observers {
         }
     }
 
-    /// Takes in that a call was settled. What is to be told of it when everybody else may know, if somebody listens.
+    /// Adds the charge of a settled call to its record. Returns the call for /events, if /events has clients.
     #[must_use]
     pub fn settled(&self, settled: &Settled<CallEnd>) -> Option<KnownCall> {
         let CallEnd::Call { ended, witness, .. } = &settled.end else { return None };
@@ -113,10 +106,10 @@ impl Observers {
         }
         let (call, function) = (settled.call, settled.function);
         let known = || KnownCall { call, function, progress: Progress::Settled(ended.clone(), charge()) };
-        self.events.are_heard().then(known)
+        self.events.have_clients().then(known)
     }
 
-    /// Takes in that a window was closed.
+    /// Publishes power and accounts, when they are due.
     pub fn window_closed(&self, meter: &EnergyMeter) {
         self.events.window_closed(meter);
     }

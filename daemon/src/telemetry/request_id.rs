@@ -1,37 +1,36 @@
-//! The name of a request, by which its caller, the log, the function and whoever it asks in turn can speak of it.
+//! The id of a request: the same for its caller, the log, the function and the services that the function calls.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-/// Longest name that is taken over from a caller.
+/// Longest id that is accepted from a caller.
 const LENGTH_MAX: usize = 128;
 
-/// The name of a request. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestId(Bytes);
 
 impl RequestId {
-    /// As the caller has named it: visible ASCII characters, not too many of them.
+    /// The id that the caller chose, if it is visible ASCII and not too long.
     #[must_use]
     pub fn given(name: &[u8]) -> Option<Self> {
         let good = (1..=LENGTH_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
         good.then(|| Self(Bytes::copy_from_slice(name)))
     }
 
-    /// Of a request whose caller has not named it: it is called as the call that it makes.
+    /// The id of a request whose caller chose none: that of the invocation.
     #[must_use]
     pub fn made(id: Uuid) -> Self {
         Self(Bytes::copy_from_slice(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes()))
     }
 
-    /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // It is ASCII.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// As the bytes of a header.
+    /// The bytes of its header.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.0.clone()
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_visible_and_not_too_long() {
+    fn an_id_is_visible_ascii_and_not_too_long() {
         let long = "x".repeat(LENGTH_MAX);
         for good in ["7", "0190-ab.c/d=+:{}\"", &long] {
             assert_eq!(RequestId::given(good.as_bytes()).unwrap().as_str(), good);

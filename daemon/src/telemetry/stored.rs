@@ -1,4 +1,4 @@
-//! What earlier daemons counted: where counters go on from.
+//! What earlier daemons counted. Counters continue from it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use nebula_metering::{FunctionEnergy, Microjoules};
 
 use crate::outcome::Outcome;
 
-/// All that was counted before this daemon, functions by their names.
+/// Everything that was counted before this daemon started. Functions go by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stored {
     /// Energy by function, zone and source.
@@ -16,14 +16,13 @@ pub struct Stored {
     pub accounts: BTreeMap<[Box<str>; 3], Microjoules>,
     /// Energy of the zones that may be added, by zone, package and source.
     pub zones: BTreeMap<[Box<str>; 3], Microjoules>,
-    /// Energy of the other zones.
+    /// Energy of the other zones, by zone, package and source.
     pub observed: BTreeMap<[Box<str>; 3], Microjoules>,
-    /// CPU time by function.
     pub cpu: BTreeMap<Box<str>, Duration>,
-    /// Calls by function, and how they ended in the order of [`Outcome::ALL`].
+    /// Calls by function and outcome, in the order of [`Outcome::ALL`].
     pub calls: BTreeMap<Box<str>, [u64; Outcome::ALL.len()]>,
-    /// First calls by function.
+    /// By function.
     pub cold_starts: BTreeMap<Box<str>, u64>,
-    /// Grams of CO2 equivalent by function, in billionths: of active energy, and of the share of base energy.
+    /// Billionths of grams of CO2e by function: of active energy, and of its share of base energy.
     pub grams: BTreeMap<Box<str>, [u64; 2]>,
 }

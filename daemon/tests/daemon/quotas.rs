@@ -113,7 +113,7 @@ fn joules_are_used_up_by_what_calls_are_charged_and_come_back_after_an_hour() {
     let refusal = daemon.get("/fn/fibonacci-recursive");
     refused(&refusal, "joules-per-hour");
     let detail = refusal.problem()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("of the 5.000 mJ of active energy that it may within an hour"), "{detail}");
+    assert!(detail.contains("of its 5.000 mJ of active energy per hour"), "{detail}");
     assert_eq!(rejections(&daemon, "fibonacci-recursive", "joules_per_hour"), 2.0);
 
     let deploy = |manifest: &str| {
@@ -167,7 +167,7 @@ fn where_joules_are_for_operators_nobody_else_learns_them_from_a_quota() {
     let call = || daemon.get("/invoke/fibonacci-recursive?input=25");
     let refusal = eventually("it is refused", || Some(call()).filter(|answer| answer.status == 429));
     let detail = refusal.problem()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("has used the 1.0 µJ of active energy"), "{detail}");
+    assert!(detail.contains("has used its 1.0 µJ of active energy per hour"), "{detail}");
     let quota = daemon.get("/functions/fibonacci-recursive").json()["quota"]["joules_per_hour"].clone();
     assert!(quota["used"].is_null() && quota["reason"].is_string(), "{quota}");
     let quota = daemon.get_as_operator("/functions/fibonacci-recursive").json()["quota"]["joules_per_hour"].clone();

@@ -9,7 +9,7 @@ use crate::http::answer::energy::WITHHELD;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
 use crate::invocation::{Lane, OverPower, PowerCap, Refused};
-use crate::quota::{Exceeded, Limit, Quota};
+use crate::quota::{Limit, Quota, QuotaExceeded};
 
 /// What a function may use, and has used.
 pub fn of_function(function: &Function, door: Door) -> QuotaUse {
@@ -49,9 +49,9 @@ impl Door {
     /// The answer to a call that is not let in. It shows no more joules than clients at this door may see.
     pub(crate) fn refused(self, why: Refused) -> Problem {
         Problem::Refused(match why {
-            Refused::Quota(Exceeded { limit: Limit::JoulesPerHour { limit, used }, whose, name, wait }) => {
+            Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait }) => {
                 let used = used.filter(|_| self.tells_joules()).map(|used| Joules(self.rounded(used)));
-                Refused::Quota(Exceeded { limit: Limit::JoulesPerHour { limit, used }, whose, name, wait })
+                Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait })
             }
             Refused::Power(over) => {
                 Refused::Power(OverPower { now: over.now.filter(|_| self.to_totals().is_ok()), ..over })

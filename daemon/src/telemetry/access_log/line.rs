@@ -9,21 +9,20 @@ use serde_json::json;
 use super::super::facts::{Facts, RequestFacts, ResponseFacts};
 use crate::units::Policy;
 
-/// What stands for an answer that never came, since the caller went away: what nginx writes there.
+/// The status for a caller that disconnected before its response, as nginx writes it.
 const GONE: u16 = 499;
 
-/// The months in the log format of Apache, which knows no other language.
+/// The months in Apache's log format, which is always in English.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessFormat {
-    /// As Apache's Combined Log Format, which every tool reads; then the request's name, the function, the call, the time
-    /// in microseconds and the joules that it is expected to have taken.
+    /// Apache's Combined Log Format, which every tool reads, followed by the request's id, the function, the invocation's id,
+    /// the time in microseconds and the estimated joules.
     ///
     /// Source: Apache HTTP Server, "Log Files", Combined Log Format.
     Combined,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
@@ -98,7 +97,7 @@ fn apache_time(time: SystemTime) -> String {
     format!("[{}/{}/{}:{} +0000]", part(8, 10), month.unwrap_or(&"-"), part(0, 4), part(11, 19))
 }
 
-/// So that no value ends its quotes, or its line. Source: Apache HTTP Server, `mod_log_config`, "Format Notes".
+/// Escapes whatever could end a value's quotes, or the line. Source: Apache HTTP Server, `mod_log_config`, "Format Notes".
 fn escape(line: &mut String, text: &str) {
     for character in text.chars() {
         match character {
@@ -167,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn a_combined_line_is_apaches_with_ours_behind() {
+    fn a_combined_line_is_apaches_followed_by_our_fields() {
         let expected = "192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] \"GET /invoke/add?input=\\\"1 \\xc3\\xa4 HTTP/1.1\" 200 3 \
                         \"-\" \"curl\\x0a\\\\8\" \"a\\\"b\" add 00000000-0000-0000-0000-000000000007 1500 0.000213457\n";
         assert_eq!(written(AccessFormat::Combined, &facts(Ok(estimate()))), expected);
     }
 
     #[test]
-    fn a_json_line_is_one_object_and_what_is_not_known_is_null() {
+    fn a_json_line_is_one_object_and_unknown_fields_are_null() {
         let line = written(AccessFormat::Json, &facts(Ok(estimate())));
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_called_nothing_has_a_line_too_and_one_without_an_answer_is_told_as_gone() {
+    fn a_request_without_a_call_has_a_line_and_one_without_a_response_has_status_499() {
         let mut facts = facts(Ok(estimate()));
         (facts.call, facts.end, facts.response) = Default::default();
         facts.response.set(ResponseFacts { status: None, bytes: 0, duration: Duration::ZERO }).unwrap();

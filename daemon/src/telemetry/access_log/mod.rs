@@ -1,5 +1,5 @@
-//! The access log: one line for each answer, written by a thread of its own. A call leaves its facts in a bounded queue;
-//! what finds it full is counted, and not written.
+//! The access log: one line for each response, written by a thread of its own. A request leaves its facts in a bounded
+//! queue. If the queue is full, the line is dropped and counted.
 
 mod line;
 
@@ -25,30 +25,23 @@ const QUEUE: usize = 8192;
 /// How long the last lines may take when the daemon ends.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// What others of this machine may read is not theirs to read: paths hold what people looked for.
+/// Not for everyone on this machine to read: paths hold what people looked for.
 const MODE: u32 = 0o640;
 
-/// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessTarget {
-    /// To standard error.
     Stderr,
-    /// To the end of this file.
+    /// Appended to this file.
     File(PathBuf),
 }
 
-/// How requests are logged.
 #[derive(Clone, Debug)]
 pub struct AccessLogSettings {
-    /// Where to.
     pub target: AccessTarget,
-    /// How a line is written.
     pub format: AccessFormat,
-    /// What `energy_joules` means.
     pub policy: Policy,
 }
 
-/// The way of lines to their file.
 pub struct AccessLog {
     queue: SyncSender<Item>,
     dropped: IntCounter,
@@ -56,21 +49,20 @@ pub struct AccessLog {
 
 enum Item {
     Line(Arc<Facts>),
-    /// The file was renamed, and another is to be begun in its place.
+    /// The file was renamed: a new one is to be opened in its place.
     Reopen,
     Flush(SyncSender<()>),
 }
 
 impl AccessLog {
-    /// Opens the file and starts the thread that writes. Lines that find no room are counted in `dropped`.
+    /// Opens the file and starts the thread that writes. Lines that are lost are counted in `dropped`.
     ///
     /// # Errors
-    /// When the file cannot be opened, or the thread not be started.
+    /// If the file cannot be opened or the thread cannot be started.
     pub fn start(settings: AccessLogSettings, dropped: IntCounter) -> io::Result<Self> {
         let output = Output::open(&settings.target)?;
         let (queue, items) = sync_channel(QUEUE);
-        let counted = dropped.clone();
-        let writer = Writer { output, settings, dropped: counted, failing: false };
+        let writer = Writer { output, settings, dropped: dropped.clone(), failing: false };
         thread::Builder::new().name("access-log".into()).spawn(move || writer.run(&items))?;
         Ok(Self { queue, dropped })
     }
@@ -81,13 +73,13 @@ impl AccessLog {
         }
     }
 
-    /// Begins the file anew, if somebody has taken it away.
+    /// Opens the file anew, after log rotation has renamed it.
     pub fn reopen(&self) {
         // It is request for by people and by timers, and may wait.
         let _ = self.queue.send(Item::Reopen);
     }
 
-    /// Writes what is there, and waits for it, but not for long.
+    /// Waits until everything in the queue is written, but at most [`FLUSH_MAX`].
     pub fn flush(&self) {
         let (done, end) = sync_channel(1);
         if self.queue.try_send(Item::Flush(done)).is_ok() {
@@ -106,7 +98,7 @@ struct Writer {
     output: Output,
     settings: AccessLogSettings,
     dropped: IntCounter,
-    /// Whether the last write failed, so that a full disk is told of once.
+    /// Whether the last write failed, so that a full disk is logged once.
     failing: bool,
 }
 
@@ -116,7 +108,7 @@ impl Writer {
         while let Ok(item) = items.recv() {
             let mut next = Some(item);
             let mut lines = 0;
-            // What has come meanwhile goes out in one write.
+            // Everything in the queue goes out in one write.
             while let Some(item) = next.take() {
                 match item {
                     Item::Line(facts) => {
@@ -143,7 +135,7 @@ impl Writer {
     fn flush(&mut self, lines: u64) {
         match self.output.flush() {
             Ok(()) if lines > 0 && std::mem::take(&mut self.failing) => {
-                tracing::info!("the access log is written again");
+                tracing::info!("the access log is being written again");
             }
             Ok(()) => {}
             Err(error) => self.fail(&error, lines),
@@ -154,7 +146,7 @@ impl Writer {
         self.flush(0);
         match Output::open(&self.settings.target) {
             Ok(output) => self.output = output,
-            Err(error) => tracing::error!("the access log was not begun anew: {error}"),
+            Err(error) => tracing::error!("cannot reopen the access log, which goes on in the renamed file: {error}"),
         }
     }
 
@@ -162,7 +154,7 @@ impl Writer {
         self.dropped.inc_by(lines);
         self.output.discard();
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("the access log cannot be written: {error}");
+            tracing::error!("cannot write the access log: {error}");
         }
     }
 }
@@ -194,7 +186,7 @@ impl Output {
         }
     }
 
-    /// Forgets what could not be written; part of a line would spoil the next.
+    /// Discards what could not be written: part of a line would spoil the next.
     fn discard(&mut self) {
         if let Self::File(output) = self
             && let Ok(file) = output.get_ref().try_clone()

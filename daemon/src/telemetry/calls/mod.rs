@@ -1,5 +1,5 @@
-//! The calls that can be asked for: those that run, those that have ended and are not settled yet, and the last settled
-//! ones. A call moves from one to the next in this order.
+//! The calls that can be looked up: running ones, and the last ones that have ended, settled or not. A call moves from the
+//! first to the second.
 
 mod in_flight;
 mod known;
@@ -12,87 +12,81 @@ use nebula_metering::{CallId, FunctionId, Settled};
 
 use crate::meter::{CallEnd, Ended, NoCharge, Seat};
 
+pub use in_flight::CallSlot;
 use in_flight::InFlight;
-pub use in_flight::Place;
 pub use known::{KnownCall, Progress};
 use recent::RecentCalls;
 
-/// How many calls are kept.
+/// How many calls are remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBounds {
-    /// Calls that run.
     pub running: usize,
     /// Calls that have ended.
     pub recent: usize,
 }
 
-/// All calls that are known.
 pub struct Calls {
     in_flight: InFlight,
     recent: RecentCalls,
 }
 
 impl Calls {
-    /// Keeps no more calls than `bounds` say.
     #[must_use]
     pub fn new(bounds: CallBounds) -> Self {
         Self { in_flight: InFlight::new(bounds.running), recent: RecentCalls::new(bounds.recent) }
     }
 
-    /// Takes in a call that begins. Its place is given back to [`Calls::end`].
-    pub fn begin(&self, call: CallId, function: FunctionId) -> Place {
+    /// Adds a call that begins. [`Calls::end`] takes its slot back.
+    pub fn begin(&self, call: CallId, function: FunctionId) -> CallSlot {
         self.in_flight.begin(call, function)
     }
 
-    /// Takes in the end of a call, before the meter is told: what is settled must have ended.
-    pub fn end(&self, place: Place, call: CallId, function: FunctionId, ended: Arc<Ended>) -> Seat {
+    /// Moves a call that has ended. To be called before the meter learns of the end: a call that is settled must be here.
+    pub fn end(&self, place: CallSlot, call: CallId, function: FunctionId, ended: Arc<Ended>) -> Seat {
         let seat = self.recent.push(KnownCall { call, function, progress: Progress::Ended(ended) });
-        // Only now: between both it would be nowhere.
+        // After that: in between, nobody would find it.
         self.in_flight.end(place);
         seat
     }
 
-    /// Takes in a call that was settled, and tells whoever waits for it.
+    /// Notes a call's final charge, and sends it to whoever waits for it.
     pub fn settle(&self, Settled { call, charge, end, .. }: Settled<CallEnd>) {
         let CallEnd::Call { ended, seat, waiter, .. } = end else { return };
         let charge = charge.ok_or(NoCharge::Incomplete);
-        let told = waiter.map(|waiter| (waiter, charge.clone()));
-        self.recent.advance(seat, call, Progress::Settled(ended, charge));
-        if let Some((waiter, charge)) = told {
-            // One that has given up is not told.
+        self.recent.advance(seat, call, Progress::Settled(ended, charge.clone()));
+        if let Some(waiter) = waiter {
+            // It fails if the waiter has given up.
             let _ = waiter.send(charge);
         }
     }
 
-    /// Takes in that a call which has ended will never be settled.
+    /// Notes that a call which has ended will never be settled.
     pub fn give_up(&self, seat: Seat, call: CallId, ended: Arc<Ended>, why: NoCharge) {
         self.recent.advance(seat, call, Progress::Settled(ended, Err(why)));
     }
 
-    /// The call of this identity, if it is remembered.
     #[must_use]
     pub fn find(&self, call: CallId) -> Option<KnownCall> {
-        // In the order in which calls move on, so that one that moves meanwhile is not missed.
+        // In the order in which calls move, so that a call that moves meanwhile is not missed.
         self.in_flight.find(call).or_else(|| self.recent.find(call))
     }
 
-    /// At most `count` calls, of these accounts or of all: those that run, the latest begun first; then those that have
-    /// ended, the latest first.
+    /// At most `count` calls, of these functions or of all: running calls first, then ended ones, the latest first in each.
     #[must_use]
     pub fn last(&self, accounts: Option<&[FunctionId]>, count: usize) -> Vec<KnownCall> {
         let wanted = |of: FunctionId| accounts.is_none_or(|accounts| accounts.contains(&of));
         let mut found = self.in_flight.all(wanted);
-        // Identities are UUIDs of version 7: the later ones are the larger ones.
+        // Ids are UUIDs of version 7: later ones are larger.
         found.sort_unstable_by_key(|known| std::cmp::Reverse(known.call));
         found.extend(self.recent.last(wanted, count));
-        // A call that moved on meanwhile was met twice.
+        // A call that moved meanwhile is in it twice.
         let mut found = last_of_each(found);
         found.truncate(count);
         found
     }
 }
 
-/// Each call once, as far as it had come: as it was met last.
+/// Keeps the last occurrence of each call, in which it has come furthest.
 fn last_of_each(mut calls: Vec<KnownCall>) -> Vec<KnownCall> {
     let places: HashMap<_, _> = calls.iter().enumerate().map(|(place, known)| (known.call, place)).collect();
     let mut place = 0..;
@@ -124,7 +118,7 @@ mod tests {
     }
 
     fn settled(call: u128, second: u64, seat: Seat) -> Settled<CallEnd> {
-        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, witness: None, bill: None };
+        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, witness: None, booking: None };
         Settled { call: CallId(call), function: FUNCTION, charge: None, end }
     }
 
@@ -146,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_comes_first_and_the_latest_before_the_earlier() {
+    fn running_calls_come_first_and_later_ones_before_earlier_ones() {
         let calls = Calls::new(CallBounds { running: 3, recent: 8 });
         for (call, second) in [(1, 11), (2, 12), (3, 14), (4, 13)] {
             let seat = end(&calls, call, second);
@@ -169,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_moves_on_while_it_is_looked_for_is_met_once() {
+    fn a_call_that_moves_during_a_lookup_is_listed_once() {
         let call = |call, progress| KnownCall { call: CallId(call), function: FUNCTION, progress };
         let (one, two) = (ended(1), ended(2));
         let met = last_of_each(vec![

@@ -1,5 +1,5 @@
-//! The calls that have ended lately: as many seats as are remembered, taken in turn. Each has a lock of its own, so that
-//! calls that end, the sampler that settles them and whoever looks for one rarely meet.
+//! The last calls that have ended: a ring of seats. Each seat has a lock of its own, so that calls that end, the sampler that
+//! settles them and lookups rarely wait for each other.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,22 +16,22 @@ pub(super) struct RecentCalls {
 }
 
 impl RecentCalls {
-    /// Keeps the last `max` calls.
     pub(super) fn new(max: usize) -> Self {
         Self { seats: (0..max).map(|_| Mutex::default()).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// Takes in a call, in the place of the earliest.
+    /// Adds a call, and forgets the oldest.
     pub(super) fn push(&self, call: KnownCall) -> Seat {
         let seat = self.next.fetch_add(1, Ordering::Relaxed) % self.seats.len().max(1);
         if let Some(place) = self.seats.get(seat) {
+            // The old call is freed after the lock is released.
             let forgotten = place.lock().replace(call);
             drop(forgotten);
         }
         Seat(seat)
     }
 
-    /// Notes how far a call has come, if it is still remembered.
+    /// Updates a call, if it is still remembered.
     pub(super) fn advance(&self, Seat(seat): Seat, call: CallId, progress: Progress) {
         if let Some(place) = self.seats.get(seat)
             && let Some(known) = place.lock().as_mut().filter(|known| known.call == call)
@@ -44,7 +44,7 @@ impl RecentCalls {
         self.seats.iter().find_map(|seat| seat.lock().as_ref().filter(|known| known.call == call).cloned())
     }
 
-    /// The last `count` calls of the functions that are wanted, the latest first.
+    /// The last `count` calls of the wanted functions, the latest first.
     pub(super) fn last(&self, wanted: impl Fn(FunctionId) -> bool, count: usize) -> Vec<KnownCall> {
         let ended = |(place, seat): (usize, &Mutex<Option<KnownCall>>)| {
             let seat = seat.lock();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_are_found_and_the_others_forgotten() {
+    fn the_last_calls_are_found_and_the_others_forgotten() {
         let recent = RecentCalls::new(3);
         for id in 0..10 {
             let _ = recent.push(call(id));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_advances_only_where_it_is_still_remembered() {
+    fn a_call_is_updated_only_while_it_is_remembered() {
         let recent = RecentCalls::new(1);
         let settled = |seat, id: u64| {
             let Progress::Ended(ended) = call(id).progress else { panic!("it has ended") };
@@ -112,16 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_none_keeps_none() {
+    fn a_ring_of_no_seats_keeps_no_call() {
         let recent = RecentCalls::new(0);
         let seat = recent.push(call(1));
         recent.advance(seat, CallId(1), call(1).progress);
         assert!(recent.find(CallId(1)).is_none() && recent.last(|_| true, 9).is_empty());
     }
 
-    /// What the option `meter.recent` says: 500 bytes a call, with its end, and the zones of its charge and its estimate.
+    /// The option `meter.recent` promises 500 bytes per call, including its end and the zones of its charge and estimate.
     #[test]
-    fn a_call_is_as_small_as_its_option_says() {
+    fn a_call_is_as_small_as_its_option_promises() {
         let (counters, vec_min) = (2 * size_of::<usize>(), 4);
         let ended = size_of::<Ended>() + counters;
         let zones = vec_min * size_of::<(Domain, Microjoules)>() + vec_min * size_of::<(Domain, Joules)>();

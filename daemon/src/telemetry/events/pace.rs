@@ -1,5 +1,5 @@
-//! When power and accounts are told, what they are compared with, and how power was in the last minutes: whoever begins to
-//! listen now may want to see what was before.
+//! When power and accounts are published, and the power of the last minutes, for clients that want to see what happened
+//! before they came.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,39 +8,36 @@ use std::time::{Duration, Instant};
 use super::watts::Watts;
 use crate::meter::{Off, Snapshot};
 
-/// Time between two tellings of power.
-const WATTS: Duration = Duration::from_secs(1);
+const WATTS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time between two tellings of the accounts.
-const ACCOUNTS: Duration = Duration::from_secs(5);
+const ACCOUNTS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many tellings of power are kept: five minutes. Each has up to ten functions, and all of them up to half a megabyte.
+/// Samples of power that are kept: five minutes. Each has up to ten functions; all of them are at most half a megabyte.
 const KEPT: usize = 300;
 
-/// Windows close a little before or after their time: one that is this early will do.
+/// Windows close a little before or after their time. One that is this early will do.
 const EARLY: Duration = Duration::from_millis(50);
 
-/// What was told last.
 #[derive(Default)]
 pub struct Pace {
-    /// The accounts when power was last told, or began to be looked at.
+    /// The accounts when power was last computed.
     watts: Option<(Instant, Snapshot)>,
     accounts: Option<Instant>,
     past: VecDeque<(Instant, Arc<Watts>)>,
 }
 
 impl Pace {
-    /// Somebody new wants to see the accounts, and not in five seconds.
+    /// Makes the accounts due: a new client should not wait for them.
     pub fn accounts_at_once(&mut self) {
         self.accounts = None;
     }
 
-    /// Power as it was told, or would have been, the earliest first, and when.
+    /// The power of the last minutes, the earliest first, and when it was.
     pub fn past(&self) -> impl Iterator<Item = (Instant, Arc<Watts>)> {
         self.past.iter().cloned()
     }
 
-    /// What is to be told now of power, and of accounts, if anybody wants them.
+    /// The power and the accounts that are due now. Accounts are due only if a client wants them.
     pub fn due(
         &mut self,
         now: Instant,
@@ -50,7 +47,7 @@ impl Pace {
         let since = |since: Instant| now.saturating_duration_since(since);
         let is_over = |at: Instant, time: Duration| since(at) + EARLY >= time;
         let power = match &self.watts {
-            Some((at, _)) if !is_over(*at, WATTS) => None,
+            Some((at, _)) if !is_over(*at, WATTS_INTERVAL) => None,
             before => {
                 let snapshot = snapshot()?;
                 let power = before.as_ref().map(|(at, before)| Arc::new(Watts::between(before, &snapshot, since(*at))));
@@ -60,7 +57,7 @@ impl Pace {
                 power
             }
         };
-        let due = accounts && self.accounts.is_none_or(|at| is_over(at, ACCOUNTS));
+        let due = accounts && self.accounts.is_none_or(|at| is_over(at, ACCOUNTS_INTERVAL));
         if due {
             self.accounts = Some(now);
         }

@@ -1,105 +1,74 @@
-//! Power, from how much the accounts have grown.
+//! Power, from the growth of the accounts.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nebula_metering::{FunctionId, Microjoules, ZoneReport};
+use nebula_metering::{Accounts, FunctionId, Microjoules, ZoneReport};
 
 use crate::meter::Snapshot;
 
-/// Functions that are told: those that took the most.
+/// Functions that are shown: those with the most power.
 const FUNCTIONS: usize = 10;
 
-/// Mean power over some time, as far as it is settled.
+/// Mean settled power over some time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watts {
-    /// How long.
     pub time: Duration,
-    /// The source that is read.
     pub source: &'static str,
-    /// Every zone of it, also those that must not be added.
+    /// All zones of the source, including those that must not be added.
     pub zones: Vec<ZoneWatts>,
-    /// The accounts, over the zones that may be added.
+    /// Watts by account, over the zones that may be added.
     pub accounts: [(&'static str, f64); 5],
-    /// The active power of the functions that took the most, the first first.
+    /// The active power of the functions with the most, in descending order.
     pub functions: Vec<FunctionWatts>,
 }
 
-/// The power of a zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZoneWatts {
-    /// Which.
     pub zone: String,
-    /// Of which package; empty where it belongs to none.
+    /// Empty for a zone that belongs to no package.
     pub package: String,
     /// Whether it may be added to others.
     pub additive: bool,
-    /// Its power.
     pub watts: f64,
 }
 
-/// The power of a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FunctionWatts {
-    /// Which.
     pub function: FunctionId,
-    /// Its power, in watts.
     pub watts: f64,
 }
 
 impl Watts {
-    /// From two looks at the accounts.
-    #[must_use]
     pub fn between(before: &Snapshot, after: &Snapshot, time: Duration) -> Self {
         Self::of_zones(&before.zones, &after.zones, after.source.kind.as_str(), time)
     }
 
     fn of_zones(before: &[ZoneReport], after: &[ZoneReport], source: &'static str, time: Duration) -> Self {
         let power = |energy: Microjoules| energy.over(time).map_or(0.0, |watts| watts.0);
-        let grown = |before: Option<Microjoules>, after: Microjoules| {
-            Microjoules(after.0.saturating_sub(before.unwrap_or_default().0))
-        };
-        let (mut zones, mut functions) = (Vec::new(), BTreeMap::<FunctionId, Microjoules>::new());
-        let mut accounts = ["function", "runtime", "host", "base", "gap"].map(|name| (name, Microjoules::ZERO));
+        let mut zones = Vec::new();
+        let mut sums = Accounts::default();
         for report in after.iter().filter(|report| report.source.as_str() == source) {
             let same = |other: &&ZoneReport| other.source == report.source && other.zone == report.zone;
-            let past = before.iter().find(same).map(|past| &past.accounts);
-            let now = &report.accounts;
+            let grown = match before.iter().find(same) {
+                Some(earlier) => report.accounts.since(&earlier.accounts),
+                None => report.accounts.clone(),
+            };
             zones.push(ZoneWatts {
                 zone: report.zone.domain.to_string(),
                 package: report.zone.package.to_string(),
                 additive: report.zone.is_additive(),
-                watts: power(grown(past.map(|past| past.total), now.total)),
+                watts: power(grown.total),
             });
-            if !report.zone.is_additive() {
-                continue;
-            }
-            let energies = [
-                grown(past.map(nebula_metering::Accounts::functions_total), now.functions_total()),
-                grown(past.map(|past| past.runtime), now.runtime),
-                grown(past.map(|past| past.host), now.host),
-                grown(past.map(|past| past.base), now.base),
-                grown(past.map(|past| past.gap), now.gap),
-            ];
-            accounts.iter_mut().zip(energies).for_each(|((_, sum), energy)| *sum += energy);
-            for (place, energy) in now.functions.iter().enumerate() {
-                let past = past.and_then(|past| past.functions.get(place)).map(|past| past.active);
-                let id = FunctionId(u32::try_from(place).unwrap_or(u32::MAX));
-                *functions.entry(id).or_default() += grown(past, energy.active);
+            if report.zone.is_additive() {
+                sums += &grown;
             }
         }
-        let mut functions: Vec<_> = functions.into_iter().filter(|(_, energy)| energy.0 > 0).collect();
-        functions.sort_by_key(|(_, energy)| Reverse(*energy));
+        let functions = (0..).map(FunctionId).zip(&sums.functions).filter(|(_, energy)| energy.active.0 > 0);
+        let mut functions: Vec<_> =
+            functions.map(|(function, energy)| FunctionWatts { function, watts: power(energy.active) }).collect();
+        functions.sort_by(|a, b| b.watts.total_cmp(&a.watts));
         functions.truncate(FUNCTIONS);
-        let functions = functions.into_iter();
-        Self {
-            time,
-            source,
-            zones,
-            accounts: accounts.map(|(name, energy)| (name, power(energy))),
-            functions: functions.map(|(function, energy)| FunctionWatts { function, watts: power(energy) }).collect(),
-        }
+        Self { time, source, zones, accounts: sums.named().map(|(name, energy)| (name, power(energy))), functions }
     }
 }
 
@@ -107,7 +76,7 @@ impl Watts {
 mod tests {
     use super::*;
     use nebula_metering::source::SourceKind;
-    use nebula_metering::{Accounts, Domain, FunctionEnergy, Zone};
+    use nebula_metering::{Domain, FunctionEnergy, Zone};
 
     fn report(domain: Domain, functions: &[u64], rest: u64) -> ZoneReport {
         let energy = |&active: &u64| FunctionEnergy { active: Microjoules(active), base: Microjoules(0) };
@@ -132,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn power_is_what_the_accounts_grew_by_and_adds_up() {
+    fn power_is_the_growth_of_the_accounts_and_adds_up() {
         let before = [report(Domain::Package, &[1_000_000], 0)];
         let after = [
             report(Domain::Package, &[1_500_000, 3_000_000], 1_000_000),
@@ -150,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn another_source_does_not_count_and_many_functions_are_cut() {
+    fn other_sources_do_not_count_and_only_the_top_functions_are_shown() {
         let busy: Vec<u64> = (1..=20).map(|watts| watts * 1_000_000).collect();
         let after = [report(Domain::Package, &busy, 0)];
         assert!(Watts::of_zones(&[], &after, "model", Duration::from_secs(1)).zones.is_empty());

@@ -1,4 +1,4 @@
-//! One call for each bucket of joules: whoever sees a dear bucket in a graph finds a call that was in it.
+//! An example call for each bucket of joules: who sees an expensive bucket in a graph can look up a call that was in it.
 //!
 //! Source: `OpenMetrics` 1.0, "Exemplars".
 
@@ -12,12 +12,11 @@ use parking_lot::Mutex;
 pub const ENERGY_BUCKETS: [f64; 20] =
     [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0];
 
-/// A call, and what it came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exemplar {
-    /// Its identity, as `/invocations` knows it.
+    /// The id by which `/invocations` knows it.
     pub invocation: u128,
-    /// The trace that it is part of, where it is exported.
+    /// Its trace, if that is exported.
     pub trace: Option<u128>,
     /// Its settled active energy, in joules.
     pub joules: f64,
@@ -25,37 +24,33 @@ pub struct Exemplar {
     pub at: SystemTime,
 }
 
-/// The last call in each bucket, and in the one beyond the last.
+/// The last call in each bucket; the last bucket has no upper bound.
 pub type ByBucket = [Option<Exemplar>; ENERGY_BUCKETS.len() + 1];
 
-/// Where the calls of one label are kept. Only the sampler's thread writes.
+/// The exemplars of one label. Only the sampler's thread writes.
 #[derive(Debug, Default)]
 pub struct Exemplars(Mutex<ByBucket>);
 
-/// Those of every label.
 #[derive(Debug, Default)]
 pub struct ByLabel(Mutex<BTreeMap<Arc<str>, Arc<Exemplars>>>);
 
 impl Exemplars {
-    /// Keeps this call in the place of the one before.
+    /// Replaces the exemplar in this call's bucket.
     pub fn keep(&self, exemplar: Exemplar) {
         let bucket = ENERGY_BUCKETS.partition_point(|bound| *bound < exemplar.joules);
         self.0.lock()[bucket] = Some(exemplar);
     }
 
-    /// What is kept.
     pub fn by_bucket(&self) -> ByBucket {
         *self.0.lock()
     }
 }
 
 impl ByLabel {
-    /// Those of this label: all functions that share it share them.
     pub fn of(&self, label: &Arc<str>) -> Arc<Exemplars> {
         self.0.lock().entry(label.clone()).or_default().clone()
     }
 
-    /// What is kept for this label.
     pub fn find(&self, label: &str) -> Option<ByBucket> {
         self.0.lock().get(label).map(|exemplars| exemplars.by_bucket())
     }
@@ -66,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_kept_in_the_bucket_that_counts_it() {
+    fn an_exemplar_is_in_the_bucket_that_counts_it() {
         let by_label = ByLabel::default();
         let exemplars = by_label.of(&"add".into());
         let call = |invocation, joules| Exemplar { invocation, trace: None, joules, at: SystemTime::UNIX_EPOCH };

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 /// The label of functions beyond the cap.
 pub const OTHER: &str = "other";
 
-/// The label of each function. Only so many functions have one of their own.
+/// The label of each function. A bounded number of functions have a label of their own.
 pub struct Labels {
     max: usize,
     given: Mutex<Given>,
@@ -22,7 +22,6 @@ struct Given {
 }
 
 impl Labels {
-    /// At most `max` functions have labels of their own.
     #[must_use]
     pub fn new(max: usize) -> Self {
         Self { max, given: Mutex::default() }

@@ -191,7 +191,7 @@ impl Metrics {
         self.broken.set(shown(broken));
     }
 
-    /// Counts a change of what is served.
+    /// Counts a change of the functions that are served.
     pub fn count_deployment(&self, result: &'static str) {
         self.deployments.with_label_values(&[result]).inc();
     }
@@ -248,7 +248,7 @@ impl Metrics {
         let Some(charge) = &call.charge else { return };
         let joules = charge.active.joules().0;
         let CallEnd::Call { ended, witness, .. } = &call.end else {
-            // Once for each function; where nothing is measured there is no such figure.
+            // Once for each function, and only if energy is measured.
             self.cold_start_energy.with_label_values(&[&*metrics.label]).inc_by(joules);
             return;
         };
@@ -260,13 +260,11 @@ impl Metrics {
         }
     }
 
-    /// Everything as text.
-    ///
     /// # Errors
-    /// When a metric cannot be written, which its registration excludes.
+    /// If a metric cannot be written, which its registration rules out.
     pub fn render(&self, format: Format) -> prometheus::Result<Vec<u8>> {
         let mut families = self.instruments.gather();
-        families.iter_mut().for_each(leave_out_empty_histograms);
+        families.iter_mut().for_each(remove_empty_histograms);
         families.retain(|family| !family.get_metric().is_empty());
         let exemplars = |family: &str, label: &str| {
             if family == INVOCATION_ENERGY { self.exemplars.find(label) } else { None }
@@ -274,7 +272,7 @@ impl Metrics {
         text::write(&families, format, exemplars)
     }
 
-    /// The same, for whoever can read gzip.
+    /// The same, compressed with gzip.
     ///
     /// # Errors
     /// As [`Metrics::render`].
@@ -283,8 +281,8 @@ impl Metrics {
     }
 }
 
-/// Histograms of functions that nobody has called. Of a thousand functions they would be most of the text.
-fn leave_out_empty_histograms(family: &mut MetricFamily) {
+/// Removes the histograms of functions that nobody has called: of a thousand functions, they would be most of the text.
+fn remove_empty_histograms(family: &mut MetricFamily) {
     if family.get_field_type() == MetricType::HISTOGRAM {
         family
             .mut_metric()

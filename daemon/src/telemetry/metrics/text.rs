@@ -15,7 +15,6 @@ use super::exemplars::{ByBucket, Exemplar};
 /// Bytes that the metrics of a hundred functions fit into.
 const TEXT_TYPICAL: usize = 512 << 10;
 
-/// Formats that scrapers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' text format 0.0.4.
@@ -25,7 +24,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its media type. Source: Prometheus, "Exposition formats"; `OpenMetrics` 1.0, "Content Type".
+    /// Source: Prometheus, "Exposition formats"; `OpenMetrics` 1.0, "Content Type".
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -35,7 +34,7 @@ impl Format {
     }
 }
 
-/// Writes the families. `exemplars` knows those of a family's name and the value of its first label.
+/// Writes the families. `exemplars` finds exemplars by the name of a family and the value of its first label.
 pub fn write(
     families: &[MetricFamily],
     format: Format,
@@ -57,10 +56,7 @@ pub fn write(
     }
 }
 
-/// The same in a tenth of the bytes.
-///
-/// # Errors
-/// Never, as far as is known: it is written to memory.
+/// Compresses the text to about a tenth.
 pub fn compressed(text: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
     io::Write::write_all(&mut encoder, text)?;
@@ -74,7 +70,7 @@ fn write_family(
 ) -> fmt::Result {
     let name = family.name();
     let kind = family.get_field_type();
-    // A family of counters is called without the end of its samples' names.
+    // The family of a counter has the name of its samples without their suffix.
     let (described, kind_name) = match kind {
         MetricType::COUNTER => (name.strip_suffix("_total").unwrap_or(name), "counter"),
         MetricType::HISTOGRAM => (name, "histogram"),
@@ -84,7 +80,7 @@ fn write_family(
     write_escaped(text, family.help());
     writeln!(text, "\n# TYPE {described} {kind_name}")?;
     let mut labels = String::new();
-    // The same for all of a family, and longer to write than to copy.
+    // The same for all of a family, and slower to format than to copy.
     let mut bounds = Vec::new();
     for metric in family.get_metric() {
         labels.clear();
@@ -152,7 +148,7 @@ fn write_series(text: &mut String, [name, suffix]: [&str; 2], labels: &str) {
     }
 }
 
-/// All labels as they stand between braces.
+/// Writes labels as they stand between braces.
 fn write_labels(text: &mut String, labels: &[LabelPair]) {
     for (index, label) in labels.iter().enumerate() {
         push(text, &[if index == 0 { "" } else { "," }, label.name(), "=\""]);
@@ -240,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_comes_back() {
+    fn compressed_text_can_be_read_back() {
         let text = "nebula_functions 22\n".repeat(100);
         let small = compressed(text.as_bytes()).unwrap();
         let mut back = String::new();

@@ -1,4 +1,4 @@
-//! The thread that exports spans. The collector may be slow or away: what comes meanwhile waits in the queue before it.
+//! The thread that exports spans. While the collector is slow or away, calls wait in the queue before it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -17,34 +17,32 @@ use super::spans;
 use crate::units::Policy;
 use nebula_runtime::tls_configuration;
 
-/// Spans that are sent at once. Source: OpenTelemetry specification, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
+/// Spans in one request. Source: OpenTelemetry specification, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
 const BATCH: usize = 512;
 
-/// How long a span waits for others: short, for those who look for the call that they have just made.
+/// How long a span waits for others. Short, for people who look for the call that they just made.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// How long the collector may take. Source: OpenTelemetry specification, `OTEL_EXPORTER_OTLP_TIMEOUT`.
+/// How long the collector may take to answer. Source: OpenTelemetry specification, `OTEL_EXPORTER_OTLP_TIMEOUT`.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Labels of what became of spans.
+/// Labels of the results of spans.
 pub const EXPORTED: &str = "exported";
 pub const FAILED: &str = "failed";
 pub const DROPPED: &str = "dropped";
 
-/// What comes out of the queue.
 pub enum Item {
-    /// A call of which everything is known.
+    /// A call whose facts are complete.
     Call(Arc<Facts>),
-    /// Somebody waits until all before this has been sent.
+    /// The sender waits until everything before this has been sent.
     Flush(SyncSender<()>),
 }
 
-/// Makes spans and sends them.
 pub struct Exporter {
     endpoint: String,
     policy: Policy,
     counts: IntCounterVec,
-    /// Whether the last batch was lost, so that a collector that is away is told of once.
+    /// Whether the last batch was lost, so that an absent collector is logged once.
     failing: bool,
 }
 
@@ -53,11 +51,11 @@ impl Exporter {
         Self { endpoint, policy, counts, failing: false }
     }
 
-    /// Runs until nobody has anything to send.
+    /// Runs until nothing can be queued any more.
     pub fn run(mut self, calls: &Receiver<Item>) {
         let otlp = match self.open() {
             Ok(otlp) => otlp,
-            Err(error) => return tracing::error!("traces are not exported: {error}"),
+            Err(error) => return tracing::error!("cannot export traces: {error}"),
         };
         let mut batch = Vec::with_capacity(BATCH);
         let mut until: Option<Instant> = None;
@@ -103,23 +101,25 @@ impl Exporter {
         }
         let count = batch.len() as u64;
         let sent = otlp.export(std::mem::replace(batch, Vec::with_capacity(BATCH)));
-        // With a client that blocks it has happened when it is polled.
+        // The client blocks, so the export is done after one poll.
         let (label, failed) = match sent.now_or_never() {
             Some(Ok(())) => (EXPORTED, None),
             Some(Err(error)) => (FAILED, Some(error.to_string())),
-            None => (FAILED, Some("the client did not wait for the answer".into())),
+            None => (FAILED, Some("the client did not wait for the response".into())),
         };
         self.counts.with_label_values(&[label]).inc_by(count);
         match failed {
-            Some(why) if !self.failing => tracing::warn!("traces are lost: {}: {why}", self.endpoint),
-            None if self.failing => tracing::info!("traces are exported again"),
+            Some(why) if !self.failing => {
+                tracing::warn!("the collector `{}` does not take traces, which are lost: {why}", self.endpoint)
+            }
+            None if self.failing => tracing::info!("traces are being exported again"),
             _ => {}
         }
         self.failing = label == FAILED;
     }
 }
 
-/// What all spans have in common. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before it.
+/// The attributes of all spans. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override ours.
 fn resource() -> Resource {
     let own = [
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),

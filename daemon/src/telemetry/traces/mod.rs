@@ -1,5 +1,5 @@
-//! Traces of calls, for a collector that speaks OTLP. A call leaves its facts in a bounded queue, and a thread of its own
-//! makes spans of them and sends them: no call waits for the collector, and what finds the queue full is counted.
+//! Traces of calls, for a collector that speaks OTLP. A call leaves its facts in a bounded queue; a thread of its own turns
+//! them into spans and sends them. No call waits for the collector: if the queue is full, its spans are dropped and counted.
 
 mod export;
 mod sampling;
@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use prometheus::IntCounterVec;
@@ -21,23 +21,20 @@ use crate::units::Policy;
 use export::{Exporter, Item};
 pub use sampling::Ratio;
 
-/// How long the last spans may take when the daemon ends: a collector that has gone must not hold it up.
+/// How long the last spans may take when the daemon ends: an absent collector must not hold it up.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// How traces are exported.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// Where to: the whole URL.
+    /// The whole URL.
     pub endpoint: String,
-    /// How many of the traces that begin here are recorded.
+    /// The part of the traces that begin here which is recorded.
     pub ratio: Ratio,
-    /// Calls that wait for their export.
+    /// Most calls that wait to be exported.
     pub queue: usize,
-    /// What `energy_joules` means.
     pub policy: Policy,
 }
 
-/// The way of calls to their collector.
 pub struct Traces {
     queue: SyncSender<Item>,
     ids: RandomIdGenerator,
@@ -46,10 +43,10 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Starts the thread that exports. Spans are counted in `spans`, by what became of them.
+    /// Starts the thread that exports. `spans` counts spans by result.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start(settings: TraceSettings, spans: IntCounterVec) -> io::Result<Self> {
         let (queue, calls) = sync_channel(settings.queue);
         for result in [export::EXPORTED, export::FAILED, export::DROPPED] {
@@ -61,8 +58,8 @@ impl Traces {
         Ok(Self { queue, ids: RandomIdGenerator::default(), ratio, spans })
     }
 
-    /// The span of a request that follows `parent`, and whether it is to be exported. What is not leaves the parent as it
-    /// is: a span that nobody ever sees would tear the trace apart.
+    /// The span of a request that follows `parent`, and whether it is to be exported. If it is not, the parent is passed on
+    /// unchanged: a span of ours that no collector ever sees would break the caller's trace.
     #[must_use]
     pub fn span(&self, parent: Option<&TraceContext>) -> (TraceContext, bool) {
         match parent {
@@ -80,7 +77,7 @@ impl Traces {
         u64::from_be_bytes(self.ids.new_span_id().to_bytes())
     }
 
-    /// Takes in a call of which everything is known.
+    /// Queues a call whose facts are complete.
     pub(super) fn export(&self, facts: &Arc<Facts>) {
         let wanted = facts.call.get().is_some() && facts.request.as_ref().is_some_and(|request| request.span.is_some());
         if !wanted {
@@ -93,20 +90,19 @@ impl Traces {
         }
     }
 
-    /// Sends what is there, and waits for it, but not for long.
+    /// Waits until everything in the queue is sent, but at most [`FLUSH_MAX`].
     pub fn flush(&self) {
         let (done, end) = sync_channel(1);
-        let until = std::time::Instant::now() + FLUSH_MAX;
+        let until = Instant::now() + FLUSH_MAX;
         let mut item = Item::Flush(done);
-        // The queue may be full of what the thread is about to take.
         while let Err(TrySendError::Full(refused)) = self.queue.try_send(item) {
-            if std::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return;
             }
             thread::sleep(Duration::from_millis(10));
             item = refused;
         }
-        let _ = end.recv_timeout(until.saturating_duration_since(std::time::Instant::now()));
+        let _ = end.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -1,21 +1,20 @@
 //! Which of the traces that begin here are recorded.
 
-/// A share of all traces. Which ones is told by their identity, so that all who sample by the same ratio agree.
+/// A share of all traces. The trace id decides, so that everyone who samples at the same ratio picks the same traces.
 ///
 /// Source: OpenTelemetry specification, "Trace SDK", `TraceIdRatioBased`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio(f64);
 
 impl Ratio {
-    /// From 0, none, to 1, all.
+    /// From 0 (none) to 1 (all).
     #[must_use]
     pub fn new(ratio: f64) -> Option<Self> {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }
 
-    /// Whether this trace is taken.
     pub(super) fn takes(self, trace: u128) -> bool {
-        // The lower 63 bits, which the SDKs take too: some systems have no others.
+        // The lower 63 bits, as in the SDKs: some systems have no others.
         (trace as u64 >> 1) < (self.0 * (1_u64 << 63) as f64) as u64
     }
 }
@@ -25,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_takes_its_share_and_its_ends_are_none_and_all() {
+    fn a_ratio_takes_its_share_of_traces() {
         let ids: Vec<u128> =
             (0..10_000_u128).map(|id| id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).collect();
         let taken = |ratio| {

@@ -1,4 +1,4 @@
-//! A call as spans: one for the request that made it, and below it one for each stretch of its way.
+//! A call as spans: one for its request, and below it one each for waiting, startup and execution.
 //!
 //! Source: OpenTelemetry semantic conventions, "FaaS spans" and "HTTP server spans".
 
@@ -14,17 +14,17 @@ use crate::outcome::Outcome;
 use crate::trace_context::TraceContext;
 use crate::units::Policy;
 
-/// Methods that may stand in a span as they are; others could be anything.
+/// Methods that a span shows as they are; others could be anything.
 ///
 /// Source: OpenTelemetry semantic conventions, `http.request.method`.
 const METHODS: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
 
-/// How many spans are made of this.
+/// How many spans a call makes.
 pub fn count(facts: &Facts) -> u64 {
     if facts.end.get().is_some_and(|end| end.times.is_some()) { 4 } else { 1 }
 }
 
-/// Puts the spans of a call into `spans`.
+/// Appends the spans of a call to `spans`.
 pub fn of(facts: &Facts, policy: Policy, spans: &mut Vec<SpanData>) {
     let (Some(request), Some(call)) = (&facts.request, facts.call.get()) else { return };
     let Some((context, parent)) = &request.span else { return };
@@ -51,12 +51,12 @@ pub fn of(facts: &Facts, policy: Policy, spans: &mut Vec<SpanData>) {
     }
     spans.push(span);
     if let Some((end, times)) = end.and_then(|end| Some((end, end.times?))) {
-        spans.extend(stretches(context, end, &times));
+        spans.extend(phases(context, end, &times));
     }
 }
 
 fn blank(context: &TraceContext, name: Cow<'static, str>, span_kind: SpanKind) -> SpanData {
-    // It was made from such a state.
+    // It was formatted from such a state.
     let state: TraceState = context.state.as_deref().and_then(|state| state.parse().ok()).unwrap_or_default();
     let flags = if context.is_sampled() { TraceFlags::SAMPLED } else { TraceFlags::default() };
     SpanData {
@@ -76,7 +76,7 @@ fn blank(context: &TraceContext, name: Cow<'static, str>, span_kind: SpanKind) -
     }
 }
 
-/// What is known before the call begins. The query is left out: it may be the input.
+/// What is known before the call begins. The query is left out, since it may be the input.
 fn request_attributes(request: &RequestFacts, call: &CallFacts) -> Vec<KeyValue> {
     let (method, original) = match METHODS.iter().find(|&&method| method == &*request.method) {
         Some(&method) => (method, None),
@@ -103,7 +103,7 @@ fn request_attributes(request: &RequestFacts, call: &CallFacts) -> Vec<KeyValue>
     attributes
 }
 
-/// What went wrong, if it is the server's: a caller's mistake is none. Source: the conventions on HTTP spans, "Status".
+/// What went wrong, if it is the server's fault; a caller's mistake is no error. Source: the conventions on HTTP spans, "Status".
 fn error(status: Option<u16>, outcome: Option<Outcome>) -> Option<String> {
     let of_call = outcome.filter(|outcome| !matches!(outcome, Outcome::Ok | Outcome::Error)).map(Outcome::as_str);
     match (of_call, status) {
@@ -139,8 +139,8 @@ fn energy_attributes(facts: &Facts, policy: Policy) -> Vec<KeyValue> {
     }
 }
 
-/// The wait for a place, the making of the instance, and its run.
-fn stretches(context: &TraceContext, end: &EndFacts, times: &CallTimes) -> [SpanData; 3] {
+/// Waiting for admission, making the instance, and running it.
+fn phases(context: &TraceContext, end: &EndFacts, times: &CallTimes) -> [SpanData; 3] {
     let ids = RandomIdGenerator::default();
     let admitted = back(end.ended.at, end.ended.duration);
     let begun = admitted + times.startup;
