@@ -5,6 +5,7 @@
 //! charge into [`telemetry`]. [`carbon`] says what joules mean in grams and money, and [`quota`] what a function or a
 //! caller may use of all that. [`cli`] and [`config`] are how people tell the program what to do.
 
+pub mod admission;
 pub mod carbon;
 pub mod causes;
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod settings;
 pub mod settling;
 pub mod state;
 pub mod telemetry;
+pub mod thread_priority;
 pub mod trace_context;
 pub mod units;
 pub mod usage;

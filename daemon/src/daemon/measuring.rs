@@ -7,9 +7,9 @@ use nebula_metering::work::Work;
 use nebula_metering::{FunctionId, Joules};
 
 use super::{StartError, quota_metrics};
+use crate::admission::PowerCap;
 use crate::carbon::{Carbon, Keeper};
 use crate::config::Config;
-use crate::invocation::PowerCap;
 use crate::meter::{self, EnergyMeter, Metering, Off, Sampler};
 use crate::settling::Settling;
 use crate::telemetry::{

@@ -12,11 +12,12 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
 
+use crate::admission::Admission;
 use crate::carbon::{self, Carbon};
 use crate::config::Config;
 use crate::functions::Watch;
 use crate::http::{Access, App, Tls, UsageFile};
-use crate::invocation::{Admission, Invoker, LongCalls};
+use crate::invocation::{Invoker, LongCalls};
 use crate::meter::Sampler;
 use crate::settling::Settling;
 use crate::state::State;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::admission::PowerCap;
 use crate::functions::Registry;
-use crate::invocation::PowerCap;
 use crate::telemetry::{Labels, Metric, Metrics};
 
 /// By the label of the function.

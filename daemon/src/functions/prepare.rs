@@ -15,7 +15,7 @@ use super::manifest::{self, Ceilings, Manifest, Reuse};
 use super::name::FunctionName;
 use super::registry::{Function, Origin, Registry, Revision, TooManyVersions};
 use super::version::Version;
-use crate::invocation::Admission;
+use crate::admission::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
 use crate::telemetry::Metrics;

@@ -17,7 +17,7 @@ use super::manifest::Manifest;
 use super::modules::Gateway;
 use super::name::FunctionName;
 use super::version::Version;
-use crate::invocation::Admission;
+use crate::admission::Admission;
 use crate::meter::Budget;
 use crate::quota::Payer;
 use crate::telemetry::FunctionMetrics;

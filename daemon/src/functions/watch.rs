@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::deploy::Deployer;
 use crate::causes::chain;
-use crate::invocation::lower_priority;
+use crate::thread_priority::lower_priority;
 
 /// For how long nothing must happen before the directory is looked at: a file that is being written is not whole.
 const QUIET: Duration = Duration::from_millis(150);

@@ -92,10 +92,10 @@ impl App {
         listener: Listener,
         peers: Peers,
     ) -> Result<Response, Infallible> {
-        let trail = self.begin_trail(&mut request, peers);
+        let context = self.begin_record(&mut request, peers);
         let cors = CorsPolicy::for_request(request.headers(), &self.access.origins);
         if let Some(answer) = cors.preflight(&request) {
-            return Ok(trail.answer(answer));
+            return Ok(context.answer(answer));
         }
         let is_root = request.uri().path() == "/";
         let is_page = is_root && prefers_html(request.headers());
@@ -111,7 +111,7 @@ impl App {
             confine(&mut response);
         }
         cors.apply(&mut response);
-        Ok(trail.answer(response))
+        Ok(context.answer(response))
     }
 
     fn admit(

@@ -19,7 +19,7 @@ use crate::http::answer::body::{BrokenOff, Reply};
 use crate::http::answer::headers::{REQUEST_ID, TRACEPARENT};
 use crate::http::app::App;
 use crate::http::call::function::Peers;
-use crate::invocation::Trail;
+use crate::invocation::RequestContext;
 use crate::telemetry::{ExportedSpan, Record, RequestFacts, RequestId};
 use crate::trace_context::TraceContext;
 
@@ -34,7 +34,7 @@ pub(crate) struct Ending {
 impl App {
     /// Begins the trail of a request. Its headers say from here on what a function is to hear of it; what calls need to
     /// know is among its extensions.
-    pub(crate) fn begin_trail(&self, request: &mut Request, peers: Peers) -> Ending {
+    pub(crate) fn begin_record(&self, request: &mut Request, peers: Peers) -> Ending {
         let headers = request.headers();
         let given = match (headers.get(REQUEST_ID), headers.get_all(REQUEST_ID).iter().count()) {
             (Some(name), 1) => RequestId::given(name.as_bytes()),
@@ -57,7 +57,7 @@ impl App {
         put_context(headers, context.as_deref());
         let watched = record.clone().map(|record| Watched { record, status: None, bytes: 0 });
         let id = (!is_named).then_some(fresh);
-        request.extensions_mut().insert(Trail { request: Some(name), is_named, id, context, record });
+        request.extensions_mut().insert(RequestContext { request: Some(name), is_named, id, trace: context, record });
         Ending { name: header, watched }
     }
 
@@ -115,7 +115,7 @@ fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSp
 }
 
 /// Takes the trail out of a request, for the call that it makes: the guest must not keep it.
-pub(crate) fn take_trail(extensions: &mut Extensions) -> Trail {
+pub(crate) fn take_context(extensions: &mut Extensions) -> RequestContext {
     extensions.remove().unwrap_or_default()
 }
 

@@ -1,13 +1,10 @@
 //! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate,
 //! and, for those who wait for it, the settled charge.
 
-mod admission;
 mod placement;
-mod power;
-mod refused;
+mod request_context;
 mod settings;
 mod settlement;
-mod trail;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,23 +14,22 @@ use std::time::{Duration, Instant, SystemTime};
 use nebula_metering::work::Work;
 use nebula_metering::{CallId, Estimate, Tally};
 use prometheus::IntGauge;
+use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
-pub use admission::{Admission, Busy};
-pub use placement::{LongCalls, lower_priority};
-pub use power::{Lane, NoWait, OverPower, PowerCap};
-pub use refused::Refused;
+pub use placement::LongCalls;
+pub use request_context::RequestContext;
 pub use settings::{OPTIONS, Settings};
 pub use settlement::{NotSettled, Settlement};
-pub use trail::Trail;
 
+use crate::admission::{Admission, Busy, OverPower, PowerCap};
 use crate::functions::Function;
 use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off, Witness};
 use crate::outcome::Outcome;
-use crate::quota::QuotaPermit;
 pub use crate::quota::{Payer, Quota};
+use crate::quota::{QuotaExceeded, QuotaPermit};
 use crate::telemetry::{CallSlot, CallTimes, Calls, KnownCall, Observers, Progress, Record, RequestId};
 use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder};
 use placement::Placed;
@@ -75,7 +71,21 @@ pub struct Request {
     /// Whose quota it counts against, besides the function's own.
     pub payer: Option<Arc<Payer>>,
     /// Where it comes from.
-    pub trail: Trail,
+    pub context: RequestContext,
+}
+
+/// A call is not let in.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refused {
+    /// There is no room for it.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// A quota is used up.
+    #[error(transparent)]
+    Quota(#[from] QuotaExceeded),
+    /// Functions draw as much power as they may.
+    #[error(transparent)]
+    Power(#[from] OverPower),
 }
 
 /// Runs calls.
@@ -160,8 +170,8 @@ impl Invoker {
     /// # Errors
     /// When there is no room for the call, or a quota is used up. Whatever the guest does is no error here.
     pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, mut request: Request) -> Result<Call, Refused> {
-        let id = request.trail.call_id();
-        let record = request.trail.record.clone();
+        let id = request.context.call_id();
+        let record = request.context.record.clone();
         if let Some(record) = &record {
             record.call(function.name.as_str(), function.version.to_string().into(), id);
         }
@@ -223,7 +233,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
             environment
         }
     };
-    let trace = request.trail.context.map(|context| context as Arc<dyn Propagate>);
+    let trace = request.context.trace.map(|context| context as Arc<dyn Propagate>);
     let invocation = Invocation { arguments, environment, input: request.input, trace };
     let recorder = Recorder::new(&function.program.grants().limits);
     let guest = function.program.call(invocation, recorder.clone());
@@ -248,7 +258,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
     let ended = running.end(Outcome::from(&completion.ending), estimate, Some(ran), tally.ok(), waiter);
     function.metrics.observe(ended.duration, admitted.queued, completion.startup, cold_start);
     let id = Uuid::from_u128(running.call.0);
-    let request = request.trail.request;
+    let request = request.context.request;
     Finished { id, request, completion, work, ended, queued: admitted.queued, cold_start, settlement }
 }
 

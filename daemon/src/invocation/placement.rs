@@ -6,16 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use nebula_runtime::take_yielded;
 
-/// How much lower the priority of long calls is: about a tenth of the processor's time where others want it too.
-///
-/// Source: Linux `kernel/sched/core.c`, `sched_prio_to_weight`: 1024 at nice 0, 110 at nice 10.
-const NICE: i32 = 10;
+use crate::thread_priority::lower_priority;
 
 /// How long the threads may take to come to their end. Guests yield at every tick, and need no more than that.
 const END_MAX: Duration = Duration::from_secs(1);
@@ -40,14 +36,6 @@ impl LongCalls {
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
-    }
-}
-
-/// Makes this thread one that leaves the processor to others. Of this thread alone, which Linux allows everybody.
-pub fn lower_priority() {
-    // Where it fails it is as urgent as the others.
-    if let Err(error) = setpriority_process(None, NICE) {
-        tracing::warn!("the priority of a thread cannot be lowered: {error}");
     }
 }
 

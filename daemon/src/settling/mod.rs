@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use nebula_metering::Settled;
 
+use crate::admission::PowerCap;
 use crate::functions::Registry;
-use crate::invocation::PowerCap;
 use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 use crate::telemetry::{Calls, Metrics, Observers};
 use crate::usage::{Entry, LogHandle};

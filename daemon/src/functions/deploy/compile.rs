@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::{DeployError, Deployer};
 use crate::functions::broken::Broken;
 use crate::functions::prepare::{Compiled, Source};
-use crate::invocation::lower_priority;
+use crate::thread_priority::lower_priority;
 
 impl Deployer {
     /// Compiles on a thread of its own, of a lower priority than those that run calls. One that takes too long is

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::admission::Busy;
 use crate::functions::broken::Broken;
 use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
 use crate::functions::registry::TooManyVersions;
 use crate::functions::version::Version;
-use crate::invocation::Busy;
 
 /// What is not deployed, and why. Nothing has changed then.
 #[derive(Debug, Error)]

@@ -25,7 +25,7 @@ use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation, Source};
 use super::registry::{Function, Origin};
 use super::version::Version;
-use crate::invocation::Admission;
+use crate::admission::Admission;
 
 /// What is to be deployed; what is `None` stays as it is.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@ use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
 use crate::http::app::App;
 use crate::http::request::body;
-use crate::invocation::Trail;
+use crate::invocation::RequestContext;
 use nebula_runtime::Ending;
 
 /// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
@@ -61,8 +61,8 @@ impl App {
             };
             results.push(told);
             // The request's identity, and its line in the log, are the first call's; the trace and the name are of all.
-            if let Some(trail) = head.extensions.get_mut::<Trail>() {
-                (trail.id, trail.record) = (None, None);
+            if let Some(context) = head.extensions.get_mut::<RequestContext>() {
+                (context.id, context.record) = (None, None);
             }
         }
         let totals = totals(&results);

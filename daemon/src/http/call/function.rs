@@ -26,10 +26,10 @@ use crate::http::app::App;
 use crate::http::call::cgi;
 use crate::http::call::conversation::{Heard, WHOLE_MAX, Written, hear};
 use crate::http::call::invoke::{Form, answer_call, energy_headers, exchange, log};
-use crate::http::record::take_trail;
+use crate::http::record::take_context;
 use crate::http::request::body;
 use crate::http::request::query::{nameable, take_settle, variables};
-use crate::invocation::{self, Finished, Trail};
+use crate::invocation::{self, Finished, RequestContext};
 use nebula_runtime::{Ending, Input, Kind};
 
 /// Where a function stands in the tree of paths.
@@ -59,7 +59,7 @@ pub struct CgiRequest {
     /// Its body.
     pub input: Bytes,
     /// Who wants to know what comes of it.
-    pub trail: Trail,
+    pub context: RequestContext,
     /// The variables of CGI.
     pub environment: Vec<(String, String)>,
 }
@@ -90,7 +90,7 @@ impl App {
         mount: Mount<'_>,
     ) -> Result<Response, Problem> {
         let (mut head, body) = request.into_parts();
-        let trail = take_trail(&mut head.extensions);
+        let context = take_context(&mut head.extensions);
         let slash = if mount.rest.starts_with('/') { "" } else { "/" };
         let path = match head.uri.query() {
             Some(query) => format!("{slash}{}?{query}", mount.rest),
@@ -106,7 +106,7 @@ impl App {
             Limited::new(body, self.body_max).map_err(broken).boxed_unsync()
         };
         let (input, answer) = exchange(head, &path, visitor.https, body)?;
-        let request = invocation::Request { input, payer: visitor.payer.clone(), trail, ..Default::default() };
+        let request = invocation::Request { input, payer: visitor.payer.clone(), context, ..Default::default() };
         let call = self.invoker.invoke(function, request).await;
         match hear(call.map_err(|why| visitor.door.refused(why))?, answer, WHOLE_MAX).await {
             Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
@@ -170,14 +170,15 @@ impl App {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
         let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
-        let CgiRequest { head, input, trail, mut environment } =
+        let CgiRequest { head, input, context, mut environment } =
             self.as_cgi_tells(request, visitor, mount.script, &path, peers).await?;
         let mut given = nameable(head.uri.query());
         let settle = take_settle(&mut given)? && visitor.door.tells_joules();
         given.retain(|(name, _)| !is_of_cgi(name));
         environment.extend(given);
         let (input, payer) = (Input::Captured(input), visitor.payer.clone());
-        let request = invocation::Request { input, arguments, environment, settle, payer, trail, ..Default::default() };
+        let request =
+            invocation::Request { input, arguments, environment, settle, payer, context, ..Default::default() };
         self.run_program(request, visitor, function).await
     }
 
@@ -191,7 +192,7 @@ impl App {
         peers: Peers,
     ) -> Result<CgiRequest, Problem> {
         let (mut head, body) = request.into_parts();
-        let trail = take_trail(&mut head.extensions);
+        let context = take_context(&mut head.extensions);
         let input = body::read(body, self.body_max, self.body_timeout).await?;
         let environment = cgi::variables(&cgi::Call {
             head: &head,
@@ -203,7 +204,7 @@ impl App {
             https: visitor.https,
             user: visitor.name(),
         });
-        Ok(CgiRequest { head, input, trail, environment })
+        Ok(CgiRequest { head, input, context, environment })
     }
 
     /// Calls a program of CGI, and answers as it does.
@@ -250,10 +251,10 @@ impl App {
         let mut environment = variables(request.uri().query())?;
         let settle = take_settle(&mut environment)? && visitor.door.tells_joules();
         let (mut head, body) = request.into_parts();
-        let trail = take_trail(&mut head.extensions);
+        let context = take_context(&mut head.extensions);
         let input = Input::Captured(body::read(body, self.body_max, self.body_timeout).await?);
         let payer = visitor.payer.clone();
-        let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
+        let request = invocation::Request { input, environment, settle, payer, context, ..Default::default() };
         let mut finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         let cost = self.cost(&mut finished, visitor.door).await;

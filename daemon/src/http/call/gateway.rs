@@ -58,7 +58,7 @@ impl App {
     ) -> Result<invocation::Request, Problem> {
         let unfit = |unfit: cgi::Unfit| Problem::BadRequest(unfit.to_string());
         let path = cgi::PathInfo::parse(mount.rest).map_err(unfit)?;
-        let CgiRequest { head, input, trail, mut environment } =
+        let CgiRequest { head, input, context, mut environment } =
             self.as_cgi_tells(request, visitor, mount.script, &path, peers).await?;
         add_variables(&mut environment, &head, gateway, mount, &path);
         let mut argv = gateway.argv.fill(mount.script, head.uri.query()).into_iter();
@@ -68,7 +68,7 @@ impl App {
             arguments: argv.collect(),
             environment,
             payer: visitor.payer.clone(),
-            trail,
+            context,
             ..Default::default()
         })
     }

@@ -31,7 +31,7 @@ use crate::http::answer::{BYTES, JSON, TEXT, answer, html as html_page, json};
 use crate::http::app::App;
 use crate::http::call::conversation::{Heard, hear};
 use crate::http::page;
-use crate::http::record::take_trail;
+use crate::http::record::take_context;
 use crate::http::request::body;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::{take_settle, variables};
@@ -114,10 +114,10 @@ impl App {
         if function.program.kind().speaks_http() {
             return self.collect(function, head, &environment, input, visitor, settle).await;
         }
-        let trail = take_trail(&mut head.extensions);
-        trail.tell(&mut environment);
+        let context = take_context(&mut head.extensions);
+        context.add_to(&mut environment);
         let (input, payer) = (Input::Captured(input), visitor.payer.clone());
-        let request = invocation::Request { input, environment, settle, payer, trail, ..Default::default() };
+        let request = invocation::Request { input, environment, settle, payer, context, ..Default::default() };
         let finished = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?.await;
         log(function, &finished);
         Ok(finished)
@@ -137,10 +137,10 @@ impl App {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let path = if query.is_empty() { "/".into() } else { format!("/?{query}") };
         let body = Full::new(input).map_err(|never| match never {}).boxed_unsync();
-        let trail = take_trail(&mut head.extensions);
+        let context = take_context(&mut head.extensions);
         let (exchange, answer) = exchange(head, &path, visitor.https, body)?;
         let payer = visitor.payer.clone();
-        let request = invocation::Request { input: exchange, settle, payer, trail, ..Default::default() };
+        let request = invocation::Request { input: exchange, settle, payer, context, ..Default::default() };
         let call = self.invoker.invoke(function, request).await.map_err(|why| visitor.door.refused(why))?;
         match hear(call, answer, usize::MAX).await {
             Heard::Ended(mut finished, written) => {

@@ -4,11 +4,12 @@ use nebula_api::functions::{ConcurrencyUse, EnergyUse, QuotaUse, RateUse};
 use nebula_api::ledger::{self, Priorities};
 use nebula_metering::{Joules, Watts};
 
+use crate::admission::{Lane, OverPower, PowerCap};
 use crate::functions::Function;
 use crate::http::answer::energy::WITHHELD;
 use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
-use crate::invocation::{Lane, OverPower, PowerCap, Refused};
+use crate::invocation::Refused;
 use crate::quota::{Limit, Quota, QuotaExceeded};
 
 /// What a function may use, and has used.

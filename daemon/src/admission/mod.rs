@@ -1,11 +1,16 @@
 //! How many calls run at once, and how many may wait.
 
+mod power_cap;
+mod threshold;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use power_cap::{Lane, NoWait, OverPower, PowerCap};
 
 /// There is no room for another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -52,11 +57,11 @@ impl Admission {
 }
 
 /// One place in a queue.
-pub(super) struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     /// A place among those `waiting`, of whom there are at most `max`.
-    pub(super) fn join(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Busy> {
+    fn join(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Busy> {
         let more = |count| (count < max).then_some(count + 1);
         waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_err(|_| Busy::QueueFull(max))?;
         Ok(Self(waiting))

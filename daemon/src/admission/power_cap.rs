@@ -1,19 +1,17 @@
 //! A cap on the power of all functions together. While they draw more, new calls wait: those of the lowest priority
 //! first, then the next ones. Calls that run go on, and keep the power up for as long as they compute.
 
-mod bar;
-
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nebula_metering::{Microjoules, Watts};
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::admission::Waiting;
+use super::Waiting;
+use super::threshold::Threshold;
 use crate::quota::Priority;
-use bar::Bar;
 
 /// Functions draw as much power as they may.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
@@ -45,16 +43,16 @@ pub enum NoWait {
 pub struct PowerCap {
     max: Watts,
     /// How many priorities wait. All that a call looks at which need not wait.
-    height: AtomicU8,
+    level: AtomicU8,
     /// The same, for those who wait.
-    heights: watch::Sender<u8>,
+    levels: watch::Sender<u8>,
     waiting: [AtomicUsize; Priority::ALL.len()],
     rejected: [AtomicU64; Priority::ALL.len()],
     /// How many calls of each priority may wait, and for how long.
     queue_max: usize,
     wait_max: Duration,
     /// Held by the sampler after each window, and by whoever looks at the power; by calls only as they are refused.
-    bar: Mutex<Bar>,
+    threshold: Mutex<Threshold>,
 }
 
 /// The calls of one priority.
@@ -76,13 +74,13 @@ impl PowerCap {
     pub fn new(max: Watts, queue_max: usize, wait_max: Duration) -> Self {
         Self {
             max,
-            height: AtomicU8::new(0),
-            heights: watch::Sender::new(0),
+            level: AtomicU8::new(0),
+            levels: watch::Sender::new(0),
             waiting: Default::default(),
             rejected: Default::default(),
             queue_max,
             wait_max,
-            bar: Mutex::new(Bar::new(max)),
+            threshold: Mutex::new(Threshold::new(max)),
         }
     }
 
@@ -91,7 +89,7 @@ impl PowerCap {
     /// # Errors
     /// When too many wait, or this one waits for too long.
     pub async fn enter(&self, priority: Priority) -> Result<(), OverPower> {
-        if passes(priority, self.height.load(Ordering::Relaxed)) {
+        if passes(priority, self.level.load(Ordering::Relaxed)) {
             return Ok(());
         }
         self.wait(priority).await.map_err(|why| {
@@ -104,8 +102,8 @@ impl PowerCap {
         // Each priority has places of its own, or those who wait for long would take them from those who come first.
         let place = Waiting::join(&self.waiting[priority as usize], self.queue_max);
         let _waiting = place.map_err(|_| NoWait::QueueFull(self.queue_max))?;
-        let mut heights = self.heights.subscribe();
-        let passed = heights.wait_for(|height| passes(priority, *height));
+        let mut levels = self.levels.subscribe();
+        let passed = levels.wait_for(|level| passes(priority, *level));
         match tokio::time::timeout(self.wait_max, passed).await {
             // The sender lives as long as this.
             Ok(_) => Ok(()),
@@ -115,15 +113,15 @@ impl PowerCap {
 
     /// Takes in what functions have used since the daemon began, after each window.
     pub fn observe(&self, now: Duration, used: Microjoules) {
-        let (before, height) = {
-            let mut bar = self.lock();
-            let before = bar.height();
-            bar.observe(now, used);
-            (before, bar.height())
+        let (before, level) = {
+            let mut threshold = self.threshold.lock();
+            let before = threshold.level();
+            threshold.observe(now, used);
+            (before, threshold.level())
         };
-        if height != before {
-            self.height.store(height, Ordering::Relaxed);
-            self.heights.send_replace(height);
+        if level != before {
+            self.level.store(level, Ordering::Relaxed);
+            self.levels.send_replace(level);
         }
     }
 
@@ -136,28 +134,24 @@ impl PowerCap {
     /// How much they drew in the last second, as far as it is known.
     #[must_use]
     pub fn watts(&self) -> Option<Watts> {
-        self.lock().watts()
+        self.threshold.lock().watts()
     }
 
     /// The calls of each priority, the lowest first.
     #[must_use]
     pub fn lanes(&self) -> [Lane; Priority::ALL.len()] {
-        let height = self.height.load(Ordering::Relaxed);
+        let level = self.level.load(Ordering::Relaxed);
         Priority::ALL.map(|priority| Lane {
             priority,
-            waits: !passes(priority, height),
+            waits: !passes(priority, level),
             waiting: self.waiting[priority as usize].load(Ordering::Relaxed),
             rejected: self.rejected[priority as usize].load(Ordering::Relaxed),
         })
     }
-
-    fn lock(&self) -> MutexGuard<'_, Bar> {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn passes(priority: Priority, height: u8) -> bool {
-    priority as u8 >= height
+fn passes(priority: Priority, level: u8) -> bool {
+    priority as u8 >= level
 }
 
 fn drawn(max: Watts, now: Option<Watts>) -> String {
@@ -170,7 +164,7 @@ fn drawn(max: Watts, now: Option<Watts>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bar::ALL_WAIT;
+    use crate::admission::threshold::ALL_WAIT;
     use futures_util::FutureExt;
     use std::pin::pin;
 
@@ -189,17 +183,17 @@ mod tests {
             Self { cap, now: Duration::ZERO, used: Microjoules::ZERO }
         }
 
-        fn until(&mut self, height: u8, watts: f64) {
+        fn until(&mut self, level: u8, watts: f64) {
             let window = Duration::from_millis(100);
             for _ in 0..100 {
-                if self.cap.height.load(Ordering::Relaxed) == height {
+                if self.cap.level.load(Ordering::Relaxed) == level {
                     return;
                 }
                 self.now += window;
                 self.used += Watts(watts).during(window);
                 self.cap.observe(self.now, self.used);
             }
-            panic!("never at {height} with {watts} W");
+            panic!("never at {level} with {watts} W");
         }
     }
 

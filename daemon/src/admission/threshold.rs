@@ -22,14 +22,14 @@ const FALLS_BELOW: f64 = 0.9;
 /// draw so much at the cap. Otherwise a load that comes in bursts would draw more than the cap in the mean.
 const EXCESS_MAX: Duration = Duration::from_secs(5);
 
-/// The height at which everybody waits.
+/// The level at which everybody waits.
 pub const ALL_WAIT: u8 = Priority::ALL.len() as u8;
 
 /// A bar that calls of lower priorities cannot pass.
 #[derive(Debug)]
-pub struct Bar {
+pub struct Threshold {
     max: Watts,
-    height: u8,
+    level: u8,
     /// What functions had used in all, by the time when it was read, the latest last; the oldest is just a [`MEAN`] old.
     readings: VecDeque<(Duration, Microjoules)>,
     /// Since when readings show what the last step brought; `None` until the first such.
@@ -38,17 +38,17 @@ pub struct Bar {
     excess: Microjoules,
 }
 
-impl Bar {
+impl Threshold {
     /// Nobody waits, and functions may draw `max`.
     #[must_use]
     pub fn new(max: Watts) -> Self {
-        Self { max, height: 0, readings: VecDeque::new(), since: None, excess: Microjoules::ZERO }
+        Self { max, level: 0, readings: VecDeque::new(), since: None, excess: Microjoules::ZERO }
     }
 
     /// How many priorities wait, of all.
     #[must_use]
-    pub fn height(&self) -> u8 {
-        self.height
+    pub fn level(&self) -> u8 {
+        self.level
     }
 
     /// The power of the last second, as far as it is known.
@@ -76,15 +76,15 @@ impl Bar {
         if time < STEP {
             return;
         }
-        let height = if watts > self.max {
-            (self.height + 1).min(ALL_WAIT)
+        let level = if watts > self.max {
+            (self.level + 1).min(ALL_WAIT)
         } else if watts.0 < FALLS_BELOW * self.max.0 && self.excess == Microjoules::ZERO {
-            self.height.saturating_sub(1)
+            self.level.saturating_sub(1)
         } else {
-            self.height
+            self.level
         };
-        if height != self.height {
-            self.height = height;
+        if level != self.level {
+            self.level = level;
             self.since = None;
         }
     }
@@ -106,15 +106,16 @@ mod tests {
 
     /// Heights after each of so many windows at this power.
     struct Given {
-        bar: Bar,
+        threshold: Threshold,
         now: Duration,
         used: Microjoules,
     }
 
     impl Given {
         fn new() -> Self {
-            let mut given = Self { bar: Bar::new(Watts(40.0)), now: Duration::ZERO, used: Microjoules::ZERO };
-            given.bar.observe(given.now, given.used);
+            let mut given =
+                Self { threshold: Threshold::new(Watts(40.0)), now: Duration::ZERO, used: Microjoules::ZERO };
+            given.threshold.observe(given.now, given.used);
             given
         }
 
@@ -122,8 +123,8 @@ mod tests {
             let mut window = || {
                 self.now += WINDOW;
                 self.used += Watts(watts).during(WINDOW);
-                self.bar.observe(self.now, self.used);
-                self.bar.height()
+                self.threshold.observe(self.now, self.used);
+                self.threshold.level()
             };
             (0..count).map(|_| window()).collect()
         }
@@ -141,10 +142,10 @@ mod tests {
     fn it_falls_a_priority_at_a_time_below_nine_tenths() {
         let mut given = Given::new();
         given.windows(12, 50.0);
-        let heights = given.windows(40, 35.9);
-        assert!(heights.windows(2).all(|pair| pair[0] - pair[1] <= 1), "{heights:?}");
-        let steps: Vec<_> = heights.chunk_by(|a, b| a == b).map(|step| (step[0], step.len())).collect();
-        assert!(matches!(steps[..], [(3, _), (2, 4), (1, 4), (0, _)]), "{heights:?}");
+        let levels = given.windows(40, 35.9);
+        assert!(levels.windows(2).all(|pair| pair[0] - pair[1] <= 1), "{levels:?}");
+        let steps: Vec<_> = levels.chunk_by(|a, b| a == b).map(|step| (step[0], step.len())).collect();
+        assert!(matches!(steps[..], [(3, _), (2, 4), (1, 4), (0, _)]), "{levels:?}");
         assert_eq!(given.windows(20, 0.0), [0; 20]);
     }
 
@@ -154,7 +155,7 @@ mod tests {
             let mut given = Given::new();
             for _ in 0..2000 {
                 // It is there whenever the lowest are let in.
-                let watts = if given.bar.height() == 0 { load } else { 0.0 };
+                let watts = if given.threshold.level() == 0 { load } else { 0.0 };
                 given.windows(1, watts);
             }
             let mean = given.used.over(given.now).unwrap();
@@ -167,10 +168,10 @@ mod tests {
         let mut given = Given::new();
         assert_eq!(given.windows(30, 40.0), [0; 30]);
         given.windows(3, 100.0);
-        let height = given.bar.height();
-        assert!(height > 0);
+        let level = given.threshold.level();
+        assert!(level > 0);
         given.windows(20, 36.0);
-        let resting = given.bar.height();
+        let resting = given.threshold.level();
         assert_eq!(given.windows(50, 36.0), [resting; 50], "it falls below 90 %, not at it");
     }
 
@@ -185,25 +186,25 @@ mod tests {
     #[test]
     fn power_is_the_mean_of_the_last_second() {
         let mut given = Given::new();
-        assert!(given.bar.watts().is_none());
+        assert!(given.threshold.watts().is_none());
         given.windows(5, 10.0);
-        assert_eq!(given.bar.watts(), Some(Watts(10.0)));
+        assert_eq!(given.threshold.watts(), Some(Watts(10.0)));
         given.windows(5, 30.0);
-        assert_eq!(given.bar.watts(), Some(Watts(20.0)));
+        assert_eq!(given.threshold.watts(), Some(Watts(20.0)));
         given.windows(10, 30.0);
-        assert_eq!(given.bar.watts(), Some(Watts(30.0)));
-        assert!(given.bar.readings.len() <= 12);
+        assert_eq!(given.threshold.watts(), Some(Watts(30.0)));
+        assert!(given.threshold.readings.len() <= 12);
     }
 
     #[test]
     fn windows_longer_than_the_mean_count_one_by_one() {
-        let mut bar = Bar::new(Watts(40.0));
-        let heights: Vec<_> = (0..6_u64)
+        let mut threshold = Threshold::new(Watts(40.0));
+        let levels: Vec<_> = (0..6_u64)
             .map(|minute| {
-                bar.observe(Duration::from_secs(minute * 60), Microjoules(minute * 60 * 41_000_000));
-                bar.height()
+                threshold.observe(Duration::from_secs(minute * 60), Microjoules(minute * 60 * 41_000_000));
+                threshold.level()
             })
             .collect();
-        assert_eq!(heights, [0, 1, 1, 2, 2, 3]);
+        assert_eq!(levels, [0, 1, 1, 2, 2, 3]);
     }
 }
