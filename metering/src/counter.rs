@@ -13,9 +13,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::source::{Moment, ReadError};
+use crate::source::{CounterSpec, ReadError};
 use crate::units::Microjoules;
-use crate::zone::CounterSpec;
+use crate::work::Moment;
 
 /// RAPL counters are updated about every 0.976 ms, so that a difference may contain one update more than its time.
 /// Source: Intel SDM vol. 3B, on the RAPL interfaces (about 1 ms); doubled for its jitter.

@@ -37,6 +37,7 @@ mod zone;
 mod zone_meter;
 
 pub mod source;
+pub mod sysfs;
 pub mod work;
 
 pub use bracket::{Bracket, Tally};
@@ -46,8 +47,9 @@ pub use calls::{Charge, Settled};
 pub use counter::{Counter, GapReason, Observation};
 pub use learning::{Coefficient, Feature, Learned, LearningState, Weights};
 pub use ledger::{Accounts, Charges, Consumers, FunctionEnergy};
-pub use meter::{Meter, ZoneReport};
+pub use meter::Meter;
 pub use post::{CallId, Full, FunctionId, PostBox, Posting, Slice};
 pub use shares::split;
 pub use units::{Joules, Microjoules, Watts};
-pub use zone::{CounterSpec, Domain, Zone};
+pub use zone::{Domain, Zone};
+pub use zone_meter::ZoneReport;

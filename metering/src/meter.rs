@@ -10,17 +10,17 @@ use crate::bucket::{Bucket, Entry, Owner, cut};
 use crate::calibration::{Calibration, interval};
 use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
-use crate::learning::{Conditions, Consumption, FunctionWork, Learned, beside, processors_busy};
+use crate::learning::{Conditions, Consumption, FunctionWork, beside, processors_busy};
 use crate::ledger::{Accounts, FunctionEnergy};
 use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
 use crate::presence::{awake, portion, together};
 use crate::remainder::Remainder;
-use crate::source::{Moment, PACKAGES_MAX, ReadError, Source, SourceKind};
-use crate::units::{Joules, Microjoules, Watts};
+use crate::source::{ReadError, Source, SourceKind};
+use crate::units::{Joules, Microjoules};
 use crate::whole::WholeCharges;
 use crate::work::topology::Topology;
-use crate::zone::Zone;
-use crate::zone_meter::{Package, Reading, ZoneMeter};
+use crate::work::{Moment, PACKAGES_MAX};
+use crate::zone_meter::{Package, Reading, ZoneMeter, ZoneReport};
 
 /// The meter of one machine: one source, its zones, their accounts. `E` is given back when a call is settled.
 pub struct Meter<E> {
@@ -58,25 +58,6 @@ struct Window<E> {
     /// What each zone's counter said.
     readings: Vec<Reading>,
     source: SourceKind,
-}
-
-/// What one zone looks like from outside.
-#[derive(Clone, Debug)]
-pub struct ZoneReport {
-    /// Where its readings come from.
-    pub source: SourceKind,
-    /// The zone.
-    pub zone: Zone,
-    /// Its accounts. Of a zone that is not additive only the total and the gaps are kept.
-    pub accounts: Accounts,
-    /// Mean power of the last window that had energy.
-    pub watts: Option<Watts>,
-    /// Base power, once known.
-    pub base: Option<Watts>,
-    /// What work costs in it; `None` for a zone that charges nobody.
-    pub learned: Option<Learned>,
-    /// Why the last reading failed, if it did.
-    pub failure: Option<String>,
 }
 
 impl<E> Meter<E> {

@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use crate::source::SourceKind;
-use crate::units::{Microjoules, Watts};
-
 /// The part of a machine whose energy one counter counts, in the kernel's words.
 ///
 /// Source: Linux `Documentation/power/powercap/powercap.rst` and `drivers/powercap/intel_rapl_common.c`.
@@ -82,25 +79,4 @@ impl fmt::Display for Zone {
             write!(f, "{}-{}", self.domain, self.package)
         }
     }
-}
-
-/// What must be known of a counter before its readings mean anything.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CounterSpec {
-    /// Where its readings come from.
-    pub source: SourceKind,
-    /// What it counts.
-    pub zone: Zone,
-    /// The highest value it shows before it starts again at zero (`max_energy_range_uj`), or `None` for one that
-    /// never wraps.
-    pub range: Option<Microjoules>,
-    /// More than this the zone cannot draw: a difference that implies more is not believed.
-    pub watts_max: Watts,
-    /// The smallest step that the counter makes.
-    pub quantum: Microjoules,
-    /// By how much the counter itself may be off, as a fraction of the figure at 95 % confidence. Zero for one whose
-    /// quantum says everything.
-    pub relative_error: f64,
-    /// What the zone draws when nothing runs, where the source knows it; otherwise it is learned.
-    pub base: Option<Watts>,
 }

@@ -5,16 +5,15 @@ use std::time::Duration;
 use crate::base::Base;
 use crate::calibration::ZoneCalibration;
 use crate::counter::{Counter, GapReason, Observation};
-use crate::learning::{Consumption, Learner};
+use crate::learning::{Consumption, Learned, Learner};
 use crate::ledger::{Accounts, Charges, Consumers};
-use crate::meter::ZoneReport;
 use crate::post::FunctionId;
 use crate::rate::Rate;
-use crate::source::{Moment, ReadError, SourceKind};
+use crate::source::{CounterSpec, ReadError, SourceKind};
 use crate::units::{Microjoules, Watts};
-use crate::work::Work;
 use crate::work::topology::Topology;
-use crate::zone::{CounterSpec, Domain};
+use crate::work::{Moment, Work};
+use crate::zone::{Domain, Zone};
 
 /// RAPL counters move about every 0.976 ms, so that a reading is that much old at most.
 ///
@@ -41,6 +40,25 @@ pub(crate) struct Package<'a> {
     pub time: Duration,
     pub busy: Duration,
     pub cpus: usize,
+}
+
+/// What one zone looks like from outside.
+#[derive(Clone, Debug)]
+pub struct ZoneReport {
+    /// Where its readings come from.
+    pub source: SourceKind,
+    /// The zone.
+    pub zone: Zone,
+    /// Its accounts. Of a zone that is not additive only the total and the gaps are kept.
+    pub accounts: Accounts,
+    /// Mean power of the last window that had energy.
+    pub watts: Option<Watts>,
+    /// Base power, once known.
+    pub base: Option<Watts>,
+    /// What work costs in it; `None` for a zone that charges nobody.
+    pub learned: Option<Learned>,
+    /// Why the last reading failed, if it did.
+    pub failure: Option<String>,
 }
 
 pub(crate) struct ZoneMeter {

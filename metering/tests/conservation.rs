@@ -6,12 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
-use nebula_metering::work::Work;
+use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
 use nebula_metering::work::topology::Topology;
-use nebula_metering::{
-    CallId, CounterSpec, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Settled, Watts, Zone,
-};
+use nebula_metering::work::{Moment, Work};
+use nebula_metering::{CallId, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Settled, Watts, Zone};
 use proptest::prelude::*;
 
 /// 2^32 units of 61035 nJ, as the kernel shows them.

@@ -11,8 +11,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use nebula_metering::source::hwmon::{Hwmon, OpenError};
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::source::hwmon::{Hwmon, OpenHwmonError};
+use nebula_metering::source::{ReadError, Source, SourceKind};
+use nebula_metering::work::Moment;
 use nebula_metering::{Microjoules, Watts};
 use tree::Tree;
 
@@ -146,18 +147,21 @@ fn rails_that_may_contain_each_other_are_refused() {
 #[test]
 fn a_graphics_card_does_not_stand_for_the_machine() {
     let error = Hwmon::open(Tree::unpack(GRAPHICS).root()).expect_err("nothing that may be added");
-    assert!(matches!(error, OpenError::NoAdditiveSensor { .. }));
+    assert!(matches!(error, OpenHwmonError::NoAdditiveSensor { .. }));
     assert!(error.to_string().ends_with("of the machine or its processors: `amdgpu:PPT-0`"), "{error}");
 }
 
 #[test]
 fn each_reason_for_having_nothing_has_its_own_error() {
     let refusal = |text| Hwmon::open(Tree::unpack(text).root()).expect_err("nothing to read");
-    assert!(matches!(refusal(""), OpenError::NoClass { .. }));
-    assert!(matches!(refusal("[class/hwmon]"), OpenError::NoSensor { .. }));
-    assert!(matches!(refusal("[class/hwmon/hwmon0]\nname = k10temp\ntemp1_input = 1"), OpenError::NoSensor { .. }));
+    assert!(matches!(refusal(""), OpenHwmonError::NoClass { .. }));
+    assert!(matches!(refusal("[class/hwmon]"), OpenHwmonError::NoSensor { .. }));
+    assert!(matches!(
+        refusal("[class/hwmon/hwmon0]\nname = k10temp\ntemp1_input = 1"),
+        OpenHwmonError::NoSensor { .. }
+    ));
     let broken = "[class/hwmon/hwmon0]\nname = power_meter\npower1_average/";
-    assert!(matches!(refusal(broken), OpenError::ReadSensors { .. }));
+    assert!(matches!(refusal(broken), OpenHwmonError::ReadSensors { .. }));
 }
 
 #[test]
@@ -169,5 +173,5 @@ fn a_sensor_for_root_alone_is_forbidden() {
         let _ = writeln!(std::io::stderr(), "SKIPPED: this process may read every file");
         return;
     }
-    assert!(matches!(Hwmon::open(tree.root()), Err(OpenError::Forbidden { .. })));
+    assert!(matches!(Hwmon::open(tree.root()), Err(OpenHwmonError::Forbidden { .. })));
 }

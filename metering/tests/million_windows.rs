@@ -6,8 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
-use nebula_metering::source::Moment;
-use nebula_metering::work::Work;
+use nebula_metering::work::{Moment, Work};
 use nebula_metering::{CallId, FunctionId, Meter, Microjoules, PostBox, Posting, Slice};
 use nebula_simulator::{Board, Fault, Faults, Machine, Random, Register, SharedBoard};
 

@@ -10,9 +10,10 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use nebula_metering::source::powercap::{ClassState, Obstacle, OpenError, Powercap, Problem, survey};
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
-use nebula_metering::{CounterSpec, Microjoules, Watts};
+use nebula_metering::source::powercap::{ClassState, OpenPowercapError, Powercap, SkippedZone, ZoneObstacle, survey};
+use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
+use nebula_metering::work::Moment;
+use nebula_metering::{Microjoules, Watts};
 use tree::Tree;
 
 const DESKTOP: &str = include_str!("fixtures/powercap/desktop.tree");
@@ -28,7 +29,7 @@ fn open(tree: &Tree) -> Powercap {
     Powercap::open(tree.root()).expect("a readable package")
 }
 
-fn refusal(tree: &Tree) -> OpenError {
+fn refusal(tree: &Tree) -> OpenPowercapError {
     Powercap::open(tree.root()).expect_err("nothing to read")
 }
 
@@ -52,12 +53,12 @@ fn spec<'a>(source: &'a Powercap, zone: &str) -> &'a CounterSpec {
     source.counters().iter().find(|spec| spec.zone.to_string() == zone).expect(zone)
 }
 
-fn id(problem: &Problem) -> Option<&str> {
+fn id(problem: &SkippedZone) -> Option<&str> {
     problem.path.file_name()?.to_str()
 }
 
 /// The problems by the last part of their path.
-fn problems(source: &Powercap) -> Vec<(&str, &Obstacle)> {
+fn problems(source: &Powercap) -> Vec<(&str, &ZoneObstacle)> {
     source.problems().iter().map(|problem| (id(problem).expect("an id"), &problem.obstacle)).collect()
 }
 
@@ -84,7 +85,7 @@ mod machines {
         let source = open(&tree);
         assert_eq!(zones(&source), ["package-0", "core-0"]);
         match problems(&source).as_slice() {
-            [("intel-rapl-mmio:0", Obstacle::Duplicate { of })] => assert_eq!(*of, tree.zone("intel-rapl:0")),
+            [("intel-rapl-mmio:0", ZoneObstacle::Duplicate { of })] => assert_eq!(*of, tree.zone("intel-rapl:0")),
             other => panic!("{other:?}"),
         }
         assert!(source.problems()[0].obstacle.is_repetition());
@@ -156,13 +157,13 @@ mod machines {
     fn container_says_that_its_zones_are_masked() {
         let tree = Tree::unpack(CONTAINER_MASKED);
         let refusal = refusal(&tree);
-        assert!(matches!(refusal, OpenError::Masked { .. }), "{refusal:?}");
+        assert!(matches!(refusal, OpenPowercapError::Masked { .. }), "{refusal:?}");
         assert!(refusal.to_string().ends_with("are masked by the container runtime"), "{refusal}");
         let survey = survey(tree.root());
         assert!(matches!(survey.class, ClassState::Masked));
         assert_eq!(survey.zones.len(), 2);
         for zone in survey.zones {
-            assert!(matches!(zone.obstacle, Some(Obstacle::Masked)), "{zone}");
+            assert!(matches!(zone.obstacle, Some(ZoneObstacle::Masked)), "{zone}");
         }
     }
 }
@@ -209,7 +210,7 @@ mod layouts {
         );
         let source = open(&tree);
         assert_eq!(zones(&source), ["package-0"]);
-        assert!(matches!(problems(&source)[..], [("intel-rapl:0:0", Obstacle::Duplicate { .. })]));
+        assert!(matches!(problems(&source)[..], [("intel-rapl:0:0", ZoneObstacle::Duplicate { .. })]));
     }
 }
 
@@ -220,7 +221,7 @@ mod refusals {
     fn no_class() {
         let tree = Tree::unpack("");
         let refusal = refusal(&tree);
-        assert!(matches!(refusal, OpenError::NoClass { .. }), "{refusal:?}");
+        assert!(matches!(refusal, OpenPowercapError::NoClass { .. }), "{refusal:?}");
         let class = tree.root().join("class/powercap");
         assert_eq!(refusal.to_string(), format!("there is no powercap class `{}`", class.display()));
         assert!(matches!(survey(tree.root()).class, ClassState::Missing));
@@ -236,7 +237,7 @@ mod refusals {
             "[class/powercap]\n[devices/virtual/powercap]\n",
         ] {
             let refusal = refusal(&Tree::unpack(text));
-            assert!(matches!(refusal, OpenError::Masked { .. }), "{text}: {refusal:?}");
+            assert!(matches!(refusal, OpenPowercapError::Masked { .. }), "{text}: {refusal:?}");
         }
     }
 
@@ -245,7 +246,7 @@ mod refusals {
         for text in ["[class/powercap]\n", "[class/powercap/dtpm]\nenabled = 1\n[class/powercap/intel-rapl]\n"] {
             let tree = Tree::unpack(text);
             let refusal = refusal(&tree);
-            assert!(matches!(refusal, OpenError::NoZone { .. }), "{refusal:?}");
+            assert!(matches!(refusal, OpenPowercapError::NoZone { .. }), "{refusal:?}");
             assert!(matches!(survey(tree.root()).class, ClassState::Empty));
         }
     }
@@ -254,14 +255,14 @@ mod refusals {
     fn a_class_that_cannot_be_listed() {
         let tree = Tree::unpack("[class]\npowercap = a file\n");
         let refusal = refusal(&tree);
-        assert!(matches!(refusal, OpenError::ListClass { .. }), "{refusal:?}");
+        assert!(matches!(refusal, OpenPowercapError::ListClass { .. }), "{refusal:?}");
         assert!(refusal.source().is_some());
     }
 
     #[test]
     fn nothing_that_may_be_added() {
         let refusal = refusal(&Tree::unpack("[class/powercap/intel-rapl:0]\nname = psys\nenergy_uj = 5\n"));
-        assert!(matches!(refusal, OpenError::NoAdditiveZone { .. }), "{refusal:?}");
+        assert!(matches!(refusal, OpenPowercapError::NoAdditiveZone { .. }), "{refusal:?}");
     }
 
     #[test]
@@ -271,7 +272,7 @@ mod refusals {
              [class/powercap/intel-rapl:0:0]\nname = core\nenergy_uj = 5\n",
         );
         match refusal(&tree) {
-            OpenError::ReadZones { path, source: Obstacle::Read { file: "energy_uj", .. } } => {
+            OpenPowercapError::ReadZones { path, source: ZoneObstacle::Read { file: "energy_uj", .. } } => {
                 assert_eq!(path, tree.zone("intel-rapl:0"));
             }
             other => panic!("{other:?}"),
@@ -289,9 +290,9 @@ mod refusals {
             return;
         }
         let refusal = refusal(&tree);
-        assert!(matches!(refusal, OpenError::Forbidden { .. }), "{refusal:?}");
+        assert!(matches!(refusal, OpenPowercapError::Forbidden { .. }), "{refusal:?}");
         let survey = survey(tree.root());
-        assert!(matches!(survey.zones[0].obstacle, Some(Obstacle::Forbidden { file: "energy_uj", .. })));
+        assert!(matches!(survey.zones[0].obstacle, Some(ZoneObstacle::Forbidden { file: "energy_uj", .. })));
         assert!(survey.zones[1].obstacle.is_none());
     }
 }
@@ -354,9 +355,9 @@ mod zone_files {
         assert!(matches!(
             problems(&source)[..],
             [
-                ("intel-rapl:0", Obstacle::ParseName { .. }),
-                ("intel-rapl:0:0", Obstacle::Orphan),
-                ("intel-rapl:1", Obstacle::Missing { file: "name" }),
+                ("intel-rapl:0", ZoneObstacle::ParseName { .. }),
+                ("intel-rapl:0:0", ZoneObstacle::Orphan),
+                ("intel-rapl:1", ZoneObstacle::Missing { file: "name" }),
             ]
         ));
     }
@@ -366,7 +367,10 @@ mod zone_files {
         for content in ["", "n/a\n", "-1\n", "18446744073709551616\n"] {
             let (_tree, source) = with_file("intel-rapl:0:0", "energy_uj", content);
             assert_eq!(zones(&source), ["package-0"]);
-            assert!(matches!(problems(&source)[..], [("intel-rapl:0:0", Obstacle::ParseCounter { .. })]), "{content}");
+            assert!(
+                matches!(problems(&source)[..], [("intel-rapl:0:0", ZoneObstacle::ParseCounter { .. })]),
+                "{content}"
+            );
         }
     }
 
@@ -378,7 +382,7 @@ mod zone_files {
         );
         let mut source = open(&tree);
         assert_eq!(energies(&mut source), [9]);
-        assert!(matches!(problems(&source)[..], [("intel-rapl:a", Obstacle::Duplicate { .. })]));
+        assert!(matches!(problems(&source)[..], [("intel-rapl:a", ZoneObstacle::Duplicate { .. })]));
     }
 
     #[test]
@@ -391,7 +395,7 @@ mod zone_files {
         let mut source = open(&tree);
         assert_eq!(zones(&source), ["core-0", "package-0"]);
         assert_eq!(energies(&mut source)[1], 77);
-        assert!(matches!(problems(&source)[..], [("intel-rapl:0", Obstacle::Read { file: "energy_uj", .. })]));
+        assert!(matches!(problems(&source)[..], [("intel-rapl:0", ZoneObstacle::Read { file: "energy_uj", .. })]));
     }
 }
 
@@ -473,7 +477,7 @@ mod dies {
         assert_eq!(seen[1], only_first, "two that differ are no proof");
         assert_eq!(seen[19], both, "the list grows at its end, and the cores still read the same");
         assert_eq!(energies(&mut source), [120_000_000, 123_456_789, 920_000_000]);
-        assert!(matches!(problems(&source)[..], [("intel-rapl:1:0", Obstacle::SuspectedMirror { .. })]));
+        assert!(matches!(problems(&source)[..], [("intel-rapl:1:0", ZoneObstacle::SuspectedMirror { .. })]));
     }
 
     #[test]
@@ -517,7 +521,7 @@ mod dies {
         let mut source = open(&tree);
         assert_eq!(source.problems().len(), 2);
         grow(&tree, &mut source, &[0, 500_000_000], 20);
-        assert!(matches!(problems(&source)[..], [("intel-rapl-mmio:1", Obstacle::Duplicate { .. })]));
+        assert!(matches!(problems(&source)[..], [("intel-rapl-mmio:1", ZoneObstacle::Duplicate { .. })]));
     }
 
     #[test]
@@ -565,13 +569,13 @@ mod surveys {
     fn a_survey_needs_no_readable_counter() {
         let tree = Tree::unpack("[class/powercap/intel-rapl:0]\nname = package-0\nenergy_uj/\n");
         let survey = survey(tree.root());
-        assert!(matches!(survey.zones[0].obstacle, Some(Obstacle::Read { file: "energy_uj", .. })));
+        assert!(matches!(survey.zones[0].obstacle, Some(ZoneObstacle::Read { file: "energy_uj", .. })));
     }
 
     #[test]
     fn a_survey_suspects_the_dies_that_reading_suspects() {
         let survey = survey(Tree::unpack(AMD_MIRRORED_DIES).root());
-        let suspected = |zone: &_| matches!(zone, Some(Obstacle::SuspectedMirror { .. }));
+        let suspected = |zone: &_| matches!(zone, Some(ZoneObstacle::SuspectedMirror { .. }));
         let shown: Vec<_> = survey.zones.iter().map(|zone| suspected(&zone.obstacle)).collect();
         assert_eq!(shown, [false, false, true, true]);
     }

@@ -15,10 +15,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use nebula_metering::Microjoules;
 use nebula_metering::source::powercap::Powercap;
-use nebula_metering::source::rapl_energy::{OpenError, RaplEnergy};
-use nebula_metering::source::{Moment, ReadError, Source};
-use nebula_metering::{CounterSpec, Microjoules};
+use nebula_metering::source::rapl_energy::{OpenRaplEnergyError, RaplEnergy};
+use nebula_metering::source::{CounterSpec, ReadError, Source};
+use nebula_metering::work::Moment;
 use tree::Tree;
 
 const DESKTOP: &str = include_str!("fixtures/powercap/desktop.tree");
@@ -153,7 +154,7 @@ fn a_panic_of_the_crate_is_a_failed_reading() {
 #[test]
 fn a_machine_without_rapl_has_none() {
     in_each(&["[class/powercap]"], "a_machine_without_rapl_has_none", || {
-        assert!(matches!(RaplEnergy::open(), Err(OpenError::NoPackage)));
+        assert!(matches!(RaplEnergy::open(), Err(OpenRaplEnergyError::NoPackage)));
     });
 }
 
@@ -162,6 +163,6 @@ fn a_machine_that_makes_the_crate_panic_has_none() {
     let nameless = "[class/powercap/intel-rapl/intel-rapl:0]\nenergy_uj = 1\n";
     // The desktop has an empty constraint, as some do.
     in_each(&[nameless, DESKTOP], "a_machine_that_makes_the_crate_panic_has_none", || {
-        assert!(matches!(RaplEnergy::open(), Err(OpenError::Panicked { .. })));
+        assert!(matches!(RaplEnergy::open(), Err(OpenRaplEnergyError::Panicked { .. })));
     });
 }

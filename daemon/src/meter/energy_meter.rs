@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use nebula_metering::source::{Moment, SourceKind, Switch};
+use nebula_metering::source::{SourceKind, Switch};
+use nebula_metering::work::Moment;
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::{NoEvents, Work};
 use nebula_metering::{
@@ -301,7 +302,7 @@ mod tests {
     use super::*;
     use crate::meter::{Metering, Unhealthy};
     use crate::units::Policy;
-    use nebula_metering::CounterSpec;
+    use nebula_metering::source::CounterSpec;
     use nebula_metering::source::{ReadError, Source};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::PathBuf;

@@ -10,7 +10,7 @@ mod sources;
 
 use std::path::Path;
 
-use nebula_metering::work::host::{HostClock, OpenError};
+use nebula_metering::work::host::{HostClock, OpenHostClockError};
 use nebula_metering::work::topology::Topology;
 
 pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Off, Seat, Witness};
@@ -22,7 +22,7 @@ pub use settings::{OPTIONS, Settings};
 pub use sources::{Choice, OpenedSource, SourceError, open as open_source};
 
 /// Opens the clock of the machine whose procfs and sysfs are mounted at these roots.
-pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenError> {
+pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenHostClockError> {
     HostClock::open(procfs_root, sysfs_root, topology(sysfs_root))
 }
 

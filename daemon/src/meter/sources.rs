@@ -9,7 +9,8 @@ use nebula_metering::source::hwmon::Hwmon;
 use nebula_metering::source::model::Model;
 use nebula_metering::source::perf::Perf;
 use nebula_metering::source::powercap::Powercap;
-use nebula_metering::source::{Moment, Source, SourceKind};
+use nebula_metering::source::{Source, SourceKind};
+use nebula_metering::work::Moment;
 use nebula_simulator::Demonstration;
 use thiserror::Error;
 

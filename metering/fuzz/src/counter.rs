@@ -5,10 +5,9 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 
 use crate::readings::{reading, spec};
-use nebula_metering::Microjoules;
-use nebula_metering::source::{Moment, ReadError};
-use nebula_metering::{Counter, GapReason, Observation};
-use nebula_metering::{Domain, Zone};
+use nebula_metering::source::ReadError;
+use nebula_metering::work::Moment;
+use nebula_metering::{Counter, Domain, GapReason, Microjoules, Observation, Zone};
 
 /// One update of the counter more than the time it is given for, as `counter` allows it.
 const SLACK: Duration = Duration::from_millis(2);

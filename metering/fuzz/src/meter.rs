@@ -6,14 +6,10 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 
 use crate::readings::{reading, spec};
-use nebula_metering::Meter;
-use nebula_metering::Microjoules;
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
 use nebula_metering::work::topology::Topology;
-use nebula_metering::work::{Events, Work};
-use nebula_metering::{CallId, FunctionId, PostBox, Posting, Slice};
-use nebula_metering::{Charge, Settled};
-use nebula_metering::{CounterSpec, Domain, Zone};
+use nebula_metering::work::{Events, Moment, Work};
+use nebula_metering::{CallId, Charge, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Settled, Slice, Zone};
 
 /// More calls than the meter keeps in mind here, and more slices than fit into its queue.
 const CALLS: u128 = 24;

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use nebula_metering::source::Source;
 use nebula_metering::source::model::Model;
 use nebula_metering::source::model::coefficients::Coefficients;
 use nebula_metering::source::model::cpu::parse_cpuinfo;
-use nebula_metering::source::{Moment, Source};
+use nebula_metering::work::Moment;
 
 use crate::tree::with_files;
 

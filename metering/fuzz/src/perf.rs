@@ -1,8 +1,8 @@
 //! Any bytes in the place of what a PMU's directory says.
 
-use nebula_metering::source::cpu_list::parse_cpu_list;
 use nebula_metering::source::perf::parse::{parse_event, parse_format, parse_paranoid, parse_topology_id};
 use nebula_metering::source::perf::scale::parse_scale;
+use nebula_metering::sysfs::cpu_list::parse_cpu_list;
 
 pub(crate) fn perf(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);

@@ -1,8 +1,8 @@
 //! Any bytes as what the powercap class shows of a zone.
 
 use nebula_metering::source::Source;
-use nebula_metering::source::attribute::parse_number;
 use nebula_metering::source::powercap::{Powercap, survey};
+use nebula_metering::sysfs::attribute::parse_number;
 use nebula_metering::{Domain, Microjoules};
 
 use crate::tree::{with_files, write};
@@ -44,7 +44,7 @@ pub(crate) fn powercap(bytes: &[u8]) {
         }
         let Ok(mut source) = Powercap::open(root) else { return };
         let mut readings = Vec::new();
-        source.read(&nebula_metering::source::Moment::default(), &mut readings);
+        source.read(&nebula_metering::work::Moment::default(), &mut readings);
         assert!(readings.iter().all(Result::is_ok), "{readings:?}");
         for spec in source.counters() {
             let (watts, quantum, domain) = (spec.watts_max.0, spec.quantum, &spec.zone.domain);

@@ -3,9 +3,8 @@
 
 use arbitrary::{Result, Unstructured};
 
-use nebula_metering::source::{ReadError, SourceKind};
-use nebula_metering::{CounterSpec, Zone};
-use nebula_metering::{Microjoules, Watts};
+use nebula_metering::source::{CounterSpec, ReadError, SourceKind};
+use nebula_metering::{Microjoules, Watts, Zone};
 
 /// More power than any machine has.
 const WATTS_MAX: u32 = 1_000_000;

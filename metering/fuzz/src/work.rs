@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nebula_metering::source::PACKAGES_MAX;
+use nebula_metering::work::PACKAGES_MAX;
 use nebula_metering::work::host::{
     HostClock, parse_cpu_count, parse_machine, parse_packages, parse_usage_ns, parse_usage_usec,
 };

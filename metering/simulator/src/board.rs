@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use crate::machine::Machine;
 use crate::random::Random;
 use crate::register::{Fault, Faults, Register};
-use nebula_metering::Microjoules;
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
-use nebula_metering::{CounterSpec, Domain, Zone};
+use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
+use nebula_metering::work::Moment;
+use nebula_metering::{Domain, Microjoules, Zone};
 
 /// All registers of a machine: package and memory, package by package.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use crate::board::Board;
 use crate::machine::Machine;
 use crate::random::Random;
 use crate::register::{Faults, UPDATE, UPDATE_JITTER};
-use nebula_metering::CounterSpec;
-use nebula_metering::source::{Moment, ReadError, Source, SourceKind};
+use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
+use nebula_metering::work::Moment;
 use nebula_metering::{Microjoules, Watts};
 
 /// What a processor draws while it is busy, and what that makes the memory draw.

@@ -82,7 +82,7 @@ impl EnergyUnit {
 /// A made-up machine. Energies are those at the nominal frequency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// How many packages, at most [`nebula_metering::source::PACKAGES_MAX`].
+    /// How many packages, at most [`nebula_metering::work::PACKAGES_MAX`].
     pub packages: usize,
     /// Cores of each package.
     pub cores: usize,

@@ -181,10 +181,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use nebula_metering::Watts;
-    use nebula_metering::source::{Moment, SourceKind};
-    use nebula_metering::{Counter, Observation};
-    use nebula_metering::{CounterSpec, Domain, Zone};
+    use nebula_metering::source::{CounterSpec, SourceKind};
+    use nebula_metering::work::Moment;
+    use nebula_metering::{Counter, Domain, Observation, Watts, Zone};
 
     fn counter(unit: EnergyUnit) -> Counter {
         Counter::new(CounterSpec {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::conditions::{Conditions, Law};
+use super::consumption::{Consumption, FunctionWork, Weights, weight};
 use super::estimator::{Estimator, Prior};
 use super::inputs::{ACTIVATION, COUNT, HOST_CPU, RUNTIME_CPU, Slots, Vector, add_work};
-use super::{Consumption, FunctionWork, Weights, weight};
 use crate::units::Joules;
 
 /// How far the power of one consumer may stray within a window from what its coefficients say, as a standard

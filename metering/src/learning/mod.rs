@@ -18,6 +18,7 @@
 
 mod candidate;
 mod conditions;
+mod consumption;
 mod estimator;
 mod inputs;
 mod moments;
@@ -29,6 +30,9 @@ use std::time::Duration;
 use self::candidate::{Candidate, Parts, best};
 use self::conditions::LAWS;
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
+pub use self::consumption::Weights;
+pub(crate) use self::consumption::{Consumption, FunctionWork};
+use self::consumption::{nanos, weight};
 use self::estimator::Prior;
 use self::inputs::{
     ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
@@ -69,63 +73,6 @@ const CALL_STRAY_WITHOUT: f64 = 0.026;
 /// Standard deviations, as fractions of what CPU time costs on average.
 const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.02;
 const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
-
-/// What ran in one zone's package during one window.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Consumption {
-    /// The work of each function's calls; every function at most once.
-    pub functions: Vec<FunctionWork>,
-    /// CPU time of this process less its calls.
-    pub runtime: Duration,
-    /// CPU time of everything else.
-    pub host: Duration,
-    /// Time in which any processor was busy.
-    pub awake: Duration,
-    /// How far that may be off.
-    pub awake_doubt: Duration,
-    /// Under which conditions all of them ran.
-    pub conditions: Conditions,
-}
-
-/// The work of one function's calls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FunctionWork {
-    pub function: FunctionId,
-    pub work: Work,
-    /// The part of it that ran beside a busy thread of the same core, from 0 to 1.
-    pub beside: f64,
-}
-
-impl FunctionWork {
-    /// Adds more work of the same function.
-    pub fn add(&mut self, work: Work, beside: f64) {
-        let (mine, theirs) = (self.work.cpu.as_secs_f64(), work.cpu.as_secs_f64());
-        if mine + theirs > 0.0 {
-            self.beside = (self.beside * mine + beside * theirs) / (mine + theirs);
-        }
-        self.work += work;
-    }
-}
-
-impl Consumption {
-    /// CPU time of all calls.
-    pub fn calls_cpu(&self) -> Duration {
-        self.functions.iter().map(|part| part.work.cpu).sum()
-    }
-}
-
-/// In what proportion a window's dynamic energy is split.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Weights {
-    /// Each function, in the order of the consumption.
-    pub functions: Vec<u64>,
-    /// This process, less its calls.
-    pub runtime: u64,
-    /// Everything else.
-    pub host: u64,
-    /// Waking the package, which is nobody's in particular.
-    pub activation: u64,
-}
 
 /// Learns what work costs in one zone.
 #[derive(Clone, Debug)]
@@ -327,15 +274,6 @@ fn by_cpu_time(consumption: &Consumption) -> Weights {
         host: nanos(consumption.host),
         activation: 0,
     }
-}
-
-/// Joules as a whole number of picojoules.
-fn weight(joules: f64) -> u64 {
-    (joules.max(0.0) * 1e12) as u64
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

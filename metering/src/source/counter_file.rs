@@ -1,83 +1,55 @@
-//! One file with a number, such as `energy_uj`, opened once and read at its beginning again and again.
+//! Counters in files of sysfs: what an answer of the kernel means for an energy counter.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use rustix::io::{Errno, pread};
+use rustix::io::Errno;
 
 use super::ReadError;
-use super::attribute::parse_number;
+use crate::sysfs::number_file::{NumberFile, ReadNumberError};
 use crate::units::Microjoules;
-
-/// Room for a counter's text: 20 digits of 64 bits, a line feed, and more, so that a full buffer means that the text
-/// goes on and is no number.
-const TEXT_BYTES: usize = 32;
 
 /// An open energy counter.
 #[derive(Debug)]
-pub(crate) struct CounterFile {
-    pub(crate) path: PathBuf,
-    pub(crate) file: File,
-}
+pub(crate) struct CounterFile(pub(crate) NumberFile);
 
 impl CounterFile {
-    /// Opens the counter at `path`.
     pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { file: File::open(&path)?, path })
+        NumberFile::open(path).map(Self)
     }
 
-    /// Reads the counter. Every read at offset zero makes the kernel read the register anew.
     pub(crate) fn read(&self) -> Result<Microjoules, ReadError> {
-        let mut buffer = [0; TEXT_BYTES];
-        let text = self.text(&mut buffer)?;
-        parse(text)
-            .map(Microjoules)
-            .ok_or_else(|| ReadError::ParseCounter { path: self.path.clone(), text: shown(text) })
+        self.0.read().map(Microjoules).map_err(|error| match error {
+            ReadNumberError::Refused(errno) => self.refused(errno),
+            ReadNumberError::Nonsense(text) => ReadError::ParseCounter { path: self.0.path.clone(), text },
+        })
     }
 
-    /// Reads a number of something else than microjoules.
-    pub(crate) fn read_number(&self, of: &'static str) -> Result<u64, ReadError> {
-        let mut buffer = [0; TEXT_BYTES];
-        let text = self.text(&mut buffer)?;
-        parse(text).ok_or_else(|| {
-            let nonsense = format!("it reads `{}`, which is not a number of {of}", shown(text));
-            ReadError::ReadCounter {
-                path: self.path.clone(),
-                source: io::Error::new(io::ErrorKind::InvalidData, nonsense),
+    /// Reads a number in another unit than microjoules.
+    pub(crate) fn read_number(&self, unit: &'static str) -> Result<u64, ReadError> {
+        self.0.read().map_err(|error| match error {
+            ReadNumberError::Refused(errno) => self.refused(errno),
+            ReadNumberError::Nonsense(text) => {
+                let nonsense = format!("it reads `{text}`, which is not a number of {unit}");
+                let source = io::Error::new(io::ErrorKind::InvalidData, nonsense);
+                ReadError::ReadCounter { path: self.0.path.clone(), source }
             }
         })
     }
 
-    fn text<'a>(&self, buffer: &'a mut [u8; TEXT_BYTES]) -> Result<&'a [u8], ReadError> {
-        let length = pread(&self.file, &mut *buffer, 0).map_err(|errno| self.refused(errno))?;
-        Ok(&buffer[..length])
-    }
-
-    /// A file kept open answers `ENODEV` once the kernel has taken its zone away; `ENOENT`, `ENXIO` and `EBADF` leave
-    /// as little hope. Anything else may be over at the next reading.
+    /// An open file answers `ENODEV` once the kernel has removed its zone. `ENOENT`, `ENXIO` and `EBADF` are as final.
+    /// Any other error may be over at the next reading.
     fn refused(&self, errno: Errno) -> ReadError {
         match errno {
             Errno::NODEV | Errno::NOENT | Errno::NXIO | Errno::BADF => ReadError::ZoneGone,
-            errno => ReadError::ReadCounter { path: self.path.clone(), source: errno.into() },
+            errno => ReadError::ReadCounter { path: self.0.path.clone(), source: errno.into() },
         }
     }
-}
-
-/// Parses what a file with a number holds.
-pub(super) fn parse(text: &[u8]) -> Option<u64> {
-    let text = str::from_utf8(text).ok().filter(|text| text.len() < TEXT_BYTES)?;
-    parse_number(text)
-}
-
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).trim().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn only_a_zone_that_is_gone_is_called_gone() {
@@ -87,20 +59,6 @@ mod tests {
         }
         for errno in [Errno::IO, Errno::ACCESS, Errno::PERM, Errno::NODATA, Errno::INTR, Errno::INVAL] {
             assert!(matches!(null.refused(errno), ReadError::ReadCounter { .. }), "{errno}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_fills_the_buffer_is_no_number() {
-        let cut_short = format!("7{}", " ".repeat(TEXT_BYTES - 1));
-        assert_eq!(parse(cut_short.as_bytes()), None);
-        assert_eq!(parse(b"7\n"), Some(7));
-    }
-
-    proptest! {
-        #[test]
-        fn parsing_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..=TEXT_BYTES)) {
-            let _ = parse(&bytes);
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Where energy readings come from. A source reads; it neither attributes nor remembers what it has read.
 
-pub mod attribute;
 pub(crate) mod counter_file;
-pub mod cpu_list;
 pub mod fallback;
 pub mod hwmon;
 pub mod model;
@@ -13,12 +11,12 @@ pub mod rapl_energy;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::units::Microjoules;
-use crate::zone::CounterSpec;
+use crate::units::{Microjoules, Watts};
+use crate::work::Moment;
+use crate::zone::Zone;
 
 /// Which source a figure comes from. Every figure carries it. Ordered by how far it is to be trusted, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,25 +65,25 @@ impl fmt::Display for SourceKind {
     }
 }
 
-/// More packages than any machine that Linux runs on without a node controller of its maker's.
-pub const PACKAGES_MAX: usize = 8;
-
-/// A point in time, with what the processors had done until then. All figures only ever grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// `CLOCK_MONOTONIC`: stands still while the machine sleeps.
-    pub monotonic: Duration,
-    /// `CLOCK_BOOTTIME`: goes on while the machine sleeps.
-    pub boottime: Duration,
-    /// CPU time that everything on the machine has used, all processors together; never less than `process`.
-    pub busy: Duration,
-    /// CPU time that this process has used.
-    pub process: Duration,
-    /// `busy` by package, as far as the machine tells it: coarse, and only good for shares.
-    pub packages: [Duration; PACKAGES_MAX],
-    /// At what frequency processors have worked since the last moment, in millionths of the highest they reach; `None`
-    /// where nobody tells.
-    pub frequency_ppm: Option<u32>,
+/// What must be known of a counter before its readings mean anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CounterSpec {
+    /// Where its readings come from.
+    pub source: SourceKind,
+    /// What it counts.
+    pub zone: Zone,
+    /// The highest value it shows before it starts again at zero (`max_energy_range_uj`), or `None` for one that
+    /// never wraps.
+    pub range: Option<Microjoules>,
+    /// More than this the zone cannot draw: a difference that implies more is not believed.
+    pub watts_max: Watts,
+    /// The smallest step that the counter makes.
+    pub quantum: Microjoules,
+    /// By how much the counter itself may be off, as a fraction of the figure at 95 % confidence. Zero for one whose
+    /// quantum says everything.
+    pub relative_error: f64,
+    /// What the zone draws when nothing runs, where the source knows it; otherwise it is learned.
+    pub base: Option<Watts>,
 }
 
 /// Why a counter gave no reading.

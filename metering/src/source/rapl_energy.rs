@@ -30,9 +30,11 @@ use thiserror::Error;
 use super::powercap::limits::{StatedPowers, quantum, watts, watts_max};
 use super::powercap::mirror::same_register;
 use super::powercap::zone_name::parse_zone_name;
-use super::{Moment, ReadError, Source, SourceKind};
+use super::{ReadError, Source, SourceKind};
+use crate::source::CounterSpec;
 use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Domain, Zone};
+use crate::work::Moment;
+use crate::zone::{Domain, Zone};
 
 /// How long after an attempt to set the library up anew the next one may follow.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,7 +44,7 @@ const CLASS: &str = "/sys/class/powercap";
 
 /// Why there are no counters.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenRaplEnergyError {
     /// The library found no readable package: there is none, or this process may not read it.
     #[error("`rapl-energy` finds no package that it can read below `{CLASS}`")]
     NoPackage,
@@ -78,7 +80,7 @@ impl RaplEnergy {
     ///
     /// # Errors
     /// When it finds none that may be added.
-    pub fn open() -> Result<Self, OpenError> {
+    pub fn open() -> Result<Self, OpenRaplEnergyError> {
         let rapl = set_up()?;
         let mut specs: Vec<CounterSpec> = Vec::new();
         for shown in shown(&rapl) {
@@ -89,7 +91,7 @@ impl RaplEnergy {
         if specs.iter().any(|spec| spec.zone.is_additive()) {
             Ok(Self { rapl: Some(rapl), specs, next_search: Duration::ZERO })
         } else {
-            Err(OpenError::NoAdditiveZone)
+            Err(OpenRaplEnergyError::NoAdditiveZone)
         }
     }
 
@@ -102,10 +104,10 @@ impl RaplEnergy {
     }
 }
 
-fn set_up() -> Result<Rapl, OpenError> {
+fn set_up() -> Result<Rapl, OpenRaplEnergyError> {
     match catch_unwind(|| Rapl::new(true)) {
-        Ok(rapl) => rapl.ok_or(OpenError::NoPackage),
-        Err(panic) => Err(OpenError::Panicked { message: message(&*panic) }),
+        Ok(rapl) => rapl.ok_or(OpenRaplEnergyError::NoPackage),
+        Err(panic) => Err(OpenRaplEnergyError::Panicked { message: message(&*panic) }),
     }
 }
 

@@ -12,14 +12,14 @@
 //!
 //! Source: Linux `Documentation/admin-guide/pm/cpufreq.rst`, on the attributes of a policy.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::source::ReadError;
-use crate::source::attribute::{read_attribute, read_optional_number};
-use crate::source::counter_file::CounterFile;
-use crate::source::cpu_list::parse_cpu_list;
+use rustix::io::Errno;
+
+use crate::sysfs::attribute::{read_attribute, read_optional_number};
+use crate::sysfs::cpu_list::parse_cpu_list;
+use crate::sysfs::number_file::{NumberFile, ReadNumberError};
 
 /// The whole of a frequency, in the parts that shares of it are given in.
 pub(crate) const WHOLE: u128 = 1_000_000;
@@ -38,7 +38,7 @@ pub const REFERENCE_ERROR: f64 = 0.2;
 /// One processor's clock.
 #[derive(Debug)]
 struct Clock {
-    file: CounterFile,
+    file: NumberFile,
     max_khz: u64,
 }
 
@@ -90,25 +90,21 @@ impl Clock {
     /// `cpuinfo_avg_freq`, which the processor has counted itself, where there is one; else `scaling_cur_freq`.
     fn open(directory: &Path) -> Option<Self> {
         let max_khz = read_optional_number(&directory.join("cpuinfo_max_freq")).filter(|&khz| khz > 0)?;
-        let files = ["cpuinfo_avg_freq", "scaling_cur_freq"].map(|name| CounterFile::open(directory.join(name)));
+        let files = ["cpuinfo_avg_freq", "scaling_cur_freq"].map(|name| NumberFile::open(directory.join(name)));
         let file = files.into_iter().filter_map(Result::ok).find(answers)?;
         Some(Self { file, max_khz })
     }
 
     /// `None` where it does not answer: the processor is idle or has gone.
     fn share(&self) -> Option<u128> {
-        let khz = self.file.read_number("kilohertz").ok()?;
+        let khz = self.file.read().ok()?;
         Some(u128::from(khz.min(self.max_khz)) * WHOLE / u128::from(self.max_khz))
     }
 }
 
 /// Whether a clock can be read, now or when its processor is not idle, for which `cpuinfo_avg_freq` answers `EAGAIN`.
-fn answers(file: &CounterFile) -> bool {
-    match file.read_number("kilohertz") {
-        Ok(_) => true,
-        Err(ReadError::ReadCounter { source, .. }) => source.kind() == io::ErrorKind::WouldBlock,
-        Err(_) => false,
-    }
+fn answers(file: &NumberFile) -> bool {
+    matches!(file.read(), Ok(_) | Err(ReadNumberError::Refused(Errno::AGAIN)))
 }
 
 #[cfg(test)]

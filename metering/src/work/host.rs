@@ -20,8 +20,8 @@ use self::busy::Busy;
 use self::stat::LINE_LENGTH_MAX;
 use self::usage::{Usage, Watch};
 use super::topology::Topology;
-use crate::source::{Moment, PACKAGES_MAX};
 use crate::work::frequency::{self, Clocks};
+use crate::work::{Moment, PACKAGES_MAX};
 
 pub use self::stat::{parse_cpu_count, parse_machine, parse_packages};
 pub use self::usage::{parse_usage_ns, parse_usage_usec};
@@ -31,7 +31,7 @@ const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there is no clock.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenHostClockError {
     /// The file could not be opened.
     #[error("cannot open the processor times `{}`", path.display())]
     OpenStat {
@@ -92,7 +92,7 @@ impl HostClock {
     ///
     /// # Errors
     /// When `stat` cannot be opened or read, or is not what Linux writes.
-    pub fn open(procfs_root: &Path, sysfs_root: &Path, topology: Topology) -> Result<Self, OpenError> {
+    pub fn open(procfs_root: &Path, sysfs_root: &Path, topology: Topology) -> Result<Self, OpenHostClockError> {
         let mut stat = Stat::open(procfs_root.join("stat"), &topology)?;
         let ticks = stat.machine()?;
         let watch = Watch::new(topology.cpus());
@@ -196,8 +196,8 @@ struct Stat {
 }
 
 impl Stat {
-    fn open(path: PathBuf, topology: &Topology) -> Result<Self, OpenError> {
-        let file = File::open(&path).map_err(|source| OpenError::OpenStat { path: path.clone(), source })?;
+    fn open(path: PathBuf, topology: &Topology) -> Result<Self, OpenHostClockError> {
+        let file = File::open(&path).map_err(|source| OpenHostClockError::OpenStat { path: path.clone(), source })?;
         let lines = if topology.packages().len() <= 1 { 1 } else { topology.processors() + 1 };
         Ok(Self { file, path, buffer: vec![0; lines * LINE_LENGTH_MAX] })
     }

@@ -2,6 +2,7 @@
 
 pub mod frequency;
 pub mod host;
+mod moment;
 mod no_events;
 mod page;
 pub mod pmu;
@@ -15,6 +16,7 @@ pub mod topology;
 use std::ops::{Add, AddAssign};
 use std::time::Duration;
 
+pub use moment::{Moment, PACKAGES_MAX};
 pub use no_events::NoEvents;
 
 /// What a stretch of execution took from the processor.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nebula_metering::Zone;
 use nebula_metering::source::model::cpu::Processor;
-use nebula_metering::source::powercap::{ClassState, Obstacle, Survey, SurveyedZone};
+use nebula_metering::source::powercap::{ClassState, Survey, SurveyedZone, ZoneObstacle};
 
 use super::finding::{Finding, Status};
 use super::{is_x86, program};
@@ -59,14 +59,14 @@ fn present(survey: &Survey) -> Finding {
     let mut finding = Finding::new(status, ITEM, fact);
     finding.parts = survey.zones.iter().map(part).collect();
     let obstacles: Vec<_> = survey.zones.iter().filter(lost).filter_map(|zone| zone.obstacle.as_ref()).collect();
-    let any = |kind: fn(&Obstacle) -> bool| obstacles.iter().any(|obstacle| kind(obstacle));
-    if any(|obstacle| matches!(obstacle, Obstacle::Forbidden { .. })) {
+    let any = |kind: fn(&ZoneObstacle) -> bool| obstacles.iter().any(|obstacle| kind(obstacle));
+    if any(|obstacle| matches!(obstacle, ZoneObstacle::Forbidden { .. })) {
         finding.remedies.extend(forbidden());
     }
-    if any(|obstacle| matches!(obstacle, Obstacle::Masked)) {
+    if any(|obstacle| matches!(obstacle, ZoneObstacle::Masked)) {
         finding.remedies.extend(masked());
     }
-    if any(|obstacle| matches!(obstacle, Obstacle::Read { .. } | Obstacle::ParseCounter { .. })) {
+    if any(|obstacle| matches!(obstacle, ZoneObstacle::Read { .. } | ZoneObstacle::ParseCounter { .. })) {
         finding.remedies.push("the kernel's log may tell why: sudo dmesg | grep -i rapl".into());
     }
     finding
@@ -76,9 +76,9 @@ fn status(zone: &SurveyedZone) -> Status {
     match &zone.obstacle {
         None => Status::Ok,
         Some(obstacle) if obstacle.is_repetition() => Status::Ok,
-        Some(Obstacle::Masked) => Status::Masked,
-        Some(Obstacle::Missing { .. }) => Status::Missing,
-        Some(Obstacle::Forbidden { .. }) => Status::Forbidden,
+        Some(ZoneObstacle::Masked) => Status::Masked,
+        Some(ZoneObstacle::Missing { .. }) => Status::Missing,
+        Some(ZoneObstacle::Forbidden { .. }) => Status::Forbidden,
         Some(_) => Status::Broken,
     }
 }
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    fn zone(domain: Domain, obstacle: Option<Obstacle>) -> SurveyedZone {
+    fn zone(domain: Domain, obstacle: Option<ZoneObstacle>) -> SurveyedZone {
         SurveyedZone { path: PathBuf::from("/sys/x"), zone: Some(Zone::new(domain, "0")), obstacle }
     }
 
@@ -172,8 +172,8 @@ mod tests {
         present(&Survey { looked_in: PathBuf::from("/sys/class/powercap"), class: ClassState::Present, zones })
     }
 
-    fn denied() -> Obstacle {
-        Obstacle::Forbidden { file: "energy_uj", source: io::ErrorKind::PermissionDenied.into() }
+    fn denied() -> ZoneObstacle {
+        ZoneObstacle::Forbidden { file: "energy_uj", source: io::ErrorKind::PermissionDenied.into() }
     }
 
     #[test]
@@ -188,9 +188,9 @@ mod tests {
     fn the_first_lost_package_says_how_it_is() {
         let core = || zone(Domain::Core, None);
         assert_eq!(present_with(vec![zone(Domain::Package, Some(denied())), core()]).status, Status::Forbidden);
-        assert_eq!(present_with(vec![zone(Domain::Package, Some(Obstacle::Masked))]).status, Status::Masked);
+        assert_eq!(present_with(vec![zone(Domain::Package, Some(ZoneObstacle::Masked))]).status, Status::Masked);
         let text = || "n/a".to_owned();
-        let broken = present_with(vec![zone(Domain::Package, Some(Obstacle::ParseCounter { text: text() }))]);
+        let broken = present_with(vec![zone(Domain::Package, Some(ZoneObstacle::ParseCounter { text: text() }))]);
         assert_eq!(broken.status, Status::Broken);
         assert!(broken.remedies[0].contains("dmesg"));
         let neither = present_with(vec![core()]);
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_repetition_needs_no_remedy() {
-        let repeated = Obstacle::Duplicate { of: PathBuf::from("/sys/y") };
+        let repeated = ZoneObstacle::Duplicate { of: PathBuf::from("/sys/y") };
         let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Package, Some(repeated))]);
         assert_eq!(finding.status, Status::Ok);
         assert!(finding.remedies.is_empty());

@@ -32,34 +32,34 @@ pub fn perf(sysfs_root: &Path, procfs_root: &Path, processor: &Processor) -> Fin
     judge_perf(perf::Perf::open(sysfs_root, procfs_root).map(|source| source.describe()), processor)
 }
 
-fn judge_perf(opened: Result<String, perf::OpenError>, processor: &Processor) -> Finding {
-    use perf::OpenError;
+fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor) -> Finding {
+    use perf::OpenPerfError;
     let error = match opened {
         Ok(fact) => return Finding::new(Status::Ok, "perf", fact),
         Err(error) => error,
     };
     let finding = |status| Finding::new(status, "perf", chain(&error));
     match &error {
-        OpenError::NoPmu { .. } if !is_x86(processor) => {
+        OpenPerfError::NoPmu { .. } if !is_x86(processor) => {
             finding(Status::Missing).with_remedy("none known: only Intel's and AMD's processors have this PMU")
         }
-        OpenError::NoPmu { .. } if processor.is_guest => finding(Status::Missing)
+        OpenPerfError::NoPmu { .. } if processor.is_guest => finding(Status::Missing)
             .with_remedy("this is a virtual machine, and hypervisors do not pass this PMU on: run nebula on the host"),
-        OpenError::NoPmu { .. } => finding(Status::Missing).with_remedies([
+        OpenPerfError::NoPmu { .. } => finding(Status::Missing).with_remedies([
             "sudo modprobe rapl   (on the host, if this is a container)".into(),
             "if there is no such module: a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
         ]),
-        OpenError::Forbidden { paranoid, .. } => finding(Status::Forbidden)
+        OpenPerfError::Forbidden { paranoid, .. } => finding(Status::Forbidden)
             .with_remedies(perf_forbidden(paranoid.is_some_and(|level| level <= PARANOID_MAX))),
-        OpenError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
+        OpenPerfError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
             Status::Forbidden,
         )
         .with_remedy(
             "an ordinary machine lets everyone read it: look for the sandbox or the security module that forbids it",
         ),
-        OpenError::NoEvent { .. } | OpenError::NoAdditiveEvent { .. } => finding(Status::Missing)
+        OpenPerfError::NoEvent { .. } | OpenPerfError::NoAdditiveEvent { .. } => finding(Status::Missing)
             .with_remedy("the driver knows no package and no memory of this processor: a newer kernel may"),
-        OpenError::DescribePmu { .. } | OpenError::UseEvents { .. } => {
+        OpenPerfError::DescribePmu { .. } | OpenPerfError::UseEvents { .. } => {
             finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i rapl")
         }
     }
@@ -90,38 +90,38 @@ pub fn hwmon(sysfs_root: &Path) -> Finding {
     judge_hwmon(hwmon::Hwmon::open(sysfs_root).map(|source| source.describe()))
 }
 
-fn judge_hwmon(opened: Result<String, hwmon::OpenError>) -> Finding {
-    use hwmon::OpenError;
+fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
+    use hwmon::OpenHwmonError;
     let error = match opened {
         Ok(fact) => return Finding::new(Status::Ok, "hwmon", fact),
         Err(error) => error,
     };
     let finding = |status| Finding::new(status, "hwmon", chain(&error));
     match &error {
-        OpenError::NoClass { .. } => {
+        OpenHwmonError::NoClass { .. } => {
             finding(Status::Missing).with_remedy("a kernel built with CONFIG_HWMON; in a container, the host's sysfs")
         }
-        OpenError::NoSensor { .. } => finding(Status::Missing).with_remedies([
+        OpenHwmonError::NoSensor { .. } => finding(Status::Missing).with_remedies([
             "sudo sensors-detect finds the drivers of this board (package lm-sensors)".into(),
             "where firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
         ]),
-        OpenError::Forbidden { path, .. } => finding(Status::Forbidden).with_remedies([
+        OpenHwmonError::Forbidden { path, .. } => finding(Status::Forbidden).with_remedies([
             format!("sudo setcap cap_dac_read_search+ep {}", program()),
             format!(
                 "or until the next start, for a group `nebula`: sudo chgrp nebula {0} && sudo chmod g+r {0}",
                 path.display()
             ),
         ]),
-        OpenError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
+        OpenHwmonError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
             Status::Forbidden,
         )
         .with_remedy(
             "an ordinary machine lets everyone list it: look for the sandbox or the security module that forbids it",
         ),
-        OpenError::ListClass { .. } | OpenError::ReadSensors { .. } => {
+        OpenHwmonError::ListClass { .. } | OpenHwmonError::ReadSensors { .. } => {
             finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i hwmon")
         }
-        OpenError::Ambiguous { .. } | OpenError::NoAdditiveSensor { .. } => {
+        OpenHwmonError::Ambiguous { .. } | OpenHwmonError::NoAdditiveSensor { .. } => {
             finding(Status::Missing).with_remedy("none known: what is not the machine's as a whole may not be added up")
         }
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn who_may_not_count_the_whole_machine_is_told_the_capability() {
         let judged = |paranoid| {
-            let error = perf::OpenError::Forbidden { event: "energy-pkg".into(), paranoid, source: refused() };
+            let error = perf::OpenPerfError::Forbidden { event: "energy-pkg".into(), paranoid, source: refused() };
             judge_perf(Err(error), &server())
         };
         let finding = judged(Some(2));
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_pmu_that_is_not_there_is_looked_for_where_it_could_be() {
         let judged = |processor: &Processor| {
-            judge_perf(Err(perf::OpenError::NoPmu { path: PathBuf::from("/sys/x") }), processor).remedies.join("\n")
+            judge_perf(Err(perf::OpenPerfError::NoPmu { path: PathBuf::from("/sys/x") }), processor).remedies.join("\n")
         };
         assert!(judged(&server()).contains("sudo modprobe rapl"));
         assert!(judged(&Processor { is_guest: true, ..server() }).contains("run nebula on the host"));
@@ -189,17 +189,17 @@ mod tests {
 
     #[test]
     fn every_obstacle_of_a_sensor_has_its_status_and_a_remedy() {
-        use hwmon::OpenError;
+        use hwmon::OpenHwmonError;
         let path = || PathBuf::from("/sys/x");
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let cases = [
-            (OpenError::NoClass { path: path() }, Status::Missing),
-            (OpenError::NoSensor { path: path() }, Status::Missing),
-            (OpenError::Forbidden { path: path(), source: refused() }, Status::Forbidden),
-            (OpenError::ListClass { path: path(), source: refused() }, Status::Forbidden),
-            (OpenError::ListClass { path: path(), source: broken() }, Status::Broken),
-            (OpenError::ReadSensors { path: path(), source: broken() }, Status::Broken),
-            (OpenError::Ambiguous { sensors: vec!["a".into(), "b".into()] }, Status::Missing),
+            (OpenHwmonError::NoClass { path: path() }, Status::Missing),
+            (OpenHwmonError::NoSensor { path: path() }, Status::Missing),
+            (OpenHwmonError::Forbidden { path: path(), source: refused() }, Status::Forbidden),
+            (OpenHwmonError::ListClass { path: path(), source: refused() }, Status::Forbidden),
+            (OpenHwmonError::ListClass { path: path(), source: broken() }, Status::Broken),
+            (OpenHwmonError::ReadSensors { path: path(), source: broken() }, Status::Broken),
+            (OpenHwmonError::Ambiguous { sensors: vec!["a".into(), "b".into()] }, Status::Missing),
         ];
         for (error, status) in cases {
             let finding = judge_hwmon(Err(error));

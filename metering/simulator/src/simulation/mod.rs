@@ -21,10 +21,10 @@ use crate::settings::{Function, HostClock, HostLoad, RuntimeLoad, Settings};
 use crate::slots::{Presence, Slots};
 use crate::threads::Thread;
 use crate::truth::{EndedCall, JoulesByDomain, Totals};
-use nebula_metering::Zone;
-use nebula_metering::source::{Moment, PACKAGES_MAX, Source};
+use nebula_metering::source::Source;
 use nebula_metering::work::topology::Topology;
-use nebula_metering::{Full, PostBox, Posting, Slice};
+use nebula_metering::work::{Moment, PACKAGES_MAX};
+use nebula_metering::{Full, PostBox, Posting, Slice, Zone};
 
 /// A tick of `/proc/stat`, in nanoseconds.
 const STAT_TICK: u64 = 10_000_000;

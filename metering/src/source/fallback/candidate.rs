@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt::Write;
 
-use crate::source::{Moment, ReadError, Source, SourceKind};
+use crate::source::{CounterSpec, ReadError, Source, SourceKind};
 use crate::units::Microjoules;
-use crate::zone::CounterSpec;
+use crate::work::Moment;
 
 /// Opens a source, as often as it is asked to.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Box<dyn Error + Send + Sync>> + Send>;

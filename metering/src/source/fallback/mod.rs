@@ -22,9 +22,10 @@ use thiserror::Error;
 
 pub use candidate::{Candidate, Opener};
 
-use super::{Moment, ReadError, Source, SourceKind, Switch};
+use super::{ReadError, Source, SourceKind, Switch};
+use crate::source::CounterSpec;
 use crate::units::Microjoules;
-use crate::zone::CounterSpec;
+use crate::work::Moment;
 
 /// A source that has not answered in so many windows in a row is given up. One or two failed readings happen, as when a
 /// processor is taken offline, and their energy is found by the next; each further one loses a window.

@@ -1,16 +1,15 @@
 //! Finds the sensors of energy and power, and opens them.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::error::{OpenError, Problem};
+use super::error::{OpenHwmonError, SkippedSensor};
 use super::parse::{Quantity, parse_accuracy, parse_device, parse_label, parse_sensor_file};
 use super::parts::{Part, Traits};
 use crate::source::ReadError;
-use crate::source::attribute::read_attribute;
 use crate::source::counter_file::CounterFile;
+use crate::sysfs::attribute::read_attribute;
 
 /// Devices that are looked at. A server with a card in every slot has some dozens.
 const DEVICES_MAX: usize = 256;
@@ -69,7 +68,7 @@ impl FoundSensor {
 pub(super) struct Discovery {
     /// Energy before power, and in the order of the class.
     pub(super) sensors: Vec<FoundSensor>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<SkippedSensor>,
 }
 
 /// The directory of the class.
@@ -78,11 +77,11 @@ pub(super) fn class(sysfs_root: &Path) -> PathBuf {
 }
 
 /// Looks at every device of the class below `sysfs_root`.
-pub(super) fn discover(sysfs_root: &Path) -> Result<Discovery, OpenError> {
+pub(super) fn discover(sysfs_root: &Path) -> Result<Discovery, OpenHwmonError> {
     let path = class(sysfs_root);
     let entries = fs::read_dir(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => OpenError::NoClass { path: path.clone() },
-        _ => OpenError::ListClass { path: path.clone(), source },
+        io::ErrorKind::NotFound => OpenHwmonError::NoClass { path: path.clone() },
+        _ => OpenHwmonError::ListClass { path: path.clone(), source },
     })?;
     let names = entries.take(DEVICES_MAX).filter_map(Result::ok).map(|entry| entry.file_name());
     let mut devices: Vec<_> = names.filter_map(|name| parse_device(name.to_str()?)).collect();
@@ -165,10 +164,10 @@ fn label(directory: &Path, quantity: Quantity, channel: u32) -> Option<String> {
 }
 
 /// Opens a sensor and reads it once, since opening proves little.
-fn open(directory: &Path, quantity: Quantity, channel: u32) -> Result<Input, Problem> {
+fn open(directory: &Path, quantity: Quantity, channel: u32) -> Result<Input, SkippedSensor> {
     let file = |name: String| {
         let path = directory.join(name);
-        CounterFile::open(path.clone()).map_err(|source| Problem { path, source })
+        CounterFile::open(path.clone()).map_err(|source| SkippedSensor { path, source })
     };
     let (input, path) = match quantity {
         Quantity::Energy => {
@@ -190,7 +189,7 @@ fn open(directory: &Path, quantity: Quantity, channel: u32) -> Result<Input, Pro
     };
     match input.read() {
         Ok(_) => Ok(input),
-        Err(error) => Err(Problem { path: directory.join(path), source: cause(error) }),
+        Err(error) => Err(SkippedSensor { path: directory.join(path), source: cause(error) }),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Why no sensor can be used.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use thiserror::Error;
 
 /// Why no energy can be read at all. Each variant has another remedy.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenHwmonError {
     /// There is no hardware monitoring class.
     #[error("there is no hardware monitoring class `{}`", path.display())]
     NoClass {
@@ -77,7 +76,7 @@ impl fmt::Display for Quoted<'_> {
 /// A sensor that exists and cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read the sensor `{}`", path.display())]
-pub struct Problem {
+pub struct SkippedSensor {
     /// Its file.
     pub path: PathBuf,
     /// What the kernel said.

@@ -20,15 +20,17 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use error::{OpenError, Problem};
+pub use error::{OpenHwmonError, SkippedSensor};
 
 use discover::{Discovery, FoundSensor, Input, SensorId, Shown, class, discover};
 use integral::Integral;
 use parts::{Choice, Part, choose};
 
-use super::{Moment, ReadError, Source, SourceKind};
+use super::{ReadError, Source, SourceKind};
+use crate::source::CounterSpec;
 use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Domain, Zone};
+use crate::work::Moment;
+use crate::zone::{Domain, Zone};
 
 /// How long after a search for sensors that have gone the next one may follow.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -74,7 +76,7 @@ pub struct Hwmon {
     specs: Vec<CounterSpec>,
     /// Parallel to `specs`.
     sensors: Vec<Sensor>,
-    problems: Vec<Problem>,
+    problems: Vec<SkippedSensor>,
     /// The earliest `Moment::monotonic` at which sensors that have gone may be searched for.
     next_search: Duration,
 }
@@ -84,8 +86,8 @@ impl Hwmon {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where none can be read, or none may be added.
-    pub fn open(sysfs_root: &Path) -> Result<Self, OpenError> {
+    /// [`OpenHwmonError`] where none can be read, or none may be added.
+    pub fn open(sysfs_root: &Path) -> Result<Self, OpenHwmonError> {
         let Discovery { sensors, problems } = discover(sysfs_root)?;
         if sensors.is_empty() {
             return Err(nothing_to_read(problems, class(sysfs_root)));
@@ -95,8 +97,8 @@ impl Hwmon {
         let names = || zones.iter().map(ToString::to_string).collect();
         match choice {
             Choice::Packages | Choice::Platform => {}
-            Choice::Ambiguous => return Err(OpenError::Ambiguous { sensors: names() }),
-            Choice::Nothing => return Err(OpenError::NoAdditiveSensor { sensors: names() }),
+            Choice::Ambiguous => return Err(OpenHwmonError::Ambiguous { sensors: names() }),
+            Choice::Nothing => return Err(OpenHwmonError::NoAdditiveSensor { sensors: names() }),
         }
         let mut source = Self {
             root: sysfs_root.to_owned(),
@@ -119,7 +121,7 @@ impl Hwmon {
 
     /// The sensors that exist and cannot be read, as the last search found them.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[SkippedSensor] {
         &self.problems
     }
 
@@ -204,12 +206,12 @@ fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
     CounterSpec { source: SourceKind::Hwmon, zone, range: None, watts_max, quantum, relative_error, base: None }
 }
 
-fn nothing_to_read(problems: Vec<Problem>, class: PathBuf) -> OpenError {
+fn nothing_to_read(problems: Vec<SkippedSensor>, class: PathBuf) -> OpenHwmonError {
     match problems.into_iter().next() {
-        Some(Problem { path, source }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            OpenError::Forbidden { path, source }
+        Some(SkippedSensor { path, source }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            OpenHwmonError::Forbidden { path, source }
         }
-        Some(Problem { path, source }) => OpenError::ReadSensors { path, source },
-        None => OpenError::NoSensor { path: class },
+        Some(SkippedSensor { path, source }) => OpenHwmonError::ReadSensors { path, source },
+        None => OpenHwmonError::NoSensor { path: class },
     }
 }

@@ -23,7 +23,7 @@ fn remove_device(root: &TempDir, source: &mut Hwmon, number: u32) {
     fs::remove_dir_all(root.path().join("class/hwmon").join(format!("hwmon{number}"))).expect("a device to remove");
     for sensor in &mut source.sensors {
         if let Some(Input::Power(file) | Input::Energy(file)) = &mut sensor.input {
-            file.file = File::options().write(true).open("/dev/null").expect("a file that cannot be read");
+            file.0.file = File::options().write(true).open("/dev/null").expect("a file that cannot be read");
         }
     }
 }

@@ -17,7 +17,6 @@
 
 pub mod coefficients;
 pub mod cpu;
-mod describe;
 pub mod memory;
 
 use std::io;
@@ -28,11 +27,13 @@ use thiserror::Error;
 use self::coefficients::Coefficients;
 use self::cpu::{Processor, parse_cpuinfo};
 use self::memory::{Memory, parse_meminfo};
-use super::{Moment, ReadError, Source, SourceKind};
+use super::{ReadError, Source, SourceKind};
+use crate::source::CounterSpec;
 use crate::units::{Microjoules, Watts};
+use crate::work::Moment;
 use crate::work::frequency::{self, Clocks};
 use crate::work::host::parse_cpu_count;
-use crate::zone::{CounterSpec, Domain, Zone};
+use crate::zone::{Domain, Zone};
 
 /// How far above full load a window may seem to lie. Work comes in ticks of 10 ms, so that a window of a few
 /// milliseconds may hold the work of many; what the bound is for is `/proc/stat` leaping by hours.
@@ -43,7 +44,7 @@ const PICOJOULES_PER_MICROJOULE: u128 = 1_000_000;
 
 /// Why there is no model.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenModelError {
     /// Neither `cpuinfo` nor `stat` lists a processor, and without their number there is nothing to go by.
     #[error("cannot tell how many processors there are from `{}`", path.display())]
     CountProcessors {
@@ -77,7 +78,7 @@ impl Model {
     ///
     /// # Errors
     /// When it cannot be told how many processors there are.
-    pub fn open(procfs_root: &Path, sysfs_root: &Path) -> Result<Self, OpenError> {
+    pub fn open(procfs_root: &Path, sysfs_root: &Path) -> Result<Self, OpenModelError> {
         let mut processor = parse_cpuinfo(&read_text(&procfs_root.join("cpuinfo")).unwrap_or_default());
         if processor.threads == 0 {
             processor.threads = count_processors(&procfs_root.join("stat"))?;
@@ -192,8 +193,42 @@ impl Source for Model {
     }
 
     fn describe(&self) -> String {
-        describe::sentence(self)
+        sentence(self)
     }
+}
+
+/// The power that the model gives processors and memory, how far off both may be, and what the figures are of.
+fn sentence(model: &Model) -> String {
+    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
+    let clock = if model.follows_clock() { " following the clock" } else { "" };
+    let memory = match (model.memory, model.memory_watts()) {
+        (Some(memory), Some(watts)) => format!(
+            "{:.1} of {:.1} GiB RAM: {:.1} W ±{:.0} %",
+            memory.beyond_gib(),
+            memory.total_gib(),
+            watts.0,
+            memory::RELATIVE_ERROR * 100.0
+        ),
+        (Some(memory), None) => format!("{:.1} GiB RAM included", memory.total_gib()),
+        (None, _) => "RAM unknown".to_owned(),
+    };
+    format!("CPU {idle:.1}–{full:.1} W{clock} ±{error:.0} %; {memory} (estimated for {})", processors(model))
+}
+
+fn processors(model: &Model) -> String {
+    let processor = &model.processor;
+    let kind = match (processor.is_guest, model.threads()) {
+        (true, 1) => "virtual CPU",
+        (true, _) => "virtual CPUs",
+        (false, 1) => "thread",
+        (false, _) => "threads",
+    };
+    let of = match (model.microarchitecture(), &processor.name) {
+        (Some(microarchitecture), _) => microarchitecture.to_owned(),
+        (None, Some(name)) => format!("an average server, since `{name}` is not listed"),
+        (None, None) => "an average server, since the processor is unknown".to_owned(),
+    };
+    format!("{} {kind} of {of}", model.threads())
 }
 
 fn counter(domain: Domain, full: Watts, idle: Watts, relative_error: f64) -> CounterSpec {
@@ -221,13 +256,13 @@ fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn count_processors(stat: &Path) -> Result<u32, OpenError> {
+fn count_processors(stat: &Path) -> Result<u32, OpenModelError> {
     let none = || io::Error::new(io::ErrorKind::InvalidData, "it lists no processor");
     let counted = read_text(stat).and_then(|text| match u32::try_from(parse_cpu_count(&text)) {
         Ok(0) | Err(_) => Err(none()),
         Ok(count) => Ok(count),
     });
-    counted.map_err(|source| OpenError::CountProcessors { path: stat.to_path_buf(), source })
+    counted.map_err(|source| OpenModelError::CountProcessors { path: stat.to_path_buf(), source })
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{Obstacle, OpenError, Problem};
+use super::error::{EventObstacle, OpenPerfError, SkippedEvent};
 use super::event::Event;
 use super::parse::{BitField, parse_event, parse_format, parse_topology_id};
 use super::scale::{Scale, parse_scale};
-use crate::source::attribute::{parse_number, read_attribute};
-use crate::source::cpu_list::parse_cpu_list;
+use crate::sysfs::attribute::{parse_number, read_attribute};
+use crate::sysfs::cpu_list::parse_cpu_list;
 use crate::zone::{Domain, Zone};
 
 /// Characters of a file's text that an error repeats.
@@ -65,14 +65,14 @@ pub(super) struct Pmu {
     pub(super) path: PathBuf,
     pub(super) places: Vec<Place>,
     pub(super) events: Vec<FoundEvent>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<SkippedEvent>,
 }
 
 /// Reads the `power` PMU below `sysfs_root`.
-pub(super) fn discover(sysfs_root: &Path) -> Result<Pmu, OpenError> {
+pub(super) fn discover(sysfs_root: &Path) -> Result<Pmu, OpenPerfError> {
     let path = sysfs_root.join("bus/event_source/devices/power");
     if !path.is_dir() {
-        return Err(OpenError::NoPmu { path });
+        return Err(OpenPerfError::NoPmu { path });
     }
     let number = describe(&path.join("type"), |text| u32::try_from(parse_number(text)?).ok())?;
     let cpus = describe(&path.join("cpumask"), parse_cpu_list)?;
@@ -86,22 +86,22 @@ pub(super) fn discover(sysfs_root: &Path) -> Result<Pmu, OpenError> {
             Ok((config, scale)) => {
                 events.push(FoundEvent { name, domain, event: Event { pmu: number, config }, scale });
             }
-            Err(obstacle) => problems.push(Problem { event: name.into(), obstacle }),
+            Err(obstacle) => problems.push(SkippedEvent { event: name.into(), obstacle }),
         }
     }
     if events.is_empty() && problems.is_empty() {
-        return Err(OpenError::NoEvent { path });
+        return Err(OpenPerfError::NoEvent { path });
     }
     Ok(Pmu { path, places, events, problems })
 }
 
-fn describe<T>(path: &Path, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, OpenError> {
+fn describe<T>(path: &Path, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, OpenPerfError> {
     let nonsense = |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it reads `{}`", shown(text)));
     let parsed = read_attribute(path).and_then(|text| parse(&text).ok_or_else(|| nonsense(&text)));
-    parsed.map_err(|source| OpenError::DescribePmu { path: path.to_owned(), source })
+    parsed.map_err(|source| OpenPerfError::DescribePmu { path: path.to_owned(), source })
 }
 
-fn find_event(pmu: &Path, name: &str) -> Result<(u64, Scale), Obstacle> {
+fn find_event(pmu: &Path, name: &str) -> Result<(u64, Scale), EventObstacle> {
     let field: BitField = understand(pmu, "format/event".into(), parse_format)?;
     let config = understand(pmu, format!("events/{name}"), |text| field.place(parse_event(text)?))?;
     understand(pmu, format!("events/{name}.unit"), |text| (text.trim_ascii() == "Joules").then_some(()))?;
@@ -109,10 +109,10 @@ fn find_event(pmu: &Path, name: &str) -> Result<(u64, Scale), Obstacle> {
     Ok((config, scale))
 }
 
-fn understand<T>(pmu: &Path, file: String, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Obstacle> {
+fn understand<T>(pmu: &Path, file: String, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, EventObstacle> {
     match read_attribute(&pmu.join(&file)) {
-        Ok(text) => parse(&text).ok_or_else(|| Obstacle::Parse { file, text: shown(&text) }),
-        Err(source) => Err(Obstacle::Read { file, source }),
+        Ok(text) => parse(&text).ok_or_else(|| EventObstacle::Parse { file, text: shown(&text) }),
+        Err(source) => Err(EventObstacle::Read { file, source }),
     }
 }
 

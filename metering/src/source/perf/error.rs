@@ -1,14 +1,13 @@
 //! Why there are no energy events, and why one of them is not reported.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use thiserror::Error;
 
 /// Why no energy can be read at all. Each variant has another remedy.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenPerfError {
     /// There is no `power` PMU: another system, a virtual machine, or a kernel without the driver. The module is called
     /// `rapl`; in a container `/sys/bus/event_source` has to be there.
     #[error("there is no `power` PMU `{}`", path.display())]
@@ -56,7 +55,7 @@ pub enum OpenError {
         /// The first such event.
         event: Box<str>,
         /// What stands in the way there.
-        source: Obstacle,
+        source: EventObstacle,
     },
 }
 
@@ -75,7 +74,7 @@ impl fmt::Display for Paranoid {
 
 /// What stands in the way of one event's being reported.
 #[derive(Debug, Error)]
-pub enum Obstacle {
+pub enum EventObstacle {
     /// A file that describes the event cannot be read.
     #[error("cannot read `{file}`")]
     Read {
@@ -105,14 +104,14 @@ pub enum Obstacle {
 
 /// An event that exists and is not reported.
 #[derive(Debug)]
-pub struct Problem {
+pub struct SkippedEvent {
     /// Its name.
     pub event: Box<str>,
     /// What stands in the way.
-    pub obstacle: Obstacle,
+    pub obstacle: EventObstacle,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SkippedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.event, self.obstacle)
     }

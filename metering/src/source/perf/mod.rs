@@ -37,17 +37,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use error::{Obstacle, OpenError, Problem};
+pub use error::{EventObstacle, OpenPerfError, SkippedEvent};
 
 use discover::{FoundEvent, Pmu, discover};
 use event::{Kernel, OpenEvent, Opener};
 use parse::parse_paranoid;
 use scale::Scale;
 
-use super::attribute::read_attribute;
-use super::{Moment, ReadError, Source, SourceKind};
+use super::{ReadError, Source, SourceKind};
+use crate::source::CounterSpec;
+use crate::sysfs::attribute::read_attribute;
 use crate::units::{Microjoules, Watts};
-use crate::zone::{CounterSpec, Domain, Zone};
+use crate::work::Moment;
+use crate::zone::{Domain, Zone};
 
 /// How long after a search for events that have gone the next one may follow. A search opens some twenty files at 6 to
 /// 9 µs each.
@@ -107,7 +109,7 @@ pub struct Perf {
     names: Vec<&'static str>,
     /// Parallel to `specs`; `None` where the zone has gone.
     running: Vec<Option<Running>>,
-    problems: Vec<Problem>,
+    problems: Vec<SkippedEvent>,
     /// The earliest `Moment::monotonic` at which events that have gone may be searched for.
     next_search: Duration,
 }
@@ -118,12 +120,12 @@ impl Perf {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where no event that may be added, that is of no package and no memory, can be opened and read.
-    pub fn open(sysfs_root: &Path, procfs_root: &Path) -> Result<Self, OpenError> {
+    /// [`OpenPerfError`] where no event that may be added, that is of no package and no memory, can be opened and read.
+    pub fn open(sysfs_root: &Path, procfs_root: &Path) -> Result<Self, OpenPerfError> {
         Self::open_with(Box::new(Kernel), sysfs_root, procfs_root)
     }
 
-    fn open_with(opener: Box<dyn Opener>, sysfs_root: &Path, procfs_root: &Path) -> Result<Self, OpenError> {
+    fn open_with(opener: Box<dyn Opener>, sysfs_root: &Path, procfs_root: &Path) -> Result<Self, OpenPerfError> {
         let pmu = discover(sysfs_root)?;
         let path = pmu.path.clone();
         let mut source = Self {
@@ -142,19 +144,19 @@ impl Perf {
         let mut problems = source.problems.into_iter();
         let first = problems.find(|problem| matches!(&*problem.event, "energy-pkg" | "energy-ram"));
         Err(match first {
-            Some(Problem { event, obstacle: Obstacle::Open { source, .. } }) if is_forbidden(&source) => {
+            Some(SkippedEvent { event, obstacle: EventObstacle::Open { source, .. } }) if is_forbidden(&source) => {
                 let paranoid = read_attribute(&procfs_root.join("sys/kernel/perf_event_paranoid"));
                 let paranoid = paranoid.ok().and_then(|text| parse_paranoid(&text));
-                OpenError::Forbidden { event, paranoid, source }
+                OpenPerfError::Forbidden { event, paranoid, source }
             }
-            Some(Problem { event, obstacle: source }) => OpenError::UseEvents { event, source },
-            None => OpenError::NoAdditiveEvent { path },
+            Some(SkippedEvent { event, obstacle: source }) => OpenPerfError::UseEvents { event, source },
+            None => OpenPerfError::NoAdditiveEvent { path },
         })
     }
 
     /// The events that exist and are not reported, each with the reason, as the last search found them.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[SkippedEvent] {
         &self.problems
     }
 
@@ -180,8 +182,8 @@ impl Perf {
                 match self.start(found, place.cpu) {
                     Ok(running) => self.place(known, zone, found, running),
                     Err(source) => {
-                        let obstacle = Obstacle::Open { cpu: place.cpu, source };
-                        self.problems.push(Problem { event: found.name.into(), obstacle });
+                        let obstacle = EventObstacle::Open { cpu: place.cpu, source };
+                        self.problems.push(SkippedEvent { event: found.name.into(), obstacle });
                     }
                 }
             }

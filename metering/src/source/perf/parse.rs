@@ -2,7 +2,7 @@
 //!
 //! Source: Linux `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`.
 
-use crate::source::attribute::parse_number;
+use crate::sysfs::attribute::parse_number;
 
 /// Which bits of an event's `config` a term is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -94,7 +94,7 @@ impl MadeUp {
     }
 }
 
-fn open(root: &TempDir, kernel: &MadeUp) -> Result<Perf, OpenError> {
+fn open(root: &TempDir, kernel: &MadeUp) -> Result<Perf, OpenPerfError> {
     Perf::open_with(Box::new(kernel.clone()), root.path(), root.path())
 }
 
@@ -265,17 +265,20 @@ fn a_failed_reading_is_reported_once_and_then_the_zone_is_gone() {
 fn each_reason_for_having_nothing_has_its_own_error() {
     let kernel = MadeUp::default();
     let empty = tempfile::tempdir().expect("a directory");
-    assert!(matches!(open(&empty, &kernel), Err(OpenError::NoPmu { .. })));
-    assert!(matches!(open(&machine("0", &[], &[]), &kernel), Err(OpenError::NoEvent { .. })));
+    assert!(matches!(open(&empty, &kernel), Err(OpenPerfError::NoPmu { .. })));
+    assert!(matches!(open(&machine("0", &[], &[]), &kernel), Err(OpenPerfError::NoEvent { .. })));
     let unmasked = machine("", &[], &[("energy-pkg", "event=0x02")]);
-    assert!(matches!(open(&unmasked, &kernel), Err(OpenError::DescribePmu { .. })));
+    assert!(matches!(open(&unmasked, &kernel), Err(OpenPerfError::DescribePmu { .. })));
     let oversized = machine("0", &[], &[("energy-pkg", "event=0x102")]);
-    assert!(matches!(open(&oversized, &kernel), Err(OpenError::UseEvents { source: Obstacle::Parse { .. }, .. })));
+    assert!(matches!(
+        open(&oversized, &kernel),
+        Err(OpenPerfError::UseEvents { source: EventObstacle::Parse { .. }, .. })
+    ));
     let absent = machine("0", &[], &[("energy-pkg", "event=0x02")]);
-    assert!(matches!(open(&absent, &kernel), Err(OpenError::UseEvents { source: Obstacle::Open { .. }, .. })));
+    assert!(matches!(open(&absent, &kernel), Err(OpenPerfError::UseEvents { source: EventObstacle::Open { .. }, .. })));
     let cores = machine("0", &[], &[("energy-cores", "event=0x01")]);
     kernel.set(1, 0, 1, 0);
-    assert!(matches!(open(&cores, &kernel), Err(OpenError::NoAdditiveEvent { .. })));
+    assert!(matches!(open(&cores, &kernel), Err(OpenPerfError::NoAdditiveEvent { .. })));
 }
 
 #[test]

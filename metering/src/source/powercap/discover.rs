@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::error::{Obstacle, OpenError};
+use super::error::{OpenPowercapError, ZoneObstacle};
 use super::limits::{quantum, read_range, read_stated_powers, watts_max};
 use super::walk::{ClassState, Place, walk};
 use super::zone_id::ZoneId;
 use super::zone_name::parse_zone_name;
-use crate::source::attribute::read_attribute;
 use crate::source::counter_file::CounterFile;
-use crate::source::{ReadError, SourceKind};
-use crate::zone::{CounterSpec, Zone};
+use crate::source::{CounterSpec, ReadError, SourceKind};
+use crate::sysfs::attribute::read_attribute;
+use crate::zone::Zone;
 
 /// Characters of a file's text that an error repeats.
 const SHOWN_CHARS_MAX: usize = 32;
@@ -28,7 +28,7 @@ pub(super) struct Counter {
 pub(super) struct FoundZone {
     pub(super) path: PathBuf,
     pub(super) zone: Option<Zone>,
-    pub(super) counter: Result<Counter, Obstacle>,
+    pub(super) counter: Result<Counter, ZoneObstacle>,
 }
 
 /// All that is to be found.
@@ -57,28 +57,28 @@ pub(super) fn discover(root: &Path) -> Discovery {
 }
 
 /// Reads what the zone counts, with the help of the zones `known` so far, of which its parent has to be one.
-fn read_zone(id: &ZoneId, place: &Place, known: &BTreeMap<ZoneId, Zone>) -> Result<Zone, Obstacle> {
+fn read_zone(id: &ZoneId, place: &Place, known: &BTreeMap<ZoneId, Zone>) -> Result<Zone, ZoneObstacle> {
     if place.dangling {
-        return Err(Obstacle::Masked);
+        return Err(ZoneObstacle::Masked);
     }
     let around = match id.parent() {
-        Some(parent) => Some(known.get(&parent).ok_or(Obstacle::Orphan)?),
+        Some(parent) => Some(known.get(&parent).ok_or(ZoneObstacle::Orphan)?),
         None => None,
     };
-    let text = read_attribute(&place.path.join("name")).map_err(|error| Obstacle::from_io("name", error))?;
+    let text = read_attribute(&place.path.join("name")).map_err(|error| ZoneObstacle::from_io("name", error))?;
     parse_zone_name(&text, around)
-        .ok_or_else(|| Obstacle::ParseName { text: text.trim().chars().take(SHOWN_CHARS_MAX).collect() })
+        .ok_or_else(|| ZoneObstacle::ParseName { text: text.trim().chars().take(SHOWN_CHARS_MAX).collect() })
 }
 
 /// Opens the counter and reads it once, since opening proves little: only a number shows that it works.
-fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, Obstacle> {
-    let unread = |error| Obstacle::from_io("energy_uj", error);
+fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, ZoneObstacle> {
+    let unread = |error| ZoneObstacle::from_io("energy_uj", error);
     let file = CounterFile::open(directory.join("energy_uj")).map_err(unread)?;
     file.read().map_err(|error| match error {
         ReadError::ReadCounter { source, .. } => unread(source),
-        ReadError::ParseCounter { text, .. } => Obstacle::ParseCounter { text },
+        ReadError::ParseCounter { text, .. } => ZoneObstacle::ParseCounter { text },
         ReadError::ZoneGone | ReadError::Standby | ReadError::ReadEvent { .. } => {
-            Obstacle::Missing { file: "energy_uj" }
+            ZoneObstacle::Missing { file: "energy_uj" }
         }
     })?;
     let range = read_range(directory);
@@ -102,7 +102,7 @@ fn drop_duplicates(zones: &mut [FoundZone]) {
     for found in zones {
         let Ok(counter) = &found.counter else { continue };
         if let Some(of) = kept.get(&counter.spec.zone) {
-            found.counter = Err(Obstacle::Duplicate { of: of.clone() });
+            found.counter = Err(ZoneObstacle::Duplicate { of: of.clone() });
         } else {
             kept.insert(counter.spec.zone.clone(), found.path.clone());
         }
@@ -111,14 +111,14 @@ fn drop_duplicates(zones: &mut [FoundZone]) {
 
 impl Discovery {
     /// The zones, provided that one of them at least may be added and can be read.
-    pub(super) fn into_readable(self) -> Result<Vec<FoundZone>, OpenError> {
+    pub(super) fn into_readable(self) -> Result<Vec<FoundZone>, OpenPowercapError> {
         let path = self.looked_in;
         match self.class {
             ClassState::Present => {}
-            ClassState::Missing => return Err(OpenError::NoClass { path }),
-            ClassState::Masked => return Err(OpenError::Masked { path }),
-            ClassState::Empty => return Err(OpenError::NoZone { path }),
-            ClassState::Unlisted(source) => return Err(OpenError::ListClass { path, source }),
+            ClassState::Missing => return Err(OpenPowercapError::NoClass { path }),
+            ClassState::Masked => return Err(OpenPowercapError::Masked { path }),
+            ClassState::Empty => return Err(OpenPowercapError::NoZone { path }),
+            ClassState::Unlisted(source) => return Err(OpenPowercapError::ListClass { path, source }),
         }
         let readable = |found: &FoundZone| found.counter.as_ref().is_ok_and(|counter| counter.spec.zone.is_additive());
         if self.zones.iter().any(readable) {
@@ -129,9 +129,9 @@ impl Discovery {
         let obstacles = self.zones.into_iter().filter(may_be_added);
         let mut obstacles = obstacles.filter_map(|found| found.counter.err().map(|obstacle| (found.path, obstacle)));
         Err(match obstacles.next() {
-            Some((path, source @ Obstacle::Forbidden { .. })) => OpenError::Forbidden { path, source },
-            Some((path, source)) => OpenError::ReadZones { path, source },
-            None => OpenError::NoAdditiveZone { path },
+            Some((path, source @ ZoneObstacle::Forbidden { .. })) => OpenPowercapError::Forbidden { path, source },
+            Some((path, source)) => OpenPowercapError::ReadZones { path, source },
+            None => OpenPowercapError::NoAdditiveZone { path },
         })
     }
 }

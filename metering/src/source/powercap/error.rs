@@ -1,8 +1,7 @@
 //! Why there are no counters, and why one of them is not reported.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use thiserror::Error;
 
@@ -10,7 +9,7 @@ use crate::zone::Zone;
 
 /// Why no energy can be read at all. Each variant has another remedy.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenPowercapError {
     /// There is no powercap class: another system, or a kernel or a virtual machine without it.
     #[error("there is no powercap class `{}`", path.display())]
     NoClass {
@@ -55,7 +54,7 @@ pub enum OpenError {
         /// The first such zone.
         path: PathBuf,
         /// What stands in the way there.
-        source: Obstacle,
+        source: ZoneObstacle,
     },
     /// Zones of packages or memory, or ones that cannot be told, are there, and none can be read.
     #[error("cannot read any package or memory, the first being `{}`", path.display())]
@@ -63,13 +62,13 @@ pub enum OpenError {
         /// The first such zone.
         path: PathBuf,
         /// What stands in the way there.
-        source: Obstacle,
+        source: ZoneObstacle,
     },
 }
 
 /// What stands in the way of one zone's being reported.
 #[derive(Debug, Error)]
-pub enum Obstacle {
+pub enum ZoneObstacle {
     /// The link to the zone leads nowhere, as a container runtime leaves it.
     #[error("masked by the container runtime")]
     Masked,
@@ -127,7 +126,7 @@ pub enum Obstacle {
     RangeChanged,
 }
 
-impl Obstacle {
+impl ZoneObstacle {
     /// Whether nothing is lost: another zone is reported that shows the same energy, or may.
     #[must_use]
     pub fn is_repetition(&self) -> bool {
@@ -150,16 +149,16 @@ impl Obstacle {
 
 /// A zone that exists and is not reported.
 #[derive(Debug)]
-pub struct Problem {
+pub struct SkippedZone {
     /// The zone's directory.
     pub path: PathBuf,
     /// What it counts, where its name could be read.
     pub zone: Option<Zone>,
     /// What stands in the way.
-    pub obstacle: Obstacle,
+    pub obstacle: ZoneObstacle,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SkippedZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.path.display())?;
         if let Some(zone) = &self.zone {

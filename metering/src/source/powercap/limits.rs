@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::source::attribute::read_optional_number;
+use crate::sysfs::attribute::read_optional_number;
 use crate::units::{Microjoules, Watts};
 use crate::zone::Domain;
 

@@ -14,10 +14,10 @@
 
 use std::time::Duration;
 
-use crate::source::ReadError;
 use crate::source::counter_file::CounterFile;
+use crate::source::{CounterSpec, ReadError};
 use crate::units::Microjoules;
-use crate::zone::{CounterSpec, Zone};
+use crate::zone::Zone;
 
 /// Readings in a row that have to differ. One may be a glitch of the hardware, which these counters are known for;
 /// eight are not.

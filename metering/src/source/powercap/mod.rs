@@ -38,7 +38,7 @@ pub(super) mod zone_name;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use error::{Obstacle, OpenError, Problem};
+pub use error::{OpenPowercapError, SkippedZone, ZoneObstacle};
 pub use survey::{Survey, SurveyedZone, survey};
 pub use walk::ClassState;
 
@@ -46,9 +46,10 @@ use super::counter_file::CounterFile;
 use discover::{Counter, FoundZone, discover};
 use mirror::{Span, Suspect, same_register};
 
-use super::{Moment, ReadError, Source, SourceKind};
+use super::{ReadError, Source, SourceKind};
+use crate::source::CounterSpec;
 use crate::units::Microjoules;
-use crate::zone::CounterSpec;
+use crate::work::Moment;
 
 /// How long after a search for zones that have gone the next one may follow. A search opens some twenty files a zone
 /// at 6 to 9 µs each, so that once a second costs a ten-thousandth of one processor; a processor that is taken online
@@ -66,7 +67,7 @@ pub struct Powercap {
     files: Vec<Option<CounterFile>>,
     /// Counters held back, because they may show a register that one in `specs` already shows.
     suspects: Vec<Suspect>,
-    problems: Vec<Problem>,
+    problems: Vec<SkippedZone>,
     /// The earliest `Moment::monotonic` at which zones that have gone may be searched for.
     next_search: Duration,
 }
@@ -76,9 +77,9 @@ impl Powercap {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] where no counter that may be added, that is no package and no memory, can be read. Zones that
+    /// [`OpenPowercapError`] where no counter that may be added, that is no package and no memory, can be read. Zones that
     /// fail while others can be read are no error: see [`Powercap::problems`].
-    pub fn open(sysfs_root: &Path) -> Result<Self, OpenError> {
+    pub fn open(sysfs_root: &Path) -> Result<Self, OpenPowercapError> {
         let zones = discover(sysfs_root).into_readable()?;
         let mut source = Self {
             root: sysfs_root.to_owned(),
@@ -93,9 +94,9 @@ impl Powercap {
     }
 
     /// The zones that exist and are not reported, each with the reason, as the last search found them. Those that
-    /// only show again what another zone shows are among them: see [`Obstacle::is_repetition`].
+    /// only show again what another zone shows are among them: see [`ZoneObstacle::is_repetition`].
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[SkippedZone] {
         &self.problems
     }
 
@@ -105,7 +106,7 @@ impl Powercap {
         for FoundZone { path, zone, counter } in zones {
             match counter {
                 Ok(counter) => self.place(path, counter),
-                Err(obstacle) => self.problems.push(Problem { path, zone, obstacle }),
+                Err(obstacle) => self.problems.push(SkippedZone { path, zone, obstacle }),
             }
         }
         assert_eq!(self.specs.len(), self.files.len(), "every counter has a place for its file");
@@ -119,11 +120,11 @@ impl Powercap {
             if self.specs[place].range == spec.range {
                 self.files[place] = Some(file);
             } else {
-                self.problems.push(Problem { path, zone: Some(spec.zone), obstacle: Obstacle::RangeChanged });
+                self.problems.push(SkippedZone { path, zone: Some(spec.zone), obstacle: ZoneObstacle::RangeChanged });
             }
         } else if let Some(known) = self.specs.iter().find(|known| same_register(&known.zone, &spec.zone)) {
-            let obstacle = Obstacle::SuspectedMirror { of: known.zone.clone() };
-            self.problems.push(Problem { path, zone: Some(spec.zone.clone()), obstacle });
+            let obstacle = ZoneObstacle::SuspectedMirror { of: known.zone.clone() };
+            self.problems.push(SkippedZone { path, zone: Some(spec.zone.clone()), obstacle });
             match self.suspects.iter_mut().find(|suspect| suspect.spec.zone == spec.zone) {
                 Some(suspect) => suspect.continue_with(file),
                 None => self.suspects.push(Suspect::new(spec, file)),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::discover::discover;
-use super::error::Obstacle;
+use super::error::ZoneObstacle;
 use super::mirror::same_register;
 use super::walk::ClassState;
 use crate::zone::Zone;
@@ -17,7 +17,7 @@ pub struct SurveyedZone {
     /// What it counts, where its name could be read.
     pub zone: Option<Zone>,
     /// What stands in the way of its being reported; `None` if nothing does.
-    pub obstacle: Option<Obstacle>,
+    pub obstacle: Option<ZoneObstacle>,
 }
 
 impl fmt::Display for SurveyedZone {
@@ -56,7 +56,7 @@ pub fn survey(sysfs_root: &Path) -> Survey {
                 zones.iter().filter(|known| known.obstacle.is_none()).filter_map(|known| known.zone.as_ref());
             let mut repeated =
                 reported.filter(|known| found.zone.as_ref().is_some_and(|zone| same_register(known, zone)));
-            repeated.next().map(|of| Obstacle::SuspectedMirror { of: of.clone() })
+            repeated.next().map(|of| ZoneObstacle::SuspectedMirror { of: of.clone() })
         });
         zones.push(SurveyedZone { path: found.path, zone: found.zone, obstacle });
     }

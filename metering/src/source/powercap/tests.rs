@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Powercap;
-use crate::source::{Moment, ReadError, Source};
+use crate::source::{ReadError, Source};
 use crate::units::Microjoules;
+use crate::work::Moment;
 
 fn add_zone(root: &Path, id: &str, name: &str, energy: u64) {
     let directory = root.join("class/powercap").join(id);
@@ -20,8 +21,8 @@ fn add_zone(root: &Path, id: &str, name: &str, energy: u64) {
 fn remove_zone(root: &Path, source: &mut Powercap, id: &str) {
     let directory = root.join("class/powercap").join(id);
     let files = source.files.iter_mut().chain(source.suspects.iter_mut().map(|suspect| &mut suspect.file));
-    for file in files.flatten().filter(|file| file.path.starts_with(&directory)) {
-        file.file = File::options().write(true).open("/dev/null").expect("a file that cannot be read");
+    for file in files.flatten().filter(|file| file.0.path.starts_with(&directory)) {
+        file.0.file = File::options().write(true).open("/dev/null").expect("a file that cannot be read");
     }
     fs::remove_dir_all(directory).expect("a zone to remove");
 }

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::source::PACKAGES_MAX;
+use crate::work::PACKAGES_MAX;
 use crate::work::topology::Topology;
 
 /// Length of a tick in `/proc/stat`: one hundredth of a second, whatever the kernel's own `HZ` is.

@@ -9,7 +9,7 @@ fn fixture(machine: &str) -> PathBuf {
 }
 
 /// A clock without a root cgroup, on a machine of one package.
-fn ticking(procfs_root: &Path) -> Result<HostClock, OpenError> {
+fn ticking(procfs_root: &Path) -> Result<HostClock, OpenHostClockError> {
     HostClock::open(procfs_root, Path::new("/nowhere"), Topology::one_package(2))
 }
 

@@ -1,0 +1,73 @@
+//! What ran in a window, and in what proportion its energy is split.
+
+use std::time::Duration;
+
+use super::conditions::Conditions;
+use crate::post::FunctionId;
+use crate::work::Work;
+
+/// What ran in one zone's package during one window.
+#[derive(Clone, Debug, Default)]
+pub struct Consumption {
+    /// The work of each function's calls; every function at most once.
+    pub functions: Vec<FunctionWork>,
+    /// CPU time of this process less its calls.
+    pub runtime: Duration,
+    /// CPU time of everything else.
+    pub host: Duration,
+    /// Time in which any processor was busy.
+    pub awake: Duration,
+    /// How far that may be off.
+    pub awake_doubt: Duration,
+    /// Under which conditions all of them ran.
+    pub conditions: Conditions,
+}
+
+/// The work of one function's calls.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionWork {
+    pub function: FunctionId,
+    pub work: Work,
+    /// The part of it that ran beside a busy thread of the same core, from 0 to 1.
+    pub beside: f64,
+}
+
+impl FunctionWork {
+    /// Adds more work of the same function.
+    pub fn add(&mut self, work: Work, beside: f64) {
+        let (mine, theirs) = (self.work.cpu.as_secs_f64(), work.cpu.as_secs_f64());
+        if mine + theirs > 0.0 {
+            self.beside = (self.beside * mine + beside * theirs) / (mine + theirs);
+        }
+        self.work += work;
+    }
+}
+
+impl Consumption {
+    /// CPU time of all calls.
+    pub fn calls_cpu(&self) -> Duration {
+        self.functions.iter().map(|part| part.work.cpu).sum()
+    }
+}
+
+/// In what proportion a window's dynamic energy is split.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// Each function, in the order of the consumption.
+    pub functions: Vec<u64>,
+    /// This process, less its calls.
+    pub runtime: u64,
+    /// Everything else.
+    pub host: u64,
+    /// Waking the package, which is nobody's in particular.
+    pub activation: u64,
+}
+
+/// Joules as a whole number of picojoules.
+pub fn weight(joules: f64) -> u64 {
+    (joules.max(0.0) * 1e12) as u64
+}
+
+pub fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
