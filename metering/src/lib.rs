@@ -1,4 +1,4 @@
-//! Attributes measured energy to calls, exactly.
+//! Measures how much energy each function call takes, and accounts for all of it.
 //!
 //! ```text
 //!  threads ──bracket──► post box ─┐
@@ -6,13 +6,34 @@
 //!  source ──counter (differences)─┘        └──► calibration ──► estimates
 //! ```
 //!
-//! A [`Bracket`] measures each slice of a call where it runs and posts it. At the end of every window the [`Meter`] reads
-//! its [`source`], decides what the readings mean ([`Counter`]), takes off the base power, and charges the rest to the
-//! functions, the runtime and the host in proportion to the CPU time they used ([`Accounts`]). What was measured
-//! equals what was charged, to the microjoule, in every zone and after every window.
+//! # How energy becomes joules per call
 //!
-//! Nothing here knows of HTTP, of WebAssembly or of an async runtime, and nothing starts a thread: whoever owns the
-//! meter decides when a window ends.
+//! **Work is measured where it runs.** A call that is a future moves between threads, so a [`Bracket`] measures each poll on
+//! the thread that makes it. Each measured piece is a [`Slice`]: CPU time and, where the machine counts them,
+//! instructions, cycles and cache misses. Calls that are plain closures use a [`Tally`]. Slices go to the meter through
+//! a [`PostBox`], which is bounded and lock-free.
+//!
+//! **Energy is measured per window.** The owner of the [`Meter`] calls [`Meter::close_window`] at regular intervals, such as
+//! every 100 ms. The meter then reads its [`source`]. A [`Counter`] decides what each reading means: a baseline,
+//! energy, a wrap, a reset or a gap.
+//!
+//! **Windows are divided by expected cost.** The meter takes off *base*: what the machine draws when idle, and what it
+//! takes to wake a package. It learns what CPU time, instructions, cycles and cache misses cost, and splits the rest in
+//! proportion to what the work of each function, of this process and of everything else should have cost. CPU time
+//! alone decides only while nothing has been learned. Whatever the weights, [`Accounts`] add up to the measured energy, to
+//! the microjoule, in every zone and after every window.
+//!
+//! **Calls get an estimate first and a settled charge later.** [`Calibration::estimate`] tells what a call that has just
+//! ended should have cost, with a 95 % interval. When the call's windows have closed, `close_window` returns its
+//! [`Settled`] charge: its share of what was measured.
+//!
+//! The example `joules` does all of this in forty lines:
+//!
+//! ```text
+//! cargo run -p nebula-metering --example joules
+//! ```
+//!
+//! This crate knows nothing about HTTP, WebAssembly or async runtimes, and it starts no threads.
 
 #![warn(missing_docs)]
 

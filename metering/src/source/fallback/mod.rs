@@ -16,12 +16,16 @@ mod candidate;
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
-
-use thiserror::Error;
 
 pub use candidate::{Candidate, Opener};
 
+use super::hwmon::Hwmon;
+use super::model::Model;
+use super::perf::Perf;
+use super::powercap::Powercap;
 use super::{ReadError, Source, SourceKind, Switch};
 use crate::source::CounterSpec;
 use crate::units::Microjoules;
@@ -43,9 +47,19 @@ pub const ANSWERS: u32 = 2;
 const BEST: &str = "it is the best source, and answers";
 
 /// None of the sources answers.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("no energy source can be used: {0}")]
 pub struct NoSource(String);
+
+/// Opens a source of these roots as often as it is asked to.
+fn opener<S, E>(sysfs: &Path, procfs: &Path, open: fn(&Path, &Path) -> Result<S, E>) -> Opener
+where
+    S: Source + 'static,
+    E: Error + Send + Sync + 'static,
+{
+    let (sysfs, procfs) = (sysfs.to_owned(), procfs.to_owned());
+    Box::new(move || Ok(Box::new(open(&sysfs, &procfs)?)))
+}
 
 /// A ranked list of sources of which one is read.
 pub struct Fallback {
@@ -64,6 +78,21 @@ pub struct Fallback {
 }
 
 impl Fallback {
+    /// Opens the best source of this machine: powercap, else perf, else hwmon, else the model.
+    ///
+    /// # Errors
+    /// When even the model cannot be opened.
+    pub fn of_machine(sysfs_root: &Path, procfs_root: &Path, now: &Moment) -> Result<Self, NoSource> {
+        let (sysfs, procfs) = (sysfs_root, procfs_root);
+        let open: [(SourceKind, Opener); 4] = [
+            (SourceKind::Powercap, opener(sysfs, procfs, |sysfs, _| Powercap::open(sysfs))),
+            (SourceKind::Perf, opener(sysfs, procfs, Perf::open)),
+            (SourceKind::Hwmon, opener(sysfs, procfs, |sysfs, _| Hwmon::open(sysfs))),
+            (SourceKind::Model, opener(sysfs, procfs, |sysfs, procfs| Model::open(procfs, sysfs))),
+        ];
+        Self::open(open.into_iter().map(|(kind, open)| Candidate::new(kind, open)).collect(), now)
+    }
+
     /// Reads the first of `candidates` that can be opened and answers `now`.
     ///
     /// # Errors
