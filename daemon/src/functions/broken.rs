@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::manifest::ManifestError;
 use super::name::NameError;
-use super::registry::TooManyVersions;
+use super::version::TooManyVersions;
 use nebula_runtime::{CompileError, PolicyError};
 
 /// One function cannot be served; the others can.

@@ -12,9 +12,8 @@ use thiserror::Error;
 use super::broken::Broken;
 use super::manifest::Manifest;
 use super::name::FunctionName;
-use super::prepare::Source;
-use super::registry::Origin;
 use super::samples::SAMPLES;
+use super::source::{Origin, Source};
 
 /// How binaries begin. Source: WebAssembly Core Specification, "Binary Format", Modules.
 const BINARY_MAGIC: &[u8] = b"\0asm";

@@ -1,8 +1,6 @@
 //! Makes a function ready to be called: manifest read, code compiled or found in the cache, linked, and what that took
 //! charged to it.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,11 +8,12 @@ use nebula_metering::{CallId, FunctionId};
 use uuid::Uuid;
 
 use super::broken::Broken;
-use super::cold_start::ColdStart;
+use super::function::{ColdStart, Function, Revision};
 use super::manifest::{self, Ceilings, Manifest, Reuse};
 use super::name::FunctionName;
-use super::registry::{Function, Origin, Registry, Revision, TooManyVersions};
-use super::version::Version;
+use super::registry::Registry;
+use super::source::{Origin, Source};
+use super::version::{TooManyVersions, Version};
 use crate::admission::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
@@ -34,29 +33,6 @@ pub struct PreparationSettings {
     pub queue: (usize, Duration),
     /// What functions may use whose manifests do not say.
     pub quota: Quota,
-}
-
-/// What a function is made from.
-#[derive(Clone)]
-pub struct Source {
-    /// Its name.
-    pub name: FunctionName,
-    /// Where it came from.
-    pub origin: Origin,
-    /// Its binary or text.
-    pub module: Cow<'static, [u8]>,
-    /// Its manifest, and the file that it is or will be in.
-    pub manifest: Option<(PathBuf, String)>,
-    /// An input that shows what it does, where one is known.
-    pub example: &'static str,
-}
-
-impl Source {
-    /// Which version it is.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        Version::of(&self.module, self.manifest.as_ref().map_or("", |(_, text)| text))
-    }
 }
 
 /// A function whose code can run, and that nobody knows of yet.

@@ -2,122 +2,17 @@
 //! that a request sees all of a version or nothing of it.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use nebula_metering::FunctionId;
-use thiserror::Error;
+use parking_lot::Mutex;
 
-use super::cold_start::ColdStart;
-use super::manifest::Manifest;
-use super::modules::Gateway;
+use super::function::{Function, Revision};
 use super::name::FunctionName;
-use super::version::Version;
-use crate::admission::Admission;
-use crate::meter::Budget;
-use crate::quota::Payer;
-use crate::telemetry::FunctionMetrics;
-use nebula_runtime::Program;
-
-/// Where a function came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It comes with the program.
-    BuiltIn,
-    /// A file in the directory of functions.
-    File(PathBuf),
-    /// A file that a `modules.toml` lists.
-    Module(Arc<Gateway>),
-}
-
-/// A version of a function that is served, or was: what is known of it for as long as the daemon runs.
-pub struct Revision {
-    /// Its account.
-    pub id: FunctionId,
-    /// The function's name.
-    pub name: FunctionName,
-    /// Which version it is.
-    pub version: Version,
-    /// What is counted of its calls.
-    pub metrics: FunctionMetrics,
-    pub(super) called: AtomicBool,
-}
-
-impl Revision {
-    /// A version that nobody has called.
-    #[must_use]
-    pub fn new(id: FunctionId, name: FunctionName, version: Version, metrics: FunctionMetrics) -> Self {
-        Self { id, name, version, metrics, called: AtomicBool::new(false) }
-    }
-
-    /// Whether nobody has called it since it was loaded. True for one caller only.
-    pub fn is_cold_start(&self) -> bool {
-        // A plain load first: a write by every call would move the cache line between processors.
-        !self.called.load(Ordering::Relaxed) && !self.called.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether somebody has called it since it was loaded.
-    pub fn was_called(&self) -> bool {
-        self.called.load(Ordering::Relaxed)
-    }
-}
-
-/// A function that can be called: a revision with its code. It lives for as long as calls of it run.
-pub struct Function {
-    /// Which version of which function it is.
-    pub revision: Arc<Revision>,
-    /// Where it came from.
-    pub origin: Origin,
-    /// Since when this version is served.
-    pub deployed: SystemTime,
-    /// Size of its binary or text, in bytes.
-    pub size: usize,
-    /// An input that shows what it does, where one is known.
-    pub example: &'static str,
-    /// Its code.
-    pub program: Program,
-    /// What it may do and use.
-    pub manifest: Manifest,
-    /// Environment variables of every call.
-    pub environment: Vec<(String, String)>,
-    /// What a call may use, as far as its own work tells.
-    pub budget: Budget,
-    /// How many of its calls run at once, if that is bounded apart from all others.
-    pub admission: Option<Admission>,
-    /// What all of its calls together may use, and have used, if that is bounded.
-    pub payer: Option<Arc<Payer>>,
-    /// What it took until it could be called.
-    pub cold_start: ColdStart,
-}
-
-impl Function {
-    /// How requests come to it, where a `modules.toml` lists it.
-    #[must_use]
-    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
-        match &self.origin {
-            Origin::Module(gateway) => Some(gateway),
-            Origin::BuiltIn | Origin::File(_) => None,
-        }
-    }
-
-    /// Whether it is served as it comes with the program, and has no manifest either.
-    #[must_use]
-    pub fn is_as_built_in(&self) -> bool {
-        self.origin == Origin::BuiltIn && self.manifest == Manifest::default()
-    }
-}
-
-impl Deref for Function {
-    type Target = Revision;
-
-    fn deref(&self) -> &Revision {
-        &self.revision
-    }
-}
+use super::version::{TooManyVersions, Version};
 
 /// A function that is not served as its file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +24,6 @@ pub struct BrokenFile {
     /// Since when that is known.
     pub since: SystemTime,
 }
-
-/// As many versions were deployed as one run of the daemon keeps accounts of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "{0} versions were deployed since the daemon started, as many as it keeps accounts of (`limits.versions`); start it anew"
-)]
-pub struct TooManyVersions(pub usize);
 
 /// What is served, at one moment.
 #[derive(Clone, Default)]
@@ -231,7 +119,7 @@ impl Registry {
     /// The function and version of this account, whether or not it ever came to be served.
     #[must_use]
     pub fn version(&self, id: FunctionId) -> Option<(FunctionName, Version)> {
-        let accounts = self.lock();
+        let accounts = self.accounts.lock();
         accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
@@ -247,7 +135,7 @@ impl Registry {
     /// # Errors
     /// When there are too many.
     pub fn account(&self, name: &FunctionName, version: Version) -> Result<FunctionId, TooManyVersions> {
-        let mut accounts = self.lock();
+        let mut accounts = self.accounts.lock();
         let number = accounts.by_version.len();
         if let Some(id) = accounts.by_version.get(&(name.clone(), version)) {
             return Ok(*id);
@@ -262,13 +150,13 @@ impl Registry {
 
     /// The revision of an account, made by `make` if it was never served before.
     pub(crate) fn open(&self, id: FunctionId, make: impl FnOnce() -> Revision) -> Arc<Revision> {
-        let mut accounts = self.lock();
+        let mut accounts = self.accounts.lock();
         accounts.revisions.entry(id).or_insert_with(|| Arc::new(make())).clone()
     }
 
     /// Changes what is served, at once for all.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Table)) {
-        let accounts = self.lock();
+        let accounts = self.accounts.lock();
         let mut table = Table::clone(&self.table.load());
         change(&mut table);
         table.routes = routes(&table.functions);
@@ -277,10 +165,6 @@ impl Registry {
         // Whoever finds a function must find its revision.
         self.revisions.store(Arc::new(accounts.revisions.clone()));
         self.table.store(Arc::new(table));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Accounts> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

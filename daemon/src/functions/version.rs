@@ -17,6 +17,13 @@ pub struct Version(blake3::Hash);
 #[error("a version is a digest of 64 hexadecimal digits")]
 pub struct VersionError;
 
+/// As many versions were deployed as one run of the daemon keeps accounts of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{0} versions were deployed since the daemon started, as many as it keeps accounts of (`limits.versions`); start it anew"
+)]
+pub struct TooManyVersions(pub usize);
+
 impl Version {
     /// The version of a module with a manifest; one without a manifest is one with an empty manifest.
     #[must_use]

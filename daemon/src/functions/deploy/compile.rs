@@ -4,7 +4,8 @@ use tokio::sync::oneshot;
 
 use super::{DeployError, Deployer};
 use crate::functions::broken::Broken;
-use crate::functions::prepare::{Compiled, Source};
+use crate::functions::prepare::Compiled;
+use crate::functions::source::Source;
 use crate::thread_priority::lower_priority;
 
 impl Deployer {

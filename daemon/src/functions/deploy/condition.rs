@@ -1,6 +1,6 @@
 //! What must be served for a change to be made.
 
-use super::DeployError;
+use super::error::DeployError;
 use crate::functions::version::Version;
 
 /// What must be served for a change to be made.

@@ -9,8 +9,7 @@ use crate::admission::Busy;
 use crate::functions::broken::Broken;
 use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
-use crate::functions::registry::TooManyVersions;
-use crate::functions::version::Version;
+use crate::functions::version::{TooManyVersions, Version};
 
 /// What is not deployed, and why. Nothing has changed then.
 #[derive(Debug, Error)]

@@ -19,11 +19,12 @@ pub use error::DeployError;
 
 use super::broken::Broken;
 use super::directory::{Files, built_in, list, write};
+use super::function::Function;
 use super::history::{History, HistoryError, Past};
 use super::load::count;
 use super::name::FunctionName;
-use super::prepare::{Compiled, Preparation, Source};
-use super::registry::{Function, Origin};
+use super::prepare::{Compiled, Preparation};
+use super::source::{Origin, Source};
 use super::version::Version;
 use crate::admission::Admission;
 

@@ -10,7 +10,8 @@ use crate::functions::directory::{Files, ListError, Listing, built_in, list};
 use crate::functions::history::Past;
 use crate::functions::load::{count, describe, log_broken};
 use crate::functions::name::FunctionName;
-use crate::functions::registry::{BrokenFile, Origin};
+use crate::functions::registry::BrokenFile;
+use crate::functions::source::Origin;
 
 impl Deployer {
     /// Looks at the directory, and serves what has changed there. A file that cannot be served is told of once, and the

@@ -8,8 +8,7 @@ use crate::functions::directory::{built_in, manifest_path, module_path};
 use crate::functions::history::Past;
 use crate::functions::manifest::Manifest;
 use crate::functions::name::FunctionName;
-use crate::functions::prepare::Source;
-use crate::functions::registry::Origin;
+use crate::functions::source::{Origin, Source};
 
 impl Deployer {
     /// What an upload leaves out is taken from what is served.

@@ -9,9 +9,8 @@ use reqwest::Url;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::route::{Argv, Route};
-use super::{Gateway, Listed, Module};
-use crate::functions::FunctionName;
+use crate::functions::gateway::{Argv, Gateway, ModuleRoute};
+use crate::functions::name::FunctionName;
 use crate::settings::nearest;
 
 const KEYS: [&str; 10] = [
@@ -32,6 +31,28 @@ const ALL_HOSTS: &str = "insecure:allow-all";
 
 /// The longest name that a route gives; some characters are left for what makes it unique.
 const NAME_MAX: usize = 50;
+
+/// A module that is to be served.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// The name that it has as a function.
+    pub name: FunctionName,
+    /// Its binary or text.
+    pub path: PathBuf,
+    /// What it may do, as a manifest.
+    pub manifest: String,
+    /// How requests come to it.
+    pub gateway: Arc<Gateway>,
+}
+
+/// An entry of the file.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// A module.
+    Module(Module),
+    /// One that cannot be served: where it was to be, and what is wrong.
+    Wrong(String, Vec<String>),
+}
 
 /// The modules that `text` lists, which is the file at `path`. Relative paths begin where the file is, or else, as they do
 /// with WAGI, where the daemon was started.
@@ -111,7 +132,7 @@ impl Entry<'_> {
         self.mistakes.push(format!("line {}: {why}", line_of(self.text, at)));
     }
 
-    fn read(&mut self, table: &DeTable<'_>, own_line: usize) -> (Option<Route>, Option<Parts>) {
+    fn read(&mut self, table: &DeTable<'_>, own_line: usize) -> (Option<ModuleRoute>, Option<Parts>) {
         for key in table.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
             let meant = nearest(key.get_ref(), KEYS.iter().copied());
             let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
@@ -126,7 +147,7 @@ impl Entry<'_> {
                 self.mistakes.push(format!("line {own_line}: `{needed}` is missing"));
             }
         }
-        let route = value("route").and_then(|value| self.text("route", value, Route::read));
+        let route = value("route").and_then(|value| self.text("route", value, ModuleRoute::read));
         let folder = self.folder;
         let path = value("module").and_then(|value| self.text("module", value, |text| file(folder, text)));
         let entry = value("entrypoint").and_then(|value| self.text("entrypoint", value, |text| Ok(text.to_owned())));
@@ -246,7 +267,7 @@ fn below(folder: &Path, path: &Path) -> PathBuf {
 
 /// A function's name: the route, with `-` for what no name can have; that of the file for the root. One that is the daemon's
 /// own word ends in `-module`, and the second of the same name in `-2`.
-fn name(route: Option<&Route>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
+fn name(route: Option<&ModuleRoute>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
     let route = route?.as_str().trim_end_matches("...");
     let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
     let base = [plain(route), stem(), "module".into()].into_iter().find(|name| !name.is_empty())?;

@@ -1,9 +1,13 @@
-//! Routes and arguments as WAGI has them.
+//! How requests come to a module of a `modules.toml`: routes and arguments as WAGI has them.
 //!
 //! Source: WAGI, `docs/configuring_and_running.md` and `docs/environment_variables.md`; for `argv` the Wagi executor of
 //! Spin, which took the format over.
 
-use crate::functions::OWN_PATHS;
+use std::path::PathBuf;
+
+use nebula_runtime::Grants;
+
+use super::name::OWN_PATHS;
 
 /// What ends a route that leads to everything below it.
 const WILDCARD: &str = "/...";
@@ -11,13 +15,42 @@ const WILDCARD: &str = "/...";
 /// Own paths of the daemon that a route may take all the same: what they offer is at `/invoke` too.
 const FOR_THE_TAKING: [&str; 2] = ["api", "wasm"];
 
+/// How requests come to a module.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// The file that lists it.
+    pub file: PathBuf,
+    /// Which of its modules it is: the first whose route leads there has a request.
+    pub position: usize,
+    /// Where it is.
+    pub route: ModuleRoute,
+    /// What it is told as its arguments.
+    pub argv: Argv,
+    /// The export that is called, if not `_start`.
+    pub entry: Option<String>,
+    /// Outbound requests that a call may have under way.
+    pub connections: Option<usize>,
+}
+
+impl Gateway {
+    /// What the module is granted, of what every function would be.
+    #[must_use]
+    pub fn grant(&self, grants: Grants) -> Grants {
+        let outbound = match self.connections {
+            Some(connections) => grants.outbound.at_once(connections),
+            None => grants.outbound,
+        };
+        Grants { start: self.entry.clone(), outbound, ..grants }
+    }
+}
+
 /// A path, or a path and everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct ModuleRoute {
     text: String,
 }
 
-impl Route {
+impl ModuleRoute {
     /// Reads a route.
     ///
     /// # Errors
@@ -109,7 +142,7 @@ mod tests {
     use super::*;
 
     fn leads(route: &str, path: &str) -> bool {
-        Route::read(route).unwrap().leads(path)
+        ModuleRoute::read(route).unwrap().leads(path)
     }
 
     #[test]
@@ -140,10 +173,10 @@ mod tests {
         }
         assert!(leads("/api/...", "/api/f/1") && !leads("/api/...", "/wasm/f"));
         for own in ["/metrics", "/fn/...", "/functions/x", "/openapi.json"] {
-            assert!(Route::read(own).unwrap_err().contains("of the daemon's own"), "{own}");
+            assert!(ModuleRoute::read(own).unwrap_err().contains("of the daemon's own"), "{own}");
         }
         for bad in ["", "x", "...", "/a b", "/a?b", "/ä"] {
-            assert!(Route::read(bad).is_err(), "{bad}");
+            assert!(ModuleRoute::read(bad).is_err(), "{bad}");
         }
     }
 
@@ -157,7 +190,7 @@ mod tests {
             ("/...", "/a", ("/", "/a")),
             ("/", "/", ("/", "")),
         ] {
-            assert_eq!(Route::read(route).unwrap().split(path), expected, "{route} {path}");
+            assert_eq!(ModuleRoute::read(route).unwrap().split(path), expected, "{route} {path}");
         }
     }
 
