@@ -357,7 +357,7 @@ fn top() -> Command {
             Arg::new("format")
                 .long("format")
                 .value_name("FORMAT")
-                .value_parser(top::Format::ALL.map(top::Format::as_str))
+                .value_parser(top::FrameFormat::ALL.map(top::FrameFormat::as_str))
                 .help("Print frames as a table for people, or as lines of JSON for programs [default: table]"),
         )
         .args(client::arguments())

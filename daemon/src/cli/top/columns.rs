@@ -1,22 +1,21 @@
 //! The table's columns, and which of them there is room for.
 
 use super::order::Order;
-use super::rates::{Function, PerCall};
+use super::rates::{FunctionRates, PerCall};
 use super::units;
 
-/// Between two columns.
+/// Characters between two columns.
 pub const SPACE: usize = 2;
 
-/// The least that names are cut to, where they are longer.
+/// Names are cut to no less than this.
 const NAME_WIDTH_MIN: usize = 8;
 
-/// A shorter bar says little.
 const BAR_WIDTH_MIN: usize = 6;
 
-/// Before a mean that is not of late.
+/// Marks a mean over all calls since the daemon started.
 pub const SINCE_START: char = '~';
 
-/// A column, from left to right.
+/// From left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     Name,
@@ -33,11 +32,10 @@ impl Column {
     pub const ALL: [Self; 8] =
         [Self::Name, Self::Watts, Self::Bar, Self::Share, Self::PerCall, Self::Rate, Self::Joules, Self::Calls];
 
-    /// Those that may be left out, the most wanted first.
+    /// Columns that may be left out, most important first.
     const WANTED: [Self; 7] =
         [Self::Watts, Self::PerCall, Self::Rate, Self::Bar, Self::Joules, Self::Share, Self::Calls];
 
-    /// What stands above it.
     pub fn heading(self) -> &'static str {
         match self {
             Self::Name => "FUNCTION",
@@ -51,15 +49,15 @@ impl Column {
         }
     }
 
-    /// What stands in it; a bar is drawn elsewhere.
-    pub fn cell(self, function: &Function) -> String {
+    /// Its text; the bar is drawn elsewhere.
+    pub fn cell(self, function: &FunctionRates) -> String {
         match self {
             Self::Name => function.name.to_string(),
             Self::Watts => units::watts(function.watts),
             Self::Bar => String::new(),
             Self::Share => units::percent(function.share),
             Self::PerCall => match function.per_call {
-                PerCall::Lately(joules) => units::joules(joules),
+                PerCall::Recent(joules) => units::joules(joules),
                 PerCall::SinceStart(joules) => format!("{SINCE_START}{}", units::joules(joules)),
                 PerCall::Unknown => units::UNKNOWN.into(),
             },
@@ -69,7 +67,6 @@ impl Column {
         }
     }
 
-    /// The column that the table is sorted by.
     pub fn of(order: Order) -> Self {
         match order {
             Order::Watts => Self::Watts,
@@ -80,7 +77,7 @@ impl Column {
         }
     }
 
-    /// Room for its widest figure, and for its heading with an arrow.
+    /// Fits its widest figure, and its heading with an arrow.
     fn width(self) -> usize {
         match self {
             Self::Name => NAME_WIDTH_MIN,
@@ -92,7 +89,7 @@ impl Column {
     }
 }
 
-/// The columns that fit into `width`, and how wide each is. The one that the table is sorted by is the last to go.
+/// The columns that fit into `width`, and their widths. The sorted column is the last to be left out.
 pub fn fit(width: usize, longest_name: usize, order: Order) -> Vec<(Column, usize)> {
     let wide = (width / 3).max(NAME_WIDTH_MIN);
     let mut name = longest_name.clamp(NAME_WIDTH_MIN, wide).min(width);

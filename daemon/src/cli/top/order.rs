@@ -2,9 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::rates::Function;
+use super::rates::FunctionRates;
 
-/// What comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Watts,
@@ -17,7 +16,6 @@ pub enum Order {
 impl Order {
     pub const ALL: [Self; 5] = [Self::Watts, Self::JoulesPerCall, Self::Calls, Self::Total, Self::Name];
 
-    /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Watts => "watts",
@@ -28,7 +26,6 @@ impl Order {
         }
     }
 
-    /// The key that asks for it.
     pub fn key(self) -> char {
         match self {
             Self::Watts => 'w',
@@ -39,24 +36,24 @@ impl Order {
         }
     }
 
-    /// Whether small ones come first unless asked otherwise.
+    /// Whether small values come first by default.
     pub fn ascends(self) -> bool {
         self == Self::Name
     }
 
-    /// Sorts. What is not known comes last, either way. Of equals, as are all that draw nothing, those that are called or
-    /// have used most come first.
-    pub fn sort(self, reversed: bool, functions: &mut [&Function]) {
-        let equals = |a: &Function, b: &Function| {
+    /// Unknown values come last in either direction. Ties, such as all functions that draw nothing, are sorted by calls and by
+    /// total energy.
+    pub fn sort(self, reversed: bool, functions: &mut [&FunctionRates]) {
+        let equals = |a: &FunctionRates, b: &FunctionRates| {
             let called = b.calls_per_second.total_cmp(&a.calls_per_second);
             called.then_with(|| b.joules.0.total_cmp(&a.joules.0)).then_with(|| a.name.cmp(&b.name))
         };
         functions.sort_by(|a, b| self.compare(reversed, a, b).then_with(|| equals(a, b)));
     }
 
-    fn compare(self, reversed: bool, a: &Function, b: &Function) -> Ordering {
+    fn compare(self, reversed: bool, a: &FunctionRates, b: &FunctionRates) -> Ordering {
         let turned = |ordering: Ordering| if self.ascends() == reversed { ordering.reverse() } else { ordering };
-        let figure = |function: &Function| match self {
+        let figure = |function: &FunctionRates| match self {
             Self::Watts => Some(function.watts.0),
             Self::JoulesPerCall => function.per_call.joules().map(|joules| joules.0),
             Self::Calls => Some(function.calls_per_second),
@@ -73,7 +70,7 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{rates, used};
+    use super::super::fixtures::{rates, used};
     use super::*;
 
     fn sorted(order: Order, reversed: bool) -> String {

@@ -1,18 +1,16 @@
-//! Asks a daemon for its ledger, again and again, on a thread of its own.
+//! Polls a daemon's ledger on a thread of its own.
 
 use std::io;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ledger::{LedgerError, Reading};
-use super::screen::Event;
 use crate::cli::client::Client;
 
-/// Rates need two readings, and nobody should look at an empty screen for long.
+/// Rates need two readings, so the second one comes early even if the interval is long.
 const SECOND_WITHIN: Duration = Duration::from_secs(1);
 
-/// A clock that ticks every interval, and lets ticks pass that come too late.
+/// Ticks at every interval; a tick that is late is skipped.
 #[derive(Debug)]
 pub struct Ticks {
     next: Instant,
@@ -20,17 +18,16 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// The first comes after an interval.
+    /// The first tick comes after an interval.
     pub fn new(interval: Duration) -> Self {
         Self { next: Instant::now() + interval, interval }
     }
 
-    /// The first comes after an interval, or after a second if that is sooner.
+    /// The first tick comes after an interval or a second, whichever is sooner.
     fn soon(interval: Duration) -> Self {
         Self { next: Instant::now() + interval.min(SECOND_WITHIN), interval }
     }
 
-    /// Waits for the next one.
     pub fn wait(&mut self) {
         let now = Instant::now();
         thread::sleep(self.next.saturating_duration_since(now));
@@ -38,19 +35,20 @@ impl Ticks {
     }
 }
 
-/// Sends a reading, or why there is none, at every tick, for as long as somebody listens.
+/// Hands a reading, or why there is none, to `receive` at every tick, until it returns `false`.
 ///
 /// # Errors
-/// When there is no thread for it.
-pub fn poll(client: Client, interval: Duration, readings: Sender<Event>) -> io::Result<()> {
+/// If the thread cannot be started.
+pub fn poll(
+    client: Client,
+    interval: Duration,
+    mut receive: impl FnMut(Result<Reading, LedgerError>) -> bool + Send + 'static,
+) -> io::Result<()> {
     let mut ticks = Ticks::soon(interval);
     let ask = move || {
-        loop {
+        ticks.wait();
+        while receive(Reading::ask(&client)) {
             ticks.wait();
-            let reading: Result<_, LedgerError> = Reading::ask(&client);
-            if readings.send(Event::Reading(reading.map(Box::new))).is_err() {
-                return;
-            }
         }
     };
     thread::Builder::new().name("poll".into()).spawn(ask).map(drop)

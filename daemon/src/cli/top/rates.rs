@@ -1,4 +1,4 @@
-//! From sums to rates: what happened between two readings of the ledger.
+//! Rates: what happened between two readings of the ledger.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,19 +12,18 @@ use super::ledger::{Accounts, Reading, Used};
 /// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
 pub const MEAN_OVER: Duration = Duration::from_secs(5);
 
-/// The readings that rates are made from.
 #[derive(Debug, Default)]
-pub struct History {
-    /// The oldest first: one that is at least [`MEAN_OVER`] older than the last, and all after it.
+pub struct Readings {
+    /// Oldest first: one that is at least [`MEAN_OVER`] older than the last, and all after it.
     readings: VecDeque<Reading>,
 }
 
-impl History {
-    /// Adds a reading. Counters that went back, or another source, are the ledger of another daemon: rates begin
-    /// anew. Tells whether they go on.
+impl Readings {
+    /// Adds a reading. If a counter went back or the source changed, the daemon was restarted: the earlier readings are dropped,
+    /// and this returns `false`.
     pub fn push(&mut self, reading: Reading) -> bool {
-        let goes_on = self.readings.back().is_none_or(|last| follows(last, &reading));
-        if !goes_on {
+        let continues = self.readings.back().is_none_or(|last| follows(last, &reading));
+        if !continues {
             self.readings.clear();
         }
         let old = |second: &Reading| reading.at.saturating_duration_since(second.at) >= MEAN_OVER;
@@ -32,15 +31,15 @@ impl History {
             self.readings.pop_front();
         }
         self.readings.push_back(reading);
-        goes_on
+        continues
     }
 
-    /// What happened lately, once there are two readings.
+    /// Over all readings; `None` before there are two.
     pub fn rates(&self) -> Option<Rates> {
         Rates::between(self.readings.front()?, self.readings.back()?)
     }
 
-    /// What happened since the reading that is at least `time` older than the last, or since the oldest.
+    /// Since the newest reading that is at least `time` older than the last one, or since the oldest.
     pub fn rates_over(&self, time: Duration) -> Option<Rates> {
         let last = self.readings.back()?;
         let old = |reading: &&Reading| last.at.saturating_duration_since(reading.at) >= time;
@@ -49,7 +48,7 @@ impl History {
     }
 }
 
-/// Whether the second can be of the same ledger as the first.
+/// Whether the second reading can be of the same ledger as the first.
 fn follows(first: &Reading, second: &Reading) -> bool {
     let accounts = |reading: &Reading| {
         let Accounts { functions, runtime, host, base, gap } = reading.accounts;
@@ -65,7 +64,6 @@ fn follows(first: &Reading, second: &Reading) -> bool {
     grew && called && first.source == second.source
 }
 
-/// How fast the accounts grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Power {
     pub functions: Watts,
@@ -76,58 +74,55 @@ pub struct Power {
 }
 
 impl Power {
-    /// All of them: what the machine draws.
+    /// What the machine draws.
     pub fn total(&self) -> Watts {
         Watts(self.functions.0 + self.runtime.0 + self.host.0 + self.base.0 + self.gap.0)
     }
 }
 
-/// The energy of a call.
+/// Mean active energy of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PerCall {
-    /// The mean of those that were settled lately.
-    Lately(Joules),
-    /// None was: the mean of all since the daemon started.
+    /// Of calls that settled between the two readings.
+    Recent(Joules),
+    /// None settled: of all calls since the daemon started.
     SinceStart(Joules),
     /// No call has been settled.
     Unknown,
 }
 
 impl PerCall {
-    /// The energy, of whatever time.
     pub fn joules(self) -> Option<Joules> {
         match self {
-            Self::Lately(joules) | Self::SinceStart(joules) => Some(joules),
+            Self::Recent(joules) | Self::SinceStart(joules) => Some(joules),
             Self::Unknown => None,
         }
     }
 }
 
-/// What one function does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Function {
+pub struct FunctionRates {
     pub name: Arc<str>,
     pub watts: Watts,
-    /// Of what all functions draw, from 0 to 1.
+    /// Of the power of all functions, from 0 to 1.
     pub share: f64,
     pub per_call: PerCall,
     pub calls_per_second: f64,
     /// Active energy since the daemon started.
     pub joules: Joules,
-    /// Base energy that is shared out to it by CPU time.
+    /// Its share of base energy, by CPU time, since the daemon started.
     pub base: Joules,
-    /// Calls that have been settled since the daemon started.
+    /// Settled calls since the daemon started.
     pub calls: u64,
 }
 
-/// What happened between two readings.
 #[derive(Clone, Debug)]
 pub struct Rates {
     pub over: Duration,
     pub power: Power,
     pub calls_per_second: f64,
     /// By name.
-    pub functions: Vec<Function>,
+    pub functions: Vec<FunctionRates>,
 }
 
 impl Rates {
@@ -151,11 +146,11 @@ impl Rates {
         let function = |(name, now): (&Arc<str>, &Used)| {
             let before = first.functions.get(name).copied().unwrap_or_default();
             let active = difference(before.active, now.active);
-            // No function takes more than all of them: its account has changed its name, from `#7` to that of a version.
+            // More than all functions together: the account got another name between the two readings.
             let active = if active > functions { Microjoules::ZERO } else { active };
             let calls = now.calls.settled.saturating_sub(before.calls.settled);
             settled += calls;
-            Function {
+            FunctionRates {
                 name: name.clone(),
                 watts: watts(active),
                 share: if functions.0 > 0 { active.0 as f64 / functions.0 as f64 } else { 0.0 },
@@ -176,7 +171,7 @@ fn per_call(before: &Used, now: &Used) -> PerCall {
     match (now.calls.settled.saturating_sub(before.calls.settled), now.calls.settled) {
         (0, 0) => PerCall::Unknown,
         (0, all) => PerCall::SinceStart(mean(now.calls.active, all)),
-        (lately, _) => PerCall::Lately(mean(difference(before.calls.active, now.calls.active), lately)),
+        (lately, _) => PerCall::Recent(mean(difference(before.calls.active, now.calls.active), lately)),
     }
 }
 

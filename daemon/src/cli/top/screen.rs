@@ -1,4 +1,4 @@
-//! The terminal, taken and given back, and what comes from it and from the daemon.
+//! Takes over the terminal, and handles events from it and from the daemon.
 
 use std::io;
 use std::process::ExitCode;
@@ -16,48 +16,45 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::draw::draw;
 use super::ledger::{LedgerError, Reading};
-use super::look::Look;
 use super::poll::poll;
-use super::state::{Next, State};
+use super::theme::Theme;
+use super::view::{Next, View};
 use crate::cli::client::Client;
 
-/// How often the screen is drawn although nothing has come: it tells for how long.
+/// Redraw at least this often: the screen shows for how long the daemon has been silent.
 const REDRAW_AFTER: Duration = Duration::from_secs(1);
 
-/// What a shell reports of a process that a signal ended.
+/// Added to the signal's number: the exit code that shells report.
 const EXIT_SIGNAL: u8 = 128;
 
-/// Why the screen cannot be.
 #[derive(Debug, Error)]
 pub enum ScreenError {
     #[error("cannot use this terminal; `nebula top --batch` prints text")]
     Terminal(#[source] io::Error),
-    #[error("cannot start what `nebula top` listens with")]
+    #[error("cannot start a thread or signal handler")]
     Start(#[source] io::Error),
 }
 
-/// Something has happened.
 #[derive(Debug)]
-pub enum Event {
+enum Event {
     Reading(Result<Box<Reading>, LedgerError>),
     Terminal(io::Result<event::Event>),
-    /// Somebody wants us to end.
     Signal(Signal),
 }
 
-/// The terminal, which is given back in whatever way this value goes.
+/// The terminal; dropping it restores it.
 struct Screen(DefaultTerminal);
 
 impl Screen {
     fn open() -> io::Result<Self> {
-        // A panic gives the terminal back before it tells its message.
+        // `try_init` also restores the terminal on a panic, before the message is printed.
         let mut screen = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore())).map(Self)?;
-        // Not every terminal has an alternate screen, which would be empty.
+        // A terminal without an alternate screen still shows old text.
         screen.clear()?;
         Ok(screen)
     }
 
-    /// Back to the shell, until it calls upon us again.
+    /// Stops the process, and takes the terminal over again when it continues.
     fn suspend(&mut self) -> io::Result<()> {
         self.0.show_cursor()?;
         ratatui::try_restore()?;
@@ -67,8 +64,8 @@ impl Screen {
         self.clear()
     }
 
-    /// Everything is drawn anew. `Terminal::clear` asks the terminal where its cursor is, and the answer goes to the thread
-    /// that waits for keys.
+    /// Redraws everything. Not `Terminal::clear`: it asks for the cursor's position, and the thread that reads keys
+    /// would get the answer.
     fn clear(&mut self) -> io::Result<()> {
         let size = self.0.size()?;
         self.0.resize(size.into())
@@ -81,31 +78,29 @@ impl Drop for Screen {
     }
 }
 
-/// Shows the daemon until somebody has seen enough.
-///
-/// # Errors
-/// When the terminal is none that can be drawn on.
-pub fn show(client: Client, mut state: State, interval: Duration, look: Look) -> Result<ExitCode, ScreenError> {
+/// Shows the daemon until the user quits or a signal arrives.
+pub fn show(client: Client, mut view: View, interval: Duration, theme: Theme) -> Result<ExitCode, ScreenError> {
     let (sender, events) = channel();
-    style::force_color_output(look.colour);
+    style::force_color_output(theme.colour);
     let mut screen = Screen::open().map_err(ScreenError::Terminal)?;
     watch_terminal(sender.clone()).map_err(ScreenError::Start)?;
     watch_signals(sender.clone()).map_err(ScreenError::Start)?;
-    poll(client, interval, sender).map_err(ScreenError::Start)?;
+    let receive = move |reading: Result<_, _>| sender.send(Event::Reading(reading.map(Box::new))).is_ok();
+    poll(client, interval, receive).map_err(ScreenError::Start)?;
     loop {
-        screen.0.draw(|frame| draw(frame, &mut state, look, Instant::now())).map_err(ScreenError::Terminal)?;
+        screen.0.draw(|frame| draw(frame, &mut view, theme, Instant::now())).map_err(ScreenError::Terminal)?;
         let next = match events.recv_timeout(REDRAW_AFTER) {
             Ok(Event::Reading(Ok(reading))) => {
-                state.read(*reading);
+                view.read(*reading);
                 Next::Go
             }
             Ok(Event::Reading(Err(error))) => {
-                state.miss(told(error));
+                view.miss(format!("{:#}", anyhow::Error::from(error)));
                 Next::Go
             }
-            // A key that is let go is no key.
-            Ok(Event::Terminal(Ok(event::Event::Key(key)))) if key.kind != KeyEventKind::Release => state.press(key),
-            // A new size is drawn on, whatever it is.
+            // Some terminals also report when a key is released.
+            Ok(Event::Terminal(Ok(event::Event::Key(key)))) if key.kind != KeyEventKind::Release => view.press(key),
+            // A new size only needs a redraw.
             Ok(Event::Terminal(Ok(_))) | Err(RecvTimeoutError::Timeout) => Next::Go,
             Ok(Event::Terminal(Err(error))) => return Err(ScreenError::Terminal(error)),
             Ok(Event::Signal(signal)) => return Ok(ExitCode::from(EXIT_SIGNAL + signal.as_raw() as u8)),
@@ -117,11 +112,6 @@ pub fn show(client: Client, mut state: State, interval: Duration, look: Look) ->
             Next::Suspend => screen.suspend().map_err(ScreenError::Terminal)?,
         }
     }
-}
-
-/// An error with its causes.
-fn told(error: LedgerError) -> String {
-    format!("{:#}", anyhow::Error::from(error))
 }
 
 fn watch_terminal(events: Sender<Event>) -> io::Result<()> {

@@ -1,14 +1,13 @@
-//! Numbers as people read them at a glance: three digits, and a unit that fits.
+//! Numbers with three digits and a unit that fits.
 
 use nebula_metering::{Joules, Watts};
 
-/// What a figure is called that is not known.
 pub const UNKNOWN: &str = "-";
 
 const PREFIXES: [(f64, &str); 7] =
     [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
 
-/// 0.9996 of a unit is shown as a whole one.
+/// 0.9996 of a unit is shown as 1.00.
 const WHOLE: f64 = 0.9995;
 
 fn scaled(value: f64, unit: &str) -> String {
@@ -42,7 +41,6 @@ pub fn watts(Watts(value): Watts) -> String {
     scaled(value, "W")
 }
 
-/// How often in a second.
 pub fn rate(value: f64) -> String {
     match value {
         0.0 => "0".into(),
@@ -64,7 +62,6 @@ pub fn count(value: u64) -> String {
     shown
 }
 
-/// A part in percent.
 pub fn percent(part: f64) -> String {
     match part * 100.0 {
         0.0 => "0 %".into(),
@@ -74,7 +71,7 @@ pub fn percent(part: f64) -> String {
     }
 }
 
-/// Without what a terminal that knows no UTF-8 cannot show.
+/// For terminals without UTF-8.
 pub fn ascii(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
@@ -122,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ascii_is_told_in_ascii() {
+    fn text_is_reduced_to_ascii() {
         assert_eq!(ascii("1.5–7.0 W ±80 %, 3 µJ … ☃"), "1.5-7.0 W +-80 %, 3 uJ . ?");
     }
 }

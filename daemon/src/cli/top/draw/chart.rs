@@ -1,4 +1,4 @@
-//! The last minutes of what functions drew, or of what the selected one did.
+//! Power over the last minutes, of all functions or of the selected one.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{RenderDirection, Sparkline};
 
-use crate::cli::top::look::{Account, Look};
-use crate::cli::top::state::State;
+use crate::cli::top::theme::{Account, Theme};
 use crate::cli::top::units;
+use crate::cli::top::view::View;
 
-/// Bars are drawn from whole numbers.
+/// Ratatui draws bars from whole numbers.
 const NANOWATTS: f64 = 1e9;
 
-/// Draws a caption and the bars below it, a second or a reading each, the latest to the right.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look) {
+/// Draws a caption, and below it a bar for each second or reading, newest on the right.
+pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
     let (Some(caption), bars) =
         (area.rows().next(), Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area })
     else {
         return;
     };
-    let trail = &state.shown().trail;
-    let name = state.detailed().map(|function| &*function.name);
+    let history = &view.shown().history;
+    let name = view.detailed().map(|function| &*function.name);
     let count = area.width.into();
-    let points = trail.latest(count, name);
-    let span = whole_seconds(trail.span(count));
+    let points = history.latest(count, name);
+    let span = whole_seconds(history.span(count));
     let text = format!("{}, last {}", name.map_or("all functions".to_owned(), |name| format!("`{name}`")), span);
-    frame.render_widget(Line::styled(text, look.faint()), caption);
+    frame.render_widget(Line::styled(text, theme.faint()), caption);
     let peak = points.iter().copied().fold(0.0, f64::max);
-    let top = Line::styled(look.text(format!("at most {}", units::watts(Watts(peak)))).into_owned(), look.faint());
+    let top = Line::styled(theme.text(format!("at most {}", units::watts(Watts(peak)))).into_owned(), theme.faint());
     let width = (top.width() as u16).min(area.width);
     frame.render_widget(top, Rect { x: area.right() - width, width, ..caption });
     if peak > 0.0 {
@@ -38,9 +38,9 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look) {
         let chart = Sparkline::default()
             .data(heights)
             .max((peak * NANOWATTS) as u64)
-            .bar_set(look.levels())
+            .bar_set(theme.levels())
             .direction(RenderDirection::RightToLeft)
-            .style(look.account(Account::Functions));
+            .style(theme.account(Account::Functions));
         frame.render_widget(chart, bars);
     }
 }

@@ -1,4 +1,4 @@
-//! The last line: what is wrong, what is being typed, or which keys there are.
+//! The last line: an error, the filter being typed, or the keys.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::cli::top::look::{Look, STRONG};
-use crate::cli::top::state::{Mode, Silence, State};
+use crate::cli::top::theme::{STRONG, Theme};
+use crate::cli::top::view::{Mode, Silence, View};
 
-/// The keys, the most needed first.
+/// Most important first.
 const KEYS: [(&str, &str); 8] = [
     ("q", "quit"),
     ("w j c t n", "sort"),
@@ -21,58 +21,57 @@ const KEYS: [(&str, &str); 8] = [
     ("↑ ↓", "select"),
 ];
 
-/// Draws it.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, now: Instant) {
+pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, now: Instant) {
     if area.is_empty() {
         return;
     }
-    if let Some(silence) = state.silence(now) {
-        let line = Line::styled(look.text(told(&silence)).into_owned(), look.alarm());
+    if let Some(silence) = view.silence(now) {
+        let line = Line::styled(theme.text(describe(&silence)).into_owned(), theme.alarm());
         frame.render_widget(line, area);
         return;
     }
-    if state.mode == Mode::Filter {
-        let line = Line::raw(format!("filter: {}", state.filter));
+    if view.mode == Mode::Filter {
+        let line = Line::raw(format!("filter: {}", view.filter));
         let end = (line.width() as u16).min(area.width - 1);
         frame.render_widget(line, area);
         frame.set_cursor_position(Position::new(area.x + end, area.y));
         return;
     }
-    let right = place(state);
+    let right = visible_rows(view);
     let room = usize::from(area.width).saturating_sub(right.len() + 2);
-    frame.render_widget(keys(state, room, look), area);
+    frame.render_widget(keys(view, room, theme), area);
     let width = (right.len() as u16).min(area.width);
-    frame.render_widget(Line::styled(right, look.faint()), Rect { x: area.right() - width, width, ..area });
+    frame.render_widget(Line::styled(right, theme.faint()), Rect { x: area.right() - width, width, ..area });
 }
 
-/// Which rows are shown, if not all are.
-fn place(state: &State) -> String {
-    let count = state.rows().len();
-    let last = (state.first + state.room).min(count);
-    if count <= state.room { String::new() } else { format!("{}-{last} of {count}", (state.first + 1).min(last)) }
+/// Which rows are visible, if not all are.
+fn visible_rows(view: &View) -> String {
+    let count = view.rows().len();
+    let last = (view.first + view.room).min(count);
+    if count <= view.room { String::new() } else { format!("{}-{last} of {count}", (view.first + 1).min(last)) }
 }
 
-fn keys(state: &State, room: usize, look: Look) -> Line<'static> {
+fn keys(view: &View, room: usize, theme: Theme) -> Line<'static> {
     let mut spans = Vec::new();
     let mut left = room;
-    if !state.filter.is_empty() {
-        let text = format!("filter `{}`, esc clears it  ", state.filter);
+    if !view.filter.is_empty() {
+        let text = format!("filter `{}`, esc clears it  ", view.filter);
         left = left.saturating_sub(text.len());
-        spans.push(Span::styled(text, look.caution()));
+        spans.push(Span::styled(text, theme.caution()));
     }
     for (key, what) in KEYS {
-        let key = if look.unicode { key } else { key.trim_start_matches("↑ ↓") };
+        let key = if theme.unicode { key } else { key.trim_start_matches("↑ ↓") };
         let width = key.chars().count() + what.len() + 3;
         if key.is_empty() || width > left + 2 {
             continue;
         }
         left = left.saturating_sub(width);
-        spans.extend([Span::styled(key, STRONG), Span::styled(format!(" {what}  "), look.faint())]);
+        spans.extend([Span::styled(key, STRONG), Span::styled(format!(" {what}  "), theme.faint())]);
     }
     spans.into()
 }
 
-fn told(silence: &Silence) -> String {
+fn describe(silence: &Silence) -> String {
     let time = humantime::format_duration(Duration::from_secs(silence.time.as_secs()));
     match &silence.why {
         Some(why) => format!("no answer for {time}, trying again: {why}"),

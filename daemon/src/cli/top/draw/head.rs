@@ -1,25 +1,24 @@
-//! The first lines: which daemon this is, what its joules are, how much is going on.
+//! The first lines: the daemon, its energy source, and the totals.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::cli::top::look::{Look, STRONG};
-use crate::cli::top::state::State;
+use crate::cli::top::theme::{STRONG, Theme};
 use crate::cli::top::units;
+use crate::cli::top::view::View;
 
 const NAME: &str = "nebula top";
 
-/// Most lines that the description of a source takes.
 const DESCRIPTION_LINES_MAX: u16 = 3;
 
-/// The title; with `watts`, which otherwise stand below it.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, watts: bool) {
-    let shown = state.shown();
-    let address = state.daemon.split_once("://").map_or(&*state.daemon, |(_, address)| address);
+/// Draws the title; with the total power if there is no line for it below.
+pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, watts: bool) {
+    let shown = view.shown();
+    let address = view.daemon.split_once("://").map_or(&*view.daemon, |(_, address)| address);
     let nature = shown.source.nature();
-    let style = if shown.source.measured { look.faint() } else { look.caution() };
+    let style = if shown.source.measured { theme.faint() } else { theme.caution() };
     let mut spans = vec![Span::styled(NAME, STRONG), Span::raw(format!("  {address}  "))];
     spans.push(Span::styled(format!("{}: {nature}", shown.source.kind), style));
     let mut figures = Vec::new();
@@ -29,10 +28,10 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, watts: boo
         }
         figures.push(format!("{} calls/s", units::rate(rates.calls_per_second)));
     }
-    if state.is_paused() {
+    if view.is_paused() {
         figures.push("PAUSED".into());
     }
-    let (left, right) = (Line::from(spans), Line::styled(look.text(figures.join("  ")).into_owned(), STRONG));
+    let (left, right) = (Line::from(spans), Line::styled(theme.text(figures.join("  ")).into_owned(), STRONG));
     let width = right.width().min(area.width.into()) as u16;
     let [title, beside] = [area.width - width, width].map(|width| Rect { width, ..area });
     if usize::from(title.width) > NAME.len() {
@@ -41,12 +40,11 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look, watts: boo
     frame.render_widget(right, Rect { x: area.right() - width, ..beside });
 }
 
-/// What the source says of itself.
-pub fn description(state: &State, look: Look) -> String {
-    look.text(state.shown().source.description.as_deref().unwrap_or_default()).into_owned()
+pub fn description(view: &View, theme: Theme) -> String {
+    theme.text(view.shown().source.description.as_deref().unwrap_or_default()).into_owned()
 }
 
-/// How many lines that takes.
+/// How many lines the description takes.
 pub fn lines(description: &str, width: u16) -> u16 {
     let chars = description.chars().count();
     let mut left = usize::from(width.max(1));
@@ -61,7 +59,6 @@ pub fn lines(description: &str, width: u16) -> u16 {
     lines.min(DESCRIPTION_LINES_MAX)
 }
 
-/// Draws it.
-pub fn describe(frame: &mut Frame, area: Rect, description: String, look: Look) {
-    frame.render_widget(Paragraph::new(description).style(look.faint()).wrap(Wrap { trim: true }), area);
+pub fn describe(frame: &mut Frame, area: Rect, description: String, theme: Theme) {
+    frame.render_widget(Paragraph::new(description).style(theme.faint()).wrap(Wrap { trim: true }), area);
 }

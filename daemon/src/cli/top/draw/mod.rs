@@ -1,4 +1,4 @@
-//! Draws the screen: what there is room for, the most important first.
+//! Draws the screen. What has no room is left out, the least important first.
 
 mod chart;
 mod detail;
@@ -14,13 +14,13 @@ pub use power::accounts;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::look::Look;
-use super::state::{Mode, State};
+use super::theme::Theme;
+use super::view::{Mode, View};
 
-/// Rows that the table should have at least before anything is drawn that is only nice to have.
+/// The table gets this many rows before anything optional is drawn.
 const TABLE_ROWS_WANTED: u16 = 6;
 
-/// The parts of the screen from top to bottom; one that has no room has no height.
+/// From top to bottom. A part without room has no height.
 #[derive(Clone, Copy, Debug)]
 struct Parts {
     title: Rect,
@@ -39,7 +39,7 @@ impl Parts {
         let title = from(2, 1);
         let foot = from(5, 1);
         let detail = if detailed { from(8, 2) } else { 0 };
-        // Where there is much room a blank line stands between parts.
+        // Tall screens have blank lines between the parts.
         let air = from(28, 1);
         let power = from(8, 1) + from(10, 1) + if height >= 8 { air } else { 0 };
         let chart = match height {
@@ -70,25 +70,24 @@ impl Parts {
     }
 }
 
-/// Draws everything.
-pub fn draw(frame: &mut Frame, state: &mut State, look: Look, now: Instant) {
+pub fn draw(frame: &mut Frame, view: &mut View, theme: Theme, now: Instant) {
     let area = frame.area();
-    if state.mode == Mode::Help {
-        help::draw(frame, area, look);
+    if view.mode == Mode::Help {
+        help::draw(frame, area, theme);
         return;
     }
-    let description = head::description(state, look);
-    let parts = Parts::of(area, head::lines(&description, area.width), state.detailed().is_some());
-    state.fit(parts.table.height.saturating_sub(1).into());
-    head::draw(frame, parts.title, state, look, parts.power.is_empty());
-    head::describe(frame, parts.source, description, look);
-    power::draw(frame, parts.power, state, look);
-    chart::draw(frame, parts.chart, state, look);
-    table::draw(frame, parts.table, state, look);
-    detail::draw(frame, parts.detail, state, look);
-    foot::draw(frame, parts.foot, state, look, now);
-    if parts.foot.is_empty() && state.silence(now).is_some() {
-        foot::draw(frame, area.rows().next_back().unwrap_or_default(), state, look, now);
+    let description = head::description(view, theme);
+    let parts = Parts::of(area, head::lines(&description, area.width), view.detailed().is_some());
+    view.fit(parts.table.height.saturating_sub(1).into());
+    head::draw(frame, parts.title, view, theme, parts.power.is_empty());
+    head::describe(frame, parts.source, description, theme);
+    power::draw(frame, parts.power, view, theme);
+    chart::draw(frame, parts.chart, view, theme);
+    table::draw(frame, parts.table, view, theme);
+    detail::draw(frame, parts.detail, view, theme);
+    foot::draw(frame, parts.foot, view, theme, now);
+    if parts.foot.is_empty() && view.silence(now).is_some() {
+        foot::draw(frame, area.rows().next_back().unwrap_or_default(), view, theme, now);
     }
 }
 

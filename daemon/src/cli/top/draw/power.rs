@@ -1,19 +1,19 @@
-//! What the machine draws, and on whose account: a bar that adds up, and what its parts are.
+//! The power of the machine by account: a bar and its legend.
 
 use nebula_metering::Watts;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::cli::top::look::{Account, Look, STRONG};
 use crate::cli::top::rates::Power;
-use crate::cli::top::state::State;
+use crate::cli::top::theme::{Account, STRONG, Theme};
 use crate::cli::top::units;
+use crate::cli::top::view::View;
 
-/// For the total, before the bar.
+/// Of the total, which stands before the bar.
 const TOTAL_WIDTH: u16 = 9;
 
-/// The accounts of which there is something; gaps are rare.
+/// The accounts to show; `gap` only if there is one.
 pub fn accounts(power: &Power) -> impl Iterator<Item = (Account, Watts)> {
     let accounts = [
         (Account::Functions, power.functions),
@@ -25,21 +25,21 @@ pub fn accounts(power: &Power) -> impl Iterator<Item = (Account, Watts)> {
     accounts.into_iter().filter(|(account, watts)| *account != Account::Gap || watts.0 > 0.0)
 }
 
-/// Draws the bar, and below it the legend if there is a line for it.
-pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look) {
+/// Draws the bar, and the legend if there is a second line.
+pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
     let mut rows = area.rows();
     let (Some(first), second) = (rows.next(), rows.next()) else { return };
-    let Some(rates) = &state.shown().rates else {
-        frame.render_widget(Line::styled("waiting for the second reading", look.faint()), first);
+    let Some(rates) = &view.shown().rates else {
+        frame.render_widget(Line::styled("waiting for the second reading", theme.faint()), first);
         return;
     };
-    let total = look.text(units::watts(rates.power.total())).into_owned();
+    let total = theme.text(units::watts(rates.power.total())).into_owned();
     frame.render_widget(Line::styled(total, STRONG), first);
     let beside =
         |row: Rect| Rect { x: row.x + TOTAL_WIDTH.min(row.width), width: row.width.saturating_sub(TOTAL_WIDTH), ..row };
-    frame.render_widget(bar(&rates.power, beside(first).width, look), beside(first));
+    frame.render_widget(bar(&rates.power, beside(first).width, theme), beside(first));
     if let Some(second) = second {
-        let [full, short, shares, bare] = legend(&rates.power, look);
+        let [full, short, shares, bare] = legend(&rates.power, theme);
         let below = beside(second);
         let tried = [(&full, below), (&short, below), (&short, second), (&shares, second)];
         let fits = |(line, row): &(&Line, Rect)| line.width() <= row.width.into();
@@ -48,8 +48,8 @@ pub fn draw(frame: &mut Frame, area: Rect, state: &State, look: Look) {
     }
 }
 
-/// Its parts fill it exactly: what is lost by rounding down goes to those that lost most.
-fn bar(power: &Power, width: u16, look: Look) -> Line<'static> {
+/// The parts fill the bar exactly: cells lost by rounding go to the parts that lost most.
+fn bar(power: &Power, width: u16, theme: Theme) -> Line<'static> {
     let total = power.total().0;
     if total <= 0.0 {
         return Line::default();
@@ -64,24 +64,24 @@ fn bar(power: &Power, width: u16, look: Look) -> Line<'static> {
         parts[index].1 += 1;
     }
     let span = |(account, cells, _): (Account, u16, f64)| {
-        Span::styled(look.fill(account).repeat(cells.into()), look.account(account))
+        Span::styled(theme.fill(account).repeat(cells.into()), theme.account(account))
     };
     parts.into_iter().map(span).collect()
 }
 
-/// What the parts are: in full, and ever shorter.
-fn legend(power: &Power, look: Look) -> [Line<'static>; 4] {
+/// The legend, in ever shorter forms.
+fn legend(power: &Power, theme: Theme) -> [Line<'static>; 4] {
     let total = power.total().0;
-    let entries = |told: fn(&str, &str, &str) -> String, between: &str| {
+    let entries = |format: fn(&str, &str, &str) -> String, between: &str| {
         let mut spans = Vec::new();
         for (account, watts) in accounts(power) {
             if !spans.is_empty() {
                 spans.push(Span::raw(between.to_owned()));
             }
             let share = units::percent(if total > 0.0 { watts.0 / total } else { 0.0 });
-            let watts = look.text(units::watts(watts)).into_owned();
-            spans.push(Span::styled(look.swatch(account), look.account(account)));
-            spans.push(Span::raw(told(account.name(), &watts, &share)));
+            let watts = theme.text(units::watts(watts)).into_owned();
+            spans.push(Span::styled(theme.swatch(account), theme.account(account)));
+            spans.push(Span::raw(format(account.name(), &watts, &share)));
         }
         Line::from(spans)
     };

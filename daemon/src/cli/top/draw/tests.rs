@@ -6,14 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Color, Modifier};
 
+use super::super::fixtures::{reading, used};
 use super::super::ledger::Used;
-use super::super::made_up::{reading, used};
 use super::super::order::Order;
 use super::*;
 
-const PLAIN: Look = Look { colour: false, unicode: true };
-const FULL: Look = Look { colour: true, unicode: true };
-const ASCII: Look = Look { colour: false, unicode: false };
+const PLAIN: Theme = Theme { colour: false, unicode: true };
+const FULL: Theme = Theme { colour: true, unicode: true };
+const ASCII: Theme = Theme { colour: false, unicode: false };
 
 fn functions(second: u64) -> Vec<(&'static str, Used)> {
     vec![
@@ -25,19 +25,19 @@ fn functions(second: u64) -> Vec<(&'static str, Used)> {
 }
 
 /// A daemon that has been watched for so many seconds.
-fn watched(seconds: u64) -> (State, Instant) {
+fn watched(seconds: u64) -> (View, Instant) {
     let begin = Instant::now();
     let first = reading(begin, 0, &functions(0));
-    let mut state = State::new("http://127.0.0.1:8080".into(), Order::Watts, first, Duration::from_secs(3));
+    let mut view = View::new("http://127.0.0.1:8080".into(), Order::Watts, first, Duration::from_secs(3));
     for second in 1..=seconds {
-        state.read(reading(begin, second * 1000, &functions(second)));
+        view.read(reading(begin, second * 1000, &functions(second)));
     }
-    (state, begin + Duration::from_secs(seconds))
+    (view, begin + Duration::from_secs(seconds))
 }
 
-fn drawn(state: &mut State, look: Look, now: Instant, width: u16, height: u16) -> Buffer {
+fn drawn(view: &mut View, theme: Theme, now: Instant, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(frame, state, look, now)).unwrap();
+    terminal.draw(|frame| draw(frame, view, theme, now)).unwrap();
     terminal.backend().buffer().clone()
 }
 
@@ -46,17 +46,17 @@ fn lines(buffer: &Buffer) -> Vec<String> {
     cells.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned()).collect()
 }
 
-fn press(state: &mut State, keys: &str) {
+fn press(view: &mut View, keys: &str) {
     for key in keys.chars() {
         let code = if key == '\n' { KeyCode::Enter } else { KeyCode::Char(key) };
-        state.press(KeyEvent::new(code, KeyModifiers::NONE));
+        view.press(KeyEvent::new(code, KeyModifiers::NONE));
     }
 }
 
 #[test]
 fn a_usual_terminal_shows_it_all() {
-    let (mut state, now) = watched(10);
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 24));
+    let (mut view, now) = watched(10);
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
     let expected = [
         "nebula top  127.0.0.1:8080  model: estimated, not measured         1,120 calls/s",
         "model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured",
@@ -82,15 +82,15 @@ fn nothing_is_too_small_or_too_large() {
     for (keys, trouble) in
         [("", false), ("", true), ("?", false), ("\n", false), ("\n", true), ("/x", false), ("p", true)]
     {
-        let (mut state, now) = watched(2);
-        press(&mut state, keys);
+        let (mut view, now) = watched(2);
+        press(&mut view, keys);
         if trouble {
-            state.miss("it has gone".into());
+            view.miss("it has gone".into());
         }
-        for look in [FULL, ASCII] {
+        for theme in [FULL, ASCII] {
             for width in (0..=12).chain([20, 30, 59, 60, 80, 120, 300]) {
                 for height in (0..=12).chain([16, 20, 24, 28, 40, 70]) {
-                    drawn(&mut state, look, now, width, height);
+                    drawn(&mut view, theme, now, width, height);
                 }
             }
         }
@@ -99,8 +99,8 @@ fn nothing_is_too_small_or_too_large() {
 
 #[test]
 fn a_low_and_narrow_terminal_keeps_what_counts() {
-    let (mut state, now) = watched(10);
-    let screen = lines(&drawn(&mut state, PLAIN, now, 60, 10));
+    let (mut view, now) = watched(10);
+    let screen = lines(&drawn(&mut view, PLAIN, now, 60, 10));
     assert!(screen[1].starts_with("5.50 W   ███"), "{screen:#?}");
     assert_eq!(screen[2], "█ functions 36 %  ▓ runtime 9.1 %  ▒ host 18 %  ░ base 36 %");
     assert!(
@@ -109,18 +109,18 @@ fn a_low_and_narrow_terminal_keeps_what_counts() {
     );
     assert!(screen[4].starts_with("fibonacci-recursive") && screen[4].contains("12.0 mJ"), "{screen:#?}");
     assert!(screen[9].starts_with("q quit"), "{screen:#?}");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 24, 5));
+    let screen = lines(&drawn(&mut view, PLAIN, now, 24, 5));
     assert!(screen[2].starts_with("fibonacci-recu…") && screen[2].ends_with("1.50 W"), "{screen:#?}");
     assert_eq!(screen[0].trim_start(), "5.50 W  1,120 calls/s");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 40, 4));
+    let screen = lines(&drawn(&mut view, PLAIN, now, 40, 4));
     assert!(screen[0].starts_with("nebula top  ") && screen[0].ends_with("5.50 W  1,120 calls/s"), "{screen:#?}");
 }
 
 #[test]
 fn the_accounts_fill_the_bar_exactly() {
     for width in [20, 61, 80, 133] {
-        let (mut state, now) = watched(3);
-        let screen = lines(&drawn(&mut state, ASCII, now, width, 24));
+        let (mut view, now) = watched(3);
+        let screen = lines(&drawn(&mut view, ASCII, now, width, 24));
         let bar = screen.iter().find(|line| line.starts_with("5.50 W")).unwrap();
         assert_eq!(bar.len(), usize::from(width));
         let parts = ['#', '=', '+', '-'].map(|fill| bar[9..].matches(fill).count());
@@ -131,37 +131,37 @@ fn the_accounts_fill_the_bar_exactly() {
 
 #[test]
 fn without_colour_there_is_none_and_in_ascii_nothing_else() {
-    let (mut state, now) = watched(10);
-    press(&mut state, "\n");
-    for look in [PLAIN, ASCII] {
-        let buffer = drawn(&mut state, look, now, 100, 40);
+    let (mut view, now) = watched(10);
+    press(&mut view, "\n");
+    for theme in [PLAIN, ASCII] {
+        let buffer = drawn(&mut view, theme, now, 100, 40);
         let coloured = buffer.content.iter().filter(|cell| (cell.fg, cell.bg) != (Color::Reset, Color::Reset));
         assert_eq!(coloured.count(), 0);
         assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED)), "a row is selected");
-        assert_eq!(lines(&buffer).concat().is_ascii(), look == ASCII, "{:#?}", lines(&buffer));
+        assert_eq!(lines(&buffer).concat().is_ascii(), theme == ASCII, "{:#?}", lines(&buffer));
     }
-    press(&mut state, "?");
-    assert!(lines(&drawn(&mut state, ASCII, now, 100, 40)).concat().is_ascii());
+    press(&mut view, "?");
+    assert!(lines(&drawn(&mut view, ASCII, now, 100, 40)).concat().is_ascii());
     let coloured = drawn(&mut watched(3).0, FULL, now, 100, 40);
     assert!(coloured.content.iter().any(|cell| cell.fg == Color::Cyan));
 }
 
 #[test]
-fn more_is_told_of_a_selected_function() {
-    let (mut state, now) = watched(10);
-    press(&mut state, "\n");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 100, 24)).join("\n");
+fn details_of_a_selected_function_are_shown() {
+    let (mut view, now) = watched(10);
+    press(&mut view, "\n");
+    let screen = lines(&drawn(&mut view, PLAIN, now, 100, 24)).join("\n");
     assert!(screen.contains("`fibonacci-recursive`, last 9s") && screen.contains("at most 1.50 W"), "{screen}");
-    let told = "fibonacci-recursive: 1.50 W, 75 % of what functions draw; 12.0 mJ a call, 120 calls/s.";
-    assert!(screen.contains(told) && screen.contains("15.0 J active and 7.50 J base in 1,200"), "{screen}");
+    let details = "fibonacci-recursive: 1.50 W, 75 % of all functions; 12.0 mJ per call, 120 calls/s.";
+    assert!(screen.contains(details) && screen.contains("15.0 J active and 7.50 J base in 1,200"), "{screen}");
 }
 
 #[test]
-fn a_silent_daemon_is_told_of_and_its_last_figures_stay() {
-    let (mut state, now) = watched(10);
-    state.miss("no daemon answers at http://127.0.0.1:8080".into());
+fn a_silent_daemon_is_reported_and_its_last_figures_stay() {
+    let (mut view, now) = watched(10);
+    view.miss("no daemon answers at http://127.0.0.1:8080".into());
     for height in [24, 10, 4] {
-        let screen = lines(&drawn(&mut state, PLAIN, now + Duration::from_secs(70), 90, height));
+        let screen = lines(&drawn(&mut view, PLAIN, now + Duration::from_secs(70), 90, height));
         let last = screen.last().unwrap();
         assert!(last.starts_with("no answer for 1m 10s, trying again: no daemon answers"), "{screen:#?}");
         assert!(screen.iter().any(|line| line.starts_with("fibonacci-recursive")), "{screen:#?}");
@@ -170,31 +170,31 @@ fn a_silent_daemon_is_told_of_and_its_last_figures_stay() {
 
 #[test]
 fn what_is_typed_filtered_and_paused_shows() {
-    let (mut state, now) = watched(10);
-    press(&mut state, "/hell");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 24));
+    let (mut view, now) = watched(10);
+    press(&mut view, "/hell");
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
     assert!(screen[23] == "filter: hell" && screen[9].starts_with("hello-world"), "{screen:#?}");
-    press(&mut state, "\np");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 24));
+    press(&mut view, "\np");
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
     assert!(screen[23].starts_with("filter `hell`, esc clears it  q quit"), "{screen:#?}");
     assert!(screen[0].ends_with("PAUSED"), "{screen:#?}");
-    press(&mut state, "/x\n");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 24));
-    assert_eq!(screen[9], "no function is called so");
+    press(&mut view, "/x\n");
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
+    assert_eq!(screen[9], "no function matches");
 }
 
 #[test]
 fn the_first_reading_alone_says_that_it_waits() {
-    let (mut state, now) = watched(0);
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 24)).join("\n");
+    let (mut view, now) = watched(0);
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24)).join("\n");
     assert!(screen.contains("waiting for the second reading"), "{screen}");
 }
 
 #[test]
 fn every_key_is_explained() {
-    let (mut state, now) = watched(1);
-    press(&mut state, "?");
-    let screen = lines(&drawn(&mut state, PLAIN, now, 80, 30)).join("\n");
-    let explained = ["quit", "pause", "sort by watts", "J/CALL", "gap", "any key goes back"];
+    let (mut view, now) = watched(1);
+    press(&mut view, "?");
+    let screen = lines(&drawn(&mut view, PLAIN, now, 80, 30)).join("\n");
+    let explained = ["quit", "freeze", "sort by watts", "J/CALL", "gap", "any key to go back"];
     assert!(explained.iter().all(|text| screen.contains(text)), "{screen}");
 }

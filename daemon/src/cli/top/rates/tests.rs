@@ -1,9 +1,9 @@
 use std::time::Instant;
 
-use super::super::made_up::{rates, reading, used};
+use super::super::fixtures::{rates, reading, used};
 use super::*;
 
-fn of<'r>(rates: &'r Rates, name: &str) -> &'r Function {
+fn of<'r>(rates: &'r Rates, name: &str) -> &'r FunctionRates {
     rates.functions.iter().find(|function| &*function.name == name).unwrap()
 }
 
@@ -13,7 +13,7 @@ fn watts_calls_and_joules_are_differences_over_time() {
         rates(&[("a", used(100, 10, 80)), ("b", used(0, 0, 0))], &[("a", used(400, 30, 280)), ("b", used(100, 0, 0))]);
     let (a, b) = (of(&rates, "a"), of(&rates, "b"));
     assert_eq!((a.watts, a.share, a.calls_per_second), (Watts(0.3), 0.75, 20.0));
-    assert_eq!(a.per_call, PerCall::Lately(Joules(0.01)), "of the calls that were settled, not of the account");
+    assert_eq!(a.per_call, PerCall::Recent(Joules(0.01)), "of the calls that were settled, not of the account");
     assert_eq!((a.joules, a.base, a.calls), (Joules(0.4), Joules(0.2), 30));
     assert_eq!((b.watts, b.calls_per_second, b.per_call), (Watts(0.1), 0.0, PerCall::Unknown), "its first call runs");
     assert_eq!(rates.calls_per_second, 20.0);
@@ -35,7 +35,7 @@ fn a_function_that_appears_begins_at_nothing_and_one_that_vanishes_is_gone() {
     let rates = rates(&[("old", used(100, 1, 90))], &[("old", used(100, 1, 90)), ("new", used(50, 5, 50))]);
     assert_eq!((of(&rates, "new").watts, of(&rates, "new").calls_per_second), (Watts(0.05), 5.0));
     let vanished =
-        super::super::made_up::rates(&[("a", used(10, 0, 0)), ("#7", used(0, 0, 0))], &[("a", used(20, 0, 0))]);
+        super::super::fixtures::rates(&[("a", used(10, 0, 0)), ("#7", used(0, 0, 0))], &[("a", used(20, 0, 0))]);
     assert_eq!(vanished.functions.len(), 1);
 }
 
@@ -49,50 +49,50 @@ fn an_account_that_changes_its_name_is_no_power() {
 
 #[test]
 fn counters_that_went_back_begin_anew() {
-    let (begin, mut history) = (Instant::now(), History::default());
+    let (begin, mut readings) = (Instant::now(), Readings::default());
     let with = |active, settled| [("a", used(active, settled, active))];
-    assert!(history.push(reading(begin, 10_000, &with(500, 5))));
-    assert!(!history.push(reading(begin, 500, &with(600, 6))), "all accounts fell but the functions'");
-    assert!(history.rates().is_none());
-    assert!(history.push(reading(begin, 1500, &with(900, 9))));
-    assert_eq!(history.rates().unwrap().calls_per_second, 3.0);
-    assert!(!history.push(reading(begin, 2500, &with(950, 3))), "calls fell");
+    assert!(readings.push(reading(begin, 10_000, &with(500, 5))));
+    assert!(!readings.push(reading(begin, 500, &with(600, 6))), "all accounts fell but the functions'");
+    assert!(readings.rates().is_none());
+    assert!(readings.push(reading(begin, 1500, &with(900, 9))));
+    assert_eq!(readings.rates().unwrap().calls_per_second, 3.0);
+    assert!(!readings.push(reading(begin, 2500, &with(950, 3))), "calls fell");
     let mut other = reading(begin, 3500, &with(950, 3));
     other.source.kind = "powercap".into();
-    assert!(!history.push(other), "another source has accounts of its own");
+    assert!(!readings.push(other), "another source has accounts of its own");
 }
 
 #[test]
 fn rates_are_means_over_five_seconds_and_the_chart_over_one() {
-    let (begin, mut history) = (Instant::now(), History::default());
+    let (begin, mut readings) = (Instant::now(), Readings::default());
     // 1 W, and from the tenth second on 3 W.
     let energy = |ms: u64| if ms <= 10_000 { ms } else { 10_000 + 3 * (ms - 10_000) };
     for ms in (0..=12_000).step_by(200) {
-        history.push(reading(begin, ms, &[("a", used(energy(ms), 0, 0))]));
+        readings.push(reading(begin, ms, &[("a", used(energy(ms), 0, 0))]));
     }
-    let rates = history.rates().unwrap();
+    let rates = readings.rates().unwrap();
     assert_eq!((rates.over, rates.power.functions), (Duration::from_secs(5), Watts(1.8)));
-    let rates = history.rates_over(Duration::from_secs(1)).unwrap();
+    let rates = readings.rates_over(Duration::from_secs(1)).unwrap();
     assert_eq!((rates.over, rates.power.functions), (Duration::from_secs(1), Watts(3.0)));
-    assert!(history.readings.len() <= 26);
+    assert!(readings.readings.len() <= 26);
 }
 
 #[test]
 fn readings_far_apart_are_means_over_the_time_between_them() {
-    let (begin, mut history) = (Instant::now(), History::default());
+    let (begin, mut readings) = (Instant::now(), Readings::default());
     for ms in [0, 1000, 60_000] {
-        history.push(reading(begin, ms, &[("a", used(ms, 0, 0))]));
+        readings.push(reading(begin, ms, &[("a", used(ms, 0, 0))]));
     }
-    assert_eq!(history.rates().unwrap().over, Duration::from_secs(59));
-    assert_eq!(history.rates_over(Duration::from_secs(1)).unwrap().power.functions, Watts(1.0));
+    assert_eq!(readings.rates().unwrap().over, Duration::from_secs(59));
+    assert_eq!(readings.rates_over(Duration::from_secs(1)).unwrap().power.functions, Watts(1.0));
 }
 
 #[test]
 fn no_time_makes_no_rate() {
-    let (begin, mut history) = (Instant::now(), History::default());
-    assert!(history.rates().is_none());
-    history.push(reading(begin, 0, &[]));
-    assert!(history.rates().is_none());
-    history.push(reading(begin, 0, &[]));
-    assert!(history.rates().is_none());
+    let (begin, mut readings) = (Instant::now(), Readings::default());
+    assert!(readings.rates().is_none());
+    readings.push(reading(begin, 0, &[]));
+    assert!(readings.rates().is_none());
+    readings.push(reading(begin, 0, &[]));
+    assert!(readings.rates().is_none());
 }

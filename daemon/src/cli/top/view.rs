@@ -1,4 +1,4 @@
-//! What the screen shows, and what keys and readings do to it.
+//! What the screen shows, and how keys and readings change it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,77 +7,70 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::ledger::{Reading, Source};
 use super::order::Order;
-use super::rates::{Function, History, Rates};
-use super::trail::{POINT_OVER, Trail};
+use super::power_history::{POINT_OVER, PowerHistory};
+use super::rates::{FunctionRates, Rates, Readings};
 
-/// Longest filter: no name is longer. Source: `functions::FunctionName`.
+/// The longest name that a function can have (`functions::FunctionName`).
 const FILTER_CHARS_MAX: usize = 63;
 
-/// What is shown, until something newer comes.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     pub source: Source,
     /// `None` before there are two readings.
     pub rates: Option<Rates>,
-    pub trail: Trail,
+    pub history: PowerHistory,
 }
 
-/// Why nothing new is shown.
+/// The daemon does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silence {
-    /// For how long.
     pub time: Duration,
     pub why: Option<String>,
 }
 
-/// What keys are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The table: sorting it, and moving in it.
     Table,
-    /// Typing the filter.
     Filter,
-    /// Reading the help.
     Help,
 }
 
-/// What a key leads to.
+/// What to do after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Go,
     Quit,
-    /// Back to the shell until it is called upon again.
+    /// Ctrl-Z.
     Suspend,
 }
 
-/// The screen's state.
 #[derive(Debug)]
-pub struct State {
-    /// The daemon's address.
+pub struct View {
+    /// Its address.
     pub daemon: String,
     pub order: Order,
     pub reversed: bool,
     pub filter: String,
     pub selected: Option<Arc<str>>,
-    /// Whether more is told of the selected function.
+    /// Whether the details of the selected function are shown.
     pub detail: bool,
     pub mode: Mode,
-    /// The first row that is shown, and how many there is room for.
+    /// The first visible row, and how many fit.
     pub first: usize,
     pub room: usize,
-    history: History,
+    readings: Readings,
     now: Shown,
-    /// What is shown instead while it is paused.
-    held: Option<Box<Shown>>,
-    heard: Instant,
-    trouble: Option<String>,
+    /// What is shown while paused.
+    paused: Option<Box<Shown>>,
+    last_answer: Instant,
+    error: Option<String>,
     patience: Duration,
 }
 
-impl State {
-    /// Shows what `first` says. A daemon is silent if no reading comes for longer than `patience`.
+impl View {
+    /// The daemon counts as silent if no reading comes for longer than `patience`.
     pub fn new(daemon: String, order: Order, first: Reading, patience: Duration) -> Self {
-        let mut state = Self {
+        let mut view = Self {
             daemon,
             order,
             reversed: false,
@@ -87,64 +80,61 @@ impl State {
             mode: Mode::Table,
             first: 0,
             room: 0,
-            history: History::default(),
+            readings: Readings::default(),
             now: Shown::default(),
-            held: None,
-            heard: first.at,
-            trouble: None,
+            paused: None,
+            last_answer: first.at,
+            error: None,
             patience,
         };
-        state.read(first);
-        state
+        view.read(first);
+        view
     }
 
-    /// A reading has come.
     pub fn read(&mut self, reading: Reading) {
-        (self.heard, self.trouble) = (reading.at, None);
+        (self.last_answer, self.error) = (reading.at, None);
         self.now.source = reading.source.clone();
-        self.history.push(reading);
-        if let Some(rates) = self.history.rates_over(POINT_OVER) {
-            self.now.trail.add(self.heard, &rates);
+        self.readings.push(reading);
+        if let Some(rates) = self.readings.rates_over(POINT_OVER) {
+            self.now.history.add(self.last_answer, &rates);
         }
-        if let Some(rates) = self.history.rates() {
+        if let Some(rates) = self.readings.rates() {
             self.now.rates = Some(rates);
         }
     }
 
-    /// None has come, for this reason.
     pub fn miss(&mut self, why: String) {
-        self.trouble = Some(why);
+        self.error = Some(why);
     }
 
-    /// Whether the daemon is silent.
     pub fn silence(&self, now: Instant) -> Option<Silence> {
-        let time = now.saturating_duration_since(self.heard);
-        (self.trouble.is_some() || time > self.patience).then(|| Silence { time, why: self.trouble.clone() })
+        let time = now.saturating_duration_since(self.last_answer);
+        (self.error.is_some() || time > self.patience).then(|| Silence { time, why: self.error.clone() })
     }
 
     pub fn is_paused(&self) -> bool {
-        self.held.is_some()
+        self.paused.is_some()
     }
 
     pub fn shown(&self) -> &Shown {
-        self.held.as_deref().unwrap_or(&self.now)
+        self.paused.as_deref().unwrap_or(&self.now)
     }
 
-    /// The rows of the table, all of them.
-    pub fn rows(&self) -> Vec<&Function> {
+    /// The rows that match the filter, sorted.
+    pub fn rows(&self) -> Vec<&FunctionRates> {
         let functions = self.shown().rates.iter().flat_map(|rates| &rates.functions);
         let mut rows: Vec<_> = functions.filter(|function| function.name.contains(&self.filter)).collect();
         self.order.sort(self.reversed, &mut rows);
         rows
     }
 
-    /// The function of which more is told.
-    pub fn detailed(&self) -> Option<&Function> {
+    /// The function whose details are shown.
+    pub fn detailed(&self) -> Option<&FunctionRates> {
         let selected = self.selected.as_ref().filter(|_| self.detail)?;
         self.shown().rates.iter().flat_map(|rates| &rates.functions).find(|function| function.name == *selected)
     }
 
-    /// There is room for so many rows: those shown are moved so that the selected one is among them.
+    /// Scrolls so that the selected row is among the `room` visible ones.
     pub fn fit(&mut self, room: usize) {
         let last = self.rows().len().saturating_sub(room);
         let selected = self.selected_row().filter(|_| room > 0);
@@ -158,7 +148,7 @@ impl State {
         self.rows().iter().position(|function| function.name == *selected)
     }
 
-    /// Selects the row so many further on; the first one if none was selected.
+    /// Moves the selection; selects the first visible row if there was none.
     fn step(&mut self, by: isize) {
         let row = match self.selected_row() {
             Some(row) => row.saturating_add_signed(by),
@@ -168,13 +158,13 @@ impl State {
         self.select(row);
     }
 
-    /// Selects this row, or the last one.
+    /// Selects this row, or the last one if there are fewer.
     fn select(&mut self, row: usize) {
         let rows = self.rows();
         self.selected = rows.get(row.min(rows.len().saturating_sub(1))).map(|function| function.name.clone());
     }
 
-    /// Leaves what was opened last; if nothing was, the program.
+    /// Closes what was opened last, or quits.
     fn leave(&mut self) -> Next {
         match self.mode {
             Mode::Help => {}
@@ -186,7 +176,6 @@ impl State {
         Next::Go
     }
 
-    /// A key was pressed.
     pub fn press(&mut self, key: KeyEvent) -> Next {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return match key.code {
@@ -202,7 +191,7 @@ impl State {
                 Next::Go
             }
             _ if key.code == KeyCode::Char('q') => Next::Quit,
-            // The first key after reading the help is meant for nothing else.
+            // Any key closes the help, and does nothing else.
             Mode::Help => {
                 self.mode = Mode::Table;
                 Next::Go
@@ -244,7 +233,7 @@ impl State {
             KeyCode::Char('/') => self.mode = Mode::Filter,
             KeyCode::Char('r') => self.reversed = !self.reversed,
             KeyCode::Char('p' | ' ') => {
-                self.held = if self.is_paused() { None } else { Some(Box::new(self.now.clone())) };
+                self.paused = if self.is_paused() { None } else { Some(Box::new(self.now.clone())) };
             }
             KeyCode::Char(char) => {
                 if let Some(order) = Order::ALL.into_iter().find(|order| order.key() == char) {

@@ -1,13 +1,13 @@
-//! Readings that tests make up.
+//! Readings for tests.
 
 use std::time::{Duration, Instant};
 
 use nebula_metering::Microjoules;
 
 use super::ledger::{Accounts, Calls, Reading, Source, Used};
-use super::rates::{History, Rates};
+use super::rates::{Rates, Readings};
 
-/// The account of a function and its calls, in millijoules.
+/// The energy of a function and of its settled calls, in millijoules.
 pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
     let calls = Calls { settled, active: millijoules(of_calls) };
     Used { active: millijoules(active), base: millijoules(active / 2), calls }
@@ -17,7 +17,7 @@ fn millijoules(value: u64) -> Microjoules {
     Microjoules(value * 1000)
 }
 
-/// A reading so many milliseconds after `begin`: the runtime draws 0.5 W, the host 1 W and base 2 W.
+/// A reading `ms` after `begin`. The runtime draws 0.5 W, the host 1 W, base 2 W.
 pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> Reading {
     let accounts = Accounts {
         functions: functions.iter().map(|(_, used)| used.active).sum(),
@@ -35,9 +35,9 @@ pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> Reading {
     Reading { at: begin + Duration::from_millis(ms), source, accounts, functions }
 }
 
-/// The rates of two readings that lie a second apart.
+/// The rates between two readings a second apart.
 pub fn rates(before: &[(&str, Used)], after: &[(&str, Used)]) -> Rates {
-    let (begin, mut history) = (Instant::now(), History::default());
-    assert!(history.push(reading(begin, 0, before)) && history.push(reading(begin, 1000, after)));
-    history.rates().unwrap()
+    let (begin, mut readings) = (Instant::now(), Readings::default());
+    assert!(readings.push(reading(begin, 0, before)) && readings.push(reading(begin, 1000, after)));
+    readings.rates().unwrap()
 }

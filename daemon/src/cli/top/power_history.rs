@@ -1,4 +1,4 @@
-//! The last minutes, point by point: what functions drew.
+//! Power of the functions over the last minutes, for the chart.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use super::rates::Rates;
 /// Points are means over a second, or over the time between two readings if that is longer.
 pub const POINT_OVER: Duration = Duration::from_secs(1);
 
-/// Most points that are kept: more than a terminal is wide.
+/// More than a terminal is wide.
 const POINTS_MAX: usize = 512;
 
 #[derive(Clone, Debug)]
 struct Point {
     at: Instant,
     all: Watts,
-    /// Those that drew anything.
+    /// Only functions that drew something.
     each: BTreeMap<Arc<str>, f32>,
 }
 
-/// The points, the latest last.
+/// Newest last.
 #[derive(Clone, Debug, Default)]
-pub struct Trail(VecDeque<Point>);
+pub struct PowerHistory(VecDeque<Point>);
 
-impl Trail {
-    /// Adds a point, or leaves it out if the last one is not over yet.
+impl PowerHistory {
+    /// Adds a point, unless the last one is not over yet.
     pub fn add(&mut self, at: Instant, rates: &Rates) {
         // Readings are never quite on time.
         let due = |last: &Point| at.saturating_duration_since(last.at) >= POINT_OVER.mul_f64(0.9);
@@ -42,7 +42,7 @@ impl Trail {
         self.0.push_back(Point { at, all: rates.power.functions, each });
     }
 
-    /// The last points, the latest first: of one function or of all.
+    /// The last points, newest first, of one function or of all.
     pub fn latest(&self, count: usize, function: Option<&str>) -> Vec<f64> {
         let watts = |point: &Point| match function {
             Some(name) => point.each.get(name).map_or(0.0, |watts| f64::from(*watts)),
@@ -51,7 +51,6 @@ impl Trail {
         self.0.iter().rev().take(count).map(watts).collect()
     }
 
-    /// How much time the last points span.
     pub fn span(&self, count: usize) -> Duration {
         let first = self.0.iter().rev().take(count).next_back();
         let pair = first.zip(self.0.back());
@@ -61,25 +60,25 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{rates, used};
+    use super::super::fixtures::{rates, used};
     use super::*;
 
     #[test]
     fn there_is_a_point_a_second_and_an_end_to_them() {
-        let (begin, mut trail) = (Instant::now(), Trail::default());
+        let (begin, mut history) = (Instant::now(), PowerHistory::default());
         let one = rates(&[], &[("a", used(1000, 0, 0)), ("b", used(500, 0, 0))]);
         let other = rates(&[], &[("a", used(2000, 0, 0))]);
-        trail.add(begin, &one);
-        trail.add(begin + Duration::from_millis(200), &other);
-        trail.add(begin + Duration::from_millis(990), &other);
-        assert_eq!(trail.latest(9, None), [2.0, 1.5]);
-        assert_eq!(trail.latest(9, Some("b")), [0.0, 0.5]);
-        assert_eq!(trail.latest(1, Some("a")), [2.0]);
-        assert_eq!((trail.span(9), trail.span(1)), (Duration::from_millis(990), Duration::ZERO));
+        history.add(begin, &one);
+        history.add(begin + Duration::from_millis(200), &other);
+        history.add(begin + Duration::from_millis(990), &other);
+        assert_eq!(history.latest(9, None), [2.0, 1.5]);
+        assert_eq!(history.latest(9, Some("b")), [0.0, 0.5]);
+        assert_eq!(history.latest(1, Some("a")), [2.0]);
+        assert_eq!((history.span(9), history.span(1)), (Duration::from_millis(990), Duration::ZERO));
         for second in 2..1000 {
-            trail.add(begin + Duration::from_secs(second), &one);
+            history.add(begin + Duration::from_secs(second), &one);
         }
-        assert_eq!(trail.latest(usize::MAX, None).len(), POINTS_MAX);
-        assert_eq!(trail.span(usize::MAX), Duration::from_secs(511));
+        assert_eq!(history.latest(usize::MAX, None).len(), POINTS_MAX);
+        assert_eq!(history.span(usize::MAX), Duration::from_secs(511));
     }
 }

@@ -1,4 +1,4 @@
-//! How the screen looks: in colour or without, with block characters or in ASCII.
+//! How the screen is drawn: with or without colour, with block characters or ASCII.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,6 @@ use ratatui::symbols::bar;
 
 use super::units;
 
-/// Whether there are colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Auto,
@@ -18,7 +17,6 @@ pub enum Colour {
 impl Colour {
     pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
-    /// Its name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -28,7 +26,6 @@ impl Colour {
     }
 }
 
-/// An account of the ledger, as it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
     Functions,
@@ -50,13 +47,11 @@ impl Account {
     }
 }
 
-/// Text that counts.
 pub const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// The row that was chosen.
-pub const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
-/// Levels of a bar for terminals that know ASCII only.
+/// Levels of an upright bar in ASCII.
 const ASCII_LEVELS: bar::Set<'_> = bar::Set {
     full: "#",
     seven_eighths: "#",
@@ -69,18 +64,17 @@ const ASCII_LEVELS: bar::Set<'_> = bar::Set {
     empty: " ",
 };
 
-/// A cell that is filled from the left, by eighths.
+/// A cell filled from the left, by eighths.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct Theme {
     pub colour: bool,
     pub unicode: bool,
 }
 
-impl Look {
-    /// What the environment says of the terminal.
+impl Theme {
+    /// What the terminal can show, according to the environment.
     ///
     /// Sources: <https://no-color.org> (set, and not empty); POSIX, 8.2: of `LC_ALL`, `LC_CTYPE` and `LANG` the first that
     /// is set, and not empty, counts.
@@ -95,28 +89,27 @@ impl Look {
         Self { colour, unicode: locale.contains("utf-8") || locale.contains("utf8") }
     }
 
-    /// As the terminal can show it.
+    /// In ASCII if the terminal needs it.
     pub fn text<'t>(self, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let text = text.into();
         if self.unicode || text.is_ascii() { text } else { units::ascii(&text).into() }
     }
 
-    /// Text that may be overlooked.
+    /// For secondary text.
     pub fn faint(self) -> Style {
         if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
     }
 
-    /// Something is not as it should be.
+    /// For errors.
     pub fn alarm(self) -> Style {
-        if self.colour { Style::new().fg(Color::LightRed).add_modifier(Modifier::BOLD) } else { CHOSEN }
+        if self.colour { Style::new().fg(Color::LightRed).add_modifier(Modifier::BOLD) } else { SELECTED }
     }
 
-    /// Good to know before one believes the figures.
+    /// For what a reader should know before trusting the figures.
     pub fn caution(self) -> Style {
         if self.colour { Style::new().fg(Color::Yellow) } else { STRONG }
     }
 
-    /// The colour of an account.
     pub fn account(self, account: Account) -> Style {
         if !self.colour {
             return Style::new();
@@ -130,7 +123,7 @@ impl Look {
         })
     }
 
-    /// What an account's part of a bar is filled with: where there are no colours, each with something else.
+    /// The character that fills an account's part of a bar. Without colours each account has its own.
     pub fn fill(self, account: Account) -> &'static str {
         match (self.unicode, self.colour, account) {
             (true, true, _) | (true, false, Account::Functions) => "█",
@@ -146,12 +139,12 @@ impl Look {
         }
     }
 
-    /// What an account's name in the legend has before it.
+    /// Stands before an account's name in the legend.
     pub fn swatch(self, account: Account) -> &'static str {
         if self.unicode && self.colour { "■" } else { self.fill(account) }
     }
 
-    /// A bar of `width` cells, of which so much is filled. What is not nothing shows.
+    /// A bar of `width` cells, filled to this part. Anything above zero is visible.
     pub fn bar(self, width: usize, filled: f64) -> String {
         let filled = if filled.is_finite() { filled.clamp(0.0, 1.0) } else { 0.0 };
         if filled == 0.0 {
@@ -164,12 +157,11 @@ impl Look {
         "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
     }
 
-    /// The levels of upright bars.
     pub fn levels(self) -> bar::Set<'static> {
         if self.unicode { bar::NINE_LEVELS } else { ASCII_LEVELS }
     }
 
-    /// Beside the heading of the column that the table is sorted by.
+    /// Marks the column that the table is sorted by.
     pub fn arrow(self, ascending: bool) -> &'static str {
         match (self.unicode, ascending) {
             (true, true) => "▲",
@@ -184,10 +176,10 @@ impl Look {
 mod tests {
     use super::*;
 
-    fn look(colour: Colour, variables: &[(&str, &str)]) -> (bool, bool) {
+    fn theme(colour: Colour, variables: &[(&str, &str)]) -> (bool, bool) {
         let variable =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into());
-        let Look { colour, unicode } = Look::of(colour, variable);
+        let Theme { colour, unicode } = Theme::of(colour, variable);
         (colour, unicode)
     }
 
@@ -203,13 +195,13 @@ mod tests {
             (Colour::Always, &[("NO_COLOR", "1")], (true, false)),
             (Colour::Never, &[], (false, false)),
         ] {
-            assert_eq!(look(colour, variables), shown, "{colour:?} {variables:?}");
+            assert_eq!(theme(colour, variables), shown, "{colour:?} {variables:?}");
         }
     }
 
     #[test]
     fn bars_are_as_long_as_their_part() {
-        let (blocks, ascii) = (Look { colour: true, unicode: true }, Look { colour: true, unicode: false });
+        let (blocks, ascii) = (Theme { colour: true, unicode: true }, Theme { colour: true, unicode: false });
         assert_eq!(
             [0.0, 0.001, 0.5, 0.55, 1.0, 7.0].map(|part| blocks.bar(5, part)),
             ["", "▏", "██▌", "██▊", "█████", "█████"]
@@ -221,12 +213,12 @@ mod tests {
     fn accounts_can_be_told_apart_without_colour() {
         let accounts = [Account::Functions, Account::Runtime, Account::Host, Account::Base, Account::Gap];
         for unicode in [true, false] {
-            let look = Look { colour: false, unicode };
-            let mut fills = accounts.map(|account| look.fill(account)).to_vec();
+            let theme = Theme { colour: false, unicode };
+            let mut fills = accounts.map(|account| theme.fill(account)).to_vec();
             fills.sort_unstable();
             fills.dedup();
             assert_eq!(fills.len(), accounts.len());
-            assert!(accounts.iter().all(|account| look.account(*account) == Style::new()));
+            assert!(accounts.iter().all(|account| theme.account(*account) == Style::new()));
         }
     }
 }
