@@ -1,4 +1,4 @@
-"""A compose file as a container engine would take it: variables at their defaults, later files over earlier ones."""
+"""Reads compose files as a container engine does: variables at their defaults, later files over earlier ones."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DEPLOY = ROOT / "deploy"
 
 @dataclass(frozen=True)
 class Mount:
-    """One volume of a service."""
+    """A volume of a service."""
 
     source: str
     target: str
@@ -42,12 +42,12 @@ class Composed:
                 merge(self.services.setdefault(service, {}), more)
 
     def mounts(self, service):
-        """Volumes of a service; one of a later file takes the place of an earlier one with the same target."""
+        """Volumes of a service; later files replace earlier volumes with the same target."""
         mounts = [Mount.of(text) for text in self.services[service].get("volumes", [])]
         return list({mount.target: mount for mount in mounts}.values())
 
     def host_path(self, service, path):
-        """What a path in the container of a service is on the host; `None` where no mount leads to it."""
+        """The host's path of a path in a container; `None` if no mount covers it."""
         for mount in sorted(self.mounts(service), key=lambda mount: -len(mount.target)):
             if mount.host and (path == mount.target or path.startswith(mount.target + "/")):
                 return mount.host / path[len(mount.target):].lstrip("/")
@@ -75,7 +75,7 @@ def read(path):
 
 
 def at_defaults(node):
-    # After parsing, as engines do it: a default must not turn into something else than text.
+    # After parsing, like engines do, so that a default stays text.
     if isinstance(node, dict):
         return {key: at_defaults(value) for key, value in node.items()}
     if isinstance(node, list):

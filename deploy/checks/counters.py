@@ -1,4 +1,4 @@
-"""Energy counters that are made up, for machines without any, as the kernel would show them."""
+"""Simulated energy counters in the kernel's layout, for machines without any."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import time
 
 @contextlib.contextmanager
 def counters(scratch):
-    """A package that draws 20 W, as the kernel shows it, readable by root alone; gives the compose file that mounts it."""
+    """Simulates a package that draws 20 W, readable by root only; yields the compose file that mounts it."""
     zone = scratch / "devices/virtual/powercap/intel-rapl/intel-rapl:0"
     zone.mkdir(parents=True)
     listed = scratch / "class/powercap"

@@ -1,4 +1,4 @@
-"""Podman, as far as it runs here, and the images that compose.yaml asks for, made from Debian where none can be fetched."""
+"""Sets up podman, and builds the images that compose.yaml needs from Debian if they can't be pulled."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ RUNTIME = "localhost/nebula-runtime:check"
 BASE = "docker.io/library/debian:bookworm-slim"
 NEBULA = "localhost/nebula:check"
 PROMETHEUS = "localhost/prometheus:check"
-# Grafana cannot be made from Debian: this stands where it would, and sees what it would see.
+# Debian has no Grafana: this container takes its place, with the same mounts.
 STAND_IN = "localhost/grafana-stand-in:check"
 
-# What podman needs on a machine without systemd, where limits cannot be raised.
+# For machines without systemd, where limits cannot be raised.
 CONTAINERS_CONF = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -28,11 +28,11 @@ events_logger = "file"
 
 
 class Cannot(Exception):
-    """Why nothing can be run here."""
+    """Containers can't run here."""
 
 
 def run(*command, check=True, timeout=300, **more):
-    """Runs a command to its end; what it said, unless it fails."""
+    """Runs a command and returns its output; raises if it fails."""
     told = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=timeout, **more)
     if check and told.returncode:
         said = (told.stderr or told.stdout).strip()
@@ -50,7 +50,7 @@ def daemon():
 
 
 def prepare(scratch):
-    """Sees to it that containers run here, or says why they cannot."""
+    """Makes sure that containers can run here, or raises the reason."""
     for tool in ("podman", "prometheus", "promtool"):
         if not shutil.which(tool):
             raise Cannot(f"there is no `{tool}`")
@@ -80,7 +80,7 @@ def debootstrap(scratch):
 
 
 def build():
-    """The daemon's image is the Containerfile's but for the compiler's stage: the program is one that is here."""
+    """Builds the daemon's image from the Containerfile, without the compiler stage: it uses a program that exists here."""
     containerfile = ROOT / "deploy/Containerfile"
     run("podman", "build", "--quiet", "--format", "docker", "-f", containerfile, "--target", "runtime", "-t", RUNTIME, ROOT)
     prometheus = (

@@ -1,7 +1,7 @@
-"""Brings compose.yaml's services up with podman, uses them, and takes them down again.
+"""Starts compose.yaml's services with podman, uses them, and stops them.
 
-A Grafana cannot be had here: what stands in for it looks whether all that Grafana needs is where it would look. The energy
-counters are made up, and read through the mounts of compose.yaml.
+A stand-in for Grafana checks that everything Grafana needs is in its place. The energy
+counters are simulated, and read through the mounts of compose.yaml.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def confined(stack):
 
 
 def only_here(stack):
-    """Ports are open at 127.0.0.1 and at no other address of this machine."""
+    """Ports are open on 127.0.0.1 and on no other address of this machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing
         address = probe.getsockname()[0]
@@ -41,7 +41,7 @@ def only_here(stack):
 
 
 def managed(stack):
-    """What this machine sends is believed, and what a page under another name sends is not."""
+    """Requests from this machine are trusted; requests from a page under another host name are not."""
     module = (ROOT / "functions/dist/hello-world.wasm").read_bytes()
     status, text = stack.ask("/functions/kept", method="PUT", data=module, Host="page.example")
     expect(status == 403 and "foreign-host" in text, f"a page could deploy: {status} {text}")
@@ -149,7 +149,7 @@ def with_tokens(stack):
 
 
 def main():
-    # Whoever ends it wants nothing left behind either.
+    # Clean up after a signal too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     stack, over = Stack(), ["compose.tokens.yaml"]
     with tempfile.TemporaryDirectory() as directory:

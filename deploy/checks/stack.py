@@ -1,4 +1,4 @@
-"""The services of compose.yaml, brought up with podman at ports that are free here, and asked."""
+"""Runs the services of compose.yaml with podman on free ports, and queries them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def step(what):
 
 
 def wait(what, ready, seconds=90):
-    """What `ready` gives, once it is something."""
+    """Waits until `ready` returns something, and returns it."""
     end = time.monotonic() + seconds
     last = None
     while time.monotonic() < end:
@@ -33,7 +33,7 @@ def wait(what, ready, seconds=90):
 
 
 class Stack:
-    """The services of compose.yaml, at ports that are free here."""
+    """The services of compose.yaml on free ports."""
 
     def __init__(self):
         self.ports = {name: free_port() for name in ("nebula", "prometheus", "grafana")}
@@ -53,7 +53,7 @@ class Stack:
     def up(self, *services, over=(), **variables):
         self.compose("up", "-d", *services, over=over, **variables)
         for name in [name for name in services if name != "grafana"]:
-            # Without systemd podman never asks on its own.
+            # Without systemd podman runs no health checks by itself.
             healthy = ["podman", "healthcheck", "run", self.container(name)]
             wait(f"`{name}` is healthy", lambda healthy=healthy: run(*healthy, check=False).returncode == 0)
 
@@ -83,7 +83,7 @@ class Stack:
         return json.loads(text)
 
     def query(self, promql):
-        """The sum of what Prometheus finds."""
+        """The sum of a query's results."""
         path = "/api/v1/query?" + urllib.parse.urlencode({"query": f"sum({promql})"})
         found = self.json(path, service="prometheus")["data"]["result"]
         return float(found[0]["value"][1]) if found else 0.0
