@@ -1,10 +1,10 @@
-//! The carbon intensity from somebody who knows it, over HTTP, in the answer format of Electricity Maps:
+//! The carbon intensity from an HTTP endpoint, in the format of Electricity Maps:
 //!
 //! ```json
 //! { "zone": "DE", "carbonIntensity": 302, "datetime": "2026-03-01T12:00:00.000Z", "isEstimated": false }
 //! ```
 //!
-//! Which zone is asked for stands in the URL. Anything that answers so will do; `datetime` may be missing.
+//! The URL names the zone. Any endpoint that answers like this will do; `datetime` may be missing.
 //! Source: Electricity Maps API reference, `/v3/carbon-intensity/latest`.
 
 use std::fs;
@@ -20,22 +20,21 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::time::rfc3339;
 use super::units::GramsPerKilowattHour;
+use crate::settings::rfc3339;
 
-/// How Electricity Maps is told who asks. Source: its API reference, "Authorization".
+/// The header with the token. Source: its API reference, "Authorization".
 const TOKEN: &str = "auth-token";
 
-/// An answer has some hundred bytes.
+/// A real answer has a few hundred bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Longest time for connecting, and for each part of an answer; an answer has as much time once more to be complete.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time to connect, and between two parts of an answer; the whole body has as much time once more.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time for which an endpoint is left alone because it asks for it.
+/// The longest `retry-after` that is respected.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Who is asked.
 #[derive(Debug)]
 pub struct Endpoint {
     url: Url,
@@ -43,58 +42,36 @@ pub struct Endpoint {
     client: Client,
 }
 
-/// What it says.
+/// What the endpoint answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Told {
-    /// The intensity.
+pub struct Polled {
     pub figure: GramsPerKilowattHour,
-    /// Since when.
+    /// Since when it holds.
     pub since: SystemTime,
 }
 
-/// Why nothing is known from it.
 #[derive(Debug, Error)]
 pub enum EndpointError {
-    /// The token is not there.
     #[error("cannot read the token in `{}` (`carbon.token-file`)", .path.display())]
-    ReadToken {
-        /// Where it should be.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// There is something else in its place.
-    #[error("`{}` (`carbon.token-file`) has no token: one line of ASCII", .0.display())]
+    ReadToken { path: PathBuf, source: io::Error },
+    #[error("`{}` (`carbon.token-file`) must hold a token: one line of ASCII", .0.display())]
     Token(PathBuf),
-    /// It cannot be spoken to.
-    #[error("cannot ask it")]
+    #[error("the request failed")]
     Ask(#[source] reqwest::Error),
-    /// It answers with something else than an answer.
-    #[error("it answered with the status {}", .status)]
-    Status {
-        /// With this.
-        status: StatusCode,
-        /// When it wants to be asked again.
-        retry_after: Option<Duration>,
-    },
-    /// Its answer broke off, or came too slowly.
-    #[error("its answer cannot be read")]
+    #[error("the status was {status}")]
+    Status { status: StatusCode, retry_after: Option<Duration> },
+    /// The answer broke off, or came too slowly.
+    #[error("cannot read the answer")]
     Read(#[source] io::Error),
-    /// Its answer goes on and on.
-    #[error("its answer has more than {ANSWER_BYTES_MAX} bytes")]
+    #[error("the answer has more than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
-    /// Its answer is something else.
-    #[error("its answer is not what Electricity Maps answers")]
+    #[error("the answer does not have the format of Electricity Maps")]
     Parse(#[source] serde_json::Error),
-    /// It does not know either.
-    #[error("it does not know the intensity: `carbonIntensity` is null")]
+    #[error("the endpoint does not know the intensity: `carbonIntensity` is null")]
     NoFigure,
-    /// A figure that no grid has.
-    #[error("`{0}` is no carbon intensity in grams per kilowatt-hour")]
+    #[error("`{0}` is not a carbon intensity in grams per kilowatt-hour")]
     Figure(f64),
-    /// A time that is none.
-    #[error("the `datetime` of its answer is no moment of RFC 3339")]
+    #[error("the `datetime` of the answer is not a moment as in RFC 3339")]
     Time,
 }
 
@@ -106,36 +83,32 @@ struct Answer {
 }
 
 impl Endpoint {
-    /// What answers at `url` to whoever has the token in this file. Whom to trust says `tls`.
-    ///
     /// # Errors
-    /// When HTTP cannot be spoken at all.
+    /// If no HTTP client can be made.
     pub fn new(url: Url, token_file: Option<PathBuf>, tls: ClientConfig) -> Result<Self, EndpointError> {
-        // A token is for whom it was meant, not for proxies nor for those whom a redirect names.
+        // The token is for the endpoint alone, not for proxies or targets of redirects.
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(Policy::none())
             .no_proxy()
             .http1_only()
-            .connect_timeout(PATIENCE)
-            .timeout(PATIENCE)
+            .connect_timeout(TIMEOUT)
+            .timeout(TIMEOUT)
             .user_agent(concat!("nebula/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(EndpointError::Ask)?;
         Ok(Self { url, token_file, client })
     }
 
-    /// Where it is; the query is left out, as keys may stand there.
+    /// The URL without its query, which may hold a key.
     #[must_use]
     pub fn shown(&self) -> String {
         format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
     }
 
-    /// Asks it.
-    ///
     /// # Errors
-    /// When it gives no intensity.
-    pub fn ask(&self) -> Result<Told, EndpointError> {
+    /// If the answer has no intensity.
+    pub fn ask(&self) -> Result<Polled, EndpointError> {
         let mut request = self.client.get(self.url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = self.token()? {
             request = request.header(TOKEN, token);
@@ -145,10 +118,10 @@ impl Endpoint {
         if status != StatusCode::OK {
             return Err(EndpointError::Status { status, retry_after: retry_after(&response) });
         }
-        parse(&read(response, Instant::now() + PATIENCE)?, SystemTime::now())
+        parse(&read(response, Instant::now() + TIMEOUT)?, SystemTime::now())
     }
 
-    /// The token, read anew each time, so that it can be replaced.
+    /// Read anew each time, so that the token can be replaced.
     fn token(&self) -> Result<Option<HeaderValue>, EndpointError> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let text =
@@ -161,7 +134,7 @@ impl Endpoint {
 }
 
 impl EndpointError {
-    /// For how long it wants to be left alone, if it says so.
+    /// How long the endpoint asks us to wait, if it does.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -171,13 +144,13 @@ impl EndpointError {
     }
 }
 
-/// Source: RFC 9110, section 10.2.3; its form with a date is left to the usual pause.
+/// Source: RFC 9110, section 10.2.3; the form with a date is ignored.
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
-/// The body, which has to be there in time and to end.
+/// Reads the body, which has to be complete by `until`.
 fn read(mut response: Response, until: Instant) -> Result<Vec<u8>, EndpointError> {
     let (mut body, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -194,8 +167,8 @@ fn read(mut response: Response, until: Instant) -> Result<Vec<u8>, EndpointError
     }
 }
 
-/// What an answer that came at `now` says. Nothing is known of the future: a clock that goes before ours says `now`.
-fn parse(answer: &[u8], now: SystemTime) -> Result<Told, EndpointError> {
+/// Parses an answer that came at `now`. A `datetime` in the future, from a clock ahead of ours, counts as `now`.
+fn parse(answer: &[u8], now: SystemTime) -> Result<Polled, EndpointError> {
     let answer: Answer = serde_json::from_slice(answer).map_err(EndpointError::Parse)?;
     let figure = answer.carbon_intensity.ok_or(EndpointError::NoFigure)?;
     let figure = GramsPerKilowattHour::new(figure).ok_or(EndpointError::Figure(figure))?;
@@ -203,7 +176,7 @@ fn parse(answer: &[u8], now: SystemTime) -> Result<Told, EndpointError> {
         Some(datetime) => rfc3339(&datetime).ok_or(EndpointError::Time)?.min(now),
         None => now,
     };
-    Ok(Told { figure, since })
+    Ok(Polled { figure, since })
 }
 
 #[cfg(test)]
@@ -215,11 +188,11 @@ pub mod tests {
     use std::sync::mpsc::{self, Receiver};
     use std::thread;
 
-    /// Answers with these bytes, one connection after the other, and tells the requests.
+    /// Answers each connection with the next of these answers, and returns the requests.
     pub fn answering(answers: Vec<Vec<u8>>) -> (SocketAddr, Receiver<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (tell, told) = mpsc::channel();
+        let (sender, requests) = mpsc::channel();
         thread::spawn(move || {
             for answer in answers {
                 let Ok((mut stream, _)) = listener.accept() else { return };
@@ -228,11 +201,11 @@ pub mod tests {
                     let count = stream.read(&mut piece).unwrap();
                     request.extend_from_slice(&piece[..count]);
                 }
-                let _ = tell.send(String::from_utf8(request).unwrap());
+                let _ = sender.send(String::from_utf8(request).unwrap());
                 let _ = stream.write_all(&answer);
             }
         });
-        (address, told)
+        (address, requests)
     }
 
     pub fn ok(body: &str) -> Vec<u8> {
@@ -240,7 +213,7 @@ pub mod tests {
     }
 
     pub fn endpoint(address: SocketAddr, token_file: Option<PathBuf>) -> Endpoint {
-        // Not the process's own, which another test settles.
+        // Not the process's own configuration, which another test sets.
         let tls = trusting(None).unwrap().as_ref().clone();
         let url = format!("http://{address}/v3/carbon-intensity/latest?zone=DE&key=secret").parse().unwrap();
         Endpoint::new(url, token_file, tls).unwrap()
@@ -253,14 +226,14 @@ pub mod tests {
         let full = r#"{"zone":"DE","carbonIntensity":302,"datetime":"2026-03-01T12:00:00.000Z",
             "updatedAt":"2026-03-01T12:35:02.123Z","createdAt":"2026-02-26T12:50:57.646Z","emissionFactorType":"lifecycle",
             "isEstimated":true,"estimationMethod":"FORECASTS_HIERARCHY","temporalGranularity":"hourly"}"#;
-        let told = of(full).unwrap();
-        assert_eq!((told.figure.grams(), told.since), (302.0, rfc3339("2026-03-01T12:00:00Z").unwrap()));
+        let polled = of(full).unwrap();
+        assert_eq!((polled.figure.grams(), polled.since), (302.0, rfc3339("2026-03-01T12:00:00Z").unwrap()));
         assert_eq!(of(r#"{"carbonIntensity":24.5}"#).unwrap().since, now);
         assert_eq!(of(r#"{"carbonIntensity":1,"datetime":"2026-03-01T13:00:00Z"}"#).unwrap().since, now);
     }
 
     #[test]
-    fn a_broken_answer_is_no_figure() {
+    fn a_broken_answer_is_an_error() {
         let of = |text: &str| parse(text.as_bytes(), SystemTime::now()).unwrap_err();
         for text in ["", "[]", "{", "302", r#"{"carbonIntensity":"302"}"#, "\u{fffd}"] {
             assert!(matches!(of(text), EndpointError::Parse(_)), "{text}");
@@ -273,7 +246,7 @@ pub mod tests {
     }
 
     #[test]
-    fn it_is_asked_with_the_token_of_the_moment() {
+    fn the_token_is_read_for_each_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let (address, requests) = answering(vec![ok(r#"{"carbonIntensity":302}"#), ok(r#"{"carbonIntensity":303}"#)]);
@@ -297,7 +270,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error_that_says_so() {
+    fn failed_requests_are_errors_that_do_not_show_the_key() {
         let status =
             b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 90\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         let moved =
@@ -317,7 +290,7 @@ pub mod tests {
         assert!(matches!(error, EndpointError::TooLarge), "{error:?}");
         let error = endpoint.ask().unwrap_err();
         assert!(matches!(error, EndpointError::Ask(_)), "{error:?}");
-        let told = crate::causes::chain(&error);
-        assert!(!told.contains("secret"), "{told}");
+        let text = crate::causes::chain(&error);
+        assert!(!text.contains("secret"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! How much carbon comes with electricity at which time, and since when that is known.
+//! The carbon intensity of electricity over time.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,23 +7,18 @@ use thiserror::Error;
 use super::schedule::Schedule;
 use super::units::GramsPerKilowattHour;
 
-/// How many figures of an endpoint are remembered, for calls of earlier: five days by the five minutes at which none is
-/// repeated, and as a rule more than a month by the hour.
+/// Figures of an endpoint that are remembered for earlier calls: five days if they change every five minutes, and more than a
+/// month if they change every hour.
 const REMEMBERED_MAX: usize = 1440;
 
-/// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The configuration has a number.
+pub enum IntensityOrigin {
     Constant,
-    /// A schedule in a file.
     Schedule,
-    /// An endpoint that is asked.
     Endpoint,
 }
 
-impl Origin {
-    /// The name that is shown.
+impl IntensityOrigin {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,85 +29,77 @@ impl Origin {
     }
 }
 
-/// A figure that may be used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Intensity {
-    /// What it is.
     pub figure: GramsPerKilowattHour,
-    /// Who says so.
-    pub origin: Origin,
+    pub origin: IntensityOrigin,
     /// Since when it holds; `None` for a constant.
     pub since: Option<SystemTime>,
 }
 
-/// Why there is no figure that may be used.
+/// Why the intensity is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Unknown {
-    /// The endpoint has not answered yet, or had not at that time.
-    #[error("the endpoint of `carbon.intensity` has not told the carbon intensity of that time")]
-    NotTold,
-    /// The schedule begins later.
+pub enum NoIntensity {
+    #[error("the endpoint of `carbon.intensity` had not answered by then")]
+    NotAnswered,
     #[error("the schedule of `carbon.intensity` begins later")]
     Before,
-    /// What was known last is too old.
-    #[error("the last carbon intensity that is known is older than {0:?} (`carbon.stale`)")]
+    #[error("the last known carbon intensity is older than {0:?} (`carbon.stale`)")]
     Stale(Duration),
 }
 
-/// All that is known of the intensity.
+/// All known intensities.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Known {
-    /// It is always the same.
+pub enum Intensities {
     Constant(GramsPerKilowattHour),
-    /// A file says it.
     Schedule(Schedule),
-    /// What an endpoint has told so far: from when which figure holds, in order.
-    Told(Vec<(SystemTime, GramsPerKilowattHour)>),
+    /// The figures of an endpoint with the times since when they hold, in order.
+    Polled(Vec<(SystemTime, GramsPerKilowattHour)>),
 }
 
-impl Known {
-    /// The intensity at `time`. A figure that none follows is used for `stale` and no longer; one of an endpoint is in any
-    /// case, as the endpoint may have been silent in between.
-    pub fn at(&self, time: SystemTime, stale: Duration) -> Result<Intensity, Unknown> {
+impl Intensities {
+    /// The intensity at `time`. A schedule's last figure is used for at most `stale`, and so is each figure of an endpoint,
+    /// which may have failed to answer in between.
+    pub fn at(&self, time: SystemTime, stale: Duration) -> Result<Intensity, NoIntensity> {
         let fresh = |since: SystemTime| match time.duration_since(since) {
-            Ok(age) if age > stale => Err(Unknown::Stale(stale)),
+            Ok(age) if age > stale => Err(NoIntensity::Stale(stale)),
             _ => Ok(Some(since)),
         };
         match self {
-            Self::Constant(figure) => Ok(Intensity { figure: *figure, origin: Origin::Constant, since: None }),
+            Self::Constant(figure) => Ok(Intensity { figure: *figure, origin: IntensityOrigin::Constant, since: None }),
             Self::Schedule(schedule) => {
-                let entry = schedule.at(time).ok_or(Unknown::Before)?;
+                let entry = schedule.at(time).ok_or(NoIntensity::Before)?;
                 let since = if entry.is_last { fresh(entry.since)? } else { Some(entry.since) };
-                Ok(Intensity { figure: entry.intensity, origin: Origin::Schedule, since })
+                Ok(Intensity { figure: entry.intensity, origin: IntensityOrigin::Schedule, since })
             }
-            Self::Told(figures) => {
+            Self::Polled(figures) => {
                 let index = figures.partition_point(|(since, _)| *since <= time).checked_sub(1);
-                let (since, figure) = index.map(|index| figures[index]).ok_or(Unknown::NotTold)?;
-                Ok(Intensity { figure, origin: Origin::Endpoint, since: fresh(since)? })
+                let (since, figure) = index.map(|index| figures[index]).ok_or(NoIntensity::NotAnswered)?;
+                Ok(Intensity { figure, origin: IntensityOrigin::Endpoint, since: fresh(since)? })
             }
         }
     }
 
-    /// The same, with what an endpoint tells. A figure may be told again, and put right; of figures of the past, which
-    /// an endpoint that changed its mind may bring, the last word counts.
+    /// The same with a new figure of the endpoint. It replaces figures that hold from the same time or later: an endpoint may
+    /// correct itself.
     #[must_use]
-    pub fn told(&self, since: SystemTime, figure: GramsPerKilowattHour) -> Self {
+    pub fn with_polled(&self, since: SystemTime, figure: GramsPerKilowattHour) -> Self {
         let mut figures = match self {
-            Self::Told(figures) => figures.clone(),
+            Self::Polled(figures) => figures.clone(),
             Self::Constant(_) | Self::Schedule(_) => Vec::new(),
         };
         figures.truncate(figures.partition_point(|(known, _)| *known < since));
         figures.push((since, figure));
         let surplus = figures.len().saturating_sub(REMEMBERED_MAX);
         figures.drain(..surplus);
-        Self::Told(figures)
+        Self::Polled(figures)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carbon::time::rfc3339;
+    use crate::settings::rfc3339;
 
     const STALE: Duration = Duration::from_secs(7200);
 
@@ -124,56 +111,56 @@ mod tests {
         rfc3339(&format!("2026-03-01T{text}Z")).unwrap()
     }
 
-    fn grams(known: &Known, time: &str) -> Result<f64, Unknown> {
+    fn grams(known: &Intensities, time: &str) -> Result<f64, NoIntensity> {
         known.at(moment(time), STALE).map(|intensity| intensity.figure.grams())
     }
 
     #[test]
-    fn a_constant_never_grows_old() {
-        let intensity = Known::Constant(figure(302.0)).at(SystemTime::UNIX_EPOCH, Duration::ZERO).unwrap();
-        assert_eq!((intensity.origin, intensity.since), (Origin::Constant, None));
+    fn a_constant_is_never_stale() {
+        let intensity = Intensities::Constant(figure(302.0)).at(SystemTime::UNIX_EPOCH, Duration::ZERO).unwrap();
+        assert_eq!((intensity.origin, intensity.since), (IntensityOrigin::Constant, None));
     }
 
     #[test]
-    fn only_the_last_figure_of_a_schedule_grows_old() {
+    fn only_the_last_figure_of_a_schedule_becomes_stale() {
         let text = "start,g_per_kwh\n2026-03-01T00:00:00Z,1\n2026-03-01T10:00:00Z,2\n";
-        let schedule = Known::Schedule(Schedule::parse(text).unwrap());
+        let schedule = Intensities::Schedule(Schedule::parse(text).unwrap());
         assert_eq!(grams(&schedule, "09:59:59"), Ok(1.0));
         assert_eq!(grams(&schedule, "12:00:00"), Ok(2.0));
-        assert_eq!(grams(&schedule, "12:00:00.001"), Err(Unknown::Stale(STALE)));
-        assert_eq!(schedule.at(SystemTime::UNIX_EPOCH, STALE), Err(Unknown::Before));
-        let daily = Known::Schedule(Schedule::parse("start,g_per_kwh\n06:00,3\n").unwrap());
+        assert_eq!(grams(&schedule, "12:00:00.001"), Err(NoIntensity::Stale(STALE)));
+        assert_eq!(schedule.at(SystemTime::UNIX_EPOCH, STALE), Err(NoIntensity::Before));
+        let daily = Intensities::Schedule(Schedule::parse("start,g_per_kwh\n06:00,3\n").unwrap());
         assert_eq!(grams(&daily, "05:59:59"), Ok(3.0));
     }
 
     #[test]
-    fn figures_of_an_endpoint_hold_until_the_next_and_grow_old() {
-        let none = Known::Told(Vec::new());
-        assert_eq!(grams(&none, "12:00:00"), Err(Unknown::NotTold));
-        let known = none.told(moment("10:00:00"), figure(100.0)).told(moment("15:00:00"), figure(150.0));
+    fn figures_of_an_endpoint_hold_until_the_next_and_become_stale() {
+        let none = Intensities::Polled(Vec::new());
+        assert_eq!(grams(&none, "12:00:00"), Err(NoIntensity::NotAnswered));
+        let known = none.with_polled(moment("10:00:00"), figure(100.0)).with_polled(moment("15:00:00"), figure(150.0));
         for (time, expected) in [
-            ("09:59:59", Err(Unknown::NotTold)),
+            ("09:59:59", Err(NoIntensity::NotAnswered)),
             ("10:00:00", Ok(100.0)),
             ("12:00:00", Ok(100.0)),
-            ("12:00:01", Err(Unknown::Stale(STALE))),
+            ("12:00:01", Err(NoIntensity::Stale(STALE))),
             ("15:00:00", Ok(150.0)),
             ("17:00:00", Ok(150.0)),
-            ("17:00:01", Err(Unknown::Stale(STALE))),
+            ("17:00:01", Err(NoIntensity::Stale(STALE))),
         ] {
             assert_eq!(grams(&known, time), expected, "{time}");
         }
-        let corrected = known.told(moment("15:00:00"), figure(151.0));
+        let corrected = known.with_polled(moment("15:00:00"), figure(151.0));
         assert_eq!(grams(&corrected, "15:30:00"), Ok(151.0));
         assert_eq!(grams(&corrected, "10:30:00"), Ok(100.0));
     }
 
     #[test]
-    fn only_so_many_figures_are_remembered() {
-        let mut known = Known::Told(Vec::new());
+    fn a_bounded_number_of_figures_is_remembered() {
+        let mut known = Intensities::Polled(Vec::new());
         for minute in 0..REMEMBERED_MAX as u64 + 10 {
-            known = known.told(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minute), figure(1.0));
+            known = known.with_polled(SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minute), figure(1.0));
         }
-        let Known::Told(figures) = known else { panic!("{known:?}") };
+        let Intensities::Polled(figures) = known else { panic!("{known:?}") };
         assert_eq!((figures.len(), figures[0].0), (REMEMBERED_MAX, SystemTime::UNIX_EPOCH + Duration::from_secs(600)));
     }
 }

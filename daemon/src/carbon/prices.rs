@@ -7,42 +7,33 @@ use nebula_metering::Joules;
 use super::units::Pue;
 use crate::units::kilowatt_hours;
 
-/// More than a kilowatt-hour costs in any currency that is in use.
+/// More than a kilowatt-hour costs in any currency.
 const PRICE_MAX: f64 = 1e9;
 
-/// What a kilowatt-hour costs, and how many of them go with one that the machine takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prices {
-    /// The price, where one is given.
     pub price: Option<Price>,
-    /// What the building takes besides.
     pub pue: Pue,
 }
 
-/// The price of a kilowatt-hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Price {
-    /// How much.
     pub per_kilowatt_hour: f64,
-    /// Of what.
     pub currency: Currency,
 }
 
-/// A currency by its three letters. Source: ISO 4217; which letters are in use there is not asked.
+/// A currency's three letters. Source: ISO 4217; any three capital letters are accepted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Currency([u8; 3]);
 
-/// An amount of money.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// How much.
     pub amount: f64,
-    /// Of what.
     pub currency: Currency,
 }
 
 impl Prices {
-    /// What energy costs that the machine took, what the building takes for it included; `None` without a price.
+    /// What energy costs, including what the building draws for it. `None` without a price.
     #[must_use]
     pub fn cost(&self, joules: Joules) -> Option<Cost> {
         let Price { per_kilowatt_hour, currency } = self.price?;
@@ -51,10 +42,10 @@ impl Prices {
 }
 
 impl Price {
-    /// As people write it, such as `0.30 EUR`.
+    /// Parses a price such as `0.30 EUR`.
     ///
     /// # Errors
-    /// Says what a price looks like.
+    /// The error says what a price looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || "a price is an amount and a currency, such as 0.30 EUR, for a kilowatt-hour".to_owned();
         let (amount, currency) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
@@ -66,14 +57,13 @@ impl Price {
 }
 
 impl Currency {
-    /// Three capital letters.
+    /// Parses three capital letters.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
         letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
 
-    /// The three letters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
@@ -108,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kilowatt_hour_costs_its_price_and_what_the_building_adds() {
+    fn a_kilowatt_hour_costs_its_price_times_pue() {
         let prices = Prices { price: Price::read("0.30 EUR").ok(), pue: Pue::read("1.5").unwrap() };
         let cost = prices.cost(Joules(7.2e6)).unwrap();
         assert!((cost.amount - 0.9).abs() < 1e-12 && cost.currency.to_string() == "EUR", "{cost:?}");

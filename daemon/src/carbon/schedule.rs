@@ -1,4 +1,4 @@
-//! Intensities that a file foretells: by moments, or by the time of the day.
+//! A file of carbon intensities by time: by moments, or by time of day.
 //!
 //! ```csv
 //! start,g_per_kwh
@@ -6,7 +6,7 @@
 //! 2026-03-01T01:00:00Z,198.5
 //! ```
 //!
-//! A figure holds until the next one. `HH:MM` in the place of a moment is a time of every day, in UTC.
+//! A figure holds until the next one. `HH:MM` instead of a moment is a time of every day, in UTC.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,19 +16,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
-use super::time::{clock, rfc3339};
 use super::units::GramsPerKilowattHour;
+use crate::settings::{rfc3339, time_of_day};
 
-/// Ten years by the hour are less.
+/// More than ten years of hours.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// So many mistakes are told; whoever has more has made the same one many times.
+/// Mistakes that are shown. Further ones are usually the same mistake again.
 const MISTAKES_MAX: usize = 20;
 
 const HEADER: [&str; 2] = ["start", "g_per_kwh"];
 const DAY: u64 = 86_400;
 
-/// What the intensity is at which time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
     /// From each moment until the next, in order.
@@ -37,59 +36,40 @@ pub enum Schedule {
     Daily(Vec<(u64, GramsPerKilowattHour)>),
 }
 
-/// A figure of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Entry {
-    /// What it is.
+pub struct ScheduledIntensity {
     pub intensity: GramsPerKilowattHour,
-    /// Since when.
+    /// Since when it holds.
     pub since: SystemTime,
-    /// Whether no other follows.
+    /// Whether no other figure follows.
     pub is_last: bool,
 }
 
-/// A schedule that cannot be used.
 #[derive(Debug, Error)]
 pub enum ScheduleError {
-    /// The file cannot be read.
     #[error("cannot read `{}`", .path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// What is wrong in it, a line each.
-    #[error("`{}` is no schedule: {}", .path.display(), .mistakes.join("; "))]
-    Parse {
-        /// Which.
-        path: PathBuf,
-        /// With their lines.
-        mistakes: Vec<String>,
-    },
+    Read { path: PathBuf, source: io::Error },
+    /// Each mistake names its line.
+    #[error("`{}` is not a schedule: {}", .path.display(), .mistakes.join("; "))]
+    Parse { path: PathBuf, mistakes: Vec<String> },
 }
 
 impl Schedule {
-    /// Reads the schedule in the file `path`.
-    ///
     /// # Errors
-    /// When it cannot be read, and when anything in it is wrong.
+    /// If the file cannot be read, or anything in it is wrong.
     pub fn read(path: &Path) -> Result<Self, ScheduleError> {
-        let cannot = |source| ScheduleError::Read { path: path.into(), source };
+        let failed = |source| ScheduleError::Read { path: path.into(), source };
         let mut text = String::new();
-        let file = File::open(path).map_err(cannot)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;
+        let file = File::open(path).map_err(failed)?;
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
         if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(cannot(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))));
+            return Err(failed(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))));
         }
         Self::parse(&text).map_err(|mistakes| ScheduleError::Parse { path: path.into(), mistakes })
     }
 
-    /// The schedule that `text` holds.
-    ///
     /// # Errors
-    /// All that is wrong, with its line.
+    /// All mistakes, with their lines.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let mut reader =
             ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text.as_bytes());
@@ -98,12 +78,12 @@ impl Schedule {
                 let line = record.position().map_or(index as u64 + 1, csv::Position::line);
                 (line, Ok(record))
             }
-            Err(error) => (index as u64 + 1, Err(format!("it cannot be read: {error}"))),
+            Err(error) => (index as u64 + 1, Err(format!("cannot read it: {error}"))),
         });
         let mut rows = Rows::default();
         match records.next() {
             Some((_, Ok(header))) if header == HEADER[..] => {}
-            _ => rows.mistake(1, "it begins with the line `start,g_per_kwh`"),
+            _ => rows.mistake(1, "the first line must be `start,g_per_kwh`"),
         }
         for (line, record) in records {
             if let Err(why) = record.and_then(|record| rows.take(&record)) {
@@ -113,32 +93,31 @@ impl Schedule {
         rows.finish()
     }
 
-    /// The figure that holds at `time`; `None` before the first.
+    /// The figure at `time`; `None` before the first.
     #[must_use]
-    pub fn at(&self, time: SystemTime) -> Option<Entry> {
+    pub fn at(&self, time: SystemTime) -> Option<ScheduledIntensity> {
         match self {
             Self::Moments(rows) => {
                 let index = rows.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
                 let (since, intensity) = rows[index];
-                Some(Entry { intensity, since, is_last: index + 1 == rows.len() })
+                Some(ScheduledIntensity { intensity, since, is_last: index + 1 == rows.len() })
             }
             Self::Daily(rows) => {
                 let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
                 let (midnight, second) = (since_epoch - since_epoch % DAY, since_epoch % DAY);
                 let index = rows.partition_point(|(start, _)| *start <= second).checked_sub(1);
-                // Before the first of the day the last one of the day before holds on.
+                // Before the first figure of the day, the last one of the day before holds.
                 let (midnight, (start, intensity)) = match index {
                     Some(index) => (midnight, rows[index]),
                     None => (midnight.saturating_sub(DAY), *rows.last()?),
                 };
                 let since = UNIX_EPOCH + Duration::from_secs(midnight + start);
-                Some(Entry { intensity, since, is_last: false })
+                Some(ScheduledIntensity { intensity, since, is_last: false })
             }
         }
     }
 }
 
-/// Rows as they are read.
 #[derive(Default)]
 struct Rows {
     moments: Vec<(SystemTime, GramsPerKilowattHour)>,
@@ -150,13 +129,13 @@ struct Rows {
 impl Rows {
     fn take(&mut self, record: &StringRecord) -> Result<(), String> {
         let (Some(start), Some(figure), 2) = (record.get(0), record.get(1), record.len()) else {
-            return Err(format!("it has {} fields, not a start and an intensity", record.len()));
+            return Err(format!("expected a start and an intensity, found {} fields", record.len()));
         };
-        let intensity = GramsPerKilowattHour::read(figure).map_err(|why| format!("`{figure}` is no good: {why}"));
-        let mixed = "moments and times of the day do not go together";
+        let intensity = GramsPerKilowattHour::read(figure).map_err(|why| format!("`{figure}` is not valid: {why}"));
+        let mixed = "moments and times of day cannot be mixed";
         let late =
-            |follows: bool| if follows { Ok(()) } else { Err(format!("`{start}` does not follow the line before")) };
-        if let Some(minutes) = clock(start) {
+            |follows: bool| if follows { Ok(()) } else { Err(format!("`{start}` must be later than the line before")) };
+        if let Some(minutes) = time_of_day(start) {
             let seconds = u64::from(minutes) * 60;
             if !self.moments.is_empty() {
                 return Err(mixed.into());
@@ -171,7 +150,7 @@ impl Rows {
             self.moments.push((moment, intensity?));
         } else {
             return Err(format!(
-                "`{start}` is neither a moment such as 2026-03-01T00:00:00Z nor a time of the day such as 07:30"
+                "`{start}` is neither a moment such as 2026-03-01T00:00:00Z nor a time of day such as 07:30"
             ));
         }
         Ok(())
@@ -190,7 +169,7 @@ impl Rows {
             self.mistakes.push(format!("and {} more", self.further));
         }
         if self.mistakes.is_empty() && self.moments.is_empty() && self.daily.is_empty() {
-            self.mistakes.push("there is no line after the first".into());
+            self.mistakes.push("there are no figures after the first line".into());
         }
         if !self.mistakes.is_empty() {
             return Err(self.mistakes);
@@ -263,19 +242,19 @@ mod tests {
         let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.split(':').next().unwrap()).collect();
         assert_eq!(lines, ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 9"], "{mistakes:#?}");
         assert!(mistakes[0].contains("`soon` is neither a moment such as"), "{mistakes:#?}");
-        assert!(mistakes[1].ends_with("does not follow the line before"), "{mistakes:#?}");
-        assert!(mistakes[2].ends_with("do not go together"), "{mistakes:#?}");
-        assert!(mistakes[3].contains("`much` is no good: an intensity is a number"), "{mistakes:#?}");
-        assert!(mistakes[4].contains("it has 1 fields"), "{mistakes:#?}");
+        assert!(mistakes[1].ends_with("must be later than the line before"), "{mistakes:#?}");
+        assert!(mistakes[2].ends_with("cannot be mixed"), "{mistakes:#?}");
+        assert!(mistakes[3].contains("`much` is not valid: an intensity is a number"), "{mistakes:#?}");
+        assert!(mistakes[4].contains("found 1 fields"), "{mistakes:#?}");
     }
 
     #[test]
     fn a_schedule_has_its_header_and_a_line() {
         for (text, why) in [
-            ("", "line 1: it begins with the line `start,g_per_kwh`"),
-            ("12:00,100\n13:00,100\n", "line 1: it begins with the line `start,g_per_kwh`"),
-            ("start,grams\n12:00,100\n", "line 1: it begins with the line `start,g_per_kwh`"),
-            ("start,g_per_kwh\n", "there is no line after the first"),
+            ("", "line 1: the first line must be `start,g_per_kwh`"),
+            ("12:00,100\n13:00,100\n", "line 1: the first line must be `start,g_per_kwh`"),
+            ("start,grams\n12:00,100\n", "line 1: the first line must be `start,g_per_kwh`"),
+            ("start,g_per_kwh\n", "there are no figures after the first line"),
         ] {
             assert_eq!(Schedule::parse(text).unwrap_err(), [why], "{text}");
         }
@@ -294,7 +273,7 @@ mod tests {
         assert!(matches!(Schedule::read(&path), Err(ScheduleError::Read { .. })));
         std::fs::write(&path, "start,g_per_kwh\n12:00,x\n").unwrap();
         let told = Schedule::read(&path).unwrap_err().to_string();
-        assert!(told.contains("intensity.csv` is no schedule: line 2: `x` is no good"), "{told}");
+        assert!(told.contains("intensity.csv` is not a schedule: line 2: `x` is not valid"), "{told}");
         std::fs::write(&path, vec![b' '; FILE_BYTES_MAX as usize + 1]).unwrap();
         assert!(matches!(Schedule::read(&path), Err(ScheduleError::Read { .. })));
         std::fs::write(&path, b"start,g_per_kwh\n12:00,\xff\n").unwrap();

@@ -36,7 +36,7 @@ pub const OPTIONS: &[Setting] = &[
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub source: Option<Source>,
+    pub source: Option<IntensitySource>,
     /// A file with the token for the endpoint.
     pub token_file: Option<PathBuf>,
     /// How often the endpoint is asked.
@@ -48,7 +48,7 @@ pub struct Settings {
 
 /// Where the carbon intensity comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Source {
+pub enum IntensitySource {
     Constant(GramsPerKilowattHour),
     /// A file with a figure for each time.
     Schedule(PathBuf),
@@ -66,11 +66,11 @@ impl Settings {
             prices: Prices { price: check.optional("price", Price::read), pue: check.parse("pue", Pue::read) },
         };
         match (&settings.source, check.text("carbon.intensity")) {
-            (Some(Source::Endpoint(url)), _) if !is_private(url) => {
+            (Some(IntensitySource::Endpoint(url)), _) if !is_private(url) => {
                 check.refuse("carbon.token-file", "a token is sent only to `https` addresses and to this machine");
             }
             // An intensity that is given but invalid is a mistake of its own.
-            (Some(Source::Endpoint(_)), _) | (None, Some(_)) => {}
+            (Some(IntensitySource::Endpoint(_)), _) | (None, Some(_)) => {}
             _ => {
                 check.refuse("carbon.token-file", "no endpoint needs it: `carbon.intensity` is not an http(s) address")
             }
@@ -80,22 +80,22 @@ impl Settings {
 }
 
 /// A number, an address that begins with `http`, or else a file.
-fn source(text: &str) -> Result<Source, String> {
+fn source(text: &str) -> Result<IntensitySource, String> {
     let text = text.trim();
     if text.parse::<f64>().is_ok() {
-        return GramsPerKilowattHour::read(text).map(Source::Constant);
+        return GramsPerKilowattHour::read(text).map(IntensitySource::Constant);
     }
     if text.starts_with("http://") || text.starts_with("https://") {
         let url: Url = text.parse().map_err(|error| format!("it is not a valid address: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("the address must not hold a user or password; put a token into `carbon.token-file`".into());
         }
-        return Ok(Source::Endpoint(url));
+        return Ok(IntensitySource::Endpoint(url));
     }
     if text.is_empty() || text.contains("://") {
         return Err("it must be a number of grams per kilowatt-hour, a schedule file, or an http(s) address".into());
     }
-    Ok(Source::Schedule(PathBuf::from(text)))
+    Ok(IntensitySource::Schedule(PathBuf::from(text)))
 }
 
 /// Whether nobody on the way can read the token.
@@ -125,10 +125,10 @@ mod tests {
     #[test]
     fn an_intensity_is_a_number_a_file_or_an_address() {
         let source = |text: &str| checked(&[("carbon.intensity", text)]).map(|settings| settings.source.unwrap());
-        assert_eq!(source("302"), Ok(Source::Constant(GramsPerKilowattHour::new(302.0).unwrap())));
-        assert_eq!(source("./grid.csv"), Ok(Source::Schedule("./grid.csv".into())));
-        assert!(matches!(source("https://api.example.org/latest?zone=DE"), Ok(Source::Endpoint(_))));
-        assert!(matches!(source("http://192.0.2.1/latest"), Ok(Source::Endpoint(_))));
+        assert_eq!(source("302"), Ok(IntensitySource::Constant(GramsPerKilowattHour::new(302.0).unwrap())));
+        assert_eq!(source("./grid.csv"), Ok(IntensitySource::Schedule("./grid.csv".into())));
+        assert!(matches!(source("https://api.example.org/latest?zone=DE"), Ok(IntensitySource::Endpoint(_))));
+        assert!(matches!(source("http://192.0.2.1/latest"), Ok(IntensitySource::Endpoint(_))));
         for bad in ["-1", "1e9", "nan", "", "ftp://example.org", "https://", "https://user:word@example.org/"] {
             assert!(source(bad).is_err(), "{bad}");
         }

@@ -1,11 +1,11 @@
-//! Carbon dioxide equivalents, and how much of it comes with electricity.
+//! Grams of CO2 equivalent, carbon intensity, and power usage effectiveness.
 
 use std::fmt;
 
-/// More than any grid has by an order of magnitude, lignite burnt badly included: beyond it somebody took another unit.
+/// Ten times more than any grid has, even one of lignite: beyond it, the figure is in another unit.
 const INTENSITY_MAX: f64 = 10_000.0;
 
-/// Grams of carbon dioxide, and of other gases as much as warms alike (CO2e).
+/// Grams of CO2 equivalent (CO2e).
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Grams(pub f64);
 
@@ -22,56 +22,50 @@ impl fmt::Display for Grams {
     }
 }
 
-/// Grams of CO2e that come with each kilowatt-hour of electricity.
+/// Grams of CO2e per kilowatt-hour of electricity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GramsPerKilowattHour(f64);
 
 impl GramsPerKilowattHour {
-    /// A figure that an intensity can have; `None` otherwise.
+    /// `None` for a figure that no grid has.
     #[must_use]
     pub fn new(grams: f64) -> Option<Self> {
         (0.0..=INTENSITY_MAX).contains(&grams).then_some(Self(grams))
     }
 
-    /// As people write it.
-    ///
     /// # Errors
-    /// Says what an intensity looks like.
+    /// The error says what an intensity looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().and_then(Self::new);
         number.ok_or_else(|| format!("an intensity is a number of grams per kilowatt-hour from 0 to {INTENSITY_MAX}"))
     }
 
-    /// The number.
     #[must_use]
     pub fn grams(self) -> f64 {
         self.0
     }
 }
 
-/// How much energy a building takes for each joule that its machines take: power usage effectiveness. At least 1.
+/// Power usage effectiveness: joules that a building draws per joule of its machines. At least 1.
 ///
 /// Source: ISO/IEC 30134-2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pue(f64);
 
-/// Nobody has built a building that wastes more.
+/// No building wastes more.
 const PUE_MAX: f64 = 10.0;
 
 impl Pue {
-    /// A building that takes what its machines take.
+    /// A building that draws nothing beyond its machines.
     pub const NONE: Self = Self(1.0);
 
-    /// As people write it.
-    ///
     /// # Errors
-    /// Says what it looks like.
+    /// The error says what it looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().filter(|number| (1.0..=PUE_MAX).contains(number));
-        number.map(Self).ok_or_else(|| format!("it is a number from 1 to {PUE_MAX}, such as 1.2"))
+        number.map(Self).ok_or_else(|| format!("it must be a number from 1 to {PUE_MAX}, such as 1.2"))
     }
 
-    /// The factor.
     #[must_use]
     pub fn factor(self) -> f64 {
         self.0
@@ -89,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_what_they_can_be() {
+    fn impossible_figures_are_refused() {
         for good in ["0", "302", " 24.5 ", "10000", "3e2"] {
             assert!(GramsPerKilowattHour::read(good).is_ok(), "{good}");
         }

@@ -8,7 +8,7 @@ use nebula_metering::{FunctionId, Joules};
 
 use super::{StartError, quota_metrics};
 use crate::admission::PowerCap;
-use crate::carbon::{Carbon, Keeper};
+use crate::carbon::{Carbon, CarbonUpdater};
 use crate::config::Config;
 use crate::meter::{self, EnergyMeter, Metering, Off, Sampler};
 use crate::settling::Settling;
@@ -57,7 +57,7 @@ pub(super) fn keep_carbon(
     metrics: &Metrics,
     metering: &Metering,
     stored: Arc<Stored>,
-) -> Result<Option<Keeper>, StartError> {
+) -> Result<Option<CarbonUpdater>, StartError> {
     if config.carbon.source.is_none() {
         return Ok(None);
     }
@@ -66,7 +66,7 @@ pub(super) fn keep_carbon(
     let account = metering.meter().ok().map(|meter| Arc::new(account(meter)));
     register_carbon(metrics, carbon.clone(), account.clone(), stored)?;
     let tick = move || account.iter().for_each(|account| account.advance());
-    Ok(Some(Keeper::start(carbon, &config.carbon, endpoint, tick)?))
+    Ok(Some(CarbonUpdater::start(carbon, &config.carbon, endpoint, tick)?))
 }
 
 /// What a joule comes to whenever somebody asks.

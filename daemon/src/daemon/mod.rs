@@ -62,7 +62,7 @@ pub struct Daemon {
     /// Calls that outlived their time of grace end with their threads.
     _long_calls: LongCalls,
     workers: Workers,
-    _carbon: Option<carbon::Keeper>,
+    _carbon: Option<carbon::CarbonUpdater>,
     /// Closes a last window and settles all calls.
     _sampler: Option<Sampler>,
     /// Writes and sends what observers were told, the last settled calls included.

@@ -5,11 +5,13 @@
 
 mod checker;
 mod layers;
+mod moment;
 mod nearest;
 mod quantity;
 
 pub use checker::{Checker, Mistakes, file_path, one_of, within};
 pub use layers::{Layers, read_file, unknown_keys};
+pub use moment::{rfc3339, time_of_day};
 pub use nearest::nearest;
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size, watts};
 

@@ -128,9 +128,9 @@ fn a_schedule_is_read_again_and_a_broken_one_leaves_the_last() {
     write("200");
     until("the new one is used", || intensity() == Some(200.0));
     write("much");
-    until("the broken one is told", || daemon.log().contains("the carbon intensities stay as they were"));
+    until("the broken one is told", || daemon.log().contains("the previous carbon intensities stay in use"));
     assert_eq!(intensity(), Some(200.0));
-    assert!(daemon.log().contains("line 2: `much` is no good"), "{}", daemon.log());
+    assert!(daemon.log().contains("line 2: `much` is not valid"), "{}", daemon.log());
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_schedule_that_is_no_good_or_long_past_is_told() {
     let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--carbon-intensity"]).arg(&path));
     assert_eq!(output.status.code(), Some(64));
     let told = stderr(&output);
-    assert!(told.contains("line 2: `25:00` is neither") && told.contains("line 3: `-1` is no good"), "{told}");
+    assert!(told.contains("line 2: `25:00` is neither") && told.contains("line 3: `-1` is not valid"), "{told}");
 
     fs::write(&path, "start,g_per_kwh\n2020-01-01T00:00:00Z,100\n2020-01-02T00:00:00Z,200\n").unwrap();
     let daemon = Daemon::start(&options(&["--carbon-intensity", path.to_str().unwrap()]));
@@ -213,7 +213,7 @@ fn an_endpoint_is_polled_and_its_silence_is_told_once() {
     until("it was asked twice", || daemon.metrics().sum("nebula_carbon_poll_failures_total", &[]) >= 2.0);
     let unknown = energy();
     assert!(unknown["carbon_grams"].is_null(), "{unknown}");
-    assert!(unknown["carbon_reason"].as_str().unwrap().contains("has not told"), "{unknown}");
+    assert!(unknown["carbon_reason"].as_str().unwrap().contains("had not answered"), "{unknown}");
     grid.now_answers(r#"{"zone":"DE","carbonIntensity":302}"#);
     until("it tells", || energy()["carbon_intensity_g_per_kwh"] == 302.0);
     assert_eq!(daemon.get("/energy").json()["carbon"]["origin"], "endpoint");
@@ -223,6 +223,6 @@ fn an_endpoint_is_polled_and_its_silence_is_told_once() {
     });
     assert!(grid.requests.lock().unwrap().iter().all(|request| request.contains("auth-token: for-the-grid\r\n")));
     let log = daemon.stop();
-    assert_eq!(log.matches("does not tell the carbon intensity").count(), 2, "once for each silence: {log}");
+    assert_eq!(log.matches("cannot get the carbon intensity").count(), 2, "once for each silence: {log}");
     assert!(!log.contains("for-the-grid"), "{log}");
 }

@@ -205,7 +205,7 @@ fn name(domain: &Domain) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carbon::{GramsPerKilowattHour, Prices, Pue, Settings, Source};
+    use crate::carbon::{GramsPerKilowattHour, IntensitySource, Prices, Pue, Settings};
     use crate::http::settings::{Expose, Resolution};
     use crate::outcome::Outcome;
     use nebula_metering::source::SourceKind;
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn grams_are_those_of_the_joules_that_are_shown() {
-        let source = Some(Source::Constant(GramsPerKilowattHour::read("300").unwrap()));
+        let source = Some(IntensitySource::Constant(GramsPerKilowattHour::read("300").unwrap()));
         let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
         let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
         let of =
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn grams_without_an_intensity_are_null_with_a_reason() {
-        let source = Some(Source::Endpoint("http://127.0.0.1:1".parse().unwrap()));
+        let source = Some(IntensitySource::Endpoint("http://127.0.0.1:1".parse().unwrap()));
         let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
         let view = EnergyView { carbon: &carbon, ..view(Policy::Active, Door::OPERATORS) };
         let told = told(view, Known::Ended(&estimated(None)));

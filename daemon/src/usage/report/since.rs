@@ -1,28 +1,26 @@
-//! From when on a report is: people say how long ago, or which day.
+//! Where a report begins: how long ago, or on which day.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use humantime::{parse_rfc3339, parse_rfc3339_weak};
+use humantime::parse_rfc3339_weak;
 
-use crate::settings::duration;
+use crate::settings::{duration, rfc3339};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// From when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// From the beginning, with all hours that are not kept apart any more.
+    /// At the beginning, including the hours that have been folded into one sum.
     Ever,
-    /// From the hour of this moment on.
+    /// At the beginning of the hour of this moment.
     Time(SystemTime),
 }
 
 impl Since {
-    /// A time before `now` such as `90m` or `7d`, a day such as `2026-11-01` (UTC), a moment as RFC 3339 writes it, or
-    /// `all`.
+    /// Parses a time before `now` such as `90m` or `7d`, a day such as `2026-11-01` (UTC), a moment as in RFC 3339, or `all`.
     ///
     /// # Errors
-    /// Says what it looks like.
+    /// The error lists what is accepted.
     pub fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
         let text = text.trim();
         if text == "all" {
@@ -32,7 +30,7 @@ impl Since {
             .map(|ago| now.checked_sub(ago).map_or(UNIX_EPOCH, |time| time.max(UNIX_EPOCH)))
             .or_else(|| moment(text));
         time.map(Self::Time).ok_or_else(|| {
-            "it is how long ago, such as 90m, 36h, 7d or 4w; a day such as 2026-11-01; a moment such as \
+            "it must be how long ago, such as 90m, 36h, 7d or 4w; a day such as 2026-11-01; a moment such as \
              2026-11-01T08:00:00Z or 2026-11-01T08:00:00+01:00; or all"
                 .into()
         })
@@ -52,31 +50,16 @@ fn moment(text: &str) -> Option<SystemTime> {
     if text.len() == "2026-11-01".len() {
         return parse_rfc3339_weak(&format!("{text} 00:00:00")).ok();
     }
-    if let Ok(time) = parse_rfc3339(text) {
-        return Some(time);
-    }
-    // An offset from UTC, which the library does not read. Source: RFC 3339, section 5.6, `time-numoffset`.
-    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
-    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-    let digits = |text: &str, most: u64| {
-        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()?;
-        (number <= most).then_some(number)
-    };
-    let offset_time = Duration::from_secs(digits(hours, 23)? * 3600 + digits(minutes, 59)? * 60);
-    let local = parse_rfc3339(&format!("{local}Z")).ok()?;
-    match offset.as_bytes().first()? {
-        b'+' => local.checked_sub(offset_time),
-        b'-' => local.checked_add(offset_time),
-        _ => None,
-    }
+    rfc3339(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use humantime::parse_rfc3339;
 
     #[test]
-    fn people_say_how_long_ago_or_which_day() {
+    fn how_long_ago_days_and_moments_are_understood() {
         let now = parse_rfc3339("2026-11-21T12:30:00Z").unwrap();
         for (text, meant) in [
             ("90m", "2026-11-21T11:00:00Z"),
@@ -96,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told_what_one_looks_like() {
+    fn anything_else_is_an_error_that_lists_what_is_accepted() {
         for text in [
             "",
             "7",

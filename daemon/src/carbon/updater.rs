@@ -1,5 +1,5 @@
-//! The threads that keep the intensity up to date: one looks every second whether the schedule has changed, one asks the
-//! endpoint. Whoever is asked about carbon waits for neither.
+//! The threads that keep the intensity up to date: one checks every second whether the schedule has changed, one polls the
+//! endpoint. Nobody who asks for grams waits for them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,32 +9,32 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::endpoint::Endpoint;
-use super::intensity::Known;
+use super::intensity::Intensities;
 use super::schedule::Schedule;
-use super::{Carbon, Settings, Source};
+use super::{Carbon, IntensitySource, Settings};
 use crate::causes::chain;
 
-/// How often files are looked at, and energy is turned into grams.
+/// How often the schedule is checked, and energy is turned into grams.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The first pause after a failure; each further one doubles it.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 
-/// The longest pause after failures, unless even without them it is asked more rarely.
+/// The longest pause after failures, unless the endpoint is polled less often anyway.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 
-/// Keeps the intensity up to date until dropped.
+/// Keeps the intensity up to date until it is dropped.
 #[derive(Debug)]
-pub struct Keeper {
-    /// Threads that wait for it hear when it is gone.
+pub struct CarbonUpdater {
+    /// The threads end when this is dropped.
     _stop: Vec<Sender<()>>,
 }
 
-impl Keeper {
-    /// Keeps `carbon` up to date as its `settings` say, asking `endpoint` where there is one, and calls `tick` every second.
+impl CarbonUpdater {
+    /// Keeps `carbon` up to date from the schedule or the `endpoint`, and calls `tick` every second.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// If a thread cannot be started.
     pub fn start(
         carbon: &Carbon,
         settings: &Settings,
@@ -52,7 +52,7 @@ impl Keeper {
             spawn("carbon-poll", Box::new(move |stopped| poll(&carbon, &endpoint, every, &stopped)))?;
         }
         let mut file = match &settings.source {
-            Some(Source::Schedule(path)) => Some(Watched { path: path.clone(), seen: Stamp::of(path) }),
+            Some(IntensitySource::Schedule(path)) => Some(Watched { path: path.clone(), seen: Stamp::of(path) }),
             _ => None,
         };
         let carbon = carbon.clone();
@@ -69,17 +69,16 @@ impl Keeper {
     }
 }
 
-/// Asks until stopped.
 fn poll(carbon: &Carbon, endpoint: &Endpoint, every: Duration, stopped: &Receiver<()>) {
     let mut failures = 0;
     loop {
         let pause = match endpoint.ask() {
-            Ok(told) => {
+            Ok(polled) => {
                 if failures > 0 {
-                    tracing::info!("{} tells the carbon intensity again", endpoint.shown());
+                    tracing::info!("`{}` answers with the carbon intensity again", endpoint.shown());
                 }
                 failures = 0;
-                carbon.learn(told.since, told.figure);
+                carbon.learn(polled.since, polled.figure);
                 every
             }
             Err(error) => {
@@ -87,9 +86,9 @@ fn poll(carbon: &Carbon, endpoint: &Endpoint, every: Duration, stopped: &Receive
                 carbon.count_failure();
                 let (shown, why) = (endpoint.shown(), chain(&error));
                 if failures == 1 {
-                    tracing::warn!("{shown} does not tell the carbon intensity, and is asked again: {why}");
+                    tracing::warn!("cannot get the carbon intensity from `{shown}`, trying again: {why}");
                 } else {
-                    tracing::debug!("{shown} does not tell the carbon intensity, {failures} times in a row: {why}");
+                    tracing::debug!("cannot get the carbon intensity from `{shown}`, {failures} times in a row: {why}");
                 }
                 pause(failures, every).max(error.retry_after().unwrap_or_default())
             }
@@ -100,19 +99,18 @@ fn poll(carbon: &Carbon, endpoint: &Endpoint, every: Duration, stopped: &Receive
     }
 }
 
-/// How long to wait after so many failures in a row.
+/// How long to wait after this many failures in a row.
 fn pause(failures: u32, every: Duration) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     PAUSE_FIRST.min(every).saturating_mul(doubled).min(PAUSE_MAX.max(every))
 }
 
-/// A file that may change.
 struct Watched {
     path: std::path::PathBuf,
     seen: Option<Stamp>,
 }
 
-/// By what a file is known not to have changed. Whoever writes it in place is read once more when he is done.
+/// Shows whether a file has changed. A file that is written in place is read once more when it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -128,7 +126,7 @@ impl Stamp {
 }
 
 impl Watched {
-    /// Reads the file again if it has changed. What is broken is told once, and the schedule before stays.
+    /// Reads the file again if it has changed. If it is invalid, the previous schedule stays in use.
     fn look(&mut self, carbon: &Carbon) {
         let stamp = Stamp::of(&self.path);
         if stamp == self.seen {
@@ -137,10 +135,10 @@ impl Watched {
         self.seen = stamp;
         match Schedule::read(&self.path) {
             Ok(schedule) => {
-                tracing::info!("`{}` has changed, and is used as it is now", self.path.display());
-                carbon.replace(Known::Schedule(schedule));
+                tracing::info!("`{}` has changed and was read again", self.path.display());
+                carbon.replace(Intensities::Schedule(schedule));
             }
-            Err(error) => tracing::warn!("the carbon intensities stay as they were: {}", chain(&error)),
+            Err(error) => tracing::warn!("the previous carbon intensities stay in use: {}", chain(&error)),
         }
     }
 }
@@ -149,10 +147,10 @@ impl Watched {
 mod tests {
     use super::super::endpoint::tests::{answering, endpoint, ok};
     use super::*;
-    use crate::carbon::{Origin, Unknown};
+    use crate::carbon::{IntensityOrigin, NoIntensity};
     use std::time::Instant;
 
-    fn carbon(source: Source) -> (Carbon, Settings) {
+    fn carbon(source: IntensitySource) -> (Carbon, Settings) {
         let settings = Settings { source: Some(source), ..Settings::default() };
         (Carbon::open(&settings).unwrap(), settings)
     }
@@ -174,23 +172,23 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_asked_until_it_tells() {
+    fn an_endpoint_is_polled_until_it_answers() {
         let answers = vec![ok("nonsense"), ok(r#"{"carbonIntensity":302}"#)];
         let (address, _requests) = answering(answers);
         let endpoint = endpoint(address, None);
         let url = format!("http://{address}/").parse().unwrap();
-        let (carbon, settings) = carbon(Source::Endpoint(url));
-        assert_eq!(carbon.intensity(), Some(Err(Unknown::NotTold)));
+        let (carbon, settings) = carbon(IntensitySource::Endpoint(url));
+        assert_eq!(carbon.intensity(), Some(Err(NoIntensity::NotAnswered)));
         let settings = Settings { poll: Duration::from_millis(10), ..settings };
-        let _keeper = Keeper::start(&carbon, &settings, Some(endpoint), || {}).unwrap();
-        until("it tells", || carbon.intensity().is_some_and(|intensity| intensity.is_ok()));
+        let _keeper = CarbonUpdater::start(&carbon, &settings, Some(endpoint), || {}).unwrap();
+        until("it has answered", || carbon.intensity().is_some_and(|intensity| intensity.is_ok()));
         let intensity = carbon.intensity().unwrap().unwrap();
-        assert_eq!((intensity.figure.grams(), intensity.origin), (302.0, Origin::Endpoint));
+        assert_eq!((intensity.figure.grams(), intensity.origin), (302.0, IntensityOrigin::Endpoint));
         assert!(carbon.failures() >= 1);
     }
 
     #[test]
-    fn a_schedule_that_changes_is_read_again_and_a_broken_one_is_not_used() {
+    fn a_changed_schedule_is_read_again_and_an_invalid_one_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intensity.csv");
         let write = |text: &str| {
@@ -199,7 +197,7 @@ mod tests {
             fs::rename(&made, &path).unwrap();
         };
         write("start,g_per_kwh\n00:00,100\n");
-        let (carbon, _) = carbon(Source::Schedule(path.clone()));
+        let (carbon, _) = carbon(IntensitySource::Schedule(path.clone()));
         let grams = || carbon.intensity().unwrap().unwrap().figure.grams();
         let mut file = Watched { path: path.clone(), seen: Stamp::of(&path) };
         for (text, expected) in [
@@ -220,16 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn it_ticks_until_it_is_gone() {
-        let (carbon, settings) = carbon(Source::Constant(crate::carbon::GramsPerKilowattHour::read("1").unwrap()));
-        let (tell, told) = mpsc::channel();
-        let keeper = Keeper::start(&carbon, &settings, None, move || {
-            let _ = tell.send(());
+    fn it_ticks_until_it_is_dropped() {
+        let (carbon, settings) =
+            carbon(IntensitySource::Constant(crate::carbon::GramsPerKilowattHour::read("1").unwrap()));
+        let (sender, ticks) = mpsc::channel();
+        let keeper = CarbonUpdater::start(&carbon, &settings, None, move || {
+            let _ = sender.send(());
         })
         .unwrap();
-        told.recv().unwrap();
+        ticks.recv().unwrap();
         drop(keeper);
-        // The thread ends, and what it ticked with it.
-        until("it has ended", || told.try_recv() == Err(mpsc::TryRecvError::Disconnected));
+        // The thread ends and drops the sender.
+        until("it has ended", || ticks.try_recv() == Err(mpsc::TryRecvError::Disconnected));
     }
 }

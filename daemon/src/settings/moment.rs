@@ -1,4 +1,4 @@
-//! Moments as tables and endpoints write them.
+//! Moments and times of day, as people, tables and endpoints write them.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,7 @@ use humantime::parse_rfc3339;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A moment such as `2026-03-01T12:00:00Z`, `2026-03-01t12:00:00.000z` or `2026-03-01T13:00:00+01:00`; `None` for
-/// everything else. Source: RFC 3339, section 5.6.
+/// Parses a moment such as `2026-03-01T12:00:00Z`, `2026-03-01t12:00:00.000z` or `2026-03-01T13:00:00+01:00`. Source: RFC 3339, section 5.6.
 pub fn rfc3339(text: &str) -> Option<SystemTime> {
     if !text.is_ascii() {
         return None;
@@ -17,7 +16,7 @@ pub fn rfc3339(text: &str) -> Option<SystemTime> {
         return parse_rfc3339(&text).ok();
     }
     let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
-    let offset_minutes = clock(offset.get(1..)?)?;
+    let offset_minutes = time_of_day(offset.get(1..)?)?;
     let local = parse_rfc3339(&format!("{local}Z")).ok()?;
     match &offset[..1] {
         "+" => local.checked_sub(MINUTE * offset_minutes),
@@ -26,8 +25,8 @@ pub fn rfc3339(text: &str) -> Option<SystemTime> {
     }
 }
 
-/// Minutes since midnight of a time such as `07:30`; `None` for everything else.
-pub fn clock(text: &str) -> Option<u32> {
+/// Parses a time of day such as `07:30`, in minutes since midnight.
+pub fn time_of_day(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
     let number = |text: &str, below: u32| {
         let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -69,17 +68,20 @@ mod tests {
     }
 
     #[test]
-    fn times_of_the_day_have_four_digits() {
-        assert_eq!([clock("00:00"), clock("07:30"), clock("23:59")], [Some(0), Some(450), Some(1439)]);
+    fn times_of_day_have_four_digits() {
+        assert_eq!(
+            [time_of_day("00:00"), time_of_day("07:30"), time_of_day("23:59")],
+            [Some(0), Some(450), Some(1439)]
+        );
         for bad in ["", "7:30", "24:00", "12:60", "+1:00", "12:00:00", "aa:bb"] {
-            assert_eq!(clock(bad), None, "{bad}");
+            assert_eq!(time_of_day(bad), None, "{bad}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in "\\PC{0,40}", stamp in "[0-9TZ:+.\\-]{0,30}") {
-            let _ = (rfc3339(&text), rfc3339(&stamp), clock(&text), clock(&stamp));
+        fn no_text_makes_it_panic(text in "\\PC{0,40}", stamp in "[0-9TZ:+.\\-]{0,30}") {
+            let _ = (rfc3339(&text), rfc3339(&stamp), time_of_day(&text), time_of_day(&stamp));
         }
     }
 }
