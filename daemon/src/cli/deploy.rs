@@ -11,8 +11,8 @@ use bytes::Bytes;
 use clap::ArgMatches;
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressStyle};
+use nebula_api::functions::{Deployed, Function, FunctionDetails};
 use percent_encoding::utf8_percent_encode;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::client::{Answer, Client, Content, Sent};
@@ -26,23 +26,6 @@ const VERSION_DIGITS: usize = 12;
 
 /// How often a waiting person is shown that something happens.
 const SPIN: Duration = Duration::from_millis(100);
-
-#[derive(Debug, Deserialize)]
-struct Deployed {
-    name: String,
-    version: String,
-    kind: String,
-    size_bytes: u64,
-    cold_start: ColdStart,
-    changed: bool,
-    version_before: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ColdStart {
-    compiled: bool,
-    duration_us: u64,
-}
 
 /// Deploys a file.
 pub fn deploy(matches: &ArgMatches) -> super::Result {
@@ -167,7 +150,8 @@ fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> S
         print(answer.bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Deployed { name, version, kind, size_bytes, cold_start, changed, version_before } = deployed;
+    let Deployed { details: FunctionDetails { function, cold_start, .. }, changed, version_before } = deployed;
+    let Function { name, version, kind, size_bytes, .. } = function;
     let how = if cold_start.compiled { "compiled" } else { "found compiled" };
     let (version, took) = (short(&version), cold_start.duration_us as f64 / 1e3);
     print(format!("{name} {version}\n").as_bytes())?;

@@ -8,13 +8,15 @@ use anyhow::{Context, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ArgMatches;
+use nebula_api::call::{Cost, Envelope, Output};
+use nebula_api::energy::{Energy, EnergyState};
+use nebula_api::problem::Problem;
 use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
 use super::bill::{Bill, Charge};
-use super::client::{Answer, Client, Refusal};
+use super::client::{Answer, Client, refusal};
 use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
 use crate::carbon::Grams;
@@ -28,51 +30,6 @@ const INPUT_BYTES_MAX: u64 = 1 << 30;
 /// The query's names for the input and for waiting, which cannot be variables' too, and the flags to use instead.
 const INPUT: (&str, &str) = ("input", "give the input with --input");
 const SETTLE: (&str, &str) = ("settle", "wait for the settled charge with --settle");
-
-/// The answer to a call that came to its end. Unknown members are left alone: the daemon may be newer.
-#[derive(Debug, Deserialize)]
-struct Envelope {
-    output: Option<String>,
-    output_base64: Option<String>,
-    exit_code: Option<i32>,
-    #[serde(flatten)]
-    cost: Cost,
-}
-
-/// The answer to a call that did not.
-#[derive(Debug, Deserialize)]
-struct Problem {
-    #[serde(flatten)]
-    refusal: Refusal,
-    exit_code: Option<i32>,
-    #[serde(default)]
-    stderr: String,
-    /// Missing where nothing ran.
-    #[serde(flatten)]
-    cost: Option<Cost>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Cost {
-    energy: Energy,
-    work: Work,
-}
-
-#[derive(Debug, Deserialize)]
-struct Energy {
-    state: String,
-    source: String,
-    active_joules: Option<f64>,
-    base_joules: Option<f64>,
-    uncertainty_joules: Option<f64>,
-    carbon_grams: Option<f64>,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Work {
-    cpu_ns: Option<u64>,
-}
 
 /// Calls the function, and exits as it did.
 pub fn invoke(matches: &ArgMatches) -> super::Result {
@@ -119,9 +76,9 @@ fn input(text: Option<&str>) -> anyhow::Result<Vec<u8>> {
 /// The daemon's own words on stdout.
 fn as_json(answer: &Answer) -> super::Result {
     let exit_code = if answer.is_success() {
-        answer.parse::<Envelope>()?.exit_code.map_or(ExitCode::SUCCESS, own)
+        answer.parse::<Envelope<'_>>()?.exit_code.map_or(ExitCode::SUCCESS, own)
     } else {
-        failed(answer.parse::<Problem>()?.exit_code)
+        failed(answer.parse::<Problem<'_>>()?.call.and_then(|call| call.exit_code))
     };
     print(answer.bytes())?;
     Ok(exit_code)
@@ -130,27 +87,27 @@ fn as_json(answer: &Answer) -> super::Result {
 /// The output on stdout, everything else on stderr.
 fn as_text(answer: &Answer) -> super::Result {
     if answer.is_success() {
-        let envelope: Envelope = answer.parse()?;
-        print(&output(&envelope)?)?;
+        let envelope: Envelope<'_> = answer.parse()?;
+        print(&output(envelope.output)?)?;
         tell(bill(&envelope.cost));
         return Ok(envelope.exit_code.map_or(ExitCode::SUCCESS, own));
     }
-    let problem: Problem = answer.parse()?;
-    if !problem.stderr.is_empty() {
-        tell(problem.stderr.strip_suffix('\n').unwrap_or(&problem.stderr));
+    let problem: Problem<'_> = answer.parse()?;
+    let call = problem.call.as_ref();
+    if let Some(stderr) = call.map(|call| &*call.stderr).filter(|stderr| !stderr.is_empty()) {
+        tell(stderr.strip_suffix('\n').unwrap_or(stderr));
     }
-    tell(format_args!("nebula: {}", problem.refusal));
-    if let Some(cost) = &problem.cost {
-        tell(bill(cost));
+    tell(format_args!("nebula: {}", refusal(&problem)));
+    if let Some(call) = call {
+        tell(bill(&call.cost));
     }
-    Ok(failed(problem.exit_code))
+    Ok(failed(call.and_then(|call| call.exit_code)))
 }
 
-fn output(envelope: &Envelope) -> anyhow::Result<Vec<u8>> {
-    match (&envelope.output, &envelope.output_base64) {
-        (_, Some(base64)) => STANDARD.decode(base64).context("the daemon's `output_base64` is not base64"),
-        (Some(text), None) => Ok(text.as_bytes().into()),
-        (None, None) => Err(anyhow!("the daemon's answer has no output")),
+fn output(output: Output<'_>) -> anyhow::Result<Vec<u8>> {
+    match output {
+        Output::Text(text) => Ok(text.into_owned().into()),
+        Output::Base64(base64) => STANDARD.decode(base64).context("the daemon's `output_base64` is not base64"),
     }
 }
 
@@ -164,7 +121,7 @@ fn bill(cost: &Cost) -> String {
     let unknown = energy.reason.as_deref().unwrap_or("the daemon does not tell");
     Bill {
         energy: energy.active_joules.map(charge).ok_or(unknown),
-        carbon: energy.carbon_grams.map(Grams),
+        carbon: energy.carbon.as_ref().and_then(|carbon| carbon.grams).map(Grams),
         cpu: cost.work.cpu_ns.map(Duration::from_nanos),
         source: &energy.source,
         origin: origin(energy),
@@ -174,17 +131,17 @@ fn bill(cost: &Cost) -> String {
 
 /// What the figure is. An estimate from a measured source is no measurement of this call: that comes when it is
 /// settled.
-fn origin(energy: &Energy) -> &str {
+fn origin(energy: &Energy) -> &'static str {
     if energy.source == SourceKind::Simulated.as_str() {
         return "made up, nothing is measured";
     }
     let modelled = energy.source == SourceKind::Model.as_str();
-    match (&*energy.state, modelled) {
-        ("settled", true) => "settled, but not measured",
+    match (energy.state, modelled) {
+        (EnergyState::Settled, true) => "settled, but not measured",
         (_, true) => "an estimate, not measured",
-        ("settled", false) => "measured",
-        ("estimated", false) => "an estimate, not settled yet",
-        (state, false) => state,
+        (EnergyState::Settled, false) => "measured",
+        (EnergyState::Estimated, false) => "an estimate, not settled yet",
+        (state, false) => state.as_str(),
     }
 }
 
@@ -203,6 +160,12 @@ fn failed(code: Option<i32>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use nebula_api::call::{Timing, Work};
+    use nebula_api::problem::FailedCall;
+    use uuid::Uuid;
+
     use super::*;
 
     fn path_of(name: &str, variables: &[&str]) -> anyhow::Result<String> {
@@ -238,41 +201,72 @@ mod tests {
         }
     }
 
-    fn cost(energy: &str) -> Cost {
-        serde_json::from_str(&format!(r#"{{"energy":{energy},"work":{{"cpu_ns":196000}}}}"#)).unwrap()
+    fn cost(state: EnergyState, source: &'static str, active_joules: Option<f64>) -> Cost {
+        let energy = Energy {
+            state,
+            source: source.into(),
+            policy: "active".into(),
+            uncertainty_joules: active_joules.map(|_| 0.000_061),
+            active_joules,
+            base_joules: active_joules.map(|_| 0.000_09),
+            zones: BTreeMap::new(),
+            estimate: None,
+            estimate_ratio: None,
+            carbon: None,
+            reason: active_joules.is_none().then(|| "no window has closed".into()),
+        };
+        let timing = Timing {
+            cold_start: false,
+            queue_us: 0,
+            startup_us: 4,
+            execution_us: 196,
+            total_us: 200,
+            cpu_us: Some(196),
+            reason: None,
+        };
+        let work = Work { cpu_ns: Some(196_000), instructions: None, cycles: None, cache_misses: None, reason: None };
+        Cost { energy_joules: active_joules, energy, timing, work }
     }
 
     #[test]
     fn a_bill_says_what_kind_of_figure_it_is() {
-        let energy = |state: &str, source: &str| {
-            cost(&format!(
-                r#"{{"state":"{state}","source":"{source}","active_joules":0.000213,"base_joules":0.00009,
-                    "uncertainty_joules":0.000061}}"#
-            ))
-        };
+        use EnergyState::{Estimated, Settled};
+        let bill = |state, source| bill(&cost(state, source, Some(0.000_213)));
         assert_eq!(
-            bill(&energy("estimated", "model")),
+            bill(Estimated, "model"),
             "nebula: 213.0 µJ ± 61.0 µJ + 90.0 µJ base; 0.196 ms CPU; source model (an estimate, not measured)"
         );
-        assert!(bill(&energy("estimated", "powercap")).ends_with("source powercap (an estimate, not settled yet)"));
-        assert!(bill(&energy("settled", "powercap")).ends_with("source powercap (measured)"));
-        assert!(bill(&energy("settled", "simulated")).ends_with("source simulated (made up, nothing is measured)"));
-        assert!(bill(&energy("settled", "model")).ends_with("source model (settled, but not measured)"));
+        for (state, source, nature) in [
+            (Estimated, "powercap", "an estimate, not settled yet"),
+            (Settled, "powercap", "measured"),
+            (Settled, "simulated", "made up, nothing is measured"),
+            (Settled, "model", "settled, but not measured"),
+        ] {
+            assert!(bill(state, source).ends_with(&format!("source {source} ({nature})")), "{source}");
+        }
     }
 
     #[test]
     fn joules_that_are_null_are_not_known() {
-        let energy = r#"{"state":"unknown","source":"powercap","active_joules":null,"reason":"no window has closed"}"#;
         assert_eq!(
-            bill(&cost(energy)),
+            bill(&cost(EnergyState::Unknown, "powercap", None)),
             "nebula: joules not known: no window has closed; 0.196 ms CPU; source powercap"
         );
     }
 
     #[test]
-    fn a_problem_before_the_call_has_no_cost() {
-        let problem = r#"{"type":"urn:nebula:busy","title":"Too many calls","status":503,"detail":"later"}"#;
-        let problem: Problem = serde_json::from_str(problem).unwrap();
-        assert!(problem.cost.is_none() && problem.stderr.is_empty() && problem.exit_code.is_none());
+    fn a_problem_has_the_call_that_failed_or_none() {
+        let busy = r#"{"type":"urn:nebula:busy","title":"Too many calls","status":503,"detail":"later"}"#;
+        let busy: Problem<'_> = serde_json::from_str(busy).unwrap();
+        assert!(busy.call.is_none());
+        let failed = FailedCall {
+            function: "f".into(),
+            invocation_id: Uuid::nil(),
+            exit_code: Some(7),
+            stderr: "oops".into(),
+            cost: cost(EnergyState::Estimated, "model", None),
+        };
+        let exit = Problem { call: Some(failed), ..busy };
+        assert_eq!(serde_json::from_str::<Problem<'_>>(&serde_json::to_string(&exit).unwrap()).unwrap(), exit);
     }
 }

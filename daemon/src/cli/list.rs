@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use serde::Deserialize;
+use nebula_api::functions::{BrokenFile, Function, Functions};
 
 use super::client::Client;
 use super::stdout::print;
@@ -20,39 +20,16 @@ const HEADINGS: [&str; 5] = ["NAME", "VERSION", "KIND", "ORIGIN", "SIZE"];
 /// How many digits of a version are shown.
 const VERSION_DIGITS: usize = 12;
 
-#[derive(Debug, Deserialize)]
-struct Listing {
-    functions: Vec<Function>,
-    #[serde(default)]
-    broken: Vec<Broken>,
-}
-
-/// A file that is not served as it is.
-#[derive(Debug, Deserialize)]
-struct Broken {
-    file: String,
-    reason: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Function {
-    name: String,
-    version: String,
-    kind: String,
-    origin: String,
-    size_bytes: u64,
-}
-
 /// Lists them.
 pub fn list(matches: &ArgMatches) -> super::Result {
     let client = Client::of(matches).map_err(Failure::usage)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
-    let listing: Listing = answer.expect()?;
+    let listing: Functions = answer.expect()?;
     if matches.get_flag("json") {
         print(answer.bytes())?;
     } else {
         print(table(&listing.functions).as_bytes())?;
-        for Broken { file, reason } in &listing.broken {
+        for BrokenFile { file, reason, .. } in &listing.broken {
             tell(format_args!("`{file}` is not served: {reason}"));
         }
     }
@@ -64,8 +41,8 @@ fn table(functions: &[Function]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(HEADINGS);
     for function in functions {
-        let version = function.version.chars().take(VERSION_DIGITS).collect();
-        table.add_row([&function.name, &version, &function.kind, &function.origin, &size(function.size_bytes)]);
+        let version: String = function.version.chars().take(VERSION_DIGITS).collect();
+        table.add_row([&function.name, &*version, &function.kind, &function.origin, &size(function.size_bytes)]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -94,16 +71,21 @@ pub fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
     fn columns_are_as_wide_as_their_widest_entry() {
-        let function = |name: &str, kind: &str, size_bytes| Function {
+        let function = |name: &str, kind: &'static str, size_bytes| Function {
             name: name.into(),
             version: "2a55e855a3fd42153ade".into(),
             kind: kind.into(),
             origin: "built-in".into(),
             size_bytes,
+            deployed: SystemTime::UNIX_EPOCH.into(),
+            invoke: String::new(),
+            example: String::new(),
         };
         let table = table(&[function("fibonacci-recursive", "command", 78_541), function("answer", "numeric", 190)]);
         let expected = "\

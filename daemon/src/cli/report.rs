@@ -42,7 +42,7 @@ pub fn report(matches: &ArgMatches) -> super::Result {
             client.get(&query.finish(), ANSWER_TIME_MAX)?.expect()?
         }
     };
-    print(&report.told(format, width())?)?;
+    print(&format.write(&report, width())?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,7 +13,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_M
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use nebula_api::problem::Problem;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -77,8 +77,8 @@ pub enum ClientError {
     AnswerTooLarge { url: String },
     #[error("what answers at {url} is no nebula daemon (status {status}); name one with --daemon")]
     Foreign { url: String, status: StatusCode },
-    #[error("{0}")]
-    Refusal(Refusal),
+    #[error("{}", refusal(.0))]
+    Refusal(Box<Problem<'static>>),
     #[error("cannot start the client")]
     Start(#[source] std::io::Error),
 }
@@ -86,23 +86,18 @@ pub enum ClientError {
 impl ClientError {
     /// Whether the daemon knows who we are and does not allow it, or asks nobody and allows it to none.
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Refusal(refusal) if refusal.status == StatusCode::FORBIDDEN)
+        matches!(self, Self::Refusal(problem) if problem.status == StatusCode::FORBIDDEN)
     }
 }
 
-/// What a daemon says when it does not do what it was asked. Source: RFC 9457.
-#[derive(Clone, Debug, Deserialize, Error)]
-#[error("{title}: {detail}{}", hint(*status))]
-pub struct Refusal {
-    title: String,
-    detail: String,
-    #[serde(default)]
-    status: u16,
-}
-
-/// What to do about it here.
-fn hint(status: u16) -> &'static str {
-    if status == StatusCode::UNAUTHORIZED { "; give a token with NEBULA_TOKEN, --token-file or --token" } else { "" }
+/// What the daemon says instead of doing what it was asked, and what to do about it here.
+pub fn refusal(problem: &Problem<'_>) -> String {
+    let hint = if problem.status == StatusCode::UNAUTHORIZED {
+        "; give a token with NEBULA_TOKEN, --token-file or --token"
+    } else {
+        ""
+    };
+    format!("{}: {}{hint}", problem.title, problem.detail)
 }
 
 /// A daemon's address, and what we tell and believe there.
@@ -329,7 +324,7 @@ impl Answer {
     /// # Errors
     /// What it says if it did not.
     pub fn expect<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        if self.is_success() { self.parse() } else { Err(ClientError::Refusal(self.parse()?)) }
+        if self.is_success() { self.parse() } else { Err(ClientError::Refusal(Box::new(self.parse()?))) }
     }
 }
 
@@ -397,10 +392,10 @@ mod tests {
         assert!(matches!(page, Err(ClientError::Foreign { .. })));
         let text = answer(StatusCode::OK, "hello").expect::<serde_json::Value>();
         assert!(matches!(text, Err(ClientError::Foreign { .. })));
-        let busy = r#"{"title":"Too many calls","detail":"try again later","status":503}"#;
+        let busy = r#"{"type":"urn:nebula:busy","title":"Too many calls","detail":"try again later","status":503}"#;
         let busy = answer(StatusCode::SERVICE_UNAVAILABLE, busy).expect::<serde_json::Value>();
         assert_eq!(busy.unwrap_err().to_string(), "Too many calls: try again later");
-        let nobody = r#"{"title":"A token is needed","detail":"say who you are","status":401}"#;
+        let nobody = r#"{"type":"urn:nebula:no-token","title":"A token is needed","detail":"say who you are","status":401}"#;
         let nobody = answer(StatusCode::UNAUTHORIZED, nobody).expect::<serde_json::Value>();
         assert!(nobody.unwrap_err().to_string().ends_with("give a token with NEBULA_TOKEN, --token-file or --token"));
     }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nebula_api::Timestamp;
+use nebula_api::ledger::Ledger;
 use nebula_metering::Microjoules;
-use serde::Deserialize;
 use thiserror::Error;
 
 use crate::cli::client::{Client, ClientError};
@@ -34,13 +35,13 @@ pub enum LedgerError {
 }
 
 /// Where joules come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     pub kind: String,
     pub measured: bool,
     pub description: Option<String>,
     /// Since when it is read: another moment is another source, or another daemon.
-    pub since: Option<String>,
+    pub since: Option<Timestamp>,
 }
 
 impl Source {
@@ -74,10 +75,9 @@ pub struct Used {
 }
 
 /// Calls that have been settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     pub settled: u64,
-    #[serde(rename = "active_microjoules", deserialize_with = "microjoules")]
     pub active: Microjoules,
 }
 
@@ -97,66 +97,37 @@ impl Reading {
     /// # Errors
     /// When there is none.
     pub fn ask(client: &Client) -> Result<Self, LedgerError> {
-        let told = client.get(PATH, ANSWER_TIME_MAX)?.expect::<Told>();
+        let ledger = client.get(PATH, ANSWER_TIME_MAX)?.expect::<Ledger>();
         let at = Instant::now();
-        match told {
-            Ok(told) => told.read(at).map_err(|reason| LedgerError::Off { daemon: client.url(), reason }),
+        match ledger {
+            Ok(ledger) => read(ledger, at).map_err(|reason| LedgerError::Off { daemon: client.url(), reason }),
             Err(error) if error.is_forbidden() => Err(LedgerError::Forbidden(error)),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// What the daemon says, as far as it is of use here.
-#[derive(Debug, Deserialize)]
-struct Told {
-    source: Source,
-    sums: Option<Sums>,
-    calls: Option<BTreeMap<String, Calls>>,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Sums {
-    function_microjoules: u64,
-    runtime_microjoules: u64,
-    host_microjoules: u64,
-    base_microjoules: u64,
-    gap_microjoules: u64,
-    functions: BTreeMap<String, Account>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Account {
-    active_microjoules: u64,
-    base_microjoules: u64,
-}
-
-impl Told {
-    /// The reading, or why there is none.
-    fn read(self, at: Instant) -> Result<Reading, String> {
-        let Some(sums) = self.sums else { return Err(self.reason.unwrap_or_else(|| "it does not say why".into())) };
-        let accounts = Accounts {
-            functions: Microjoules(sums.function_microjoules),
-            runtime: Microjoules(sums.runtime_microjoules),
-            host: Microjoules(sums.host_microjoules),
-            base: Microjoules(sums.base_microjoules),
-            gap: Microjoules(sums.gap_microjoules),
-        };
-        let mut functions = BTreeMap::<Arc<str>, Used>::new();
-        for (name, Account { active_microjoules, base_microjoules }) in sums.functions {
-            let used = functions.entry(name.into()).or_default();
-            (used.active, used.base) = (Microjoules(active_microjoules), Microjoules(base_microjoules));
-        }
-        for (name, calls) in self.calls.unwrap_or_default() {
-            functions.entry(name.into()).or_default().calls = calls;
-        }
-        Ok(Reading { at, source: self.source, accounts, functions })
+/// The reading, or why there is none.
+fn read(ledger: Ledger, at: Instant) -> Result<Reading, String> {
+    let Some(sums) = ledger.sums else { return Err(ledger.reason.unwrap_or_else(|| "it does not say why".into())) };
+    let accounts = Accounts {
+        functions: Microjoules(sums.function_microjoules),
+        runtime: Microjoules(sums.runtime_microjoules),
+        host: Microjoules(sums.host_microjoules),
+        base: Microjoules(sums.base_microjoules),
+        gap: Microjoules(sums.gap_microjoules),
+    };
+    let mut functions = BTreeMap::<Arc<str>, Used>::new();
+    for (name, account) in sums.functions {
+        let used = functions.entry(name.into()).or_default();
+        (used.active, used.base) = (Microjoules(account.active_microjoules), Microjoules(account.base_microjoules));
     }
-}
-
-fn microjoules<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Microjoules, D::Error> {
-    u64::deserialize(deserializer).map(Microjoules)
+    for (name, calls) in ledger.calls.unwrap_or_default() {
+        let calls = Calls { settled: calls.settled, active: Microjoules(calls.active_microjoules) };
+        functions.entry(name.into()).or_default().calls = calls;
+    }
+    let nebula_api::ledger::Source { kind, measured, description, since, .. } = ledger.source;
+    Ok(Reading { at, source: Source { kind: kind.into_owned(), measured, description, since }, accounts, functions })
 }
 
 #[cfg(test)]
@@ -164,18 +135,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(told: serde_json::Value) -> Result<Reading, String> {
-        serde_json::from_value::<Told>(told).unwrap().read(Instant::now())
+    fn read(ledger: serde_json::Value) -> Result<Reading, String> {
+        super::read(serde_json::from_value(ledger).unwrap(), Instant::now())
     }
 
     #[test]
     fn accounts_and_calls_are_joined_by_name() {
         let reading = read(json!({
-            "source": { "kind": "model", "measured": false, "description": "a guess", "since": "then", "reason": "none else" },
+            "source": { "kind": "model", "measured": false, "description": "a guess", "since": null, "reason": "none else" }, "zones": [],
             "sums": {
-                "total_microjoules": 15, "function_microjoules": 5, "runtime_microjoules": 4, "host_microjoules": 3,
-                "base_microjoules": 2, "gap_microjoules": 1,
-                "functions": { "a": { "active_microjoules": 5, "active_joules": 5e-6, "base_microjoules": 2 } },
+                "total_microjoules": 15, "total_joules": 15e-6, "function_microjoules": 5, "function_joules": 5e-6,
+                "runtime_microjoules": 4, "runtime_joules": 4e-6, "host_microjoules": 3, "host_joules": 3e-6,
+                "base_microjoules": 2, "base_joules": 2e-6, "gap_microjoules": 1, "gap_joules": 1e-6,
+                "functions": { "a": { "active_microjoules": 5, "active_joules": 5e-6, "base_microjoules": 2,
+                                      "base_joules": 2e-6 } },
             },
             "calls": { "a": { "settled": 3, "active_microjoules": 4, "active_joules": 4e-6 },
                        "b": { "settled": 1, "active_microjoules": 0, "active_joules": 0.0 } },

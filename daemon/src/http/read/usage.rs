@@ -15,7 +15,7 @@ use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
 use crate::http::app::App;
 use crate::units::Policy;
-use crate::usage::{By, Format, Report, ReportError, Since, Store, report_of};
+use crate::usage::{By, Format, ReportError, Since, Store, report_of};
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
@@ -57,17 +57,13 @@ impl App {
         let _place = self.usage.places.acquire().await.map_err(|error| failed(error.to_string()))?;
         let read = move || -> Result<Vec<u8>, ReportError> {
             let report = report_of(&mut Store::read(&file)?, asked.since, asked.by, asked.policy)?;
-            told(&report, asked.format)
+            asked.format.write(&report, None)
         };
         let told = tokio::task::spawn_blocking(read).await.map_err(|error| failed(error.to_string()))?;
         let told = told.map_err(|error| failed(chain(&error)))?;
         let kind = if asked.format == Format::Csv { CSV } else { JSON };
         Ok(answer(StatusCode::OK, kind, told))
     }
-}
-
-fn told(report: &Report, format: Format) -> Result<Vec<u8>, ReportError> {
-    report.told(format, None)
 }
 
 fn asked(query: Option<&str>, policy: Policy, now: SystemTime) -> Result<Asked, Problem> {

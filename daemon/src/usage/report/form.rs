@@ -54,65 +54,58 @@ const HEADINGS: [&str; 20] = [
     "share",
 ];
 
-impl Report {
-    /// The report in this form; a table is no wider than `width`, where that is possible.
+impl Format {
+    /// The report in this form; a table is no wider than `width` if that is possible.
     ///
     /// # Errors
-    /// When it cannot be written, which no report brings about.
-    pub fn told(&self, format: Format, width: Option<usize>) -> Result<Vec<u8>, ReportError> {
-        match format {
-            Format::Table => Ok(table(self, width).into_bytes()),
-            Format::Json => {
-                let mut json = serde_json::to_vec_pretty(self).map_err(|error| ReportError::Write(error.into()))?;
+    /// If it cannot be serialized, which happens to no report.
+    pub fn write(self, report: &Report, width: Option<usize>) -> Result<Vec<u8>, ReportError> {
+        match self {
+            Self::Table => Ok(table(report, width).into_bytes()),
+            Self::Json => {
+                let mut json = serde_json::to_vec_pretty(report).map_err(|error| ReportError::Write(error.into()))?;
                 json.push(b'\n');
                 Ok(json)
             }
-            Format::Csv => self.csv().map_err(ReportError::Write),
+            Self::Csv => csv(report).map_err(ReportError::Write),
         }
-    }
-
-    fn csv(&self) -> io::Result<Vec<u8>> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(HEADINGS)?;
-        for row in &self.rows {
-            csv.write_record(self.record(row))?;
-        }
-        csv.write_record(self.record(&Row { function: Some(TOTAL.into()), ..self.total.clone() }))?;
-        csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
-    }
-
-    fn record(&self, row: &Row) -> [String; 20] {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let currency = self.currency.clone().filter(|_| row.cost.is_some());
-        [
-            text(&row.function),
-            text(&row.version),
-            text(&row.hour),
-            row.source(),
-            number(row.active_joules),
-            number(row.base_joules),
-            number(row.energy_joules),
-            number(row.kwh),
-            number(row.gco2e),
-            number(row.gco2e_covers),
-            number(row.cost),
-            number(row.cost_covers),
-            currency.unwrap_or_default(),
-            row.calls.to_string(),
-            row.errors.to_string(),
-            row.unmeasured_calls.to_string(),
-            number(row.joules_per_call),
-            number(row.cpu_seconds),
-            row.cold_starts.to_string(),
-            number(row.share),
-        ]
     }
 }
 
-impl Row {
-    /// Where its energy was read.
-    pub(super) fn source(&self) -> String {
-        self.sources.iter().map(|energy| energy.source.as_str()).collect::<Vec<_>>().join("+")
+fn csv(report: &Report) -> io::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(HEADINGS)?;
+    for row in &report.rows {
+        csv.write_record(record(report, row))?;
     }
+    csv.write_record(record(report, &Row { function: Some(TOTAL.into()), ..report.total.clone() }))?;
+    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+}
+
+fn record(report: &Report, row: &Row) -> [String; 20] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let currency = report.currency.clone().filter(|_| row.cost.is_some());
+    [
+        text(&row.function),
+        text(&row.version),
+        text(&row.hour),
+        row.source(),
+        number(row.active_joules),
+        number(row.base_joules),
+        number(row.energy_joules),
+        number(row.kwh),
+        number(row.gco2e),
+        number(row.gco2e_covers),
+        number(row.cost),
+        number(row.cost_covers),
+        currency.unwrap_or_default(),
+        row.calls.to_string(),
+        row.errors.to_string(),
+        row.unmeasured_calls.to_string(),
+        number(row.joules_per_call),
+        number(row.cpu_seconds),
+        row.cold_starts.to_string(),
+        number(row.share),
+    ]
 }
