@@ -90,7 +90,8 @@ pub struct EstimatedEnergy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallCarbon {
     /// Grams of CO2 equivalent that came with `energy_joules`.
-    #[serde(rename = "carbon_grams")]
+    // Read like this, a missing member is no null: there is no carbon then.
+    #[serde(rename = "carbon_grams", deserialize_with = "Option::deserialize")]
     pub grams: Option<f64>,
     /// The grid's intensity when the call ended, which the grams were computed with.
     #[serde(rename = "carbon_intensity_g_per_kwh")]

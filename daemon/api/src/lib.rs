@@ -25,6 +25,7 @@ pub mod form;
 pub mod functions;
 pub mod invocations;
 pub mod ledger;
+pub mod openapi;
 pub mod problem;
 mod timestamp;
 pub mod usage;

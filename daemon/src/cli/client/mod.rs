@@ -395,7 +395,8 @@ mod tests {
         let busy = r#"{"type":"urn:nebula:busy","title":"Too many calls","detail":"try again later","status":503}"#;
         let busy = answer(StatusCode::SERVICE_UNAVAILABLE, busy).expect::<serde_json::Value>();
         assert_eq!(busy.unwrap_err().to_string(), "Too many calls: try again later");
-        let nobody = r#"{"type":"urn:nebula:no-token","title":"A token is needed","detail":"say who you are","status":401}"#;
+        let nobody =
+            r#"{"type":"urn:nebula:no-token","title":"A token is needed","detail":"say who you are","status":401}"#;
         let nobody = answer(StatusCode::UNAUTHORIZED, nobody).expect::<serde_json::Value>();
         assert!(nobody.unwrap_err().to_string().ends_with("give a token with NEBULA_TOKEN, --token-file or --token"));
     }
