@@ -1,4 +1,4 @@
-//! The line on stderr that tells what a call cost.
+//! The line on stderr that says what a call cost.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,29 +7,23 @@ use nebula_metering::Joules;
 
 use crate::carbon::Grams;
 
-/// What one call cost, and how that is known.
 #[derive(Debug)]
 pub struct Bill<'a> {
     /// The energy, or why it is not known.
     pub energy: Result<Charge, &'a str>,
-    /// The carbon that came with it, where anything is known about that.
     pub carbon: Option<Grams>,
-    /// CPU time, where it is known.
     pub cpu: Option<Duration>,
-    /// The energy source.
     pub source: &'a str,
-    /// What the figure is: measured, estimated.
+    /// What kind of figure it is, such as measured or estimated.
     pub origin: &'a str,
 }
 
-/// The energy of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
-    /// What the call caused.
     pub active: Joules,
-    /// By how much that may be off, where it is known.
+    /// Half the width of the 95 % interval.
     pub uncertainty: Option<Joules>,
-    /// The call's share of the base energy; where it is not known it is in the active energy.
+    /// The call's share of the base energy; `None` if it is part of the active energy.
     pub base: Option<Joules>,
 }
 
@@ -53,7 +47,7 @@ impl fmt::Display for Charge {
         }
         match self.base {
             Some(base) => write!(f, " + {base} base"),
-            None => f.write_str(" (base power not known, and in it)"),
+            None => f.write_str(" (includes base power, which is not known yet)"),
         }
     }
 }
@@ -74,7 +68,10 @@ mod tests {
         assert_eq!(bill(Ok(charge)), line);
         charge.uncertainty = None;
         charge.base = None;
-        assert!(bill(Ok(charge)).starts_with("nebula: 213.0 µJ (base power not known, and in it); 0.196 ms CPU"));
+        assert!(
+            bill(Ok(charge))
+                .starts_with("nebula: 213.0 µJ (includes base power, which is not known yet); 0.196 ms CPU")
+        );
     }
 
     #[test]

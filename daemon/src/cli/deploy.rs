@@ -21,20 +21,18 @@ use super::list::size;
 use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
 
-/// How many digits of a version are shown.
 const VERSION_DIGITS: usize = 12;
 
-/// How often a waiting person is shown that something happens.
+/// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
 
-/// Deploys a file.
 pub fn deploy(matches: &ArgMatches) -> super::Result {
     let client = client(matches)?;
     let file = matches.get_one::<String>("file").map(PathBuf::from).unwrap_or_default();
     let name = match matches.get_one::<String>("name") {
         Some(name) => name.clone(),
         None => file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned).ok_or_else(|| {
-            Failure::usage(anyhow!("`{}` does not tell what to call the function: give --name", file.display()))
+            Failure::usage(anyhow!("`{}` gives no name for the function: pass --name", file.display()))
         })?,
     };
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
@@ -48,7 +46,7 @@ pub fn deploy(matches: &ArgMatches) -> super::Result {
     let (body, content_type) = match &manifest {
         Some(path) => {
             if !quiet && !matches.contains_id("manifest") {
-                tell(format_args!("with the manifest `{}`, which lies beside it", path.display()));
+                tell(format_args!("using the manifest `{}` beside it", path.display()));
             }
             let (body, boundary) = form(&module, &read(path)?);
             (body, format!("multipart/form-data; boundary={boundary}"))
@@ -68,7 +66,6 @@ pub fn deploy(matches: &ArgMatches) -> super::Result {
     tell_deployed(&answer?, matches, |_| format!("`nebula rollback {name}` goes back"))
 }
 
-/// Goes back to an earlier version.
 pub fn roll_back(matches: &ArgMatches) -> super::Result {
     let client = client(matches)?;
     let to = matches.get_one::<String>("to").map(|to| format!("?to={}", utf8_percent_encode(to, RESERVED)));
@@ -78,7 +75,6 @@ pub fn roll_back(matches: &ArgMatches) -> super::Result {
     tell_deployed(&answer, matches, |before| format!("`nebula rollback {name} --to {before}` undoes it"))
 }
 
-/// Removes a function.
 pub fn remove(matches: &ArgMatches) -> super::Result {
     let client = client(matches)?;
     let name = name(matches);
@@ -104,7 +100,7 @@ fn path(name: &str, below: &str) -> String {
 
 /// A form with both parts. Source: RFC 7578.
 fn form(module: &[u8], manifest: &[u8]) -> (Vec<u8>, String) {
-    // Half of it random: neither part contains it.
+    // Random enough that neither part contains it.
     let boundary = Uuid::now_v7().simple().to_string();
     let mut form = Vec::with_capacity(module.len() + manifest.len() + 512);
     for (name, kind, bytes) in [("manifest", "application/toml", manifest), ("module", "application/wasm", module)] {
@@ -126,7 +122,7 @@ fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
-/// Shows how much has gone and, when all has, that the daemon compiles.
+/// Shows how much was sent and then, once all of it was, that the daemon compiles.
 fn show(bar: &ProgressBar) -> Sent {
     let bar = bar.clone();
     Arc::new(move |sent| {
@@ -140,7 +136,7 @@ fn show(bar: &ProgressBar) -> Sent {
     })
 }
 
-/// `undo` says how to come back to the version that was served before.
+/// `undo` says how to return to the version that was served before.
 fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> String) -> super::Result {
     if !answer.is_success() {
         return refused(answer);
@@ -159,12 +155,12 @@ fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> S
         return Ok(ExitCode::SUCCESS);
     }
     match (changed, version_before) {
-        (false, _) => tell(format_args!("`{name}` was served in this version already")),
+        (false, _) => tell(format_args!("`{name}` already serves this version")),
         (true, before) => {
             tell(format_args!("{kind} of {}, {how} in {took:.1} ms", size(size_bytes)));
             if let Some(before) = before {
                 let before = short(&before);
-                tell(format_args!("in place of {before}; {}", undo(before)));
+                tell(format_args!("replaces {before}; {}", undo(before)));
             }
         }
     }
@@ -176,7 +172,6 @@ fn short(version: &str) -> &str {
 }
 
 fn refused(answer: &Answer) -> super::Result {
-    // What it says is for the person, not a failure of ours.
     let refusal = answer.expect::<serde_json::Value>().err();
     Err(Failure { code: EXIT_FAILURE, error: refusal.map(Into::into) })
 }

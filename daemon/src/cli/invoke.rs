@@ -21,13 +21,13 @@ use super::stdout::print;
 use super::{EXIT_FAILURE, Failure, tell};
 use crate::carbon::Grams;
 
-/// What stands for itself in a path. Source: RFC 3986, section 2.3.
+/// All but the unreserved characters. Source: RFC 3986, section 2.3.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The largest input that is read from stdin: the most that a daemon can be told to take.
+/// The largest input read from stdin: no daemon can be configured to take more.
 const INPUT_BYTES_MAX: u64 = 1 << 30;
 
-/// The query's names for the input and for waiting, which cannot be variables' too, and the flags to use instead.
+/// Parameters that cannot be variables, and the flags to use instead.
 const INPUT: (&str, &str) = ("input", "give the input with --input");
 const SETTLE: (&str, &str) = ("settle", "wait for the settled charge with --settle");
 
@@ -42,7 +42,6 @@ pub fn invoke(matches: &ArgMatches) -> super::Result {
     if matches.get_flag("json") { as_json(&answer) } else { as_text(&answer) }
 }
 
-/// Where the function is called, with its variables.
 fn path<'a>(name: &str, variables: impl Iterator<Item = &'a String>, settle: bool) -> anyhow::Result<String> {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for variable in variables {
@@ -60,7 +59,7 @@ fn path<'a>(name: &str, variables: impl Iterator<Item = &'a String>, settle: boo
     Ok(if query.is_empty() { format!("/invoke/{name}") } else { format!("/invoke/{name}?{query}") })
 }
 
-/// The text, or for `-` what comes on stdin.
+/// The text, or stdin for `-`.
 fn input(text: Option<&str>) -> anyhow::Result<Vec<u8>> {
     if text != Some("-") {
         return Ok(text.unwrap_or_default().into());
@@ -68,12 +67,12 @@ fn input(text: Option<&str>) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes).context("cannot read stdin")?;
     if bytes.len() as u64 > INPUT_BYTES_MAX {
-        return Err(anyhow!("stdin has more than {INPUT_BYTES_MAX} bytes, which no daemon takes"));
+        return Err(anyhow!("stdin has more than {INPUT_BYTES_MAX} bytes, more than any daemon takes"));
     }
     Ok(bytes)
 }
 
-/// The daemon's own words on stdout.
+/// The daemon's answer on stdout, as it is.
 fn as_json(answer: &Answer) -> super::Result {
     let exit_code = if answer.is_success() {
         answer.parse::<Envelope<'_>>()?.exit_code.map_or(ExitCode::SUCCESS, own)
@@ -118,7 +117,7 @@ fn bill(cost: &Cost) -> String {
         uncertainty: energy.uncertainty_joules.map(Joules),
         base: energy.base_joules.map(Joules),
     };
-    let unknown = energy.reason.as_deref().unwrap_or("the daemon does not tell");
+    let unknown = energy.reason.as_deref().unwrap_or("the daemon does not say");
     Bill {
         energy: energy.active_joules.map(charge).ok_or(unknown),
         carbon: energy.carbon.as_ref().and_then(|carbon| carbon.grams).map(Grams),
@@ -129,8 +128,8 @@ fn bill(cost: &Cost) -> String {
     .to_string()
 }
 
-/// What the figure is. An estimate from a measured source is no measurement of this call: that comes when it is
-/// settled.
+/// What kind of figure it is. An estimate is not a measurement of this call, even from a measured source: that comes
+/// when it is settled.
 fn origin(energy: &Energy) -> &'static str {
     if energy.source == SourceKind::Simulated.as_str() {
         return "made up, nothing is measured";
@@ -145,12 +144,12 @@ fn origin(energy: &Energy) -> &'static str {
     }
 }
 
-/// A function's exit code as ours. The kernel keeps the lowest byte of an exit code, as it does for every process.
+/// A function's exit code as ours: the kernel keeps the lowest byte.
 fn own(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code & 0xff).unwrap_or(EXIT_FAILURE))
 }
 
-/// The exit code of a call that failed, which is never zero.
+/// The exit code of a failed call: never zero.
 fn failed(code: Option<i32>) -> ExitCode {
     match code {
         Some(code) if code & 0xff != 0 => own(code),

@@ -12,15 +12,13 @@ use super::client::Client;
 use super::stdout::print;
 use super::{Failure, tell};
 
-/// A daemon answers this from memory; one that does not is stuck.
+/// Longest time to wait: a daemon answers this from memory.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
 const HEADINGS: [&str; 5] = ["NAME", "VERSION", "KIND", "ORIGIN", "SIZE"];
 
-/// How many digits of a version are shown.
 const VERSION_DIGITS: usize = 12;
 
-/// Lists them.
 pub fn list(matches: &ArgMatches) -> super::Result {
     let client = Client::of(matches).map_err(Failure::usage)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
@@ -59,7 +57,7 @@ pub fn size(bytes: u64) -> String {
     let mut scaled = bytes as f64;
     let mut unit = "B";
     for next in units.iter().take_while(|_| bytes >= 1024) {
-        // What would be shown as 1024.0 is shown in the next unit.
+        // 1024.0 goes to the next unit.
         if scaled < 1023.95 {
             break;
         }

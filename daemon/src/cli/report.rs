@@ -1,4 +1,4 @@
-//! `nebula report`: what functions have used, from a daemon or from the directory in which one keeps its state.
+//! `nebula report`: what functions have used, from a daemon or from its state directory.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -14,16 +14,15 @@ use super::stdout::print;
 use crate::units::Policy;
 use crate::usage::{By, FILE, Format, Report, Since, Store, report_of};
 
-/// Longest time that a daemon may take to answer: it reads all of a year's hours in a second or two.
+/// Longest time to wait for a report. A daemon reads a year of hours in a second or two.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Prints a report.
 pub fn report(matches: &ArgMatches) -> super::Result {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
     let (since, by, format) = (text("since"), text("by"), text("format"));
     let parsed = Since::parse(since, SystemTime::now());
-    let parsed = parsed.map_err(|why| Failure::usage(anyhow::anyhow!("`{since}` is no good for --since: {why}")))?;
-    // clap knows the names.
+    let parsed = parsed.map_err(|why| Failure::usage(anyhow::anyhow!("`{since}` is not a time for --since: {why}")))?;
+    // clap has checked the names.
     let by = By::ALL.into_iter().find(|known| known.as_str() == by).unwrap_or(By::Function);
     let format = Format::ALL.into_iter().find(|known| known.as_str() == format).unwrap_or(Format::Table);
     let policy = matches.get_one::<String>("policy").map(String::as_str);
@@ -46,7 +45,7 @@ pub fn report(matches: &ArgMatches) -> super::Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How wide a table may be: as the terminal is; elsewhere as it gets.
+/// The width of the terminal; no limit elsewhere.
 fn width() -> Option<usize> {
     let stdout = std::io::stdout();
     let size = stdout.is_terminal().then(|| terminal_size_of(stdout)).flatten();

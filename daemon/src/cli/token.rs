@@ -1,4 +1,4 @@
-//! `nebula token`: makes a token by which a caller is known.
+//! `nebula token`: makes a token that identifies a caller.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -14,35 +14,33 @@ use super::stdout::print;
 use super::{Failure, tell};
 use crate::http::{Role, Tokens, check_token_name, read_tokens, secret};
 
-/// Only the owner reads and writes it.
 const MODE: u32 = 0o600;
 
-/// Makes one, and says it this once: only its hash is kept.
+/// Makes a token and prints it once: only its hash is kept.
 pub fn token(matches: &ArgMatches) -> super::Result {
     let name = matches.get_one::<String>("name").map(String::as_str).unwrap_or_default();
-    check_token_name(name).map_err(|why| Failure::usage(anyhow!("`{name}` is no name of a token: {why}")))?;
+    check_token_name(name).map_err(|why| Failure::usage(anyhow!("`{name}` cannot be the name of a token: {why}")))?;
     let all = |key: &str| matches.get_many::<String>(key).into_iter().flatten().map(String::as_str);
     let (roles, functions): (Vec<_>, Vec<_>) = (all("role").collect(), all("function").collect());
-    let token = secret::make().context("the system gives no random numbers")?;
+    let token = secret::make().context("cannot read random numbers from the system")?;
     let lines = lines(name, &token, &roles, &functions);
-    // What it will be read as, before anything is written.
+    // Checked before anything is written.
     Tokens::parse(&lines).map_err(|wrong| {
         Failure::usage(anyhow!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
     })?;
     match matches.get_one::<String>("tokens") {
         Some(path) => {
             append(Path::new(path), name, &lines)?;
-            tell(format_args!("nebula: `{name}` is in `{path}`; its token follows, and is not shown again"));
+            tell(format_args!("nebula: added `{name}` to `{path}`; its token follows and will not be shown again"));
         }
         None => tell(format_args!(
-            "nebula: add this to the file of tokens; the token follows, and is not shown again\n\n{lines}"
+            "nebula: add this to your tokens file; the token follows and will not be shown again\n\n{lines}"
         )),
     }
     print(format!("{token}\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The names of all roles, for the command line.
 pub fn roles() -> [&'static str; 3] {
     Role::ALL.map(Role::as_str)
 }
@@ -54,12 +52,12 @@ fn lines(name: &str, token: &str, roles: &[&str], functions: &[&str]) -> String 
     format!("[tokens.{name}]\nhash = {hash:?}\nroles = [{}]\n{functions}", list(roles))
 }
 
-/// Adds these lines to the file, which is made if there is none. The whole file is good afterwards, or untouched.
+/// Adds these lines to the file, or creates it. If the result were invalid, the file stays as it is.
 fn append(path: &Path, name: &str, lines: &str) -> anyhow::Result<()> {
     let shown = path.display();
     let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path);
     let mut file: File = file.with_context(|| format!("cannot open `{shown}`"))?;
-    // Somebody else may be adding a token, too.
+    // Another process may be adding a token too.
     flock(&file, FlockOperation::LockExclusive).with_context(|| format!("cannot lock `{shown}`"))?;
     let text = read_tokens(&file, path)?;
     let wrong = |wrong: Vec<_>| {
@@ -67,7 +65,7 @@ fn append(path: &Path, name: &str, lines: &str) -> anyhow::Result<()> {
         anyhow!("the tokens in `{shown}` cannot be used: {}", wrong.join("; "))
     };
     if Tokens::parse(&text).map_err(wrong)?.has(name) {
-        bail!("there is a token `{name}` in `{shown}`; take it out to make a new one");
+        bail!("`{shown}` already has a token `{name}`; remove it first to make a new one");
     }
     let separator = match text.as_str() {
         "" => "",
@@ -98,7 +96,7 @@ mod tests {
         assert!(tokens.find("nebula_b").unwrap().is_for("y") && !tokens.find("nebula_b").unwrap().is_for("z"));
         let before = fs::read(&path).unwrap();
         let again = append(&path, "alice", &lines("alice", "nebula_c", &["invoke"], &[])).unwrap_err();
-        assert!(again.to_string().contains("there is a token `alice`"), "{again}");
+        assert!(again.to_string().contains("already has a token `alice`"), "{again}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 
@@ -112,7 +110,7 @@ mod tests {
             assert!(refused.to_string().contains("cannot be used"), "{refused}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        // The last line may have been left open.
+        // The last line may lack its newline.
         fs::write(&path, "# ours").unwrap();
         append(&path, "alice", &lines("alice", "nebula_a", &["invoke"], &[])).unwrap();
         assert_eq!(Tokens::read(&path).unwrap().len(), 1);

@@ -25,6 +25,7 @@ mod access_log;
 mod budgets;
 mod carbon;
 mod cgi;
+mod client_commands;
 mod code_cache;
 mod configuration;
 mod connections;

@@ -1,14 +1,12 @@
-//! What all commands that talk to a daemon take: which one, how to trust it, and who is talking.
+//! The options of every command that talks to a daemon.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, ValueHint};
 
 use super::{Client, ClientError};
 
-/// Where a daemon listens unless told otherwise.
 const DAEMON: &str = "http://127.0.0.1:8080";
 
-/// The arguments.
 pub fn arguments() -> [Arg; 4] {
     let daemon = Arg::new("daemon")
         .long("daemon")
@@ -21,13 +19,13 @@ pub fn arguments() -> [Arg; 4] {
         .long("ca")
         .value_name("FILE")
         .value_hint(ValueHint::FilePath)
-        .help("Certificates (PEM) of further authorities that may vouch for it, besides those of the web");
+        .help("Trust the certificate authorities in this PEM file too, besides those of the web");
     let token = Arg::new("token")
         .long("token")
         .value_name("TOKEN")
         .env("NEBULA_TOKEN")
         .hide_env_values(true)
-        .help("Who we are; others on this machine can read it in a flag, so better in the variable or a file");
+        .help("The token to send. Other users of this machine can see flags: prefer the variable or --token-file");
     let file = Arg::new("token-file")
         .long("token-file")
         .value_name("FILE")
@@ -37,10 +35,8 @@ pub fn arguments() -> [Arg; 4] {
 }
 
 impl Client {
-    /// The client that the arguments ask for.
-    ///
     /// # Errors
-    /// When they cannot be used.
+    /// If the arguments are unusable.
     pub fn of(matches: &ArgMatches) -> Result<Self, ClientError> {
         let text = |key: &str| matches.get_one::<String>(key);
         let mut client = Self::new(text("daemon").map(String::as_str).unwrap_or_default())?;

@@ -1,4 +1,4 @@
-//! Talks to a daemon: one request on a connection of its own.
+//! A client of a daemon. Each request has a connection of its own.
 
 mod arguments;
 mod upload;
@@ -29,39 +29,34 @@ use nebula_runtime::{RootsError, trusting};
 
 pub use arguments::arguments;
 
-/// Longest time to find the host and connect: a second is much, even across the world.
+/// Longest time to resolve the host and connect. Across the world it takes a fraction of a second.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Largest answer. The envelope of a call grows with its output, of which a daemon allows 4 MiB unless told otherwise
-/// and which JSON makes at most six times longer.
+/// Largest answer. An envelope grows with the output of its call: 4 MiB by default, and JSON escapes at most sixfold.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// The ports of the two schemes.
 const PORT_HTTP: u16 = 80;
 const PORT_HTTPS: u16 = 443;
 
 const PROGRAM: &str = concat!("nebula/", env!("CARGO_PKG_VERSION"));
 
-/// Why there is no answer.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error(
-        "`{0}` is no address of a daemon: it has the form http://HOST[:PORT] or https://HOST[:PORT], and nothing after that"
-    )]
+    #[error("`{0}` is not the address of a daemon: give http://HOST[:PORT] or https://HOST[:PORT], without a path")]
     ParseUrl(String),
-    #[error("cannot read the authorities in `{path}` (--ca)")]
+    #[error("cannot read the certificate authorities in `{path}` (--ca)")]
     ReadAuthorities { path: String, source: std::io::Error },
-    #[error("cannot trust the authorities")]
+    #[error("cannot use the certificate authorities")]
     Trust(#[source] RootsError),
-    #[error("no name of {url} can be proven")]
+    #[error("the host of {url} cannot be in a certificate")]
     Name { url: String, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("{url} does not prove who it is, or does not speak TLS; an authority of its own is named with --ca")]
+    #[error("{url} has no trusted certificate, or does not speak TLS; name its certificate authority with --ca")]
     Secure { url: String, source: std::io::Error },
-    #[error("a token is given with --token and another with --token-file")]
+    #[error("give --token or --token-file, not both")]
     TwoTokens,
     #[error("cannot read the token in `{path}` (--token-file)")]
     ReadToken { path: String, source: std::io::Error },
-    #[error("the token is none: it is one word, as `nebula token` prints it")]
+    #[error("this is not a token: a token is one word, as `nebula token` prints it")]
     Token,
     #[error("no daemon answers at {0}; start one with `nebula serve`, or name another with --daemon")]
     Refused(String),
@@ -69,13 +64,13 @@ pub enum ClientError {
     Connect { url: String, source: std::io::Error },
     #[error("cannot connect to {url} within {CONNECT_TIME_MAX:?}; name another daemon with --daemon")]
     ConnectTimedOut { url: String },
-    #[error("no answer came from {url} within {time_max:?}")]
+    #[error("{url} did not answer within {time_max:?}")]
     AnswerTimedOut { url: String, time_max: Duration },
-    #[error("the connection to {url} broke off before the answer was complete")]
+    #[error("the connection to {url} broke before the answer was complete")]
     Exchange { url: String, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("the answer of {url} has more than {ANSWER_BYTES_MAX} bytes")]
+    #[error("the answer of {url} is longer than {ANSWER_BYTES_MAX} bytes")]
     AnswerTooLarge { url: String },
-    #[error("what answers at {url} is no nebula daemon (status {status}); name one with --daemon")]
+    #[error("what answers at {url} is not a nebula daemon (status {status}); name one with --daemon")]
     Foreign { url: String, status: StatusCode },
     #[error("{}", refusal(.0))]
     Refusal(Box<Problem<'static>>),
@@ -84,7 +79,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether the daemon knows who we are and does not allow it, or asks nobody and allows it to none.
+    /// Whether the daemon refuses this to us, or to everybody.
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Refusal(problem) if problem.status == StatusCode::FORBIDDEN)
     }
@@ -100,33 +95,28 @@ pub fn refusal(problem: &Problem<'_>) -> String {
     format!("{}: {}{hint}", problem.title, problem.detail)
 }
 
-/// A daemon's address, and what we tell and believe there.
+/// A daemon's address, and how to talk to it.
 #[derive(Clone, Debug)]
 pub struct Client {
     scheme: &'static str,
     authority: String,
     host: String,
     port: u16,
-    /// Where TLS is spoken.
     tls: Option<Arc<ClientConfig>>,
-    /// Who we are, as the daemon is told.
+    /// The field `Authorization`.
     token: Option<HeaderValue>,
 }
 
-/// What is sent with a request.
+/// What goes with a request.
 #[derive(Default)]
 pub struct Content {
-    /// The body.
     pub body: Bytes,
-    /// What it is.
     pub media_type: Option<String>,
-    /// The version that the request is about.
+    /// The version that must be served now.
     pub if_match: Option<String>,
-    /// Hears how much of the body has gone.
     pub sent: Option<Sent>,
 }
 
-/// A daemon's answer, whatever it is.
 #[derive(Debug)]
 pub struct Answer {
     url: String,
@@ -135,10 +125,8 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client of the daemon at `url`.
-    ///
     /// # Errors
-    /// When it is not of the form `http://HOST[:PORT]` or `https://HOST[:PORT]`.
+    /// If `url` is not of the form `http://HOST[:PORT]` or `https://HOST[:PORT]`.
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let wrong = || ClientError::ParseUrl(url.into());
         let parsed: Uri = url.parse().map_err(|_| wrong())?;
@@ -157,7 +145,7 @@ impl Client {
         Ok(Self { scheme, authority: authority.as_str().into(), host: host.into(), port, tls, token: None })
     }
 
-    /// Trusts the authorities of a PEM file, too.
+    /// Trusts the authorities of a PEM file too.
     fn trust(&mut self, path: &str) -> Result<(), ClientError> {
         let failed = |source| ClientError::ReadAuthorities { path: path.into(), source };
         let pem = std::fs::read(path).map_err(failed)?;
@@ -166,7 +154,7 @@ impl Client {
         Ok(())
     }
 
-    /// Says who we are, from now on.
+    /// Sends this token with every request.
     fn present(&mut self, token: &str) -> Result<(), ClientError> {
         let token = token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -178,26 +166,24 @@ impl Client {
         Ok(())
     }
 
-    /// Asks for what is at `path`, and waits no longer than `time_max`.
-    ///
     /// # Errors
-    /// When no answer comes.
+    /// If no answer comes within `time_max`.
     pub fn get(&self, path: &str, time_max: Duration) -> Result<Answer, ClientError> {
         self.exchange(Method::GET, path, Content::default(), time_max)
     }
 
-    /// Sends `body` to `path` and waits for as long as it takes: how long that may be is for the daemon to say.
+    /// Waits as long as it takes: the daemon limits how long a call may run.
     ///
     /// # Errors
-    /// When no answer comes.
+    /// If no answer comes.
     pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, ClientError> {
         self.send(Method::POST, path, Content { body: body.into(), ..Content::default() })
     }
 
-    /// Sends `content` to `path`, and waits for as long as it takes.
+    /// Waits as long as it takes.
     ///
     /// # Errors
-    /// When no answer comes.
+    /// If no answer comes.
     pub fn send(&self, method: Method, path: &str, content: Content) -> Result<Answer, ClientError> {
         self.exchange(method, path, content, Duration::MAX)
     }
@@ -222,7 +208,7 @@ impl Client {
             };
             tokio::time::timeout(time_max, asked).await.map_err(timed_out)?
         });
-        // A thread that still waits for the name of a host would keep us.
+        // Dropping it would wait for a thread that still resolves a host name.
         executor.shutdown_background();
         answer
     }
@@ -275,7 +261,7 @@ impl Client {
         let request = request.body(()).map_err(|error| broken(error.into()))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.into()))?;
-        // What becomes of the connection, its answer tells.
+        // If the connection fails, so does the answer.
         tokio::spawn(async { drop(connection.await) });
         let response = sender.send_request(attach(request, body, sent)).await.map_err(|error| broken(error.into()))?;
         let status = response.status();
@@ -285,13 +271,12 @@ impl Client {
         Ok(Answer { url: self.url(), status, body: body.to_bytes() })
     }
 
-    /// The daemon's address, as it is given.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
     }
 }
 
-/// The port, or `None` if it is none, or if there is more than host and port.
+/// The port; `None` if it is malformed, or if there is more than a host and a port.
 fn port(authority: &Authority, default: u16) -> Option<u16> {
     match authority.as_str().strip_prefix(authority.host())? {
         "" => Some(default),
@@ -300,29 +285,25 @@ fn port(authority: &Authority, default: u16) -> Option<u16> {
 }
 
 impl Answer {
-    /// Whether the daemon did as it was asked.
     pub fn is_success(&self) -> bool {
         self.status.is_success()
     }
 
-    /// The answer as it came.
     pub fn bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// What the answer says.
-    ///
     /// # Errors
-    /// When no daemon of ours would say that.
+    /// If no daemon of ours would say that.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let foreign = |_| ClientError::Foreign { url: self.url.clone(), status: self.status };
         serde_json::from_slice(&self.body).map_err(foreign)
     }
 
-    /// What the answer says, provided that the daemon did as it was asked.
+    /// The body of a success.
     ///
     /// # Errors
-    /// What it says if it did not.
+    /// What the daemon says instead.
     pub fn expect<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         if self.is_success() { self.parse() } else { Err(ClientError::Refusal(Box::new(self.parse()?))) }
     }
@@ -351,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_the_form_of_one() {
+    fn other_addresses_are_refused_with_the_form_of_one() {
         for url in [
             "",
             "localhost",
@@ -375,14 +356,14 @@ mod tests {
         let mut client = Client::new("http://a").unwrap();
         client.present(" nebula_x\n").unwrap();
         assert_eq!(client.token.as_ref().unwrap(), "Bearer nebula_x");
-        assert!(!format!("{client:?}").contains("nebula_x"), "what is logged does not tell it");
+        assert!(!format!("{client:?}").contains("nebula_x"), "it is not in logs");
         for wrong in ["", " ", "a b", "a\nb", "ä"] {
             assert!(matches!(client.present(wrong), Err(ClientError::Token)), "{wrong:?}");
         }
     }
 
     #[test]
-    fn an_answer_that_no_daemon_gives_is_told_from_a_refusal() {
+    fn refusals_are_told_from_answers_of_other_servers() {
         let answer = |status, body: &'static str| Answer {
             url: "http://a".into(),
             status,
@@ -396,7 +377,7 @@ mod tests {
         let busy = answer(StatusCode::SERVICE_UNAVAILABLE, busy).expect::<serde_json::Value>();
         assert_eq!(busy.unwrap_err().to_string(), "Too many calls: try again later");
         let nobody =
-            r#"{"type":"urn:nebula:no-token","title":"A token is needed","detail":"say who you are","status":401}"#;
+            r#"{"type":"urn:nebula:no-token","title":"A token is needed","detail":"send a token","status":401}"#;
         let nobody = answer(StatusCode::UNAUTHORIZED, nobody).expect::<serde_json::Value>();
         assert!(nobody.unwrap_err().to_string().ends_with("give a token with NEBULA_TOKEN, --token-file or --token"));
     }

@@ -1,8 +1,10 @@
-//! A request's body that asks before it goes: a daemon that wants none of it can say so, and be heard.
+//! A request body that asks before it is sent: a daemon that does not want it can say why, and the answer arrives.
 //!
-//! A server that refuses a body as too large answers and closes the connection while the client is still sending, and
-//! what was sent in vain resets the connection and takes the answer with it. With `Expect: 100-continue` the body
-//! stays here until the server wants it. Source: RFC 9110, section 10.1.1.
+//! A server that refuses a body answers and closes the connection while the client is still sending. What arrives then
+//! resets the connection, and the answer is lost. With `Expect: 100-continue` the body waits until the server wants it.
+//! That is why this client is built on hyper: reqwest does not pass informational answers on.
+//!
+//! Source: RFC 9110, section 10.1.1.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,20 +20,20 @@ use hyper::ext::on_informational;
 use hyper::header::{EXPECT, HeaderValue};
 use tokio::sync::Notify;
 
-/// From here on a body asks first. What is smaller fits into the buffers of a connection, and is not worth the time of
-/// asking. Source: curl asks from 1 MiB on.
+/// Bodies of this size or more ask first. Smaller ones fit into the buffers of a connection. Source: curl asks from 1 MiB
+/// on.
 const ASK_BYTES_MIN: usize = 64 << 10;
 
-/// A server that does not know the question says nothing. Source: curl waits as long.
+/// How long to wait for a server that does not answer the question. Source: curl waits as long.
 const GO_AHEAD_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// How much of a body goes at once: as often one is told how far it has come.
+/// How much of a body is sent at once; progress is reported as often.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Hears how many bytes of a body have gone.
+/// Called with the number of bytes sent so far.
 pub type Sent = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// A body of known length, perhaps held back.
+/// A body of known length, which may wait for the server's go-ahead.
 pub struct Upload {
     bytes: Option<Bytes>,
     gone: u64,
@@ -39,19 +41,19 @@ pub struct Upload {
     go_ahead: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// Makes `bytes` the body of a request, which asks first if they are many, and tells `sent` how far it has come.
+/// Makes `bytes` the body of a request, and reports progress to `sent`.
 pub fn attach(request: Request<()>, bytes: Bytes, sent: Option<Sent>) -> Request<Upload> {
     let asks = bytes.len() >= ASK_BYTES_MIN;
     let bytes = (!bytes.is_empty()).then_some(bytes);
     if !asks {
         return request.map(|()| Upload { bytes, gone: 0, sent, go_ahead: None });
     }
-    let told = Arc::new(Notify::new());
-    let tell = told.clone();
-    let go_ahead = Box::pin(async move { drop(tokio::time::timeout(GO_AHEAD_TIME_MAX, told.notified()).await) });
+    let wanted = Arc::new(Notify::new());
+    let notify = wanted.clone();
+    let go_ahead = Box::pin(async move { drop(tokio::time::timeout(GO_AHEAD_TIME_MAX, wanted.notified()).await) });
     let mut request = request.map(|()| Upload { bytes, gone: 0, sent, go_ahead: Some(go_ahead) });
     request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
-    on_informational(&mut request, move |_| tell.notify_one());
+    on_informational(&mut request, move |_| notify.notify_one());
     request
 }
 

@@ -1,4 +1,4 @@
-//! Functions over HTTP: what is served, and how that is changed.
+//! `/functions`: lists what is served, and changes it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ use crate::http::route::{Endpoint, Route};
 use crate::settings::{shown_duration, shown_size};
 use nebula_runtime::Found;
 
-/// Room for what goes around the parts of a form: boundaries and headers.
+/// Room for boundaries and headers around the parts of a form.
 const FORM_BYTES_MAX: usize = 64 << 10;
 
 impl App {
-    /// All functions, and what is wrong with files that are not served.
+    /// All functions that the visitor may use, and what is wrong with files that are not served.
     pub(crate) fn list(&self, visitor: &Visitor) -> Functions {
         let table = self.registry.table();
         let broken = table.broken.iter().filter(|(name, _)| visitor.may_use(name)).map(|(name, broken)| BrokenFile {
@@ -62,7 +62,7 @@ impl App {
             (Endpoint::Manifest, _) => self.put_manifest(request, door, name).await,
             (Endpoint::Versions, _) => self.versions(name),
             (Endpoint::Rollback, _) => self.roll_back(&request, door, name).await,
-            _ => Ok(self.told(StatusCode::OK, route.function()?, door)),
+            _ => Ok(self.described(StatusCode::OK, route.function()?, door)),
         }
     }
 
@@ -83,8 +83,8 @@ impl App {
             }
         };
         if upload.module.as_ref().is_some_and(Vec::is_empty) {
-            let why = "there is no module in the request: its body is the module, or a form with the parts `module` and \
-                       `manifest`";
+            let why =
+                "the request has no module: send it as the body, or in a form with the parts `module` and `manifest`";
             return Err(Problem::BadRequest(why.into()));
         }
         self.deploy(name, upload, condition, door).await
@@ -106,7 +106,7 @@ impl App {
         door: Door,
     ) -> Result<Response, Problem> {
         let deployed = self.change(move |deployer, handle| handle.block_on(deployer.deploy(&name, upload, &condition)));
-        Ok(self.tell_deployed(&deployed.await?, door))
+        Ok(self.deployed(&deployed.await?, door))
     }
 
     async fn delete_function(&self, request: &Request, name: &str) -> Result<Response, Problem> {
@@ -124,15 +124,17 @@ impl App {
             match &*key {
                 "to" if value.len() >= 4 => to = Some(value),
                 "to" => {
-                    return Err(Problem::BadRequest("`to` is a version, or four of its first digits or more".into()));
+                    return Err(Problem::BadRequest(
+                        "`to` must be a version, or four or more of its first digits".into(),
+                    ));
                 }
-                _ => return Err(Problem::BadRequest(format!("`{key}` is not asked for here; `to` is"))),
+                _ => return Err(Problem::BadRequest(format!("`{key}` is not a parameter here; `to` is"))),
             }
         }
         let roll_back = move |deployer: &Deployer, handle: Handle| {
             handle.block_on(deployer.roll_back(&name, to.as_deref(), &condition))
         };
-        Ok(self.tell_deployed(&self.change(roll_back).await?, door))
+        Ok(self.deployed(&self.change(roll_back).await?, door))
     }
 
     fn versions(&self, name: &str) -> Result<Response, Problem> {
@@ -156,7 +158,7 @@ impl App {
         Ok(json(StatusCode::OK, JSON, &versions))
     }
 
-    /// Makes a change on a thread that may wait for files, to its end even if the client goes away.
+    /// Makes a change on a thread that may block, and finishes it even if the client goes away.
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Deployer, Handle) -> Result<T, DeployError> + Send + 'static,
@@ -166,7 +168,7 @@ impl App {
         Ok(changed.map_err(|_| Problem::Draining)??)
     }
 
-    fn tell_deployed(&self, deployed: &Deployed, door: Door) -> Response {
+    fn deployed(&self, deployed: &Deployed, door: Door) -> Response {
         let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
         let shown = api::Deployed {
             details: self.describe_in_full(&deployed.function, door),
@@ -182,7 +184,7 @@ impl App {
         response
     }
 
-    fn told(&self, status: StatusCode, function: &Arc<Function>, door: Door) -> Response {
+    fn described(&self, status: StatusCode, function: &Arc<Function>, door: Door) -> Response {
         tagged(json(status, JSON, &self.describe_in_full(function, door)), function)
     }
 
@@ -272,10 +274,12 @@ fn tagged(mut response: Response, function: &Function) -> Response {
 }
 
 fn function_name(name: &str) -> Result<FunctionName, Problem> {
-    name.parse().map_err(|why: crate::functions::NameError| Problem::BadRequest(format!("`{name}` is no good: {why}")))
+    name.parse().map_err(|why: crate::functions::NameError| {
+        Problem::BadRequest(format!("`{name}` cannot be the name of a function: {why}"))
+    })
 }
 
-/// What must be served for the request to be carried out. Source: RFC 9110, sections 13.1.1 and 13.1.2.
+/// What must be served now for the change to be made. Source: RFC 9110, sections 13.1.1 and 13.1.2.
 fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     let wrong = |what: &str| Problem::BadRequest(what.to_owned());
     let text = |value: &HeaderValue| value.to_str().map(str::trim).map(str::to_owned).unwrap_or_default();
@@ -286,9 +290,11 @@ fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
         (Some(some), None) => {
             let tag = |tag: &str| tag.trim().trim_matches('"').parse::<Version>();
             let versions = some.split(',').map(tag).collect::<Result<_, _>>();
-            versions.map(Condition::OneOf).map_err(|_| wrong("`If-Match` is `*` or versions as `ETag` tells them"))
+            versions
+                .map(Condition::OneOf)
+                .map_err(|_| wrong("`If-Match` must be `*`, or versions as `ETag` gives them"))
         }
-        (None, Some(_)) => Err(wrong("`If-None-Match` is `*` here: the function must not be there yet")),
+        (None, Some(_)) => Err(wrong("`If-None-Match` must be `*` here: the function must not exist yet")),
         (Some(_), Some(_)) => Err(wrong("`If-Match` and `If-None-Match` exclude each other here")),
     }
 }

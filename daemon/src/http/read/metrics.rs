@@ -1,4 +1,4 @@
-//! `GET /metrics`: in the format that the scraper prefers, and in fewer bytes where it can read them.
+//! `GET /metrics`: in the format that the scraper prefers, compressed if it accepts that.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::http::request::negotiate::{prefers_open_metrics, reads_gzip};
 use crate::telemetry::Format;
 
 impl App {
-    /// All metrics. With a thousand functions they are some megabytes, which are not written where calls run.
+    /// With a thousand functions these are megabytes, so they are written on a thread that may block.
     pub(crate) async fn metrics(self: &Arc<Self>, request: &Request, door: Door) -> Result<Response, Problem> {
         door.to_totals()?;
         let headers = request.headers();

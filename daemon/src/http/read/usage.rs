@@ -19,10 +19,10 @@ use crate::usage::{By, Format, ReportError, Since, Store, report_of};
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
-/// From when on, if nothing is said.
+/// The default of `since`.
 pub const SINCE: &str = "7d";
 
-/// Reports that are made at once: each reads a file from beginning to end on a thread of its own.
+/// Reports made at once: each reads a whole file on a thread of its own.
 const AT_ONCE: usize = 1;
 
 /// Where stored accounts are read.
@@ -32,16 +32,15 @@ pub struct UsageFile {
 }
 
 impl UsageFile {
-    /// In this file, or nowhere, and why.
+    /// The file, or why there is none.
     #[must_use]
     pub fn new(file: Result<PathBuf, String>) -> Self {
         Self { file, places: Semaphore::new(AT_ONCE) }
     }
 }
 
-/// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Asked {
+struct Query {
     since: Since,
     by: By,
     policy: Policy,
@@ -51,56 +50,62 @@ struct Asked {
 impl App {
     pub(crate) async fn usage(&self, request: &Request, door: Door) -> Result<Response, Problem> {
         door.to_totals()?;
-        let asked = asked(request.uri().query(), self.policy, SystemTime::now())?;
+        let query = parse(request.uri().query(), self.policy, SystemTime::now())?;
         let file = self.usage.file.clone().map_err(Problem::NoAccounts)?;
-        let failed = |why: String| Problem::Unhealthy(format!("the accounts cannot be read: {why}"));
+        let failed = |why: String| Problem::Unhealthy(format!("cannot read the accounts: {why}"));
         let _place = self.usage.places.acquire().await.map_err(|error| failed(error.to_string()))?;
         let read = move || -> Result<Vec<u8>, ReportError> {
-            let report = report_of(&mut Store::read(&file)?, asked.since, asked.by, asked.policy)?;
-            asked.format.write(&report, None)
+            let report = report_of(&mut Store::read(&file)?, query.since, query.by, query.policy)?;
+            query.format.write(&report, None)
         };
-        let told = tokio::task::spawn_blocking(read).await.map_err(|error| failed(error.to_string()))?;
-        let told = told.map_err(|error| failed(chain(&error)))?;
-        let kind = if asked.format == Format::Csv { CSV } else { JSON };
-        Ok(answer(StatusCode::OK, kind, told))
+        let report = tokio::task::spawn_blocking(read).await.map_err(|error| failed(error.to_string()))?;
+        let report = report.map_err(|error| failed(chain(&error)))?;
+        let kind = if query.format == Format::Csv { CSV } else { JSON };
+        Ok(answer(StatusCode::OK, kind, report))
     }
 }
 
-fn asked(query: Option<&str>, policy: Policy, now: SystemTime) -> Result<Asked, Problem> {
-    let wrong = |what: String| Problem::BadRequest(what);
-    let mut asked = Asked { since: Since::Ever, by: By::Function, policy, format: Format::Json };
+/// `default` is the policy where the query names none.
+fn parse(query: Option<&str>, default: Policy, now: SystemTime) -> Result<Query, Problem> {
+    let mut parsed = Query { since: Since::Ever, by: By::Function, policy: default, format: Format::Json };
     let mut since = SINCE.to_owned();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let shown: String = value.chars().take(40).collect();
-        let one_of =
-            |names: &[&str]| wrong(format!("`{shown}` is no good for `{name}`: it is one of {}", names.join(", ")));
         match &*name {
             "since" => since = value.into_owned(),
-            "by" => {
-                let found = By::ALL.into_iter().find(|by| by.as_str() == value);
-                asked.by = found.ok_or_else(|| one_of(&By::ALL.map(By::as_str)))?;
-            }
+            "by" => parsed.by = choice(&name, &value, &By::ALL.map(|by| (by.as_str(), by)))?,
             "format" => {
-                let formats = [Format::Json, Format::Csv];
-                let found = formats.into_iter().find(|format| format.as_str() == value);
-                asked.format = found.ok_or_else(|| one_of(&formats.map(Format::as_str)))?;
+                let formats = [Format::Json, Format::Csv].map(|format| (format.as_str(), format));
+                parsed.format = choice(&name, &value, &formats)?;
             }
             "policy" => {
-                let policies = [Policy::Active, Policy::Usage];
-                let found = policies.into_iter().find(|policy| policy.as_str() == value);
-                asked.policy = found.ok_or_else(|| one_of(&policies.map(Policy::as_str)))?;
+                let policies = [Policy::Active, Policy::Usage].map(|policy| (policy.as_str(), policy));
+                parsed.policy = choice(&name, &value, &policies)?;
             }
             _ => {
-                let shown: String = name.chars().take(40).collect();
-                return Err(wrong(format!("`{shown}` is not asked for here: there are since, by, policy and format")));
+                let name = shortened(&name);
+                let why = format!("`{name}` is not a parameter here; since, by, policy and format are");
+                return Err(Problem::BadRequest(why));
             }
         }
     }
-    asked.since = Since::parse(&since, now).map_err(|why| {
-        let shown: String = since.chars().take(40).collect();
-        wrong(format!("`{shown}` is no good for `since`: {why}"))
-    })?;
-    Ok(asked)
+    parsed.since = Since::parse(&since, now)
+        .map_err(|why| Problem::BadRequest(format!("`{}` is not a value of `since`: {why}", shortened(&since))))?;
+    Ok(parsed)
+}
+
+/// The choice with this name.
+fn choice<T: Copy>(parameter: &str, value: &str, choices: &[(&str, T)]) -> Result<T, Problem> {
+    let found = choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice);
+    found.ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let (value, names) = (shortened(value), names.join(", "));
+        Problem::BadRequest(format!("`{value}` is not a value of `{parameter}`; the values are {names}"))
+    })
+}
+
+/// As much of a caller's text as an error shows.
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 #[cfg(test)]
@@ -108,13 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_told_or_refused_with_what_there_is() {
-        let asked = |query| asked(query, Policy::Usage, SystemTime::UNIX_EPOCH);
+    fn queries_are_parsed_or_refused_with_the_choices_there_are() {
+        let parse = |query| parse(query, Policy::Usage, SystemTime::UNIX_EPOCH);
         let week = Since::parse(SINCE, SystemTime::UNIX_EPOCH).unwrap();
-        let default = Asked { since: week, by: By::Function, policy: Policy::Usage, format: Format::Json };
-        assert_eq!(asked(None).unwrap(), default);
-        let given = asked(Some("since=all&by=hour&format=csv&policy=active")).unwrap();
-        let expected = Asked { since: Since::Ever, by: By::Hour, policy: Policy::Active, format: Format::Csv };
+        let default = Query { since: week, by: By::Function, policy: Policy::Usage, format: Format::Json };
+        assert_eq!(parse(None).unwrap(), default);
+        let given = parse(Some("since=all&by=hour&format=csv&policy=active")).unwrap();
+        let expected = Query { since: Since::Ever, by: By::Hour, policy: Policy::Active, format: Format::Csv };
         assert_eq!(given, expected);
         for (query, hint) in [
             ("since=yesterday", "7d"),
@@ -124,7 +129,7 @@ mod tests {
             ("policy=x", "active, usage"),
             ("form=csv", "since, by, policy and format"),
         ] {
-            let Err(Problem::BadRequest(why)) = asked(Some(query)) else { panic!("{query}") };
+            let Err(Problem::BadRequest(why)) = parse(Some(query)) else { panic!("{query}") };
             assert!(why.contains(hint), "{query}: {why}");
         }
     }
