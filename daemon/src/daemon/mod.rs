@@ -7,7 +7,6 @@ mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
@@ -16,7 +15,7 @@ use crate::admission::Admission;
 use crate::carbon::{self, Carbon};
 use crate::config::Config;
 use crate::functions::Watch;
-use crate::http::{Access, App, Tls, UsageFile};
+use crate::http::{Access, App, Parts, Tls, UsageFile};
 use crate::invocation::{Invoker, LongCalls};
 use crate::meter::Sampler;
 use crate::settling::Settling;
@@ -143,7 +142,7 @@ impl Daemon {
         let (away, in_flight) = (long_calls.handle(), metrics.in_flight().clone());
         let invoker =
             Invoker::new(metering, calls.clone(), admission, away, config.invocation.settle_waiters, in_flight);
-        let app = App {
+        let app = App::new(Parts {
             access,
             registry,
             deployer: deployer.clone(),
@@ -158,8 +157,7 @@ impl Daemon {
             body_max: config.http.body_max,
             module_max: config.functions.module_max,
             body_timeout: config.http.connections.body_timeout,
-            draining: AtomicBool::new(false),
-        };
+        });
         let workers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.invocation.workers)
             .event_interval(EVENT_INTERVAL)

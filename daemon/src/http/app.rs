@@ -1,4 +1,4 @@
-//! What answers are made from.
+//! Answers requests: lets them in, and hands each to what its route says.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,77 +9,76 @@ use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 
 use crate::carbon::Carbon;
-use crate::functions::{Deployer, Registry};
+use crate::functions::{Deployer, Function, Registry};
 use crate::invocation::Invoker;
-use crate::meter::OFF;
 use crate::telemetry::{Calls, Metrics, Observers};
 use crate::units::Policy;
 
 use crate::http::access::guest_pages::{asks_for_worker, check_worker, confine};
 use crate::http::access::{Access, CorsPolicy, Listener, Visitor};
-use crate::http::answer::energy::EnergyView;
-use crate::http::answer::exposure::Door;
+use crate::http::answer::costs::Costs;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, TEXT, answer, json};
-use crate::http::call::function::{Mount, Peers};
+use crate::http::call::{Caller, Context, Mount, form};
 use crate::http::read::openapi::openapi;
 use crate::http::read::usage::UsageFile;
 use crate::http::request::negotiate::prefers_html;
+use crate::http::request::peers::Peers;
 use crate::http::request::query::decoded;
 use crate::http::route::{Endpoint, Route};
 use crate::http::settings::FormBounds;
-use crate::http::{Request, Response, page};
+use crate::http::{Request, Response, page, record};
 
-/// Why hardware events are not counted: the machine offers no performance counters. `/energy` says more.
-const NO_PMU: &str = "no_pmu";
-
-/// Everything that answers need.
-pub struct App {
-    /// Who may come in.
+/// What the daemon hands to its HTTP side.
+pub struct Parts {
     pub access: Arc<Access>,
-    /// The functions.
     pub registry: Arc<Registry>,
-    /// What changes them.
     pub deployer: Arc<Deployer>,
-    /// What runs them.
     pub invoker: Arc<Invoker>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The calls that are known.
     pub calls: Arc<Calls>,
+    pub observers: Arc<Observers>,
     /// Where stored accounts are read.
     pub usage: UsageFile,
-    /// What `energy_joules` means.
     pub policy: Policy,
-    /// What joules mean for the climate.
     pub carbon: Carbon,
-    /// How much a form may ask for.
     pub form: FormBounds,
-    /// Largest body of a request, in bytes.
+    /// Largest request body, in bytes.
     pub body_max: usize,
     /// Largest module, in bytes.
     pub module_max: u64,
     /// Longest time until a body is complete.
     pub body_timeout: Duration,
-    /// Who else is told of requests and calls.
+}
+
+/// Answers requests.
+pub struct App {
+    pub access: Arc<Access>,
+    pub registry: Arc<Registry>,
+    pub deployer: Arc<Deployer>,
+    pub metrics: Arc<Metrics>,
+    pub calls: Arc<Calls>,
     pub observers: Arc<Observers>,
+    pub usage: UsageFile,
+    pub module_max: u64,
+    pub(super) caller: Arc<Caller>,
     /// Set when the daemon is about to end.
-    pub draining: AtomicBool,
+    pub(super) draining: AtomicBool,
 }
 
 impl App {
-    /// How clients that come in through `door` see the energy of calls.
-    pub(crate) fn energy_view(&self, door: Door) -> EnergyView<'_> {
-        let (policy, carbon) = (self.policy, &self.carbon);
-        match self.invoker.metering().meter() {
-            Ok(meter) => {
-                let calibration = meter.calibration();
-                let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                let no_events = meter.no_events().map(|_| NO_PMU);
-                EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, door }
-            }
-            Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, door },
-        }
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
+        let Parts { policy, carbon, form, body_max, body_timeout, .. } = parts;
+        let costs = Costs { metering: invoker.metering().clone(), policy, carbon };
+        let caller = Arc::new(Caller { invoker, costs, body_max, body_timeout, form });
+        let draining = AtomicBool::new(false);
+        Self { access, registry, deployer, metrics, calls, observers, usage, module_max, caller, draining }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<Function>, Problem> {
+        self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))
     }
 
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -92,10 +91,10 @@ impl App {
         listener: Listener,
         peers: Peers,
     ) -> Result<Response, Infallible> {
-        let context = self.begin_record(&mut request, peers);
+        let pending = record::begin(&self.observers, &mut request, peers);
         let cors = CorsPolicy::for_request(request.headers(), &self.access.origins);
         if let Some(answer) = cors.preflight(&request) {
-            return Ok(context.answer(answer));
+            return Ok(pending.answer(answer));
         }
         let is_root = request.uri().path() == "/";
         let is_page = is_root && prefers_html(request.headers());
@@ -111,7 +110,7 @@ impl App {
             confine(&mut response);
         }
         cors.apply(&mut response);
-        Ok(context.answer(response))
+        Ok(pending.answer(response))
     }
 
     fn admit(
@@ -142,20 +141,19 @@ impl App {
         match route.endpoint {
             Endpoint::Page => Ok(self.page(&request, visitor)),
             Endpoint::PageFile => page::files::answer(route.rest(request.uri().path()), &request),
-            Endpoint::Invoke => Ok(self.invoke(request, visitor, &route, None).await),
+            Endpoint::Invoke => self.invoke(request, visitor, &route, peers, None).await,
             Endpoint::Api | Endpoint::Wasm => {
                 let input = decoded(route.rest(request.uri().path()).trim_start_matches('/'))?.into_owned();
                 let given = (request.method() == Method::GET || !input.is_empty()).then_some(input);
-                Ok(self.invoke(request, visitor, &route, given).await)
+                self.invoke(request, visitor, &route, peers, given).await
             }
-            Endpoint::Form => self.form(request, visitor).await,
+            Endpoint::Form => form::answer(&self.caller, &self.registry, request, visitor, peers).await,
             Endpoint::Fn | Endpoint::Named | Endpoint::Routed => {
                 let path = request.uri().path().to_owned();
                 let (script, rest) = route.mount(&path);
-                let mount = Mount { script, rest };
-                Ok(self.run_function(request, visitor, route.function()?, mount, peers).await)
+                self.context(visitor, &route, peers)?.answer(request, Mount { script, rest }).await
             }
-            Endpoint::Module => self.run_module(request, visitor, route.function()?, peers).await,
+            Endpoint::Module => self.context(visitor, &route, peers)?.run_module(request).await,
             Endpoint::Functions => Ok(json(StatusCode::OK, JSON, &self.list(visitor))),
             Endpoint::Function | Endpoint::Manifest | Endpoint::Versions | Endpoint::Rollback => {
                 self.function_route(request, visitor, &route).await
@@ -177,6 +175,27 @@ impl App {
         }
     }
 
+    fn context<'a>(&'a self, visitor: &'a Visitor, route: &'a Route, peers: Peers) -> Result<Context<'a>, Problem> {
+        Ok(Context { caller: &self.caller, visitor, function: route.function()?, peers })
+    }
+
+    /// Answers with an envelope, or a problem, as HTML if the client prefers that.
+    async fn invoke(
+        &self,
+        request: Request,
+        visitor: &Visitor,
+        route: &Route,
+        peers: Peers,
+        input: Option<String>,
+    ) -> Result<Response, Problem> {
+        let html = prefers_html(request.headers());
+        let answered = match self.context(visitor, route, peers) {
+            Ok(context) => context.invoke(request, input, html).await,
+            Err(problem) => Err(problem),
+        };
+        answered.or_else(|problem| if html { Ok(page::problem(&problem, None)) } else { Err(problem) })
+    }
+
     fn page(&self, request: &Request, visitor: &Visitor) -> Response {
         match visitor.door.to_calls() {
             Ok(()) => page::index(self, visitor, self.access.page_key.for_document(request.headers())),
@@ -186,7 +205,7 @@ impl App {
     }
 
     fn health(&self) -> Result<Response, Problem> {
-        match self.invoker.metering().health() {
+        match self.caller.costs.metering.health() {
             Ok(()) => Ok(answer(StatusCode::OK, TEXT, "ok\n")),
             Err(why) => Err(Problem::Unhealthy(why.to_string())),
         }

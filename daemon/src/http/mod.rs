@@ -17,7 +17,7 @@ pub use access::{
     check_name as check_token_name, read_tokens, secret,
 };
 pub use answer::exposure::Door;
-pub use app::App;
+pub use app::{App, Parts};
 pub use read::usage::UsageFile;
 pub use server::tls::{Tls, TlsError};
 pub use server::{ServeError, Server};

@@ -1,5 +1,5 @@
-//! The trail of a request: its name, its place in a trace, and what is written down of it. Here it begins, before anything
-//! else looks at the request, and here it ends, with the last byte of the answer.
+//! A request's id, its place in a trace, and its record for the access log and traces. It begins before anything else looks
+//! at the request, and ends with the last byte of the answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,73 +10,69 @@ use bytes::Bytes;
 use hyper::Version;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, REFERER, USER_AGENT};
-use hyper::http::Extensions;
 use uuid::Uuid;
 
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::answer::body::{BrokenOff, Reply};
 use crate::http::answer::headers::{REQUEST_ID, TRACEPARENT};
-use crate::http::app::App;
-use crate::http::call::function::Peers;
+use crate::http::request::peers::Peers;
 use crate::invocation::RequestContext;
-use crate::telemetry::{ExportedSpan, Record, RequestFacts, RequestId};
+use crate::telemetry::{ExportedSpan, Observers, Record, RequestFacts, RequestId};
 use crate::trace_context::TraceContext;
 
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// What is left to do at the end of a request.
-pub(crate) struct Ending {
-    name: Option<HeaderValue>,
-    watched: Option<Watched>,
+/// A request whose answer is not out yet.
+pub struct Pending {
+    request_id: Option<HeaderValue>,
+    record: Option<Unanswered>,
 }
 
-impl App {
-    /// Begins the trail of a request. Its headers say from here on what a function is to hear of it; what calls need to
-    /// know is among its extensions.
-    pub(crate) fn begin_record(&self, request: &mut Request, peers: Peers) -> Ending {
-        let headers = request.headers();
-        let given = match (headers.get(REQUEST_ID), headers.get_all(REQUEST_ID).iter().count()) {
-            (Some(name), 1) => RequestId::given(name.as_bytes()),
-            _ => None,
-        };
-        let is_named = given.is_some();
-        let fresh = Uuid::now_v7();
-        let name = given.unwrap_or_else(|| RequestId::made(fresh));
-        let (context, span) = self.place_in_trace(headers);
-        let record = self.observers.want_records().then(|| {
-            let asked = asked(request, name.clone(), peers, span);
-            Arc::new(Record::new(asked, self.observers.clone()))
-        });
-        // Visible ASCII.
-        let header = HeaderValue::from_maybe_shared(name.bytes()).ok();
-        let headers = request.headers_mut();
-        if let Some(header) = &header {
-            headers.insert(REQUEST_ID, header.clone());
-        }
-        put_context(headers, context.as_deref());
-        let watched = record.clone().map(|record| Watched { record, status: None, bytes: 0 });
-        let id = (!is_named).then_some(fresh);
-        request.extensions_mut().insert(RequestContext { request: Some(name), is_named, id, trace: context, record });
-        Ending { name: header, watched }
+/// Names a request and finds its place in a trace. Its headers then say what a function is to see; what calls need is among
+/// its extensions.
+pub fn begin(observers: &Arc<Observers>, request: &mut Request, peers: Peers) -> Pending {
+    let headers = request.headers();
+    let given = match (headers.get(REQUEST_ID), headers.get_all(REQUEST_ID).iter().count()) {
+        (Some(name), 1) => RequestId::given(name.as_bytes()),
+        _ => None,
+    };
+    let is_named = given.is_some();
+    let fresh = Uuid::now_v7();
+    let name = given.unwrap_or_else(|| RequestId::made(fresh));
+    let (trace, span) = place_in_trace(observers, headers);
+    let record = observers.want_records().then(|| {
+        let facts = facts(request, name.clone(), peers, span);
+        Arc::new(Record::new(facts, observers.clone()))
+    });
+    // Request ids are visible ASCII.
+    let request_id = HeaderValue::from_maybe_shared(name.bytes()).ok();
+    let headers = request.headers_mut();
+    if let Some(request_id) = &request_id {
+        headers.insert(REQUEST_ID, request_id.clone());
     }
+    put_context(headers, trace.as_deref());
+    let unanswered = record.clone().map(|record| Unanswered { record, status: None, bytes: 0 });
+    let id = (!is_named).then_some(fresh);
+    request.extensions_mut().insert(RequestContext { request: Some(name), is_named, id, trace, record });
+    Pending { request_id, record: unanswered }
+}
 
-    /// The place in a trace that is passed on, and the span to export with the one that it follows.
-    fn place_in_trace(&self, headers: &HeaderMap) -> (Option<Arc<TraceContext>>, Option<ExportedSpan>) {
-        let texts = |name| headers.get_all(name).iter().map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-        let parent = TraceContext::parse(texts(TRACEPARENT), texts(TRACESTATE));
-        match &self.observers.traces {
-            Some(traces) => {
-                let (own, exported) = traces.span(parent.as_ref());
-                let span = exported.then(|| (own.clone(), parent.map(|parent| parent.span)));
-                (Some(Arc::new(own)), span)
-            }
-            None => (parent.map(Arc::new), None),
+/// The trace context to pass on, and the span to export with its parent.
+fn place_in_trace(observers: &Observers, headers: &HeaderMap) -> (Option<Arc<TraceContext>>, Option<ExportedSpan>) {
+    let texts = |name| headers.get_all(name).iter().map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    let parent = TraceContext::parse(texts(TRACEPARENT), texts(TRACESTATE));
+    match &observers.traces {
+        Some(traces) => {
+            let (own, exported) = traces.span(parent.as_ref());
+            let span = exported.then(|| (own.clone(), parent.map(|parent| parent.span)));
+            (Some(Arc::new(own)), span)
         }
+        None => (parent.map(Arc::new), None),
     }
 }
 
-/// A function sees the place that it is to pass on, and never half of one.
+/// A function sees the trace context that it is to pass on, or none.
 fn put_context(headers: &mut HeaderMap, context: Option<&TraceContext>) {
     let state = context.and_then(|context| context.state.as_deref());
     let values = [(TRACEPARENT, context.map(ToString::to_string)), (TRACESTATE, state.map(str::to_owned))];
@@ -88,7 +84,7 @@ fn put_context(headers: &mut HeaderMap, context: Option<&TraceContext>) {
     }
 }
 
-fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSpan>) -> RequestFacts {
+fn facts(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSpan>) -> RequestFacts {
     let text = |name| {
         let value = request.headers().get(name).map(HeaderValue::as_bytes);
         value.map(|value| String::from_utf8_lossy(value).into())
@@ -114,58 +110,59 @@ fn asked(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSp
     }
 }
 
-/// Takes the trail out of a request, for the call that it makes: the guest must not keep it.
-pub(crate) fn take_context(extensions: &mut Extensions) -> RequestContext {
-    extensions.remove().unwrap_or_default()
-}
-
-impl Ending {
-    /// Puts the request's name into the answer, and watches it out.
-    pub(crate) fn answer(mut self, mut response: Response) -> Response {
-        if let Some(name) = self.name.take() {
-            response.headers_mut().insert(REQUEST_ID, name);
+impl Pending {
+    /// Puts the request's id into the answer, and records when its last byte is out.
+    pub fn answer(self, mut response: Response) -> Response {
+        if let Some(request_id) = self.request_id {
+            response.headers_mut().insert(REQUEST_ID, request_id);
         }
-        let Some(mut watched) = self.watched.take() else { return response };
-        watched.status = Some(response.status().as_u16());
-        response.map(|reply| Reply::Watched(Box::new(Outgoing { reply, watched })))
+        let Some(mut record) = self.record else { return response };
+        record.status = Some(response.status().as_u16());
+        response.map(|reply| Reply::streamed(Recorded { reply, record }))
     }
 }
 
-/// A request whose answer is not out yet. Where there never is one it is told so.
-struct Watched {
+/// Notes in the record how the request was answered, or that it never was.
+struct Unanswered {
     record: Arc<Record>,
     status: Option<u16>,
     bytes: u64,
 }
 
-impl Drop for Watched {
+impl Drop for Unanswered {
     fn drop(&mut self) {
         self.record.respond(self.status, self.bytes);
     }
 }
 
-/// The body of an answer that is watched. In the order in which it is dropped: what a call says at its end comes first.
-pub struct Outgoing {
+/// The body of an answer that is recorded. The reply is dropped first, so that the end of its call is recorded before.
+struct Recorded {
     reply: Reply,
-    watched: Watched,
+    record: Unanswered,
 }
 
-impl Outgoing {
-    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+impl Body for Recorded {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let polled = Pin::new(&mut self.reply).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            self.watched.bytes += data.len() as u64;
+            self.record.bytes += data.len() as u64;
         }
         polled
     }
 
-    pub(crate) fn is_end_stream(&self) -> bool {
+    fn is_end_stream(&self) -> bool {
         self.reply.is_end_stream()
     }
 
-    pub(crate) fn size_hint(&self) -> SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.reply.size_hint()
     }
 }

@@ -41,7 +41,7 @@ pub use visitor::Visitor;
 use crate::causes::chain;
 use crate::http::Door;
 use crate::http::answer::problem::Problem;
-use crate::http::call::function::Peers;
+use crate::http::request::peers::Peers;
 use crate::quota::Payers;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod carbon;
+pub mod costs;
 pub mod energy;
 pub mod envelope;
 pub mod exposure;

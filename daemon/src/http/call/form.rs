@@ -1,5 +1,5 @@
-//! The form interface that the thesis on Nebula describes: `POST /api/wasm` with the fields `function_name`, `input` and
-//! `num_calls`. The function is called so many times, one call after the other, and the answer tells of each.
+//! `POST /api/wasm`: the form of the thesis on Nebula, with the fields `function_name`, `input` and `num_calls`. The function
+//! is called so many times, one call after the other, and the answer has a result for each.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -16,76 +16,75 @@ use nebula_api::form::{FormReport, FormResult, FormTimes, FormTotals};
 use nebula_metering::Joules;
 use tokio::time::{Instant, timeout_at};
 
-use crate::functions::Function;
-use crate::http::Request;
-use crate::http::Response;
+use super::plain::has_succeeded;
+use super::{Caller, Context};
+use crate::functions::Registry;
 use crate::http::access::Visitor;
 use crate::http::answer::envelope::output;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
-use crate::http::app::App;
 use crate::http::request::body;
+use crate::http::request::peers::Peers;
+use crate::http::{Request, Response};
 use crate::invocation::RequestContext;
-use nebula_runtime::Ending;
 
-/// Most output of all calls together, in bytes: all of it is kept until the last of them has ended.
+/// Most output of all calls together, in bytes: it is kept in memory until the last call has ended.
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
-/// What a form asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct Form {
     function: String,
     input: Bytes,
     calls: u32,
 }
 
-impl App {
-    /// Calls a function as often as a form asks for.
-    pub(crate) async fn form(&self, request: Request, visitor: &Visitor) -> Result<Response, Problem> {
-        let (mut head, body) = request.into_parts();
-        let body = body::read(body, self.body_max, self.body_timeout).await?;
-        let asked = read(&head, body, self.form.calls).await?;
-        visitor.check_function(&asked.function)?;
-        let function = self.function(&asked.function)?;
-        let (until, mut written) = (Instant::now() + self.form.wall, 0);
-        let (mut results, mut reason) = (Vec::new(), None);
-        for _ in 0..asked.calls {
-            if written > OUTPUT_BYTES_MAX {
-                reason = Some(format!("the calls have written more than {OUTPUT_BYTES_MAX} bytes"));
-                break;
-            }
-            let Ok(told) = timeout_at(until, self.call(&function, &head, &asked.input, visitor, &mut written)).await
-            else {
-                reason = Some(format!("the calls took longer than {:?} (`api.wall`)", self.form.wall));
-                break;
-            };
-            results.push(told);
-            // The request's identity, and its line in the log, are the first call's; the trace and the name are of all.
-            if let Some(context) = head.extensions.get_mut::<RequestContext>() {
-                (context.id, context.record) = (None, None);
-            }
+/// Calls a function as often as the form says.
+pub async fn answer(
+    caller: &Arc<Caller>,
+    registry: &Registry,
+    request: Request,
+    visitor: &Visitor,
+    peers: Peers,
+) -> Result<Response, Problem> {
+    let (mut head, body) = request.into_parts();
+    let body = body::read(body, caller.body_max, caller.body_timeout).await?;
+    let wanted = read(&head, body, caller.form.calls).await?;
+    visitor.check_function(&wanted.function)?;
+    let function = registry.find(&wanted.function);
+    let function = &function.ok_or(Problem::UnknownFunction(wanted.function))?;
+    let context = Context { caller, visitor, function, peers };
+    let (until, mut written) = (Instant::now() + caller.form.wall, 0);
+    let (mut results, mut reason) = (Vec::new(), None);
+    for _ in 0..wanted.calls {
+        if written > OUTPUT_BYTES_MAX {
+            reason = Some(format!("the calls wrote more than {OUTPUT_BYTES_MAX} bytes"));
+            break;
         }
-        let totals = totals(&results);
-        let function_name = function.name.as_str().into();
-        let report = FormReport { function_name, num_calls: asked.calls, results, totals, reason };
-        Ok(json(StatusCode::OK, JSON, &report))
+        let call = context.call_for_form(&head, &wanted.input, &mut written);
+        let Ok(result) = timeout_at(until, call).await else {
+            reason = Some(format!("the calls took longer than {:?} (`api.wall`)", caller.form.wall));
+            break;
+        };
+        results.push(result);
+        // The first call has the request's id and its line in the log; all calls share its trace and its name.
+        if let Some(context) = head.extensions.get_mut::<RequestContext>() {
+            (context.id, context.record) = (None, None);
+        }
     }
+    let totals = totals(&results);
+    let function_name = function.name.as_str().into();
+    let report = FormReport { function_name, num_calls: wanted.calls, results, totals, reason };
+    Ok(json(StatusCode::OK, JSON, &report))
+}
 
-    /// Calls the function once. That it fails is a result too.
-    async fn call<'a>(
-        &self,
-        function: &'a Arc<Function>,
-        head: &Parts,
-        input: &Bytes,
-        visitor: &Visitor,
-        written: &mut usize,
-    ) -> FormResult<'a> {
-        let call = self.call_with(function, head.clone(), Vec::new(), input.clone(), visitor, false);
-        let mut finished = match call.await {
+impl Context<'_> {
+    /// Calls the function once. A failure is a result too.
+    async fn call_for_form(&self, head: &Parts, input: &Bytes, written: &mut usize) -> FormResult<'static> {
+        let mut finished = match self.capture(head.clone(), Vec::new(), input.clone(), false).await {
             Ok(finished) => finished,
             Err(problem) => return FormResult { error: Some(problem.document(None)), ..FormResult::default() },
         };
-        let Cost { energy_joules, energy, timing, .. } = self.cost(&mut finished, visitor.door).await;
+        let Cost { energy_joules, energy, timing, .. } = self.cost(&mut finished).await;
         let result = FormResult {
             invocation_id: Some(finished.id),
             metrics: Some(FormTimes {
@@ -99,12 +98,12 @@ impl App {
             energy: Some(energy),
             ..FormResult::default()
         };
-        let completion = finished.completion;
-        if !matches!(completion.ending, Ending::Returned | Ending::Answered(_)) {
-            return FormResult { error: Some(Problem::Guest(completion.ending).document(None)), ..result };
+        if !has_succeeded(&finished) {
+            let problem = Problem::Guest(finished.completion.ending);
+            return FormResult { error: Some(problem.document(None)), ..result };
         }
-        *written += completion.output.len();
-        match output(&completion.output) {
+        *written += finished.completion.output.len();
+        match output(&finished.completion.output) {
             Output::Text(text) => FormResult { result: Some(text.into_owned()), ..result },
             Output::Base64(text) => FormResult { result_base64: Some(text), ..result },
         }
@@ -135,8 +134,8 @@ fn totals(results: &[FormResult<'_>]) -> FormTotals {
     }
 }
 
-/// The fields of a form, of either kind. Others than those that are known are nobody's business here.
-async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Asked, Problem> {
+/// Reads a form in either encoding. Unknown fields are ignored.
+async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Form, Problem> {
     let bad = |why: &str| Problem::BadRequest(why.to_owned());
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let mut fields: Vec<(String, Bytes)> = Vec::new();
@@ -153,12 +152,12 @@ async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Asked, Proble
             fields.push((name, part.bytes().await.map_err(broken)?));
         }
     } else {
-        return Err(bad("a form is `application/x-www-form-urlencoded` or `multipart/form-data`"));
+        return Err(bad("a form must be `application/x-www-form-urlencoded` or `multipart/form-data`"));
     }
     let mut take = |name: &str| {
         let mut values = fields.iter_mut().filter(|(known, _)| known == name).map(|(_, value)| std::mem::take(value));
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(Problem::BadRequest(format!("the field `{name}` is there twice"))),
+            (_, Some(_)) => Err(Problem::BadRequest(format!("the field `{name}` is given twice"))),
             (value, None) => Ok(value),
         }
     };
@@ -170,11 +169,11 @@ async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Asked, Proble
         }
         _ => Some(1),
     };
-    Ok(Asked {
+    Ok(Form {
         function: function.ok_or_else(|| bad("the field `function_name` is missing"))?,
         input: take("input")?.unwrap_or_default(),
         calls: calls.ok_or_else(|| {
-            Problem::BadRequest(format!("`num_calls` is a whole number from 1 to {calls_max} (`api.calls`)"))
+            Problem::BadRequest(format!("`num_calls` must be a whole number from 1 to {calls_max} (`api.calls`)"))
         })?,
     })
 }
@@ -183,7 +182,7 @@ async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Asked, Proble
 mod tests {
     use super::*;
 
-    fn asked(kind: &str, body: impl Into<Bytes>) -> Result<Asked, String> {
+    fn asked(kind: &str, body: impl Into<Bytes>) -> Result<Form, String> {
         let (head, ()) = hyper::Request::post("/api/wasm").header("content-type", kind).body(()).unwrap().into_parts();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(read(&head, body.into(), 10)).map_err(|problem| format!("{problem:?}"))
@@ -195,7 +194,7 @@ mod tests {
     fn a_form_is_read_in_both_encodings() {
         let form =
             asked("Application/X-WWW-form-urlencoded; charset=utf-8", "function_name=f&input=a+b%21&num_calls=3&x=1");
-        let expected = |input: &'static [u8], calls| Asked { function: "f".into(), input: input.into(), calls };
+        let expected = |input: &'static [u8], calls| Form { function: "f".into(), input: input.into(), calls };
         assert_eq!(form, Ok(expected(b"a b!", 3)));
         assert_eq!(asked(URLENCODED, "function_name=f"), Ok(expected(b"", 1)));
         assert_eq!(asked(URLENCODED, "function_name=f&num_calls="), Ok(expected(b"", 1)));
@@ -209,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form_is_refused() {
+    fn malformed_forms_are_refused() {
         for (kind, body, why) in [
-            ("application/json", "{}", "a form is"),
-            ("multipart/form-data", "--B", "a form is"),
+            ("application/json", "{}", "a form must be"),
+            ("multipart/form-data", "--B", "a form must be"),
             ("multipart/form-data; boundary=B", "--B\r\ncontent", "cannot be read"),
             (URLENCODED, "", "`function_name` is missing"),
             (URLENCODED, "function_name=", "`function_name` is missing"),
-            (URLENCODED, "function_name=a&function_name=b", "there twice"),
+            (URLENCODED, "function_name=a&function_name=b", "given twice"),
             (URLENCODED, "function_name=f&num_calls=0", "from 1 to 10"),
             (URLENCODED, "function_name=f&num_calls=11", "from 1 to 10"),
             (URLENCODED, "function_name=f&num_calls=-1", "from 1 to 10"),

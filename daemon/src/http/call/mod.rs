@@ -1,8 +1,113 @@
 //! The ways in which a request calls a function.
+//!
+//! All of them run through [`Context::run`], or [`Context::start`] where the answer begins before the call ends. Above that
+//! they differ in what the function reads and in what becomes of its output: [`envelope`] and [`form`] capture it,
+//! [`exchange`] passes an HTTP answer on, [`command`] reads it as a CGI answer, and [`plain`] takes it as it is.
 
-pub mod cgi;
-pub mod conversation;
+mod cgi;
+mod command;
+mod conversation;
+mod envelope;
+mod exchange;
 pub mod form;
-pub mod function;
-pub mod gateway;
-pub mod invoke;
+mod plain;
+mod streamed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::http::Extensions;
+use nebula_api::call::Cost;
+use nebula_runtime::Kind;
+
+use super::access::Visitor;
+use super::answer::costs::Costs;
+use super::answer::problem::Problem;
+use super::request::body;
+use super::request::incoming::RequestBody;
+use super::request::peers::Peers;
+use super::request::query::take_settle;
+use super::settings::FormBounds;
+use super::{Request, Response};
+use crate::functions::Function;
+use crate::invocation::{self, Call, Finished, Invoker, RequestContext};
+use crate::telemetry::{RequestId, log_guest};
+
+/// What calls of all functions share.
+pub struct Caller {
+    pub invoker: Arc<Invoker>,
+    pub costs: Costs,
+    pub body_max: usize,
+    /// Longest time until a body is complete.
+    pub body_timeout: Duration,
+    pub form: FormBounds,
+}
+
+/// Where a function stands in the tree of paths.
+#[derive(Clone, Copy, Debug)]
+pub struct Mount<'a> {
+    /// The path up to the function.
+    pub script: &'a str,
+    /// The path below it, as it was sent: empty, or beginning with a slash.
+    pub rest: &'a str,
+}
+
+/// A request's call of a function.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub caller: &'a Arc<Caller>,
+    pub visitor: &'a Visitor,
+    pub function: &'a Arc<Function>,
+    pub peers: Peers,
+}
+
+impl Context<'_> {
+    /// Answers with what the function itself answers.
+    pub async fn answer(&self, request: Request, mount: Mount<'_>) -> Result<Response, Problem> {
+        match self.function.program.kind() {
+            Kind::Proxy | Kind::Service => self.converse(request, mount).await,
+            Kind::Command | Kind::Component => self.run_cgi(request, mount).await,
+            Kind::Numeric => self.run_numeric(request).await,
+        }
+    }
+
+    /// Starts a call, which runs as it is polled.
+    async fn start(&self, request: invocation::Request) -> Result<Call, Problem> {
+        let request = invocation::Request { payer: self.visitor.payer.clone(), ..request };
+        let started = self.caller.invoker.invoke(self.function, request).await;
+        started.map_err(|why| self.visitor.door.refused(why))
+    }
+
+    /// Runs a call to its end.
+    async fn run(&self, request: invocation::Request) -> Result<Finished, Problem> {
+        let finished = self.start(request).await?.await;
+        log(self.function, &finished);
+        Ok(finished)
+    }
+
+    async fn cost(&self, finished: &mut Finished) -> Cost {
+        self.caller.costs.of(finished, self.visitor.door).await
+    }
+
+    async fn read(&self, body: RequestBody) -> Result<Bytes, Problem> {
+        body::read(body, self.caller.body_max, self.caller.body_timeout).await
+    }
+
+    /// Takes `settle` out of the variables. A client that may not see joules has nothing to wait for.
+    fn take_settle(&self, variables: &mut Vec<(String, String)>) -> Result<bool, Problem> {
+        Ok(take_settle(variables)? && self.visitor.door.tells_joules())
+    }
+}
+
+/// Logs what the guest wrote to stderr.
+fn log(function: &Function, finished: &Finished) {
+    let completion = &finished.completion;
+    let request = finished.request.as_ref().map(RequestId::as_str);
+    log_guest(function.name.as_str(), request, &completion.log, completion.log_truncated);
+}
+
+/// Takes what the call has to know of its request out of the request, so that the guest does not see it.
+fn take_context(extensions: &mut Extensions) -> RequestContext {
+    extensions.remove().unwrap_or_default()
+}

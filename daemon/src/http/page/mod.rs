@@ -36,7 +36,7 @@ fn nature(source: SourceKind) -> &'static str {
 pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
     let plain = markup! {
         p {
-            @match app.invoker.metering().meter().and_then(|meter| meter.source()) {
+            @match app.caller.costs.metering.meter().and_then(|meter| meter.source()) {
                 Ok(source) => {
                     "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
                 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::Frame;
+use hyper::body::{Body, Frame};
 use hyper::header::{HeaderName, HeaderValue};
 use nebula_api::events::{
     AccountWatts, DroppedEvent, FunctionWatts, HistoryEvent, HistorySample, HistoryWatts, OmittedEvent, WattsEvent,
@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::answer;
-use crate::http::answer::body::Reply;
+use crate::http::answer::body::{BrokenOff, Reply};
 use crate::http::answer::problem::Problem;
 use crate::http::app::App;
 use crate::http::read::ledger;
@@ -55,7 +55,7 @@ impl App {
         for (name, value) in variables(query)? {
             match &*name {
                 "types" => types = Some(read_types(&value)?),
-                "function" => function = Some(self.function(&value)?.name.as_str().into()),
+                "function" => function = Some(self.find(&value)?.name.as_str().into()),
                 "history" if matches!(&*value, "true" | "false") => history = value == "true",
                 "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
                 _ => {
@@ -90,8 +90,7 @@ impl App {
         let visitor = visitor.clone();
         let heartbeat = Box::pin(sleep(HEARTBEAT));
         let stage = Stage::Beginning(past);
-        *response.body_mut() =
-            Reply::Events(Box::new(EventStream { app: self.clone(), visitor, listener, heartbeat, stage }));
+        *response.body_mut() = Reply::streamed(EventStream { app: self.clone(), visitor, listener, heartbeat, stage });
         Ok(response)
     }
 
@@ -198,28 +197,32 @@ enum Stage {
     Ended,
 }
 
-impl EventStream {
-    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let this = self.get_mut();
         let mut text = String::new();
-        match &self.stage {
+        match &this.stage {
             Stage::Ended => return Poll::Ready(None),
             Stage::Beginning(past) => {
                 let _ = write!(text, "retry: {RETRY_MS}\n\n");
                 if !past.is_empty() {
-                    let data = to_string(&self.app.history(past)).unwrap_or_default();
+                    let data = to_string(&this.app.history(past)).unwrap_or_default();
                     write_event(&mut text, None, "history", &data);
                 }
-                self.stage = Stage::Running;
+                this.stage = Stage::Running;
             }
             Stage::Running => {}
         }
         // Events that this visitor may not see leave no text.
         while text.len() < BYTES_AT_ONCE {
-            match self.listener.poll_next(context) {
-                Poll::Ready(Some(event)) => self.app.write(&event, &self.visitor, &mut text),
+            match this.listener.poll_next(context) {
+                Poll::Ready(Some(event)) => this.app.write(&event, &this.visitor, &mut text),
                 Poll::Ready(None) => {
-                    self.stage = Stage::Ended;
-                    if self.listener.was_slow() {
+                    this.stage = Stage::Ended;
+                    if this.listener.was_slow() {
                         let dropped = DroppedEvent { reason: "the client read too slowly (`events.queue`)".into() };
                         write_event(&mut text, None, "dropped", &to_string(&dropped).unwrap_or_default());
                     }
@@ -228,14 +231,14 @@ impl EventStream {
                 Poll::Pending => break,
             }
         }
-        if text.is_empty() && matches!(self.stage, Stage::Running) && self.heartbeat.as_mut().poll(context).is_ready() {
+        if text.is_empty() && matches!(this.stage, Stage::Running) && this.heartbeat.as_mut().poll(context).is_ready() {
             text.push_str(": still here\n\n");
         }
         if text.is_empty() {
-            return if matches!(self.stage, Stage::Ended) { Poll::Ready(None) } else { Poll::Pending };
+            return if matches!(this.stage, Stage::Ended) { Poll::Ready(None) } else { Poll::Pending };
         }
-        self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
-        Poll::Ready(Some(Frame::data(text.into())))
+        this.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+        Poll::Ready(Some(Ok(Frame::data(text.into()))))
     }
 }
 

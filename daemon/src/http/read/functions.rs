@@ -74,11 +74,11 @@ impl App {
         let upload = match boundary {
             Some(boundary) => {
                 let max = module_max.saturating_add(MANIFEST_BYTES_MAX + FORM_BYTES_MAX);
-                let form = body::read_within(body, max, "limits.module", self.body_timeout).await?;
+                let form = body::read_within(body, max, "limits.module", self.caller.body_timeout).await?;
                 read_form(form, &boundary).await?
             }
             None => {
-                let module = body::read_within(body, module_max, "limits.module", self.body_timeout).await?;
+                let module = body::read_within(body, module_max, "limits.module", self.caller.body_timeout).await?;
                 Upload { module: Some(module.into()), manifest: None }
             }
         };
@@ -92,8 +92,12 @@ impl App {
 
     async fn put_manifest(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
-        let text =
-            body::read_within(request.into_body(), MANIFEST_BYTES_MAX, "the bound of manifests", self.body_timeout);
+        let text = body::read_within(
+            request.into_body(),
+            MANIFEST_BYTES_MAX,
+            "the bound of manifests",
+            self.caller.body_timeout,
+        );
         let manifest = Some(manifest_text(text.await?.into())?);
         self.deploy(name, Upload { module: None, manifest }, condition, door).await
     }
@@ -207,7 +211,7 @@ impl App {
                 duration_us: micros(cold_start.duration),
                 cpu_us: cold_start.work.as_ref().ok().map(|work| micros(work.cpu)),
                 energy_joules,
-                source: self.invoker.metering().source().into(),
+                source: self.caller.costs.metering.source().into(),
                 reason,
             },
         }

@@ -86,8 +86,8 @@ impl App {
         let running = |known: &&KnownCall| matches!(known.progress, Progress::Running(_));
         let of_running =
             |meter: &Arc<EnergyMeter>| meter.running(calls.iter().filter(running).map(|known| known.call)).into_iter();
-        let mut charges = self.invoker.metering().meter().map(of_running);
-        let view = self.energy_view(door);
+        let mut charges = self.caller.costs.metering.meter().map(of_running);
+        let view = self.caller.costs.view(door);
         let describe = |known: &KnownCall| {
             let charge =
                 if running(&known) { charges.as_mut().map(|charges| charges.next().flatten()) } else { Ok(None) };

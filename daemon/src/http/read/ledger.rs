@@ -25,12 +25,12 @@ const NOT_LEARNED: &str = "nothing has been learned yet";
 impl App {
     /// The ledger as it stands.
     pub(crate) fn ledger(&self) -> Ledger {
-        let metering = self.invoker.metering();
+        let metering = &self.caller.costs.metering;
         let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
             Ok((meter, snapshot)) => self.measured(meter, &snapshot),
             Err(off) => nothing(off.to_string()),
         };
-        Ledger { carbon: intensity(&self.carbon), price: price(&self.carbon), ..measured }
+        Ledger { carbon: intensity(&self.caller.costs.carbon), price: price(&self.caller.costs.carbon), ..measured }
     }
 
     fn measured(&self, meter: &EnergyMeter, snapshot: &Snapshot) -> Ledger {
@@ -58,7 +58,7 @@ impl App {
             calls: Some(calls(registry)),
             gaps: Some(gaps.collect()),
             meter: Some(own_cost(meter, snapshot)),
-            power_cap: self.invoker.power().map(of_power),
+            power_cap: self.caller.invoker.power().map(of_power),
             reason: None,
             carbon: None,
             price: None,

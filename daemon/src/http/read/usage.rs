@@ -50,7 +50,7 @@ struct Query {
 impl App {
     pub(crate) async fn usage(&self, request: &Request, door: Door) -> Result<Response, Problem> {
         door.to_totals()?;
-        let query = parse(request.uri().query(), self.policy, SystemTime::now())?;
+        let query = parse(request.uri().query(), self.caller.costs.policy, SystemTime::now())?;
         let file = self.usage.file.clone().map_err(Problem::NoAccounts)?;
         let failed = |why: String| Problem::Unhealthy(format!("cannot read the accounts: {why}"));
         let _place = self.usage.places.acquire().await.map_err(|error| failed(error.to_string()))?;

@@ -3,4 +3,5 @@
 pub mod body;
 pub mod incoming;
 pub mod negotiate;
+pub mod peers;
 pub mod query;

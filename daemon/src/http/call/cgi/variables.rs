@@ -1,6 +1,6 @@
 //! What a program is told of the request, as environment variables.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName};
@@ -9,6 +9,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 
 use super::is_hop_by_hop;
 use super::path::PathInfo;
+use crate::http::request::peers::Peers;
 
 /// A request to a program.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +22,8 @@ pub struct Call<'a> {
     pub path: &'a PathInfo,
     /// Length of the body in bytes.
     pub body: usize,
-    /// Where the request came in.
-    pub local: SocketAddr,
-    /// Who sent it, where that is known.
-    pub peer: Option<SocketAddr>,
-    /// Whether the connection is encrypted. The server knows; the scheme of an HTTP/2 request is what a client says.
-    pub https: bool,
-    /// Who sent it, as the daemon knows them by their token.
+    pub peers: Peers,
+    /// The name of the sender's token.
     pub user: Option<&'a str>,
 }
 
@@ -39,10 +35,10 @@ pub struct Call<'a> {
 /// Source: RFC 3875, section 4.1; `REQUEST_URI` and `HTTPS` are what web servers add to it by custom.
 #[must_use]
 pub fn variables(call: &Call<'_>) -> Vec<(String, String)> {
-    let Call { head, script, path, body, local, peer, https, user } = *call;
+    let Call { head, script, path, body, peers: Peers { remote, local, https }, user } = *call;
     let authority = authority(head);
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| str::from_utf8(value.as_bytes()).ok());
-    let peer = peer.map(|peer| peer.ip().to_canonical().to_string());
+    let remote = remote.ip().to_canonical().to_string();
     let uri = head.uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
     let own = [
         ("GATEWAY_INTERFACE", Some("CGI/1.1".into())),
@@ -55,8 +51,8 @@ pub fn variables(call: &Call<'_>) -> Vec<(String, String)> {
         ("SCRIPT_NAME", Some(script.into())),
         ("PATH_INFO", Some(path.as_str()).filter(|path| !path.is_empty()).map(Into::into)),
         ("QUERY_STRING", Some(head.uri.query().unwrap_or_default().into())),
-        ("REMOTE_ADDR", peer.clone()),
-        ("REMOTE_HOST", peer),
+        ("REMOTE_ADDR", Some(remote.clone())),
+        ("REMOTE_HOST", Some(remote)),
         ("AUTH_TYPE", user.map(|_| "Bearer".into())),
         ("REMOTE_USER", user.map(Into::into)),
         ("CONTENT_TYPE", content_type.map(Into::into)),
@@ -106,6 +102,33 @@ fn is_passed_on(name: &HeaderName) -> bool {
     plain && !told && name != AUTHORIZATION && name != "proxy" && !is_hop_by_hop(name.as_str())
 }
 
+/// Whether CGI gives this name a meaning, so that a query must not set it.
+pub fn is_reserved(name: &str) -> bool {
+    const NAMES: [&str; 20] = [
+        "AUTH_TYPE",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "GATEWAY_INTERFACE",
+        "HTTPS",
+        "PATH_INFO",
+        "PATH_TRANSLATED",
+        "QUERY_STRING",
+        "REMOTE_ADDR",
+        "REMOTE_HOST",
+        "REMOTE_IDENT",
+        "REMOTE_PORT",
+        "REMOTE_USER",
+        "REQUEST_METHOD",
+        "REQUEST_URI",
+        "SCRIPT_NAME",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE",
+    ];
+    name.starts_with("HTTP_") || NAMES.contains(&name)
+}
+
 fn variable(name: &HeaderName) -> String {
     format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_"))
 }
@@ -139,9 +162,11 @@ mod tests {
             script: "/fn/shop",
             path: &PathInfo::parse(path).unwrap(),
             body: 0,
-            local: "127.0.0.1:8080".parse().unwrap(),
-            peer: Some("192.0.2.7:50000".parse().unwrap()),
-            https: false,
+            peers: Peers {
+                remote: "192.0.2.7:50000".parse().unwrap(),
+                local: "127.0.0.1:8080".parse().unwrap(),
+                https: false,
+            },
             user: None,
         };
         change(&mut call);
@@ -190,7 +215,7 @@ mod tests {
             .header("Cookie", "a=1")
             .header("Cookie", "b=2")
             .header("X-Request-Id", "7");
-        let told = told_below("/a%20b", request, |call| (call.body, call.https) = (12, true));
+        let told = told_below("/a%20b", request, |call| (call.body, call.peers.https) = (12, true));
         let expected = [
             ("CONTENT_LENGTH", "12"),
             ("CONTENT_TYPE", "text/plain"),
@@ -271,15 +296,13 @@ mod tests {
             assert_eq!(told.get("HTTP_HOST").map(String::as_str), told_host, "{uri} {host:?}");
             assert_eq!(told["REQUEST_URI"], "/");
         }
-        let told = told(Request::get("/"), |call| call.local = "[::1]:80".parse().unwrap());
+        let told = told(Request::get("/"), |call| call.peers.local = "[::1]:80".parse().unwrap());
         assert_eq!((told["SERVER_NAME"].as_str(), told["SERVER_PORT"].as_str()), ("[::1]", "80"));
     }
 
     #[test]
-    fn what_is_not_known_is_not_told() {
-        let unknown = told(Request::get("/"), |call| call.peer = None);
-        assert!(!unknown.contains_key("REMOTE_ADDR") && !unknown.contains_key("REMOTE_HOST"));
-        let mapped = told(Request::get("/"), |call| call.peer = Some("[::ffff:192.0.2.9]:1".parse().unwrap()));
+    fn an_ipv4_address_in_ipv6_is_written_as_ipv4() {
+        let mapped = told(Request::get("/"), |call| call.peers.remote = "[::ffff:192.0.2.9]:1".parse().unwrap());
         assert_eq!(mapped["REMOTE_ADDR"], "192.0.2.9");
     }
 

@@ -1,0 +1,11 @@
+//! The two ends of a connection.
+
+use std::net::SocketAddr;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Peers {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    /// Whether the connection is encrypted. The scheme of an HTTP/2 request is only what a client says.
+    pub https: bool,
+}
