@@ -1,31 +1,27 @@
-//! One thing that was looked at: how it is, and what would mend it.
+//! The result of one check, and what would fix it.
 
 use std::fmt::Write;
 
-/// The colours of a terminal. Source: ECMA-48, SGR.
+/// Source: ECMA-48, SGR.
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// The widest word of a status.
+/// Of the widest word of a status.
 const STATUS_WIDTH: usize = 9;
 
-/// By how much parts are indented.
 const INDENT: usize = 2;
 
-/// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It can be used.
     Ok,
-    /// It is not there.
     Missing,
-    /// It is there, and this process may not use it.
+    /// Present, but this process may not use it.
     Forbidden,
     /// A container runtime hides it.
     Masked,
-    /// It is there, and what it shows makes no sense.
+    /// Present, but its contents make no sense.
     Broken,
 }
 
@@ -49,15 +45,13 @@ impl Status {
     }
 }
 
-/// What was found out about one item.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub status: Status,
     pub item: String,
     pub fact: String,
-    /// What it consists of.
     pub parts: Vec<Finding>,
-    /// What would mend it: commands, or changes in words.
+    /// Commands, or changes in words.
     pub remedies: Vec<String>,
 }
 
@@ -76,7 +70,7 @@ impl Finding {
         self
     }
 
-    /// Columns of the item and, counted from the same place, of its parts' items.
+    /// The widest name of the item and its parts, from the same column.
     fn width(&self) -> usize {
         let parts = self.parts.iter().map(|part| part.width() + INDENT).max().unwrap_or_default();
         parts.max(self.item.chars().count())
@@ -85,7 +79,7 @@ impl Finding {
     fn write(&self, indent: usize, width: usize, colours: bool, report: &mut String) {
         let (colour, plain) = if colours { (self.status.colour(), PLAIN) } else { ("", "") };
         let (word, item, fact) = (self.status.word(), &self.item, &self.fact);
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(report, "{:indent$}{colour}{word:<STATUS_WIDTH$}{plain}  {item:<width$}  {fact}", "");
         for part in &self.parts {
             part.write(indent + INDENT, width.saturating_sub(INDENT), colours, report);
@@ -96,7 +90,6 @@ impl Finding {
     }
 }
 
-/// All findings, a line each.
 pub fn report(findings: &[Finding], colours: bool) -> String {
     let width = findings.iter().map(Finding::width).max().unwrap_or_default();
     let mut report = String::new();

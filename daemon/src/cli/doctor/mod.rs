@@ -1,4 +1,4 @@
-//! `nebula doctor`: what this machine can measure, what is missing, and what would mend it.
+//! `nebula doctor`: what this machine can measure, what is missing, and how to fix it.
 
 mod finding;
 mod powercap;
@@ -20,10 +20,9 @@ use crate::config::Config;
 use crate::meter::{Choice, open_source};
 use finding::{Finding, Status, report};
 
-/// What to do where `/proc` does not show what Linux shows there.
-const NO_PROCFS: &str = "mount procfs, or name another place with --procfs-root";
+const NO_PROCFS: &str = "mount procfs, or pass its location with --procfs-root";
 
-/// Looks at everything, tells it, and exits with 0 if there is a source that measures.
+/// Prints a report; exits with 0 if a source can measure.
 pub fn doctor(matches: &ArgMatches) -> super::Result {
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
     let config = Config::read(flags, None).map_err(Failure::usage)?;
@@ -47,7 +46,7 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
     Ok(if is_measured { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }
 
-/// What `--source auto` comes to, and whether that measures.
+/// What `--source auto` chooses, and whether that measures.
 fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
     match open_source(Choice::Auto, sysfs_root, procfs_root) {
         Ok(opened) => {
@@ -60,7 +59,7 @@ fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
     }
 }
 
-/// Whether a processor may have RAPL: whatever is not known to be of another architecture.
+/// Whether a processor may have RAPL: any that is not known to be of another architecture.
 fn is_x86(processor: &Processor) -> bool {
     match &processor.signature {
         Some(Signature::X86 { .. }) => true,
@@ -69,7 +68,7 @@ fn is_x86(processor: &Processor) -> bool {
     }
 }
 
-/// The path of this program, as a shell takes it.
+/// The path of this program, quoted for a shell.
 fn program() -> String {
     let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
     match std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()) {

@@ -1,4 +1,4 @@
-//! The powercap zones, and how to come by them.
+//! The powercap zones, and how to get access to them.
 
 use std::path::Path;
 
@@ -12,7 +12,6 @@ use crate::causes::chain;
 
 const ITEM: &str = "powercap";
 
-/// What a survey of the zones below `sysfs_root` comes to.
 pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Finding {
     let looked_in = survey.looked_in.display();
     match &survey.class {
@@ -22,7 +21,7 @@ pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Fin
         ClassState::Empty => Finding::new(Status::Missing, ITEM, format!("`{looked_in}` has no RAPL zone"))
             .with_remedies(without_zones(sysfs_root, processor)),
         ClassState::Masked => {
-            let fact = format!("a container runtime hides what `{looked_in}` leads to");
+            let fact = format!("a container runtime hides the zones of `{looked_in}`");
             let mut finding = Finding::new(Status::Masked, ITEM, fact).with_remedies(masked());
             finding.parts = survey.zones.iter().map(part).collect();
             finding
@@ -30,14 +29,13 @@ pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Fin
         ClassState::Unlisted(error) => {
             let forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
             let status = if forbidden { Status::Forbidden } else { Status::Broken };
-            Finding::new(status, ITEM, format!("`{looked_in}` cannot be listed: {error}")).with_remedy(
-                "an ordinary machine lets everyone list it: look for the sandbox or the security module that forbids it",
-            )
+            Finding::new(status, ITEM, format!("`{looked_in}` cannot be listed: {error}"))
+                .with_remedy("usually everyone may list it: look for a sandbox or a security module that forbids it")
         }
     }
 }
 
-/// Zones are there: each is a part, and each kind of obstacle has its remedies once.
+/// Each zone is a part; each kind of obstacle adds its remedies once.
 fn present(survey: &Survey) -> Finding {
     let added = |zone: &&SurveyedZone| zone.zone.as_ref().is_some_and(Zone::is_additive);
     let lost = |zone: &&SurveyedZone| zone.obstacle.as_ref().is_some_and(|obstacle| !obstacle.is_repetition());
@@ -53,8 +51,10 @@ fn present(survey: &Survey) -> Finding {
     let fact = match status {
         Status::Ok if readable == 1 => format!("`{looked_in}`: 1 zone is measured and added"),
         Status::Ok => format!("`{looked_in}`: {readable} zones are measured and added"),
-        Status::Missing => format!("`{looked_in}`: no zone is a package or memory, and others may not be added up"),
-        _ => format!("`{looked_in}`: no package and no memory can be read"),
+        Status::Missing => {
+            format!("`{looked_in}`: no zone is a package or memory, and other zones must not be added up")
+        }
+        _ => format!("`{looked_in}`: neither a package nor memory can be read"),
     };
     let mut finding = Finding::new(status, ITEM, fact);
     finding.parts = survey.zones.iter().map(part).collect();
@@ -67,7 +67,7 @@ fn present(survey: &Survey) -> Finding {
         finding.remedies.extend(masked());
     }
     if any(|obstacle| matches!(obstacle, ZoneObstacle::Read { .. } | ZoneObstacle::ParseCounter { .. })) {
-        finding.remedies.push("the kernel's log may tell why: sudo dmesg | grep -i rapl".into());
+        finding.remedies.push("the kernel log may say why: sudo dmesg | grep -i rapl".into());
     }
     finding
 }
@@ -83,7 +83,7 @@ fn status(zone: &SurveyedZone) -> Status {
     }
 }
 
-/// One zone, with what becomes of its energy.
+/// A zone, and what is done with its energy.
 fn part(zone: &SurveyedZone) -> Finding {
     let name = zone.zone.as_ref().map_or_else(|| "zone".to_owned(), Zone::to_string);
     let path = zone.path.display();
@@ -96,52 +96,50 @@ fn part(zone: &SurveyedZone) -> Finding {
     Finding::new(status(zone), name, fact)
 }
 
-/// No zone at all: the driver is missing, or there is nothing that it could drive.
+/// There is no zone: the driver is missing, or the processor has no counters.
 ///
 /// Source: Linux `drivers/powercap/Kconfig` (`INTEL_RAPL`, for AMD's processors too) and
 /// `drivers/powercap/intel_rapl_msr.c`; QEMU `docs/specs/rapl-msr.rst`.
 fn without_zones(sysfs_root: &Path, processor: &Processor) -> Vec<String> {
     if !sysfs_root.join("class").is_dir() {
         return vec![format!(
-            "`{}` is no sysfs: mount it there, or name another place with --sysfs-root",
+            "`{}` is no sysfs: mount it there, or pass its location with --sysfs-root",
             sysfs_root.display()
         )];
     }
     if !is_x86(processor) {
-        return vec!["none known: only Intel's and AMD's processors have these counters; the model stands in".into()];
+        return vec!["none: only Intel and AMD processors have these counters. Nebula uses its model instead".into()];
     }
     if processor.is_guest {
         return vec![
-            "this is a virtual machine whose hypervisor does not pass RAPL on: run nebula on the host".into(),
-            "or let the host's QEMU (9.1 or later, Intel) pass it on: -accel kvm,rapl=true,path=SOCKET of \
+            "the hypervisor of this virtual machine does not expose RAPL: run nebula on the host".into(),
+            "or let QEMU on the host (9.1 or later, Intel) expose it: -accel kvm,rapl=true,path=SOCKET of \
              qemu-vmsr-helper; then here: sudo modprobe intel_rapl_msr"
                 .into(),
         ];
     }
     if sysfs_root.join("module/intel_rapl_msr").is_dir() {
-        return vec![
-            "the driver is loaded and found no counter that it knows: a newer kernel may know this processor".into(),
-        ];
+        return vec!["the driver is loaded but does not know this processor: a newer kernel may".into()];
     }
     vec![
-        "sudo modprobe intel_rapl_msr   (loads intel_rapl_common too; on the host, if this is a container)".into(),
-        "at every start: echo intel_rapl_msr | sudo tee /etc/modules-load.d/nebula.conf".into(),
-        "if there is no such module: a kernel built with CONFIG_POWERCAP and CONFIG_INTEL_RAPL".into(),
+        "sudo modprobe intel_rapl_msr   (in a container: on the host)".into(),
+        "at every boot: echo intel_rapl_msr | sudo tee /etc/modules-load.d/nebula.conf".into(),
+        "if there is no such module, use a kernel built with CONFIG_POWERCAP and CONFIG_INTEL_RAPL".into(),
     ]
 }
 
 /// Since Linux 5.10 only root may read `energy_uj`. Source: CVE-2020-8694.
 ///
-/// Other users can learn secrets from the counters (PLATYPUS), so that none of these opens them to everyone.
+/// None of these opens the counters to everyone: they reveal secrets of other users (PLATYPUS).
 fn forbidden() -> Vec<String> {
     vec![
         format!("sudo setcap cap_dac_read_search+ep {}", program()),
         "or as a systemd service: AmbientCapabilities=CAP_DAC_READ_SEARCH under [Service]".into(),
-        "or for a group `nebula`, at every start: echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", \
+        "or for a group `nebula`, at every boot: echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", \
          RUN+=\"/usr/bin/chgrp nebula /sys%p/energy_uj\", RUN+=\"/usr/bin/chmod g+r /sys%p/energy_uj\"' | sudo tee \
          /etc/udev/rules.d/60-nebula.rules"
             .into(),
-        "and without starting anew: sudo udevadm control --reload && sudo udevadm trigger --action=add \
+        "and to apply that now: sudo udevadm control --reload && sudo udevadm trigger --action=add \
          --subsystem-match=powercap"
             .into(),
     ]
@@ -150,8 +148,8 @@ fn forbidden() -> Vec<String> {
 /// Source: GHSA-jq35-85cj-fj4p.
 fn masked() -> Vec<String> {
     vec![
-        "start the container with the host's sysfs beside its own: docker run -v /sys:/host/sys:ro …".into(),
-        "and name it: --sysfs-root /host/sys, or NEBULA_SYSFS_ROOT=/host/sys".into(),
+        "mount the host's sysfs into the container: docker run -v /sys:/host/sys:ro …".into(),
+        "and pass its location: --sysfs-root /host/sys, or NEBULA_SYSFS_ROOT=/host/sys".into(),
     ]
 }
 
@@ -221,7 +219,7 @@ mod tests {
         let guest = Processor { is_guest: true, ..intel.clone() };
         assert!(remedy(&guest).contains("hypervisor"));
         let arm = super::super::parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
-        assert!(remedy(&arm).contains("the model stands in"));
+        assert!(remedy(&arm).contains("its model instead"));
         std::fs::create_dir_all(sysfs.path().join("module/intel_rapl_msr")).unwrap();
         assert!(remedy(&intel).contains("newer kernel"));
     }

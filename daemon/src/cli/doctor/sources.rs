@@ -1,4 +1,4 @@
-//! The sources besides powercap: whether each can be used, and what it lacks.
+//! Checks the sources besides powercap.
 
 use std::io;
 use std::path::Path;
@@ -11,12 +11,11 @@ use super::finding::{Finding, Status};
 use super::{NO_PROCFS, is_x86, program};
 use crate::causes::chain;
 
-/// The highest value of `perf_event_paranoid` that lets everyone count what the whole machine does.
+/// The highest value of `perf_event_paranoid` that lets everyone count events of the whole machine.
 ///
 /// Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`.
 const PARANOID_MAX: i32 = 0;
 
-/// What the model makes of this machine.
 pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     match Model::open(procfs_root, sysfs_root) {
         Ok(model) => {
@@ -41,26 +40,24 @@ fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor
     let finding = |status| Finding::new(status, "perf", chain(&error));
     match &error {
         OpenPerfError::NoPmu { .. } if !is_x86(processor) => {
-            finding(Status::Missing).with_remedy("none known: only Intel's and AMD's processors have this PMU")
+            finding(Status::Missing).with_remedy("none: only Intel and AMD processors have this PMU")
         }
         OpenPerfError::NoPmu { .. } if processor.is_guest => finding(Status::Missing)
-            .with_remedy("this is a virtual machine, and hypervisors do not pass this PMU on: run nebula on the host"),
+            .with_remedy("hypervisors do not expose this PMU to virtual machines: run nebula on the host"),
         OpenPerfError::NoPmu { .. } => finding(Status::Missing).with_remedies([
-            "sudo modprobe rapl   (on the host, if this is a container)".into(),
-            "if there is no such module: a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
+            "sudo modprobe rapl   (in a container: on the host)".into(),
+            "if there is no such module, use a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
         ]),
         OpenPerfError::Forbidden { paranoid, .. } => finding(Status::Forbidden)
             .with_remedies(perf_forbidden(paranoid.is_some_and(|level| level <= PARANOID_MAX))),
-        OpenPerfError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
-            Status::Forbidden,
-        )
-        .with_remedy(
-            "an ordinary machine lets everyone read it: look for the sandbox or the security module that forbids it",
-        ),
+        OpenPerfError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            finding(Status::Forbidden)
+                .with_remedy("usually everyone may read it: look for a sandbox or a security module that forbids it")
+        }
         OpenPerfError::NoEvent { .. } | OpenPerfError::NoAdditiveEvent { .. } => finding(Status::Missing)
-            .with_remedy("the driver knows no package and no memory of this processor: a newer kernel may"),
+            .with_remedy("the driver knows neither package nor memory of this processor: a newer kernel may"),
         OpenPerfError::DescribePmu { .. } | OpenPerfError::UseEvents { .. } => {
-            finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i rapl")
+            finding(Status::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i rapl")
         }
     }
 }
@@ -69,15 +66,14 @@ fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor
 fn perf_forbidden(allowed_by_setting: bool) -> Vec<String> {
     if allowed_by_setting {
         return vec![
-            "the kernel's setting allows it, so that a system call filter forbids it: in a container, docker run \
-             --cap-add PERFMON …"
+            "the kernel allows it, so a system call filter must forbid it: in a container, docker run --cap-add PERFMON …"
                 .into(),
         ];
     }
     vec![
         format!(
-            "sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (the second is for powercap: setcap replaces what was \
-             set before)",
+            "sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (setcap replaces earlier capabilities; the second \
+             one is for powercap)",
             program()
         ),
         "or as a systemd service: AmbientCapabilities=CAP_PERFMON under [Service]".into(),
@@ -98,46 +94,41 @@ fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
     };
     let finding = |status| Finding::new(status, "hwmon", chain(&error));
     match &error {
-        OpenHwmonError::NoClass { .. } => {
-            finding(Status::Missing).with_remedy("a kernel built with CONFIG_HWMON; in a container, the host's sysfs")
-        }
+        OpenHwmonError::NoClass { .. } => finding(Status::Missing)
+            .with_remedy("use a kernel built with CONFIG_HWMON; in a container, mount the host's sysfs"),
         OpenHwmonError::NoSensor { .. } => finding(Status::Missing).with_remedies([
-            "sudo sensors-detect finds the drivers of this board (package lm-sensors)".into(),
-            "where firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
+            "sudo sensors-detect   (package lm-sensors; finds the drivers of this board)".into(),
+            "if the firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
         ]),
         OpenHwmonError::Forbidden { path, .. } => finding(Status::Forbidden).with_remedies([
             format!("sudo setcap cap_dac_read_search+ep {}", program()),
             format!(
-                "or until the next start, for a group `nebula`: sudo chgrp nebula {0} && sudo chmod g+r {0}",
+                "or until the next boot, for a group `nebula`: sudo chgrp nebula {0} && sudo chmod g+r {0}",
                 path.display()
             ),
         ]),
-        OpenHwmonError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => finding(
-            Status::Forbidden,
-        )
-        .with_remedy(
-            "an ordinary machine lets everyone list it: look for the sandbox or the security module that forbids it",
-        ),
+        OpenHwmonError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            finding(Status::Forbidden)
+                .with_remedy("usually everyone may list it: look for a sandbox or a security module that forbids it")
+        }
         OpenHwmonError::ListClass { .. } | OpenHwmonError::ReadSensors { .. } => {
-            finding(Status::Broken).with_remedy("the kernel's log may tell why: sudo dmesg | grep -i hwmon")
+            finding(Status::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i hwmon")
         }
         OpenHwmonError::Ambiguous { .. } | OpenHwmonError::NoAdditiveSensor { .. } => {
-            finding(Status::Missing).with_remedy("none known: what is not the machine's as a whole may not be added up")
+            finding(Status::Missing).with_remedy("none: energy of parts of the machine must not be added up")
         }
     }
 }
 
-/// Whether this build has the crate of that name, and what it finds.
 #[cfg(feature = "rapl-energy")]
 pub fn rapl_energy() -> Finding {
     match nebula_metering::source::rapl_energy::RaplEnergy::open() {
         Ok(source) => Finding::new(Status::Ok, "rapl-energy", source.describe()),
         Err(error) => Finding::new(Status::Missing, "rapl-energy", chain(&error))
-            .with_remedy("what mends powercap mends it too; it looks below /sys alone"),
+            .with_remedy("what fixes powercap fixes this too; it always reads /sys"),
     }
 }
 
-/// Whether this build has the crate of that name.
 #[cfg(not(feature = "rapl-energy"))]
 pub fn rapl_energy() -> Finding {
     Finding::new(Status::Missing, "rapl-energy", "not in this build; powercap reads the same counters")
@@ -184,7 +175,7 @@ mod tests {
         assert!(judged(&server()).contains("sudo modprobe rapl"));
         assert!(judged(&Processor { is_guest: true, ..server() }).contains("run nebula on the host"));
         let arm = parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
-        assert!(judged(&arm).contains("none known"));
+        assert!(judged(&arm).contains("none: only Intel"));
     }
 
     #[test]

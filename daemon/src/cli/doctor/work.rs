@@ -1,4 +1,4 @@
-//! What tells how much work a call did: the processor's event counters, and the machine's clocks.
+//! Checks what measures the work of calls: the processor's event counters, and the machine's clocks.
 
 use std::io;
 use std::path::Path;
@@ -11,8 +11,8 @@ use super::{NO_PROCFS, program};
 use crate::causes::chain;
 use crate::meter::open_clock;
 
-/// The strictest value of `perf_event_paranoid` that lets everyone count their own threads' events in user mode, which
-/// is all that is counted here. Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`; 3 and 4 are additions of
+/// The strictest value of `perf_event_paranoid` that lets everyone count events of their own threads in user mode, which
+/// is all that Nebula needs. Source: Linux `Documentation/admin-guide/sysctl/kernel.rst`; 3 and 4 are additions of
 /// Debian and Ubuntu.
 const PARANOID_MAX: i32 = 2;
 
@@ -33,7 +33,7 @@ fn judge_counters(error: Option<&io::Error>, read: &str, paranoid: Option<i32>, 
     let Some(error) = error else {
         return finding(Status::Ok, &format!("{read} (perf_event_paranoid {setting})"));
     };
-    let fact = format!("{read}, and nothing else: {error} (perf_event_paranoid {setting})");
+    let fact = format!("no hardware events: {error} (perf_event_paranoid {setting}); using {read}");
     match error.kind() {
         io::ErrorKind::PermissionDenied => finding(Status::Forbidden, &fact)
             .with_remedies(forbidden(paranoid.is_some_and(|value| value <= PARANOID_MAX))),
@@ -47,38 +47,37 @@ fn judge_counters(error: Option<&io::Error>, read: &str, paranoid: Option<i32>, 
 
 fn missing(is_guest: bool) -> &'static str {
     if is_guest {
-        "this virtual machine has no PMU: give it one (QEMU: -cpu host,pmu=on; libvirt: <pmu state='on'/>; in a cloud, a \
-         bare-metal size)"
+        "this virtual machine has no PMU: enable it (QEMU: -cpu host,pmu=on; libvirt: <pmu state='on'/>), or in a cloud use a \
+         bare-metal instance"
     } else {
-        "the kernel offers no PMU here: a container sandbox may hide it, the firmware may have switched it off"
+        "the kernel offers no PMU: a container sandbox may hide it, or the firmware may have disabled it"
     }
 }
 
-/// Where the kernel's own setting allows it, something else forbids it: as a rule a container's system call filter.
+/// If the kernel's setting allows it, something else forbids it, usually a container's system call filter.
 ///
 /// Source: `perf_event_open(2)`, `capabilities(7)`; moby's default seccomp profile.
 fn forbidden(allowed_by_setting: bool) -> Vec<String> {
     if allowed_by_setting {
         return vec![
-            "the kernel's setting allows it, so that a system call filter forbids it: in a container, docker \
-                     run --cap-add PERFMON …"
+            "the kernel allows it, so a system call filter must forbid it: in a container, docker run --cap-add PERFMON …"
                 .into(),
         ];
     }
     vec![
         format!("sudo sysctl kernel.perf_event_paranoid={PARANOID_MAX}"),
         format!(
-            "at every start: echo kernel.perf_event_paranoid={PARANOID_MAX} | sudo tee /etc/sysctl.d/60-nebula.conf"
+            "at every boot: echo kernel.perf_event_paranoid={PARANOID_MAX} | sudo tee /etc/sysctl.d/60-nebula.conf"
         ),
         format!(
-            "or for nebula alone: sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (the second is for powercap: \
-             setcap replaces what was set before)",
+            "or for nebula alone: sudo setcap cap_perfmon,cap_dac_read_search+ep {}   (setcap replaces earlier \
+             capabilities; the second one is for powercap)",
             program()
         ),
     ]
 }
 
-/// What the processors did for everyone else, without which there is no telling whose the energy is.
+/// The CPU time of everything else on the machine, needed to attribute energy.
 pub fn clock(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     let stat = procfs_root.join("stat");
     let finding = |status, fact: String| Finding::new(status, "host clock", fact);
