@@ -1,14 +1,14 @@
-//! Turns the readings of one energy counter into differences that may be believed.
+//! Turns readings of one energy counter into trustworthy differences.
 //!
-//! A counter starts anywhere, wraps at its range, is set back by firmware, jumps after a resume, fails to answer and
-//! comes back. What follows from two readings is decided here and nowhere else:
+//! A counter starts anywhere, wraps at its range, is reset by firmware, jumps after a resume, fails to answer and comes
+//! back. This file alone decides what two readings mean:
 //!
-//! * the first reading is a baseline and books nothing;
-//! * a lower reading is a wrap only if the power it implies is possible, else the counter was reset;
-//! * a difference that implies an impossible power is held back for one reading: if the next reading fits the one
-//!   before the jump, the jump was a glitch; if it fits the jump, the counter moved for good;
-//! * energy that was counted while readings were missing is true, but belongs to no window;
-//! * while another source is read instead nothing is missing.
+//! * The first reading is a baseline and counts nothing.
+//! * A lower reading is a wrap if the implied power is possible, and otherwise a reset.
+//! * A difference that implies impossible power is held back for one reading. If the next reading fits the one before
+//!   the jump, the jump was a glitch. If it fits the jump, the counter has moved for good.
+//! * Energy that was counted while readings were missing is real but belongs to no window.
+//! * While another source is read instead, nothing is missing.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,34 +17,34 @@ use crate::source::{CounterSpec, ReadError};
 use crate::units::Microjoules;
 use crate::work::Moment;
 
-/// RAPL counters are updated about every 0.976 ms, so that a difference may contain one update more than its time.
+/// RAPL counters are updated about every 0.976 ms, so a difference may contain one more update than its time.
 /// Source: Intel SDM vol. 3B, on the RAPL interfaces (about 1 ms); doubled for its jitter.
 const UPDATE_SLACK: Duration = Duration::from_millis(2);
 
-/// More than this between two readings on `CLOCK_BOOTTIME` than on `CLOCK_MONOTONIC` means that the machine slept.
-/// The two clocks are read one after the other, so that some difference is normal.
+/// If `CLOCK_BOOTTIME` advances by more than this against `CLOCK_MONOTONIC`, the machine slept. The two are read one
+/// after the other, so a small difference is normal.
 const SLEEP_SLACK: Duration = Duration::from_millis(500);
 
-/// Why energy of some time is missing, or belongs to no window. A closed set: it is a metric label.
+/// Why energy is missing for some time, or belongs to no window. A closed set: it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GapReason {
     /// The counter could not be read.
     Lost,
-    /// The counter fell, and not because it wrapped.
+    /// The counter fell without wrapping.
     Reset,
     /// The counter rose by more than the zone can draw.
     Implausible,
-    /// The machine was suspended in between.
+    /// The machine was suspended.
     Suspended,
-    /// Readings were missing for so long that the counter may have wrapped unseen.
+    /// Readings were missing so long that the counter may have wrapped unnoticed.
     Ambiguous,
 }
 
 impl GapReason {
-    /// Every reason, for those who show them all.
+    /// Every reason.
     pub const ALL: [Self; 5] = [Self::Lost, Self::Reset, Self::Implausible, Self::Suspended, Self::Ambiguous];
 
-    /// The label's value.
+    /// The value of the metric label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,27 +63,27 @@ impl fmt::Display for GapReason {
     }
 }
 
-/// What one more reading says about the time since the last.
+/// What a reading says about the time since the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
-    /// The first reading: nothing is known of the time before.
+    /// The first reading: the time before is unknown.
     Baseline,
-    /// The zone used this much since the last reading.
+    /// The zone used this energy since the last reading.
     Window(Microjoules),
     /// The time since the last reading has no energy of its own.
     Gap {
-        /// Why.
+        /// Why there is none.
         reason: GapReason,
-        /// How long.
+        /// Length of the gap.
         time: Duration,
-        /// Energy of this and earlier gaps that has come to light, trusted but not to be placed in any window.
+        /// Energy of this and earlier gaps that can be trusted but belongs to no window.
         found: Microjoules,
     },
-    /// Another source counts in this counter's stead: nothing is missing.
+    /// Another source is read instead of this one: nothing is missing.
     Standby,
 }
 
-/// A believed or suspected reading: where the counter stood, and when.
+/// A trusted or suspected reading: value and time.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     raw: u64,
@@ -95,30 +95,30 @@ struct Mark {
 #[derive(Debug)]
 pub struct Counter {
     spec: CounterSpec,
-    /// What the counter holds when it starts again at zero, in nanojoules; `None` where it never does.
+    /// Modulus of the counter in nanojoules; `None` if it never wraps.
     modulus_nj: Option<u128>,
     believed: Option<Mark>,
     suspect: Option<(Mark, GapReason)>,
-    /// Whether readings have failed, or others were made instead, since the believed one.
+    /// Whether readings failed, or another source was read, since the trusted one.
     interrupted: bool,
     last_seen: Option<Moment>,
 }
 
 impl Counter {
-    /// A counter of which nothing has been read yet.
+    /// A counter without a reading yet.
     #[must_use]
     pub fn new(spec: CounterSpec) -> Self {
         let modulus_nj = spec.range.map(modulus_nj);
         Self { spec, modulus_nj, believed: None, suspect: None, interrupted: false, last_seen: None }
     }
 
-    /// What is known of the counter itself.
+    /// The description of the counter.
     #[must_use]
     pub fn spec(&self) -> &CounterSpec {
         &self.spec
     }
 
-    /// Takes one more reading, made at `now`, and says what it means.
+    /// Takes a reading made at `now` and returns what it means.
     pub fn observe(&mut self, reading: &Result<Microjoules, ReadError>, now: &Moment) -> Observation {
         let before = self.last_seen.replace(*now);
         let since = before.map_or(Duration::ZERO, |before| now.monotonic.saturating_sub(before.monotonic));
@@ -126,8 +126,8 @@ impl Counter {
         let raw = match reading {
             Ok(raw) => raw.0,
             Err(ReadError::Standby) => {
-                // What a counter in good health counts from now on is counted by another source too. One that has died
-                // finds again what it counted until the other took over.
+                // From now on another source counts too. A counter that worked starts over when it returns; one that
+                // failed finds what it counted until the other took over.
                 if !self.interrupted {
                     self.believed = None;
                 }
@@ -174,7 +174,7 @@ impl Counter {
         }
     }
 
-    /// The reading after a doubtful one decides: a glitch, a counter that moved for good, or chaos.
+    /// Decides what the doubtful reading before this one was: a glitch, a move for good, or chaos.
     fn settle_suspicion(
         &mut self,
         believed: Mark,
@@ -204,7 +204,7 @@ impl Counter {
         self.interrupted = false;
     }
 
-    /// The energy from `from` to a reading of `raw` at `now`, if the power it implies is possible.
+    /// The energy from `from` to `raw` at `now`, if the implied power is possible.
     fn difference(&self, from: &Mark, raw: u64, now: &Moment) -> Option<(Microjoules, Mark)> {
         let wraps = if raw >= from.raw { from.wraps } else { from.wraps + u64::from(self.modulus_nj.is_some()) };
         let mark = Mark { raw, wraps, at: *now };
@@ -213,8 +213,8 @@ impl Counter {
         (energy <= self.most_between(&from.at, now)).then_some((energy, mark))
     }
 
-    /// Where a counter that never wrapped would stand, in microjoules. Whole wraps are taken in nanojoules and rounded
-    /// down once, as the kernel rounds each reading, so that no wrap adds an error to the last.
+    /// The value of a counter that never wraps, in microjoules. Whole wraps are added in nanojoules and rounded down
+    /// once, as the kernel rounds each reading, so errors do not add up.
     fn position(&self, mark: &Mark) -> u128 {
         let wrapped_nj = self.modulus_nj.unwrap_or(0) * u128::from(mark.wraps);
         wrapped_nj / 1000 + u128::from(mark.raw)
@@ -236,11 +236,11 @@ fn slept(from: &Moment, to: &Moment) -> bool {
     to.boottime.saturating_sub(from.boottime) > awake + SLEEP_SLACK
 }
 
-/// What a counter with the highest value `range` holds when it starts again at zero, in nanojoules.
+/// Modulus in nanojoules of a counter whose highest value is `range`.
 ///
-/// The hardware counts 2^32 units; the kernel shows `raw · unit` rounded down and states the range for raw 2^32−1.
-/// The unit is a whole number of nanojoules since the kernel keeps it as such (61035 for 2^-14 J), and was the exact
-/// power of two before. Both are recognised by the range they give; anything else is scaled by 2^32/(2^32−1).
+/// The hardware counts 2^32 units. The kernel shows `raw · unit` rounded down, and states the range for raw 2^32−1. The
+/// unit is a whole number of nanojoules in newer kernels (61035 for 2^-14 J) and an exact power of two in older ones.
+/// Both are recognized by their range; anything else is scaled by 2^32/(2^32−1).
 ///
 /// Source: Linux `drivers/powercap/intel_rapl_common.c`, `rapl_unit_xlate` and `rapl_check_unit_core`.
 pub(crate) fn modulus_nj(range: Microjoules) -> u128 {

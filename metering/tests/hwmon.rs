@@ -140,7 +140,7 @@ fn rails_that_may_contain_each_other_are_refused() {
     let error = Hwmon::open(Tree::unpack(TWO_RAILS).root()).expect_err("nothing that may be added");
     assert_eq!(
         error.to_string(),
-        "cannot tell which of these sensors is of the whole machine: `ina226:power-0`, `ina226:power-1`"
+        "cannot tell which of these sensors measures the whole machine: `ina226:power-0`, `ina226:power-1`"
     );
 }
 

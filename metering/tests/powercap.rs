@@ -147,7 +147,7 @@ mod machines {
         assert_eq!(
             source.problems()[0].to_string(),
             format!(
-                "`{}` (package-0-die-1): may show the counter of `package-0-die-0` once more",
+                "`{}` (package-0-die-1): may show the same counter as `package-0-die-0`",
                 tree.zone("intel-rapl:1").display()
             )
         );

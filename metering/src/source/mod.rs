@@ -1,4 +1,4 @@
-//! Where energy readings come from. A source reads; it neither attributes nor remembers what it has read.
+//! Energy sources. A source reads counters; it does not attribute energy and does not remember readings.
 
 pub(crate) mod counter_file;
 pub mod fallback;
@@ -18,7 +18,7 @@ use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::zone::Zone;
 
-/// Which source a figure comes from. Every figure carries it. Ordered by how far it is to be trusted, the best first.
+/// The source of a figure. Every figure carries it. Ordered by trustworthiness, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
     /// The kernel's powercap class: the processor's own energy counters (RAPL).
@@ -29,9 +29,9 @@ pub enum SourceKind {
     Hwmon,
     /// The crate `rapl-energy`.
     RaplEnergy,
-    /// A model of the processor, fed with its utilisation. An estimate, not a measurement.
+    /// A model of the processor, driven by its utilization. An estimate, not a measurement.
     Model,
-    /// A made-up machine for demonstrations and tests. Nothing is measured.
+    /// A simulated machine for demonstrations and tests. Nothing is measured.
     Simulated,
 }
 
@@ -65,31 +65,29 @@ impl fmt::Display for SourceKind {
     }
 }
 
-/// What must be known of a counter before its readings mean anything.
+/// What one needs to know about a counter to interpret its readings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CounterSpec {
-    /// Where its readings come from.
+    /// The source that reads it.
     pub source: SourceKind,
     /// What it counts.
     pub zone: Zone,
-    /// The highest value it shows before it starts again at zero (`max_energy_range_uj`), or `None` for one that
-    /// never wraps.
+    /// The highest value before it wraps to zero (`max_energy_range_uj`); `None` if it never wraps.
     pub range: Option<Microjoules>,
-    /// More than this the zone cannot draw: a difference that implies more is not believed.
+    /// Most power the zone can draw. A difference that implies more is not believed.
     pub watts_max: Watts,
-    /// The smallest step that the counter makes.
+    /// Smallest step of the counter.
     pub quantum: Microjoules,
-    /// By how much the counter itself may be off, as a fraction of the figure at 95 % confidence. Zero for one whose
-    /// quantum says everything.
+    /// Error of the counter itself, as a fraction at 95 % confidence. Zero if the quantum covers everything.
     pub relative_error: f64,
-    /// What the zone draws when nothing runs, where the source knows it; otherwise it is learned.
+    /// Power of the zone when nothing runs, if the source knows it. Otherwise it is learned.
     pub base: Option<Watts>,
 }
 
 /// Why a counter gave no reading.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The file could not be read: gone, forbidden, or the hardware did not answer.
+    /// The file could not be read: it is gone or forbidden, or the hardware did not answer.
     #[error("cannot read the energy counter `{}`", path.display())]
     ReadCounter {
         /// The file.
@@ -113,51 +111,51 @@ pub enum ReadError {
         /// What the kernel said.
         source: std::io::Error,
     },
-    /// Another source is being read in this one's stead. Nothing is missing.
-    #[error("the source stands by")]
+    /// Another source is read instead of this one. Nothing is missing.
+    #[error("the source is on standby")]
     Standby,
-    /// The zone was there and has gone; it may come back.
+    /// The zone has disappeared. It may come back.
     #[error("the zone is no longer there")]
     ZoneGone,
 }
 
-/// Something that tells how much energy has been used.
+/// Reads how much energy has been used.
 pub trait Source: Send {
     /// Which source this is.
     fn kind(&self) -> SourceKind;
 
-    /// The counters, in the order in which [`Source::read`] gives their readings. The list only grows: a zone that
-    /// has gone keeps its place and reads [`ReadError::ZoneGone`] until it comes back.
+    /// The counters, in the order of the readings. The list only grows: a zone that has disappeared keeps its place and
+    /// reads [`ReadError::ZoneGone`] until it comes back.
     fn counters(&self) -> &[CounterSpec];
 
-    /// Reads every counter once, in order, into `readings`, which is emptied first.
+    /// Reads every counter once, in order. Clears `readings` first.
     fn read(&mut self, moment: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>);
 
-    /// One sentence for people: what the figures rest on.
+    /// Describes in one sentence what the figures are based on.
     fn describe(&self) -> String;
 
-    /// Why this source is read and no better one, where there was a choice.
+    /// Why this source is read and not a better one, if there was a choice.
     fn reason(&self) -> Option<String> {
         None
     }
 
-    /// How the source that is read came to be another than before, the last time that it did.
+    /// The last switch to another source, if there was one.
     fn last_switch(&self) -> Option<&Switch> {
         None
     }
 }
 
-/// Another source is read from now on.
+/// A switch to another source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switch {
-    /// Counts switches, from one.
+    /// Number of this switch, counted from one.
     pub number: u64,
-    /// What was read before.
+    /// The source before the switch.
     pub from: SourceKind,
-    /// What is read now.
+    /// The source after the switch.
     pub to: SourceKind,
-    /// Whether that is the better one.
+    /// Whether `to` is the better source.
     pub is_better: bool,
-    /// Why.
+    /// What caused the switch, as a sentence.
     pub cause: String,
 }

@@ -1,14 +1,13 @@
-//! How fast the processors run, where the kernel tells.
+//! Clock speed of the processors, if the kernel shows it.
 //!
-//! The published figures are of processors at full load, which run as fast as they may. Work at a lower clock draws less.
-//! What switching draws is capacitance times voltage squared times frequency (Chandrakasan, Sheng and Brodersen,
-//! "Low-Power CMOS Digital Design", IEEE JSSC 27(4), 1992). The voltage falls with the frequency too, down to a floor, so
-//! that the truth lies between a straight line, where it no longer falls, and a cube. Which voltage belongs to which
-//! frequency is not published. The straight line is taken: it corrects by what the frequency alone accounts for, and
-//! leaves out what the voltage would take off besides, so that work at a low clock is rather charged too much.
+//! The published figures are for processors at full load, which run as fast as they can. Work at a lower clock draws
+//! less. Switching power is capacitance times voltage squared times frequency (Chandrakasan, Sheng and Brodersen,
+//! "Low-Power CMOS Digital Design", IEEE JSSC 27(4), 1992). The voltage falls with the frequency down to a floor, so
+//! the truth lies between a straight line and a cube. The voltage at each frequency is not published. This module uses
+//! the straight line, which charges work at a low clock rather too much.
 //!
-//! The clock is sampled once a window. Processors that work are taken to be the fastest ones: where the work of a window
-//! was that of three processors, the mean of the three highest clocks counts, since those at rest say nothing of it.
+//! The clock is sampled once per window. Working processors are taken to be the fastest ones: if a window held the work
+//! of three processors, the mean of the three highest clocks counts.
 //!
 //! Source: Linux `Documentation/admin-guide/pm/cpufreq.rst`, on the attributes of a policy.
 
@@ -21,40 +20,38 @@ use crate::sysfs::attribute::{read_attribute, read_optional_number};
 use crate::sysfs::cpu_list::parse_cpu_list;
 use crate::sysfs::number_file::{NumberFile, ReadNumberError};
 
-/// The whole of a frequency, in the parts that shares of it are given in.
+/// The highest frequency, in the unit of shares.
 pub(crate) const WHOLE: u128 = 1_000_000;
 
-/// Processors whose clock is read, evenly spread over all: a reading costs about a microsecond, and 64 samples tell the
-/// mean of more.
+/// Maximum number of processors whose clock is read, evenly spread. A reading takes about a microsecond, and 64 samples
+/// are enough for the mean.
 const FILES_MAX: usize = 64;
 
-/// What is added to the relative error where the clock is used, as the clock that the published figures belong to is not
-/// published with them. It is taken to be `cpuinfo_max_freq`, which is that of a few cores; all of them at once reach
-/// 3.6 of 4.0 GHz on a Xeon E5-2667 v2. A fifth leaves room for processors with more cores.
+/// Added to the relative error if the clock is used, because the clock of the published figures is not published. It is
+/// taken to be `cpuinfo_max_freq`, which a few cores reach; all cores together reach 3.6 of 4.0 GHz on a Xeon E5-2667
+/// v2. A fifth leaves room for processors with more cores.
 ///
 /// Source: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
 pub const REFERENCE_ERROR: f64 = 0.2;
 
-/// One processor's clock.
 #[derive(Debug)]
 struct Clock {
     file: NumberFile,
     max_khz: u64,
 }
 
-/// The clocks of a machine, or of a part of its processors.
+/// The clocks of all processors, or of a sample of them.
 #[derive(Debug)]
 pub(crate) struct Clocks {
     sampled: Vec<Clock>,
-    /// All processors, also those whose clock is not read.
+    /// Number of all processors, including those whose clock is not read.
     threads: u32,
-    /// Room for one reading of each clock.
+    /// Buffer for one reading of each clock.
     shares: Vec<u128>,
 }
 
 impl Clocks {
-    /// Opens the clocks below `sysfs_root` of a machine with so many processors. `None` where none can be read, as in
-    /// most virtual machines.
+    /// Opens the clocks below `sysfs_root`. `None` if none can be read, as in most virtual machines.
     pub(crate) fn open(sysfs_root: &Path, threads: u32) -> Option<Self> {
         let all = sysfs_root.join("devices/system/cpu");
         let online = read_attribute(&all.join("online")).ok().and_then(|text| parse_cpu_list(&text));
@@ -65,8 +62,8 @@ impl Clocks {
         (!sampled.is_empty()).then(|| Self { shares: Vec::with_capacity(sampled.len()), sampled, threads })
     }
 
-    /// The part of their highest frequency at which processors work that have worked for `busy` in `elapsed`, in parts of
-    /// [`WHOLE`]; the whole where no clock answers.
+    /// Mean clock of the processors that worked for `busy` in `elapsed`, relative to their highest, in parts of
+    /// [`WHOLE`]. [`WHOLE`] if no clock can be read.
     pub(crate) fn share(&mut self, busy: Duration, elapsed: Duration) -> u128 {
         self.shares.clear();
         self.shares.extend(self.sampled.iter().filter_map(Clock::share));
@@ -78,7 +75,7 @@ impl Clocks {
         self.shares.iter().take(working).sum::<u128>() / working as u128
     }
 
-    /// How many of the clocks that are read are those of processors at work, rounded up.
+    /// How many of the sampled clocks belong to working processors, rounded up.
     fn working(&self, busy: Duration, elapsed: Duration) -> usize {
         let read = busy.as_nanos().saturating_mul(self.sampled.len() as u128);
         let working = read.div_ceil(elapsed.as_nanos().saturating_mul(u128::from(self.threads)).max(1));
@@ -87,7 +84,7 @@ impl Clocks {
 }
 
 impl Clock {
-    /// `cpuinfo_avg_freq`, which the processor has counted itself, where there is one; else `scaling_cur_freq`.
+    /// `cpuinfo_avg_freq`, which the processor counts itself, or else `scaling_cur_freq`.
     fn open(directory: &Path) -> Option<Self> {
         let max_khz = read_optional_number(&directory.join("cpuinfo_max_freq")).filter(|&khz| khz > 0)?;
         let files = ["cpuinfo_avg_freq", "scaling_cur_freq"].map(|name| NumberFile::open(directory.join(name)));
@@ -95,14 +92,15 @@ impl Clock {
         Some(Self { file, max_khz })
     }
 
-    /// `None` where it does not answer: the processor is idle or has gone.
+    /// `None` if the processor is idle or offline.
     fn share(&self) -> Option<u128> {
         let khz = self.file.read().ok()?;
         Some(u128::from(khz.min(self.max_khz)) * WHOLE / u128::from(self.max_khz))
     }
 }
 
-/// Whether a clock can be read, now or when its processor is not idle, for which `cpuinfo_avg_freq` answers `EAGAIN`.
+/// Whether a clock can be read, now or once its processor is not idle: `cpuinfo_avg_freq` of an idle one gives
+/// `EAGAIN`.
 fn answers(file: &NumberFile) -> bool {
     matches!(file.read(), Ok(_) | Err(ReadNumberError::Refused(Errno::AGAIN)))
 }

@@ -1,7 +1,7 @@
-//! What time it is, and how much the machine and this process have worked until now.
+//! Time, and the CPU time of the machine and of this process.
 //!
-//! The machine's CPU time is taken from the root cgroup where it tells more than `/proc/stat` ([`usage`]), and from
-//! `/proc/stat` otherwise ([`stat`]). Either is put together with the process's own clock ([`busy`]).
+//! The CPU time of the machine comes from the root control group ([`usage`]) if that is finer than `/proc/stat`
+//! ([`stat`]). Either is combined with the clock of the process ([`busy`]).
 
 mod busy;
 mod stat;
@@ -26,10 +26,10 @@ use crate::work::{Moment, PACKAGES_MAX};
 pub use self::stat::{parse_cpu_count, parse_machine, parse_packages};
 pub use self::usage::{parse_usage_ns, parse_usage_usec};
 
-/// How often the root cgroup's usage is compared with the ticks. Reading them costs more than reading it.
+/// Interval at which the usage of the root control group is compared with the ticks, which are more expensive to read.
 const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
-/// Why there is no clock.
+/// Why the clock could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenHostClockError {
     /// The file could not be opened.
@@ -48,7 +48,7 @@ pub enum OpenHostClockError {
 /// Why the clock could not be read.
 #[derive(Debug, Error)]
 pub enum ReadHostError {
-    /// The file was open and could not be read.
+    /// The open file could not be read.
     #[error("cannot read the processor times `{}`", path.display())]
     ReadStat {
         /// The file.
@@ -56,7 +56,7 @@ pub enum ReadHostError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The file was read and does not begin with a line of processor times.
+    /// The file does not start with a line of processor times.
     #[error("`{}` begins with `{line}`, which is not a line of processor times", path.display())]
     ParseStat {
         /// The file.
@@ -66,7 +66,7 @@ pub enum ReadHostError {
     },
 }
 
-/// Tells [`Moment`]s.
+/// Reads [`Moment`]s.
 #[derive(Debug)]
 pub struct HostClock {
     stat: Stat,
@@ -78,7 +78,7 @@ pub struct HostClock {
     last: (Duration, Duration),
 }
 
-/// The root cgroup's usage, and whether it is what it seems.
+/// Usage of the root control group, and the check that it is one.
 #[derive(Debug)]
 struct Compared {
     usage: Usage,
@@ -87,11 +87,10 @@ struct Compared {
 }
 
 impl HostClock {
-    /// Opens `stat` below `procfs_root`, and the root cgroup below `sysfs_root` if it is to be had, and takes the first
-    /// reading, from which the work of others is counted.
+    /// Opens `stat` below `procfs_root` and the root control group below `sysfs_root`, if there is one, and takes the
+    /// first reading.
     ///
-    /// # Errors
-    /// When `stat` cannot be opened or read, or is not what Linux writes.
+    /// When `stat` cannot be opened or read, or has another format.
     pub fn open(procfs_root: &Path, sysfs_root: &Path, topology: Topology) -> Result<Self, OpenHostClockError> {
         let mut stat = Stat::open(procfs_root.join("stat"), &topology)?;
         let ticks = stat.machine()?;
@@ -105,8 +104,8 @@ impl HostClock {
         Ok(Self { stat, usage, busy, topology, packages: Default::default(), frequency, last: Default::default() })
     }
 
-    /// Where the machine's CPU time comes from, and if it is the coarse one, why: a line for people. It may change when
-    /// the finer one turns out to be of something else.
+    /// One line for people: the source of the CPU time of the machine, and if it is the coarse one, why. It may change
+    /// when the finer one turns out to be for something else.
     #[must_use]
     pub fn describe(&self) -> String {
         match &self.usage {
@@ -115,20 +114,19 @@ impl HostClock {
         }
     }
 
-    /// Whether the machine's CPU time comes from the root cgroup. Once it does not, it never will again.
+    /// Whether the CPU time of the machine comes from the root control group. Once false, it stays false.
     #[must_use]
     pub fn follows_cgroup(&self) -> bool {
         self.usage.is_ok()
     }
 
-    /// The time, and the work done until now. The process is always this one, whatever `procfs_root` was.
+    /// The time and the work so far. The process is always this one, whatever `procfs_root` is.
     ///
-    /// # Errors
-    /// When `stat` can no longer be read. A later call may succeed, and then accounts for the time between.
+    /// When `stat` cannot be read. A later call may succeed and then covers the time between.
     pub fn now(&mut self) -> Result<Moment, ReadHostError> {
         let monotonic = clock(ClockId::Monotonic);
-        // The process's clock is read last and the machine's first, so that what happens in between looks like this
-        // process's work, which it is, and never like that of others.
+        // The clock of the machine is read first and that of the process last, so what happens in between counts as
+        // work of this process, which it is.
         let machine = self.machine(monotonic)?;
         let process = clock(ClockId::ProcessCPUTime);
         let busy = self.busy.advance(machine, process);
@@ -164,7 +162,7 @@ impl HostClock {
         self.give_up("disagrees with it")
     }
 
-    /// Goes on with the ticks, from where the usage has come to.
+    /// Continues with ticks from the current value.
     fn give_up(&mut self, why: &str) -> Result<Duration, ReadHostError> {
         let ticks = self.stat.machine()?;
         self.busy.rebase(ticks, clock(ClockId::ProcessCPUTime));
@@ -179,19 +177,18 @@ impl HostClock {
             self.packages[0] = busy;
         } else {
             let now = parse_packages(&self.stat.read()?, &self.topology);
-            // A processor that is switched off takes its line with it.
+            // A processor that goes offline takes its line with it.
             self.packages.iter_mut().zip(now).for_each(|(package, now)| *package = now.max(*package));
         }
         Ok(self.packages)
     }
 }
 
-/// The file `stat`, kept open.
 #[derive(Debug)]
 struct Stat {
     file: File,
     path: PathBuf,
-    /// Takes the lines of all processors, where their packages are asked for.
+    /// Large enough for the lines of all processors if packages are needed.
     buffer: Vec<u8>,
 }
 
@@ -219,7 +216,7 @@ impl Stat {
 }
 
 fn clock(id: ClockId) -> Duration {
-    // The kernel never gives a negative time or a nanosecond field out of range, which is all that can fail here.
+    // The kernel never returns a negative time or a nanosecond field out of range.
     Duration::try_from(clock_gettime(id)).unwrap_or_default()
 }
 

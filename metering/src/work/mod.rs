@@ -19,15 +19,15 @@ use std::time::Duration;
 pub use moment::{Moment, PACKAGES_MAX};
 pub use no_events::NoEvents;
 
-/// What a stretch of execution took from the processor.
+/// Work of a stretch of execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// CPU time.
     pub cpu: Duration,
-    /// Hardware events; `None` where the machine has no counters for them. On a hybrid processor those of its
-    /// performance cores.
+    /// Hardware events; `None` if the machine does not count them. On a hybrid processor, those of the performance
+    /// cores.
     pub events: Option<Events>,
-    /// On a hybrid processor the events of its efficiency cores, whose cycles and instructions cost something else.
+    /// On a hybrid processor, the events of the efficiency cores, whose cycles and instructions cost less.
     pub efficient: Option<Events>,
 }
 
@@ -38,8 +38,8 @@ pub struct Events {
     pub instructions: u64,
     /// CPU cycles, while not halted.
     pub cycles: u64,
-    /// Cycles at the processor's nominal frequency, while not halted: time, where `cycles` follows the frequency. Zero
-    /// where the processor does not count them.
+    /// Cycles at the nominal frequency, while not halted: a measure of time, unlike `cycles`. Zero if the processor
+    /// does not count them.
     pub ref_cycles: u64,
     /// Misses of the last-level cache.
     pub cache_misses: u64,
@@ -58,7 +58,7 @@ impl Add for Events {
 }
 
 impl Events {
-    /// What has been counted since `earlier`.
+    /// Events since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -71,13 +71,13 @@ impl Events {
 }
 
 impl Work {
-    /// CPU time alone, of a machine that counts nothing else.
+    /// CPU time alone, without events.
     #[must_use]
     pub fn of_cpu(cpu: Duration) -> Self {
         Self { cpu, ..Self::default() }
     }
 
-    /// The events of all kinds of cores together; `None` where none are counted.
+    /// Events of all kinds of cores together; `None` if none are counted.
     #[must_use]
     pub fn all_events(&self) -> Option<Events> {
         match (self.events, self.efficient) {
@@ -86,7 +86,7 @@ impl Work {
         }
     }
 
-    /// The part of it that took `cpu`, and the rest, as if events had been spread evenly over the CPU time.
+    /// Divides it into a part with CPU time `cpu` and the rest, with events spread evenly over CPU time.
     #[must_use]
     pub fn divided(self, cpu: Duration) -> (Self, Self) {
         let (cpu, all) = (cpu.min(self.cpu), self.cpu.as_nanos().max(1));
@@ -101,7 +101,7 @@ impl Work {
         (part, self.since(part))
     }
 
-    /// What has been done since `earlier`, on the same thread.
+    /// Work since `earlier`, on the same thread.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         let since = |now: Option<Events>, then: Option<Events>| now.zip(then).map(|(now, then)| now.since(then));

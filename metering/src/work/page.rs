@@ -1,8 +1,8 @@
-//! Tells of switches by the page that the kernel shares with the owner of a perf event.
+//! Detects switches by the page that the kernel shares with the owner of a perf event.
 //!
-//! The page says for how long the event had been enabled when it was last put in its place, and an event of one thread
-//! is put in its place whenever its thread goes on after a switch. An event that counts nothing is enough. Its time
-//! runs while the thread does, so that two switches never show the same figure.
+//! The page shows how long the event had been enabled when it was last scheduled, and an event of one thread is
+//! scheduled whenever its thread continues after a switch. An event that counts nothing is enough. Its time advances
+//! with the thread, so two switches never show the same figure.
 //!
 //! Source: `perf_event_update_userpage` and `perf_swevent_add` in Linux `kernel/events/core.c`; `perf_event_open(2)`.
 
@@ -14,7 +14,7 @@ use perf_event::events::Software;
 use perf_event::{Builder, Sampler};
 
 thread_local! {
-    /// Opened when the thread first arms it, closed with the thread. `None` where perf events are not allowed.
+    /// Opened when the thread first arms it, closed with the thread. `None` if perf events are not allowed.
     static PAGE: OnceCell<Option<Page>> = const { OnceCell::new() };
 }
 
@@ -27,7 +27,7 @@ impl Page {
     fn open() -> io::Result<Self> {
         let mut event = Builder::new(Software::DUMMY).build()?;
         event.enable()?;
-        // A page for samples comes with it, which stays empty.
+        // It comes with a page for samples, which stays empty.
         Ok(Self { event: event.sampled(1)?, armed_at: Cell::default() })
     }
 
@@ -36,7 +36,7 @@ impl Page {
     }
 }
 
-/// Begins to watch the calling thread. False where that is not possible.
+/// Starts watching the calling thread. False if that is impossible.
 pub(super) fn arm() -> bool {
     let arm = |page: &Page| page.armed_at.set(page.enabled());
     PAGE.try_with(|page| page.get_or_init(|| Page::open().ok()).as_ref().map(arm)).is_ok_and(|armed| armed.is_some())

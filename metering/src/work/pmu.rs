@@ -1,12 +1,12 @@
-//! Instructions, cycles and cache misses of one thread, where the machine counts them.
+//! Instructions, cycles and cache misses of one thread, if the machine counts them.
 //!
-//! The counters of a thread form one perf group, so that they cover exactly the same stretch of execution. They are
-//! opened once, left running, and subtracted: switching them on and off costs 1.9 µs, a read 0.4 to 1.4. Where the
-//! kernel shows a counter's register in a page of memory (`rdpmc`), reading it is no system call at all. A counter that
-//! is not in a register at the moment (index 0) cannot be read so, and is asked for with its group.
+//! The counters of a thread form one perf group, so they cover exactly the same stretch of execution. They are opened
+//! once, keep running, and are subtracted: enabling and disabling them takes 1.9 µs, a read 0.4 to 1.4 µs. If the
+//! kernel shows the register in a page of memory (`rdpmc`), reading it takes no system call. A counter that is not in a
+//! register at the moment (index 0) is read with its group.
 //!
-//! The processors of a hybrid machine have two kinds of cores, each with a PMU of its own. An event belongs to one PMU
-//! and stands still while its thread is on a core of the other kind; no group may mix them. Hence a group for each.
+//! A hybrid machine has two kinds of cores, each with its own PMU. An event belongs to one PMU and stands still while
+//! its thread runs on the other kind, and no group may mix them. Hence one group per kind.
 //!
 //! Source: `perf_event_open(2)`; `arch_perf_update_userpage` in Linux `arch/x86/events/core.c`.
 
@@ -24,33 +24,32 @@ use super::Events;
 
 /// The running counters of the thread that opened them.
 pub struct ThreadCounters {
-    /// Those of the only kind of core, or of the performance cores.
+    /// Of the performance (or only) cores.
     performance: EventGroup,
     efficient: Option<EventGroup>,
-    /// Whether a register has ever been read without a system call.
+    /// Whether a read without a system call ever worked.
     rdpmc: bool,
 }
 
-/// One group, all of whose events are in registers at the same time: instructions, cycles, cache misses and, where the
-/// processor has them, cycles at its nominal frequency.
+/// One group, whose events are all in registers at the same time: instructions, cycles, cache misses and, if the
+/// processor has them, reference cycles.
 struct EventGroup {
     events: Opened,
     last: Reading,
 }
 
-/// The events of a group; the first one leads it.
+/// The events of a group. The first is the leader.
 enum Opened {
     /// With pages that show their registers.
     Mapped(Vec<Sampler>),
-    /// Where no pages are to be had, as when too much memory is locked already.
+    /// Without pages, for example because too much memory is locked.
     Plain(Vec<Counter>),
 }
 
 impl ThreadCounters {
-    /// Opens counters for the calling thread, on the kinds of cores that the machine has.
+    /// Opens counters for the calling thread, for each kind of cores.
     ///
-    /// # Errors
-    /// The kernel's: `ENOENT` where the processor or the hypervisor offers none, `EACCES` where
+    /// The error of the kernel: `ENOENT` if processor or hypervisor offers no counters, `EACCES` if
     /// `/proc/sys/kernel/perf_event_paranoid` forbids them.
     pub fn open(kinds: CoreKinds) -> io::Result<Self> {
         let (performance, efficient) = kinds.pmus();
@@ -61,10 +60,10 @@ impl ThreadCounters {
         Self { performance, efficient, rdpmc: false }
     }
 
-    /// All that this thread has done since its counters were opened. Only two snapshots of one thread mean anything.
+    /// Everything this thread has done since its counters were opened. Only the difference of two snapshots of one
+    /// thread is meaningful.
     ///
-    /// # Errors
-    /// The kernel's, and `InvalidData` where an event is missing from what it shows.
+    /// The error of the kernel, or `InvalidData` if an event is missing.
     pub fn read(&mut self) -> io::Result<Snapshot> {
         let shown = self.performance.shown();
         let efficient = match &mut self.efficient {
@@ -81,7 +80,7 @@ impl ThreadCounters {
         Ok(Snapshot { performance, efficient: efficient.map(|(_, reading)| reading) })
     }
 
-    /// Whether it has been possible so far to read without a system call.
+    /// Whether reading without a system call has worked.
     #[must_use]
     pub fn is_rdpmc(&self) -> bool {
         self.rdpmc
@@ -94,10 +93,10 @@ impl ThreadCounters {
     }
 }
 
-/// How many events a group must have.
+/// Events that a group must have.
 const WANTED: usize = 3;
 
-/// How many it has at most.
+/// Events that a group may have.
 const EVENTS_MAX: usize = WANTED + 1;
 
 impl EventGroup {
@@ -120,7 +119,7 @@ impl EventGroup {
 
     fn open<'a>(mut wanted: [Builder<'a>; WANTED], mut ref_cycles: Builder<'a>) -> io::Result<Self> {
         wanted[0].read_format(ReadFormat::GROUP | ReadFormat::TOTAL_TIME_ENABLED | ReadFormat::TOTAL_TIME_RUNNING);
-        // The others are ready when the leader is switched on, and go into registers together with it.
+        // The others start with the leader and go into registers together with it.
         wanted[1..].iter_mut().chain([&mut ref_cycles]).for_each(|event| _ = event.enabled(true));
         let open = || -> io::Result<Vec<Counter>> {
             let mut leader = wanted[0].build()?;
@@ -130,8 +129,7 @@ impl EventGroup {
             leader.enable()?;
             Ok([leader, cycles, cache_misses].into_iter().chain(ref_cycles).collect())
         };
-        // A page of the counter comes with one for samples, which stays empty. An event that could not be mapped is
-        // closed.
+        // The page of the counter comes with one for samples, which stays empty. If mapping fails, the event is closed.
         let mapped: io::Result<Vec<Sampler>> = open()?.into_iter().map(|event| event.sampled(1)).collect();
         let events = mapped.map(Opened::Mapped).or_else(|_| open().map(Opened::Plain))?;
         Ok(Self { events, last: Reading::default() })
@@ -145,7 +143,7 @@ impl EventGroup {
             }
     }
 
-    /// What the pages show, if all events are in registers.
+    /// The reading from the pages, if all events are in registers.
     fn shown(&self) -> Option<Reading> {
         let Opened::Mapped(events) = &self.events else { return None };
         let leader = events.first()?.read_user();
@@ -156,8 +154,8 @@ impl EventGroup {
         Some(Reading { events: in_order(counts), enabled: leader.time_enabled(), running: leader.time_running() })
     }
 
-    /// The reading that was shown; otherwise the last one, if the thread is on a core of the other kind and has been
-    /// since then; otherwise what the kernel says when it is asked.
+    /// `shown` if there is one; else the last reading, if the thread has since been on a core of the other kind; else a
+    /// read by system call.
     fn take(&mut self, shown: Option<Reading>, is_other_kind: bool) -> io::Result<Reading> {
         self.last = match (shown, &mut self.events) {
             (Some(shown), _) => shown,
@@ -169,7 +167,7 @@ impl EventGroup {
     }
 }
 
-/// The page of an event is brought up to date whenever it leaves its register.
+/// The page of an event is updated whenever it leaves its register.
 fn has_not_run_since(last: &Reading, events: &[Sampler]) -> bool {
     events.first().is_some_and(|leader| leader.read_user().time_running() == last.running)
 }

@@ -1,4 +1,4 @@
-//! Reads the work counters of whichever thread asks.
+//! Reads the work counters of the calling thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,7 +11,7 @@ use super::switches;
 use super::thread::{ThreadMoment, how};
 
 thread_local! {
-    /// Opened at the thread's first reading, closed with the thread.
+    /// Opened at the first reading of the thread, closed with the thread.
     static COUNTERS: RefCell<Counters> = const { RefCell::new(Counters::Unopened) };
 }
 
@@ -21,13 +21,12 @@ enum Counters {
     Refused,
 }
 
-/// Which work counters are read: the thread's CPU time always, hardware events where the machine has them.
+/// Reads the CPU time of a thread, and hardware events if the machine has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkReader {
     events: Option<EventReader>,
 }
 
-/// How hardware events are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EventReader {
     kinds: CoreKinds,
@@ -36,8 +35,8 @@ struct EventReader {
 }
 
 impl WorkReader {
-    /// Finds out what this machine can count; its kinds of cores are looked up below `sysfs_root`. The error says why
-    /// there are no hardware events; the reader works without them.
+    /// Finds out what this machine can count, with its kinds of cores read below `sysfs_root`. The error is why there
+    /// are no hardware events ([`NoEvents`](super::NoEvents) makes one word of it); the reader works without them.
     #[must_use]
     pub fn probe(sysfs_root: &Path) -> (Self, Option<io::Error>) {
         let cpu_time_only = Self::cpu_time_only();
@@ -52,10 +51,10 @@ impl WorkReader {
         }
     }
 
-    /// A reader of the thread's CPU time alone.
+    /// A reader of CPU time alone.
     #[must_use]
     pub fn cpu_time_only() -> Self {
-        // Finds out how to read it, before the first call has to.
+        // Finds out how to read it before the first call has to.
         let _ = switches::best();
         Self { events: None }
     }
@@ -66,7 +65,7 @@ impl WorkReader {
         self.events.is_some()
     }
 
-    /// What is read, and by which means: a line for people.
+    /// One line for people: what is read, and how.
     #[must_use]
     pub fn describe(self) -> String {
         let cpu = format!("CPU time by {}", how());
@@ -81,11 +80,11 @@ impl WorkReader {
         format!("{events}{cores} by {means}; {cpu}")
     }
 
-    /// Begins a slice on the calling thread, which must be the one that ends it.
+    /// Begins a slice on the calling thread. The same thread must end it.
     #[inline]
     #[must_use]
     pub fn begin(self) -> Beginning {
-        // The clock is read innermost on both sides, since what lies between is charged.
+        // The clock is read innermost on both sides, because what lies between is charged.
         let events = self.events.and_then(snapshot);
         Beginning { events, cpu: ThreadMoment::now().cpu }
     }
@@ -103,23 +102,23 @@ impl WorkReader {
     }
 }
 
-/// Where a slice began.
+/// The start of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Beginning {
     events: Option<Snapshot>,
     cpu: Duration,
 }
 
-/// A slice that has ended.
+/// The result of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
-    /// What it did.
+    /// Work of the slice.
     pub work: Work,
     /// When it ended, on `CLOCK_MONOTONIC`.
     pub monotonic: Duration,
 }
 
-/// The events of the calling thread; `None` where it has no counters, or no longer has them because it is ending.
+/// The events of the calling thread; `None` if it has no counters, or is ending.
 fn snapshot(reader: EventReader) -> Option<Snapshot> {
     let read = |counters: &RefCell<Counters>| {
         let mut counters = counters.borrow_mut();

@@ -1,24 +1,24 @@
-//! Tells whether the calling thread has been switched out since it last asked, without a system call.
+//! Detects, without a system call, whether the calling thread has been switched out since it last asked.
 //!
-//! A restartable sequence is a stretch of code that the kernel does not let be interrupted in the middle: while the
-//! field `rseq_cs` of the thread's registered area points at a description of one, the kernel looks at it whenever it
-//! lets the thread go on after preemption, migration, blocking or a signal. Finding the thread outside of the
-//! described stretch, it only clears the field. The stretch described here is empty, so that no thread is ever inside:
-//! the field is cleared, nothing else happens, and a field that still holds the pointer says that this thread has had
-//! its processor for itself all the time, but for interrupts. The C library registers the area of each thread and
-//! leaves the field to whoever wants it. Another user of it overwrites the pointer, which reads like a switch.
+//! A restartable sequence is a piece of code that must not be interrupted halfway. While the field `rseq_cs` in the
+//! registered area of a thread points to its description, the kernel checks it whenever the thread continues after
+//! preemption, migration, blocking or a signal. If the thread is outside the described code, the kernel only clears the
+//! field. The code described here is empty, so no thread is ever inside: the kernel clears the field and does nothing
+//! else. A field that still holds the pointer proves that the thread has kept its processor, except for interrupts. The
+//! C library registers the area of each thread and leaves the field to others. Another user overwrites the pointer,
+//! which looks like a switch.
 //!
-//! From Linux 6.19 on a thread with the larger area of newer C libraries keeps the field when it blocks in a system
-//! call and goes on upon the same processor: there this is no means of telling.
+//! Since Linux 6.19, a thread with the larger area of newer C libraries keeps the field when it blocks in a system call
+//! and continues on the same processor. There this method does not work.
 //!
-//! What calls for `unsafe` in this crate is here, and nowhere else.
+//! This is the only file of the crate with `unsafe` code.
 //!
 //! Source: `__rseq_handle_notify_resume`, `rseq_ip_fixup` and `rseq_get_rseq_cs` in Linux `kernel/rseq.c`;
 //! `rseq_sched_switch_event` in `include/linux/rseq_entry.h` (6.19); glibc manual, *Restartable Sequences* (2.35).
 
 #![allow(unsafe_code)] // The area is plain memory that the kernel writes to, at an offset from the thread pointer.
 
-/// Begins to watch the calling thread. False where that is not possible.
+/// Starts watching the calling thread. False if that is impossible.
 #[inline]
 pub(super) fn arm() -> bool {
     area::registered().map(area::Area::arm).is_some()

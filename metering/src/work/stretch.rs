@@ -1,45 +1,43 @@
-//! The thread's CPU clock without its system call, for as long as the thread keeps its processor.
+//! The CPU clock of a thread without a system call, for as long as the thread keeps its processor.
 //!
-//! As long as a thread is not switched out, its CPU time grows as wall time does. So the CPU clock is read once, with
-//! the wall clock beside it, and until the next switch a later CPU time is the wall time since then on top. Where there
-//! was a switch, the CPU clock is read again. No figure is ever extrapolated over more than [`STRETCH_MAX`], which
-//! bounds what lies in wall time alone: interrupts, where the kernel keeps their time apart
-//! (`CONFIG_IRQ_TIME_ACCOUNTING`), and what the hypervisor gave to others, where it tells
-//! (`CONFIG_PARAVIRT_TIME_ACCOUNTING`). Elsewhere both are in the CPU clock as well.
+//! While a thread is not switched out, its CPU time grows as wall time does. So the CPU clock is read once together
+//! with the wall clock; until the next switch, CPU time is that value plus the wall time since then. After a switch the
+//! CPU clock is read again. Nothing is extrapolated over more than [`STRETCH_MAX`]. That bounds the error from time
+//! that only the wall clock sees: interrupts, with `CONFIG_IRQ_TIME_ACCOUNTING`, and time stolen by the hypervisor,
+//! with `CONFIG_PARAVIRT_TIME_ACCOUNTING`. Without these options the CPU clock includes both.
 //!
 //! Source: `update_rq_clock_task` in Linux `kernel/sched/core.c`.
 
 use std::cell::Cell;
 
-/// Nanoseconds after which the CPU clock is read again although nothing was seen to happen. The reading is 0.3 µs in
-/// a thousand.
+/// Nanoseconds after which the CPU clock is read again in any case. A reading takes 0.3 µs.
 const STRETCH_MAX: u64 = 1_000_000;
 
-/// What the clock is put together from. Times are in nanoseconds.
+/// The clocks behind it. Times are in nanoseconds.
 pub(super) trait Clocks {
     /// Wall time.
     fn wall(&self) -> u64;
     /// CPU time of the calling thread.
     fn thread_cpu(&self) -> u64;
-    /// Starts watching for switches; false where they cannot be watched.
+    /// Starts watching for switches. False if that is impossible.
     fn arm(&self) -> bool;
     /// Whether there was no switch since [`Clocks::arm`].
     fn undisturbed(&self) -> bool;
-    /// Says whether `undisturbed` was right when it last said yes.
+    /// Reports whether the last positive `undisturbed` was right.
     fn judge(&self, right: bool);
 }
 
-/// A reading of both clocks at about the same time, in nanoseconds.
+/// Both clocks at about the same moment, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) wall: u64,
     pub(super) cpu: u64,
 }
 
-/// Both clocks now. `anchor` is where the stretch began that the calling thread is in.
+/// Reads both clocks. `anchor` is the start of the current stretch of the calling thread.
 #[inline]
 pub(super) fn read(clocks: &impl Clocks, anchor: &Cell<Reading>) -> Reading {
-    // The question comes after the reading: a switch between the two is then seen, and costs no more than a reading.
+    // The check comes after the reading: a switch between the two is then noticed and costs only a reading.
     let wall = clocks.wall();
     let from = anchor.get();
     let stretch = wall.saturating_sub(from.wall);
@@ -49,7 +47,7 @@ pub(super) fn read(clocks: &impl Clocks, anchor: &Cell<Reading>) -> Reading {
     }
     let now = anew(clocks, wall);
     if undisturbed {
-        // Half of the time is more than interrupts take, and less than a thread that waits loses.
+        // Interrupts take less than half of the time, and a waiting thread loses more.
         clocks.judge(now.cpu.saturating_sub(from.cpu) >= stretch / 2);
     }
     anchor.set(now);
@@ -61,8 +59,7 @@ fn anew(clocks: &impl Clocks, wall: u64) -> Reading {
     if !clocks.arm() {
         return Reading { wall, cpu: clocks.thread_cpu() };
     }
-    // A switch between these two disarms, so that nothing is ever extrapolated from a pair that does not belong
-    // together.
+    // A switch between these two disarms, so nothing is ever extrapolated from a mismatched pair.
     let cpu = clocks.thread_cpu();
     Reading { wall: clocks.wall(), cpu }
 }

@@ -1,13 +1,13 @@
-//! Whether the calling thread has been switched out since it last asked, without a system call.
+//! Detects, without a system call, whether the calling thread has been switched out since it last asked.
 //!
-//! | means | costs | tells |
+//! | means | cost | detects |
 //! |---|---|---|
-//! | the area for restartable sequences ([`super::rseq`]) | nothing | every switch, where the kernel clears it at every switch |
-//! | the page of an idle perf event ([`super::page`]) | 0.7 µs more a switch, in a virtual machine | every switch, where perf events are allowed |
+//! | the area for restartable sequences ([`super::rseq`]) | nothing | every switch, if the kernel clears it at every switch |
+//! | the page of an idle perf event ([`super::page`]) | 0.7 µs per switch, in a virtual machine | every switch, if perf events are allowed |
 //! | none | | nothing |
 //!
-//! What a kernel does there is no promise of its. So each is tried before it is used, and what is used is held against
-//! the clocks for as long as it is.
+//! No kernel promises this behaviour. So each means is tried before it is used, and checked against the clocks while it
+//! is used.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use super::{page, rseq};
 
-/// What tells of switches.
+/// How switches are detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     /// The thread's area for restartable sequences.
     Rseq,
     /// The page of a perf event.
     PerfPage,
-    /// Nothing does.
+    /// Not at all.
     None,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Means {
     }
 }
 
-/// The best means there is. The first call finds out, which takes some sleeps of 50 µs.
+/// The best means of this machine. The first call finds out, which takes some sleeps of 50 µs.
 #[inline]
 pub fn best() -> Means {
     static BEST: OnceLock<Means> = OnceLock::new();
@@ -48,8 +48,8 @@ pub fn best() -> Means {
 }
 
 impl Means {
-    /// Begins to watch: until the next switch, [`Means::undisturbed`] is true on this thread. False where there is no
-    /// watching.
+    /// Starts watching: until the next switch, [`Means::undisturbed`] is true on this thread. False if watching is
+    /// impossible.
     #[inline]
     pub fn arm(self) -> bool {
         match self {
@@ -59,8 +59,7 @@ impl Means {
         }
     }
 
-    /// Whether the calling thread has kept its processor since it last called [`Means::arm`] and was told that it is
-    /// watched.
+    /// Whether the calling thread has kept its processor since it last called [`Means::arm`] successfully.
     #[inline]
     pub fn undisturbed(self) -> bool {
         match self {
@@ -79,24 +78,24 @@ impl Means {
     }
 }
 
-/// How often a sleep must be told of before a means is believed. Where blocking is not told of but migration is, each
-/// further try is one more in which the thread would have to migrate.
+/// Number of sleeps that must be detected before a means is trusted. If only migration is detected and blocking is not,
+/// the thread would have to migrate in each try.
 const SLEEPS: u32 = 4;
 
 static DISTRUSTED: AtomicBool = AtomicBool::new(false);
 static DOUBT: AtomicU32 = AtomicU32::new(0);
 
-/// One mistake weighs as much as this many times that it was right.
+/// Weight of a mistake, in correct answers.
 const DOUBT_STEP: u32 = 4;
 
-/// Eight mistakes in a row. A hypervisor that gives the processor away for more than half of a millisecond makes one
-/// now and then, where the kernel leaves that out of the CPU clock.
+/// Eight mistakes in a row. A hypervisor that takes the processor away for more than half a millisecond causes one now
+/// and then, if the kernel excludes that from the CPU clock.
 const DOUBT_MAX: u32 = 8 * DOUBT_STEP;
 
-/// Says whether it was right when a thread was last told that it was undisturbed. After too many mistakes nothing is
-/// believed any more in this process.
+/// Reports whether the last `undisturbed` of a thread was right. After too many mistakes this process stops trusting
+/// it.
 pub fn judge(right: bool) {
-    // Two threads that meet here lose a count; the next will be counted.
+    // Two threads may lose a count here. The next one will be counted.
     let doubt = DOUBT.load(Ordering::Relaxed);
     let doubt = if right { doubt.saturating_sub(1) } else { doubt + DOUBT_STEP };
     DOUBT.store(doubt, Ordering::Relaxed);

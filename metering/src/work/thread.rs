@@ -1,4 +1,4 @@
-//! The CPU time of the calling thread: the one figure of work that every machine has.
+//! CPU time of the calling thread: the one figure of work that every machine has.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::rseq;
 use super::stretch::{self, Clocks, Reading};
 use super::switches::{self, Means};
 
-/// CPU time that the calling thread has used since it began, in user and kernel mode together.
+/// CPU time of the calling thread since its start, in user and kernel mode together.
 ///
-/// The kernel keeps it in nanoseconds, apart from the tick; reading it is a system call, since the vDSO has no part in
-/// this clock: 0.23 µs on a quiet machine, 0.5 µs in a busy virtual one.
+/// The kernel keeps it in nanoseconds, independent of the tick. Reading it is a system call, since the vDSO does not
+/// have this clock: 0.23 µs on a quiet machine, 0.5 µs in a busy virtual one.
 ///
 /// Source: `clock_gettime(2)`, `CLOCK_THREAD_CPUTIME_ID`.
 #[inline]
@@ -22,17 +22,17 @@ pub fn thread_cpu() -> Duration {
     Duration::from_nanos(nanos(ClockId::ThreadCPUTime))
 }
 
-/// A point in the life of a thread.
+/// Wall time and CPU time of a thread at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadMoment {
     /// The time on `CLOCK_MONOTONIC`.
     pub monotonic: Duration,
-    /// What [`thread_cpu`] says, but for a fraction of a microsecond.
+    /// CPU time, within a fraction of a microsecond of [`thread_cpu`].
     pub cpu: Duration,
 }
 
 impl ThreadMoment {
-    /// Now, on the calling thread. One reading of the vDSO's clock, and no system call, where [`how`] says so.
+    /// Reads the clocks of the calling thread: one reading of the vDSO clock and no system call, if [`how`] says so.
     #[inline]
     #[must_use]
     pub fn now() -> Self {
@@ -41,14 +41,14 @@ impl ThreadMoment {
     }
 }
 
-/// The processor that the calling thread is on, as the kernel numbers it; the first one where that is not known.
+/// The processor of the calling thread, as the kernel numbers it; 0 if unknown.
 #[inline]
 #[must_use]
 pub fn processor() -> u32 {
     rseq::cpu().unwrap_or_else(|| u32::try_from(sched_getcpu()).unwrap_or(0))
 }
 
-/// How CPU time is read on this machine, for people. The first call finds out.
+/// One line for people: how CPU time is read on this machine. The first call finds out.
 #[must_use]
 pub fn how() -> String {
     match switches::best() {
@@ -58,7 +58,7 @@ pub fn how() -> String {
 }
 
 thread_local! {
-    /// Where the stretch began that this thread is in.
+    /// Start of the current stretch of the thread.
     static STRETCH: Cell<Reading> = const { Cell::new(Reading { wall: 0, cpu: 0 }) };
 }
 
@@ -91,7 +91,7 @@ impl Clocks for System {
 #[inline]
 fn nanos(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
-    // The kernel never gives a negative time or a nanosecond field out of range, and 584 years fit.
+    // The kernel never returns a negative time or a nanosecond field out of range, and 584 years fit.
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 

@@ -1,35 +1,34 @@
-//! Which processor belongs to which package.
+//! Packages, cores and processors of the machine.
 //!
 //! Source: Linux `Documentation/admin-guide/cputopology.rst`.
 
 use std::io;
 use std::path::Path;
 
-/// Highest number of processors that a kernel can be built for (`NR_CPUS` of x86 with `MAXSMP`).
+/// Maximum number of processors that a kernel can be built for (`NR_CPUS` of x86 with `MAXSMP`).
 const CPUS_MAX: usize = 8192;
 
-/// In place of a package's index: there is no such processor, or it is switched off.
+/// Stands for the package of a processor that does not exist or is offline.
 const ABSENT: u8 = u8::MAX;
 
 /// The processors of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// The packages' numbers, as the kernel gives them, in rising order.
+    /// Numbers of the packages as the kernel gives them, ascending.
     packages: Vec<u32>,
-    /// For each processor number the index of its package in `packages`, or [`ABSENT`].
+    /// Index in `packages` for each processor, or [`ABSENT`].
     package_of: Vec<u8>,
-    /// How many cores each package has; a core may have two processors.
+    /// Number of cores of each package. A core may have two processors.
     cores: Vec<usize>,
-    /// For each processor number the number of its core, counted over the whole machine.
+    /// Core of each processor, counted over the whole machine.
     core_of: Vec<usize>,
 }
 
 impl Topology {
-    /// Reads `physical_package_id` and `core_id` in `devices/system/cpu/cpu*/topology` below `sysfs_root`. A processor that is switched
-    /// off has no such file, and one whose package the firmware does not tell is in the first.
+    /// Reads `physical_package_id` and `core_id` in `devices/system/cpu/cpu*/topology` below `sysfs_root`. A processor
+    /// that is offline has no such file. One with an unknown package is put into the first.
     ///
-    /// # Errors
-    /// The kernel's when there is no such directory, and `NotFound` where it shows no processor.
+    /// The error of the kernel if the directory does not exist, and `NotFound` if it shows no processor.
     pub fn read(sysfs_root: &Path) -> io::Result<Self> {
         let mut numbers = Vec::new();
         for entry in std::fs::read_dir(sysfs_root.join("devices/system/cpu"))? {
@@ -39,7 +38,7 @@ impl Topology {
             if numbers.len() <= cpu {
                 numbers.resize(cpu + 1, None);
             }
-            // Without a number of its own each processor is a core.
+            // A processor without a core number is a core of its own.
             let core = std::fs::read_to_string(entry.path().join("topology/core_id"));
             let core = core.ok().and_then(|text| parse_package_id(&text)).unwrap_or(CPUS_MAX as u32 + cpu as u32);
             numbers[cpu] = Some((parse_package_id(&text).unwrap_or(0), core));
@@ -61,7 +60,8 @@ impl Topology {
         }
     }
 
-    /// A machine from the package number of each processor, all of them cores. It has one at least.
+    /// A machine from the package number of each processor, where each is a core. An empty list makes a machine of one
+    /// processor.
     #[must_use]
     pub fn new(package_numbers: &[u32]) -> Self {
         let numbers = package_numbers.iter().enumerate().map(|(cpu, &package)| Some((package, cpu as u32)));
@@ -81,7 +81,7 @@ impl Topology {
         let mut packages: Vec<u32> = numbers.iter().flatten().map(|&(package, _)| package).collect();
         packages.sort_unstable();
         packages.dedup();
-        // More packages than fit below the mark there are none of.
+        // No machine has more packages than fit below the mark.
         let index =
             |number: &u32| packages.binary_search(number).map_or(0, |index| index.min(usize::from(ABSENT - 1)) as u8);
         let package_of = numbers.iter().map(|number| number.map_or(ABSENT, |(package, _)| index(&package))).collect();
@@ -95,37 +95,37 @@ impl Topology {
         Self { packages, package_of, cores, core_of: numbered.collect() }
     }
 
-    /// How many processors there are.
+    /// Number of processors online.
     #[must_use]
     pub fn cpus(&self) -> usize {
         self.package_of.iter().filter(|&&package| package != ABSENT).count()
     }
 
-    /// How many processors a package has, by its index.
+    /// Number of processors of a package, by its index.
     #[must_use]
     pub fn cpus_of(&self, package: usize) -> usize {
         self.package_of.iter().filter(|&&of| of != ABSENT && usize::from(of) == package).count()
     }
 
-    /// How many cores a package has, by its index.
+    /// Number of cores of a package, by its index.
     #[must_use]
     pub fn cores_of(&self, package: usize) -> usize {
         self.cores.get(package).copied().unwrap_or(0)
     }
 
-    /// The number of a processor's core, counted over the whole machine; `None` for a processor that is not known.
+    /// Core of a processor, counted over the whole machine; `None` if the processor is unknown.
     #[must_use]
     pub fn core_of(&self, cpu: u32) -> Option<usize> {
         self.core_of.get(cpu as usize).copied().filter(|&core| core != usize::MAX)
     }
 
-    /// The numbers of the packages; a package's index is its place here.
+    /// Numbers of the packages. The index of a package is its place here.
     #[must_use]
     pub fn packages(&self) -> &[u32] {
         &self.packages
     }
 
-    /// The index of the package of a processor; the first one's for a processor that is not known.
+    /// Index of the package of a processor; 0 if the processor is unknown.
     #[must_use]
     pub fn package_of(&self, cpu: u32) -> usize {
         match self.package_of.get(cpu as usize) {
@@ -134,20 +134,20 @@ impl Topology {
         }
     }
 
-    /// One more than the highest number of a processor, so that there are numbers for those that are switched off.
+    /// One more than the highest processor number, including processors that are offline.
     pub(super) fn processors(&self) -> usize {
         self.package_of.len()
     }
 }
 
-/// The number of a processor's directory.
+/// Parses the name of a directory, `cpu7`, into the number of the processor.
 #[must_use]
 pub fn parse_cpu_name(name: &str) -> Option<usize> {
     let digits = name.strip_prefix("cpu").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok().filter(|&cpu| cpu < CPUS_MAX)
 }
 
-/// The number of a package; `None` where the firmware does not tell (-1).
+/// Parses the number of a package; `None` for -1, which means unknown.
 #[must_use]
 pub fn parse_package_id(text: &str) -> Option<u32> {
     text.trim_end().parse().ok()

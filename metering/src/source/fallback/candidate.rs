@@ -1,4 +1,4 @@
-//! One of several sources that may be read: how it is opened, whether it answers, and where its counters stand.
+//! One of several sources: how to open it, whether it works, and where its counters are.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -7,25 +7,25 @@ use crate::source::{CounterSpec, ReadError, Source, SourceKind};
 use crate::units::Microjoules;
 use crate::work::Moment;
 
-/// Opens a source, as often as it is asked to.
+/// Opens a source. Called once for each try.
 pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, Box<dyn Error + Send + Sync>> + Send>;
 
-/// A source that may be read.
+/// A source that can be read instead of another.
 pub struct Candidate {
     kind: SourceKind,
     open: Opener,
     source: Option<Box<dyn Source>>,
     readings: Vec<Result<Microjoules, ReadError>>,
-    /// The place of each counter of `source` among those of all sources.
+    /// Place of each counter of `source` among those of all sources.
     places: Vec<usize>,
-    /// Why it was not taken when it was last tried.
+    /// Why it was not used at the last try.
     pub(super) refusal: Option<String>,
-    /// How many tries in a row it has answered.
+    /// Successful tries in a row.
     pub(super) answers: u32,
 }
 
 impl Candidate {
-    /// A source of this kind that `open` opens.
+    /// A source of this kind, opened by `open`.
     #[must_use]
     pub fn new(kind: SourceKind, open: Opener) -> Self {
         Self { kind, open, source: None, readings: Vec::new(), places: Vec::new(), refusal: None, answers: 0 }
@@ -41,7 +41,7 @@ impl Candidate {
         self.source.as_ref().map(|source| source.describe())
     }
 
-    /// Reads the source as it is, and says whether a counter that may be added has answered.
+    /// Reads the source as it is. Returns whether an additive counter gave a reading.
     pub(super) fn read(&mut self, now: &Moment) -> bool {
         self.readings.clear();
         let Some(source) = &mut self.source else { return false };
@@ -49,7 +49,7 @@ impl Candidate {
         answers(source.as_ref(), &self.readings)
     }
 
-    /// Reads the source, opened anew if it does not answer as it is. Keeps why not, if it does not.
+    /// Reads the source, and opens it again if that fails. Keeps the reason if both fail.
     pub(super) fn probe(&mut self, now: &Moment) -> bool {
         if self.read(now) || self.reopen(now) {
             self.refusal = None;
@@ -59,7 +59,7 @@ impl Candidate {
         false
     }
 
-    /// Opens the source anew, and keeps it if it answers.
+    /// Opens the source again and keeps it if it works.
     fn reopen(&mut self, now: &Moment) -> bool {
         let mut source = match (self.open)() {
             Ok(source) => source,
@@ -71,7 +71,7 @@ impl Candidate {
         let mut readings = Vec::new();
         source.read(now, &mut readings);
         if !answers(source.as_ref(), &readings) {
-            self.refusal = Some(format!("it does not answer: {}", failure(source.as_ref(), &readings)));
+            self.refusal = Some(format!("it gives no reading: {}", failure(source.as_ref(), &readings)));
             return false;
         }
         (self.source, self.readings) = (Some(source), readings);
@@ -79,17 +79,16 @@ impl Candidate {
         true
     }
 
-    /// Why the last reading gave nothing.
     pub(super) fn failure(&self) -> String {
         self.source.as_ref().map_or_else(String::new, |source| failure(source.as_ref(), &self.readings))
     }
 
-    /// Finds a place among all `counters` for those of this source: where its own zone was before, or at the end.
-    /// `owners` tells which candidate each belongs to, and this one is `own`.
+    /// Finds a place among all `counters` for those of this source: where its zone was before, or at the end. `owners`
+    /// holds the candidate of each counter; this one is `own`.
     pub(super) fn enlist(&mut self, own: usize, counters: &mut Vec<CounterSpec>, owners: &mut Vec<usize>) {
         let specs = self.source.as_ref().map_or(&[][..], |source| source.counters());
         for spec in &specs[self.places.len()..] {
-            // Another range is another counter: where it wraps would no longer be known.
+            // A different range is a different counter: wraps could no longer be recognized.
             let same = |place: &usize| {
                 let known: &CounterSpec = &counters[*place];
                 owners[*place] == own && known.zone == spec.zone && known.range == spec.range
@@ -103,7 +102,7 @@ impl Candidate {
         }
     }
 
-    /// Puts what was read last into its places.
+    /// Moves the last readings to their places.
     pub(super) fn hand_over(&mut self, all: &mut [Result<Microjoules, ReadError>]) {
         for (&place, reading) in self.places.iter().zip(self.readings.drain(..)) {
             all[place] = reading;
@@ -111,7 +110,6 @@ impl Candidate {
     }
 }
 
-/// The readings of the counters that may be added.
 fn additive<'a>(
     source: &dyn Source,
     readings: &'a [Result<Microjoules, ReadError>],
@@ -126,7 +124,7 @@ fn answers(source: &dyn Source, readings: &[Result<Microjoules, ReadError>]) -> 
 
 fn failure(source: &dyn Source, readings: &[Result<Microjoules, ReadError>]) -> String {
     let error = additive(source, readings).find_map(|reading| reading.as_ref().err());
-    error.map_or_else(|| "it has no counter that may be added".into(), |error| chain(error))
+    error.map_or_else(|| "it has no counter of a package, memory or the machine".into(), |error| chain(error))
 }
 
 /// An error with its causes, in one line.
@@ -134,7 +132,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = write!(text, ": {cause}");
         next = cause.source();
     }

@@ -1,16 +1,16 @@
-//! The best of several sources that answers: another takes over when it dies, and it returns when it is back.
+//! Reads the best of several sources that works. If it fails, the next one takes over; it returns when it works again.
 //!
-//! Every source keeps its own counters, with their own accounts, so that what one has measured is never mixed with
-//! what another has modelled. Of all of them only one source's counters are read; those of the others read
-//! [`ReadError::Standby`]: nothing is missing there, as the other counts.
+//! Every source keeps its own counters with their own accounts, so measured and modelled energy never mix. Only the
+//! counters of one source are read. Those of the others read [`ReadError::Standby`], which means that nothing is
+//! missing.
 //!
 //! ```text
-//! powercap   1 2 3 4 x x x - - - - - - - 9 10        x  does not answer: lost
-//! model      - - - - - - 0 1 2 3 4 5 6 7 8 -         -  stands by
+//! powercap   1 2 3 4 x x x - - - - - - - 9 10        x  fails: lost
+//! model      - - - - - - 0 1 2 3 4 5 6 7 8 -         -  on standby
 //! ```
 //!
-//! In the window of a switch both are read: what the one still says ends its last window, and the first reading of the
-//! other is where it begins, which charges nobody.
+//! In the window of a switch both are read. The last reading of the old source ends its last window. The first reading
+//! of the new one is its baseline and charges nobody.
 
 mod candidate;
 #[cfg(test)]
@@ -31,22 +31,21 @@ use crate::source::CounterSpec;
 use crate::units::Microjoules;
 use crate::work::Moment;
 
-/// A source that has not answered in so many windows in a row is given up. One or two failed readings happen, as when a
-/// processor is taken offline, and their energy is found by the next; each further one loses a window.
+/// A source is given up after this many failed windows in a row. One or two failed readings are normal, such as when a
+/// processor goes offline, and the next reading finds their energy. Each further one loses a window.
 pub const DEAD_WINDOWS: u32 = 3;
 
-/// How long after a switch, or the last try, better sources are tried again. To open one costs some hundred system calls,
-/// so that this is far below a thousandth of one processor, and few people miss measurements for longer.
+/// Time from a switch, or from the last try, to the next try of better sources. Opening one takes about a hundred
+/// system calls, so this costs far below a thousandth of one processor.
 pub const RETRY: Duration = Duration::from_secs(5);
 
-/// A better source returns when it has answered so many tries in a row: one that comes and goes must not take
-/// the other's place each time, as every switch leaves calls without a charge.
+/// A better source returns after this many successful tries in a row. A source that comes and goes must not take over
+/// each time, because every switch leaves calls without a charge.
 pub const ANSWERS: u32 = 2;
 
-/// Why the first source is read.
-const BEST: &str = "it is the best source, and answers";
+const BEST: &str = "it is the best source and works";
 
-/// None of the sources answers.
+/// No source can be used; the text lists why not, for each.
 #[derive(Debug, thiserror::Error)]
 #[error("no energy source can be used: {0}")]
 pub struct NoSource(String);
@@ -61,18 +60,18 @@ where
     Box::new(move || Ok(Box::new(open(&sysfs, &procfs)?)))
 }
 
-/// A ranked list of sources of which one is read.
+/// A ranked list of sources, one of which is read.
 pub struct Fallback {
-    /// The best first.
+    /// Best first.
     candidates: Vec<Candidate>,
     active: usize,
-    /// Of all sources that were ever read, in the order in which they came.
+    /// Counters of all sources that were ever read, in the order of their first reading.
     counters: Vec<CounterSpec>,
-    /// To which candidate each counter belongs.
+    /// The candidate of each counter.
     owners: Vec<usize>,
-    /// For how many windows the active source has not answered, since others were last looked for.
+    /// Windows in a row in which the active source failed, since others were last tried.
     dead: u32,
-    /// When better sources are tried next, by `Moment::monotonic`.
+    /// Earliest `Moment::monotonic` of the next try of better sources.
     next_try: Duration,
     switch: Option<Switch>,
 }
@@ -93,7 +92,7 @@ impl Fallback {
         Self::open(open.into_iter().map(|(kind, open)| Candidate::new(kind, open)).collect(), now)
     }
 
-    /// Reads the first of `candidates` that can be opened and answers `now`.
+    /// Reads the first of `candidates` that opens and gives a reading.
     ///
     /// # Errors
     /// When none does.
@@ -115,8 +114,7 @@ impl Fallback {
         Ok(fallback)
     }
 
-    /// Looks for a source in place of the active one, which has died: the first that answers, and be it the same, opened
-    /// anew.
+    /// Replaces the active source, which failed, by the first one that works, which may be the same one opened again.
     fn replace(&mut self, now: &Moment) {
         let dead = &mut self.candidates[self.active];
         let cause = format!("no reading in {DEAD_WINDOWS} windows: {}", dead.failure());
@@ -127,7 +125,7 @@ impl Fallback {
         }
     }
 
-    /// Tries the sources that are better than the active one, if it is time to.
+    /// Tries better sources if it is time to.
     fn try_better(&mut self, now: &Moment) {
         if now.monotonic < self.next_try {
             return;
@@ -140,7 +138,7 @@ impl Fallback {
         }
         let better = &self.candidates[..self.active];
         if let Some(next) = better.iter().position(|candidate| candidate.answers >= ANSWERS) {
-            self.switch_to(next, "it answers again".into(), now);
+            self.switch_to(next, "it works again".into(), now);
         }
     }
 
@@ -206,10 +204,9 @@ impl Source for Fallback {
     }
 }
 
-/// Why each of these was not taken.
 fn refusals(candidates: &[Candidate]) -> String {
     let refusal = |candidate: &Candidate| {
-        let why = candidate.refusal.as_deref().unwrap_or("it answers again, and is tried once more");
+        let why = candidate.refusal.as_deref().unwrap_or("it works again and is being tried once more");
         format!("`{}`: {why}", candidate.kind())
     };
     candidates.iter().map(refusal).collect::<Vec<_>>().join("; ")

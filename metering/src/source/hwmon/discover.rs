@@ -1,4 +1,4 @@
-//! Finds the sensors of energy and power, and opens them.
+//! Finds and opens the energy and power sensors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use crate::source::ReadError;
 use crate::source::counter_file::CounterFile;
 use crate::sysfs::attribute::read_attribute;
 
-/// Devices that are looked at. A server with a card in every slot has some dozens.
+/// Maximum number of devices. A server with a card in every slot has some dozens.
 const DEVICES_MAX: usize = 256;
 
-/// Files of one device that are looked at: `amd_energy` has two for each core and socket.
+/// Maximum number of files of a device. `amd_energy` has two per core and socket.
 const FILES_MAX: usize = 4096;
 
-/// What does not change when a sensor goes and comes back: the numbers of the class do.
+/// The identity of a sensor across disappearance and return. The numbers of the class change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SensorId {
-    /// The device that the class leads to. It may have several entries in the class, under different names.
+    /// The device behind the class entry. It may have several entries with different names.
     device: PathBuf,
     driver: String,
     quantity: Quantity,
@@ -34,7 +34,7 @@ pub(super) enum Input {
     Energy(CounterFile),
     /// Microwatts.
     Power(CounterFile),
-    /// Millivolts and milliamperes, which make microwatts.
+    /// Millivolts and milliamperes; their product is microwatts.
     VoltsAmps(CounterFile, CounterFile),
 }
 
@@ -46,7 +46,7 @@ pub(super) struct FoundSensor {
     pub(super) label: Option<String>,
     pub(super) part: Part,
     pub(super) input: Input,
-    /// What the sensor states of its own accuracy, as a fraction.
+    /// Accuracy that the sensor states, as a fraction.
     pub(super) accuracy: Option<f64>,
 }
 
@@ -63,15 +63,13 @@ impl FoundSensor {
     }
 }
 
-/// All that is to be found.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    /// Energy before power, and in the order of the class.
+    /// Energy before power, otherwise in the order of the class.
     pub(super) sensors: Vec<FoundSensor>,
     pub(super) problems: Vec<SkippedSensor>,
 }
 
-/// The directory of the class.
 pub(super) fn class(sysfs_root: &Path) -> PathBuf {
     sysfs_root.join("class/hwmon")
 }
@@ -98,8 +96,7 @@ pub(super) fn discover(sysfs_root: &Path) -> Result<Discovery, OpenHwmonError> {
     Ok(discovery)
 }
 
-/// Where a device has its attributes, and its name. Drivers of the old kind have them with the device that the class
-/// points to.
+/// The directory of the attributes, and the name. Old drivers keep them in the device that the class entry points to.
 fn find_name(entry: &Path) -> Option<(PathBuf, String)> {
     let places = [entry.to_owned(), entry.join("device")];
     places.into_iter().find_map(|place| {
@@ -133,8 +130,8 @@ impl Discovery {
     }
 }
 
-/// The readings of a device. Its energy where it has any, since its power would be the same once more; else its power,
-/// each channel once; else its currents.
+/// The readings of a device: its energy if it has any, since its power would repeat it; else its power, each channel
+/// once; else its currents.
 fn readings(directory: &Path) -> BTreeMap<u32, Quantity> {
     let files = fs::read_dir(directory).into_iter().flatten().take(FILES_MAX).filter_map(Result::ok);
     let found: Vec<_> = files.filter_map(|file| parse_sensor_file(file.file_name().to_str()?)).collect();
@@ -163,7 +160,7 @@ fn label(directory: &Path, quantity: Quantity, channel: u32) -> Option<String> {
     })
 }
 
-/// Opens a sensor and reads it once, since opening proves little.
+/// Opens a sensor and reads it once: opening alone proves little.
 fn open(directory: &Path, quantity: Quantity, channel: u32) -> Result<Input, SkippedSensor> {
     let file = |name: String| {
         let path = directory.join(name);
@@ -193,7 +190,7 @@ fn open(directory: &Path, quantity: Quantity, channel: u32) -> Result<Input, Ski
     }
 }
 
-/// What the kernel said, or what is wrong with the text.
+/// The cause of a failed reading.
 fn cause(error: ReadError) -> io::Error {
     match error {
         ReadError::ReadCounter { source, .. } | ReadError::ReadEvent { source, .. } => source,
@@ -204,7 +201,6 @@ fn cause(error: ReadError) -> io::Error {
     }
 }
 
-/// What a sensor shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     Microjoules(u64),

@@ -1,11 +1,11 @@
-//! Why no sensor can be used.
+//! Errors of the hwmon source.
 
 use std::path::PathBuf;
 use std::{fmt, io};
 
 use thiserror::Error;
 
-/// Why no energy can be read at all. Each variant has another remedy.
+/// Why no sensor can be used. Each variant has its own remedy.
 #[derive(Debug, Error)]
 pub enum OpenHwmonError {
     /// There is no hardware monitoring class.
@@ -14,7 +14,7 @@ pub enum OpenHwmonError {
         /// Where it would be.
         path: PathBuf,
     },
-    /// The class is there and cannot be listed.
+    /// The class exists but cannot be listed.
     #[error("cannot list the hardware monitoring class `{}`", path.display())]
     ListClass {
         /// The directory.
@@ -22,23 +22,23 @@ pub enum OpenHwmonError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// No device has a sensor of energy or power: the driver is not loaded, or the board has none.
-    #[error("no device in `{}` senses energy or power", path.display())]
+    /// No device measures energy or power: the driver is not loaded, or the board has no sensor.
+    #[error("no device in `{}` measures energy or power", path.display())]
     NoSensor {
         /// The directory.
         path: PathBuf,
     },
-    /// There are sensors, and this process may read none of them. Energy is for root alone, as in powercap.
+    /// Sensors exist, but this process may not read any. Only root may read energy, as with powercap.
     ///
     /// Source: CVE-2020-12912, for the `amd_energy` driver.
-    #[error("may not read any sensor, the first being `{}`", path.display())]
+    #[error("no permission to read any sensor, the first being `{}`", path.display())]
     Forbidden {
         /// The first such sensor's file.
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },
-    /// There are sensors, and none can be read.
+    /// Sensors exist, but none can be read.
     #[error("cannot read any sensor, the first being `{}`", path.display())]
     ReadSensors {
         /// The first such sensor's file.
@@ -46,15 +46,14 @@ pub enum OpenHwmonError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// There are several sensors that may be of the machine. Whether one contains the other cannot be told, so that
-    /// they may not be added.
-    #[error("cannot tell which of these sensors is of the whole machine: {}", Quoted(sensors))]
+    /// Several sensors may measure the whole machine. Whether one contains another is unknown, so they cannot be added.
+    #[error("cannot tell which of these sensors measures the whole machine: {}", Quoted(sensors))]
     Ambiguous {
         /// Their names.
         sensors: Vec<String>,
     },
-    /// There are sensors, and all are of devices of their own, such as graphics cards.
-    #[error("none of these sensors is of the machine or its processors: {}", Quoted(sensors))]
+    /// All sensors belong to single devices, such as graphics cards.
+    #[error("none of these sensors measures the machine or its processors: {}", Quoted(sensors))]
     NoAdditiveSensor {
         /// Their names.
         sensors: Vec<String>,
@@ -73,7 +72,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A sensor that exists and cannot be read.
+/// A sensor that exists but cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot read the sensor `{}`", path.display())]
 pub struct SkippedSensor {

@@ -1,14 +1,13 @@
-//! Energy out of power: the sum of a sensor's readings over time.
+//! Energy from power: the sum of the readings of a power sensor over time.
 //!
-//! Between two readings the power is taken to go in a straight line. The sum is kept in half femtojoules, in which it is
-//! whole, and cut to microjoules only when it is shown, so that no remainder is ever lost. Time is monotonic: it stands
-//! still while the machine sleeps.
+//! Power is taken as linear between two readings. The sum is kept in half femtojoules, where it is a whole number, and
+//! cut to microjoules only when shown, so no remainder is lost. Time is monotonic: it stops while the machine sleeps.
 
 use std::time::Duration;
 
 use crate::units::Microjoules;
 
-/// 1 µW for 1 ns is 1 fJ; the mean of two readings may end in a half.
+/// 1 µW for 1 ns is 1 fJ. The mean of two readings may end in a half.
 const HALF_FEMTOJOULES_PER_MICROJOULE: u128 = 2_000_000_000;
 
 /// The sum up to the last reading.
@@ -19,8 +18,8 @@ pub(super) struct Integral {
 }
 
 impl Integral {
-    /// Takes a reading of so many microwatts and gives the energy up to then. The first one, and the first after an
-    /// interruption, adds nothing; nor does one that is no later than the last.
+    /// Takes a reading in microwatts and returns the energy so far. The first reading adds nothing, nor does the first
+    /// after an interruption, or one that is not later than the last.
     pub(super) fn add(&mut self, at: Duration, microwatts: u64) -> Microjoules {
         if let Some((before, last)) = self.last {
             let twice_the_mean = u128::from(last) + u128::from(microwatts);
@@ -32,7 +31,7 @@ impl Integral {
         Microjoules(u64::try_from(whole).unwrap_or(u64::MAX))
     }
 
-    /// Forgets the last reading: nothing is known of the time from it to the next.
+    /// Forgets the last reading: the time until the next one is unknown.
     pub(super) fn interrupt(&mut self) {
         self.last = None;
     }

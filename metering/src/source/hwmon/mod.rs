@@ -1,11 +1,10 @@
-//! Sensors of energy and power on the board, as the kernel's hardware monitoring class shows them.
+//! Energy and power sensors of the hardware monitoring class.
 //!
-//! Each `class/hwmon/hwmonN` is a device with a `name`, and with a file for each reading: `energyN_input` in microjoules,
-//! `powerN_input` or `powerN_average` in microwatts. Some count for us; most only say how much power flows now, which
-//! is then summed up over the time between readings (`integral`), so that a burst between two of them is missed: such a
-//! counter states a relative error.
+//! Each `class/hwmon/hwmonN` is a device with a `name` and a file per reading: `energyN_input` in microjoules,
+//! `powerN_input` or `powerN_average` in microwatts. Some count energy. Most only report the current power, which is
+//! summed up over time (`integral`). A burst between two readings is missed, so such a counter states a relative error.
 //!
-//! What a sensor is of is not in sysfs either. Which of them may be added up is decided in [`parts`].
+//! sysfs does not say what a sensor measures either. [`parts`] decides which ones may be added.
 //!
 //! Source: Linux `Documentation/hwmon/sysfs-interface.rst`.
 
@@ -32,28 +31,28 @@ use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::zone::{Domain, Zone};
 
-/// How long after a search for sensors that have gone the next one may follow.
+/// Minimum time between two searches for missing sensors.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sensors that are shown and not added. `amd_energy` has one for each core, and every reading of it interrupts that
-/// core; who wants all of them has other tools.
+/// Maximum number of sensors that are shown but not added. `amd_energy` has one per core, and every reading interrupts
+/// that core.
 const SHOWN_MAX: usize = 32;
 
-/// Step of an energy sensor: that of the register behind `amd_energy`, 2^-16 J, in whole microjoules.
+/// Step of an energy sensor: 2^-16 J, as in `amd_energy`, in whole microjoules.
 ///
 /// Source: Linux v5.8 `Documentation/hwmon/amd_energy.rst`.
 const QUANTUM_ENERGY: Microjoules = Microjoules(16);
 
-/// How far a power sensor may be off that states nothing: an assumption, since sysfs says nothing of it. Shunt resistors
-/// come with 1 %, and the amplifiers behind them with less; boards are not calibrated.
+/// Error of a power sensor that states none. An assumption: sysfs says nothing. Shunt resistors come with 1 % and
+/// amplifiers with less, but boards are not calibrated.
 const ACCURACY_UNSTATED: f64 = 0.05;
 
-/// How far the sum may be off besides, because power changes between two readings: an assumption too, as it depends on
-/// the load and the window.
+/// Additional error of the sum because power changes between readings. Also an assumption: it depends on load and
+/// window.
 const SAMPLING_ERROR: f64 = 0.05;
 
-/// More than this no such zone draws: the largest packages are specified at some 500 W, taken four times as for
-/// powercap; the largest machines of one board at some kilowatts.
+/// Maximum power of a zone: four times 500 W for packages, as for powercap, and some kilowatts for machines of one
+/// board.
 fn watts_max(domain: &Domain) -> Watts {
     Watts(if *domain == Domain::Package { 2000.0 } else { 10_000.0 })
 }
@@ -69,7 +68,7 @@ struct Sensor {
 
 /// The sensors of one machine.
 ///
-/// Raw readings only: what a reading below the last one means is for the consumer to say.
+/// Gives raw readings. The consumer decides what a falling value means.
 #[derive(Debug)]
 pub struct Hwmon {
     root: PathBuf,
@@ -77,16 +76,16 @@ pub struct Hwmon {
     /// Parallel to `specs`.
     sensors: Vec<Sensor>,
     problems: Vec<SkippedSensor>,
-    /// The earliest `Moment::monotonic` at which sensors that have gone may be searched for.
+    /// Earliest `Moment::monotonic` of the next search.
     next_search: Duration,
 }
 
 impl Hwmon {
-    /// Finds the sensors below `sysfs_root`, as a rule `/sys`, and decides which of them are added.
+    /// Finds the sensors below `sysfs_root`, usually `/sys`, and decides which are added.
     ///
     /// # Errors
     ///
-    /// [`OpenHwmonError`] where none can be read, or none may be added.
+    /// [`OpenHwmonError`] if none can be read, or none may be added.
     pub fn open(sysfs_root: &Path) -> Result<Self, OpenHwmonError> {
         let Discovery { sensors, problems } = discover(sysfs_root)?;
         if sensors.is_empty() {
@@ -119,14 +118,14 @@ impl Hwmon {
         Ok(source)
     }
 
-    /// The sensors that exist and cannot be read, as the last search found them.
+    /// Sensors that exist but could not be read in the last search.
     #[must_use]
     pub fn problems(&self) -> &[SkippedSensor] {
         &self.problems
     }
 
-    /// Looks for sensors that have gone, unless that was done less than [`SEARCH_INTERVAL`] ago. One that was not there
-    /// at first stays out: it might contain one that is added.
+    /// Searches for missing sensors, unless the last search was less than [`SEARCH_INTERVAL`] ago. A sensor that was
+    /// not there at first stays out: it might contain one that is added.
     fn search(&mut self, moment: &Moment) {
         if self.sensors.iter().all(|sensor| sensor.input.is_some()) || moment.monotonic < self.next_search {
             return;
@@ -197,7 +196,7 @@ impl Source for Hwmon {
 fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
     let accuracy = found.accuracy.unwrap_or(ACCURACY_UNSTATED);
     let (quantum, relative_error) = match found.input {
-        // The registers behind the sensors of processors are those of RAPL, of which nobody states an error.
+        // Processor sensors read RAPL registers, for which nobody states an error.
         Input::Energy(_) if matches!(found.part, Part::Package(_) | Part::Within) => (QUANTUM_ENERGY, 0.0),
         Input::Energy(_) => (QUANTUM_ENERGY, accuracy),
         Input::Power(_) | Input::VoltsAmps(..) => (Microjoules(1), accuracy + SAMPLING_ERROR),

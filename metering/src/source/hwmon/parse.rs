@@ -1,27 +1,27 @@
-//! The names and small texts of hardware monitoring, parsed.
+//! Parses names and small texts of hardware monitoring.
 //!
 //! Source: Linux `Documentation/hwmon/sysfs-interface.rst`.
 
-/// Channels of one kind that are looked at. The `amd_energy` driver has one for each core and socket.
+/// Maximum number of channels of one kind. `amd_energy` has one per core and socket.
 const CHANNEL_MAX: u32 = 1024;
 
-/// Longest name or label that is taken; it becomes a metric's label.
+/// Longest name or label. It becomes a metric label.
 const NAME_BYTES_MAX: usize = 64;
 
-/// What a sensor's file holds. In order, the better comes first.
+/// What the file of a sensor holds, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantity {
     /// `energyN_input`: microjoules since some moment.
     Energy,
     /// `powerN_input`: microwatts now.
     Power,
-    /// `powerN_average`: microwatts over an interval that the sensor has.
+    /// `powerN_average`: microwatts over an interval of the sensor.
     AveragePower,
     /// `currN_input`, in milliamperes; power with the `inN_input` beside it, in millivolts.
     Current,
 }
 
-/// Parses the name of a file into what it holds and its channel. `None` for every file that is no reading.
+/// Parses the name of a file into quantity and channel. `None` if the file is not a reading.
 #[must_use]
 pub fn parse_sensor_file(name: &str) -> Option<(Quantity, u32)> {
     let (channel, what) = name.split_once('_')?;

@@ -1,4 +1,4 @@
-//! Reads what the PMU's directory says: which events there are, and on which processors they are opened.
+//! Reads the PMU's directory: which events exist, and on which processors to open them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::sysfs::attribute::{parse_number, read_attribute};
 use crate::sysfs::cpu_list::parse_cpu_list;
 use crate::zone::{Domain, Zone};
 
-/// Characters of a file's text that an error repeats.
+/// Characters of a file that an error quotes.
 const SHOWN_CHARS_MAX: usize = 32;
 
 /// The energy events that the kernel may offer, and what they count.
@@ -25,7 +25,6 @@ const EVENTS: [(&str, Domain); 5] = [
     ("energy-psys", Domain::Psys),
 ];
 
-/// An event that can be opened.
 #[derive(Debug)]
 pub(super) struct FoundEvent {
     pub(super) name: &'static str,
@@ -34,21 +33,21 @@ pub(super) struct FoundEvent {
     pub(super) scale: Scale,
 }
 
-/// A processor that stands for its package, or for a die of it.
+/// A processor on which to open the events of its package or die.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) cpu: u32,
     package: Box<str>,
-    /// Another processor stands for the same package already.
+    /// Another processor of the same package comes first.
     further: bool,
 }
 
 impl Place {
-    /// What an event of this domain counts here.
+    /// The zone of an event of this domain.
     ///
-    /// Where one package has several processors in the PMU's list, each stands for a die. On some Intel servers dies
-    /// have counters of their own; on AMD there is one a package, which some kernels show once a die. To count twice is
-    /// worse than to count too little, so that only the first die is added and the others are shown.
+    /// If the list has several processors of one package, each stands for a die. On some Intel servers dies have their
+    /// own counters. AMD has one per package, which some kernels show per die. Counting twice is worse than counting
+    /// too little, so only the first die is added.
     pub(super) fn zone(&self, domain: &Domain) -> Zone {
         let domain = match domain {
             Domain::Package if self.further => Domain::Other("die".into()),
@@ -59,7 +58,6 @@ impl Place {
     }
 }
 
-/// All that is to be found.
 #[derive(Debug)]
 pub(super) struct Pmu {
     pub(super) path: PathBuf,
@@ -120,7 +118,7 @@ fn shown(text: &str) -> String {
     text.trim().chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// Names the packages of the processors. One without a package number has its index in the list for one.
+/// Finds the package of each processor. Without a package number it is the index in the list.
 fn places(sysfs_root: &Path, cpus: &[u32]) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::with_capacity(cpus.len());
     for (&cpu, index) in cpus.iter().zip(0_u32..) {

@@ -1,46 +1,46 @@
-//! Why there are no energy events, and why one of them is not reported.
+//! Errors of the perf source.
 
 use std::path::PathBuf;
 use std::{fmt, io};
 
 use thiserror::Error;
 
-/// Why no energy can be read at all. Each variant has another remedy.
+/// Why no energy event can be used. Each variant has its own remedy.
 #[derive(Debug, Error)]
 pub enum OpenPerfError {
-    /// There is no `power` PMU: another system, a virtual machine, or a kernel without the driver. The module is called
-    /// `rapl`; in a container `/sys/bus/event_source` has to be there.
+    /// There is no `power` PMU: another architecture, a virtual machine, or a kernel without the module `rapl`. In a
+    /// container `/sys/bus/event_source` must be mounted.
     #[error("there is no `power` PMU `{}`", path.display())]
     NoPmu {
         /// Where it would be.
         path: PathBuf,
     },
-    /// The PMU is there and what describes it cannot be read or makes no sense.
-    #[error("cannot tell what the `power` PMU is from `{}`", path.display())]
+    /// The PMU exists, but its description cannot be read or understood.
+    #[error("cannot understand the description of the `power` PMU in `{}`", path.display())]
     DescribePmu {
         /// The file.
         path: PathBuf,
         /// What the kernel said, or what the file holds instead.
         source: io::Error,
     },
-    /// The PMU is there and counts no energy that is known.
+    /// The PMU exists but has no known energy event.
     #[error("the `power` PMU `{}` has no energy event", path.display())]
     NoEvent {
         /// The PMU's directory.
         path: PathBuf,
     },
-    /// Energy events are there, but neither of a package nor of memory, so that nothing may be added up.
-    #[error("no event of the `power` PMU `{}` is of a package or memory", path.display())]
+    /// There are energy events, but none for a package or memory, so nothing can be added up.
+    #[error("the `power` PMU `{}` has no event for a package or memory", path.display())]
     NoAdditiveEvent {
         /// The PMU's directory.
         path: PathBuf,
     },
-    /// The kernel does not let this process count what the whole machine does: that takes
-    /// `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON` (since Linux 5.8; `CAP_SYS_ADMIN` before). Container
-    /// runtimes filter the system call besides.
+    /// The kernel does not allow this process to count events of the whole machine. That requires
+    /// `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON` (`CAP_SYS_ADMIN` before Linux 5.8). Container
+    /// runtimes also filter the system call.
     ///
     /// Source: Linux `Documentation/admin-guide/perf-security.rst`.
-    #[error("may not open the energy event `{event}` ({})", Paranoid(*paranoid))]
+    #[error("no permission to open the energy event `{event}` ({})", Paranoid(*paranoid))]
     Forbidden {
         /// The first event that was refused.
         event: Box<str>,
@@ -49,7 +49,7 @@ pub enum OpenPerfError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// Events of packages or memory are there, and none can be used.
+    /// There are events for packages or memory, but none can be used.
     #[error("cannot use the energy event `{event}`")]
     UseEvents {
         /// The first such event.
@@ -59,7 +59,6 @@ pub enum OpenPerfError {
     },
 }
 
-/// What `perf_event_paranoid` means for us.
 struct Paranoid(Option<i32>);
 
 impl fmt::Display for Paranoid {
@@ -72,7 +71,7 @@ impl fmt::Display for Paranoid {
     }
 }
 
-/// What stands in the way of one event's being reported.
+/// Why one event is not used.
 #[derive(Debug, Error)]
 pub enum EventObstacle {
     /// A file that describes the event cannot be read.
@@ -83,8 +82,8 @@ pub enum EventObstacle {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A file that describes the event holds something that is not understood: a unit other than `Joules`, a scale that
-    /// is no decimal, an event that does not fit its format.
+    /// A file that describes the event is not understood: a unit other than `Joules`, a scale that is not a decimal, or
+    /// a value that does not fit its format.
     #[error("`{file}` reads `{text}`, which is not understood")]
     Parse {
         /// Its name in the PMU's directory.
@@ -102,7 +101,7 @@ pub enum EventObstacle {
     },
 }
 
-/// An event that exists and is not reported.
+/// An event that exists but is not used.
 #[derive(Debug)]
 pub struct SkippedEvent {
     /// Its name.

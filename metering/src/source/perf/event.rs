@@ -1,4 +1,4 @@
-//! Opening and reading one event: the only place here that asks the kernel for more than a file.
+//! Opens and reads one event. The only file in this folder that makes a system call other than reading files.
 
 use std::io;
 use std::time::Duration;
@@ -6,30 +6,27 @@ use std::time::Duration;
 use perf_event::events::Raw;
 use perf_event::{Builder, Counter};
 
-/// What the kernel is asked to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Event {
-    /// The PMU's number.
+    /// Number of the PMU.
     pub(super) pmu: u32,
-    /// What it is to count.
+    /// The `config` of the event.
     pub(super) config: u64,
 }
 
-/// What an event has counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count {
     /// Counts since it was opened.
     pub(super) count: u64,
-    /// For how long it has counted. Stands still when its processor has gone.
+    /// Enabled time. Stands still while its processor is offline.
     pub(super) enabled: Duration,
 }
 
-/// An event that has been opened.
 pub(super) trait OpenEvent: Send {
     fn read(&mut self) -> io::Result<Count>;
 }
 
-/// Whoever opens events: the kernel, or a test.
+/// Opens events: the kernel, or a test.
 pub(super) trait Opener: Send {
     fn open(&mut self, event: Event, cpu: u32) -> io::Result<Box<dyn OpenEvent>>;
 }
@@ -38,8 +35,8 @@ pub(super) trait Opener: Send {
 pub(super) struct Kernel;
 
 impl Opener for Kernel {
-    /// Counts whatever runs on `cpu`. The PMU refuses anything else: it counts for the whole package, and cannot tell
-    /// the kernel from its processes, so that every `exclude_*` bit has to be clear.
+    /// Counts everything on `cpu`. The PMU counts for the whole package and cannot separate kernel and processes, so it
+    /// refuses anything narrower: every `exclude_*` bit must be clear.
     ///
     /// Source: Linux `arch/x86/events/rapl.c`, `rapl_pmu_event_init` and `PERF_PMU_CAP_NO_EXCLUDE`.
     fn open(&mut self, Event { pmu, config }: Event, cpu: u32) -> io::Result<Box<dyn OpenEvent>> {

@@ -1,8 +1,8 @@
-//! The energy counters of the processor as perf events: the kernel's `power` PMU.
+//! The energy counters of the processor (RAPL), read as perf events of the `power` PMU.
 //!
-//! These are the registers that the [powercap](super::powercap) class shows, by another door and under other
-//! permissions: no file that only root may read, but `perf_event_open` for the whole machine, which takes
-//! `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`. The PMU's directory describes it:
+//! These are the registers that the [powercap](super::powercap) class shows, with other permissions: instead of a file
+//! that only root may read, `perf_event_open` for the whole machine, which requires `kernel.perf_event_paranoid` of 0
+//! or less, or `CAP_PERFMON`. The directory of the PMU describes it:
 //!
 //! ```text
 //! bus/event_source/devices/power/type                       the number to open it by
@@ -13,14 +13,14 @@
 //!                                events/energy-pkg.unit      Joules
 //! ```
 //!
-//! An event counts in 64 bits from the moment it is opened. The register behind it has 32, so that the kernel reads it
-//! often enough to see every wrap: at each of our readings, and by a timer. That timer fires after the time in which
-//! 200 W fill half the register, whence a package that draws more than 400 W can wrap twice between two of its ticks.
-//! It is our own readings that have to come in time then: see [`Perf::longest_interval`].
+//! An event counts in 64 bits from the moment it is opened. The register behind it has 32, so the kernel reads it at
+//! each of our readings and by a timer. The timer fires after the time in which 200 W fill half the register, so a
+//! package that draws more than 400 W can wrap twice between two ticks. Then our own readings must come in time: see
+//! [`longest_interval`].
 //!
-//! When the last processor of a package goes, its events count no longer and say nothing of it: the time for which
-//! they have counted stands still. Such an event has gone, and is opened again when its package is back. It then begins
-//! at zero, and is reported so: what a falling counter means is for the consumer to say.
+//! When the last processor of a package goes offline, its events stop counting without an error: only their enabled
+//! time stands still. Such an event is treated as gone and opened again when the package is back. It then starts at
+//! zero; the consumer decides what a falling counter means.
 //!
 //! Source: Linux `arch/x86/events/rapl.c` (`rapl_event_update`, `rapl_check_hw_unit`), `kernel/events/core.c`
 //! (`perf_event_exit_cpu_context`), `perf_event_open(2)`.
@@ -51,48 +51,44 @@ use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::zone::{Domain, Zone};
 
-/// How long after a search for events that have gone the next one may follow. A search opens some twenty files at 6 to
-/// 9 µs each.
+/// Minimum time between two searches for missing events. A search opens some twenty files at 6 to 9 µs each.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An event whose time has not moved while at least this much has passed has gone. The kernel's clock for events and
-/// ours differ by less.
+/// An event is gone if its enabled time stands still for this long. The clock of events and ours differ by less.
 const STANDSTILL_MIN: Duration = Duration::from_millis(5);
 
-/// The PMU does not state the step of the registers behind it. 2^-14 J is the coarsest in wide use.
+/// The PMU does not state the step of its registers. 2^-14 J is the coarsest in wide use.
 const QUANTUM: Microjoules = Microjoules(62);
 
-/// What the smallest register in wide use holds when it wraps: 2^32 times 2^-16 J, in joules.
+/// Range of the smallest register in wide use, in joules: 2^32 times 2^-16 J.
 ///
 /// Source: Intel SDM volume 3, "RAPL Interfaces": the energy unit is 2^-16 J by default, and fixed at 15.3 µJ for the
 /// memory of servers; the PPR for AMD family 17h states the same default.
 const REGISTER_JOULES_MIN: f64 = 65_536.0;
 
-/// More than this no such zone draws. The largest packages are specified at some 500 W; twice that keeps every honest
-/// reading, and is still slow enough for a register not to wrap in the longest window.
+/// Maximum power of a zone. The largest packages are specified at about 500 W. Twice that accepts every honest reading,
+/// and no register wraps within the longest window.
 fn watts_max(domain: &Domain) -> Watts {
     Watts(match domain {
-        // The platform contains all packages. It is shown only, and its register counts whole joules on servers.
+        // The platform contains all packages. It is only shown, and its register counts whole joules on servers.
         Domain::Psys => 10_000.0,
         _ => 1000.0,
     })
 }
 
-/// After this time without a reading, a register of the smallest kind may have wrapped unseen in a zone that draws
-/// `watts_max`.
+/// Longest time between readings: after it, a register of the smallest kind may have wrapped unnoticed at `watts_max`.
 #[must_use]
 pub fn longest_interval(watts_max: Watts) -> Duration {
     Duration::try_from_secs_f64(REGISTER_JOULES_MIN / watts_max.0).unwrap_or(Duration::MAX)
 }
 
-/// An event and where it stood when it was read last.
 struct Running {
     event: Box<dyn OpenEvent>,
     scale: Scale,
     last: Option<Seen>,
 }
 
-/// For how long an event had counted, and when that was seen.
+/// Enabled time of an event, and when it was read.
 #[derive(Clone, Copy)]
 struct Seen {
     enabled: Duration,
@@ -101,13 +97,13 @@ struct Seen {
 
 /// The energy events of one machine.
 ///
-/// Raw readings only: what a reading below the last one means is for the consumer to say.
+/// Gives raw readings. The consumer decides what a falling value means.
 pub struct Perf {
     sysfs_root: PathBuf,
     opener: Box<dyn Opener>,
     specs: Vec<CounterSpec>,
     names: Vec<&'static str>,
-    /// Parallel to `specs`; `None` where the zone has gone.
+    /// Parallel to `specs`; `None` if the zone has disappeared.
     running: Vec<Option<Running>>,
     problems: Vec<SkippedEvent>,
     /// The earliest `Moment::monotonic` at which events that have gone may be searched for.

@@ -1,10 +1,10 @@
-//! What the PMU's directory says, parsed: bit fields, configurations, numbers of packages.
+//! Parses the files of the PMU's directory: bit fields, configurations, package numbers.
 //!
 //! Source: Linux `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`.
 
 use crate::sysfs::attribute::parse_number;
 
-/// Which bits of an event's `config` a term is written to.
+/// The bits of `config` that a term is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitField {
     low: u32,
@@ -12,7 +12,7 @@ pub struct BitField {
 }
 
 impl BitField {
-    /// The value at its place, or `None` if it is too large for the field.
+    /// The value shifted to its place; `None` if it does not fit.
     #[must_use]
     pub fn place(self, value: u64) -> Option<u64> {
         let most = u64::MAX >> (63 - (self.high - self.low));
@@ -20,8 +20,8 @@ impl BitField {
     }
 }
 
-/// Parses a `format` file: `config:0-7`, or `config:3` for one bit. `None` also for the fields that the `power` PMU does
-/// not have: other words than `config`, and several ranges.
+/// Parses a `format` file: `config:0-7`, or `config:3` for one bit. `None` also for fields that the `power` PMU does
+/// not have: words other than `config`, and several ranges.
 #[must_use]
 pub fn parse_format(text: &str) -> Option<BitField> {
     let bits = text.trim_ascii().strip_prefix("config:")?;
@@ -30,7 +30,7 @@ pub fn parse_format(text: &str) -> Option<BitField> {
     (low <= high && high <= 63).then_some(BitField { low, high })
 }
 
-/// Parses an event's file, `event=0x02`, into the value of `event`. `None` where there are further terms.
+/// Parses the file of an event, `event=0x02`, into the value of `event`. `None` if there are more terms.
 #[must_use]
 pub fn parse_event(text: &str) -> Option<u64> {
     let value = text.trim_ascii().strip_prefix("event=")?;
@@ -39,7 +39,7 @@ pub fn parse_event(text: &str) -> Option<u64> {
     all_digits.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 
-/// Parses the number of a package or a die. `None` for the `-1` of a kernel that does not know it.
+/// Parses the number of a package or die. `None` for -1, which means unknown.
 #[must_use]
 pub fn parse_topology_id(text: &str) -> Option<u32> {
     parse_small(text)
@@ -49,7 +49,7 @@ fn parse_small(text: &str) -> Option<u32> {
     u32::try_from(parse_number(text)?).ok()
 }
 
-/// Parses `perf_event_paranoid`, from -1 (all is allowed) upwards.
+/// Parses `perf_event_paranoid`: -1 allows everything.
 #[must_use]
 pub fn parse_paranoid(text: &str) -> Option<i32> {
     text.trim_ascii().parse().ok()

@@ -1,28 +1,27 @@
-//! What one count of an energy event is worth, exactly.
+//! The value of one count of an energy event, exactly.
 //!
-//! The kernel states it as a decimal: `2.3283064365386962890625e-10`, which is 2^-32 to the last digit. A double would
-//! hold that power of two, but no count above 2^53, which at 100 W is reached after six hours. So the decimal becomes
-//! a fraction of integers in lowest terms, for 2^-32 J that of 15625 µJ to 2^26 counts, and every count is converted
-//! anew, rounded down once.
+//! The kernel states it as a decimal: `2.3283064365386962890625e-10` is exactly 2^-32. A double holds that power of
+//! two, but no count above 2^53, which 100 W reach in six hours. So the decimal becomes a fraction of integers in
+//! lowest terms (2^-32 J is 15625 µJ per 2^26 counts), and every count is converted afresh and rounded down once.
 
 use crate::units::Microjoules;
 
-/// Decimal digits of a scale that are taken. The kernel's has 23.
+/// Maximum number of digits of a scale. The kernel writes 23.
 const DIGITS_MAX: usize = 30;
 
-/// Exponents that are taken, either way. 10^38 is the largest power of ten in 128 bits.
+/// Largest exponent, positive or negative. 10^38 is the largest power of ten in 128 bits.
 const EXPONENT_MAX: i32 = 38;
 
-/// Microjoules a count, as a fraction in lowest terms.
+/// Microjoules per count, as a fraction in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// At most 64 bits, so that the product with any count fits into 128.
+    /// At most 64 bits, so its product with any count fits into 128.
     numerator: u64,
     denominator: u128,
 }
 
 impl Scale {
-    /// The energy of so many counts, rounded down to whole microjoules; at the end of the range where it is beyond.
+    /// The energy of this many counts, rounded down to whole microjoules. Saturates.
     #[must_use]
     pub fn energy(self, count: u64) -> Microjoules {
         let energy = u128::from(count) * u128::from(self.numerator) / self.denominator;
@@ -30,8 +29,8 @@ impl Scale {
     }
 }
 
-/// Parses a `.scale` file, in joules a count. `None` for what is no positive decimal, and for one that no fraction of
-/// 64 to 128 bits is equal to.
+/// Parses a `.scale` file, in joules per count. `None` unless it is a positive decimal that a fraction of 64 by 128
+/// bits represents exactly.
 #[must_use]
 pub fn parse_scale(text: &str) -> Option<Scale> {
     let text = text.trim_ascii();
@@ -43,7 +42,7 @@ pub fn parse_scale(text: &str) -> Option<Scale> {
     }
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
     let exponent: i32 = exponent.parse().ok()?;
-    // From joules to microjoules are six places, and each digit behind the point takes one back.
+    // From joules to microjoules is a factor of 10^6. Each decimal place takes one power back.
     let exponent = exponent.checked_add(6)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     if exponent.abs() > EXPONENT_MAX {
         return None;

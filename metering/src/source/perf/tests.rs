@@ -290,7 +290,7 @@ fn who_is_refused_is_told_what_the_kernel_demands() {
     };
     assert_eq!(
         refuse(rustix::io::Errno::ACCESS),
-        "may not open the energy event `energy-pkg` (`kernel.perf_event_paranoid` cannot be read)"
+        "no permission to open the energy event `energy-pkg` (`kernel.perf_event_paranoid` cannot be read)"
     );
     write(&root, "sys/kernel/perf_event_paranoid", "2\n");
     assert!(refuse(rustix::io::Errno::PERM).ends_with("(`kernel.perf_event_paranoid` is 2 and forbids it)"));

@@ -1,4 +1,4 @@
-//! Turns directories into counters: names them, opens them, and keeps one of those that have the same name.
+//! Turns directories into counters: names and opens them, and keeps one of each name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,15 @@ use crate::source::{CounterSpec, ReadError, SourceKind};
 use crate::sysfs::attribute::read_attribute;
 use crate::zone::Zone;
 
-/// Characters of a file's text that an error repeats.
+/// Characters of a file that an error quotes.
 const SHOWN_CHARS_MAX: usize = 32;
 
-/// A counter that could be read.
 #[derive(Debug)]
 pub(super) struct Counter {
     pub(super) spec: CounterSpec,
     pub(super) file: CounterFile,
 }
 
-/// A zone's directory and what came of it.
 #[derive(Debug)]
 pub(super) struct FoundZone {
     pub(super) path: PathBuf,
@@ -31,7 +29,6 @@ pub(super) struct FoundZone {
     pub(super) counter: Result<Counter, ZoneObstacle>,
 }
 
-/// All that is to be found.
 #[derive(Debug)]
 pub(super) struct Discovery {
     pub(super) looked_in: PathBuf,
@@ -39,7 +36,7 @@ pub(super) struct Discovery {
     pub(super) zones: Vec<FoundZone>,
 }
 
-/// Finds the zones below `root` and opens their counters. No two counters that it gives have the same zone.
+/// Finds the zones below `root` and opens their counters. No two of the counters have the same zone.
 pub(super) fn discover(root: &Path) -> Discovery {
     let walk = walk(root);
     let mut known = BTreeMap::new();
@@ -56,7 +53,7 @@ pub(super) fn discover(root: &Path) -> Discovery {
     Discovery { looked_in: walk.looked_in, class: walk.class, zones }
 }
 
-/// Reads what the zone counts, with the help of the zones `known` so far, of which its parent has to be one.
+/// Reads what the zone counts. Its parent must be among `known`.
 fn read_zone(id: &ZoneId, place: &Place, known: &BTreeMap<ZoneId, Zone>) -> Result<Zone, ZoneObstacle> {
     if place.dangling {
         return Err(ZoneObstacle::Masked);
@@ -70,7 +67,7 @@ fn read_zone(id: &ZoneId, place: &Place, known: &BTreeMap<ZoneId, Zone>) -> Resu
         .ok_or_else(|| ZoneObstacle::ParseName { text: text.trim().chars().take(SHOWN_CHARS_MAX).collect() })
 }
 
-/// Opens the counter and reads it once, since opening proves little: only a number shows that it works.
+/// Opens the counter and reads it once: opening alone proves little.
 fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, ZoneObstacle> {
     let unread = |error| ZoneObstacle::from_io("energy_uj", error);
     let file = CounterFile::open(directory.join("energy_uj")).map_err(unread)?;
@@ -95,8 +92,8 @@ fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, ZoneObstacle> {
     Ok(Counter { spec, file })
 }
 
-/// Of the zones with the same name in the same package, the first that can be read stays. `intel-rapl` comes before
-/// `intel-rapl-mmio`, so that the latter is used only where the former cannot be read.
+/// Of zones with the same name in the same package, the first readable one stays. `intel-rapl` precedes
+/// `intel-rapl-mmio`.
 fn drop_duplicates(zones: &mut [FoundZone]) {
     let mut kept: BTreeMap<Zone, PathBuf> = BTreeMap::new();
     for found in zones {
@@ -110,7 +107,7 @@ fn drop_duplicates(zones: &mut [FoundZone]) {
 }
 
 impl Discovery {
-    /// The zones, provided that one of them at least may be added and can be read.
+    /// The zones, if at least one that may be added can be read.
     pub(super) fn into_readable(self) -> Result<Vec<FoundZone>, OpenPowercapError> {
         let path = self.looked_in;
         match self.class {
@@ -124,7 +121,7 @@ impl Discovery {
         if self.zones.iter().any(readable) {
             return Ok(self.zones);
         }
-        // A zone without a name might have been a package, and is the reason where nothing else is.
+        // A zone without a name might have been a package, so it can be the reason if nothing else is.
         let may_be_added = |found: &FoundZone| found.zone.as_ref().is_none_or(Zone::is_additive);
         let obstacles = self.zones.into_iter().filter(may_be_added);
         let mut obstacles = obstacles.filter_map(|found| found.counter.err().map(|obstacle| (found.path, obstacle)));

@@ -1,4 +1,4 @@
-//! Why there are no counters, and why one of them is not reported.
+//! Errors of the powercap source.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use crate::zone::Zone;
 
-/// Why no energy can be read at all. Each variant has another remedy.
+/// Why no zone can be used. Each variant has its own remedy.
 #[derive(Debug, Error)]
 pub enum OpenPowercapError {
-    /// There is no powercap class: another system, or a kernel or a virtual machine without it.
+    /// There is no powercap class: another architecture, or a kernel or virtual machine without it.
     #[error("there is no powercap class `{}`", path.display())]
     NoClass {
         /// Where it would be.
         path: PathBuf,
     },
-    /// The class is there and cannot be listed.
+    /// The class exists but cannot be listed.
     #[error("cannot list the powercap class `{}`", path.display())]
     ListClass {
         /// The directory.
@@ -24,14 +24,14 @@ pub enum OpenPowercapError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The class is there and has no RAPL zone: the driver is not loaded, or the processor has none.
+    /// The class has no RAPL zone: the driver is not loaded, or the processor has none.
     #[error("the powercap class `{}` has no RAPL zone", path.display())]
     NoZone {
         /// The directory.
         path: PathBuf,
     },
-    /// The zones' links are there and lead nowhere: a container runtime hides `/sys/devices/virtual/powercap`. The
-    /// real directory has to be mounted elsewhere and the root pointed at it.
+    /// The links to the zones are dangling: a container runtime masks `/sys/devices/virtual/powercap`. Mount the real
+    /// directory elsewhere and point the root at it.
     ///
     /// Source: GHSA-jq35-85cj-fj4p.
     #[error("the RAPL zones in `{}` are masked by the container runtime", path.display())]
@@ -39,25 +39,25 @@ pub enum OpenPowercapError {
         /// The directory.
         path: PathBuf,
     },
-    /// Zones are there, but neither a package nor memory, so that nothing may be added up.
-    #[error("no zone in `{}` is a package or memory", path.display())]
+    /// There are zones, but none for a package or memory, so nothing can be added up.
+    #[error("no zone in `{}` covers a package or memory", path.display())]
     NoAdditiveZone {
         /// The directory.
         path: PathBuf,
     },
-    /// Zones of packages or memory are there, and this process may read none of them. Since Linux 5.10 only root
-    /// may, or a process in which `CAP_DAC_READ_SEARCH` is effective.
+    /// There are zones for packages or memory, but this process may not read any. Since Linux 5.10 that takes root or
+    /// an effective `CAP_DAC_READ_SEARCH`.
     ///
     /// Source: CVE-2020-8694.
-    #[error("may not read any package or memory, the first being `{}`", path.display())]
+    #[error("no permission to read any package or memory zone, the first being `{}`", path.display())]
     Forbidden {
         /// The first such zone.
         path: PathBuf,
         /// What stands in the way there.
         source: ZoneObstacle,
     },
-    /// Zones of packages or memory, or ones that cannot be told, are there, and none can be read.
-    #[error("cannot read any package or memory, the first being `{}`", path.display())]
+    /// There are zones for packages or memory, or zones of unknown kind, but none can be read.
+    #[error("cannot read any package or memory zone, the first being `{}`", path.display())]
     ReadZones {
         /// The first such zone.
         path: PathBuf,
@@ -66,10 +66,10 @@ pub enum OpenPowercapError {
     },
 }
 
-/// What stands in the way of one zone's being reported.
+/// Why one zone is not used.
 #[derive(Debug, Error)]
 pub enum ZoneObstacle {
-    /// The link to the zone leads nowhere, as a container runtime leaves it.
+    /// The link to the zone is dangling, as container runtimes leave it.
     #[error("masked by the container runtime")]
     Masked,
     /// A file of the zone does not exist.
@@ -79,7 +79,7 @@ pub enum ZoneObstacle {
         file: &'static str,
     },
     /// A file of the zone may not be read by this process.
-    #[error("`{file}` is forbidden")]
+    #[error("no permission to read `{file}`")]
     Forbidden {
         /// Its name.
         file: &'static str,
@@ -94,40 +94,40 @@ pub enum ZoneObstacle {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The zone's name is empty, overlong or not text, so that it cannot be told what is counted.
-    #[error("`{text}` is no name of a zone")]
+    /// The name of the zone is empty, too long or not text, so what it counts is unknown.
+    #[error("`{text}` is not the name of a zone")]
     ParseName {
         /// The text, shortened.
         text: String,
     },
-    /// The zone's counter holds no number of microjoules.
+    /// The counter of the zone is not a number of microjoules.
     #[error("`energy_uj` reads `{text}`, which is not a number of microjoules")]
     ParseCounter {
         /// The text, shortened.
         text: String,
     },
-    /// The zone lies inside one that is not known, so that it cannot be told to which package it belongs.
-    #[error("the zone around it is not known")]
+    /// The parent zone is unknown, and with it the package.
+    #[error("its parent zone is unknown")]
     Orphan,
-    /// Another zone has the same name in the same package, and is read instead.
+    /// Another zone has the same name in the same package and is read instead.
     #[error("has the same name as `{}`", of.display())]
     Duplicate {
         /// The zone that is read.
         of: PathBuf,
     },
-    /// The zone may show the register of another die of its package, and has not been seen to differ enough.
-    #[error("may show the counter of `{of}` once more")]
+    /// The zone may show the register of another die of its package: their readings have not differed enough yet.
+    #[error("may show the same counter as `{of}`")]
     SuspectedMirror {
         /// The zone that is reported.
         of: Zone,
     },
-    /// The zone came back with another range than it had, so that its readings do not continue the old ones.
-    #[error("came back with another range")]
+    /// The zone came back with a different range, so its readings do not continue the old ones.
+    #[error("came back with a different range")]
     RangeChanged,
 }
 
 impl ZoneObstacle {
-    /// Whether nothing is lost: another zone is reported that shows the same energy, or may.
+    /// Whether no energy is lost, because another zone shows (or may show) the same energy.
     #[must_use]
     pub fn is_repetition(&self) -> bool {
         matches!(self, Self::Duplicate { .. } | Self::SuspectedMirror { .. })
@@ -137,7 +137,6 @@ impl ZoneObstacle {
         matches!(self, Self::SuspectedMirror { .. })
     }
 
-    /// The obstacle that an error with a file of the zone makes.
     pub(super) fn from_io(file: &'static str, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::NotFound => Self::Missing { file },
@@ -147,7 +146,7 @@ impl ZoneObstacle {
     }
 }
 
-/// A zone that exists and is not reported.
+/// A zone that exists but is not used.
 #[derive(Debug)]
 pub struct SkippedZone {
     /// The zone's directory.

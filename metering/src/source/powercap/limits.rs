@@ -1,4 +1,4 @@
-//! What a counter can hold and its zone can draw: the figures that tell a wrap from a reset, and energy from nonsense.
+//! The range of a counter and the maximum power of its zone. They tell a wrap from a reset, and energy from nonsense.
 
 use std::path::Path;
 
@@ -9,43 +9,43 @@ use crate::zone::Domain;
 /// A counter register has 32 bits of the zone's energy unit. Source: Intel SDM volume 3, "RAPL Interfaces".
 const REGISTER_MAX: u64 = u32::MAX as u64;
 
-/// Step of a counter that does not state its range: 2^-14 J, the coarsest unit in wide use, in whole microjoules.
+/// Step of a counter without a stated range: 2^-14 J, the coarsest unit in wide use, in whole microjoules.
 const QUANTUM_UNSTATED: Microjoules = Microjoules(62);
 
-/// Constraints that the kernel allows a zone (`MAX_CONSTRAINTS_PER_ZONE`, `include/linux/powercap.h`).
+/// Maximum number of constraints per zone (`MAX_CONSTRAINTS_PER_ZONE`, `include/linux/powercap.h`).
 const CONSTRAINTS_MAX: u32 = 10;
 
-/// How far a zone may exceed what it states. The stated maximum is the sustained design power, which turbo exceeds at
-/// will: processors of 15 W ship with short-term limits of 64 W. Four times the statement, and no less than the floor
-/// below, keeps every honest reading, while the spikes seen after a resume are kilowatts and megawatts.
+/// How far a zone may exceed its stated maximum. That is the sustained design power, which turbo exceeds freely: 15 W
+/// processors ship with short-term limits of 64 W. A factor of four, with the floor below, accepts every honest
+/// reading. The spikes seen after a resume are kilowatts and megawatts.
 const MARGIN: f64 = 4.0;
 
-/// What a kind of zone can draw at all, whatever a machine states.
+/// Power that a kind of zone can draw, whatever the machine states.
 struct Reach {
-    /// The bound is never set lower: a limit may be lowered for a while and raised again behind our back, and an
-    /// honest reading refused is worse than a wide bound.
+    /// The bound is never lower. A limit may be lowered and raised again unnoticed, and refusing an honest reading is
+    /// worse than a wide bound.
     floor: Watts,
-    /// No such zone is known to draw more. A statement beyond it is a placeholder for "no limit" (BIOSes write
-    /// 4090 W); it is the bound itself where nothing is stated, as on AMD, where there are no constraints.
+    /// No such zone is known to draw more. A higher statement is a placeholder for "no limit" (BIOSes write 4090 W).
+    /// This is also the bound if nothing is stated, as on AMD.
     ceiling: Watts,
 }
 
 impl Reach {
     fn of(domain: &Domain) -> Self {
         let (floor, ceiling) = match domain {
-            // The largest server packages are specified at some 500 W, and the margin is applied to those too. The
-            // smallest ones of laptops draw well below 150 W whatever their limits.
+            // The largest server packages are specified at about 500 W, and the margin applies to them too. The
+            // smallest laptop packages draw far less than 150 W.
             Domain::Package | Domain::Core | Domain::Uncore => (150.0, 2000.0),
-            // A package of a server has up to 24 modules, of some 10 to 20 W; those of a laptop draw a few watts.
+            // A server package has up to 24 modules of 10 to 20 W. Those of a laptop draw a few watts.
             Domain::Dram => (100.0, 1000.0),
-            // The platform contains all packages, and of the unknown nothing better is known.
+            // The platform contains all packages. Nothing better is known about other domains.
             Domain::Psys | Domain::Platform | Domain::Other(_) => (300.0, 10_000.0),
         };
         Self { floor: Watts(floor), ceiling: Watts(ceiling) }
     }
 }
 
-/// The powers that a zone's constraints state.
+/// Powers from the constraints of a zone.
 #[derive(Debug, Default)]
 pub(in crate::source) struct StatedPowers {
     /// `constraint_N_max_power_uw`.
@@ -54,8 +54,8 @@ pub(in crate::source) struct StatedPowers {
     pub(in crate::source) limits: Vec<Watts>,
 }
 
-/// Reads the constraints of the zone in `directory`. Any of them may be missing, empty or unanswered, and a zero means
-/// that nothing is stated.
+/// Reads the constraints of the zone in `directory`. Any of them may be missing, empty or unreadable, and zero means
+/// not stated.
 pub(super) fn read_stated_powers(directory: &Path) -> StatedPowers {
     let mut stated = StatedPowers::default();
     for constraint in 0..CONSTRAINTS_MAX {
@@ -66,13 +66,13 @@ pub(super) fn read_stated_powers(directory: &Path) -> StatedPowers {
     stated
 }
 
-/// Reads `max_energy_range_uj`. `None` where it is not stated, so that a falling value can only be a reset.
+/// Reads `max_energy_range_uj`. Without it, a falling value can only be a reset.
 pub(super) fn read_range(directory: &Path) -> Option<Microjoules> {
     read_optional_number(&directory.join("max_energy_range_uj")).filter(|&range| range > 0).map(Microjoules)
 }
 
-/// More than this the zone cannot draw: the largest stated maximum, or for want of one the largest limit, times
-/// [`MARGIN`]; statements beyond the reach of the domain are not believed.
+/// Maximum power of the zone: the largest stated maximum, else the largest limit, times [`MARGIN`]. Statements beyond
+/// the reach of the domain are ignored.
 pub(in crate::source) fn watts_max(domain: &Domain, stated: &StatedPowers) -> Watts {
     let reach = Reach::of(domain);
     let largest = |powers: &[Watts]| {
@@ -83,13 +83,12 @@ pub(in crate::source) fn watts_max(domain: &Domain, stated: &StatedPowers) -> Wa
     power.map_or(reach.ceiling, |power| Watts((power * MARGIN).clamp(reach.floor.0, reach.ceiling.0)))
 }
 
-/// The smallest step of a counter with this range, rounded up to whole microjoules. The range is that of the register
-/// in microjoules, so that the unit follows from it, also where a domain's differs from that of its package.
+/// The smallest step of a counter with this range, in whole microjoules, rounded up. The range is that of the register,
+/// so the unit follows from it.
 pub(in crate::source) fn quantum(range: Option<Microjoules>) -> Microjoules {
     range.map_or(QUANTUM_UNSTATED, |range| Microjoules(range.0.div_ceil(REGISTER_MAX)))
 }
 
-/// Power as the kernel states it.
 pub(in crate::source) fn watts(microwatts: u64) -> Watts {
     Watts(microwatts as f64 / 1e6)
 }

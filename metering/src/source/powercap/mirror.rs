@@ -1,16 +1,14 @@
-//! Dies that may be one counter shown several times.
+//! Dies that may show the same counter.
 //!
-//! Where a package has several dies, the kernel shows a zone for each: `package-0-die-0`, `package-0-die-1`. On some
-//! Intel servers these are counters of their own, and their sum is the package. On AMD there is one counter a package,
-//! which every die shows, and their sum is a multiple of the truth. Nothing in sysfs tells the two apart, so that the
-//! readings have to.
+//! If a package has several dies, the kernel shows a zone for each: `package-0-die-0`, `package-0-die-1`. On some Intel
+//! servers each has its own counter, and their sum is the package. On AMD all dies show the one counter of the package,
+//! and their sum is a multiple of the truth. Nothing in sysfs distinguishes the two, so the readings have to.
 //!
-//! To count energy twice is worse than to count some of it later. So the first die of a package is reported, and the
-//! others are held back as suspects until their readings prove them to be something else. The proof is causal: a
-//! suspect is read between two readings of the reported counter, and what shows the same register cannot then read
-//! less than the first or more than the second, however long the thread was held up in between. A single reading
-//! outside might still be a glitch, hence several in a row are asked for. Agreement proves nothing for good: two
-//! counters may start equal, and two that stand still always agree.
+//! Counting energy twice is worse than counting some of it late. So the first die of a package is used, and the others
+//! are suspects until their readings prove them distinct. The proof is causal: a suspect is read between two readings
+//! of the known counter. If both show the same register, the suspect cannot read less than the first or more than the
+//! second, however long the thread was delayed. One reading outside might be a glitch, so several in a row are
+//! required. Agreement never proves anything: two counters may start equal, and two that stand still always agree.
 
 use std::time::Duration;
 
@@ -19,15 +17,14 @@ use crate::source::{CounterSpec, ReadError};
 use crate::units::Microjoules;
 use crate::zone::Zone;
 
-/// Readings in a row that have to differ. One may be a glitch of the hardware, which these counters are known for;
-/// eight are not.
+/// Readings in a row that must differ. One may be a glitch, which these counters are known for.
 const PROOF_READINGS: u32 = 8;
 
-/// Copies of one register may be brought up to date one after the other, so that for up to two periods one of them
-/// is behind. The register moves about every millisecond.
+/// Copies of one register may be updated one after the other, so one may lag by up to two periods. The register
+/// advances about every millisecond.
 const COPY_LAG: Duration = Duration::from_millis(2);
 
-/// Whether two zones may show one register: the same domain of the same package, on whatever dies.
+/// Whether two zones may show the same register: same domain, same package, any dies.
 pub(in crate::source) fn same_register(one: &Zone, other: &Zone) -> bool {
     one.domain == other.domain && without_die(&one.package) == without_die(&other.package)
 }
@@ -44,8 +41,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Reads the reported counter once more. `None` if one of both readings fails, or if the counter has started again
-    /// in between, since then the two do not bound anything.
+    /// Reads the known counter again. `None` if either reading failed, or if the counter wrapped or was reset in
+    /// between: then the two bound nothing.
     pub(super) fn around(before: Option<Microjoules>, file: Option<&CounterFile>) -> Option<Self> {
         let (before, after) = (before?, file?.read().ok()?);
         (before <= after).then_some(Self { before, after })
@@ -56,14 +53,14 @@ impl Span {
     }
 }
 
-/// A counter held back, because it may show a register that is already reported.
+/// A counter that may repeat a known one.
 #[derive(Debug)]
 pub(super) struct Suspect {
     pub(super) spec: CounterSpec,
     pub(super) file: Option<CounterFile>,
-    /// The last reading, since one that has not moved since adds nothing to the proof.
+    /// The last reading. One that has not changed adds nothing to the proof.
     last: Option<Microjoules>,
-    /// Readings in a row that differed from all reported counters.
+    /// Readings in a row that differed from all known counters.
     differing: u32,
 }
 
@@ -76,18 +73,17 @@ impl Suspect {
         self.file.is_some()
     }
 
-    /// Goes on with a file found anew, unless the old one still serves.
+    /// Continues with a newly found file, unless the old one still works.
     pub(super) fn continue_with(&mut self, file: CounterFile) {
         self.file.get_or_insert(file);
     }
 
-    /// Forgets the proof so far.
     pub(super) fn start_over(&mut self) {
         self.last = None;
         self.differing = 0;
     }
 
-    /// Reads the suspect. A reading that fails breaks the row.
+    /// Reads the suspect. A failed reading starts the proof over.
     pub(super) fn read(&mut self) -> Option<Microjoules> {
         match self.file.as_ref()?.read() {
             Ok(reading) => Some(reading),
@@ -101,8 +97,7 @@ impl Suspect {
         }
     }
 
-    /// Adds a reading, taken within the `spans` of all the reported counters that it may repeat, to the proof, and
-    /// tells whether that is now complete.
+    /// Adds a reading taken within `spans`, those of all counters it may repeat. Returns whether the proof is complete.
     pub(super) fn proves_distinct(&mut self, reading: Microjoules, spans: &[Option<Span>]) -> bool {
         let slack = self.spec.watts_max.during(COPY_LAG);
         let moved = self.last.replace(reading).is_some_and(|last| last != reading);
@@ -150,7 +145,7 @@ mod tests {
         Span { before: Microjoules(before), after: Microjoules(after) }
     }
 
-    /// After how many readings the suspect is proven distinct, of as many as both counters give.
+    /// After how many readings the suspect is proven distinct.
     fn proven_after<S>(readings: impl Iterator<Item = (u64, S)>) -> Option<usize>
     where
         S: Into<Option<Span>>,

@@ -1,25 +1,24 @@
-//! The energy counters of the processor, as the kernel shows them in sysfs: RAPL through the powercap class.
+//! The energy counters of the processor (RAPL), read through the powercap class in sysfs.
 //!
-//! A processor adds up what each of its power domains has used and keeps the sum in a register of 32 bits, moved
-//! about once a millisecond. The kernel shows each register as a *zone*: a directory that holds a `name`, a counter
-//! `energy_uj` in microjoules, and what is known of the zone's limits. `/sys/class/powercap` lists all zones side by
-//! side, as links into `/sys/devices/virtual/powercap`, where they nest:
+//! A processor keeps the energy of each of its power domains in a 32-bit register that advances about once a
+//! millisecond. The kernel shows each register as a *zone*: a directory with a `name`, a counter `energy_uj` in
+//! microjoules, and limits. `/sys/class/powercap` links to all zones; in `/sys/devices/virtual/powercap` they nest:
 //!
 //! ```text
 //! class/powercap/intel-rapl:0:0 -> ../../devices/virtual/powercap/intel-rapl/intel-rapl:0/intel-rapl:0:0
 //!                                                                 control    package-0    core
 //! ```
 //!
-//! Four things make this less simple than it looks, and each has a file here:
+//! This is less simple than it looks, for four reasons, each handled in a file of its own:
 //!
-//! - the number in a directory's name says nothing about what the zone counts: `zone_id` and `zone_name`;
-//! - one register may be shown under several names, so that adding all zones counts energy twice: `discover` drops
-//!   what has the same name, `mirror` waits for proof that the dies of one package are counters of their own;
-//! - zones go away when their processor is taken offline, and come back: [`Powercap`] looks for them again;
-//! - a container runtime hides the zones and leaves the links: `walk` tells this from a machine without counters.
+//! - The number in the directory name says nothing about what the zone counts: `zone_id` and `zone_name`.
+//! - One register may appear under several names, so adding all zones would count energy twice: `discover` drops zones
+//!   with equal names, and `mirror` waits for proof that the dies of a package have counters of their own.
+//! - Zones disappear when their processor goes offline, and come back: [`Powercap`] searches for them.
+//! - Container runtimes hide the zones but leave the links: `walk` distinguishes this from a machine without counters.
 //!
-//! A kept file costs less than a microsecond a reading. Since Linux 5.10 only root may open `energy_uj`
-//! (CVE-2020-8694); reading a file already open needs no privilege, but finding a zone again does.
+//! Reading an open file takes less than a microsecond. Since Linux 5.10 only root may open `energy_uj` (CVE-2020-8694).
+//! Reading an open file needs no privilege, but finding a zone again does.
 //!
 //! Source: Linux `Documentation/power/powercap/powercap.rst`, `drivers/powercap/powercap_sys.c` and
 //! `drivers/powercap/intel_rapl_common.c`.
@@ -51,34 +50,33 @@ use crate::source::CounterSpec;
 use crate::units::Microjoules;
 use crate::work::Moment;
 
-/// How long after a search for zones that have gone the next one may follow. A search opens some twenty files a zone
-/// at 6 to 9 µs each, so that once a second costs a ten-thousandth of one processor; a processor that is taken online
-/// is not missed for longer than that.
+/// Minimum time between two searches for missing zones. A search opens some twenty files per zone at 6 to 9 µs each, so
+/// once a second costs a ten-thousandth of one processor.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The RAPL zones of one machine.
 ///
-/// Raw readings only: what a reading below the last one means is for the consumer to say.
+/// Gives raw readings. The consumer decides what a falling value means.
 #[derive(Debug)]
 pub struct Powercap {
     root: PathBuf,
     specs: Vec<CounterSpec>,
-    /// Parallel to `specs`; `None` where the zone has gone.
+    /// Parallel to `specs`; `None` if the zone has disappeared.
     files: Vec<Option<CounterFile>>,
-    /// Counters held back, because they may show a register that one in `specs` already shows.
+    /// Counters held back because they may repeat one in `specs`.
     suspects: Vec<Suspect>,
     problems: Vec<SkippedZone>,
-    /// The earliest `Moment::monotonic` at which zones that have gone may be searched for.
+    /// Earliest `Moment::monotonic` of the next search.
     next_search: Duration,
 }
 
 impl Powercap {
-    /// Finds the zones below `sysfs_root`, as a rule `/sys`, and opens their counters.
+    /// Finds the zones below `sysfs_root`, usually `/sys`, and opens their counters.
     ///
     /// # Errors
     ///
-    /// [`OpenPowercapError`] where no counter that may be added, that is no package and no memory, can be read. Zones that
-    /// fail while others can be read are no error: see [`Powercap::problems`].
+    /// [`OpenPowercapError`] if no counter of a package or memory can be read. A zone that fails while others work is
+    /// not an error: see [`Powercap::problems`].
     pub fn open(sysfs_root: &Path) -> Result<Self, OpenPowercapError> {
         let zones = discover(sysfs_root).into_readable()?;
         let mut source = Self {
@@ -93,14 +91,14 @@ impl Powercap {
         Ok(source)
     }
 
-    /// The zones that exist and are not reported, each with the reason, as the last search found them. Those that
-    /// only show again what another zone shows are among them: see [`ZoneObstacle::is_repetition`].
+    /// Zones that exist but are not used, with the reason, as of the last search. They include zones that only repeat
+    /// another one: see [`ZoneObstacle::is_repetition`].
     #[must_use]
     pub fn problems(&self) -> &[SkippedZone] {
         &self.problems
     }
 
-    /// Gives every found counter its place: where the same zone was before, or at the end.
+    /// Puts every found counter where the same zone was before, or at the end.
     fn adopt(&mut self, zones: Vec<FoundZone>) {
         self.problems.clear();
         for FoundZone { path, zone, counter } in zones {
@@ -135,7 +133,7 @@ impl Powercap {
         }
     }
 
-    /// Looks for zones that have gone, unless that was done less than [`SEARCH_INTERVAL`] ago.
+    /// Searches for missing zones, unless the last search was less than [`SEARCH_INTERVAL`] ago.
     fn search(&mut self, moment: &Moment) {
         let all_there = self.files.iter().all(Option::is_some) && self.suspects.iter().all(Suspect::is_there);
         if all_there || moment.monotonic < self.next_search {
@@ -146,8 +144,8 @@ impl Powercap {
         self.adopt(zones);
     }
 
-    /// Compares each suspect with the counters that it may repeat, and reports those that are proven distinct. At most
-    /// one of a package at a time, since the others might repeat that one: they have to differ from it too.
+    /// Compares each suspect with the counters it may repeat, and moves those that proved distinct to the counters. At
+    /// most one per package at a time: the others must also differ from that one.
     fn weigh_suspects(&mut self, readings: &mut Vec<Result<Microjoules, ReadError>>) {
         let mut index = 0;
         while index < self.suspects.len() {
@@ -167,7 +165,6 @@ impl Powercap {
         }
     }
 
-    /// Moves a suspect to the counters.
     fn report(&mut self, index: usize) {
         let Suspect { spec, file, .. } = self.suspects.remove(index);
         for other in self.suspects.iter_mut().filter(|other| same_register(&other.spec.zone, &spec.zone)) {

@@ -1,4 +1,4 @@
-//! What is there, for people: the same search as for reading, with nothing left out and no counter required.
+//! Lists all zones for people: the search of [`super::Powercap`], but with nothing left out and no counter required.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct SurveyedZone {
     pub path: PathBuf,
     /// What it counts, where its name could be read.
     pub zone: Option<Zone>,
-    /// What stands in the way of its being reported; `None` if nothing does.
+    /// Why it is not used; `None` if it is.
     pub obstacle: Option<ZoneObstacle>,
 }
 
@@ -33,19 +33,19 @@ impl fmt::Display for SurveyedZone {
     }
 }
 
-/// All that is there.
+/// All zones and the state of the class.
 #[derive(Debug)]
 pub struct Survey {
-    /// The directory that was looked in last, which is the one that holds the zones if there are any.
+    /// The directory searched last, which holds the zones if there are any.
     pub looked_in: PathBuf,
-    /// What became of the class.
+    /// Whether the class exists and shows zones.
     pub class: ClassState,
     /// The zones, parents before their children.
     pub zones: Vec<SurveyedZone>,
 }
 
-/// Looks for zones below `sysfs_root`, as a rule `/sys`, and tries to read each once. Never fails: that nothing is
-/// there is an answer.
+/// Searches for zones below `sysfs_root`, usually `/sys`, and tries to read each once. Finding nothing is a valid
+/// answer, so this never fails.
 #[must_use]
 pub fn survey(sysfs_root: &Path) -> Survey {
     let discovery = discover(sysfs_root);

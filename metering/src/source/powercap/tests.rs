@@ -101,7 +101,7 @@ fn a_zone_that_comes_back_with_another_range_stays_gone() {
     fs::write(root.join("class/powercap/intel-rapl:0/max_energy_range_uj"), "65532610987\n").expect("a range");
     assert_eq!(read_at(&mut source, 1), [None]);
     assert_eq!(source.problems().len(), 1);
-    assert!(source.problems()[0].to_string().ends_with("(package-0): came back with another range"));
+    assert!(source.problems()[0].to_string().ends_with("(package-0): came back with a different range"));
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! The directory name of a zone, such as `intel-rapl:0:a`: where it lies in the tree. What it counts is in its `name`.
+//! The directory name of a zone, such as `intel-rapl:0:a`: its place in the tree. The file `name` says what it counts.
 
-/// Deepest nesting that is followed. The kernel's RAPL drivers use two levels: a package and what lies inside.
+/// Deepest nesting that is followed. The kernel's RAPL drivers use two levels: packages and their parts.
 const LEVELS_MAX: usize = 4;
 
-/// The drivers that show RAPL registers, the preferred one first: what both show is read through the former.
+/// The drivers that show RAPL registers, in order of preference.
 ///
-/// `intel-rapl` are the registers of the processor itself, on AMD since Zen as well, and the TPMI ones of newer
-/// servers; `intel-rapl-mmio` is the copy that the memory controller of some client processors keeps.
+/// `intel-rapl` shows the processor's own registers, including those of AMD since Zen and the TPMI registers of newer
+/// servers. `intel-rapl-mmio` shows the copy in the memory controller of some client processors.
 ///
 /// Source: Linux `drivers/powercap/intel_rapl_{msr,tpmi}.c`,
 /// `drivers/thermal/intel/int340x_thermal/processor_thermal_rapl.c`.
@@ -16,7 +16,6 @@ pub(super) enum Control {
     RaplMmio,
 }
 
-/// Parses the directory name of a control type.
 pub(super) fn parse_control(text: &str) -> Option<Control> {
     match text {
         "intel-rapl" => Some(Control::Rapl),
@@ -25,7 +24,7 @@ pub(super) fn parse_control(text: &str) -> Option<Control> {
     }
 }
 
-/// The place of a zone in the tree. In order, a parent comes before its children and `9` before `a`.
+/// The place of a zone in the tree. Parents sort before their children, and `9` before `a`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ZoneId {
     control: Control,
@@ -33,7 +32,7 @@ pub(super) struct ZoneId {
 }
 
 impl ZoneId {
-    /// The zone around this one, or `None` at the top.
+    /// The parent zone; `None` at the top.
     pub(super) fn parent(&self) -> Option<Self> {
         match self.indices.as_slice() {
             [] | [_] => None,

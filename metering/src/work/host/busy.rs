@@ -1,28 +1,27 @@
-//! One figure for the machine's CPU time out of two clocks: a coarse one for everything, a fine one for this process.
+//! CPU time of the machine from two clocks: a coarse one for everything and a fine one for this process.
 //!
-//! Even a precise clock of the machine runs behind: it learns what a thread has used when the thread is switched out or
-//! a tick falls, while the process's own clock is always up to date. `/proc/stat` counts in ticks of 10 ms at that and,
-//! on most kernels, gives whole ticks to whoever is running when one falls. Taken as they are, the two contradict each
-//! other: the process seems to have used more than the machine it runs on, by some ticks at every reading and, where it
-//! sleeps in step with the tick, by more and more. So the machine's time is taken as the process's own, exactly, plus
-//! what *others* have used, which only ever grows.
+//! Even a precise clock of the machine lags: it learns what a thread used when the thread is switched out or a tick
+//! falls, while the clock of the process is always current. `/proc/stat` also counts in ticks of 10 ms and, on most
+//! kernels, gives whole ticks to whatever runs when one falls. Taken as they are, the two contradict each other: the
+//! process seems to have used more than its machine, by some ticks at every reading and, if it sleeps in step with the
+//! tick, by more and more. So the time of the machine is the exact time of the process plus what *others* have used,
+//! which only grows.
 
 use std::time::Duration;
 
-/// How far the machine's ticks may fall behind the process's clock before that counts as lost for good.
+/// How far the ticks of the machine may lag behind the clock of the process before the difference counts as lost.
 ///
-/// Noise stays below it: each of the five fields is cut to a tick of 10 ms, and each processor may be a tick late, so
-/// that 64 processors make 0.7 s. Beyond it, the work of others would stay hidden for as long as the deficit lasts.
+/// Noise stays below it: each of five fields is cut to a tick of 10 ms, and each processor may be a tick late, so 64
+/// processors make 0.7 s. A larger deficit would hide the work of others for as long as it lasts.
 const DEFICIT_MAX: Duration = Duration::from_secs(1);
 
-/// Machine time, put together from ticks and the process's clock.
+/// CPU time of the machine, combined from ticks and the clock of the process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Busy {
-    /// Highest process time seen.
     process: Duration,
-    /// What others have used since the first reading. Only grows.
+    /// CPU time of others since the first reading. Only grows.
     others: Duration,
-    /// Machine less process, in nanoseconds, where `others` is zero.
+    /// Machine minus process, in nanoseconds, at which `others` is zero.
     zero: i128,
 }
 
@@ -32,12 +31,12 @@ impl Busy {
         Self { process, others: Duration::ZERO, zero: surplus(machine, process) }
     }
 
-    /// Goes on with another clock of the machine: what others have used until now stays.
+    /// Continues with another clock of the machine. The time of others so far is kept.
     pub(super) fn rebase(&mut self, machine: Duration, process: Duration) {
         self.zero = surplus(machine, process) - nanos(self.others);
     }
 
-    /// Takes a reading and gives the machine's time: never less than `process`, never less than before.
+    /// Takes a reading and returns the time of the machine: never less than `process`, never less than before.
     pub(super) fn advance(&mut self, machine: Duration, process: Duration) -> Duration {
         let surplus = surplus(machine, process);
         let others = surplus - self.zero;

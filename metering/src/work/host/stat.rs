@@ -1,15 +1,15 @@
-//! `/proc/stat`: what the processors have done, in ticks.
+//! `/proc/stat`: CPU time of the processors, in ticks.
 //!
-//! It begins with a line that sums up all processors, and one for each that is online:
+//! It starts with a line for all processors, followed by one for each that is online:
 //!
 //! ```text
 //! cpu  user nice system idle iowait irq softirq steal guest guest_nice
 //! cpu0 user nice system …
 //! ```
 //!
-//! Work is `user + nice + system + irq + softirq`. Not in it: `idle` and `iowait`, which are two names for doing
-//! nothing and may run backwards; `steal`, while the hypervisor ran someone else and this machine stood still;
-//! `guest` and `guest_nice`, which the kernel has already counted in `user` and `nice`.
+//! Work is `user + nice + system + irq + softirq`. It excludes `idle` and `iowait`, two names for doing nothing that
+//! may run backwards; `steal`, when the hypervisor ran someone else; and `guest` and `guest_nice`, which are already in
+//! `user` and `nice`.
 //!
 //! Source: `proc_stat(5)`; `show_stat` in Linux `fs/proc/stat.c`; `account_guest_time` in `kernel/sched/cputime.c`.
 
@@ -24,17 +24,16 @@ use crate::work::topology::Topology;
 /// ia64 until its removal, for neither of which Rust has a Linux target.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// Longest line of processor times: a name, ten numbers of at most 20 digits with a blank each, and a second blank.
+/// Longest line of processor times: a name, ten numbers of up to 20 digits with a space each, and another space.
 pub(super) const LINE_LENGTH_MAX: usize = 256;
 
-/// Work of all processors together, by the first line; `None` if it is no such line or its sum is no possible time.
+/// Work of all processors together, from the first line. `None` if it has another format or its sum overflows.
 #[must_use]
 pub fn parse_machine(stat: &str) -> Option<Duration> {
     work(stat.lines().next()?.strip_prefix("cpu ")?)
 }
 
-/// Work of each package of `topology`, by the lines of its processors. Of a machine with more than [`PACKAGES_MAX`]
-/// packages, the first ones.
+/// Work of each package of `topology`, from the lines of its processors. Covers the first [`PACKAGES_MAX`] packages.
 #[must_use]
 pub fn parse_packages(stat: &str, topology: &Topology) -> [Duration; PACKAGES_MAX] {
     let mut packages = [Duration::ZERO; PACKAGES_MAX];
@@ -47,7 +46,7 @@ pub fn parse_packages(stat: &str, topology: &Topology) -> [Duration; PACKAGES_MA
     packages
 }
 
-/// How many processors are online, by the `cpuN` lines of a `stat` file; zero when it has none.
+/// Number of processors online: the `cpuN` lines of a `stat` file.
 #[must_use]
 pub fn parse_cpu_count(stat: &str) -> usize {
     stat.lines().filter_map(processor).count()

@@ -1,16 +1,16 @@
-//! What the root cgroup has used: the machine's CPU time below a tick, where the kernel tells.
+//! Usage of the root control group: the CPU time of the machine, finer than a tick, if the kernel shows it.
 //!
 //! | file | is | has |
 //! |---|---|---|
 //! | `fs/cgroup/cpuacct/cpuacct.usage` (version 1) | nanoseconds, summed up by the scheduler as it switches | what the thread clock has: no idling; interrupts unless the kernel keeps them apart, steal unless the hypervisor tells |
 //! | `fs/cgroup/cpu.stat`, `usage_usec` (version 2, Linux 5.8) | the counters of `/proc/stat`, not yet cut to hundredths of a second | `user + nice + system + irq + softirq`, before 6.14 and its stable updates also `steal` |
 //!
-//! So the first is exact, and the second only as fine as the kernel's own tick (1 to 10 ms), or exact where it does
-//! without (`CONFIG_VIRT_CPU_ACCOUNTING`).
+//! So the first is exact. The second is as fine as the tick of the kernel (1 to 10 ms), or exact with
+//! `CONFIG_VIRT_CPU_ACCOUNTING`.
 //!
-//! In a container the same paths lead to the container's own cgroup. The root of version 2 is the only cgroup
-//! without a file `cgroup.type`. In version 1 nothing marks the root, but its usage since the machine started is the
-//! machine's. Neither proves that it stays so; hence [`Watch`].
+//! In a container the same paths lead to its own control group. In version 2 the root is the only group without a file
+//! `cgroup.type`. In version 1 nothing marks the root, but its usage since boot equals that of the machine. Neither
+//! proves that it stays so; hence [`Watch`].
 //!
 //! Source: `root_cgroup_cputime` in Linux `kernel/cgroup/rstat.c`; `cpuacct_charge` in `kernel/sched/cpuacct.c`;
 //! `cgroups(7)`; commits 936f2a70f207 (the root's `cpu.stat`) and its correction "Remove steal time from usage_usec".
@@ -22,10 +22,9 @@ use std::time::Duration;
 
 use super::stat::TICK;
 
-/// Longest part of a file that is read: the first line of `cpu.stat`, or one number.
+/// Bytes of a file that are read: the first line of `cpu.stat`, or one number.
 const LENGTH_MAX: usize = 64;
 
-/// The file that tells.
 #[derive(Debug)]
 pub(super) struct Usage {
     file: File,
@@ -35,7 +34,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Looks for the root cgroup below `sysfs_root`, the finest first. The error is a reason for people.
+    /// Finds the root control group below `sysfs_root`, the finest figure first. The error is a reason for people.
     pub(super) fn open(sysfs_root: &Path, machine: Duration) -> Result<Self, String> {
         let cgroups = sysfs_root.join("fs/cgroup");
         let accounting = Self::open_file(cgroups.join("cpuacct/cpuacct.usage"), parse_usage_ns, "nanoseconds");
@@ -43,14 +42,14 @@ impl Usage {
             if is_of_all(time, machine) {
                 return Ok(usage);
             }
-            return Err(format!("`{}` is of a part of the machine alone", usage.path.display()));
+            return Err(format!("`{}` covers only a part of the machine", usage.path.display()));
         }
         let Some((usage, _)) = Self::open_file(cgroups.join("cpu.stat"), parse_usage_usec, "the kernel's own ticks")
         else {
             return Err(format!("`{}` shows no cgroup with CPU time", cgroups.display()));
         };
         if cgroups.join("cgroup.type").exists() {
-            return Err(format!("`{}` is of a cgroup that is not the root", usage.path.display()));
+            return Err(format!("`{}` belongs to a control group other than the root", usage.path.display()));
         }
         Ok(usage)
     }
@@ -61,7 +60,7 @@ impl Usage {
         Some((usage, time))
     }
 
-    /// What has been used until now; `None` when the file can no longer be read.
+    /// Usage so far; `None` if the file can no longer be read.
     pub(super) fn read(&self) -> Option<Duration> {
         let mut buffer = [0; LENGTH_MAX];
         let length = self.file.read_at(&mut buffer, 0).ok()?;
@@ -88,10 +87,10 @@ pub fn parse_usage_ns(usage: &str) -> Option<Duration> {
     usage.trim_end().parse().ok().map(Duration::from_nanos)
 }
 
-/// Compares the usage with the ticks while both go on.
+/// Compares the usage with the ticks while both advance.
 ///
-/// Ticks are samples: on a machine with little to do they may see much more than there was, or less. So the difference
-/// has to be half of what was used, and more than [`SLACK`] for each processor, within one [`SPAN`].
+/// Ticks are samples: on a machine with little to do they may be far too high or too low. So a difference counts only
+/// if it is half of the usage and more than [`SLACK`] per processor within one [`SPAN`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watch {
     since: Option<Both>,
@@ -105,10 +104,10 @@ struct Both {
     ticks: Duration,
 }
 
-/// Over how long a difference may add up.
+/// Time over which a difference may add up.
 const SPAN: Duration = Duration::from_secs(60);
 
-/// What the samples of one processor may be wrong by in that time: two tenths of a second.
+/// Error of the samples of one processor in that time.
 const SLACK: Duration = Duration::from_millis(200);
 
 impl Watch {
@@ -116,7 +115,7 @@ impl Watch {
         Self { since: None, slack: SLACK * u32::try_from(cpus).unwrap_or(u32::MAX) }
     }
 
-    /// Takes readings of both at `monotonic`; false when they cannot be of the same machine.
+    /// Takes readings of both. False if they cannot be for the same machine.
     pub(super) fn agree(&mut self, monotonic: Duration, usage: Duration, ticks: Duration) -> bool {
         let now = Both { monotonic, usage, ticks };
         let since = self.since.get_or_insert(now);

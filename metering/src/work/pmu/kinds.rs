@@ -1,34 +1,34 @@
-//! Which kinds of cores the machine has.
+//! The kinds of cores of the machine.
 //!
 //! A hybrid machine shows a PMU for each kind in `<sysfs_root>/bus/event_source/devices`: `cpu_core` and `cpu_atom`.
-//! The number in a PMU's `type`, put into the upper half of a hardware event's configuration, asks for the event on
-//! that kind (Linux 5.13 and later, which is also when these PMUs came). Arm's PMUs have names of their own for each
-//! design of core, and no order among them; there the kernel picks one, and the counts cover it alone.
+//! The `type` of a PMU, in the upper half of the configuration of a hardware event, selects that kind (Linux 5.13 and
+//! later, which also introduced these PMUs). Arm names its PMUs after the design of the core, without an order; there
+//! the kernel picks one, and the counts cover only that.
 //!
 //! Source: `PERF_PMU_TYPE_SHIFT` in Linux `include/uapi/linux/perf_event.h`; `init_hw_perf_events` in
 //! `arch/x86/events/intel/core.c`.
 
 use std::path::Path;
 
-/// Where the type of a PMU stands in the configuration of a hardware event.
+/// Position of the PMU type in the configuration of a hardware event.
 pub(super) const PMU_TYPE_SHIFT: u32 = 32;
 
-/// The kinds of cores.
+/// The kinds of cores of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CoreKinds {
-    /// All alike.
+    /// All cores are alike.
     One,
-    /// Two, with the types of their PMUs.
+    /// Performance and efficiency cores, with the types of their PMUs.
     Hybrid {
-        /// Of the performance cores.
+        /// PMU type of the performance cores.
         performance: u32,
-        /// Of the efficiency cores.
+        /// PMU type of the efficiency cores.
         efficient: u32,
     },
 }
 
 impl CoreKinds {
-    /// Looks for PMUs below `sysfs_root`. A machine that does not show two has one.
+    /// Reads the PMUs below `sysfs_root`. A machine that does not show both kinds has one.
     #[must_use]
     pub fn read(sysfs_root: &Path) -> Self {
         let devices = sysfs_root.join("bus/event_source/devices");
@@ -39,8 +39,8 @@ impl CoreKinds {
         }
     }
 
-    /// What to ask of the kernel for the only or the performance cores, and for the efficiency cores. Zero asks for
-    /// whichever PMU is the processor's.
+    /// PMU types for the performance (or only) cores and for the efficiency cores. Zero selects whichever PMU the
+    /// processor has.
     pub(super) fn pmus(self) -> (u32, Option<u32>) {
         match self {
             Self::One => (0, None),
@@ -49,7 +49,7 @@ impl CoreKinds {
     }
 }
 
-/// The number in a PMU's file `type`. Zero is the type of the generic hardware events, and no PMU's.
+/// Parses the file `type` of a PMU. Zero is the type of generic hardware events and belongs to no PMU.
 #[must_use]
 pub fn parse_pmu_type(text: &str) -> Option<u32> {
     text.trim_end().parse().ok().filter(|&number| number != 0)

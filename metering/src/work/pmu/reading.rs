@@ -1,37 +1,36 @@
-//! What the kernel shows of a thread's events, and what two looks at it say of the time between.
+//! Readings of the events of a thread, and the difference of two of them.
 //!
-//! When more groups want the processor's few registers than there are, the kernel takes turns: a group is *enabled* all
-//! the time that its thread runs, and *running* for a part of it. What was counted is scaled up to the whole. On a
-//! hybrid machine a group is enabled on cores of either kind, but can run on those of its own kind alone, so that what
-//! is missing from the whole is what neither group ran.
+//! When more groups want registers than the processor has, the kernel takes turns: a group is *enabled* while its
+//! thread runs, and *running* for a part of that. Counts are scaled up to the whole. On a hybrid machine a group is
+//! enabled on cores of both kinds but runs only on its own, so what is missing is what neither group ran.
 
 use std::time::Duration;
 
 use crate::work::Events;
 
-/// What the kernel shows of a group: raw counts, and for how long they were wanted and taken.
+/// Raw counts of a group, with enabled and running time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Raw counts.
     pub events: Events,
-    /// For how long the group was enabled while its thread ran.
+    /// Time in which the group was enabled while its thread ran.
     pub enabled: Duration,
-    /// For how long it was in registers.
+    /// Time in which it was in registers.
     pub running: Duration,
 }
 
-/// The events of a thread at one time.
+/// The events of a thread at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// On the only kind of cores, or on the performance cores.
+    /// On the performance (or only) cores.
     pub performance: Reading,
     /// On the efficiency cores.
     pub efficient: Option<Reading>,
 }
 
 impl Snapshot {
-    /// What happened since `earlier`, scaled up for the time in which nothing was counted: on performance cores, and on
-    /// efficiency cores where there are any. `None` where nothing was counted at all.
+    /// Events since `earlier`, scaled up for the time in which nothing was counted: on performance cores, and on
+    /// efficiency cores if there are any. `None` if nothing was counted.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> (Option<Events>, Option<Events>) {
         let performance = self.performance.since(&earlier.performance);
