@@ -171,7 +171,7 @@ fn the_first_that_answers_is_read_and_says_why_no_better_one() {
         (
             [Gone, Silent, Up],
             SourceKind::Model,
-            "`powercap`: it is gone; `hwmon`: it does not answer: the zone is no longer there",
+            "`powercap`: it is gone; `hwmon`: it gives no reading: the zone is no longer there",
         ),
     ];
     for (states, kind, reason) in cases {
