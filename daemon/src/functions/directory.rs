@@ -15,20 +15,17 @@ use super::name::FunctionName;
 use super::samples::SAMPLES;
 use super::source::{Origin, Source};
 
-/// How binaries begin. Source: WebAssembly Core Specification, "Binary Format", Modules.
+/// The first bytes of a binary. Source: WebAssembly Core Specification, "Binary Format", Modules.
 const BINARY_MAGIC: &[u8] = b"\0asm";
 
-/// The directory cannot be read.
 #[derive(Debug, Error)]
 #[error("cannot list the functions in `{}`", path.display())]
 pub struct ListError {
-    /// The directory.
     pub path: PathBuf,
-    /// What the system said.
     pub source: io::Error,
 }
 
-/// What tells that a file was changed without reading it.
+/// Shows that a file has changed without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -49,19 +46,14 @@ pub struct Files {
     manifest: Option<(PathBuf, Stamp)>,
 }
 
-/// What is in a directory.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The functions.
     pub functions: BTreeMap<FunctionName, Files>,
-    /// Files that cannot be any function's.
+    /// Files that cannot belong to a function, and why.
     pub strays: Vec<(PathBuf, Broken)>,
 }
 
-/// Looks at the directory; reads no file.
-///
-/// # Errors
-/// When it cannot be listed.
+/// Lists the directory without reading any file.
 pub fn list(directory: &Path) -> Result<Listing, ListError> {
     let failed = |source| ListError { path: directory.into(), source };
     let mut listing = Listing::default();
@@ -79,7 +71,7 @@ pub fn list(directory: &Path) -> Result<Listing, ListError> {
                 continue;
             }
         };
-        // What is gone by now is not in the directory.
+        // It may be gone by now.
         let Ok(metadata) = std::fs::metadata(&path) else { continue };
         let files = listing.functions.entry(name).or_default();
         let place = if is_manifest { &mut files.manifest } else { &mut files.module };
@@ -97,17 +89,14 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 }
 
 impl Files {
-    /// The file that is to blame if the function is broken.
+    /// The file to name if the function is broken.
     #[must_use]
     pub fn path(&self) -> &Path {
         let file = self.module.as_ref().or(self.manifest.as_ref());
         file.map_or(Path::new(""), |(path, _)| path)
     }
 
-    /// Reads them: a manifest without a module is that of a built-in function.
-    ///
-    /// # Errors
-    /// When they cannot be read, or are too large to be.
+    /// Reads them. A manifest without a module belongs to a built-in function.
     pub fn read(&self, name: &FunctionName, size_max: u64) -> Result<Source, Broken> {
         let manifest = match &self.manifest {
             Some((path, _)) => Some((path.clone(), Manifest::read_text(path)?)),
@@ -127,7 +116,7 @@ impl Files {
     }
 }
 
-/// The function of this name that comes with the program.
+/// The built-in function of this name.
 #[must_use]
 pub fn built_in(name: &FunctionName) -> Option<Source> {
     let sample = SAMPLES.iter().find(|sample| sample.name == name.as_str())?;
@@ -140,23 +129,18 @@ pub fn built_in(name: &FunctionName) -> Option<Source> {
     })
 }
 
-/// Where the module of a function is.
 #[must_use]
 pub fn module_path(directory: &Path, name: &FunctionName, module: &[u8]) -> PathBuf {
     let extension = if module.starts_with(BINARY_MAGIC) { "wasm" } else { "wat" };
     directory.join(format!("{name}.{extension}"))
 }
 
-/// Where the manifest of a function is.
 #[must_use]
 pub fn manifest_path(directory: &Path, name: &FunctionName) -> PathBuf {
     directory.join(format!("{name}.toml"))
 }
 
-/// Puts a function into the directory; `None` leaves that file out. Each file is there whole or not at all.
-///
-/// # Errors
-/// When a file cannot be written.
+/// Writes a function into the directory, and removes the files for which there is `None`. Each file is replaced in one step.
 pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manifest: Option<&str>) -> io::Result<()> {
     let manifest_path = manifest_path(directory, name);
     if let Some(manifest) = manifest {
@@ -175,9 +159,9 @@ pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manif
     if manifest.is_none() { remove_file(&manifest_path) } else { Ok(()) }
 }
 
-/// Writes beside the file, and then into its place.
+/// Writes a file beside `path`, and renames it when it is complete.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Two of one name are never written at once; a name with a dot in front and no ending of ours is no function's.
+    // No two threads write one name at once. A name that begins with a dot and has another extension is no function's.
     let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{file_name}.part"));
     let written = std::fs::File::create(&beside).and_then(|mut file| {
@@ -186,7 +170,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     });
     let placed = written.and_then(|()| std::fs::rename(&beside, path));
     if placed.is_err() {
-        // What is left of it is of no use; that it could not be written is what there is to tell.
+        // The first error is the one to report.
         let _ = std::fs::remove_file(&beside);
     }
     placed
@@ -211,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_replaces_what_was_there() {
+    fn a_written_function_is_read_back_and_replaces_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let name: FunctionName = "f".parse().unwrap();
         write(directory.path(), &name, Some(b"(module)"), Some("args = []")).unwrap();
@@ -227,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_served_is_told() {
+    fn files_that_belong_to_no_function_are_reported() {
         let directory = tempfile::tempdir().unwrap();
         for file in ["twice.wasm", "twice.wat", "Bad Name.wasm", "notes.txt", ".hidden.wasm.part", "lone.toml"] {
             std::fs::write(directory.path().join(file), "").unwrap();
@@ -235,7 +219,7 @@ mod tests {
         let listing = list(directory.path()).unwrap();
         let mut strays: Vec<_> = listing.strays.iter().map(|(_, why)| why.to_string()).collect();
         strays.sort();
-        assert_eq!(strays, ["both `.wasm` and `.wat` of it exist", "its name cannot be used"]);
+        assert_eq!(strays, ["both a `.wasm` and a `.wat` file have its name", "its name cannot be used"]);
         let lone: FunctionName = "lone".parse().unwrap();
         assert!(matches!(listing.functions[&lone].read(&lone, 8), Err(Broken::NoModule)));
     }

@@ -9,31 +9,29 @@ use nebula_runtime::Grants;
 
 use super::name::OWN_PATHS;
 
-/// What ends a route that leads to everything below it.
+/// The end of a route that matches everything below it.
 const WILDCARD: &str = "/...";
 
-/// Own paths of the daemon that a route may take all the same: what they offer is at `/invoke` too.
-const FOR_THE_TAKING: [&str; 2] = ["api", "wasm"];
+/// Paths of the daemon that a route may take anyway: `/invoke` offers the same.
+const TAKEABLE: [&str; 2] = ["api", "wasm"];
 
-/// How requests come to a module.
+/// How requests reach a module.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// The file that lists it.
     pub file: PathBuf,
-    /// Which of its modules it is: the first whose route leads there has a request.
+    /// Its place in the file: the first module whose route matches gets the request.
     pub position: usize,
-    /// Where it is.
     pub route: ModuleRoute,
-    /// What it is told as its arguments.
     pub argv: Argv,
-    /// The export that is called, if not `_start`.
+    /// The export to call in place of `_start`.
     pub entry: Option<String>,
-    /// Outbound requests that a call may have under way.
+    /// How many outbound requests of a call may be under way.
     pub connections: Option<usize>,
 }
 
 impl Gateway {
-    /// What the module is granted, of what every function would be.
+    /// Narrows the grants of a function to what this entry says.
     #[must_use]
     pub fn grant(&self, grants: Grants) -> Grants {
         let outbound = match self.connections {
@@ -44,38 +42,33 @@ impl Gateway {
     }
 }
 
-/// A path, or a path and everything below it.
+/// A path, or a path with everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleRoute {
     text: String,
 }
 
 impl ModuleRoute {
-    /// Reads a route.
-    ///
-    /// # Errors
-    /// Says what is wrong with it.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
         if !text.starts_with('/') || !text.bytes().all(plain) {
             return Err("it must be a path such as /shop, or /shop/... for all below it".into());
         }
         let first = first_segment(text);
-        if OWN_PATHS.contains(&first) && !FOR_THE_TAKING.contains(&first) {
-            return Err(format!("`/{first}` is a path of the daemon's own"));
+        if OWN_PATHS.contains(&first) && !TAKEABLE.contains(&first) {
+            return Err(format!("`/{first}` is reserved for the daemon"));
         }
         Ok(Self { text: text.into() })
     }
 
-    /// As it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether this path leads there. The daemon's own paths do only where a route names them.
+    /// Whether a request for `path` goes to the module. A path of the daemon matches only a route that names it.
     #[must_use]
-    pub fn leads(&self, path: &str) -> bool {
+    pub fn matches(&self, path: &str) -> bool {
         let own = first_segment(path);
         if OWN_PATHS.contains(&own) && first_segment(&self.text) != own {
             return false;
@@ -86,7 +79,7 @@ impl ModuleRoute {
         }
     }
 
-    /// The path of the module itself, `SCRIPT_NAME`, and what is below it.
+    /// The path of the module itself (`SCRIPT_NAME`), and the rest.
     #[must_use]
     pub fn split<'p>(&self, path: &'p str) -> (&str, &'p str) {
         match self.text.strip_suffix(WILDCARD) {
@@ -102,24 +95,24 @@ fn first_segment(path: &str) -> &str {
     below.split('/').next().unwrap_or_default()
 }
 
-/// What a module is told as its arguments, the first its own name.
+/// A template of a module's arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argv(Vec<String>);
 
 impl Default for Argv {
     fn default() -> Self {
-        Self::read("${SCRIPT_NAME} ${ARGS}")
+        Self::parse("${SCRIPT_NAME} ${ARGS}")
     }
 }
 
 impl Argv {
-    /// Words, with `${SCRIPT_NAME}` and `${ARGS}` among them or in them.
+    /// Words separated by spaces, with `${SCRIPT_NAME}` and `${ARGS}` in them.
     #[must_use]
-    pub fn read(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         Self(text.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// The arguments of a request. Those of the query are its parts between `&`, as they came.
+    /// The arguments of a request. `${ARGS}` are the parts of the query between `&`, unchanged.
     #[must_use]
     pub fn fill(&self, script: &str, query: Option<&str>) -> Vec<String> {
         let args: Vec<&str> = query.unwrap_or_default().split('&').filter(|part| !part.is_empty()).collect();
@@ -141,12 +134,12 @@ impl Argv {
 mod tests {
     use super::*;
 
-    fn leads(route: &str, path: &str) -> bool {
-        ModuleRoute::read(route).unwrap().leads(path)
+    fn matches(route: &str, path: &str) -> bool {
+        ModuleRoute::parse(route).unwrap().matches(path)
     }
 
     #[test]
-    fn a_route_leads_to_its_path_or_to_all_below() {
+    fn a_route_matches_its_path_or_everything_below() {
         for (route, path, expected) in [
             ("/", "/", true),
             ("/", "/x", false),
@@ -162,26 +155,26 @@ mod tests {
             ("/...", "/", true),
             ("/...", "/anything/else", true),
         ] {
-            assert_eq!(leads(route, path), expected, "{route} {path}");
+            assert_eq!(matches(route, path), expected, "{route} {path}");
         }
     }
 
     #[test]
-    fn the_daemons_own_paths_are_not_for_the_taking_but_by_name() {
+    fn the_daemons_paths_are_matched_only_by_name() {
         for path in ["/metrics", "/healthz", "/invoke/f", "/api/f/1", "/functions"] {
-            assert!(!leads("/...", path), "{path}");
+            assert!(!matches("/...", path), "{path}");
         }
-        assert!(leads("/api/...", "/api/f/1") && !leads("/api/...", "/wasm/f"));
+        assert!(matches("/api/...", "/api/f/1") && !matches("/api/...", "/wasm/f"));
         for own in ["/metrics", "/fn/...", "/functions/x", "/openapi.json"] {
-            assert!(ModuleRoute::read(own).unwrap_err().contains("of the daemon's own"), "{own}");
+            assert!(ModuleRoute::parse(own).unwrap_err().contains("reserved for the daemon"), "{own}");
         }
         for bad in ["", "x", "...", "/a b", "/a?b", "/ä"] {
-            assert!(ModuleRoute::read(bad).is_err(), "{bad}");
+            assert!(ModuleRoute::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn a_path_is_the_scripts_and_what_is_below() {
+    fn a_path_is_split_into_script_and_rest() {
         for (route, path, expected) in [
             ("/static/...", "/static/images/icon.png", ("/static", "/images/icon.png")),
             ("/static/...", "/static", ("/static", "")),
@@ -190,13 +183,13 @@ mod tests {
             ("/...", "/a", ("/", "/a")),
             ("/", "/", ("/", "")),
         ] {
-            assert_eq!(ModuleRoute::read(route).unwrap().split(path), expected, "{route} {path}");
+            assert_eq!(ModuleRoute::parse(route).unwrap().split(path), expected, "{route} {path}");
         }
     }
 
     #[test]
-    fn arguments_are_the_template_filled() {
-        let fill = |template: &str, query| Argv::read(template).fill("/hello", query).join("|");
+    fn arguments_come_from_the_template() {
+        let fill = |template: &str, query| Argv::parse(template).fill("/hello", query).join("|");
         assert_eq!(Argv::default().fill("/hello", Some("a=1&b=%20&&c")), ["/hello", "a=1", "b=%20", "c"]);
         assert_eq!(Argv::default().fill("/hello", None), ["/hello"]);
         assert_eq!(fill("ruby -v /lib/hello.rb ${SCRIPT_NAME} ${ARGS}", Some("x")), "ruby|-v|/lib/hello.rb|/hello|x");

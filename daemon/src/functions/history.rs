@@ -1,7 +1,7 @@
-//! What was deployed: the last versions of each function, so that one can go back to them.
+//! The last versions of each function, kept for rollbacks.
 //!
-//! A version is a folder `NAME/NUMBER-VERSION` with the module and, if there is one, the manifest. Numbers rise with time.
-//! A folder is made beside and moved into its place, so that one that is there is whole.
+//! A version is a folder `NAME/NUMBER-VERSION` with the module and, if there is one, the manifest. Numbers rise with time. A
+//! folder is written under another name and renamed when it is complete.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,29 +16,24 @@ use super::version::Version;
 const MODULE: &str = "module";
 const MANIFEST: &str = "manifest.toml";
 
-/// The history of functions cannot be read or written.
 #[derive(Debug, Error)]
 #[error("cannot {act} the version in `{}`", path.display())]
 pub struct HistoryError {
     act: &'static str,
     path: PathBuf,
-    /// What the system said.
     pub source: io::Error,
 }
 
-/// A version that was deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// Which.
     pub version: Version,
-    /// When it was deployed for the last time.
+    /// When it was last deployed.
     pub deployed: SystemTime,
-    /// Size of its module in bytes.
+    /// Size of the module in bytes.
     pub size: u64,
     number: u64,
 }
 
-/// The versions that are kept.
 #[derive(Debug)]
 pub struct History {
     root: PathBuf,
@@ -46,16 +41,13 @@ pub struct History {
 }
 
 impl History {
-    /// Keeps the last `keep` versions of each function below `root`, which is made when it is needed.
+    /// Keeps the last `keep` versions of each function below `root`, which is created when needed.
     #[must_use]
     pub fn new(root: PathBuf, keep: usize) -> Self {
         Self { root, keep }
     }
 
     /// The versions of a function, the earliest first.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
     pub fn versions(&self, name: &FunctionName) -> Result<Vec<Past>, HistoryError> {
         let folder = self.folder(name);
         let failed = |source| HistoryError { act: "list", path: folder.clone(), source };
@@ -75,10 +67,8 @@ impl History {
         Ok(versions)
     }
 
-    /// Takes in a version as the latest, and forgets the earliest beyond those that are kept.
-    ///
-    /// # Errors
-    /// When it cannot be written; nothing has changed then.
+    /// Adds a version as the latest, and removes the earliest if there are too many. If the version cannot be written, nothing
+    /// has changed.
     pub fn push(
         &self,
         name: &FunctionName,
@@ -103,7 +93,7 @@ impl History {
             std::fs::rename(&beside, &place)
         });
         if written.is_err() {
-            // What is left of it would only take room, of which there may be none.
+            // The disk may be full: what is left must not take space.
             let _ = remove(&beside);
         }
         written.map_err(failed)?;
@@ -118,9 +108,6 @@ impl History {
     }
 
     /// Module and manifest of a version.
-    ///
-    /// # Errors
-    /// When they cannot be read.
     pub fn read(&self, name: &FunctionName, past: &Past) -> Result<(Vec<u8>, Option<String>), HistoryError> {
         let path = self.path(name, past);
         let failed = |source| HistoryError { act: "read", path: path.clone(), source };
@@ -158,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_versions_are_kept_in_the_order_in_which_they_came() {
+    fn the_last_versions_are_kept_in_order() {
         let root = tempfile::tempdir().unwrap();
         let history = History::new(root.path().join("versions"), 3);
         let name: FunctionName = "f".parse().unwrap();
@@ -172,9 +159,9 @@ mod tests {
         let versions = || history.versions(&name).unwrap().iter().map(|past| past.version).collect::<Vec<_>>();
         assert_eq!(versions(), [a, b]);
         push("b");
-        assert_eq!(versions(), [a, b], "what is the latest already is not taken in again");
+        assert_eq!(versions(), [a, b], "the latest version is not added again");
         push("a");
-        assert_eq!(versions(), [b, a], "what comes again is the latest");
+        assert_eq!(versions(), [b, a], "an earlier version that returns is the latest");
         let [c, d] = ["c", "d"].map(push);
         assert_eq!(versions(), [a, c, d]);
         let past = &history.versions(&name).unwrap()[1];
@@ -182,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_version_is_none() {
+    fn an_incomplete_version_is_ignored() {
         let root = tempfile::tempdir().unwrap();
         let history = History::new(root.path().into(), 3);
         let name: FunctionName = "f".parse().unwrap();

@@ -1,12 +1,13 @@
-//! Loads all functions at the start, all processors at once.
+//! Loads all functions when the daemon starts, on all processors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::broken::Broken;
@@ -19,31 +20,19 @@ use super::samples::SAMPLES;
 use crate::causes::chain;
 use crate::telemetry::escaped;
 
-/// Functions cannot be served.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The directory cannot be listed.
     #[error(transparent)]
     List(#[from] ListError),
-    /// More functions than the configuration allows.
-    #[error("{found} functions are more than `limits.functions` allows ({max})")]
-    TooMany {
-        /// How many there are.
-        found: usize,
-        /// How many there may be.
-        max: usize,
-    },
+    #[error("there are {found} functions, and `limits.functions` allows {max}")]
+    TooMany { found: usize, max: usize },
 }
 
-/// How far loading has come.
+/// Called after each function with the number of those done and of all.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Loads the functions that come with the program and those in the directory; one in the directory replaces one of
-/// the same name. A broken function is logged and left out. `progress` hears after each function how many of how many
-/// are done. Gives the files as they were found.
-///
-/// # Errors
-/// When the directory cannot be read, or holds too many.
+/// Loads the built-in functions and those in the directory, which replace built-in ones of the same name. If one fails to
+/// load, the log says why and it is left out. Returns the files as they were found.
 pub fn load(
     directory: Option<&Path>,
     preparation: &Preparation,
@@ -63,19 +52,13 @@ pub fn load(
         broken.push(describe(&path, &why));
     }
     let candidates: Vec<_> = names.into_iter().collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results = Mutex::new(Vec::new());
-    let work = || {
-        while let Some((name, files)) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = compile(name, *files, preparation);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((name, *files, result));
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, candidates.len());
-        }
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(candidates.len().max(1));
-    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // The first so many have labels of their own.
+    let done = AtomicUsize::new(0);
+    let mut results = in_parallel(&candidates, |(name, files)| {
+        let result = compile(name, *files, preparation);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, candidates.len());
+        (name, *files, result)
+    });
+    // Labels of metrics are given in this order, until there are too many.
     results.sort_by_key(|(name, ..)| *name);
     let mut functions = Vec::new();
     for (name, files, result) in results {
@@ -96,10 +79,8 @@ pub fn load(
     Ok(listing.functions)
 }
 
-/// Loads what a `modules.toml` lists; it goes before functions of the same names. A broken module is logged and left out.
-///
-/// # Errors
-/// When there are too many functions then.
+/// Loads the modules of a `modules.toml`, which replace functions of the same names. If one fails to load, the log says why and
+/// it is left out.
 pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation) -> Result<(), LoadError> {
     let (mut modules, mut wrong) = (Vec::new(), Vec::new());
     for listed in listed {
@@ -115,18 +96,8 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
     if found > max {
         return Err(LoadError::TooMany { found, max });
     }
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
     let compile = |module: &Module| preparation.compile(module.read(preparation.settings.size_max)?);
-    let work = || {
-        while let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = compile(module);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((module, result));
-        }
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(modules.len().max(1));
-    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut results = in_parallel(&modules, |module| (module, compile(module)));
     results.sort_by_key(|(module, _)| module.gateway.position);
     let mut functions = Vec::new();
     for (module, result) in results {
@@ -134,7 +105,7 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
         match result {
             Ok(compiled) => {
                 let function = Arc::new(preparation.open(compiled));
-                tracing::info!("`{route}` leads to `{}`, which is `{}`", function.name, module.path.display());
+                tracing::info!("`{route}` is served by `{}` from `{}`", function.name, module.path.display());
                 functions.push((Box::from(function.name.as_str()), function));
             }
             Err(why) => wrong.push((route.to_owned(), why)),
@@ -147,6 +118,20 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
     });
     count(preparation);
     Ok(())
+}
+
+/// Does `work` for each of `items`, on all processors. The results come in no order.
+fn in_parallel<'a, I: Sync, T: Send>(items: &'a [I], work: impl Fn(&'a I) -> T + Sync) -> Vec<T> {
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
+    let run = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = work(item);
+            results.lock().push(result);
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(run))));
+    results.into_inner()
 }
 
 fn describe_module(file: &Path, place: &str, why: &Broken) -> (Box<str>, BrokenFile) {
@@ -164,7 +149,7 @@ fn compile(name: &FunctionName, files: Option<&Files>, preparation: &Preparation
     preparation.compile(source)
 }
 
-/// A file that is not served, by its name without the ending.
+/// A file that cannot be served, by its name without extension.
 pub(super) fn describe(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let path = PathBuf::from(escaped(&path.display().to_string()));
@@ -177,7 +162,7 @@ pub(super) fn log_broken(path: &Path, broken: &Broken) {
     tracing::error!(function = %name, "`{path}` cannot be served: {why}");
 }
 
-/// Counts what is served in the metrics.
+/// Updates the numbers of functions in the metrics.
 pub(super) fn count(preparation: &Preparation) {
     let table = preparation.registry().table();
     preparation.metrics().count_functions(table.functions.len(), table.broken.len());

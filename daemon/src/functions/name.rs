@@ -1,14 +1,14 @@
-//! What a function may be called.
+//! Names of functions.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest name: one label of a host name, so that a function can have a host of its own.
+/// The longest name: a label of a host name, so that a function can have its own host.
 const NAME_MAX: usize = 63;
 
-/// First path segments that belong to the daemon: neither a function's name nor its routes may take them.
+/// First path segments of the daemon. Neither names nor routes of functions may take them.
 pub const OWN_PATHS: [&str; 14] = [
     "_page",
     "api",
@@ -26,29 +26,24 @@ pub const OWN_PATHS: [&str; 14] = [
     "wasm",
 ];
 
-/// The label that functions share in metrics when there are too many.
+/// The label in metrics of functions beyond the limit.
 const SHARED_LABEL: &str = "other";
 
-/// A function's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
+/// Lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionName(Box<str>);
 
-/// The text is no function's name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// Too long, or none at all.
     #[error("a function's name has 1 to {NAME_MAX} characters")]
     Length,
-    /// A character that may not be in it.
-    #[error("a function's name has lower-case letters, digits, `-` and `_`, and begins with a letter or digit")]
+    #[error("a function's name consists of lower-case letters, digits, `-` and `_`, and begins with a letter or digit")]
     Character,
-    /// The daemon itself answers there.
-    #[error("`{0}` is a name of the daemon's own")]
+    #[error("`{0}` is reserved for the daemon")]
     Reserved(String),
 }
 
 impl FunctionName {
-    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -94,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daemons_own_words_are_not_for_functions() {
+    fn reserved_names_are_refused() {
         for own in OWN_PATHS.into_iter().filter(|own| !own.contains(['.', '_'])).chain([SHARED_LABEL]) {
             assert_eq!(own.parse::<FunctionName>(), Err(NameError::Reserved(own.into())));
         }

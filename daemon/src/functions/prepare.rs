@@ -1,5 +1,4 @@
-//! Makes a function ready to be called: manifest read, code compiled or found in the cache, linked, and what that took
-//! charged to it.
+//! Makes a function ready to be called: reads its manifest, compiles or loads its code, links it, and charges it for that.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -20,22 +19,21 @@ use crate::quota::{Payers, Quota};
 use crate::telemetry::Metrics;
 use nebula_runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
 
-/// What functions are given.
+/// What the daemon allows functions.
 #[derive(Clone, Debug)]
 pub struct PreparationSettings {
-    /// How many functions there may be.
     pub functions_max: usize,
-    /// The largest module in bytes.
+    /// The largest module, in bytes.
     pub size_max: u64,
-    /// What no manifest may ask more of.
+    /// The most that a manifest may ask for.
     pub ceilings: Ceilings,
-    /// How many calls of a function that bounds its concurrency may wait, and for how long.
+    /// How many calls of a function with a bound on concurrency may wait, and for how long.
     pub queue: (usize, Duration),
-    /// What functions may use whose manifests do not say.
+    /// The quota of functions whose manifests set none.
     pub quota: Quota,
 }
 
-/// A function whose code can run, and that nobody knows of yet.
+/// A function whose code can run. It is not in the registry yet.
 pub struct Compiled {
     id: FunctionId,
     version: Version,
@@ -46,13 +44,11 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Which version it is.
     pub fn version(&self) -> Version {
         self.version
     }
 }
 
-/// Makes functions ready.
 pub struct Preparation {
     pub(super) settings: PreparationSettings,
     runtime: Arc<Runtime>,
@@ -63,7 +59,6 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Functions run in `runtime`, are measured by `metering`, counted in `metrics`, and have accounts in `registry`.
     #[must_use]
     pub fn new(
         settings: PreparationSettings,
@@ -75,7 +70,6 @@ impl Preparation {
         Self { settings, runtime, metrics, metering, registry, payers: Payers::default() }
     }
 
-    /// Where functions have accounts.
     #[must_use]
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -85,17 +79,15 @@ impl Preparation {
         &self.metrics
     }
 
-    /// Gives the account its label before anything is charged to it: what was counted under another would vanish there.
+    /// Gives the account its label in metrics. This must happen before anything is charged to it: counters of one account
+    /// cannot move to another label.
     pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
         let id = self.registry.account(&source.name, source.version())?;
         self.metrics.labels().assign(id, source.name.as_str());
         Ok(())
     }
 
-    /// Compiles on this thread.
-    ///
-    /// # Errors
-    /// When it cannot be served.
+    /// Compiles on this thread, because only the work of this thread is measured.
     pub fn compile(&self, source: Source) -> Result<Compiled, Broken> {
         let version = source.version();
         let id = self.registry.account(&source.name, version)?;
@@ -160,7 +152,7 @@ impl Preparation {
         Ok((program, manifest))
     }
 
-    /// What a manifest grants, of what the daemon allows.
+    /// What the manifest asks for, within what the daemon allows.
     fn grants(&self, manifest: &Manifest) -> Result<Grants, Broken> {
         let (of_daemon, limits) = (*self.runtime.limits(), &manifest.limits);
         let directory = |directory: &manifest::Directory| Directory {
@@ -185,15 +177,15 @@ impl Preparation {
     }
 }
 
-/// Limits of joules hold only where joules are known.
+/// Limits in joules have no effect if nothing is measured.
 fn warn_of_no_joules(name: &FunctionName, manifest: &Manifest) {
     if manifest.limits.max_joules.is_some() {
         tracing::warn!(
-            "`limits.max_joules` of `{name}` does not hold: nothing is measured (`source` is `off`); `limits.cpu` and \
+            "`limits.max_joules` of `{name}` has no effect: nothing is measured (`source` is `off`); `limits.cpu` and \
              `limits.wall` do"
         );
     }
     if manifest.quota.joules_per_hour.is_some() {
-        tracing::warn!("`quota.joules_per_hour` of `{name}` does not hold: nothing is measured (`source` is `off`)");
+        tracing::warn!("`quota.joules_per_hour` of `{name}` has no effect: nothing is measured (`source` is `off`)");
     }
 }

@@ -1,5 +1,5 @@
-//! The table of functions by name. Requests read it without a lock; whoever changes it puts a new one in its place, so
-//! that a request sees all of a version or nothing of it.
+//! The table of functions by name. Requests read it without a lock. A change replaces the whole table, so that a request sees
+//! all of a version or nothing of it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,39 +14,34 @@ use super::function::{Function, Revision};
 use super::name::FunctionName;
 use super::version::{TooManyVersions, Version};
 
-/// A function that is not served as its file asks for.
+/// A file that cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenFile {
-    /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
     pub why: String,
-    /// Since when that is known.
     pub since: SystemTime,
 }
 
-/// What is served, at one moment.
+/// What is served at one moment.
 #[derive(Clone, Default)]
 pub struct Table {
-    /// Functions by name.
     pub functions: BTreeMap<Box<str>, Arc<Function>>,
-    /// What is wrong, by the name of the file without its ending.
+    /// Files that cannot be served, by their name without extension.
     pub broken: BTreeMap<Box<str>, BrokenFile>,
-    /// Prefixes of paths and whom they lead to; the longest first.
+    /// Path prefixes from manifests, the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
-    /// What a `modules.toml` lists, in its order.
+    /// The modules of a `modules.toml`, in its order.
     modules: Vec<Arc<Function>>,
 }
 
-/// The accounts that were opened.
 #[derive(Default)]
 struct Accounts {
-    /// By name and version: what was served before has its account again.
+    /// A version that is served again gets its old account.
     by_version: BTreeMap<(FunctionName, Version), FunctionId>,
     revisions: BTreeMap<FunctionId, Arc<Revision>>,
 }
 
-/// All functions.
+/// The functions of a daemon, and the accounts of their versions.
 pub struct Registry {
     table: ArcSwap<Table>,
     revisions: ArcSwap<BTreeMap<FunctionId, Arc<Revision>>>,
@@ -61,19 +56,18 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// A table without functions, that opens accounts for at most `versions_max` versions.
+    /// Without functions. Opens accounts for at most `versions_max` versions.
     #[must_use]
     pub fn new(versions_max: usize) -> Self {
         Self { table: ArcSwap::default(), revisions: ArcSwap::default(), accounts: Mutex::default(), versions_max }
     }
 
-    /// What is served now.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         self.table.load_full()
     }
 
-    /// The function that a path leads to, and the prefix by which it does.
+    /// The function whose manifest claims a prefix of this path, and that prefix.
     #[must_use]
     pub fn route<'path>(&self, path: &'path str) -> Option<(&'path str, Arc<Function>)> {
         let leads = |prefix: &str| {
@@ -84,56 +78,51 @@ impl Registry {
         Some((&path[..prefix.len()], function.clone()))
     }
 
-    /// The function of a `modules.toml` that a path leads to: the first whose route does.
+    /// The first module of a `modules.toml` whose route matches this path.
     #[must_use]
     pub fn module(&self, path: &str) -> Option<Arc<Function>> {
         let table = self.table.load();
-        let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.leads(path));
+        let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.matches(path));
         table.modules.iter().find(leads).cloned()
     }
 
-    /// The function of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<Function>> {
         self.table.load().functions.get(name).cloned()
     }
 
-    /// All functions by name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Function>> {
         self.table.load().functions.values().cloned().collect()
     }
 
-    /// The version of this account, whether or not it is still served.
+    /// The version that has this account, served or not.
     #[must_use]
     pub fn revision(&self, id: FunctionId) -> Option<Arc<Revision>> {
         self.revisions.load().get(&id).cloned()
     }
 
-    /// Every version that is served, or was, by its account.
+    /// Every version that is or was served, by account.
     #[must_use]
     pub fn revisions(&self) -> Arc<BTreeMap<FunctionId, Arc<Revision>>> {
         self.revisions.load_full()
     }
 
-    /// The function and version of this account, whether or not it ever came to be served.
+    /// The name and version of an account, even if the version was never served.
     #[must_use]
     pub fn version(&self, id: FunctionId) -> Option<(FunctionName, Version)> {
         let accounts = self.accounts.lock();
         accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
-    /// The accounts of all versions of the function of this name, since the daemon started.
+    /// The accounts of all versions of a function since the daemon started.
     #[must_use]
     pub fn accounts(&self, name: &str) -> Vec<FunctionId> {
         let revisions = self.revisions.load();
         revisions.values().filter(|revision| revision.name.as_str() == name).map(|revision| revision.id).collect()
     }
 
-    /// The account of a version that may come to be served: that of its first attempt.
-    ///
-    /// # Errors
-    /// When there are too many.
+    /// The account of a version, opened now if it has none.
     pub fn account(&self, name: &FunctionName, version: Version) -> Result<FunctionId, TooManyVersions> {
         let mut accounts = self.accounts.lock();
         let number = accounts.by_version.len();
@@ -148,13 +137,13 @@ impl Registry {
         Ok(id)
     }
 
-    /// The revision of an account, made by `make` if it was never served before.
+    /// The revision of an account, made by `make` if the version was never served.
     pub(crate) fn open(&self, id: FunctionId, make: impl FnOnce() -> Revision) -> Arc<Revision> {
         let mut accounts = self.accounts.lock();
         accounts.revisions.entry(id).or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// Changes what is served, at once for all.
+    /// Replaces the table.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Table)) {
         let accounts = self.accounts.lock();
         let mut table = Table::clone(&self.table.load());
@@ -162,13 +151,13 @@ impl Registry {
         table.routes = routes(&table.functions);
         table.modules = table.functions.values().filter(|function| function.gateway().is_some()).cloned().collect();
         table.modules.sort_by_key(|module| module.gateway().map(|gateway| gateway.position));
-        // Whoever finds a function must find its revision.
+        // The revisions first: whoever finds a function must find its revision.
         self.revisions.store(Arc::new(accounts.revisions.clone()));
         self.table.store(Arc::new(table));
     }
 }
 
-/// The routes of all functions. Of two that claim the same the first has it.
+/// If two functions claim a route, the first by name gets it.
 fn routes(functions: &BTreeMap<Box<str>, Arc<Function>>) -> Vec<(Box<str>, Arc<Function>)> {
     let mut routes = BTreeMap::<Box<str>, Arc<Function>>::new();
     for function in functions.values() {
@@ -176,7 +165,7 @@ fn routes(functions: &BTreeMap<Box<str>, Arc<Function>>) -> Vec<(Box<str>, Arc<F
             match routes.get(&**route) {
                 Some(owner) => {
                     let (name, owner) = (&function.name, &owner.name);
-                    tracing::error!("`{name}` is not served at `{route}`, which `{owner}` has");
+                    tracing::error!("`{name}` is not served at `{route}`: `{owner}` has that route");
                 }
                 None => drop(routes.insert(route.as_str().into(), function.clone())),
             }
@@ -192,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_has_one_account_and_there_are_only_so_many() {
+    fn a_version_has_one_account_and_accounts_are_bounded() {
         let registry = Registry::new(2);
         let name = |name: &str| name.parse::<FunctionName>().unwrap();
         let (one, two) = (Version::of(b"1", ""), Version::of(b"2", ""));

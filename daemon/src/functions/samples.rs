@@ -1,11 +1,8 @@
-//! The functions that come with the program. Their sources are in `functions/`, beside the artefacts built from them.
+//! The built-in functions. Their sources are in the folder `functions` of the repository, beside the binaries.
 
-/// A function that comes with the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Its name.
     pub name: &'static str,
-    /// Its binary or text.
     pub wasm: &'static [u8],
     /// An input that shows what it does.
     pub example: &'static str,
@@ -21,7 +18,6 @@ macro_rules! samples {
     };
 }
 
-/// Every function that comes with the program.
 pub const SAMPLES: &[Sample] = samples! {
     "add" "2,3"
     "echo" "Hello, joules!"

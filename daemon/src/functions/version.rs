@@ -1,35 +1,33 @@
-//! What tells two versions of a function apart: their content.
+//! Versions of functions are told apart by their content.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// How many digits are shown where space is short: collisions are for 2⁴⁸ versions of one function to fear.
+/// Digits of the short form: 48 bits, enough for the versions of one function.
 const SHORT: usize = 12;
 
-/// The BLAKE3 digest of a function's module and manifest: whoever has the same digest has the same function.
+/// The BLAKE3 digest of a function's module and manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(blake3::Hash);
 
-/// The text is no version.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("a version is a digest of 64 hexadecimal digits")]
 pub struct VersionError;
 
-/// As many versions were deployed as one run of the daemon keeps accounts of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0} versions were deployed since the daemon started, as many as it keeps accounts of (`limits.versions`); start it anew"
+    "{0} versions have been deployed since the daemon started, which is the limit (`limits.versions`); restart the daemon"
 )]
 pub struct TooManyVersions(pub usize);
 
 impl Version {
-    /// The version of a module with a manifest; one without a manifest is one with an empty manifest.
+    /// No manifest counts as an empty one.
     #[must_use]
     pub fn of(module: &[u8], manifest: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
-        // The length first, so that no byte of one could count as one of the other.
+        // The length separates module from manifest.
         hasher.update(&(module.len() as u64).to_le_bytes());
         hasher.update(module);
         hasher.update(manifest.as_bytes());
@@ -42,7 +40,6 @@ impl Version {
         self.0.to_hex()[..SHORT].to_owned()
     }
 
-    /// Whether its digits begin so.
     #[must_use]
     pub fn begins_with(&self, digits: &str) -> bool {
         self.0.to_hex().starts_with(digits)

@@ -1,4 +1,4 @@
-//! Watches the directory of functions: what is dropped in is deployed, what is changed replaced, what is deleted removed.
+//! Watches the directory of functions and deploys, replaces and removes them as their files change.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::deploy::Deployer;
 use crate::causes::chain;
 use crate::thread_priority::lower_priority;
 
-/// For how long nothing must happen before the directory is looked at: a file that is being written is not whole.
+/// How long nothing must change before the directory is read: a file that is being written is incomplete.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// How often the directory is looked at without being told: the system tells nothing of what other machines do on a
-/// network's file system, and of nothing at all where its watches are used up.
+/// How often the directory is read without a notification. The system sends none for changes by other machines on a network
+/// file system, and none at all when its watches are used up.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Runs until dropped.
+/// The watching thread. It runs until this is dropped.
 pub struct Watch {
     stop: Sender<Signal>,
     thread: Option<JoinHandle<()>>,
@@ -32,10 +32,7 @@ enum Signal {
 }
 
 impl Watch {
-    /// Keeps what `deployer` serves in step with its directory. Compilations wait on `handle`.
-    ///
-    /// # Errors
-    /// When the thread cannot be started.
+    /// Keeps the functions of `deployer` in step with its directory. Compilations wait on `handle`.
     pub fn start(deployer: Arc<Deployer>, handle: Handle) -> std::io::Result<Self> {
         let (stop, signals) = mpsc::channel();
         let events = stop.clone();
@@ -51,7 +48,7 @@ impl Watch {
                     Signal::Stop => break,
                     Signal::Changed => {}
                 }
-                // A directory that nobody has made yet holds no functions.
+                // The directory may be created later.
                 if !directory.exists() {
                     continue;
                 }
@@ -59,7 +56,10 @@ impl Watch {
                     Ok(()) => failing = false,
                     Err(error) if !failing => {
                         failing = true;
-                        tracing::warn!("functions stay as they are: {}", chain(&error));
+                        tracing::warn!(
+                            "cannot look for changed functions, the current ones keep serving: {}",
+                            chain(&error)
+                        );
                     }
                     Err(_) => {}
                 }
@@ -76,12 +76,12 @@ impl Drop for Watch {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the directory of functions was not watched to the end");
+            tracing::error!("the thread that watches the directory of functions panicked");
         }
     }
 }
 
-/// Waits until something has happened and nothing more does, or for as long as the directory is left alone at most.
+/// Waits for a change and then for quiet, but no longer than [`LOOK`] if nothing changes.
 fn wait(signals: &Receiver<Signal>) -> Signal {
     let mut next = signals.recv_timeout(LOOK);
     loop {
@@ -94,13 +94,13 @@ fn wait(signals: &Receiver<Signal>) -> Signal {
 }
 
 fn watch(directory: &Path, events: Sender<Signal>) -> Option<RecommendedWatcher> {
-    let tell = move |event: notify::Result<Event>| {
-        // Looking at the directory is no change.
+    let notify = move |event: notify::Result<Event>| {
+        // Reading the directory is not a change.
         if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
             let _ = events.send(Signal::Changed);
         }
     };
-    let mut watcher = notify::recommended_watcher(tell).ok()?;
+    let mut watcher = notify::recommended_watcher(notify).ok()?;
     watcher.watch(directory, RecursiveMode::NonRecursive).ok()?;
     Some(watcher)
 }

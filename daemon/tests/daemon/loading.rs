@@ -42,8 +42,8 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
     for (refused, why) in [
         ("too-large", "more than `limits.module` allows (2000)"),
         ("Upper.wat", "lower-case letters"),
-        ("metrics.wat", "`metrics` is a name of the daemon's own"),
-        ("twice", "both `.wasm` and `.wat` of it exist"),
+        ("metrics.wat", "`metrics` is reserved for the daemon"),
+        ("twice", "both a `.wasm` and a `.wat` file have its name"),
         ("no-module", "cannot compile it"),
         ("component", "it is a component"),
         ("component-as-text", "it is a component"),
@@ -80,7 +80,7 @@ fn more_functions_than_allowed_are_too_many() {
     let command = ["serve", "--listen", "127.0.0.1:0", "--limits-functions", &count, "--functions"];
     let output = run(nebula().args(command).arg(folder.path()));
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains(&format!("{} functions are more than `limits.functions` allows", SAMPLES + 1)));
+    assert!(stderr(&output).contains(&format!("there are {} functions, and `limits.functions` allows", SAMPLES + 1)));
 }
 
 #[test]

@@ -256,10 +256,10 @@ fn all_mistakes_of_a_manifest_are_told_at_once_and_its_function_alone_is_left_ou
         &[
             "ERROR",
             "wrong.toml` cannot be used: ",
-            "`memry` is no key of a manifest",
-            "`limits.wal` is no key of a manifest; did you mean `limits.wall`?",
-            "`args` is text, and must be a list",
-            "`1GiB` is no good for `limits.memory`: the daemon gives no more than 128MiB",
+            "unknown key `memry` in a manifest",
+            "unknown key `limits.wal` in a manifest; did you mean `limits.wall`?",
+            "`args` must be a list, not text",
+            "invalid value `1GiB` for `limits.memory`: the daemon allows at most 128MiB",
             "function=wrong",
         ],
     );
@@ -275,7 +275,7 @@ fn all_mistakes_of_a_manifest_are_told_at_once_and_its_function_alone_is_left_ou
 
 #[test]
 fn a_manifest_of_nothing_is_told_of() {
-    logged(&daemon().log(), &["ERROR", "nobody.toml` cannot be served: it is the manifest of no function"]);
+    logged(&daemon().log(), &["ERROR", "nobody.toml` cannot be served: it is a manifest without a function"]);
 }
 
 #[test]

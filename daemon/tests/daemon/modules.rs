@@ -102,7 +102,7 @@ fn what_cannot_be_served_is_left_out_and_told() {
         (&"modules".into(), &"https://example.com".into())
     );
     let log = daemon.stop();
-    assert!(log.contains("line 46: `oci:example/remote:1.0.0` is no good for `module`"), "{log}");
+    assert!(log.contains("line 46: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_file_that_is_no_list_of_modules_stops_the_start() {
     };
     for (text, why) in [
         (None, "cannot read the modules in"),
-        (Some("[[module]\n"), "is no list of modules: line 1:"),
+        (Some("[[module]\n"), "is not a list of modules: line 1:"),
         (Some("\nmodules = 1\n"), "line 2: `modules` is no key here"),
     ] {
         if let Some(text) = text {

@@ -9,18 +9,18 @@ use crate::functions::source::Source;
 use crate::thread_priority::lower_priority;
 
 impl Deployer {
-    /// Compiles on a thread of its own, of a lower priority than those that run calls. One that takes too long is
-    /// abandoned: it keeps its place among the compilations until it is done, since nothing can stop it.
+    /// Compiles on a thread of lower priority than those that run calls. A compilation that takes too long is abandoned, but
+    /// keeps its permit until it is done, because nothing can stop the compiler.
     pub(super) async fn compile(&self, source: Source) -> Result<Compiled, DeployError> {
-        let place = self.compilers.enter().await?;
+        let permit = self.compilers.enter().await?;
         self.preparation.label(&source)?;
         let (done, compiled) = oneshot::channel();
         let preparation = self.preparation.clone();
         let work = move || {
             lower_priority();
             let compiled = preparation.compile(source);
-            drop(place);
-            // Whoever waited may have given up.
+            drop(permit);
+            // Nobody may be waiting any more.
             let _ = done.send(compiled);
         };
         let failed = |_| Broken::CompilerFailed;

@@ -1,9 +1,9 @@
-//! What must be served for a change to be made.
+//! What must be served for a deployment to go ahead.
 
 use super::error::DeployError;
 use crate::functions::version::Version;
 
-/// What must be served for a change to be made.
+/// What must be served for a deployment to go ahead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
     /// Anything, or nothing.
@@ -11,7 +11,7 @@ pub enum Condition {
     Any,
     /// Some version of the function.
     Exists,
-    /// No version of it.
+    /// No version of the function.
     Missing,
     /// One of these versions.
     OneOf(Vec<Version>),

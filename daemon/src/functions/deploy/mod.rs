@@ -1,5 +1,5 @@
-//! Changes what is served while it is served. A new version is compiled beside those that run, and takes over between two
-//! calls; calls that run finish on the version that they began with.
+//! Deploys functions while others are served. A new version is compiled beside the running ones and takes over between two
+//! calls. Calls finish on the version that they started with.
 
 mod compile;
 mod condition;
@@ -28,52 +28,47 @@ use super::source::{Origin, Source};
 use super::version::Version;
 use crate::admission::Admission;
 
-/// What is to be deployed; what is `None` stays as it is.
+/// What to deploy. `None` keeps what is served.
 #[derive(Debug, Default)]
 pub struct Upload {
-    /// The module.
     pub module: Option<Vec<u8>>,
-    /// The manifest.
     pub manifest: Option<String>,
 }
 
-/// What has changed.
 #[derive(Clone)]
 pub struct Deployed {
-    /// What is served now.
     pub function: Arc<Function>,
-    /// What was served before, if it was another version.
+    /// The version served before, if it was another one.
     pub before: Option<Version>,
-    /// Whether nothing of that name was served before.
+    /// Whether the name is new.
     pub created: bool,
 }
 
-/// How deployments are bounded.
 #[derive(Clone, Debug)]
 pub struct DeployBounds {
     /// Compilations at once.
     pub compilations: usize,
-    /// Compilations that wait for others, and for how long.
+    /// How many compilations may wait, and for how long.
     pub queue: (usize, Duration),
     /// Longest time of a compilation.
     pub time: Duration,
-    /// What manifests that come over the network may name: directories below these.
+    /// Manifests that are deployed over the network may ask for directories below these.
     pub directories: Vec<PathBuf>,
 }
 
-/// Changes what is served.
+/// Deploys, rolls back and removes functions.
 pub struct Deployer {
     preparation: Arc<Preparation>,
     directory: Option<PathBuf>,
     history: Option<History>,
     compilers: Admission,
     bounds: DeployBounds,
-    /// The files as they were when they were last looked at. Held while what is served changes.
+    /// The files as they were last seen. Locked while the table of functions changes.
     files: Mutex<BTreeMap<FunctionName, Files>>,
 }
 
 impl Deployer {
-    /// Functions are kept in `directory`, whose `files` have been loaded; those that went before in `history`.
+    /// Functions are kept in `directory`, whose `files` have been loaded, and earlier versions in `history`.
     #[must_use]
     pub fn new(
         preparation: Arc<Preparation>,
@@ -86,16 +81,12 @@ impl Deployer {
         Self { preparation, directory, history, compilers, bounds, files: Mutex::new(files) }
     }
 
-    /// The directory that functions are kept in.
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
-    /// Deploys a function, or a version of it.
-    ///
-    /// # Errors
-    /// When it cannot be served, or not kept.
+    /// Deploys a new function or a new version.
     pub async fn deploy(
         &self,
         name: &FunctionName,
@@ -113,10 +104,7 @@ impl Deployer {
         self.take_over(source, condition, true).await
     }
 
-    /// Goes back to the version before the one that is served, or to one that is told by its first digits.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be served any more.
+    /// Goes back to the version before the served one, or to the one whose digest begins with `to`.
     pub async fn roll_back(
         &self,
         name: &FunctionName,
@@ -142,7 +130,7 @@ impl Deployer {
                 return Err(DeployError::NoVersion { name: name.clone(), which });
             }
         };
-        // The order of versions is that in which they were deployed: going back again goes further back.
+        // A rollback does not reorder the history: the next one goes further back.
         self.take_over(source, condition, false).await
     }
 
@@ -153,10 +141,7 @@ impl Deployer {
         }
     }
 
-    /// Removes a function; what comes with the program under that name is served again.
-    ///
-    /// # Errors
-    /// When there is none, or it comes with the program.
+    /// Removes a function. A built-in function of that name is served again.
     pub async fn remove(&self, name: &FunctionName, condition: &Condition) -> Result<(), DeployError> {
         let mut files = self.files.lock().await;
         self.check_modules(name)?;
@@ -174,19 +159,16 @@ impl Deployer {
         files.remove(name);
         self.put(name, again);
         self.count("removed");
-        tracing::info!("`{name}` was removed");
+        tracing::info!("removed `{name}`");
         Ok(())
     }
 
-    /// The versions of a function that are kept, the earliest first.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
+    /// The kept versions of a function, the earliest first.
     pub fn past(&self, name: &FunctionName) -> Result<Vec<Past>, DeployError> {
         Ok(self.history.as_ref().map(|history| history.versions(name)).transpose()?.unwrap_or_default())
     }
 
-    /// Compiles `source`, and serves it from then on.
+    /// Compiles `source` and serves it.
     async fn take_over(&self, source: Source, condition: &Condition, is_new: bool) -> Result<Deployed, DeployError> {
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
         let (name, version) = (source.name.clone(), source.version());
@@ -197,7 +179,7 @@ impl Deployer {
             _ => Some(self.compile(source.clone()).await.inspect_err(|_| self.count("broken"))?),
         };
         let mut files = self.files.lock().await;
-        // Another may have been quicker.
+        // Another deployment may have been faster.
         let live = self.live(&name);
         condition.check(live.as_ref().map(|live| live.version))?;
         let before = live.as_ref().map(|live| live.version).filter(|before| *before != version);
@@ -220,12 +202,12 @@ impl Deployer {
             }
         }
         self.count("deployed");
-        tracing::info!("`{name}` is served in version {}", version.short());
+        tracing::info!("deployed `{name}`, version {}", version.short());
         let function = function.ok_or_else(|| DeployError::Unknown(name.clone()))?;
         Ok(Deployed { function, before, created: live.is_none() })
     }
 
-    /// What a list of modules says is not changed by anything else.
+    /// Modules change only with their `modules.toml`.
     fn check_modules(&self, name: &FunctionName) -> Result<(), DeployError> {
         match self.live(name).as_ref().and_then(|live| live.gateway()) {
             Some(gateway) => Err(DeployError::OfModules { name: name.clone(), file: gateway.file.clone() }),
@@ -239,7 +221,7 @@ impl Deployer {
         if has_room { Ok(()) } else { Err(Broken::TooMany(max)) }
     }
 
-    /// Serves what was compiled in the place of what is served under this name.
+    /// Serves `compiled` under this name from now on, or nothing.
     fn put(&self, name: &FunctionName, compiled: Option<Compiled>) -> Option<Arc<Function>> {
         let function = compiled.map(|compiled| Arc::new(self.preparation.open(compiled)));
         self.preparation.registry().change(|table| {

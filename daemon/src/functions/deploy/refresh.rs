@@ -1,4 +1,4 @@
-//! Brings what is served in step with the directory.
+//! Brings the table of functions in step with the directory.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,18 +14,15 @@ use crate::functions::registry::BrokenFile;
 use crate::functions::source::Origin;
 
 impl Deployer {
-    /// Looks at the directory, and serves what has changed there. A file that cannot be served is told of once, and the
-    /// version before it goes on.
-    ///
-    /// # Errors
-    /// When the directory cannot be listed.
+    /// Deploys what has changed in the directory. If a file fails to load, the log says why once and the previous version keeps
+    /// serving.
     pub async fn refresh(&self) -> Result<(), ListError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let mut known = self.files.lock().await;
         let listing = list(directory)?;
         let before = self.preparation.registry().table().broken.clone();
         let mut broken = strays(&listing, &before);
-        // What is wrong elsewhere is so until the daemon starts anew.
+        // Files elsewhere are read only when the daemon starts.
         broken.extend(before.clone().into_iter().filter(|(_, known)| !known.path.starts_with(directory)));
         for (name, files) in &listing.functions {
             if known.get(name) == Some(files) {
@@ -51,7 +48,7 @@ impl Deployer {
             };
             self.put(&name, again);
             self.count("removed");
-            tracing::info!("`{name}` is no longer in `{}`", directory.display());
+            tracing::info!("removed `{name}`, which is no longer in `{}`", directory.display());
         }
         if broken != before {
             self.preparation.registry().change(|table| table.broken = broken);
@@ -60,7 +57,7 @@ impl Deployer {
         Ok(())
     }
 
-    /// Keeps those versions that were there when the daemon started, so that one can go back to them too.
+    /// Keeps the versions that the daemon started with, for rollbacks.
     pub async fn keep_what_is_served(&self) {
         for function in self.preparation.registry().all() {
             if matches!(function.origin, Origin::BuiltIn) {
@@ -69,7 +66,7 @@ impl Deployer {
             let files = self.files.lock().await;
             let Some(of_function) = files.get(&function.name) else { continue };
             let Ok(source) = of_function.read(&function.name, self.preparation.settings.size_max) else { continue };
-            // One that has changed since is kept when it is looked at.
+            // A file that has changed since is kept when it is deployed.
             let is_kept = |past: Vec<Past>| past.iter().any(|past| past.version == function.version);
             if source.version() == function.version
                 && !self.past(&function.name).is_ok_and(is_kept)
@@ -96,17 +93,17 @@ impl Deployer {
             Err(_) => return Err(Broken::TooSlow(self.bounds.time)),
         };
         if let Err(error) = self.keep(&source) {
-            tracing::warn!("one cannot go back to this version later: {}", chain(&error));
+            tracing::warn!("this version is not kept for rollbacks: {}", chain(&error));
         }
         let version = compiled.version();
         self.put(name, Some(compiled));
         self.count("deployed");
-        tracing::info!("`{name}` is served from `{}`, version {}", files.path().display(), version.short());
+        tracing::info!("deployed `{name}` from `{}`, version {}", files.path().display(), version.short());
         Ok(())
     }
 }
 
-/// Files that can be no function's; new ones are logged.
+/// Files that belong to no function. New ones are logged.
 fn strays(listing: &Listing, before: &BTreeMap<Box<str>, BrokenFile>) -> BTreeMap<Box<str>, BrokenFile> {
     let stray = |(path, why): &(PathBuf, Broken)| {
         let (name, broken) = describe(path, why);

@@ -1,4 +1,4 @@
-//! What a version is made from: what was sent, completed by what is served, or what was kept of an earlier one.
+//! Where a deployed version comes from: an upload, completed by what is served, or an earlier version.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::functions::name::FunctionName;
 use crate::functions::source::{Origin, Source};
 
 impl Deployer {
-    /// What an upload leaves out is taken from what is served.
+    /// Takes from the served version what the upload leaves out.
     pub(super) async fn complete(
         &self,
         name: &FunctionName,
@@ -53,7 +53,7 @@ impl Deployer {
         })
     }
 
-    /// A manifest that came over the network gives no access to what the daemon was not told to give.
+    /// A manifest that was deployed over the network may ask only for directories that the configuration allows.
     pub(super) fn check_directories(&self, source: &Source) -> Result<(), DeployError> {
         let Some((path, text)) = &source.manifest else { return Ok(()) };
         let manifest = Manifest::parse_at(path, text, &self.preparation.settings.ceilings).map_err(Broken::from)?;

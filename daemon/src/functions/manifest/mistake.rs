@@ -1,58 +1,34 @@
-//! What can be wrong with a manifest, or another file of this kind.
+//! What can be wrong with a manifest or another TOML file of ours.
 
 use thiserror::Error;
 use toml::Value;
 
-/// How much of a value is repeated to whoever wrote it, in characters.
+/// Characters of a value that an error shows.
 const SHOWN_MAX: usize = 60;
 
-/// One thing that is wrong with such a file. Keys are paths, such as `limits.memory` or `directories[1].guest`.
+/// One mistake in a file. Keys are paths, such as `limits.memory` or `directories[1].guest`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
-    /// The text cannot be read at all.
     #[error("line {line} is not TOML: {why}")]
     Syntax {
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
         why: String,
     },
-    /// Nothing is called this.
-    #[error("`{key}` is no key of {file}{}", nearest.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
+    #[error("unknown key `{key}` in {file}{}", nearest.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
     UnknownKey {
-        /// The key.
         key: String,
-        /// What kind of file it is in.
+        /// What kind of file it is, in words.
         file: &'static str,
-        /// What was probably meant.
+        /// A known key that is spelled almost like it.
         nearest: Option<&'static str>,
     },
-    /// A key that must be there is not.
     #[error("`{key}` is missing")]
-    Missing {
-        /// The key.
-        key: String,
-    },
-    /// The value is of the wrong type.
-    #[error("`{key}` is {found}, and must be {wanted}")]
-    Type {
-        /// The key.
-        key: String,
-        /// What it is.
-        found: &'static str,
-        /// What it must be.
-        wanted: &'static str,
-    },
-    /// The value is of the right type and no good.
-    #[error("`{value}` is no good for `{key}`: {why}")]
-    Value {
-        /// The key.
-        key: String,
-        /// The value, or its beginning.
-        value: String,
-        /// What is wanted.
-        why: String,
-    },
+    Missing { key: String },
+    #[error("`{key}` must be {wanted}, not {found}")]
+    Type { key: String, found: &'static str, wanted: &'static str },
+    #[error("invalid value `{value}` for `{key}`: {why}")]
+    Value { key: String, value: String, why: String },
 }
 
 impl Mistake {

@@ -1,5 +1,4 @@
-//! What a function may do and use: the file `NAME.toml` beside `NAME.wasm`. A function has what its manifest lists and
-//! nothing more.
+//! Manifests: the file `NAME.toml` beside `NAME.wasm`. A function may do and use what its manifest lists, and nothing more.
 
 mod mistake;
 mod table;
@@ -26,77 +25,71 @@ use values::{
 };
 pub(crate) use values::{energy, text};
 
-/// The longest manifest in bytes: a page of settings has two or three thousand.
+/// The longest manifest, in bytes. A page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;
 
-/// The least memory a function can be given: one page of WebAssembly.
+/// The least memory of a function, in bytes: a page of WebAssembly.
 const MEMORY_MIN: usize = 64 << 10;
 
-/// What one function may do and use. Nothing is the default, except what every function may use of the daemon.
+/// What a function may do and use. By default that is only CPU time and memory, within the limits of the daemon.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
-    /// Environment variables. Only their names are shown: values may be secrets.
+    /// Environment variables. Only their names are shown, because values may be secrets.
     pub env: BTreeMap<String, String>,
     /// Arguments after the function's name.
     pub args: Vec<String>,
-    /// The export that a numeric module is entered at, if not `run`.
+    /// The export of a numeric function to call in place of `run`.
     pub entry: Option<String>,
-    /// Hosts that it may call, as written.
+    /// Hosts that it may send requests to, as written.
     pub outbound: Vec<String>,
-    /// Whether an instance serves more than one call.
     pub reuse: Reuse,
-    /// Whose calls wait first when functions draw as much power as they may.
+    /// Calls of lower priority wait first when functions reach the power cap.
     pub priority: Priority,
-    /// Prefixes of paths that it answers.
+    /// Path prefixes that it answers.
     pub routes: Vec<String>,
-    /// Directories that it sees.
+    /// Directories that it can open.
     pub directories: Vec<Directory>,
-    /// What one call may use.
     pub limits: Limits,
-    /// What all of its calls together may use. What it does not say the daemon's options say.
+    /// What all of its calls together may use. The daemon's options fill the gaps.
     pub quota: Quota,
 }
 
 /// Whether an instance serves more than one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reuse {
-    /// Every call has an instance that nobody used.
+    /// Every call has a fresh instance.
     #[default]
     Fresh,
-    /// Calls follow each other in one instance, and see what earlier ones left there.
+    /// An instance serves one call after another, and calls see what earlier ones left in it.
     Serial,
 }
 
-/// A directory of the host that a function sees.
+/// A directory of the host that a function can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
-    /// Where it lies; not shown, since where the host keeps things is nobody's business. As written after
-    /// [`Manifest::parse`]; after [`Manifest::parse_at`] a relative one begins with the manifest's folder.
+    /// Path on the host. It is not shown to callers. [`Manifest::parse`] keeps it as written, [`Manifest::parse_at`] resolves
+    /// it against the manifest's folder.
     pub host: PathBuf,
-    /// Where the function sees it.
+    /// Path that the function sees.
     pub guest: String,
-    /// Whether it may write there.
     pub writable: bool,
 }
 
-/// What one call of a function may use; `None` is what every function may.
+/// What one call may use. `None` means the daemon's limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Memory in bytes.
+    /// In bytes.
     pub memory: Option<usize>,
-    /// Time from the call's beginning.
     pub wall: Option<Duration>,
-    /// CPU time.
     pub cpu: Option<Duration>,
     /// Active energy.
     pub max_joules: Option<Joules>,
     /// Standard output in bytes.
     pub output: Option<usize>,
-    /// Calls at once.
     pub concurrency: Option<u32>,
 }
 
-/// What the daemon gives to any function: no manifest asks for more.
+/// The most that a manifest may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Ceilings {
     /// `limits.memory` in bytes: instances have slots of this size.
@@ -109,38 +102,18 @@ pub struct Ceilings {
     pub concurrency: u32,
 }
 
-/// A manifest cannot be used.
 #[derive(Debug, Error)]
 pub enum ManifestError {
-    /// The file cannot be read.
     #[error("cannot read the manifest `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is longer than any manifest.
+    Read { path: PathBuf, source: io::Error },
     #[error("the manifest `{}` has more than {BYTES_MAX} bytes", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no good.
+    TooLong { path: PathBuf },
     #[error("the manifest `{}` cannot be used: {}", path.display(), joined(mistakes))]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// All that is wrong with it.
-        mistakes: Vec<Mistake>,
-    },
+    Wrong { path: PathBuf, mistakes: Vec<Mistake> },
 }
 
 impl Manifest {
-    /// Reads the text of the manifest at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be read. A file that is not there is [`ManifestError::Read`] with [`io::ErrorKind::NotFound`].
+    /// Reads the text of the manifest at `path`. A missing file is [`ManifestError::Read`] with [`io::ErrorKind::NotFound`].
     pub fn read_text(path: &Path) -> Result<String, ManifestError> {
         let failed = |source| ManifestError::Read { path: path.into(), source };
         let mut text = Vec::new();
@@ -151,10 +124,7 @@ impl Manifest {
         String::from_utf8(text).map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, why)))
     }
 
-    /// What `text` says, which is or will be at `path`.
-    ///
-    /// # Errors
-    /// When it cannot be used.
+    /// Parses the manifest at `path`, which need not be written yet.
     pub fn parse_at(path: &Path, text: &str, ceilings: &Ceilings) -> Result<Self, ManifestError> {
         let wrong = |mistakes| ManifestError::Wrong { path: path.into(), mistakes };
         let mut manifest = Self::parse(text, ceilings).map_err(wrong)?;
@@ -165,10 +135,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads the text of a manifest.
-    ///
-    /// # Errors
-    /// All mistakes, in the order of the keys in [`Manifest`], unknown ones first.
+    /// Parses a manifest. Returns all mistakes, in the order of the keys in [`Manifest`], unknown keys first.
     pub fn parse(text: &str, ceilings: &Ceilings) -> Result<Self, Vec<Mistake>> {
         let table = text.parse::<Table>().map_err(|error| vec![Mistake::syntax(text, &error)])?;
         let mut mistakes = Vec::new();
@@ -197,17 +164,17 @@ impl Reuse {
         match text {
             "fresh" => Ok(Self::Fresh),
             "serial" => Ok(Self::Serial),
-            _ => Err("it is one of fresh, serial".into()),
+            _ => Err("it must be `fresh` or `serial`".into()),
         }
     }
 }
 
 fn priority(text: &str) -> Result<Priority, String> {
     let found = Priority::ALL.into_iter().find(|priority| priority.as_str() == text);
-    found.ok_or_else(|| "it is one of low, normal, high".into())
+    found.ok_or_else(|| "it must be `low`, `normal` or `high`".into())
 }
 
-/// What the table `quota` of a file bounds.
+/// Parses the table `quota` of a manifest or a file of tokens.
 pub(crate) fn quota(keys: &mut Keys<'_, '_>) -> Quota {
     Quota {
         calls_per_second: keys.value("calls_per_second", counted_freely),

@@ -1,4 +1,4 @@
-//! Walks through a manifest's tables and notes everything that is wrong on the way.
+//! Reads the tables of a manifest, and collects every mistake on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::mistake::{Mistake, kind};
 use crate::settings::nearest;
 
-/// Every key there is.
+/// The keys of a manifest.
 pub const KEYS: &[&str] = &[
     "env",
     "args",
@@ -33,54 +33,50 @@ pub const KEYS: &[&str] = &[
     "quota.joules_per_hour",
 ];
 
-/// The keys that a kind of file may have, as paths with dots.
+/// The keys of a kind of file, as paths with dots.
 #[derive(Clone, Copy)]
 pub struct Known {
     /// What kind of file it is, in words.
     pub file: &'static str,
-    /// Every key there is.
     pub keys: &'static [&'static str],
 }
 
 const OF_A_MANIFEST: Known = Known { file: "a manifest", keys: KEYS };
 
-/// Why a value cannot be taken.
 pub enum Wrong {
-    /// It must be this instead.
+    /// It must be of this type.
     Type(&'static str),
-    /// It is of the right type; this is wanted.
+    /// It has the right type; this is what is wrong.
     Value(String),
 }
 
-/// Why a value that stands there already cannot be taken.
-pub const TWICE: &str = "it is there twice";
+pub const TWICE: &str = "it is a duplicate";
 
-/// One table.
+/// One table that is being read.
 pub struct Keys<'t, 'm> {
     table: &'t Table,
-    /// Where it is in the file.
+    /// Its path in the file.
     path: String,
     known: Known,
     mistakes: &'m mut Vec<Mistake>,
 }
 
 impl<'t, 'm> Keys<'t, 'm> {
-    /// A whole manifest.
     pub fn all(table: &'t Table, mistakes: &'m mut Vec<Mistake>) -> Self {
         Self::of(table, OF_A_MANIFEST, mistakes)
     }
 
-    /// A whole file that may have these keys.
+    /// A file with the keys `known`.
     pub fn of(table: &'t Table, known: Known, mistakes: &'m mut Vec<Mistake>) -> Self {
         Self { table, path: String::new(), known, mistakes }.known("")
     }
 
-    /// Notes which keys are unknown. Those that are known begin with `prefix`.
+    /// Reports unknown keys. `prefix` is the path of this table.
     fn known(self, prefix: &str) -> Self {
         let Known { file, keys } = self.known;
         for name in self.table.keys() {
             let known = format!("{prefix}{name}");
-            // A quoted key may have a dot in it, and is then not the path it looks like.
+            // A quoted key that contains a dot is not the path that it looks like.
             if name.contains('.') || !keys.contains(&known.as_str()) {
                 let (key, nearest) = (self.key(name), nearest(&known, keys.iter().copied()));
                 self.mistakes.push(Mistake::UnknownKey { key, file, nearest });
@@ -105,13 +101,13 @@ impl<'t, 'm> Keys<'t, 'm> {
         None
     }
 
-    /// The value of a key that may be missing.
+    /// The value of an optional key.
     pub fn value<T>(&mut self, name: &str, read: impl FnOnce(&'t Value) -> Result<T, Wrong>) -> Option<T> {
         let value = self.table.get(name)?;
         self.keep(self.key(name), value, read(value))
     }
 
-    /// The value of a key that may not.
+    /// The value of a required key.
     pub fn needed<T>(&mut self, name: &str, read: impl FnOnce(&'t Value) -> Result<T, Wrong>) -> Option<T> {
         if !self.table.contains_key(name) {
             self.mistakes.push(Mistake::Missing { key: self.key(name) });
@@ -127,7 +123,7 @@ impl<'t, 'm> Keys<'t, 'm> {
         elements.iter().enumerate().filter_map(element).collect()
     }
 
-    /// The elements of a list in which nothing may be twice.
+    /// The elements of a list without duplicates.
     pub fn distinct(&mut self, name: &str, read: impl Fn(&Value) -> Result<String, Wrong>) -> Vec<String> {
         let mut seen = BTreeSet::new();
         self.list(name, |value| {
@@ -136,7 +132,7 @@ impl<'t, 'm> Keys<'t, 'm> {
         })
     }
 
-    /// The pairs of a table whose names are free.
+    /// The pairs of a table with arbitrary keys.
     pub fn map(
         &mut self,
         name: &str,
@@ -171,8 +167,7 @@ impl<'t, 'm> Keys<'t, 'm> {
         Some(Keys { table, path: self.key(name), known: self.known, mistakes: self.mistakes })
     }
 
-    /// The tables in the table of this name, whose own names are free as far as `check` lets them, and whose keys are
-    /// `known`.
+    /// The tables in the table of this name. `check` accepts their names; their keys are `known`.
     pub fn each<T>(
         &mut self,
         name: &str,

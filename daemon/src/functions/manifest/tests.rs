@@ -93,7 +93,7 @@ fn no_known_key_goes_unread() {
             Some((table, name)) => format!("{table} = {{ {name} = 1979-05-27 }}"),
         };
         let mistakes = parse(&text).expect_err(key);
-        assert!(mistakes.iter().any(|mistake| mistake.contains("is a date or time")), "{key}: {mistakes:?}");
+        assert!(mistakes.iter().any(|mistake| mistake.contains("not a date or time")), "{key}: {mistakes:?}");
     }
 }
 
@@ -116,32 +116,32 @@ fn all_mistakes_are_reported_together() {
         concurrency = 257
     "#;
     let expected = [
-        r#"`"limits.wall"` is no key of a manifest; did you mean `limits.wall`?"#,
-        "`memory` is no key of a manifest; did you mean `limits.memory`?",
-        r#"`x` is no good for `env.""`: a variable has a name, with neither `=` nor a NUL byte in it"#,
-        "`env.A` is a whole number, and must be text",
-        "`args` is text, and must be a list",
-        "`shop` is no good for `routes[1]`: it must be a path such as /shop or /api.v2/cart: no `/` at its end, no \
-         empty, `.` or `..` parts, and nothing that an URL would escape",
-        "`/metrics/mine` is no good for `routes[2]`: `/metrics` is a path of the daemon's own",
-        "`/shop` is no good for `routes[3]`: it is there twice",
-        "`routes[4]` is a whole number, and must be text",
-        "`directories[0].gust` is no key of a manifest; did you mean `directories.guest`?",
-        "`../x` is no good for `directories[0].host`: `..` would lead out of the manifest's folder; a directory \
-         elsewhere has an absolute path",
+        r#"unknown key `"limits.wall"` in a manifest; did you mean `limits.wall`?"#,
+        "unknown key `memory` in a manifest; did you mean `limits.memory`?",
+        r#"invalid value `x` for `env.""`: a variable's name must not be empty or contain `=` or a NUL byte"#,
+        "`env.A` must be text, not a whole number",
+        "`args` must be a list, not text",
+        "invalid value `shop` for `routes[1]`: it must be a path such as /shop or /api.v2/cart: no `/` at its end, no \
+         empty, `.` or `..` parts, and no characters that a URL escapes",
+        "invalid value `/metrics/mine` for `routes[2]`: `/metrics` is reserved for the daemon",
+        "invalid value `/shop` for `routes[3]`: it is a duplicate",
+        "`routes[4]` must be text, not a whole number",
+        "unknown key `directories[0].gust` in a manifest; did you mean `directories.guest`?",
+        "invalid value `../x` for `directories[0].host`: `..` may lead out of the manifest's folder; use an \
+         absolute path for a directory elsewhere",
         "`directories[0].guest` is missing",
-        "`directories[1]` is a whole number, and must be a table",
-        "`/a` is no good for `directories[3].guest`: it is there twice",
-        "`limits.wal` is no key of a manifest; did you mean `limits.wall`?",
-        "`1GiB` is no good for `limits.memory`: the daemon gives no more than 128MiB; ask for less, or raise its \
+        "`directories[1]` must be a table, not a whole number",
+        "invalid value `/a` for `directories[3].guest`: it is a duplicate",
+        "unknown key `limits.wal` in a manifest; did you mean `limits.wall`?",
+        "invalid value `1GiB` for `limits.memory`: the daemon allows at most 128MiB; ask for less, or raise its \
          option `limits.memory`",
-        "`1m` is no good for `limits.wall`: the daemon gives no more than 30s; ask for less, or raise its option \
+        "invalid value `1m` for `limits.wall`: the daemon allows at most 30s; ask for less, or raise its option \
          `limits.wall`",
-        "`limits.cpu` is a whole number, and must be a duration, such as \"5s\"",
-        "`0` is no good for `limits.max_joules`: it must be more than no energy",
-        "`5 parsecs` is no good for `limits.output`: a size is a whole number of bytes or has a unit, such as 64KiB \
+        "`limits.cpu` must be a duration, such as \"5s\", not a whole number",
+        "invalid value `0` for `limits.max_joules`: it must be greater than 0",
+        "invalid value `5 parsecs` for `limits.output`: a size is a whole number of bytes or has a unit, such as 64KiB \
          or 4MiB",
-        "`257` is no good for `limits.concurrency`: the daemon gives no more than 256; ask for less, or raise its \
+        "invalid value `257` for `limits.concurrency`: the daemon allows at most 256; ask for less, or raise its \
          option `limits.concurrency`",
     ];
     assert_eq!(parse(text).unwrap_err(), expected);
@@ -212,7 +212,7 @@ fn quotas_end_where_they_say() {
         assert_eq!(parse(&format!("priority = '{}'", priority.as_str())).unwrap().priority, priority);
     }
     assert_eq!(parse("").unwrap().priority, Priority::Normal);
-    assert!(mistake("priority = 'urgent'").contains("one of low, normal, high"));
+    assert!(mistake("priority = 'urgent'").contains("must be `low`, `normal` or `high`"));
 }
 
 #[test]
@@ -221,8 +221,8 @@ fn routes_are_plain_paths_of_the_functions_own() {
         assert_eq!(parse(&format!("routes = ['{good}']")).unwrap().routes, [good]);
     }
     for own in crate::functions::OWN_PATHS {
-        assert!(mistake(&format!("routes = ['/{own}']")).contains("the daemon's own"), "{own}");
-        assert!(mistake(&format!("routes = ['/{own}/x']")).contains("the daemon's own"), "{own}");
+        assert!(mistake(&format!("routes = ['/{own}']")).contains("reserved for the daemon"), "{own}");
+        assert!(mistake(&format!("routes = ['/{own}/x']")).contains("reserved for the daemon"), "{own}");
     }
     for bad in ["", "/", "shop", "/a/", "//a", "/a//b", "/.", "/a/../b", "/a b", "/%61", "/a?b", "/a#b", "/ä", "/a\\b"]
     {
@@ -272,8 +272,8 @@ fn a_file_is_read_within_its_bounds() {
 
     std::fs::write(&path, "entri = 'a'\nreuse = 'often'").unwrap();
     let expected = format!(
-        "the manifest `{}` cannot be used: `entri` is no key of a manifest; did you mean `entry`?; `often` is no good \
-         for `reuse`: it is one of fresh, serial",
+        "the manifest `{}` cannot be used: unknown key `entri` in a manifest; did you mean `entry`?; invalid value \
+         `often` for `reuse`: it must be `fresh` or `serial`",
         path.display()
     );
     assert_eq!(read().unwrap_err().to_string(), expected);
@@ -290,7 +290,7 @@ fn a_file_is_read_within_its_bounds() {
 #[test]
 fn long_values_are_repeated_only_in_part() {
     let mistake = mistake(&format!("entry = 'a'\nreuse = '{}'", "ä".repeat(5000)));
-    assert_eq!(mistake, format!("`{}…` is no good for `reuse`: it is one of fresh, serial", "ä".repeat(60)));
+    assert_eq!(mistake, format!("invalid value `{}…` for `reuse`: it must be `fresh` or `serial`", "ä".repeat(60)));
 }
 
 #[test]

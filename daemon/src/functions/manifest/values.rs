@@ -1,4 +1,4 @@
-//! What the values of a manifest must look like.
+//! Parsers of the values in a manifest.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::functions::OWN_PATHS;
 use crate::quota::COUNT_MAX;
 use crate::settings::{duration, joules, shown_duration, shown_size, size};
 
-/// The least time that can be asked for: timers are no finer.
+/// The least time limit: timers are no finer.
 const TIME_MIN: Duration = Duration::from_millis(1);
 
-/// Text that passes `check`, which says what is wanted otherwise.
+/// Text that `check` accepts; otherwise it says what is wrong.
 pub fn text<T>(check: impl Fn(&str) -> Result<T, String>) -> impl Fn(&Value) -> Result<T, Wrong> {
     move |value| check(value.as_str().ok_or(Wrong::Type("text"))?).map_err(Wrong::Value)
 }
@@ -23,11 +23,11 @@ pub fn boolean(value: &Value) -> Result<bool, Wrong> {
     value.as_bool().ok_or(Wrong::Type("true or false"))
 }
 
-/// A size, of which the daemon's option `option` gives no more than `most` bytes.
+/// A size from `least` to `most` bytes. The option `option` sets `most`.
 pub fn at_most(option: &'static str, least: usize, most: usize) -> impl Fn(&Value) -> Result<usize, Wrong> {
     move |value| {
         let bytes = match value {
-            Value::Integer(number) => u64::try_from(*number).map_err(|_| "a size is not less than nothing".into()),
+            Value::Integer(number) => u64::try_from(*number).map_err(|_| "a size cannot be negative".into()),
             Value::String(text) => size(text),
             _ => return Err(Wrong::Type("a size, such as \"64MiB\"")),
         };
@@ -40,7 +40,7 @@ pub fn at_most(option: &'static str, least: usize, most: usize) -> impl Fn(&Valu
     }
 }
 
-/// A time, of which the daemon's option gives only so much where there is one.
+/// A time, up to the value of the option if there is one.
 pub fn time(ceiling: Option<(&'static str, Duration)>) -> impl Fn(&Value) -> Result<Duration, Wrong> {
     move |value| {
         let text = value.as_str().ok_or(Wrong::Type("a duration, such as \"5s\""))?;
@@ -53,7 +53,7 @@ pub fn time(ceiling: Option<(&'static str, Duration)>) -> impl Fn(&Value) -> Res
     }
 }
 
-/// A count from 1 to `most`, which the daemon's option `option` says.
+/// A count from 1 to `most`. The option `option` sets `most`.
 pub fn counted(option: &'static str, most: u32) -> impl Fn(&Value) -> Result<u32, Wrong> {
     move |value| match value.as_integer().ok_or(Wrong::Type("a whole number"))? {
         number if number > i64::from(most) => Err(beyond(option, &most.to_string())),
@@ -64,7 +64,7 @@ pub fn counted(option: &'static str, most: u32) -> impl Fn(&Value) -> Result<u32
     }
 }
 
-/// A count that the daemon bounds by none of its options.
+/// A count that no option bounds.
 pub fn counted_freely(value: &Value) -> Result<u32, Wrong> {
     let number = value.as_integer().ok_or(Wrong::Type("a whole number"))?;
     let count = u32::try_from(number).ok().filter(|count| (1..=COUNT_MAX).contains(count));
@@ -80,44 +80,43 @@ pub fn energy(value: &Value) -> Result<Joules, Wrong> {
         _ => return Err(Wrong::Type("an energy, such as \"500mJ\" or 0.5 (joules)")),
     };
     let some = number.is_finite() && number > 0.0;
-    if some { Ok(Joules(number)) } else { Err(Wrong::Value("it must be more than no energy".into())) }
+    if some { Ok(Joules(number)) } else { Err(Wrong::Value("it must be greater than 0".into())) }
 }
 
 fn beyond(option: &str, most: &str) -> Wrong {
-    Wrong::Value(format!("the daemon gives no more than {most}; ask for less, or raise its option `{option}`"))
+    Wrong::Value(format!("the daemon allows at most {most}; ask for less, or raise its option `{option}`"))
 }
 
-/// The value of an environment variable of this name.
 pub fn variable(name: &str, value: &Value) -> Result<String, Wrong> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(Wrong::Value("a variable has a name, with neither `=` nor a NUL byte in it".into()));
+        return Err(Wrong::Value("a variable's name must not be empty or contain `=` or a NUL byte".into()));
     }
     text(argument)(value)
 }
 
-/// Text that can be handed to a program.
+/// Text that can be a program's argument.
 pub fn argument(text: &str) -> Result<String, String> {
-    if text.contains('\0') { Err("it has a NUL byte".into()) } else { Ok(text.into()) }
+    if text.contains('\0') { Err("it contains a NUL byte".into()) } else { Ok(text.into()) }
 }
 
 pub fn nonempty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
 }
 
-/// A path of the host that does not climb out of the manifest's folder, or is absolute.
+/// A path on the host: absolute, or below the manifest's folder.
 pub fn host_path(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     if text.is_empty() || text.contains('\0') {
         return Err("it must be the path of a directory".into());
     }
-    // Where a link leads is only known on the way, so that `a/..` may be anywhere.
+    // `a` may be a link, so `a/..` may be anywhere.
     if path.is_relative() && path.components().any(|part| part == Component::ParentDir) {
-        return Err("`..` would lead out of the manifest's folder; a directory elsewhere has an absolute path".into());
+        return Err("`..` may lead out of the manifest's folder; use an absolute path for a directory elsewhere".into());
     }
     Ok(path.into())
 }
 
-/// An absolute path as a guest sees it, which is not `taken`.
+/// An absolute path for the guest that is not `taken`.
 pub fn guest_path(text: &str, taken: &[String]) -> Result<String, String> {
     let clean = |rest: &str| !text.contains('\0') && rest.split('/').all(is_segment);
     match text.strip_prefix('/') {
@@ -127,16 +126,16 @@ pub fn guest_path(text: &str, taken: &[String]) -> Result<String, String> {
     }
 }
 
-/// A prefix of paths that a function answers.
+/// A path prefix that a function answers.
 pub fn route(text: &str) -> Result<String, String> {
     let clean = |segment| is_segment(segment) && segment.bytes().all(is_plain);
     match text.strip_prefix('/') {
         Some(rest) if rest.split('/').all(clean) => match rest.split('/').next() {
-            Some(first) if OWN_PATHS.contains(&first) => Err(format!("`/{first}` is a path of the daemon's own")),
+            Some(first) if OWN_PATHS.contains(&first) => Err(format!("`/{first}` is reserved for the daemon")),
             _ => Ok(text.into()),
         },
         _ => Err("it must be a path such as /shop or /api.v2/cart: no `/` at its end, no empty, `.` or `..` parts, \
-                  and nothing that an URL would escape"
+                  and no characters that a URL escapes"
             .into()),
     }
 }
@@ -145,7 +144,7 @@ fn is_segment(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..")
 }
 
-/// Whether a URL's path has this as it is: `pchar` without escapes.
+/// Whether a URL's path contains this byte unescaped (`pchar`).
 ///
 /// Source: RFC 3986, section 3.3.
 fn is_plain(byte: u8) -> bool {

@@ -1,5 +1,5 @@
-//! Reads a `modules.toml` as WAGI has it. What is wrong with a module is told with its line, and the others are served; what
-//! cannot be read at all is nobody's.
+//! Parses a `modules.toml` as WAGI defines it. A mistake in one module is reported with its line and the others are served. If
+//! the file does not parse, none is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,39 +26,31 @@ const KEYS: [&str; 10] = [
     "repository",
 ];
 
-/// What WAGI's modules write for all hosts. Source: the crate `wasi-experimental-http`, which WAGI gives to modules.
+/// The wildcard for hosts in WAGI. Source: the crate `wasi-experimental-http`, which WAGI gives to modules.
 const ALL_HOSTS: &str = "insecure:allow-all";
 
-/// The longest name that a route gives; some characters are left for what makes it unique.
+/// The longest name made from a route. It leaves some characters for a suffix.
 const NAME_MAX: usize = 50;
 
-/// A module that is to be served.
 #[derive(Clone, Debug)]
 pub struct Module {
-    /// The name that it has as a function.
     pub name: FunctionName,
     /// Its binary or text.
     pub path: PathBuf,
-    /// What it may do, as a manifest.
+    /// The text of a manifest that says what it may do.
     pub manifest: String,
-    /// How requests come to it.
     pub gateway: Arc<Gateway>,
 }
 
-/// An entry of the file.
 #[derive(Clone, Debug)]
 pub enum Listed {
-    /// A module.
     Module(Module),
-    /// One that cannot be served: where it was to be, and what is wrong.
+    /// A module that cannot be served: its route or line, and its mistakes.
     Wrong(String, Vec<String>),
 }
 
-/// The modules that `text` lists, which is the file at `path`. Relative paths begin where the file is, or else, as they do
-/// with WAGI, where the daemon was started.
-///
-/// # Errors
-/// When it is no list of modules.
+/// Parses `text`, the file at `path`. Relative paths start at the folder of the file or, as with WAGI, at the daemon's working
+/// directory.
 pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
     let line = |at: usize| line_of(text, at);
     let document = DeTable::parse(text).map_err(|error| {
@@ -71,10 +63,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
             modules = Some(value);
         } else {
             let key_line = line(key.span().start);
-            return Err(format!("line {key_line}: `{}` is no key here; modules are in `[[module]]`", key.get_ref()));
+            return Err(format!("line {key_line}: unknown key `{}`; modules are in `[[module]]`", key.get_ref()));
         }
     }
-    let modules = modules.ok_or_else(|| "there is no `[[module]]` in it".to_owned())?;
+    let modules = modules.ok_or_else(|| "it has no `[[module]]`".to_owned())?;
     let list = modules.get_ref().as_array();
     let list = list.ok_or_else(|| format!("line {}: modules are in `[[module]]`", line(modules.span().start)))?;
     let (mut names, mut routes) = (BTreeSet::new(), BTreeMap::new());
@@ -109,7 +101,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
     Ok(listed.collect())
 }
 
-/// What is read of a module besides its route.
+/// A module without its route.
 struct Parts {
     path: PathBuf,
     entry: Option<String>,
@@ -118,7 +110,7 @@ struct Parts {
     manifest: String,
 }
 
-/// One module while it is read.
+/// A module that is being parsed.
 struct Entry<'a> {
     text: &'a str,
     folder: &'a Path,
@@ -136,22 +128,22 @@ impl Entry<'_> {
         for key in table.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
             let meant = nearest(key.get_ref(), KEYS.iter().copied());
             let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-            self.wrong(key.span().start, &format!("`{}` is no key of a module{meant}", key.get_ref()));
+            self.wrong(key.span().start, &format!("unknown key `{}` in a module{meant}", key.get_ref()));
         }
         let value = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         if let Some(server) = value("bindle_server") {
-            self.wrong(server.span().start, "`bindle_server`: modules are files here, and no server is asked for them");
+            self.wrong(server.span().start, "`bindle_server` is not supported: modules must be files");
         }
         for needed in ["route", "module"] {
             if value(needed).is_none() {
                 self.mistakes.push(format!("line {own_line}: `{needed}` is missing"));
             }
         }
-        let route = value("route").and_then(|value| self.text("route", value, ModuleRoute::read));
+        let route = value("route").and_then(|value| self.text("route", value, ModuleRoute::parse));
         let folder = self.folder;
         let path = value("module").and_then(|value| self.text("module", value, |text| file(folder, text)));
         let entry = value("entrypoint").and_then(|value| self.text("entrypoint", value, |text| Ok(text.to_owned())));
-        let argv = value("argv").and_then(|value| self.text("argv", value, |text| Ok(Argv::read(text))));
+        let argv = value("argv").and_then(|value| self.text("argv", value, |text| Ok(Argv::parse(text))));
         let connections = value("http_max_concurrency").and_then(|value| self.count("http_max_concurrency", value));
         let mut manifest = toml::Table::new();
         if let Some(environment) = value("environment") {
@@ -168,7 +160,7 @@ impl Entry<'_> {
             manifest.insert("outbound".into(), self.hosts(hosts).into());
         }
         let entry = entry.filter(|entry| entry != "_start");
-        // What is no key of a manifest tells versions apart all the same.
+        // A comment, so that what is no key of a manifest still makes a different version.
         let comment = format!("# {route:?} {entry:?} {argv:?} {connections:?}\n");
         let parts = path.map(|path| Parts {
             path,
@@ -182,7 +174,7 @@ impl Entry<'_> {
 
     fn text<T>(&mut self, key: &str, value: Value<'_, '_>, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let read = match value.get_ref().as_str() {
-            Some(text) => read(text).map_err(|why| format!("`{text}` is no good for `{key}`: {why}")),
+            Some(text) => read(text).map_err(|why| format!("invalid value `{text}` for `{key}`: {why}")),
             None => Err(format!("`{key}` must be text")),
         };
         read.map_err(|why| self.wrong(value.span().start, &why)).ok()
@@ -211,7 +203,7 @@ impl Entry<'_> {
         pairs
     }
 
-    /// WAGI's modules may write to their volumes.
+    /// Volumes are writable, as with WAGI.
     fn volumes(&mut self, value: Value<'_, '_>) -> Vec<toml::Value> {
         let mut directories = Vec::new();
         for (guest, host, at) in self.pairs("volumes", value) {
@@ -244,29 +236,27 @@ impl Entry<'_> {
     }
 }
 
-/// The file that a reference leads to.
 fn file(folder: &Path, text: &str) -> Result<PathBuf, String> {
     let scheme = text.split_once(':').map(|(scheme, _)| scheme);
     match scheme.filter(|scheme| scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
         Some("file") => {
             let path = text.parse::<Url>().ok().and_then(|url| url.to_file_path().ok());
-            path.ok_or_else(|| "it is no path of this machine, such as file:///srv/hello.wasm".into())
+            path.ok_or_else(|| "it must be a path on this machine, such as file:///srv/hello.wasm".into())
         }
-        Some(_) => Err("modules are files here: fetch it, and name the file".into()),
+        Some(_) => Err("modules must be files: download it and name the file".into()),
         None if text.is_empty() => Err("it must name a file".into()),
         None => Ok(below(folder, Path::new(text))),
     }
 }
 
-/// Where a path leads: from the folder, or else from where the daemon was started.
 fn below(folder: &Path, path: &Path) -> PathBuf {
     let here = folder.join(path);
     let here = if here.exists() || !path.exists() { here } else { path.to_owned() };
     std::path::absolute(&here).unwrap_or(here)
 }
 
-/// A function's name: the route, with `-` for what no name can have; that of the file for the root. One that is the daemon's
-/// own word ends in `-module`, and the second of the same name in `-2`.
+/// A function's name: the route, with `-` for characters that names cannot have, or the name of the file for the root. A
+/// reserved name gets the suffix `-module`, the second of the same name `-2`.
 fn name(route: Option<&ModuleRoute>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
     let route = route?.as_str().trim_end_matches("...");
     let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
@@ -375,18 +365,18 @@ mod tests {
         assert_eq!(good(&listed).iter().map(|module| module.name.as_str()).collect::<Vec<_>>(), ["good"]);
         let told = mistakes(text);
         for expected in [
-            "line 6: `rout` is no key of a module; did you mean `route`?",
-            "line 7: `oci:foo/bar:1.2.3` is no good for `module`: modules are files here: fetch it, and name the file",
-            "line 8: `bindle_server`: modules are files here, and no server is asked for them",
+            "line 6: unknown key `rout` in a module; did you mean `route`?",
+            "line 7: invalid value `oci:foo/bar:1.2.3` for `module`: modules must be files: download it and name the file",
+            "line 8: `bindle_server` is not supported: modules must be files",
             "line 5: `route` is missing",
-            "line 11: `/metrics` is no good for `route`: `/metrics` is a path of the daemon's own",
+            "line 11: invalid value `/metrics` for `route`: `/metrics` is reserved for the daemon",
             "line 12: `module` must be text",
             "line 13: `http_max_concurrency` must be a whole number from 1",
             "line 14: `argv` must be text",
             "line 19: there is no directory `missing` for the volume `/data`",
             "line 20: `environment.A` must be text",
             "line 21: `allowed_hosts` must be a list of texts",
-            "line 25: `https://example.com/a.wasm` is no good for `module`: modules are files here: fetch it, and name the file",
+            "line 25: invalid value `https://example.com/a.wasm` for `module`: modules must be files: download it and name the file",
             "line 23: the module of line 1 has the route `/good`",
         ] {
             assert!(told.iter().any(|told| told == expected), "{expected}\n{told:#?}");
@@ -398,9 +388,9 @@ mod tests {
     fn what_is_no_list_of_modules_is_no_good_at_all() {
         let wrong = |text: &str| parse(Path::new("modules.toml"), text).unwrap_err();
         assert!(wrong("[[module]\n").starts_with("line 1: "), "{}", wrong("[[module]\n"));
-        assert_eq!(wrong(""), "there is no `[[module]]` in it");
+        assert_eq!(wrong(""), "it has no `[[module]]`");
         assert_eq!(wrong("\nmodule = 1\n"), "line 2: modules are in `[[module]]`");
-        assert_eq!(wrong("a = 1\n"), "line 1: `a` is no key here; modules are in `[[module]]`");
+        assert_eq!(wrong("a = 1\n"), "line 1: unknown key `a`; modules are in `[[module]]`");
     }
 
     #[test]

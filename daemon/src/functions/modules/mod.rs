@@ -1,5 +1,4 @@
-//! Modules of a `modules.toml`, the format of WAGI: functions that have routes of their own, and are told of requests as
-//! WAGI tells of them.
+//! Modules of a `modules.toml`, the format of WAGI: functions with routes of their own, which see requests as under WAGI.
 
 mod file;
 
@@ -13,34 +12,17 @@ pub use file::{Listed, Module};
 use super::broken::Broken;
 use super::source::{Origin, Source};
 
-/// Thousands of modules are shorter.
+/// Room for thousands of modules.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The file is no list of modules.
 #[derive(Debug, Error)]
 pub enum ModulesError {
-    /// It cannot be read.
     #[error("cannot read the modules in `{}`", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is something else.
-    #[error("`{}` is no list of modules: {why}", .path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// With its line.
-        why: String,
-    },
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{}` is not a list of modules: {why}", .path.display())]
+    Parse { path: PathBuf, why: String },
 }
 
-/// What the file at `path` lists.
-///
-/// # Errors
-/// When nothing of it can be served.
 pub fn read_modules(path: &Path) -> Result<Vec<Listed>, ModulesError> {
     let failed = |source| ModulesError::Read { path: path.into(), source };
     let size = std::fs::metadata(path).map_err(failed)?.len();
@@ -52,10 +34,6 @@ pub fn read_modules(path: &Path) -> Result<Vec<Listed>, ModulesError> {
 }
 
 impl Module {
-    /// Reads what it is made from.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is too large to be.
     pub fn read(&self, size_max: u64) -> Result<Source, Broken> {
         let size = std::fs::metadata(&self.path).map_err(Broken::Read)?.len();
         if size > size_max {

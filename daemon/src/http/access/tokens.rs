@@ -220,24 +220,24 @@ mod tests {
         let hash = hash_of("x");
         let good = format!("hash = {hash:?}\nroles = [\"invoke\"]\n");
         for (text, told) in [
-            ("[token.a]".into(), "`token` is no key of a file of tokens; did you mean `tokens`?"),
-            (format!("[tokens.a]\n{good}role = 1"), "`tokens.a.role` is no key of a token; did you mean `roles`?"),
+            ("[token.a]".into(), "unknown key `token` in a file of tokens; did you mean `tokens`?"),
+            (format!("[tokens.a]\n{good}role = 1"), "unknown key `tokens.a.role` in a token; did you mean `roles`?"),
             (
                 format!("[tokens.a]\n{good}quota.calls_per_sec = 1"),
-                "`tokens.a.quota.calls_per_sec` is no key of a token; did you mean `quota.calls_per_second`?",
+                "unknown key `tokens.a.quota.calls_per_sec` in a token; did you mean `quota.calls_per_second`?",
             ),
-            (format!("[tokens.a]\n{good}quota.concurrency = 0"), "`0` is no good for `tokens.a.quota.concurrency`"),
+            (format!("[tokens.a]\n{good}quota.concurrency = 0"), "invalid value `0` for `tokens.a.quota.concurrency`"),
             (format!("[tokens.a]\n{good}functions = []"), "it must not be empty"),
-            (format!("[tokens.a]\n{good}functions = [\"../x\"]"), "`../x` is no good for `tokens.a.functions[0]`"),
-            (format!("[tokens.'a b']\n{good}"), "`a b` is no good for `tokens`: a token's name has 1 to 63"),
+            (format!("[tokens.a]\n{good}functions = [\"../x\"]"), "invalid value `../x` for `tokens.a.functions[0]`"),
+            (format!("[tokens.'a b']\n{good}"), "invalid value `a b` for `tokens`: a token's name has 1 to 63"),
             (format!("[tokens.{}]\n{good}", "x".repeat(64)), "a token's name has 1 to 63"),
             (format!("[tokens.a]\n{good}[tokens.b]\n{good}"), "`tokens.b.hash`: another token has the same hash"),
             (format!("[tokens.a]\nhash = {hash:?}"), "`tokens.a.roles` is missing"),
-            (format!("[tokens.a]\nhash = {hash:?}\nroles = []"), "`[]` is no good for `tokens.a.roles`"),
+            (format!("[tokens.a]\nhash = {hash:?}\nroles = []"), "invalid value `[]` for `tokens.a.roles`"),
             (format!("[tokens.a]\nhash = {hash:?}\nroles = [\"root\"]"), "it must be one of invoke, deploy, operate"),
             ("[tokens.a]\nroles = [\"invoke\"]".into(), "`tokens.a.hash` is missing"),
             ("[tokens.a]\nhash = \"secret\"\nroles = [\"invoke\"]".into(), "it must be `blake3:` and 64"),
-            ("tokens = 3".into(), "`tokens` is a whole number, and must be a table"),
+            ("tokens = 3".into(), "`tokens` must be a table, not a whole number"),
             ("x\n=".into(), "line 1 is not TOML"),
         ] {
             assert!(mistakes(&text).contains(told), "{text}: {}", mistakes(&text));
