@@ -71,3 +71,4 @@ mod traces;
 mod unmetered;
 mod usage;
 mod usage_log;
+mod wire;
