@@ -1,6 +1,7 @@
 //! The energy of a call as this client may see it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy};
@@ -168,7 +169,7 @@ impl EnergyView<'_> {
             uncertainty_joules: None,
             active_joules: None,
             base_joules: None,
-            zones: Default::default(),
+            zones: BTreeMap::new(),
             estimate: None,
             estimate_ratio: None,
             carbon: None,
