@@ -12,8 +12,8 @@ use crate::meter::Metering;
 use crate::state::{State, StateError};
 use crate::telemetry::{Metrics, Stored, escaped};
 use crate::usage::{
-    Bounds, FILE, Keeper, KeeperSettings, LogHandle, LogSettings, Rates, Reading, Status, Store, StoreError, UsageLog,
-    register_logging, register_storing,
+    Bounds, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, LogSettings, Rates, Reading, Store, StoreError,
+    UsageLog, register_logging, register_storing,
 };
 
 /// Where accounts are kept, and what was kept before.
@@ -67,7 +67,8 @@ impl Accounts {
             Err(newer @ StoreError::Newer { .. }) => Err(newer.into()),
             Err(error) => {
                 let why = escaped(&chain(&error));
-                tracing::warn!("accounts cannot be stored, and will be as soon as that is possible: {why}");
+                let shown = escaped(&file.display().to_string());
+                tracing::warn!("cannot store accounts in `{shown}`: {why}; trying again at each flush");
                 Ok(Self { file: Ok(file), stored: Arc::default(), store: None })
             }
         }
@@ -83,19 +84,19 @@ impl Accounts {
         (metering, registry, metrics): (Metering, Arc<Registry>, &Metrics),
         log: Option<&UsageLog>,
         rates: impl Fn() -> Rates + Send + 'static,
-    ) -> Result<Option<Keeper>, StartError> {
+    ) -> Result<Option<Flusher>, StartError> {
         metrics.continue_from(&self.stored);
         if let Some(log) = log {
             register_logging(metrics, log.counts())?;
         }
         let Ok(file) = self.file else { return Ok(None) };
-        let status = Arc::new(Status::default());
+        let status = Arc::new(FlushStatus::default());
         register_storing(metrics, status.clone())?;
         let hours = config.usage.keep.as_secs() / 3600;
         let settings =
-            KeeperSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };
+            FlusherSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };
         let read = move || Reading::take(&metering, &registry);
-        Ok(Some(Keeper::start(settings, self.store, status, read, rates)?))
+        Ok(Some(Flusher::start(settings, self.store, status, read, rates)?))
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Daemon {
     /// Writes and sends what observers were told, the last settled calls included.
     _observers: Flush,
     /// Stores what the last window has settled.
-    _accounts: Option<usage::Keeper>,
+    _accounts: Option<usage::Flusher>,
     /// Writes the last settled calls.
     _usage_log: Option<UsageLog>,
     /// Lets another daemon have the state directory, now that nothing is written to it any more.

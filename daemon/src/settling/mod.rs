@@ -11,7 +11,7 @@ use crate::admission::PowerCap;
 use crate::functions::Registry;
 use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 use crate::telemetry::{Calls, Metrics, Observers};
-use crate::usage::{Entry, LogHandle};
+use crate::usage::{LogHandle, UsageLogEntry};
 
 /// All who need settled charges.
 pub struct Settling {
@@ -54,7 +54,7 @@ impl Settling {
     }
 
     /// Hands on one settled call, or preparation of a function. Returns the call's line of the usage log, if there is one.
-    fn settle(&self, registry: &Registry, settled: Settled<CallEnd>) -> Option<Entry> {
+    fn settle(&self, registry: &Registry, settled: Settled<CallEnd>) -> Option<UsageLogEntry> {
         let revision = registry.revision(settled.function);
         if let CallEnd::ColdStart(place) = &settled.end {
             // Each preparation is settled once.
@@ -63,7 +63,7 @@ impl Settling {
         let mut line = None;
         if let Some(revision) = &revision {
             self.metrics.settled(&revision.metrics, &settled);
-            line = self.usage_log.as_ref().and_then(|_| Entry::of(&settled, revision));
+            line = self.usage_log.as_ref().and_then(|_| UsageLogEntry::of(&settled, revision));
         }
         settled.end.settle_booking(settled.charge.as_ref());
         let event = self.observers.settled(&settled);

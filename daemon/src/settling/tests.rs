@@ -11,7 +11,7 @@ use crate::functions::{Revision, Version};
 use crate::meter::{self, Choice, ColdStartCharge, Ended, NotEstimated};
 use crate::outcome::Outcome;
 use crate::quota::{self, Payer, Quota};
-use crate::telemetry::{CallBounds, Event, EventBounds, Format, Progress, Wants};
+use crate::telemetry::{CallBounds, Event, EventBounds, EventFilter, MetricsFormat, Progress};
 use crate::units::Policy;
 use crate::usage::{LogSettings, UsageLog};
 
@@ -85,7 +85,8 @@ fn a_settled_call_reaches_everybody_once() {
     let calls = settling.calls.clone();
     let payer = Payer::new("shop", Quota { joules_per_hour: Some(Joules(1.0)), ..Quota::default() });
     let booking = quota::QuotaPermit::acquire(Some(&payer), None).unwrap().book(Some(Joules(0.5)));
-    let mut listener = settling.observers.events.subscribe(Wants { calls: true, ..Wants::default() }).unwrap();
+    let mut listener =
+        settling.observers.events.subscribe(EventFilter { calls: true, ..EventFilter::default() }).unwrap();
 
     let ended = Arc::new(Ended {
         outcome: Outcome::Ok,
@@ -118,7 +119,7 @@ fn what_is_settled_while_functions_load_is_counted_once_they_are() {
     let (loaded, _) = world.loaded();
     let (registry, metrics) = (world.settling.registry.clone(), world.settling.metrics.clone());
     let is_counted = || {
-        let text = String::from_utf8(metrics.render(Format::Prometheus).unwrap()).unwrap();
+        let text = String::from_utf8(metrics.render(MetricsFormat::Prometheus).unwrap()).unwrap();
         text.contains("nebula_cold_start_energy_joules_total{function=\"shop\"} 0.00004")
     };
     let place = ColdStartCharge::default();

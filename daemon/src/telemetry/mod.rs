@@ -22,11 +22,13 @@ pub use calls::{CallBounds, CallSlot, Calls, KnownCall, Progress};
 pub use carbon_metrics::{CarbonAccount, register_carbon};
 pub use collector::{Metric, Samples};
 pub use energy_metrics::{register_energy, register_no_energy};
-pub use events::{Event, EventBounds, EventMetrics, Events, Listener, NoRoom, Numbered, Wants, Watts};
+pub use events::{
+    Event, EventBounds, EventFilter, EventMetrics, Events, NumberedEvent, SubscribeError, Subscription, Watts,
+};
 pub use facts::{CallTimes, ExportedSpan, RequestFacts};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{Format, FunctionMetrics, Labels, Metrics, OTHER};
+pub use metrics::{FunctionMetrics, Labels, Metrics, MetricsFormat, OTHER};
 pub use observers::{ObserveError, Observers};
 pub use record::Record;
 pub use request_id::RequestId;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::keeper::Status;
+use super::flusher::FlushStatus;
 use super::log::Counts;
 use crate::telemetry::{Metric, Metrics};
 
-const STORING: &[Metric<Arc<Status>>] = &[
+const STORING: &[Metric<Arc<FlushStatus>>] = &[
     Metric::gauge("nebula_usage_rows", "Rows of stored accounts, as counted once an hour.", &[], |status, samples| {
         samples.set(status.rows() as f64);
     }),
@@ -41,7 +41,7 @@ const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
 ///
 /// # Errors
 /// If a metric of this name is registered already.
-pub fn register_storing(metrics: &Metrics, status: Arc<Status>) -> prometheus::Result<()> {
+pub fn register_storing(metrics: &Metrics, status: Arc<FlushStatus>) -> prometheus::Result<()> {
     metrics.register_table(STORING, move || status.clone())
 }
 

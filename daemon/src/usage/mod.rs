@@ -1,11 +1,11 @@
 //! Accounts that last: what functions and the machine have used, by hour, in a file that outlives the daemon.
 //!
-//! The truth is the ledger. Once every `usage.flush` the [`Keeper`] takes a [`Reading`] of all its accounts and adds what
+//! The truth is the ledger. Once every `usage.flush` the [`Flusher`] takes a [`Reading`] of all its accounts and adds what
 //! they have grown by to the [`Store`], in one transaction. So what is stored adds up as the ledger does, to the
 //! microjoule, and a daemon that is killed loses what has come since its last flush and nothing else. A [`Report`] is
 //! made from the file alone; the [`UsageLog`] has a line for each call, for those who bill by calls.
 
-mod keeper;
+mod flusher;
 mod log;
 #[cfg(test)]
 mod made_up;
@@ -18,8 +18,8 @@ mod store;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use keeper::{Keeper, KeeperError, Settings as KeeperSettings, Status};
-pub use log::{Entry, LogError, LogHandle, LogSettings, UsageLog};
+pub use flusher::{FlushStatus, Flusher, FlusherError, FlusherSettings};
+pub use log::{LogError, LogHandle, LogSettings, UsageLog, UsageLogEntry};
 pub use metrics::{register_logging, register_storing};
 pub use pending::{Footprint, Pending, Rates, Tariff, ZoneEnergy, ZoneKey};
 pub use reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};

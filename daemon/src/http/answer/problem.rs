@@ -11,7 +11,7 @@ use crate::functions::{Broken, DeployError};
 use crate::http::access::Denied;
 use crate::invocation::Refused;
 use crate::quota::Limit;
-use crate::telemetry::NoRoom;
+use crate::telemetry::SubscribeError;
 use nebula_runtime::Ending;
 
 /// When to try again where nothing better is known: calls are short.
@@ -38,7 +38,7 @@ pub enum Problem {
     },
     /// Made by [`crate::http::answer::exposure::Door::refused`], which leaves out what this client may not see.
     Refused(Refused),
-    TooManyListeners(NoRoom),
+    TooManyListeners(SubscribeError),
     Draining,
     Unhealthy(String),
     NotDeployed(DeployError),

@@ -28,7 +28,7 @@ use crate::http::answer::problem::Problem;
 use crate::http::app::App;
 use crate::http::read::ledger;
 use crate::http::request::query::variables;
-use crate::telemetry::{Event, Listener, NoRoom, Numbered, Wants, Watts};
+use crate::telemetry::{Event, EventFilter, NumberedEvent, SubscribeError, Subscription, Watts};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
@@ -75,15 +75,15 @@ impl App {
             Some(wants) => wants,
             None => {
                 let totals = may_see_totals.is_ok();
-                Wants { calls: true, watts: totals, accounts: totals, function: None }
+                EventFilter { calls: true, watts: totals, accounts: totals, function: None }
             }
         };
         // Before it listens: what comes later it hears.
         let past = if history && wants.watts { self.observers.events.past() } else { Vec::new() };
         let listener =
-            self.observers.events.subscribe(Wants { function, ..wants }).map_err(|no_room| match no_room {
-                NoRoom::Full(_) => Problem::TooManyListeners(no_room),
-                NoRoom::Closed => Problem::Draining,
+            self.observers.events.subscribe(EventFilter { function, ..wants }).map_err(|no_room| match no_room {
+                SubscribeError::Full(_) => Problem::TooManyListeners(no_room),
+                SubscribeError::Closed => Problem::Draining,
             })?;
         let mut response = answer(StatusCode::OK, EVENT_STREAM, "");
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
@@ -95,7 +95,7 @@ impl App {
     }
 
     /// Writes the event, if the visitor may see it.
-    fn write(&self, numbered: &Numbered, visitor: &Visitor, text: &mut String) {
+    fn write(&self, numbered: &NumberedEvent, visitor: &Visitor, text: &mut String) {
         let mut write = |name, data: serde_json::Result<String>| {
             write_event(text, Some(numbered.id), name, &data.unwrap_or_default());
         };
@@ -156,8 +156,8 @@ fn accounts(watts: &Watts) -> AccountWatts {
     AccountWatts { function, runtime, host, base, gap }
 }
 
-fn read_types(text: &str) -> Result<Wants, Problem> {
-    let mut wants = Wants::default();
+fn read_types(text: &str) -> Result<EventFilter, Problem> {
+    let mut wants = EventFilter::default();
     for name in text.split(',') {
         match name {
             "call" => wants.calls = true,
@@ -185,7 +185,7 @@ fn write_event(text: &mut String, id: Option<u64>, name: &str, data: &str) {
 pub struct EventStream {
     app: Arc<App>,
     visitor: Visitor,
-    listener: Listener,
+    listener: Subscription,
     heartbeat: Pin<Box<Sleep>>,
     stage: Stage,
 }

@@ -12,14 +12,14 @@ use crate::http::answer::exposure::Door;
 use crate::http::answer::problem::Problem;
 use crate::http::app::App;
 use crate::http::request::negotiate::{prefers_open_metrics, reads_gzip};
-use crate::telemetry::Format;
+use crate::telemetry::MetricsFormat;
 
 impl App {
     /// With a thousand functions these are megabytes, so they are written on a thread that may block.
     pub(crate) async fn metrics(self: &Arc<Self>, request: &Request, door: Door) -> Result<Response, Problem> {
         door.to_totals()?;
         let headers = request.headers();
-        let format = if prefers_open_metrics(headers) { Format::OpenMetrics } else { Format::Prometheus };
+        let format = if prefers_open_metrics(headers) { MetricsFormat::OpenMetrics } else { MetricsFormat::Prometheus };
         let compressed = reads_gzip(headers);
         let metrics = self.metrics.clone();
         let rendering = tokio::task::spawn_blocking(move || {

@@ -44,14 +44,14 @@ pub enum Event {
 }
 
 /// An event with its id. Later events have larger ids.
-pub struct Numbered {
+pub struct NumberedEvent {
     pub id: u64,
     pub event: Event,
 }
 
 /// The events that a client wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
+pub struct EventFilter {
     pub calls: bool,
     pub watts: bool,
     pub accounts: bool,
@@ -60,7 +60,7 @@ pub struct Wants {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NoRoom {
+pub enum SubscribeError {
     #[error("{0} clients are connected already, the limit (`events.clients`)")]
     Full(usize),
     #[error("the daemon is shutting down")]
@@ -88,8 +88,8 @@ pub struct Events {
 
 struct Client {
     number: u64,
-    wants: Wants,
-    queue: mpsc::Sender<Arc<Numbered>>,
+    filter: EventFilter,
+    queue: mpsc::Sender<Arc<NumberedEvent>>,
     was_slow: Arc<AtomicBool>,
     /// The current interval: when it began, and how many calls were sent and left out in it.
     burst: Instant,
@@ -115,18 +115,18 @@ impl Events {
 
     /// # Errors
     /// If there are too many clients, or the daemon is shutting down.
-    pub fn subscribe(&self, wants: Wants) -> Result<Listener, NoRoom> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| NoRoom::Full(self.bounds.clients))?;
+    pub fn subscribe(&self, filter: EventFilter) -> Result<Subscription, SubscribeError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| SubscribeError::Full(self.bounds.clients))?;
         let (queue, events) = mpsc::channel(self.bounds.queue);
         let number = self.next_client.fetch_add(1, Ordering::Relaxed);
         let was_slow = Arc::new(AtomicBool::new(false));
         let mut clients = self.clients.lock();
         // Read under the lock that `close` takes.
         if self.closed.load(Ordering::Relaxed) {
-            return Err(NoRoom::Closed);
+            return Err(SubscribeError::Closed);
         }
-        let (burst, accounts) = (Instant::now(), wants.accounts);
-        clients.push(Client { number, wants, queue, was_slow: was_slow.clone(), burst, sent: 0, omitted: 0 });
+        let (burst, accounts) = (Instant::now(), filter.accounts);
+        clients.push(Client { number, filter, queue, was_slow: was_slow.clone(), burst, sent: 0, omitted: 0 });
         self.connected.store(clients.len(), Ordering::Relaxed);
         // The sampler takes both locks in the other order.
         drop(clients);
@@ -134,7 +134,7 @@ impl Events {
             self.pace.lock().accounts_at_once();
         }
         self.metrics.clients.inc();
-        Ok(Listener { number, events, was_slow, clients: self.metrics.clients.clone(), _place: place })
+        Ok(Subscription { number, events, was_slow, clients: self.metrics.clients.clone(), _place: place })
     }
 
     #[must_use]
@@ -146,10 +146,11 @@ impl Events {
     pub fn publish_call(&self, function: &str, known: KnownCall) {
         let now = Instant::now();
         let mut known = Some(known);
-        let mut made: Option<Arc<Numbered>> = None;
+        let mut made: Option<Arc<NumberedEvent>> = None;
         let most = (self.bounds.queue / BURST_PART).max(1);
         self.for_each_client(|client| {
-            let wanted = client.wants.calls && client.wants.function.as_deref().is_none_or(|wanted| wanted == function);
+            let wanted =
+                client.filter.calls && client.filter.function.as_deref().is_none_or(|wanted| wanted == function);
             if !wanted {
                 return Ok(());
             }
@@ -175,16 +176,16 @@ impl Events {
         if have_clients {
             self.for_each_client(|client| if client.omitted > 0 { self.end_burst(client, now) } else { Ok(()) });
         }
-        let wanted = have_clients && self.clients.lock().iter().any(|client| client.wants.accounts);
+        let wanted = have_clients && self.clients.lock().iter().any(|client| client.filter.accounts);
         let Ok((watts, accounts)) = pace.due(now, wanted, || meter.snapshot()) else { return };
         drop(pace);
         if let Some(watts) = watts.filter(|_| have_clients) {
             let event = self.number(Event::Watts(watts));
-            self.for_each_client(|client| if client.wants.watts { client.send(event.clone()) } else { Ok(()) });
+            self.for_each_client(|client| if client.filter.watts { client.send(event.clone()) } else { Ok(()) });
         }
         if let Some(accounts) = accounts {
             let event = self.number(Event::Accounts(Box::new(accounts)));
-            self.for_each_client(|client| if client.wants.accounts { client.send(event.clone()) } else { Ok(()) });
+            self.for_each_client(|client| if client.filter.accounts { client.send(event.clone()) } else { Ok(()) });
         }
     }
 
@@ -202,8 +203,8 @@ impl Events {
         self.connected.store(0, Ordering::Relaxed);
     }
 
-    fn number(&self, event: Event) -> Arc<Numbered> {
-        Arc::new(Numbered { id: self.next_event.fetch_add(1, Ordering::Relaxed), event })
+    fn number(&self, event: Event) -> Arc<NumberedEvent> {
+        Arc::new(NumberedEvent { id: self.next_event.fetch_add(1, Ordering::Relaxed), event })
     }
 
     fn end_burst(&self, client: &mut Client, now: Instant) -> Result<(), Gone> {
@@ -242,7 +243,7 @@ enum Gone {
 }
 
 impl Client {
-    fn send(&self, event: Arc<Numbered>) -> Result<(), Gone> {
+    fn send(&self, event: Arc<NumberedEvent>) -> Result<(), Gone> {
         self.queue.try_send(event).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Gone::Slow,
             mpsc::error::TrySendError::Closed(_) => Gone::Disconnected,
@@ -251,17 +252,17 @@ impl Client {
 }
 
 /// The receiving end of a client's queue.
-pub struct Listener {
+pub struct Subscription {
     number: u64,
-    events: mpsc::Receiver<Arc<Numbered>>,
+    events: mpsc::Receiver<Arc<NumberedEvent>>,
     was_slow: Arc<AtomicBool>,
     clients: IntGauge,
     _place: OwnedSemaphorePermit,
 }
 
-impl Listener {
+impl Subscription {
     /// The next event; `None` after the last.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<Numbered>>> {
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<NumberedEvent>>> {
         self.events.poll_recv(context)
     }
 
@@ -272,7 +273,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for Subscription {
     fn drop(&mut self) {
         tracing::trace!("client {} of /events has disconnected", self.number);
         self.clients.dec();
@@ -308,11 +309,11 @@ mod tests {
         events.publish_call(function, KnownCall { call: CallId(call), function: FunctionId(0), progress });
     }
 
-    fn calls(function: Option<&str>) -> Wants {
-        Wants { calls: true, function: function.map(Box::from), ..Wants::default() }
+    fn calls(function: Option<&str>) -> EventFilter {
+        EventFilter { calls: true, function: function.map(Box::from), ..EventFilter::default() }
     }
 
-    async fn next(listener: &mut Listener) -> Option<Result<u128, u64>> {
+    async fn next(listener: &mut Subscription) -> Option<Result<u128, u64>> {
         poll_fn(|context| listener.poll_next(context)).await.map(|numbered| match numbered.event {
             Event::Call(ref known) => Ok(known.call.0),
             Event::Omitted(count) => Err(count),
@@ -326,7 +327,7 @@ mod tests {
         call(&events, "add", 1);
         let (mut all, mut some) =
             (events.subscribe(calls(None)).unwrap(), events.subscribe(calls(Some("add"))).unwrap());
-        let mut none = events.subscribe(Wants { watts: true, ..Wants::default() }).unwrap();
+        let mut none = events.subscribe(EventFilter { watts: true, ..EventFilter::default() }).unwrap();
         call(&events, "echo", 2);
         call(&events, "add", 3);
         events.close();
@@ -336,7 +337,7 @@ mod tests {
         );
         assert_eq!([next(&mut some).await, next(&mut some).await], [Some(Ok(3)), None]);
         assert_eq!((next(&mut none).await, none.was_slow()), (None, false));
-        assert_eq!(events.subscribe(calls(None)).err(), Some(NoRoom::Closed));
+        assert_eq!(events.subscribe(calls(None)).err(), Some(SubscribeError::Closed));
     }
 
     #[tokio::test]
@@ -372,7 +373,7 @@ mod tests {
     fn clients_are_limited_and_one_that_disconnects_makes_room() {
         let events = events(4, 2);
         let (first, _second) = (events.subscribe(calls(None)).unwrap(), events.subscribe(calls(None)).unwrap());
-        assert_eq!(events.subscribe(calls(None)).err(), Some(NoRoom::Full(2)));
+        assert_eq!(events.subscribe(calls(None)).err(), Some(SubscribeError::Full(2)));
         assert_eq!(events.metrics.clients.get(), 2);
         drop(first);
         assert!(events.subscribe(calls(None)).is_ok());

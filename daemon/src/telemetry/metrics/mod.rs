@@ -24,7 +24,7 @@ use function::SettledCalls;
 pub use instruments::Instruments;
 pub use labels::{Labels, OTHER};
 use process::ProcessMetrics;
-pub use text::Format;
+pub use text::MetricsFormat;
 
 /// From an empty call to a call of minutes.
 const DURATION_BUCKETS: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1, 0.5, 2.5, 10.0, 60.0];
@@ -262,7 +262,7 @@ impl Metrics {
 
     /// # Errors
     /// If a metric cannot be written, which its registration rules out.
-    pub fn render(&self, format: Format) -> prometheus::Result<Vec<u8>> {
+    pub fn render(&self, format: MetricsFormat) -> prometheus::Result<Vec<u8>> {
         let mut families = self.instruments.gather();
         families.iter_mut().for_each(remove_empty_histograms);
         families.retain(|family| !family.get_metric().is_empty());
@@ -276,7 +276,7 @@ impl Metrics {
     ///
     /// # Errors
     /// As [`Metrics::render`].
-    pub fn render_compressed(&self, format: Format) -> prometheus::Result<Vec<u8>> {
+    pub fn render_compressed(&self, format: MetricsFormat) -> prometheus::Result<Vec<u8>> {
         Ok(text::compressed(&self.render(format)?)?)
     }
 }

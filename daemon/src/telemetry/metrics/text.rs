@@ -16,14 +16,14 @@ use super::exemplars::{ByBucket, Exemplar};
 const TEXT_TYPICAL: usize = 512 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum MetricsFormat {
     /// Prometheus' text format 0.0.4.
     Prometheus,
     /// `OpenMetrics` 1.0: with exemplars.
     OpenMetrics,
 }
 
-impl Format {
+impl MetricsFormat {
     /// Source: Prometheus, "Exposition formats"; `OpenMetrics` 1.0, "Content Type".
     #[must_use]
     pub fn media_type(self) -> &'static str {
@@ -37,16 +37,16 @@ impl Format {
 /// Writes the families. `exemplars` finds exemplars by the name of a family and the value of its first label.
 pub fn write(
     families: &[MetricFamily],
-    format: Format,
+    format: MetricsFormat,
     exemplars: impl Fn(&str, &str) -> Option<ByBucket>,
 ) -> prometheus::Result<Vec<u8>> {
     match format {
-        Format::Prometheus => {
+        MetricsFormat::Prometheus => {
             let mut text = Vec::new();
             TextEncoder::new().encode(families, &mut text)?;
             Ok(text)
         }
-        Format::OpenMetrics => {
+        MetricsFormat::OpenMetrics => {
             let mut text = String::with_capacity(TEXT_TYPICAL);
             let written = families.iter().try_for_each(|family| write_family(&mut text, family, &exemplars));
             written.map_err(|error| prometheus::Error::Msg(error.to_string()))?;
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn open_metrics_has_exemplars_and_an_end() {
-        let text = String::from_utf8(write(&families(), Format::OpenMetrics, with_exemplar).unwrap()).unwrap();
+        let text = String::from_utf8(write(&families(), MetricsFormat::OpenMetrics, with_exemplar).unwrap()).unwrap();
         let expected = concat!(
             "# HELP calls Calls, \\\"as\\nthey\\\" end.\n",
             "# TYPE calls counter\n",
@@ -232,7 +232,7 @@ mod tests {
             let samples = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
             samples.collect::<Vec<_>>()
         };
-        assert_eq!(series(Format::Prometheus), series(Format::OpenMetrics));
+        assert_eq!(series(MetricsFormat::Prometheus), series(MetricsFormat::OpenMetrics));
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! A file of lines that goes on in a new one when it is full.
+//! A file of lines that is rotated when it is full.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// How much of a file's end is looked at for the end of its last whole line, at a time.
+/// Bytes that are read at a time to find the end of the last whole line.
 const BLOCK: u64 = 4096;
 
-/// `FILE`, and the ones before it: `FILE.1` the last, `FILE.2` the one before that.
+/// `FILE` and the files before it: `FILE.1` is the last, `FILE.2` the one before.
 pub struct RotatedFile {
     path: PathBuf,
     file: File,
@@ -19,7 +19,7 @@ pub struct RotatedFile {
 }
 
 impl RotatedFile {
-    /// Goes on with the file. What a crash has left of a line at its end is cut off.
+    /// Continues the file. A partial line that a crash left at its end is cut off.
     pub fn open(path: &Path, size_max: u64, keep: usize) -> io::Result<Self> {
         let file = open(path)?;
         let size = whole_lines(&file)?;
@@ -27,7 +27,7 @@ impl RotatedFile {
         Ok(Self { path: path.into(), file, size, size_max, keep })
     }
 
-    /// Writes lines, as many as it can: gives how many, and why no more.
+    /// Writes as many lines as possible. Returns how many, and why not all.
     pub fn write(&mut self, lines: &[Vec<u8>]) -> (usize, io::Result<()>) {
         let mut done = 0;
         while done < lines.len() {
@@ -37,7 +37,7 @@ impl RotatedFile {
             {
                 return (done, Err(error));
             }
-            // As many as there is room for, and at least one.
+            // As many as fit, and at least one.
             let mut batch = Vec::new();
             let mut count = 0;
             for line in &lines[done..] {
@@ -48,7 +48,7 @@ impl RotatedFile {
                 count += 1;
             }
             if let Err(error) = self.file.write_all(&batch) {
-                // Half a line would spoil the next.
+                // A partial line would spoil the next.
                 let _ = self.file.set_len(self.size);
                 return (done, Err(error));
             }
@@ -80,7 +80,7 @@ impl RotatedFile {
     }
 }
 
-/// Joules of calls are not for everybody: see the doors.
+/// Readable by the owner alone: joules of single calls are a side channel.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
 }
@@ -92,7 +92,6 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// How many bytes of a file are whole lines.
 fn whole_lines(file: &File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut block = [0; BLOCK as usize];
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_goes_on_in_a_new_one_at_the_very_byte() {
+    fn a_file_is_rotated_at_exactly_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("usage.ndjson");
         let text = |suffix: &str| fs::read_to_string(format!("{}{suffix}", path.display())).unwrap_or_default();
@@ -130,7 +129,7 @@ mod tests {
             (text(""), text(".1"), text(".2")),
             ("longer than a file\n".into(), "3\n4444\n55\n".into(), "1111\n2222\n".into())
         );
-        // A daemon that is started again goes on, and no more files are kept than shall be.
+        // A restarted daemon continues the file, and no more files are kept than configured.
         let mut file = RotatedFile::open(&path, 10, 2).unwrap();
         assert!(matches!(file.write(&lines(&["6"])), (1, Ok(()))));
         assert_eq!(
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn none_kept_means_that_the_file_begins_anew() {
+    fn keeping_no_files_truncates_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut file = RotatedFile::open(&path, 4, 0).unwrap();
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_is_cut_off() {
+    fn a_partial_line_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         for (left, kept) in [

@@ -1,4 +1,4 @@
-//! A line of the log.
+//! One line of the usage log.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,8 +12,8 @@ use crate::functions::Revision;
 use crate::meter::{CallEnd, NoCharge};
 use crate::outcome::Outcome;
 
-/// A call that was settled.
-pub struct Entry {
+/// A settled call.
+pub struct UsageLogEntry {
     function: Arc<Revision>,
     call: CallId,
     at: SystemTime,
@@ -22,7 +22,7 @@ pub struct Entry {
     charge: Result<Charge, NoCharge>,
 }
 
-/// What is not known is `null`, with a reason.
+/// What is not known is `null`, and `reason` says why.
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
@@ -39,8 +39,8 @@ struct Line<'a> {
     reason: Option<String>,
 }
 
-impl Entry {
-    /// The line of a call; `None` for what is no call, such as making a function ready.
+impl UsageLogEntry {
+    /// `None` for what is no call, such as preparing a function.
     #[must_use]
     pub fn of(settled: &Settled<CallEnd>, function: &Arc<Revision>) -> Option<Self> {
         let CallEnd::Call { ended, .. } = &settled.end else { return None };
@@ -54,7 +54,7 @@ impl Entry {
         })
     }
 
-    /// Its JSON, with the end of the line.
+    /// Its JSON and the end of the line.
     pub(super) fn line(&self) -> Vec<u8> {
         let charge = self.charge.as_ref().ok();
         let line = Line {
@@ -70,7 +70,7 @@ impl Entry {
             uncertainty_joules: charge.map(|charge| charge.uncertainty.0),
             reason: self.charge.as_ref().err().map(ToString::to_string),
         };
-        // Nothing in it can fail to be written.
+        // Nothing in it can fail to be serialized.
         let mut json = serde_json::to_vec(&line).unwrap_or_default();
         json.push(b'\n');
         json

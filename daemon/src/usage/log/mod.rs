@@ -1,5 +1,5 @@
-//! The usage log: a line of JSON for each call that was settled, for those who bill by calls. The sampler hands lines on
-//! and goes on; a thread of its own writes them.
+//! The usage log: a line of JSON for each settled call, for people who bill by calls. The sampler queues entries; a thread of
+//! its own writes them.
 
 mod file;
 mod line;
@@ -14,44 +14,33 @@ use std::time::Duration;
 use thiserror::Error;
 
 use file::RotatedFile;
-pub use line::Entry;
+pub use line::UsageLogEntry;
 
-/// Windows whose calls wait to be written. Besides, `usage.log-queue` bounds their lines.
+/// Windows whose calls wait to be written. `usage.log-queue` bounds their lines.
 const WINDOWS_MAX: usize = 256;
 
-/// Until writing is tried again where it failed.
+/// Time until a failed write is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where and how it is written.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// The file.
     pub file: PathBuf,
-    /// Bytes of a file.
+    /// Bytes at which the next file begins.
     pub size: u64,
-    /// Files that are kept besides.
+    /// Earlier files that are kept.
     pub keep: usize,
-    /// Lines that wait to be written.
+    /// Most lines that wait to be written.
     pub queue: usize,
 }
 
-/// The log cannot be written.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The file cannot be opened.
     #[error("cannot open the usage log `{}` (`usage.log`)", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is no thread.
+    Open { path: PathBuf, source: std::io::Error },
     #[error("cannot start the thread that writes the usage log")]
     Start(#[source] std::io::Error),
 }
 
-/// Lines by what became of them.
 #[derive(Debug, Default)]
 pub struct Counts {
     queued: AtomicUsize,
@@ -61,35 +50,31 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Lines that are in a file.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Lines that were given up.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// The log, written until dropped, to which every [`LogHandle`] must have been dropped before.
+/// Writes the log until it is dropped. Every [`LogHandle`] has to be dropped first.
 pub struct UsageLog {
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where calls are handed on.
+/// Queues entries for the log.
 pub struct LogHandle {
-    lines: SyncSender<Vec<Entry>>,
+    lines: SyncSender<Vec<UsageLogEntry>>,
     counts: Arc<Counts>,
     queue: usize,
 }
 
 impl UsageLog {
-    /// Opens the file and starts to write.
-    ///
     /// # Errors
-    /// When the file cannot be opened, or the thread not be started.
+    /// If the file cannot be opened or the thread cannot be started.
     pub fn start(settings: LogSettings) -> Result<(Self, LogHandle), LogError> {
         let LogSettings { file: path, size, keep, queue } = settings;
         let file = RotatedFile::open(&path, size, keep).map_err(|source| LogError::Open { path, source })?;
@@ -103,7 +88,6 @@ impl UsageLog {
         Ok((Self { counts: counts.clone(), thread: Some(thread) }, LogHandle { lines, counts, queue }))
     }
 
-    /// What became of the lines.
     #[must_use]
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
@@ -116,15 +100,15 @@ impl Drop for UsageLog {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that writes the usage log had stopped: it is incomplete");
+            tracing::error!("the thread that writes the usage log has panicked: the log is incomplete");
         }
     }
 }
 
 impl LogHandle {
-    /// Hands on the calls of a window. Never waits: lines for which there is no room are dropped and counted.
-    pub fn push(&self, mut entries: Vec<Entry>) {
-        // Nobody else adds to the queue: there is at least so much room.
+    /// Queues the calls of a window. Never waits: entries that find no room are dropped and counted.
+    pub fn push(&self, mut entries: Vec<UsageLogEntry>) {
+        // Nobody else adds to the queue, so there is at least this much room.
         let room = self.queue.saturating_sub(self.counts.queued.load(Ordering::Relaxed));
         self.drop_lines(entries.len().saturating_sub(room));
         entries.truncate(room);
@@ -142,17 +126,17 @@ impl LogHandle {
     fn drop_lines(&self, count: usize) {
         if count > 0 && self.counts.dropped.fetch_add(count as u64, Ordering::Relaxed) == 0 {
             tracing::warn!(
-                "lines of the usage log are dropped, for they come faster than they can be written (`usage.log-queue`); \
+                "dropping lines of the usage log, since calls end faster than they can be written (`usage.log-queue`); \
                  `nebula_usage_log_lines_total` counts them"
             );
         }
     }
 }
 
-fn write(mut file: RotatedFile, received: &Receiver<Vec<Entry>>, counts: &Counts) {
+fn write(mut file: RotatedFile, received: &Receiver<Vec<UsageLogEntry>>, counts: &Counts) {
     let mut failing = false;
     while let Ok(entries) = received.recv() {
-        let mut lines = entries.iter().map(Entry::line).collect::<Vec<_>>();
+        let mut lines = entries.iter().map(UsageLogEntry::line).collect::<Vec<_>>();
         let mut next = 0;
         loop {
             let (done, result) = file.write(&lines[next..]);
@@ -162,13 +146,13 @@ fn write(mut file: RotatedFile, received: &Receiver<Vec<Entry>>, counts: &Counts
             match result {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!("the usage log is written again");
+                    tracing::info!("the usage log is being written again");
                 }
                 Ok(()) => {}
                 Err(error) => {
                     if !failing {
                         failing = true;
-                        tracing::error!("the usage log cannot be written, it is tried again each second: {error}");
+                        tracing::error!("cannot write the usage log, trying again every second: {error}");
                     }
                     if !counts.closing.load(Ordering::Relaxed) {
                         thread::sleep(PAUSE);

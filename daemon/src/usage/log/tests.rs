@@ -1,4 +1,4 @@
-//! What becomes of lines.
+//! Entries, their lines and the queue.
 
 use std::fs;
 use std::sync::Arc;
@@ -41,14 +41,14 @@ fn charge() -> Charge {
     }
 }
 
-fn entries(count: u128) -> Vec<Entry> {
-    (0..count).filter_map(|call| Entry::of(&settled(call, Some(charge())), &revision())).collect()
+fn entries(count: u128) -> Vec<UsageLogEntry> {
+    (0..count).filter_map(|call| UsageLogEntry::of(&settled(call, Some(charge())), &revision())).collect()
 }
 
 #[test]
-fn a_line_is_a_call_and_what_is_not_known_is_null() {
+fn a_line_is_a_call_and_unknown_fields_are_null() {
     let line = |charge| -> Value {
-        serde_json::from_slice(&Entry::of(&settled(1, charge), &revision()).unwrap().line()).unwrap()
+        serde_json::from_slice(&UsageLogEntry::of(&settled(1, charge), &revision()).unwrap().line()).unwrap()
     };
     let known = line(Some(charge()));
     assert_eq!(known["invocation_id"], "00000000-0000-0000-0000-000000000001");
@@ -61,7 +61,7 @@ fn a_line_is_a_call_and_what_is_not_known_is_null() {
     let unknown = line(None);
     assert!(unknown["active_microjoules"].is_null() && unknown["source"].is_null() && unknown["reason"].is_string());
     let cold_start = Settled { end: CallEnd::ColdStart(ColdStartCharge::default()), ..settled(1, None) };
-    assert!(Entry::of(&cold_start, &revision()).is_none());
+    assert!(UsageLogEntry::of(&cold_start, &revision()).is_none());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn all_lines_are_written_before_the_end() {
 }
 
 #[test]
-fn lines_beyond_the_queue_are_dropped_and_counted_and_nobody_waits() {
+fn lines_beyond_the_queue_are_dropped_and_counted() {
     let (lines, received) = mpsc::sync_channel(WINDOWS_MAX);
     let counts = Arc::new(Counts::default());
     let handle = LogHandle { lines, counts: counts.clone(), queue: 10 };

@@ -1,4 +1,4 @@
-//! The one thread that stores: what has come since the last flush, again and again.
+//! The thread that stores accounts: every `usage.flush`, it adds what they have grown by since the last time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,58 +16,51 @@ use super::reading::Reading;
 use super::store::{Bounds, Store, StoreError};
 use crate::causes::chain;
 
-/// Rows that wait at most while nothing can be stored: some 20 MB. Beyond that no further reading is taken until they are
-/// stored; the next one brings what has come meanwhile, though to a later hour.
+/// Most rows that wait while nothing can be stored: some 20 MB. Beyond that, no reading is taken until they are stored. The
+/// next reading then brings everything since, in a later hour.
 const PENDING_MAX: usize = 100_000;
 
-/// How the thread is set.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// The file.
+pub struct FlusherSettings {
     pub file: PathBuf,
-    /// Time between two flushes.
     pub flush: Duration,
-    /// How much is kept.
     pub bounds: Bounds,
 }
 
-/// The thread could not be started.
 #[derive(Debug, Error)]
 #[error("cannot start the thread that stores accounts")]
-pub struct KeeperError(#[source] std::io::Error);
+pub struct FlusherError(#[source] std::io::Error);
 
-/// How storing goes.
+/// Whether accounts are being stored.
 #[derive(Debug, Default)]
-pub struct Status {
+pub struct FlushStatus {
     stored: AtomicU64,
     failed: AtomicU64,
     rows: AtomicU64,
     failing_since: Mutex<Option<Instant>>,
 }
 
-impl Status {
-    /// Flushes that were stored.
+impl FlushStatus {
     pub fn stored(&self) -> u64 {
         self.stored.load(Ordering::Relaxed)
     }
 
-    /// Flushes that could not be.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Rows in the file, as they were counted last.
+    /// Rows in the file when they were last counted.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// For how long nothing could be stored; zero while it can be.
+    /// For how long nothing could be stored; zero while accounts are stored.
     pub fn failing_for(&self) -> Duration {
         let since = self.failing_since.lock();
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Notes how a flush went; says whether that is news.
+    /// Counts a flush. Returns whether its result differs from the last one.
     fn note(&self, stored: bool) -> bool {
         if stored { &self.stored } else { &self.failed }.fetch_add(1, Ordering::Relaxed);
         let mut since = self.failing_since.lock();
@@ -77,72 +70,70 @@ impl Status {
     }
 }
 
-/// Stores until dropped; once more then.
-pub struct Keeper {
+/// Stores accounts until it is dropped, and once more then.
+pub struct Flusher {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
-    /// Stores what `read` gives in `store`, or in a file that is opened as soon as that is possible. What a joule comes to
-    /// is asked of `rates` at each flush.
+impl Flusher {
+    /// Stores what `read` returns in `store`, or else in the file of the settings, as soon as it can be opened.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start(
-        settings: Settings,
+        settings: FlusherSettings,
         store: Option<Store>,
-        status: Arc<Status>,
+        status: Arc<FlushStatus>,
         mut read: impl FnMut() -> Reading + Send + 'static,
         rates: impl Fn() -> Rates + Send + 'static,
-    ) -> Result<Self, KeeperError> {
+    ) -> Result<Self, FlusherError> {
         let (stop, stopped) = mpsc::channel();
         let run = move || {
             let flush = settings.flush;
-            let mut books = Books::new(settings, store, status);
+            let mut accounting = Accounting::new(settings, store, status);
             loop {
                 let last = stopped.recv_timeout(flush) != Err(RecvTimeoutError::Timeout);
-                books.flush(read(), &rates(), SystemTime::now());
+                accounting.flush(read(), &rates(), SystemTime::now());
                 if last {
-                    return books.close();
+                    return accounting.close();
                 }
             }
         };
-        let thread = thread::Builder::new().name("usage".into()).spawn(run).map_err(KeeperError)?;
+        let thread = thread::Builder::new().name("usage".into()).spawn(run).map_err(FlusherError)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Flusher {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that stores accounts had stopped: they are incomplete");
+            tracing::error!("the thread that stores accounts has panicked: the stored accounts are incomplete");
         }
     }
 }
 
-/// What is stored, and what is not yet.
-struct Books {
-    settings: Settings,
+struct Accounting {
+    settings: FlusherSettings,
     store: Option<Store>,
-    status: Arc<Status>,
+    status: Arc<FlushStatus>,
     pending: Pending,
     last: Reading,
-    /// The hour in which the file was last kept within its bounds, and rows that were added since.
+    /// The hour in which the file was last kept within its bounds, and the rows added since.
     kept_within: Option<Hour>,
     added: u64,
 }
 
-impl Books {
-    fn new(settings: Settings, store: Option<Store>, status: Arc<Status>) -> Self {
+impl Accounting {
+    fn new(settings: FlusherSettings, store: Option<Store>, status: Arc<FlushStatus>) -> Self {
         let (pending, last) = (Pending::default(), Reading::default());
         Self { settings, store, status, pending, last, kept_within: None, added: 0 }
     }
 
-    /// Stores what has come since the last reading, and whatever could not be stored before.
+    /// Stores what has come since the last reading, with everything that could not be stored before.
     fn flush(&mut self, now: Reading, rates: &Rates, time: SystemTime) {
         if self.pending.len() <= PENDING_MAX {
             self.pending.add(Hour::of(time), &self.last, &now, rates);
@@ -156,7 +147,7 @@ impl Books {
                 self.added += self.pending.len() as u64;
                 self.pending.clear();
                 if self.status.note(true) {
-                    tracing::info!("accounts are stored again, with all that has come meanwhile");
+                    tracing::info!("accounts are being stored again; nothing was lost");
                 }
                 self.keep_within(Hour::of(time));
             }
@@ -164,12 +155,12 @@ impl Books {
                 if self.status.note(false) {
                     let why = chain(&error);
                     tracing::error!(
-                        "accounts cannot be stored, and will be as soon as that is possible; until then they are lost if \
-                         the daemon is killed: {why}"
+                        "{why}; trying again at each flush. Until then, accounts since the last flush are lost if the \
+                         daemon is killed"
                     );
                 }
                 if error.is_damage() {
-                    // Opened again, it is set aside.
+                    // Opening it again sets the damaged file aside.
                     self.store = None;
                 }
             }
@@ -184,7 +175,7 @@ impl Books {
         store.add(&self.pending, time)
     }
 
-    /// Once an hour, and when many rows were added.
+    /// Folds old hours, once an hour and when many rows were added.
     fn keep_within(&mut self, hour: Hour) {
         let bounds = self.settings.bounds;
         if self.kept_within == Some(hour) && self.added < bounds.rows / 8 {
@@ -194,13 +185,13 @@ impl Books {
         (self.kept_within, self.added) = (Some(hour), 0);
         match store.keep_within(bounds, hour) {
             Ok(rows) => self.status.rows.store(rows, Ordering::Relaxed),
-            Err(error) => tracing::warn!("old accounts cannot be folded now: {}", chain(&error)),
+            Err(error) => tracing::warn!("cannot fold old accounts: {}", chain(&error)),
         }
     }
 
     fn close(self) {
         if !self.pending.is_empty() {
-            tracing::error!("the last accounts could not be stored: they are lost");
+            tracing::error!("the last accounts could not be stored and are lost");
         }
     }
 }

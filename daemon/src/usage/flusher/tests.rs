@@ -1,4 +1,4 @@
-//! Nothing is lost while the daemon lives, whatever becomes of the file.
+//! Nothing is lost while the daemon lives, whatever happens to the file.
 
 use std::fs;
 use std::time::UNIX_EPOCH;
@@ -10,16 +10,16 @@ use super::super::{By, FILE, Since, report_of};
 use super::*;
 use crate::units::Policy;
 
-fn settings(folder: &tempfile::TempDir) -> Settings {
+fn settings(folder: &tempfile::TempDir) -> FlusherSettings {
     let bounds = Bounds { hours: 100, rows: 1_000_000 };
-    Settings { file: folder.path().join("state").join(FILE), flush: Duration::from_millis(1), bounds }
+    FlusherSettings { file: folder.path().join("state").join(FILE), flush: Duration::from_millis(1), bounds }
 }
 
 fn time(hours: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(hours * 3600)
 }
 
-fn stored(settings: &Settings) -> u64 {
+fn stored(settings: &FlusherSettings) -> u64 {
     let mut connection = Store::read(&settings.file).unwrap();
     let report = report_of(&mut connection, Since::Ever, By::Function, Policy::Active).unwrap();
     report.machine.iter().map(|machine| machine.total_microjoules).sum()
@@ -29,18 +29,18 @@ fn stored(settings: &Settings) -> u64 {
 fn what_could_not_be_stored_is_stored_later_in_its_own_hour() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
-    let status = Arc::new(Status::default());
-    let mut books = Books::new(settings.clone(), None, status.clone());
+    let status = Arc::new(FlushStatus::default());
+    let mut accounting = Accounting::new(settings.clone(), None, status.clone());
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
     // The directory is not there yet.
     for hour in 10..13 {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
-        books.flush(daemon.reading.clone(), &Rates::default(), time(hour));
+        accounting.flush(daemon.reading.clone(), &Rates::default(), time(hour));
     }
     assert_eq!((status.stored(), status.failed()), (0, 3));
     assert!(status.failing_for() > Duration::ZERO);
     fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    books.flush(daemon.reading.clone(), &Rates::default(), time(13));
+    accounting.flush(daemon.reading.clone(), &Rates::default(), time(13));
     assert_eq!((status.stored(), status.failing_for()), (1, Duration::ZERO));
     assert_eq!(stored(&settings), 3000);
     let mut connection = Store::read(&settings.file).unwrap();
@@ -49,54 +49,54 @@ fn what_could_not_be_stored_is_stored_later_in_its_own_hour() {
 }
 
 #[test]
-fn where_nothing_has_come_nothing_is_written() {
+fn without_growth_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
-    let status = Arc::new(Status::default());
-    let mut books = Books::new(settings.clone(), None, status.clone());
+    let status = Arc::new(FlushStatus::default());
+    let mut accounting = Accounting::new(settings.clone(), None, status.clone());
     let daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
-    books.flush(daemon.reading, &Rates::default(), time(10));
+    accounting.flush(daemon.reading, &Rates::default(), time(10));
     assert_eq!((status.stored(), status.failed()), (0, 0));
     assert!(!settings.file.exists());
 }
 
 #[test]
-fn readings_wait_where_too_much_does_and_none_is_lost() {
+fn readings_wait_when_too_many_rows_do_and_none_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
-    let mut books = Books::new(settings.clone(), None, Arc::default());
+    let mut accounting = Accounting::new(settings.clone(), None, Arc::default());
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
     let mut hour = 10;
-    while books.pending.len() <= PENDING_MAX {
+    while accounting.pending.len() <= PENDING_MAX {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
         let reading = daemon.reading.clone();
-        // As flushes that fail do it, without so many tries.
-        books.pending.add(Hour(hour), &books.last, &reading, &Rates::default());
-        books.last = reading;
+        // What failing flushes do, without as many attempts.
+        accounting.pending.add(Hour(hour), &accounting.last, &reading, &Rates::default());
+        accounting.last = reading;
         hour += 1;
     }
-    let most = books.pending.len();
+    let most = accounting.pending.len();
     for _ in 0..3 {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
-        books.flush(daemon.reading.clone(), &Rates::default(), time(999_999));
+        accounting.flush(daemon.reading.clone(), &Rates::default(), time(999_999));
     }
-    assert_eq!(books.pending.len(), most);
+    assert_eq!(accounting.pending.len(), most);
     fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    (0..2).for_each(|_| books.flush(daemon.reading.clone(), &Rates::default(), time(999_999)));
+    (0..2).for_each(|_| accounting.flush(daemon.reading.clone(), &Rates::default(), time(999_999)));
     let [package, dram, _] = daemon.totals();
     assert_eq!(stored(&settings), package + dram);
 }
 
 #[test]
-fn the_last_of_it_is_stored_at_the_end() {
+fn the_last_accounts_are_stored_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { flush: Duration::from_secs(3600), ..settings(&folder) };
+    let settings = FlusherSettings { flush: Duration::from_secs(3600), ..settings(&folder) };
     fs::create_dir(settings.file.parent().unwrap()).unwrap();
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
     let read = move || {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
         daemon.reading.clone()
     };
-    drop(Keeper::start(settings.clone(), None, Arc::default(), read, Rates::default).unwrap());
+    drop(Flusher::start(settings.clone(), None, Arc::default(), read, Rates::default).unwrap());
     assert_eq!(stored(&settings), 1000);
 }
