@@ -1,30 +1,30 @@
-//! What a zone draws when nothing runs, learned from the stretches in which least did.
+//! Power of a zone when nothing runs, learned from the quietest stretches.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::units::{Joules, Microjoules, Watts};
 
-/// A stretch is quiet when the processors were busy for less than this part of it, all together.
+/// A stretch is quiet if the processors together were busy for less than this part of it.
 const QUIET_BUSY_MAX: f64 = 0.05;
 
-/// Of the quiet stretches those count that are quieter than this, and those that are little busier than the quietest.
+/// A quiet stretch counts if it is quieter than this, or little busier than the quietest.
 const IDLE_BUSY: f64 = 0.001;
 const QUIETEST_FACTOR: f64 = 1.5;
 
-/// Windows are put together to stretches of this length, so that the age of a counter's last update, up to a hundredth of
-/// a window of 100 ms, does not decide which is lowest.
+/// Windows are joined to stretches of this length, so that the age of the last counter update, up to a hundredth of a
+/// window of 100 ms, does not decide which is lowest.
 const STRETCH: Duration = Duration::from_secs(1);
 
-/// How long a stretch that ends early must have been to count: five windows of 100 ms.
+/// Minimum length of a stretch that ends early: five windows of 100 ms.
 const STRETCH_MIN: Duration = Duration::from_millis(490);
 
-/// How many quiet stretches are remembered: ten minutes of them.
+/// Quiet stretches that are remembered: ten minutes.
 const STRETCHES_MAX: usize = 600;
 
-/// Which of the stretches that count, by power, stands for the base. Low, since whatever ran in them only added to it; not
-/// the minimum, since a single stretch that lost an update of the counter would then decide. A maximum, as one known
-/// meter takes, bills idle energy as base that somebody caused.
+/// Quantile of the power of the stretches that count. Low, because whatever ran in them only added to it. Not the
+/// minimum, which a single lost counter update would decide. Not the maximum, which would charge idle energy to base
+/// that somebody caused.
 const QUIET_QUANTILE: f64 = 0.1;
 
 /// The base power of one zone.
@@ -36,14 +36,12 @@ pub struct Base {
     learned: Option<Watts>,
 }
 
-/// A quiet stretch that is over.
 #[derive(Clone, Copy, Debug)]
 struct Quiet {
     watts: f64,
     busy: f64,
 }
 
-/// A quiet stretch that goes on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Stretch {
     time: Duration,
@@ -52,7 +50,7 @@ struct Stretch {
 }
 
 impl Base {
-    /// A base that has to be learned, unless the source states it.
+    /// A base that is learned unless the source states it.
     #[must_use]
     pub fn new(stated: Option<Watts>) -> Self {
         Self { stated, quiet: VecDeque::new(), open: Stretch::default(), learned: None }
@@ -64,8 +62,8 @@ impl Base {
         self.stated.or(self.learned)
     }
 
-    /// Looks at a closed window: what the zone used in `time`, while `cpus` processors were busy for `busy` together,
-    /// for which `dynamic` is known to be due.
+    /// Learns from a window in which the zone used `energy`, processors were busy for `busy` together, and `dynamic` is
+    /// explained by work.
     pub fn learn(&mut self, energy: Microjoules, time: Duration, busy: Duration, cpus: usize, dynamic: Joules) {
         if self.stated.is_some() || time.is_zero() {
             return;
@@ -100,8 +98,8 @@ impl Base {
         self.learned = Some(Watts(low));
     }
 
-    /// The part of a window's energy that is base: never more than the window had, nothing while it is not known. Rounded
-    /// up, so that nobody is charged the fraction of a microjoule by which an idle window exceeds whole ones.
+    /// The base part of the energy of a window: at most all of it, and zero while the base is unknown. Rounded up, so
+    /// nobody is charged the fraction of a microjoule by which an idle window exceeds whole ones.
     #[must_use]
     pub fn part_of(&self, energy: Microjoules, time: Duration) -> Microjoules {
         let rounded_up = |watts: Watts| watts.during(time) + Microjoules(1);

@@ -1,4 +1,4 @@
-//! What a call is expected to cost, known the moment it ends: rates learned from windows that are closed.
+//! Estimates: the expected cost of a call at the moment it ends, from past windows.
 
 use crate::learning::{DEVIATIONS_95, Learner};
 use crate::post::FunctionId;
@@ -8,7 +8,7 @@ use crate::units::{Joules, Microjoules, Watts};
 use crate::work::Work;
 use crate::zone::{Domain, Zone};
 
-/// What is known of one additive zone.
+/// What is known about one additive zone.
 #[derive(Clone, Debug)]
 pub struct ZoneCalibration {
     /// The zone.
@@ -17,51 +17,50 @@ pub struct ZoneCalibration {
     pub base: Option<Watts>,
     pub(crate) rate: Rate,
     pub(crate) learner: Learner,
-    /// What part of a call's work runs in it, as far as is known: all of it, or its part of several packages.
+    /// Part of the work of a call that runs in this zone, as far as is known: all of it, or one of several packages.
     pub(crate) share: f64,
     pub(crate) quantum: Microjoules,
-    /// By how much the counter itself may be off, as a fraction at 95 % confidence.
+    /// Error of the counter itself, as a fraction at 95 % confidence.
     pub(crate) relative_error: f64,
 }
 
-/// What is known of the machine.
+/// What is known about the machine.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// Where the energy readings come from.
+    /// The source of the energy readings.
     pub source: SourceKind,
     /// The additive zones.
     pub zones: Vec<ZoneCalibration>,
 }
 
-/// What a call is expected to have cost.
+/// The expected cost of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Energy that it caused, all zones together.
     pub active: Joules,
-    /// Its share of the base energy; `None` while the base is not known, and then part of `active`.
+    /// Its share of the base energy; `None` while the base is unknown and still part of `active`.
     pub base: Option<Joules>,
     /// Half the width of the 95 % interval of `active`.
     pub uncertainty: Joules,
-    /// `active` by domain, packages added.
+    /// `active` by domain, all packages added.
     pub zones: Vec<(Domain, Joules)>,
 }
 
 /// Why there is no estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoEstimate {
-    /// The source has no zone that may be added.
+    /// The source has no additive zone.
     #[error("the energy source has no readable zone")]
     NoZone,
-    /// Not a single window has said what CPU time costs.
+    /// No window has shown yet what CPU time costs.
     #[error("no window with readings from the energy source has closed yet")]
     NoWindow,
 }
 
 impl Calibration {
-    /// What a call of `function` that did `work` is expected to have cost.
+    /// The expected cost of a call of `function` that did `work`.
     ///
-    /// # Errors
-    /// When nothing is known yet. Zero is never given for "not known".
+    /// When nothing is known yet. "Unknown" is never zero.
     pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NoEstimate> {
         if self.zones.is_empty() {
             return Err(NoEstimate::NoZone);
@@ -81,7 +80,7 @@ impl Calibration {
                 base.0 += expected.base.0 * zone.share;
             }
             // The error of a difference of two readings, each rounded down to a quantum, is triangular on ±1 quantum:
-            // its variance is a sixth of the quantum's square.
+            // its variance is a sixth of the square of the quantum.
             variance += zone_variance + zone.quantum.joules().0.powi(2) / 6.0;
             systematic += zone.relative_error * active;
             match estimate.zones.iter_mut().find(|(domain, _)| *domain == zone.zone.domain) {
@@ -95,7 +94,7 @@ impl Calibration {
 }
 
 impl ZoneCalibration {
-    /// Active energy and its variance, in joules and joules squared.
+    /// Active energy in joules and its variance.
     fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, f64)> {
         let learned = self.learner.expect(function, work).zip(self.learner.variance(function, work, false));
         let known = learned.map(|(expected, variance)| (expected.0, variance)).or_else(|| {
@@ -106,7 +105,7 @@ impl ZoneCalibration {
     }
 }
 
-/// Half the width of a 95 % interval: what varies, and what may be wrong with the counter altogether.
+/// Half the width of a 95 % interval, from the variance and the systematic error of the source.
 pub(crate) fn interval(variance: f64, systematic: f64) -> Joules {
     Joules((DEVIATIONS_95 * variance.sqrt()).hypot(systematic))
 }

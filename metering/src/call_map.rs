@@ -1,4 +1,4 @@
-//! Maps by call, which hash next to nothing: a call is looked up several times in its life.
+//! Maps by call with a very cheap hash: a call is looked up several times in its life.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -13,14 +13,13 @@ pub type CallMap<V> = HashMap<CallId, V, BuildHasherDefault<CallHasher>>;
 /// Source: Knuth, "The Art of Computer Programming" vol. 3, section 6.4, on multiplicative hashing.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Hashes what is unlike enough already. That is safe for identities that the program itself chooses: nobody else can
-/// choose many that collide, which is what slower hashes guard against.
+/// Hashes identities that the program chooses itself, so nobody can make them collide on purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallHasher(u64);
 
 impl Hasher for CallHasher {
     fn finish(&self) -> u64 {
-        // Maps take their places from the low bits, and tell neighbours apart by the high ones.
+        // Maps use the low bits for the place and the high bits to compare.
         let product = self.0.wrapping_mul(SPREAD);
         product ^ (product >> 32)
     }

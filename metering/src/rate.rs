@@ -1,16 +1,16 @@
-//! What a second of CPU time has lately cost in one zone, and how far single windows strayed from it.
+//! The recent cost of CPU time in one zone, and how much single windows deviated from it.
 
 use crate::units::{Joules, Microjoules};
 use std::time::Duration;
 
-/// After this much time a window counts half. Long enough to average over the counter's steps, short enough to follow
-/// a change of frequency.
+/// Half-life of a window. Long enough to average over the steps of the counter, short enough to follow a change of
+/// frequency.
 const HALF_LIFE: Duration = Duration::from_secs(10);
 
-/// Less CPU time than this in memory says nothing about what CPU time costs.
+/// Less remembered CPU time than this says nothing about its cost.
 const CPU_SECONDS_MIN: f64 = 0.001;
 
-/// Energy per CPU time of one zone, active and base apart, with exponential forgetting.
+/// Energy per CPU time of one zone, active and base separately, with exponential forgetting.
 #[derive(Debug, Default, Clone)]
 pub struct Rate {
     active: f64,
@@ -20,19 +20,19 @@ pub struct Rate {
     cpu_squares: f64,
 }
 
-/// What [`Rate`] says about an amount of CPU time.
+/// The cost of an amount of CPU time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expected {
     /// Active energy.
     pub active: Joules,
     /// The share of base energy.
     pub base: Joules,
-    /// How far single windows strayed from this rate: one standard deviation of the active energy.
+    /// Standard deviation of the active energy of single windows.
     pub deviation: Joules,
 }
 
 impl Rate {
-    /// Takes in a closed window of `time`, in which `cpu` was used by everybody together.
+    /// Learns from a window of `time` in which all consumers together used `cpu`.
     pub fn learn(&mut self, active: Microjoules, base: Microjoules, cpu: Duration, time: Duration) {
         let (active, base, cpu) = (active.joules().0, base.joules().0, cpu.as_secs_f64());
         let keep = 0.5_f64.powf(time.as_secs_f64() / HALF_LIFE.as_secs_f64());
@@ -48,7 +48,7 @@ impl Rate {
         }
     }
 
-    /// What `cpu` is expected to cost; `None` while too little has been seen.
+    /// Expected cost of `cpu`; `None` while too little is known.
     #[must_use]
     pub fn expect(&self, cpu: Duration) -> Option<Expected> {
         let cpu = cpu.as_secs_f64();

@@ -1,19 +1,19 @@
-//! What is left of a whole when its known parts are taken away, if both only grow but are not read at once.
+//! A whole minus its known parts, if both only grow but are not read at the same moment.
 
 use std::time::Duration;
 
-/// Hands out `whole − parts` bit by bit and never takes anything back.
+/// Returns `whole − parts` bit by bit and never takes anything back.
 ///
-/// A slice of a call counts towards the process as it runs, but towards the calls only when it ends. The remainder is
-/// then first too large and later too small; what was given too early is withheld until it has evened out, so that
-/// in the long run exactly the remainder has been given.
+/// The work of a call counts for the process while it runs, but for the calls only when a slice ends. So the remainder
+/// is first too large and then too small. What was given too early is withheld later, so in the long run exactly the
+/// remainder is given.
 #[derive(Debug, Default)]
 pub struct Remainder {
     given: Duration,
 }
 
 impl Remainder {
-    /// What has been added to the remainder, now that the whole stands at `whole` and the parts at `parts`.
+    /// The increase of the remainder, now that the whole is `whole` and the parts are `parts`.
     pub fn take(&mut self, whole: Duration, parts: Duration) -> Duration {
         let left = whole.saturating_sub(parts);
         let new = left.saturating_sub(self.given);

@@ -1,9 +1,9 @@
 //! Splits a whole number into whole parts that add up to it.
 
-/// Splits `total` in proportion to `weights` by the method of the largest remainder: each part is rounded down, and
-/// what is left goes, one by one, to the parts that lost most; between equals to the first.
+/// Splits `total` in proportion to `weights` by the largest remainder method: each part is rounded down, and the rest
+/// goes one by one to the parts with the largest remainder, the first among equals.
 ///
-/// The parts add up to `total` exactly. `None` when the weights are all zero, for then nobody has a claim.
+/// The parts add up to `total` exactly. `None` if all weights are zero.
 #[must_use]
 pub fn split(total: u64, weights: &[u64]) -> Option<Vec<u64>> {
     let sum: u128 = weights.iter().map(|&weight| u128::from(weight)).sum();
@@ -14,14 +14,14 @@ pub fn split(total: u64, weights: &[u64]) -> Option<Vec<u64>> {
     let mut lost = Vec::with_capacity(weights.len());
     for (index, &weight) in weights.iter().enumerate() {
         let exact = u128::from(total) * u128::from(weight);
-        // The quotient is at most `total`, since no weight exceeds the sum.
+        // No weight exceeds the sum, so the quotient is at most `total`.
         parts.push((exact / sum) as u64);
         lost.push((exact % sum, index));
     }
     let left = (total - parts.iter().sum::<u64>()) as usize;
     if left > 0 {
         let largest_first = |a: &(u128, usize), b: &(u128, usize)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
-        // Each part lost less than one, so that fewer are left than there are parts.
+        // Each part lost less than one, so fewer are left than there are parts.
         lost.select_nth_unstable_by(left - 1, largest_first);
         for &(_, index) in &lost[..left] {
             parts[index] += 1;

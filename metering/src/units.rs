@@ -7,13 +7,12 @@ use std::time::Duration;
 
 /// Energy in whole microjoules, the unit of the kernel's `energy_uj` files. Exact: sums of it never round.
 ///
-/// 2^64 µJ are 18.4 TJ, or 585 years of one kilowatt, so that sums may be taken without a wider type; one
-/// that overflows all the same stops the program rather than wrapping.
+/// 2^64 µJ are 18.4 TJ, or 585 years of a kilowatt, so sums need no wider type. An overflow panics rather than wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Microjoules(pub u64);
 
 impl Microjoules {
-    /// No energy at all. Never a stand-in for "not known".
+    /// No energy. Never a stand-in for "unknown".
     pub const ZERO: Self = Self(0);
 
     /// The same energy in joules. Exact up to 2^53 µJ (9 GJ), correctly rounded beyond.
@@ -22,7 +21,7 @@ impl Microjoules {
         Joules(self.0 as f64 / 1e6)
     }
 
-    /// The mean power that spends this energy in `time`, or `None` when no time has passed.
+    /// Mean power over `time`; `None` if no time has passed.
     #[must_use]
     pub fn over(self, time: Duration) -> Option<Watts> {
         (!time.is_zero()).then(|| Watts(self.joules().0 / time.as_secs_f64()))
@@ -67,12 +66,12 @@ impl fmt::Display for Microjoules {
     }
 }
 
-/// Energy in joules, for estimates and for what is shown. Not exact.
+/// Energy in joules, for estimates and display. Not exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Joules(pub f64);
 
 impl Joules {
-    /// The number of joules, rounded to the nanojoule. No counter resolves less: further digits are noise.
+    /// Joules rounded to the nanojoule. No counter resolves less.
     #[must_use]
     pub fn to_nanojoule(self) -> f64 {
         (self.0 * 1e9).round() / 1e9
@@ -94,8 +93,7 @@ impl fmt::Display for Joules {
 pub struct Watts(pub f64);
 
 impl Watts {
-    /// The energy that this power spends in `time`, rounded down to whole microjoules; none for a negative or
-    /// undefined power.
+    /// Energy of this power over `time`, rounded down to whole microjoules; zero if the power is negative or NaN.
     #[must_use]
     pub fn during(self, time: Duration) -> Microjoules {
         Microjoules((self.0 * time.as_secs_f64() * 1e6) as u64)

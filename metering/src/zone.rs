@@ -1,25 +1,25 @@
-//! What a power counter covers, and whether its energy may be added to that of other counters.
+//! What an energy counter covers, and whether its energy may be added to that of others.
 
 use std::fmt;
 
-/// The part of a machine whose energy one counter counts, in the kernel's words.
+/// The part of the machine that a counter covers, in the words of the kernel.
 ///
 /// Source: Linux `Documentation/power/powercap/powercap.rst` and `drivers/powercap/intel_rapl_common.c`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Domain {
-    /// A whole processor package with its cores, caches and memory controller.
+    /// A processor package with its cores, caches and memory controller.
     Package,
-    /// The cores of a package; lies inside [`Domain::Package`].
+    /// The cores of a package; inside [`Domain::Package`].
     Core,
-    /// What is neither core nor memory controller, as a rule the graphics unit; lies inside [`Domain::Package`].
+    /// Everything that is neither core nor memory controller, usually the graphics unit; inside [`Domain::Package`].
     Uncore,
-    /// Memory; a subzone in the tree, but outside the energy of its package.
+    /// Memory. A subzone in the tree, but outside the energy of its package.
     Dram,
-    /// The platform; contains the packages.
+    /// The platform, which contains the packages.
     Psys,
-    /// The whole machine, as seen by the only sensor that it has. Where a source has several, none of them is this.
+    /// The whole machine, if a source has exactly one sensor for it.
     Platform,
-    /// A domain that the kernel names and this crate does not know. Shown, never added.
+    /// A domain that this crate does not know. Shown, never added.
     Other(Box<str>),
 }
 
@@ -45,14 +45,14 @@ impl fmt::Display for Domain {
     }
 }
 
-/// One counter's identity: what it covers, and in which package. Two readings with the same zone continue each
-/// other, whatever file they came from.
+/// Identity of a counter: what it covers, and in which package. Two readings of the same zone continue each other,
+/// whatever file they came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Zone {
-    /// What is covered.
+    /// What it covers.
     pub domain: Domain,
-    /// The package as the kernel numbers it: `0`, `1`, or `0-die-1` where one package holds several counters.
-    /// Empty where the zone belongs to no package.
+    /// The package as the kernel numbers it: `0`, `1`, or `0-die-1` if a package has several counters. Empty if the
+    /// zone belongs to no package.
     pub package: Box<str>,
 }
 
@@ -63,8 +63,8 @@ impl Zone {
         Self { domain, package: package.into() }
     }
 
-    /// Whether this zone's energy overlaps with none of the other additive zones, so that adding them gives the
-    /// machine's. Only additive zones have accounts.
+    /// Whether the energy of this zone overlaps with no other additive zone, so that they add up to that of the
+    /// machine. Only additive zones have accounts.
     #[must_use]
     pub fn is_additive(&self) -> bool {
         matches!(self.domain, Domain::Package | Domain::Dram | Domain::Platform)

@@ -148,7 +148,7 @@ fn rails_that_may_contain_each_other_are_refused() {
 fn a_graphics_card_does_not_stand_for_the_machine() {
     let error = Hwmon::open(Tree::unpack(GRAPHICS).root()).expect_err("nothing that may be added");
     assert!(matches!(error, OpenHwmonError::NoAdditiveSensor { .. }));
-    assert!(error.to_string().ends_with("of the machine or its processors: `amdgpu:PPT-0`"), "{error}");
+    assert!(error.to_string().ends_with("measures the machine or its processors: `amdgpu:PPT-0`"), "{error}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// The registers of `machine`, each starting anywhere.
+    /// The registers of `machine`, each starting at a random value.
     #[must_use]
     pub fn new(machine: &Machine, faults: Faults, mut random: Random) -> Self {
         let (mut specs, mut registers) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ impl Board {
         Self { specs, registers, random }
     }
 
-    /// What each register is of.
+    /// The counter of each register.
     #[must_use]
     pub fn specs(&self) -> &[CounterSpec] {
         &self.specs
@@ -57,24 +57,24 @@ impl Board {
         self.registers.get(index)
     }
 
-    /// All registers, to be changed.
+    /// All registers, mutably.
     pub fn registers_mut(&mut self) -> &mut [Register] {
         &mut self.registers
     }
 
-    /// The hardware updates all registers at once.
+    /// Updates what all registers show.
     pub fn update(&mut self) {
         self.registers.iter_mut().for_each(Register::update);
     }
 
-    /// The next readings of one zone meet these faults.
+    /// The next readings of a zone have these faults.
     pub fn script(&mut self, zone: &Zone, faults: impl IntoIterator<Item = Fault>) {
         if let Some(index) = self.specs.iter().position(|spec| spec.zone == *zone) {
             self.registers[index].script(faults);
         }
     }
 
-    /// Changes what chance sends upon readings of all zones.
+    /// Changes the random faults of all zones.
     pub fn set_faults(&mut self, faults: Faults) {
         self.registers.iter_mut().for_each(|register| register.set_faults(faults));
     }
@@ -87,7 +87,7 @@ impl Board {
     }
 }
 
-/// A board that its owner moves on while a source reads it.
+/// A board shared by its owner, who advances it, and a source that reads it.
 #[derive(Clone, Debug)]
 pub struct SharedBoard(Arc<Mutex<Board>>);
 
@@ -98,12 +98,12 @@ impl SharedBoard {
         Self(Arc::new(Mutex::new(board)))
     }
 
-    /// Does something with the board, while nobody else does.
+    /// Calls `act` with exclusive access to the board.
     pub fn with<R>(&self, act: impl FnOnce(&mut Board) -> R) -> R {
         act(&mut self.0.lock())
     }
 
-    /// A source that reads the board as it is then; the moment it is given does not matter.
+    /// A source that reads the current state of the board, whatever moment it is given.
     #[must_use]
     pub fn source(&self) -> Box<dyn Source> {
         Box::new(BoardSource { specs: self.with(|board| board.specs.clone()), board: self.clone() })

@@ -1,4 +1,4 @@
-//! A made-up machine in real time: it draws power as the real one is busy.
+//! A simulated machine in real time whose power follows the load of the real one.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
 use nebula_metering::work::Moment;
 use nebula_metering::{Microjoules, Watts};
 
-/// What a processor draws while it is busy, and what that makes the memory draw.
+/// Power of a busy processor, and the power that it causes in memory.
 const BUSY_WATTS: f64 = 4.5;
 const DRAM_BUSY_WATTS: f64 = 0.6;
 
-/// How far the power of busy processors wanders, as a standard deviation, and in which time it forgets where it was.
+/// Variation of the power of busy processors: its standard deviation, and the time in which it decorrelates.
 const WANDER: f64 = 0.08;
 const WANDER_SECONDS: f64 = 10.0;
 
-/// A source that makes up a machine of as many processors as the real one has. Nothing is measured.
+/// A source that simulates a machine with as many processors as the real one. Nothing is measured.
 #[derive(Debug)]
 pub struct Demonstration {
     machine: Machine,
@@ -28,13 +28,13 @@ pub struct Demonstration {
     jitter_seed: u64,
     last: Option<Moment>,
     deviation: f64,
-    /// Energy used until `last`, and until the last update, of package and memory, in nanojoules.
+    /// Energy of package and memory until `last`, and until the last update, in nanojoules.
     used: [f64; 2],
     shown: [f64; 2],
 }
 
 impl Demonstration {
-    /// A made-up machine of one package.
+    /// A simulated machine with one package.
     #[must_use]
     pub fn open(cpus: usize, seed: u64) -> Self {
         let (mut random, cpus) = (Random::new(seed), cpus.max(1) as f64);
@@ -44,7 +44,7 @@ impl Demonstration {
         Self { machine, cpus, board, random, jitter_seed, last: None, deviation: 0.0, used: [0.0; 2], shown: [0.0; 2] }
     }
 
-    /// Lets the made-up machine live until `now`.
+    /// Advances the machine to `now`.
     fn advance(&mut self, now: &Moment) {
         let Some(last) = self.last.replace(*now) else { return };
         let seconds = now.monotonic.saturating_sub(last.monotonic).as_secs_f64();
@@ -52,7 +52,7 @@ impl Demonstration {
             return;
         }
         let busy = now.busy.saturating_sub(last.busy).as_secs_f64().min(seconds * self.cpus);
-        // How often some processor is busy, if they are busy independently of each other.
+        // Time in which at least one processor is busy, if they are independent.
         let active = seconds * (1.0 - (1.0 - busy / (seconds * self.cpus)).powf(self.cpus));
         let kept = (-seconds / WANDER_SECONDS).exp();
         self.deviation = kept * self.deviation + (1.0 - kept * kept).sqrt() * WANDER * self.random.normal();
@@ -72,8 +72,7 @@ impl Demonstration {
         self.board.update();
     }
 
-    /// When the registers were last updated. Each update has its own jitter, and that does not depend on when it is
-    /// asked for.
+    /// Time of the last register update. Its jitter does not depend on when it is asked for.
     fn last_update(&self, now: Duration) -> Duration {
         let update = |number: u64| {
             let jitter = Random::new(self.jitter_seed ^ number).below(2 * UPDATE_JITTER);
@@ -85,7 +84,7 @@ impl Demonstration {
     }
 }
 
-/// The power of the server with its sixteen processors, in proportion to how many there are.
+/// The server, scaled to this number of processors.
 fn server_of(cpus: f64) -> Machine {
     let server = Machine::server();
     let ratio = cpus / server.cpus() as f64;
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
     use nebula_metering::{Counter, Observation};
 
-    /// Lives for a minute of windows with so many processors busy; gives the mean power of package and memory.
+    /// Runs a minute of windows with this many busy processors; returns the mean power of package and memory.
     fn watts(demonstration: &mut Demonstration, counters: &mut [Counter], now: &mut Moment, busy: f64) -> [f64; 2] {
         let mut sums = [0.0; 2];
         let mut readings = Vec::new();

@@ -1,19 +1,15 @@
-//! The processors at work: what each has done and cost since it was last looked at.
+//! The processors at work: what each has done and used since it was last settled.
 
 use crate::machine::{Execution, Machine, Task};
 use crate::truth::JoulesByDomain;
 
-/// What passed on one processor since it was last settled.
+/// What happened on a processor since it was last settled.
 #[derive(Clone, Copy, Debug)]
 pub struct Passed {
-    /// Its package.
     pub package: usize,
-    /// CPU time.
     pub nanoseconds: u64,
-    /// What was done and what it cost.
     pub execution: Execution,
-    /// The processor's part of that time, which its package hands out in equal parts to those that are busy, in
-    /// nanoseconds.
+    /// Share of that time among the busy processors of the package, in nanoseconds.
     pub part: f64,
 }
 
@@ -22,9 +18,9 @@ struct Processor {
     package: usize,
     sibling: Option<usize>,
     task: Option<Task>,
-    /// Until when it is settled.
+    /// Time of the last settlement.
     since: u64,
-    /// Where the package's `parts` stood then.
+    /// `parts` of the package at that time.
     parts: f64,
 }
 
@@ -32,15 +28,15 @@ struct Processor {
 struct Package {
     ghz: f64,
     busy: usize,
-    /// Until when the following are right.
+    /// Time for which the following fields are valid.
     at: u64,
-    /// ∫ dt / busy processors, over the time in which there are any, in nanoseconds.
+    /// ∫ dt / (busy processors), over the time in which there are any, in nanoseconds.
     parts: f64,
     /// Time in which any processor was busy, in nanoseconds.
     active: u64,
-    /// Energy of execution since it was last taken out, in joules.
+    /// Energy of execution since it was last taken, in joules.
     executed: JoulesByDomain,
-    /// Cycles, and nanoseconds in which they were made, since they were last taken out.
+    /// Cycles, and the nanoseconds they took, since they were last taken.
     cycles: (f64, u64),
 }
 
@@ -53,7 +49,6 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// A machine at rest.
     pub fn new(machine: Machine) -> Self {
         let processor = |cpu| Processor {
             package: machine.package_of(cpu),
@@ -68,27 +63,25 @@ impl Hardware {
         Self { machine, processors, packages }
     }
 
-    /// The machine.
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// The other thread of a processor's core.
+    /// The other thread of the same core.
     pub fn sibling(&self, cpu: usize) -> Option<usize> {
         self.processors[cpu].sibling
     }
 
-    /// Whether a processor runs something.
     pub fn is_busy(&self, cpu: usize) -> bool {
         self.processors[cpu].task.is_some()
     }
 
-    /// Whether nothing runs on a processor's whole core.
+    /// Whether both threads of the core are idle.
     pub fn is_core_idle(&self, cpu: usize) -> bool {
         !self.is_busy(cpu) && self.sibling(cpu).is_none_or(|sibling| !self.is_busy(sibling))
     }
 
-    /// What a processor has done since it was last settled; `None` if that is nothing.
+    /// What a processor has done since it was last settled; `None` if nothing.
     pub fn settle(&mut self, cpu: usize, now: u64) -> Option<Passed> {
         let processor = self.processors[cpu];
         let task = processor.task?;
@@ -109,7 +102,7 @@ impl Hardware {
         Some(Passed { package: processor.package, nanoseconds, execution, part })
     }
 
-    /// An idle processor begins to execute. Its sibling, which runs slower from now on, must have been settled.
+    /// An idle processor starts to execute. Its sibling, which slows down, must be settled.
     pub fn occupy(&mut self, cpu: usize, now: u64, task: Task) {
         let processor = &mut self.processors[cpu];
         let package = &mut self.packages[processor.package];
@@ -118,12 +111,12 @@ impl Hardware {
         (processor.task, processor.since, processor.parts) = (Some(task), now, package.parts);
     }
 
-    /// A busy processor, which must have been settled, goes on with something else.
+    /// A busy processor, which must be settled, continues with another task.
     pub fn change(&mut self, cpu: usize, task: Task) {
         self.processors[cpu].task = Some(task);
     }
 
-    /// A busy processor becomes idle. It and its sibling must have been settled.
+    /// A busy processor becomes idle. It and its sibling must be settled.
     pub fn release(&mut self, cpu: usize, now: u64) {
         let processor = &mut self.processors[cpu];
         let package = &mut self.packages[processor.package];
@@ -132,7 +125,7 @@ impl Hardware {
         processor.task = None;
     }
 
-    /// The packages choose the frequencies that their busy cores allow. All processors must have been settled.
+    /// Sets the frequencies by the number of busy cores. All processors must be settled.
     pub fn choose_frequencies(&mut self) {
         let Machine { packages, cores, .. } = self.machine;
         for package in 0..packages {
@@ -142,14 +135,14 @@ impl Hardware {
         }
     }
 
-    /// Takes out the mean frequency at which all processors have worked, relative to the highest; `None` where none has.
+    /// Takes the mean frequency of all work, relative to the highest; `None` if there was none.
     pub fn take_frequency(&mut self) -> Option<f64> {
         let taken = self.packages.iter_mut().map(|package| std::mem::take(&mut package.cycles));
         let (cycles, nanoseconds) = taken.fold((0.0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         (nanoseconds > 0).then(|| cycles / nanoseconds as f64 / self.machine.frequency_ghz(1))
     }
 
-    /// Takes out the energy of execution of a package; all processors must have been settled.
+    /// Takes the energy of execution of a package. All processors must be settled.
     pub fn take_executed(&mut self, package: usize) -> JoulesByDomain {
         std::mem::take(&mut self.packages[package].executed)
     }

@@ -1,13 +1,13 @@
-//! A machine that does not exist, behind the same doors as one that does: clock, source and post box. What every call
-//! on it truly costs is known, so that a meter can be held against it.
+//! A simulated machine with the interfaces of a real one: clock, source and post box. The true energy of every call is
+//! known, so a meter can be checked against it.
 //!
-//! [`Simulation`] lives in virtual time and repeats itself exactly; [`Demonstration`] follows the real clock and the
-//! real machine's load. Neither measures anything.
+//! [`Simulation`] runs in virtual time and is exactly repeatable. [`Demonstration`] follows the real clock and the load
+//! of the real machine. Neither measures anything.
 
 #![warn(missing_docs)]
 
+mod accounts;
 mod board;
-mod books;
 pub mod demonstration;
 mod hardware;
 pub mod machine;

@@ -1,33 +1,34 @@
-//! The physics: what execution costs on a made-up machine.
+//! The physics: what execution costs on the simulated machine.
 //!
-//! A package draws idle power always, and activation power while any of its processors is busy (clocks, cache and memory
-//! controller leave their sleep states together). On top of that a core spends energy on cycles, instructions and misses:
+//! A package always draws idle power, plus activation power while any of its processors is busy (clocks, cache and
+//! memory controller leave their sleep states together). On top of that, a core spends energy on cycles, instructions
+//! and misses:
 //!
 //! ```text
 //! core energy = factor · [ V² · (cycles · e_cycle + instructions · e_instruction) + misses · e_miss ]
 //! V           = 1 + slope · (f/f₀ − 1)
 //! ```
 //!
-//! Switching energy goes with the square of the voltage, and the voltage rises with the frequency, though by less than
-//! in proportion, since part of it is the transistors' threshold. A cycle is spent by the core and not by its threads:
-//! two threads that share a core share the energy of its cycles. A miss is served outside the core, at a voltage that
-//! does not follow the core's.
+//! Switching energy grows with the square of the voltage. The voltage rises with the frequency, but less than
+//! proportionally, since part of it is the threshold of the transistors. A cycle is spent by the core: two threads on a
+//! core share the energy of its cycles. A miss is served outside the core, at a voltage that does not follow that of
+//! the core.
 //!
-//! All figures are made up. They were chosen so that a busy core draws about 5 W at its all-core frequency, a package
-//! between 10 and 100 W, and a memory access some ten nanojoules.
+//! All figures are invented. They were chosen so that a busy core draws about 5 W at the all-core frequency, a package
+//! 10 to 100 W, and a memory access some ten nanojoules.
 
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{Microjoules, Watts};
 
-/// What one microsecond or one hour of execution looks like to the processor.
+/// What a stretch of execution looks like to the processor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Task {
     /// Instructions per cycle of a thread that has its core to itself.
     pub ipc: f64,
     /// Misses of the last-level cache in a thousand instructions.
     pub misses_per_kilo_instruction: f64,
-    /// Multiplies the core energy beyond what any counter sees, as wide vector instructions do. With 1 the counters
-    /// see everything.
+    /// Multiplies the core energy beyond what counters see, as wide vector instructions do. With 1, counters see
+    /// everything.
     pub factor: f64,
 }
 
@@ -38,14 +39,14 @@ impl Task {
         Self { ipc, misses_per_kilo_instruction, factor: 1.0 }
     }
 
-    /// The same with another factor.
+    /// The same task with another factor.
     #[must_use]
     pub fn with_factor(self, factor: f64) -> Self {
         Self { factor, ..self }
     }
 }
 
-/// The unit in which a register counts, as the kernel states it: whole nanojoules.
+/// The unit of a register, in whole nanojoules, as the kernel states it.
 ///
 /// Source: Linux `drivers/powercap/intel_rapl_common.c`, `rapl_check_unit_core`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl EnergyUnit {
         }
     }
 
-    /// The smallest step that a reading makes, rounded up.
+    /// The smallest step of a reading, rounded up.
     #[must_use]
     pub fn quantum(self) -> Microjoules {
         Microjoules(self.nanojoules().div_ceil(1000))
@@ -79,7 +80,7 @@ impl EnergyUnit {
     }
 }
 
-/// A made-up machine. Energies are those at the nominal frequency.
+/// A simulated machine. Energies are for the nominal frequency.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     /// How many packages, at most [`nebula_metering::work::PACKAGES_MAX`].
@@ -92,17 +93,17 @@ pub struct Machine {
     pub nominal_ghz: f64,
     /// Frequency of a package with one busy core, with two, and so on; the last holds for all further ones.
     pub turbo_ghz: Vec<f64>,
-    /// By how much the voltage rises with the frequency, both relative to nominal.
+    /// How much the voltage rises with the frequency, both relative to nominal.
     pub voltage_slope: f64,
-    /// What a package draws always.
+    /// Power that a package always draws.
     pub idle_watts: f64,
-    /// What a package draws in addition while any of its processors is busy.
+    /// Additional power of a package while any of its processors is busy.
     pub activation_watts: f64,
-    /// What the memory of a package draws always.
+    /// Power that the memory of a package always draws.
     pub dram_idle_watts: f64,
     /// Energy of an instruction.
     pub instruction_nanojoules: f64,
-    /// Energy of a core's cycle.
+    /// Energy of a cycle of a core.
     pub cycle_nanojoules: f64,
     /// Energy of a miss of the last-level cache, in the package.
     pub miss_nanojoules: f64,
@@ -110,9 +111,9 @@ pub struct Machine {
     pub dram_miss_nanojoules: f64,
     /// Speed of a thread whose sibling is busy, relative to one alone.
     pub smt_speed: f64,
-    /// More than this a package cannot draw.
+    /// Maximum power of a package.
     pub package_watts_max: Watts,
-    /// More than this the memory of a package cannot draw.
+    /// Maximum power of the memory of a package.
     pub dram_watts_max: Watts,
     /// Unit of the packages' registers.
     pub package_unit: EnergyUnit,
@@ -120,7 +121,7 @@ pub struct Machine {
     pub dram_unit: EnergyUnit,
 }
 
-/// What a stretch of execution did and cost.
+/// What a stretch of execution did and used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Execution {
     /// Instructions retired.
@@ -189,26 +190,26 @@ impl Machine {
         }
     }
 
-    /// How many logical processors there are.
+    /// Number of logical processors.
     #[must_use]
     pub fn cpus(&self) -> usize {
         self.packages * self.cores * self.smt
     }
 
-    /// Which package a processor belongs to. Processors are numbered as Linux mostly does: the first threads of all
-    /// cores, package by package, then the second ones.
+    /// The package of a processor. Processors are numbered as Linux mostly does: the first threads of all cores,
+    /// package by package, then the second ones.
     #[must_use]
     pub fn package_of(&self, cpu: usize) -> usize {
         cpu % (self.packages * self.cores) / self.cores
     }
 
-    /// The other thread of a processor's core.
+    /// The other thread of the same core.
     #[must_use]
     pub fn sibling_of(&self, cpu: usize) -> Option<usize> {
         (self.smt > 1).then(|| (cpu + self.packages * self.cores) % self.cpus())
     }
 
-    /// Which processor belongs to which package.
+    /// Packages and cores of the machine.
     #[must_use]
     pub fn topology(&self) -> Topology {
         let number = |number: usize| u32::try_from(number).unwrap_or(0);
@@ -216,14 +217,14 @@ impl Machine {
         Topology::of_cores(&(0..self.cpus()).map(core).collect::<Vec<_>>())
     }
 
-    /// Frequency of a package with so many busy cores.
+    /// Frequency of a package with this many busy cores.
     #[must_use]
     pub fn frequency_ghz(&self, busy_cores: usize) -> f64 {
         let index = busy_cores.clamp(1, self.turbo_ghz.len().max(1)) - 1;
         self.turbo_ghz.get(index).copied().unwrap_or(self.nominal_ghz)
     }
 
-    /// What a thread does and costs in `nanoseconds` at a frequency, alone on its core or beside a busy sibling.
+    /// What a thread does and uses in `nanoseconds` at a frequency, alone on its core or beside a busy sibling.
     #[must_use]
     pub fn execute(&self, task: &Task, ghz: f64, beside_sibling: bool, nanoseconds: f64) -> Execution {
         let (speed, cycle_share) = if beside_sibling { (self.smt_speed, 0.5) } else { (1.0, 1.0) };

@@ -1,6 +1,6 @@
-//! Chance that repeats itself: the same seed gives the same numbers, on every machine and with every version.
+//! Repeatable random numbers: a seed gives the same numbers on every machine and with every version.
 
-/// SplitMix64. Statistically good enough for a simulation, and a page long.
+/// SplitMix64. Statistically good enough for a simulation, and short.
 ///
 /// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; the constants are those
 /// of `java.util.SplittableRandom`.
@@ -14,7 +14,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Another sequence, which has nothing to do with this one's further numbers.
+    /// An independent sequence.
     #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(self.bits())
@@ -56,7 +56,7 @@ impl Random {
 
     /// Normally distributed, with mean 0 and variance 1.
     pub fn normal(&mut self) -> f64 {
-        // The method of Box and Muller; its second value is not needed often enough to be kept.
+        // Box-Muller. The second value is not worth keeping.
         let radius = (2.0 * self.exponential()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }

@@ -1,7 +1,7 @@
-//! A RAPL register: true energy goes in, and out comes what software reads.
+//! A RAPL register: true energy goes in, readings come out.
 //!
-//! The hardware adds up energy all the time and shows a new value about every millisecond. What the kernel makes of it:
-//! the low 32 bits, times the unit in nanojoules, rounded down to microjoules.
+//! The hardware adds up energy continuously and shows a new value about every millisecond. The kernel takes the low 32
+//! bits, multiplies them by the unit in nanojoules, and rounds down to microjoules.
 //!
 //! Source: Linux `drivers/powercap/intel_rapl_common.c`, `rapl_unit_xlate`; Intel SDM vol. 3B on the RAPL interfaces.
 
@@ -17,26 +17,26 @@ use nebula_metering::source::ReadError;
 /// Time between two updates of the registers, in nanoseconds: about 0.976 ms on the parts that people have looked at.
 pub(crate) const UPDATE: u64 = 976_000;
 
-/// How far an update strays from that, to both sides, in nanoseconds.
+/// Jitter of an update, in both directions, in nanoseconds.
 pub(crate) const UPDATE_JITTER: u64 = 20_000;
 
-/// How many readings a zone that goes away at random stays away, at most.
+/// Maximum number of readings for which a zone disappears at random.
 const UNPLUGGED_READINGS_MAX: u64 = 20;
 
-/// What goes wrong with a reading.
+/// A fault of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Firmware has set the register to this value, in its own unit, and it goes on from there.
+    /// Firmware sets the register to this value, in its own unit, and it continues from there.
     Reset(u32),
     /// This one reading is nonsense.
     Spike(Microjoules),
-    /// The hardware does not answer.
+    /// The reading fails.
     Error,
-    /// The zone is gone for so many readings, this one included. The register goes on counting meanwhile.
+    /// The zone disappears for this many readings, including this one. The register keeps counting.
     Unplug(u32),
 }
 
-/// With which probability each fault comes upon a reading.
+/// Probability of each fault per reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Of [`Fault::Reset`], to any value.
@@ -70,11 +70,11 @@ impl Faults {
 pub struct Register {
     name: Box<str>,
     unit_nj: u64,
-    /// Where the register stands, as if it had more than 32 bits; moved by resets.
+    /// Value of the register, as if it had more than 32 bits. Resets change it.
     position_nj: u128,
-    /// What software sees of `position_nj`: its value at the last update.
+    /// Value at the last update, which software sees.
     shown_nj: u128,
-    /// Energy since the beginning, and until the last update. Nothing moves them but energy.
+    /// Energy since the start, and until the last update. Only energy changes them.
     total_nj: u128,
     total_shown_nj: u128,
     faults: Faults,
@@ -100,24 +100,24 @@ impl Register {
         }
     }
 
-    /// Energy is used; it shows with the next update.
+    /// Adds energy. It shows after the next update.
     pub fn add(&mut self, nanojoules: u64) {
         self.position_nj += u128::from(nanojoules);
         self.total_nj += u128::from(nanojoules);
     }
 
-    /// The hardware updates what it shows.
+    /// Updates what the register shows.
     pub fn update(&mut self) {
         self.shown_nj = self.position_nj;
         self.total_shown_nj = self.total_nj;
     }
 
-    /// The next readings meet these faults before any that chance sends.
+    /// The next readings have these faults before any random ones.
     pub fn script(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.script.extend(faults);
     }
 
-    /// Changes what chance sends.
+    /// Changes the random faults.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
     }
@@ -134,7 +134,7 @@ impl Register {
         self.total_shown_nj
     }
 
-    /// What a reading without faults and without a wrap would show: whole units, in microjoules rounded down.
+    /// The value without faults and wraps: whole units, in microjoules rounded down.
     #[must_use]
     pub fn position(&self) -> u128 {
         self.units() * u128::from(self.unit_nj) / 1000

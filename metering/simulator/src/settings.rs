@@ -1,4 +1,4 @@
-//! What a simulation is made of: the machine, and who keeps it busy.
+//! The settings of a simulation: the machine, and what keeps it busy.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use nebula_metering::FunctionId;
 pub struct Length {
     /// The mean.
     pub mean: Duration,
-    /// How far it strays to both sides, as a fraction of the mean, at most 1.
+    /// Deviation in both directions, as a fraction of the mean, at most 1.
     pub spread: f64,
 }
 
@@ -47,16 +47,16 @@ pub struct Function {
     pub id: FunctionId,
     /// What its calls execute.
     pub task: Task,
-    /// CPU time of a call, at least a nanosecond.
+    /// CPU time of a call.
     pub call_length: Length,
-    /// How many calls are under way at once, waiting for a processor included.
+    /// Maximum number of calls at once, including those that wait for a processor.
     pub concurrency: usize,
     /// Pause between the end of a call and the arrival of the next in the same slot.
     pub gap: Length,
 }
 
 impl Function {
-    /// A function that is called by one slot without pause.
+    /// A function called by one slot without pause.
     #[must_use]
     pub fn new(id: u32, task: Task, call_length: Duration) -> Self {
         let gap = Length::fixed(Duration::ZERO);
@@ -64,18 +64,18 @@ impl Function {
     }
 }
 
-/// What else runs on the machine, seen by no counter.
+/// Other load on the machine, which no work counter sees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HostLoad {
-    /// Which part of the machine's processors it keeps busy, from 0 to 0.95.
+    /// Fraction of the processors that it keeps busy, 0 to 0.95.
     pub utilisation: f64,
     /// What it executes.
     pub task: Task,
-    /// How far its power wanders from the task's, as a standard deviation relative to it: an AR(1) process with a time
+    /// Variation of its power around that of the task, as a relative standard deviation: an AR(1) process with a time
     /// constant of about a second.
     pub wander: f64,
-    /// How far its utilisation moves from one stretch of about a second to the next, as a fraction of itself: from 0 for
-    /// never to 1 for between nothing and twice as much.
+    /// How much its utilization changes from one stretch of about a second to the next: 0 for never, 1 for between
+    /// nothing and twice as much.
     pub burstiness: f64,
 }
 
@@ -86,14 +86,14 @@ impl HostLoad {
         Self::steady(0.0)
     }
 
-    /// An ordinary task that keeps a part of the machine busy.
+    /// An ordinary task that keeps this fraction of the machine busy.
     #[must_use]
     pub fn steady(utilisation: f64) -> Self {
         Self { utilisation, task: Task::new(1.1, 2.0), wander: 0.0, burstiness: 0.0 }
     }
 }
 
-/// What the daemon itself uses.
+/// Load of the daemon itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RuntimeLoad {
     /// CPU time on the worker before each call, outside the call.
@@ -104,42 +104,42 @@ pub struct RuntimeLoad {
     pub task: Task,
 }
 
-/// How exactly the work of others is seen.
+/// Resolution of the CPU time of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostClock {
-    /// In nanoseconds, as a control group tells it.
+    /// Nanoseconds, as from a control group.
     Exact,
-    /// In ticks of 10 ms, rounded down, as `/proc/stat` tells it.
+    /// Ticks of 10 ms, rounded down, as from `/proc/stat`.
     Ticks,
 }
 
-/// Everything that decides what a simulation does. Equal settings give equal simulations.
+/// Everything that determines a simulation. Equal settings give equal simulations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where chance begins.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// The machine.
     pub machine: Machine,
-    /// What is called.
+    /// Functions that are called.
     pub functions: Vec<Function>,
-    /// What else runs.
+    /// Other load.
     pub host: HostLoad,
-    /// What the daemon uses besides.
+    /// Load of the daemon outside of calls.
     pub runtime: RuntimeLoad,
-    /// Whether work comes with hardware events.
+    /// Whether hardware events are counted.
     pub pmu: bool,
-    /// A call that has held its worker for so long lets the next one have it.
+    /// Time after which a call yields its worker.
     pub tick: Duration,
     /// Threads that run calls.
     pub workers: usize,
     /// How exactly the work of others is seen.
     pub host_clock: HostClock,
-    /// What goes wrong with readings.
+    /// Faults of readings.
     pub faults: Faults,
 }
 
 impl Settings {
-    /// A machine on which nothing is called and nothing else runs, as a daemon finds it.
+    /// A machine on which nothing is called and nothing else runs.
     #[must_use]
     pub fn new(seed: u64, machine: Machine) -> Self {
         let workers = machine.cpus();

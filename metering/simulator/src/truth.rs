@@ -1,4 +1,4 @@
-//! What really happened: the energy of every call, and of everybody together.
+//! The truth: the energy of every call, and of all consumers together.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -10,9 +10,9 @@ use nebula_metering::{CallId, FunctionId};
 /// Energy of a package and of its memory, in joules.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct JoulesByDomain {
-    /// Of packages.
+    /// Energy of packages.
     pub package: f64,
-    /// Of memory.
+    /// Energy of memory.
     pub dram: f64,
 }
 
@@ -34,16 +34,17 @@ impl AddAssign for JoulesByDomain {
 /// The true energy of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Truth {
-    /// What its own execution added: its cycles, instructions and misses, at the frequency and voltage at which they ran.
+    /// Energy of its own execution: its cycles, instructions and misses, at the frequency and voltage at which they
+    /// ran.
     pub active: JoulesByDomain,
-    /// Its share of the activation energy, in joules: at every instant in equal parts among the busy processors of
-    /// the package. Not in `active`.
+    /// Its share of the activation energy, in joules: at every instant, equal parts among the busy processors of the
+    /// package. Not in `active`.
     pub activation: f64,
-    /// Its share of the idle energy, handed out in the same way. Not in `active`.
+    /// Its share of the idle energy, divided in the same way. Not in `active`.
     pub base: JoulesByDomain,
 }
 
-/// A call that has ended, with what nobody but the simulation knows of it.
+/// A call that has ended, with its true energy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EndedCall {
     /// The call.
@@ -56,11 +57,11 @@ pub struct EndedCall {
     pub ended: Duration,
     /// The sum of its slices.
     pub work: Work,
-    /// What it cost.
+    /// Its true energy.
     pub truth: Truth,
 }
 
-/// What one party has used.
+/// What one consumer has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
     /// CPU time.
@@ -76,18 +77,18 @@ impl AddAssign for Spent {
     }
 }
 
-/// True energies since the beginning. All parts together are what the zones used.
+/// True energies since the start. Together they are what the zones used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
-    /// Of each function's calls: their active energy.
+    /// Active energy of the calls of each function.
     pub functions: BTreeMap<FunctionId, Spent>,
-    /// Of the daemon without its calls.
+    /// The daemon without its calls.
     pub runtime: Spent,
-    /// Of everything else that ran.
+    /// Everything else that ran.
     pub host: Spent,
-    /// What packages drew because some processor was busy, in joules.
+    /// Activation energy of packages, in joules.
     pub activation: f64,
-    /// What everything drew all the time.
+    /// Idle energy.
     pub idle: JoulesByDomain,
 }
 

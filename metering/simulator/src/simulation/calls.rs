@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::schedule::Timer;
 use super::{Simulation, nanoseconds};
-use crate::books::RUNTIME;
+use crate::accounts::RUNTIME;
 use crate::settings::Function;
 use crate::slots::Slot;
 use crate::threads::Role;
@@ -12,21 +12,19 @@ use crate::truth::EndedCall;
 use nebula_metering::work::Work;
 use nebula_metering::{Full, Slice};
 
-/// How often a worker moves to an idle processor at the end of a tick, though nobody drives it away.
+/// Probability that a worker moves to an idle processor at the end of a tick.
 const MOVES: f64 = 0.03;
 
-/// Where slices and ends go.
 pub trait Post {
-    /// A slice has ended.
     fn slice(&mut self, slice: Slice) -> Result<(), Full>;
-    /// A call has ended; `complete` unless work of it could not be posted.
+    /// A call has ended. `complete` unless some of its work could not be posted.
     fn end(&mut self, ended: &EndedCall, complete: bool);
 }
 
 impl Simulation {
-    /// A slot begins to call its function: at once, or some time within its first round.
-    pub(super) fn add_slot(&mut self, function: Function, party: usize) {
-        let (slot, generation) = self.slots.add(function, party);
+    /// A slot starts to call its function: at once, or within its first round.
+    pub(super) fn add_slot(&mut self, function: Function, consumer: usize) {
+        let (slot, generation) = self.slots.add(function, consumer);
         if function.gap.mean.is_zero() {
             self.arrive(slot);
         } else {
@@ -36,7 +34,7 @@ impl Simulation {
         }
     }
 
-    /// A call arrives: a worker without a call takes it up, or it waits.
+    /// A call arrives. An idle worker takes it, or it waits.
     pub(super) fn arrive(&mut self, slot: usize) {
         match self.slots.idle_workers.pop() {
             Some(worker) => {
@@ -47,7 +45,6 @@ impl Simulation {
         }
     }
 
-    /// A worker makes a call its own.
     pub(super) fn take_up(&mut self, worker: usize, index: usize) {
         let next_call = self.slots.next_call();
         let Some(slot) = self.slots.get(index) else { return };
@@ -60,19 +57,19 @@ impl Simulation {
         let thread = &mut self.schedule.threads[worker];
         let calling = before == 0;
         thread.role = Role::Worker { slot: Some(index), calling, slice_due: u64::MAX };
-        (thread.party, thread.task, thread.left) =
-            if calling { (slot.party, slot.function.task, slot.left) } else { (RUNTIME, self.runtime.task, before) };
+        (thread.consumer, thread.task, thread.left) =
+            if calling { (slot.consumer, slot.function.task, slot.left) } else { (RUNTIME, self.runtime.task, before) };
     }
 
-    /// The daemon has prepared the call.
+    /// The daemon has prepared the call; now it executes.
     pub(super) fn begin_execution(&mut self, worker: usize, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
         let thread = &mut self.schedule.threads[worker];
         thread.role = Role::Worker { slot: Some(index), calling: true, slice_due: u64::MAX };
-        (thread.party, thread.task, thread.left) = (slot.party, slot.function.task, slot.left);
+        (thread.consumer, thread.task, thread.left) = (slot.consumer, slot.function.task, slot.left);
     }
 
-    /// A worker whose call has ended or given way looks for another.
+    /// A worker without a call looks for another.
     pub(super) fn next_call(&mut self, cpu: usize, worker: usize) {
         if let Some(slot) = self.slots.queue.pop_front() {
             self.take_up(worker, slot);
@@ -83,7 +80,7 @@ impl Simulation {
         self.leave(cpu);
     }
 
-    /// A tick is over: the next call has its turn, or the same goes on, now and then elsewhere.
+    /// A tick is over. The next call has its turn, or the same one continues, sometimes on another processor.
     pub(super) fn after_slice(&mut self, cpu: usize, worker: usize, slot: usize) {
         if !self.slots.queue.is_empty() {
             self.slots.queue.push_back(slot);
@@ -102,13 +99,13 @@ impl Simulation {
         }
     }
 
-    /// Ends and posts the slice that ran on a processor; whether there was room for it.
+    /// Ends and posts the slice on a processor. Returns whether it fitted.
     pub(super) fn end_slice(&mut self, cpu: usize, slot: usize, post: &mut dyn Post) -> bool {
         let (now, pmu) = (self.now, self.pmu);
         self.slots.get(slot).is_none_or(|slot| slot.post(now, cpu, pmu, post))
     }
 
-    /// A call has ended: its slot waits for the next one, or is given up.
+    /// A call has ended. Its slot waits for the next one, or is removed.
     pub(super) fn end_call(&mut self, cpu: usize, index: usize, post: &mut dyn Post) {
         let complete = self.end_slice(cpu, index, post);
         let Some(slot) = self.slots.get(index) else { return };
@@ -135,7 +132,7 @@ impl Simulation {
 }
 
 impl Slot {
-    /// Ends the slice and posts it with what could not be posted before; whether there was room.
+    /// Ends the slice and posts it with earlier unposted work. Returns whether it fitted.
     fn post(&mut self, now: u64, cpu: usize, pmu: bool, post: &mut dyn Post) -> bool {
         let work = self.end_slice(pmu);
         self.unposted += work;

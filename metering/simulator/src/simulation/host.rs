@@ -1,18 +1,17 @@
-//! What else runs on the machine, and how it changes with time.
+//! Other load on the machine, and how it changes over time.
 
 use crate::machine::Task;
 use crate::random::Random;
 use crate::settings::HostLoad;
 
-/// How often the power of the host moves, in nanoseconds, and how much of its deviation it keeps then: a time constant of
-/// about a second.
+/// Interval at which the power of the host changes, in nanoseconds, and how much of its deviation it keeps: a time
+/// constant of about a second.
 const WANDER_STEP: u64 = 100_000_000;
 const WANDER_KEPT: f64 = 0.9;
 
 /// Mean length of a stretch of one utilisation, in nanoseconds.
 const STRETCH: f64 = 1e9;
 
-/// The load that the host makes, as of now.
 #[derive(Debug)]
 pub struct Host {
     load: HostLoad,
@@ -23,23 +22,21 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that begins with what it does on average.
     pub fn new(load: HostLoad) -> Self {
         Self { load, level: 1.0, deviation: 0.0, level_until: 0, deviation_until: 0 }
     }
 
-    /// Which part of the machine it is to keep busy.
+    /// Fraction of the machine to keep busy.
     pub fn utilisation(&self) -> f64 {
         (self.load.utilisation * self.level).clamp(0.0, 1.0)
     }
 
-    /// What it executes.
     pub fn task(&self) -> Task {
         let factor = self.load.task.factor * (1.0 + self.deviation).max(0.1);
         self.load.task.with_factor(factor)
     }
 
-    /// Time goes on; whether it changes what is executed.
+    /// Advances time. Returns whether the task changes.
     pub fn advance(&mut self, now: u64, random: &mut Random) -> bool {
         let HostLoad { burstiness, wander, .. } = self.load;
         if burstiness > 0.0 && now >= self.level_until {

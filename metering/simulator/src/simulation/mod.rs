@@ -1,4 +1,4 @@
-//! Virtual time: goes on when it is told to, and always in the same way.
+//! A machine in virtual time, which advances only on request and always in the same way.
 
 mod calls;
 mod host;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use self::calls::Post;
 use self::host::Host;
 use self::schedule::Schedule;
+use crate::accounts::{Accounts, HOST, RUNTIME};
 use crate::board::{Board, SharedBoard};
-use crate::books::{Books, HOST, RUNTIME};
 use crate::hardware::Hardware;
 use crate::machine::Machine;
 use crate::random::Random;
@@ -33,19 +33,19 @@ const STAT_TICK: u64 = 10_000_000;
 #[derive(Debug)]
 pub struct Simulation {
     now: u64,
-    /// When the registers are updated next, and the frequencies chosen anew.
+    /// Next update of registers and frequencies.
     update: u64,
     /// Time asleep, by which `CLOCK_BOOTTIME` is ahead.
     slept: Duration,
-    /// Until when the registers have what was used.
+    /// Time until which the registers have all energy.
     flushed: u64,
-    /// Active time of each package until then, and what was too little for a register's nanojoule.
+    /// Active time of each package until then, and fractions of a nanojoule.
     active: Vec<u64>,
     carries: Vec<f64>,
     random: Random,
     board: SharedBoard,
     hardware: Hardware,
-    books: Books,
+    accounts: Accounts,
     schedule: Schedule,
     slots: Slots,
     host: Host,
@@ -54,7 +54,7 @@ pub struct Simulation {
     pmu: bool,
     tick: u64,
     host_clock: HostClock,
-    /// At what frequency processors worked in the last stretch, in millionths of the highest.
+    /// Mean frequency in the last stretch, in millionths of the highest.
     frequency_ppm: Option<u32>,
 }
 
@@ -84,7 +84,7 @@ impl Simulation {
             active: vec![0; machine.packages],
             carries: vec![0.0; machine.packages * 2],
             board,
-            books: Books::new(machine.packages),
+            accounts: Accounts::new(machine.packages),
             schedule: Schedule::new(threads, cpus),
             hardware: Hardware::new(machine),
             slots: Slots::new(idle_workers),
@@ -120,53 +120,54 @@ impl Simulation {
         self.machine().topology()
     }
 
-    /// From now on these functions are called and no others. Calls that are under way go on to their end.
+    /// Calls these functions, and no others, from now on. Calls in progress continue to their end.
     pub fn set_functions(&mut self, functions: &[Function]) {
         self.slots.retire();
         for function in functions {
-            let party = self.books.party(function.id);
+            let consumer = self.accounts.consumer(function.id);
             for _ in 0..function.concurrency {
-                self.add_slot(*function, party);
+                self.add_slot(*function, consumer);
             }
         }
     }
 
-    /// No further call is begun. Calls that are under way go on to their end.
+    /// Starts no further calls. Calls in progress continue to their end.
     pub fn drain(&mut self) {
         self.set_functions(&[]);
     }
 
-    /// How many calls are under way.
+    /// Number of calls in progress.
     #[must_use]
     pub fn running(&self) -> usize {
         self.slots.running()
     }
 
-    /// From now on the host does this. It takes up to a tenth of a second until all of it has noticed.
+    /// Changes the load of the host. Takes up to a tenth of a second to apply everywhere.
     pub fn set_host(&mut self, load: HostLoad) {
         self.host = Host::new(load);
         self.settle_all();
         self.change_host_task();
     }
 
-    /// From now on readings meet such faults.
+    /// Changes the random faults of readings.
     pub fn set_faults(&mut self, faults: Faults) {
         self.board.with(|board| board.set_faults(faults));
     }
 
-    /// The next readings of a zone meet these faults.
+    /// The next readings of a zone have these faults.
     pub fn script(&mut self, zone: &Zone, faults: impl IntoIterator<Item = Fault>) {
         self.board.with(|board| board.script(zone, faults));
     }
 
-    /// The machine sleeps: `CLOCK_BOOTTIME` goes on, and nothing else does.
+    /// Suspends the machine: only `CLOCK_BOOTTIME` continues.
     pub fn suspend(&mut self, time: Duration) {
         self.slept += time;
     }
 
-    /// Lets time go on until `time`, posts what calls do meanwhile, and asks `on_end` what to post with their ends.
+    /// Runs until `time`, posts the work of calls, and asks `on_end` what to post with their ends.
     ///
-    /// A slice that finds no room is posted with the next of its call; a last one is counted as dropped.
+    /// A slice that does not fit is posted with the next one of its call. A last one that does not fit is counted as
+    /// dropped.
     pub fn run_until<E>(
         &mut self,
         time: Duration,
@@ -190,7 +191,7 @@ impl Simulation {
         self.moment()
     }
 
-    /// What the clocks say now.
+    /// The current readings of all clocks.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let seen = |nanoseconds: u64| match self.host_clock {
@@ -199,8 +200,8 @@ impl Simulation {
         };
         let (mut process, mut host) = (0, 0);
         let mut packages = [Duration::ZERO; PACKAGES_MAX];
-        for (package, busy) in packages.iter_mut().enumerate().take(self.books.packages()) {
-            let (process_here, host_here) = (self.books.process(package), self.books.host(package));
+        for (package, busy) in packages.iter_mut().enumerate().take(self.accounts.packages()) {
+            let (process_here, host_here) = (self.accounts.process(package), self.accounts.host(package));
             process += process_here;
             host += host_here;
             *busy = Duration::from_nanos(seen(process_here + host_here));
@@ -216,21 +217,21 @@ impl Simulation {
         }
     }
 
-    /// True energies since the beginning, of all packages together.
+    /// True energies since the start, of all packages together.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        (0..self.books.packages()).for_each(|package| totals += self.books.totals_of(package));
+        (0..self.accounts.packages()).for_each(|package| totals += self.accounts.totals_of(package));
         totals
     }
 
-    /// True energies since the beginning, on one package.
+    /// True energies since the start, on one package.
     #[must_use]
     pub fn totals_of(&self, package: usize) -> Totals {
-        self.books.totals_of(package)
+        self.accounts.totals_of(package)
     }
 
-    /// What each zone has truly used since the beginning, in joules.
+    /// True energy of each zone since the start, in joules.
     #[must_use]
     pub fn zones(&self) -> Vec<(Zone, f64)> {
         self.board.with(|board| {
@@ -239,7 +240,6 @@ impl Simulation {
         })
     }
 
-    /// The time between two updates is over.
     fn update_hardware(&mut self) {
         self.flush();
         self.board.with(Board::update);
@@ -248,17 +248,17 @@ impl Simulation {
         self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
     }
 
-    /// Hands the registers what was used since they were last told. All processors must have been settled.
+    /// Adds the energy since the last call to the registers. All processors must be settled.
     fn flush(&mut self) {
         let seconds = (self.now - self.flushed) as f64 * 1e-9;
         self.flushed = self.now;
         let idle =
             JoulesByDomain { package: self.presence.idle.package * seconds, dram: self.presence.idle.dram * seconds };
-        for package in 0..self.books.packages() {
+        for package in 0..self.accounts.packages() {
             let active = self.hardware.active(package, self.now);
             let activation = self.presence.activation * (active - self.active[package]) as f64 * 1e-9;
             self.active[package] = active;
-            self.books.book_package(package, idle, activation);
+            self.accounts.charge_package(package, idle, activation);
             let mut used = self.hardware.take_executed(package);
             used += idle;
             used.package += activation;
@@ -279,7 +279,7 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Posts into a box whose ends it knows nothing of.
+/// Posts into a box of any type of end.
 struct Postman<'a, E> {
     posts: &'a PostBox<E>,
     on_end: &'a mut dyn FnMut(&EndedCall) -> E,
@@ -295,7 +295,7 @@ impl<E> Post for Postman<'_, E> {
         if !complete {
             self.posts.count_dropped();
         }
-        // An end that finds no room is counted, and its call never settled.
+        // An end that does not fit is counted, and its call is never settled.
         let _ = self.posts.end(ended.call, ended.function, None, end);
     }
 }

@@ -1,21 +1,20 @@
-//! Who runs where: the kernel hands processors to threads.
+//! The scheduler: assigns processors to threads.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::Simulation;
 use super::calls::Post;
-use crate::books::HOST;
+use crate::accounts::HOST;
 use crate::threads::{Role, Thread};
 
-/// How long a thread may run while others wait, in nanoseconds.
+/// Time slice of a thread while others wait, in nanoseconds.
 /// Source: Linux `kernel/sched/fair.c`, `sysctl_sched_base_slice`: 0.75 ms, times four on eight processors and more.
 const QUANTUM: u64 = 3_000_000;
 
-/// How often a thread that wakes up goes back to where it last ran, if it can.
+/// Probability that a waking thread returns to its last processor, if it can.
 const STAYS: f64 = 0.9;
 
-/// What happens at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// A call arrives in a slot of this generation.
@@ -24,20 +23,19 @@ pub enum Timer {
     Wake { thread: usize },
 }
 
-/// The threads, the processors they run on, and those that wait for one.
+/// The threads, their processors, and those that wait for one.
 #[derive(Debug)]
 pub struct Schedule {
     pub(super) threads: Vec<Thread>,
     queue: VecDeque<usize>,
     running: Vec<Option<usize>>,
-    /// When something happens on a processor; `u64::MAX` on an idle one.
+    /// Time of the next event on each processor; `u64::MAX` if idle.
     due: Vec<u64>,
     quantum_end: Vec<u64>,
     timers: BinaryHeap<Reverse<(u64, Timer)>>,
 }
 
 impl Schedule {
-    /// Threads that all sleep.
     pub fn new(threads: Vec<Thread>, cpus: usize) -> Self {
         Self {
             threads,
@@ -55,7 +53,7 @@ impl Schedule {
 }
 
 impl Simulation {
-    /// Everything that happens until `stop`.
+    /// Runs all events until `stop`.
     pub(super) fn run_events(&mut self, stop: u64, post: &mut dyn Post) {
         loop {
             let (mut cpu, mut at) = (0, u64::MAX);
@@ -80,34 +78,34 @@ impl Simulation {
         }
     }
 
-    /// Brings the books of all processors up to now.
+    /// Settles all processors.
     pub(super) fn settle_all(&mut self) {
         (0..self.schedule.running.len()).for_each(|cpu| self.settle(cpu));
     }
 
-    /// Time goes on for the host. All processors must have been settled.
+    /// Advances the host. All processors must be settled.
     pub(super) fn advance_host(&mut self) {
         if self.host.advance(self.now, &mut self.random) {
             self.change_host_task();
         }
     }
 
-    /// The host's threads execute what the host does now. All processors must have been settled.
+    /// Gives the threads of the host its current task. All processors must be settled.
     pub(super) fn change_host_task(&mut self) {
         let task = self.host.task();
         for thread in &mut self.schedule.threads {
-            if thread.party == HOST {
+            if thread.consumer == HOST {
                 thread.task = task;
             }
         }
         for (cpu, running) in self.schedule.running.iter().enumerate() {
-            if running.is_some_and(|thread| self.schedule.threads[thread].party == HOST) {
+            if running.is_some_and(|thread| self.schedule.threads[thread].consumer == HOST) {
                 self.hardware.change(cpu, task);
             }
         }
     }
 
-    /// Background threads begin to sleep until their first burst.
+    /// Puts background threads to sleep until their first burst.
     pub(super) fn wake_background(&mut self) {
         for (thread, Thread { role, .. }) in self.schedule.threads.iter().enumerate() {
             if let Role::Background { next } = role {
@@ -134,7 +132,7 @@ impl Simulation {
     /// Whether a background thread has a burst to execute; otherwise it sleeps.
     fn background_continues(&mut self, thread: usize) -> bool {
         let load =
-            if self.schedule.threads[thread].party == HOST { self.host.utilisation() } else { self.runtime.steady };
+            if self.schedule.threads[thread].consumer == HOST { self.host.utilisation() } else { self.runtime.steady };
         match self.schedule.threads[thread].next_burst(self.now, load, &mut self.random) {
             Some(until) => {
                 self.schedule.wait(until, Timer::Wake { thread });
@@ -144,7 +142,6 @@ impl Simulation {
         }
     }
 
-    /// A thread wants a processor.
     pub(super) fn make_runnable(&mut self, thread: usize) {
         match self.idle_processor(self.schedule.threads[thread].cpu) {
             Some(cpu) => self.enter(cpu, thread),
@@ -152,7 +149,7 @@ impl Simulation {
         }
     }
 
-    /// The last processor again if its core is idle, as a rule; else any, but rather one whose core is idle.
+    /// Usually the last processor, if its core is idle; else any, preferably on an idle core.
     pub(super) fn idle_processor(&mut self, last: usize) -> Option<usize> {
         if self.hardware.is_core_idle(last) && self.random.happens(STAYS) {
             return Some(last);
@@ -171,7 +168,7 @@ impl Simulation {
         any
     }
 
-    /// A thread begins to run on an idle processor.
+    /// Starts a thread on an idle processor.
     pub(super) fn enter(&mut self, cpu: usize, thread: usize) {
         if let Some(sibling) = self.hardware.sibling(cpu) {
             self.settle(sibling);
@@ -180,7 +177,7 @@ impl Simulation {
         self.switch(cpu, thread);
     }
 
-    /// A thread runs on a processor instead of the one before, which must have been settled.
+    /// Replaces the thread on a processor, which must be settled.
     fn switch(&mut self, cpu: usize, thread: usize) {
         self.schedule.running[cpu] = Some(thread);
         self.schedule.threads[thread].cpu = cpu;
@@ -188,7 +185,6 @@ impl Simulation {
         self.carry_on(cpu, thread);
     }
 
-    /// A processor executes what its thread has to do now.
     pub(super) fn carry_on(&mut self, cpu: usize, index: usize) {
         let thread = &mut self.schedule.threads[index];
         self.hardware.change(cpu, thread.task);
@@ -205,7 +201,7 @@ impl Simulation {
         self.schedule.due[cpu] = due;
     }
 
-    /// The thread on a processor, which must have been settled, has nothing more to do there.
+    /// Removes the thread from a processor, which must be settled.
     pub(super) fn leave(&mut self, cpu: usize) {
         if let Some(next) = self.schedule.queue.pop_front() {
             return self.switch(cpu, next);
@@ -218,21 +214,21 @@ impl Simulation {
         self.schedule.due[cpu] = u64::MAX;
     }
 
-    /// Brings the books of a processor up to now.
+    /// Settles a processor.
     fn settle(&mut self, cpu: usize) {
         let Some(passed) = self.hardware.settle(cpu, self.now) else { return };
         let Some(thread) = self.schedule.running[cpu] else { return };
         let thread = &mut self.schedule.threads[thread];
         thread.left = thread.left.saturating_sub(passed.nanoseconds);
-        self.books.book(thread.party, &passed);
+        self.accounts.charge(thread.consumer, &passed);
         if let Role::Worker { slot: Some(slot), calling: true, .. } = thread.role
             && let Some(slot) = self.slots.get(slot)
         {
-            slot.book(&passed, &self.presence);
+            slot.charge(&passed, &self.presence);
         }
     }
 
-    /// Something is due on a processor.
+    /// Handles the event that is due on a processor.
     fn attend(&mut self, cpu: usize, post: &mut dyn Post) {
         self.settle(cpu);
         let Some(index) = self.schedule.running[cpu] else { return };
@@ -261,7 +257,7 @@ impl Simulation {
         }
     }
 
-    /// A thread has had its time; if others wait, the first of them is next.
+    /// The time slice of a thread is over. If others wait, the first of them is next.
     fn end_quantum(&mut self, cpu: usize, thread: usize) {
         match self.schedule.queue.pop_front() {
             Some(next) => {

@@ -1,38 +1,38 @@
-//! What a sensor is of, and which sensors may be added: the one place that knows drivers by name.
+//! What each sensor measures, and which sensors may be added. The only file that knows drivers by name.
 //!
-//! Nothing in sysfs says that the power of one sensor contains that of another. What is known of a driver is in the
-//! table of [`Part::of`]; the rest follows from one rule, [`choose`]: never add what may overlap.
+//! sysfs does not say whether the power of one sensor contains that of another. Known drivers are in the table of
+//! [`Part::of`]; the rest follows one rule, [`choose`]: never add what may overlap.
 
 use super::parse::{Quantity, parse_socket};
 use crate::zone::{Domain, Zone};
 
-/// Supplies that an `ina3221` watches. Its fourth current is the sum of the others, and its fourth voltage that of the
-/// first shunt.
+/// Supplies that an `ina3221` measures. Its fourth current is the sum of the others, and its fourth voltage belongs to
+/// the first shunt.
 const INA3221_CHANNELS: u32 = 3;
 
-/// What a sensor is of.
+/// What a sensor measures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// A processor package, by its number.
     Package(u32),
     /// The input of the whole machine, by its label.
     Input,
-    /// Some supply: the whole machine's if it is the only one, and one of several rails otherwise.
+    /// A supply: of the whole machine if it is the only one, else one of several rails.
     Supply,
     /// A driver that is not in the table.
     Unknown,
-    /// Lies inside another sensor of the same device.
+    /// Part of another sensor of the same device.
     Within,
-    /// A device of its own, such as a graphics card or a battery, whose energy is not that of the processors.
+    /// A separate device, such as a graphics card or battery, whose energy is not that of the processors.
     Apart,
 }
 
-/// What is known of a sensor.
+/// Identity of a sensor.
 #[derive(Clone, Copy, Debug)]
 pub struct Traits<'a> {
     /// The device's `name`.
     pub driver: &'a str,
-    /// Which of the devices with that name it is.
+    /// Index among devices of that name.
     pub ordinal: u32,
     /// What its file holds.
     pub quantity: Quantity,
@@ -43,7 +43,7 @@ pub struct Traits<'a> {
 }
 
 impl Part {
-    /// The table. `None` for a file that is not to be read at all.
+    /// The table. `None` for a file that must not be read.
     ///
     /// | driver | sensor | is of |
     /// |---|---|---|
@@ -71,7 +71,7 @@ impl Part {
             "ina3221" if channel > INA3221_CHANNELS => return None,
             "ina3221" if matches!(label, Some("VDD_IN" | "POM_5V_IN")) => Self::Input,
             "ina3221" => Self::Supply,
-            // Other devices with a current have a power as well, or no voltage that belongs to it.
+            // Other devices with a current also report power, or have no matching voltage.
             _ if is_current => return None,
             "power_meter" => Self::Supply,
             driver if is_ina(driver) => Self::Supply,
@@ -90,26 +90,26 @@ fn is_ina(driver: &str) -> bool {
     driver.strip_prefix("ina").is_some_and(|model| models.contains(&model))
 }
 
-/// Batteries and chargers, under the names that ACPI and the drivers of devices give them.
+/// Batteries and chargers, as ACPI and drivers name them.
 fn is_battery(driver: &str) -> bool {
     let prefixes = ["BAT", "CMB", "ADP", "ucsi_source_psy"];
     driver == "AC" || driver.contains("battery") || prefixes.iter().any(|prefix| driver.starts_with(prefix))
 }
 
-/// Whether the sensors of any additive zone were found, and why not.
+/// Which sensors are added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Packages are added, and nothing else.
+    /// Packages, and nothing else.
     Packages,
-    /// One sensor stands for the machine.
+    /// One sensor for the whole machine.
     Platform,
-    /// Several may, and they may overlap.
+    /// None: several candidates may overlap.
     Ambiguous,
-    /// None may.
+    /// None: there is no candidate.
     Nothing,
 }
 
-/// Gives every sensor its zone, at most one of them with that of another. In order of preference:
+/// Gives every sensor its zone and chooses those that are added. In order of preference:
 ///
 /// 1. packages, which never overlap; two drivers that know the same package are one and the same counter, so that the
 ///    first is taken;
@@ -117,7 +117,7 @@ pub enum Choice {
 /// 3. the one supply there is;
 /// 4. the one sensor there is, whatever it is.
 ///
-/// All others are shown under the name of their driver and label.
+/// All others are shown under the names of driver and label.
 #[must_use]
 pub fn choose(sensors: &[(Traits<'_>, Part)]) -> (Choice, Vec<Zone>) {
     let those = |wanted: &[Part]| -> Vec<usize> {
@@ -149,7 +149,7 @@ pub fn choose(sensors: &[(Traits<'_>, Part)]) -> (Choice, Vec<Zone>) {
     (choice, zones)
 }
 
-/// A zone that is not added, with a name that none of the others has.
+/// A zone that is not added, with a unique name.
 fn shown(sensor: &Traits<'_>, others: &[Zone]) -> Zone {
     let quantity = match sensor.quantity {
         Quantity::Energy => "energy",

@@ -1,10 +1,10 @@
-//! Watts per hardware thread, by microarchitecture, and how far off they are.
+//! Watts per hardware thread, by microarchitecture, with their error.
 //!
 //! The figures are those of Cloud Carbon Footprint (Apache-2.0): the mean, over the published `SPECpower_ssj2008`
-//! results of one microarchitecture, of the server's power at the wall, at active idle and at full load, divided by
-//! its hardware threads. So they hold the whole server, with fans, conversion losses, disks and an ordinary amount of
-//! memory; and they hold for two threads a core, as nearly all those servers have, so that a machine with
-//! hyper-threading switched off is underestimated.
+//! results of a microarchitecture, of the power of the server at the wall, at active idle and at full load, divided by
+//! its hardware threads. They include the whole server with fans, conversion losses, disks and an ordinary amount of
+//! memory. Nearly all of these servers have two threads per core, so a machine with hyper-threading disabled is
+//! underestimated.
 //!
 //! Source: github.com/cloud-carbon-footprint/ccf-coefficients at b0032d92, `output/coefficients-aws-use.csv`, made from
 //! `data/SPECpower-2026-03-09.csv`; where that makes one row of two things, or leaves one out, the two decimals in
@@ -14,32 +14,32 @@
 
 use super::cpu::Signature;
 
-/// What one hardware thread of a kind of processor draws, its share of the server included.
+/// Power of one hardware thread, its share of the server included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coefficients {
-    /// The microarchitecture's name, or `None` for the generic row.
+    /// Name of the microarchitecture; `None` for the generic row.
     pub microarchitecture: Option<&'static str>,
-    /// Draw with nothing to do.
+    /// Power when idle.
     pub idle_milliwatts: u32,
-    /// Draw at full load.
+    /// Power at full load.
     pub full_milliwatts: u32,
     /// Half the width of the 95 % band, as a fraction.
     pub relative_error: f64,
 }
 
-/// Compared with 138 single results of twelve of these microarchitectures, the difference between full load and idle,
-/// which is what a call is charged, lay between 0.42 and 1.57 times the row's, and 135 of them within this band; idle
-/// alone lay between 0.31 and 1.88 times. The straight line between the two adds an error of its own: Fan, Weber and
-/// Barroso ("Power Provisioning for a Warehouse-sized Computer", ISCA 2007) fitted a curve, `2u - u^1.4`, that lies
-/// above it by up to 12 % of that difference, at 43 % utilisation.
+/// In 138 single results for twelve of these microarchitectures, the difference between full load and idle, which is
+/// what calls are charged, was 0.42 to 1.57 times that of the row, and in 135 of them within this band. Idle alone was
+/// 0.31 to 1.88 times. The straight line between the two adds its own error: Fan, Weber and Barroso ("Power
+/// Provisioning for a Warehouse-sized Computer", ISCA 2007) fitted a curve, `2u - u^1.4`, up to 12 % of that difference
+/// above it, at 43 % utilization.
 const KNOWN_ERROR: f64 = 0.5;
 
-/// Results for processors without a row put the difference between full load and idle at 0.3 (EPYC 9965: 0.85 W) to
-/// 1.8 times (Xeon E-2488: 4.9 W) the generic one of 2.76 W, with Core Ultra 7 255H (1.4 W) and Xeon E-2388G (3.8 W)
+/// In results for processors without a row, the difference between full load and idle is 0.3 times (EPYC 9965: 0.85 W)
+/// to 1.8 times (Xeon E-2488: 4.9 W) the generic 2.76 W, with Core Ultra 7 255H (1.4 W) and Xeon E-2388G (3.8 W)
 /// between.
 const GENERIC_ERROR: f64 = 0.8;
 
-/// The mean over processors that AWS uses, for a processor that is not listed.
+/// Mean of the processors that AWS uses, for a processor that is not listed.
 ///
 /// Source: Cloud Carbon Footprint, `microsite/docs/Methodology.md`: "Average Min Watts: 0.74, Average Max Watts: 3.5".
 const GENERIC: Coefficients = Coefficients {
@@ -76,7 +76,7 @@ const SKYLAKE_CLIENT: Coefficients = row("Skylake (client)", 1820, 5860);
 const NEOVERSE_N1: Coefficients = row("Neoverse N1", 740, 1710);
 
 impl Coefficients {
-    /// The row for a processor; the generic one if there is none of its own.
+    /// The row of a processor, or the generic one.
     ///
     /// Source of the numbers: Linux `arch/x86/include/asm/intel-family.h`, `arch/x86/kernel/cpu/amd.c` and
     /// `arch/arm64/include/asm/cputype.h`; for AMD's server models wikichip.org/wiki/amd/cpuid; for steppings Intel's

@@ -1,52 +1,52 @@
-//! Which processor this is, by `/proc/cpuinfo`.
+//! The kind of processor, from `/proc/cpuinfo`.
 //!
-//! The file has one block of `key : value` lines for each hardware thread online. Keys differ by architecture: on x86
-//! `vendor_id`, `cpu family`, `model` and `stepping`, in decimal, from CPUID; on ARM `CPU implementer` and `CPU
-//! part`, in hexadecimal, from `MIDR_EL1`. A hypervisor may show whatever it likes, and often shows a model number
-//! that fits none of its features; then there is no row for it, or in the worst case a wrong one.
+//! The file has a block of `key : value` lines for each hardware thread online. Keys differ by architecture: on x86
+//! `vendor_id`, `cpu family`, `model` and `stepping`, decimal, from CPUID; on ARM `CPU implementer` and `CPU part`,
+//! hexadecimal, from `MIDR_EL1`. A hypervisor may show anything, and often shows a model number that matches no real
+//! processor. Then there is no row for it, or in the worst case a wrong one.
 //!
 //! Source: `proc_cpuinfo(5)`; Linux `arch/x86/kernel/cpu/proc.c` and `arch/arm64/kernel/cpuinfo.c`.
 
 /// Longest processor name that is kept. CPUID has 48 bytes for it.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// What tells one kind of processor from another.
+/// Identifies a kind of processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signature {
     /// x86, from CPUID.
     X86 {
         /// `GenuineIntel`, `AuthenticAMD` and the like.
         vendor: String,
-        /// Family, the extended one included.
+        /// Family, including the extended one.
         family: u32,
-        /// Model, the extended one included.
+        /// Model, including the extended one.
         model: u32,
         /// Revision of the model.
         stepping: u32,
     },
     /// ARM, from `MIDR_EL1`.
     Arm {
-        /// Who made it.
+        /// Manufacturer.
         implementer: u32,
-        /// Which of theirs it is.
+        /// Part number of the manufacturer.
         part: u32,
     },
 }
 
-/// What `/proc/cpuinfo` says of the machine's processors.
+/// What `/proc/cpuinfo` says about the processors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Processor {
-    /// The kind, if the file tells. Where kinds are mixed, that of the first.
+    /// The kind, if known. If kinds are mixed, that of the first.
     pub signature: Option<Signature>,
-    /// The name that the processor gives itself.
+    /// Name of the processor.
     pub name: Option<String>,
     /// Hardware threads online; zero if the file does not list them.
     pub threads: u32,
-    /// Whether a hypervisor says that it is there. Only x86 has a bit for this.
+    /// Whether a hypervisor announces itself. Only x86 has a bit for this.
     pub is_guest: bool,
 }
 
-/// Reads what there is. What is missing or makes no sense is left out.
+/// Parses what there is. Missing or meaningless values are left out.
 #[must_use]
 pub fn parse_cpuinfo(text: &str) -> Processor {
     let pairs = || text.lines().filter_map(|line| line.split_once(':')).map(|(key, value)| (key.trim(), value.trim()));

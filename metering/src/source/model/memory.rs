@@ -1,65 +1,65 @@
-//! What memory draws beyond what the processor's figure already holds.
+//! Power of memory beyond what the processor figure includes.
 //!
-//! The servers behind the [coefficients](super::coefficients) were measured with memory in them, so that counting all
-//! of it again would count most of it twice. As in Cloud Carbon Footprint's method, only memory beyond theirs is
-//! added. Its power is taken as constant: how busy memory is cannot be seen in `/proc`.
+//! The servers behind the [coefficients](super::coefficients) were measured with memory, so adding all of it would
+//! count most of it twice. Like Cloud Carbon Footprint, this adds only memory beyond theirs. Its power is constant:
+//! `/proc` does not show how busy memory is.
 //!
 //! Source: Cloud Carbon Footprint, `microsite/docs/Methodology.md`, "Memory: applying the coefficient".
 
-/// Draw of a GiB of memory: the mean of Crucial's "3 watts for every 8 GB" and Micron's 408 mW.
+/// Power of a GiB of memory: the mean of Crucial's "3 watts for every 8 GB" and Micron's 408 mW.
 ///
 /// Source: Cloud Carbon Footprint, `microsite/docs/Methodology.md`, "Memory: chosen coefficient", 0.392 W/GB.
 const MILLIWATTS_PER_GIB: u64 = 392;
 
-/// Memory that the coefficients hold for each hardware thread. The servers since 2017 in the table behind them,
-/// `SPECpower-2026-03-09.csv`, have 0.5 to 4 GB, most of them 0.75 to 2 GB, and 1 GB is the most common figure.
+/// Memory that the coefficients include per hardware thread. The servers since 2017 in the table behind them,
+/// `SPECpower-2026-03-09.csv`, have 0.5 to 4 GB, most of them 0.75 to 2 GB, and 1 GB is the most common.
 const GIB_PER_THREAD_HELD: u64 = 1;
 
-/// Half the width of the 95 % band. The figure is one of memory at work: of five results for one server and processor
-/// (rows 847 to 851 of that table), the one with 384 GB more drew nothing more when idle, and 0.1 to 0.3 W/GB more at
-/// full load.
+/// Half the width of the 95 % band. The figure is for busy memory: of five results for one server and processor (rows
+/// 847 to 851 of that table), the one with 384 GB more drew nothing more when idle, and 0.1 to 0.3 W/GB more at full
+/// load.
 pub const RELATIVE_ERROR: f64 = 0.9;
 
 const KIB_PER_GIB: u64 = 1024 * 1024;
 
-/// The machine's memory, split into what the processor's figure holds and the rest.
+/// The memory of the machine, divided into what the processor figure includes and the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// All that the kernel manages.
+    /// All memory that the kernel manages.
     pub total_kib: u64,
-    /// What is beyond the processor's figure.
+    /// Memory beyond what the processor figure includes.
     pub beyond_kib: u64,
 }
 
 impl Memory {
-    /// Splits the memory of a machine with so many hardware threads.
+    /// Divides the memory of a machine with this many hardware threads.
     #[must_use]
     pub fn new(total_kib: u64, threads: u32) -> Self {
         let held_kib = u64::from(threads) * GIB_PER_THREAD_HELD * KIB_PER_GIB;
         Self { total_kib, beyond_kib: total_kib.saturating_sub(held_kib) }
     }
 
-    /// Draw of what is beyond.
+    /// Power of memory beyond the processor figure.
     #[must_use]
     pub fn milliwatts(self) -> u64 {
         self.beyond_kib.saturating_mul(MILLIWATTS_PER_GIB) / KIB_PER_GIB
     }
 
-    /// All of it, in GiB, for people.
+    /// Total in GiB, for people.
     #[must_use]
     pub fn total_gib(self) -> f64 {
         self.total_kib as f64 / KIB_PER_GIB as f64
     }
 
-    /// What is beyond, in GiB, for people.
+    /// `beyond_kib` in GiB, for people.
     #[must_use]
     pub fn beyond_gib(self) -> f64 {
         self.beyond_kib as f64 / KIB_PER_GIB as f64
     }
 }
 
-/// `MemTotal` of a `meminfo` file, in KiB, which the file calls `kB`: installed memory less what the firmware and the
-/// kernel's own image take, 1 to 3 % as a rule.
+/// `MemTotal` of a `meminfo` file, in KiB (which the file calls `kB`): installed memory minus 1 to 3 % for firmware and
+/// kernel.
 ///
 /// Source: `proc_meminfo(5)`.
 #[must_use]

@@ -1,19 +1,19 @@
-//! Energy without a power counter: the processor's kind and how busy it is, turned into joules. An estimate, never to
-//! be taken for a measurement.
+//! Energy without counters: estimated from the kind of processor and how busy it is. Never to be mistaken for a
+//! measurement.
 //!
-//! Most virtual machines have no power counter at all. What can be said of them is that a hardware thread of a known
-//! kind draws so much at rest and so much at full load, with a straight line between the two:
+//! Most virtual machines have no energy counter. For a known kind of hardware thread, the power when idle and at full
+//! load is known, and in between it is taken as linear:
 //!
 //! ```text
 //! package = threads · idle · elapsed + (full − idle) · busy · clock       dram = watts · elapsed
 //! ```
 //!
-//! `elapsed` is monotonic time, which stands still while the machine sleeps; `busy` is the CPU time of everything on
-//! the machine. Both are counted from the first reading, which therefore gives zero. `clock` is the frequency at which
-//! that work was done, as a part of the highest, where the kernel [tells](crate::work::frequency) it, and one elsewhere.
+//! `elapsed` is monotonic time, which stops while the machine sleeps. `busy` is the CPU time of everything on the
+//! machine. Both count from the first reading, which is zero. `clock` is the frequency at which that work was done,
+//! relative to the highest, if the kernel [shows](crate::work::frequency) it, and one otherwise.
 //!
-//! In a virtual machine the threads are the virtual processors that it sees, as if each had a hardware thread to
-//! itself. What the hypervisor and other guests draw is not in it.
+//! In a virtual machine, each virtual CPU counts as one hardware thread. What the hypervisor and other guests draw is
+//! not included.
 
 pub mod coefficients;
 pub mod cpu;
@@ -35,49 +35,47 @@ use crate::work::frequency::{self, Clocks};
 use crate::work::host::parse_cpu_count;
 use crate::zone::{Domain, Zone};
 
-/// How far above full load a window may seem to lie. Work comes in ticks of 10 ms, so that a window of a few
-/// milliseconds may hold the work of many; what the bound is for is `/proc/stat` leaping by hours.
+/// How far above full load a window may seem to be. Work comes in ticks of 10 ms, so a window of a few milliseconds may
+/// hold the work of many. The bound catches `/proc/stat` jumping by hours.
 const LEAP_MAX: f64 = 100.0;
 
 /// 1 mW for 1 ns is 1 pJ.
 const PICOJOULES_PER_MICROJOULE: u128 = 1_000_000;
 
-/// Why there is no model.
+/// Why the model could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenModelError {
-    /// Neither `cpuinfo` nor `stat` lists a processor, and without their number there is nothing to go by.
-    #[error("cannot tell how many processors there are from `{}`", path.display())]
+    /// Neither `cpuinfo` nor `stat` lists a processor.
+    #[error("cannot find out how many processors there are from `{}`", path.display())]
     CountProcessors {
-        /// The last file asked.
+        /// The last file that was read.
         path: PathBuf,
-        /// What the kernel said of it, or that it lists none.
+        /// The error of the kernel, or that the file lists none.
         source: io::Error,
     },
 }
 
-/// A model of this machine's processor and memory.
+/// A model of the processor and memory of this machine.
 #[derive(Debug)]
 pub struct Model {
     processor: Processor,
     coefficients: Coefficients,
     memory: Option<Memory>,
-    /// `None` where the clock is not known.
+    /// `None` if the clock is unknown.
     clocks: Option<Clocks>,
     counters: Vec<CounterSpec>,
-    /// First reading, and the furthest since.
+    /// The first reading, and the furthest since.
     span: Option<(Moment, Moment)>,
-    /// Work since the first reading, each nanosecond weighed with its clock in parts of [`frequency::WHOLE`].
+    /// Work since the first reading, each nanosecond multiplied by its clock in parts of [`frequency::WHOLE`].
     weighed: u128,
 }
 
 impl Model {
-    /// Finds out which processor this is, and how much memory it has, from `cpuinfo`, `stat` and `meminfo` below
-    /// `procfs_root`, and how fast it runs from `devices/system/cpu` below `sysfs_root`. An unknown processor gets generic
-    /// figures with a wider error; without `meminfo` there is no memory in it, and without a clock its work is taken to
-    /// be done at the highest.
+    /// Reads the kind of processor and the memory size from `cpuinfo`, `stat` and `meminfo` below `procfs_root`, and
+    /// the clock from `devices/system/cpu` below `sysfs_root`. An unknown processor gets generic figures with a wider
+    /// error. Without `meminfo` memory is left out, and without a clock the highest is assumed.
     ///
-    /// # Errors
-    /// When it cannot be told how many processors there are.
+    /// When the number of processors is unknown.
     pub fn open(procfs_root: &Path, sysfs_root: &Path) -> Result<Self, OpenModelError> {
         let mut processor = parse_cpuinfo(&read_text(&procfs_root.join("cpuinfo")).unwrap_or_default());
         if processor.threads == 0 {
@@ -100,45 +98,45 @@ impl Model {
         model
     }
 
-    /// The microarchitecture that the figures are of, or `None` if they are generic.
+    /// The microarchitecture of the figures; `None` if they are generic.
     #[must_use]
     pub fn microarchitecture(&self) -> Option<&'static str> {
         self.coefficients.microarchitecture
     }
 
-    /// Hardware threads, or virtual processors.
+    /// Number of hardware threads or virtual CPUs.
     #[must_use]
     pub fn threads(&self) -> u32 {
         self.processor.threads
     }
 
-    /// By how much the processors' figure may be off, as a fraction at 95 % confidence.
+    /// Error of the processor figure, as a fraction at 95 % confidence.
     #[must_use]
     pub fn relative_error(&self) -> f64 {
         let reference = if self.follows_clock() { frequency::REFERENCE_ERROR } else { 0.0 };
         self.coefficients.relative_error + reference
     }
 
-    /// Whether the frequency at which the processors work is known, and counts.
+    /// Whether the clock is known and used.
     #[must_use]
     pub fn follows_clock(&self) -> bool {
         self.clocks.is_some()
     }
 
-    /// Draw of all processors with nothing to do. Without memory beyond what is in that figure.
+    /// Power of all processors when idle, with the memory that this figure includes.
     #[must_use]
     pub fn idle_watts(&self) -> Watts {
         watts(u64::from(self.threads()) * u64::from(self.coefficients.idle_milliwatts))
     }
 
-    /// Draw of all processors at full load. Without memory beyond what is in that figure.
+    /// Power of all processors at full load, with the memory that this figure includes.
     #[must_use]
     pub fn full_watts(&self) -> Watts {
         watts(u64::from(self.threads()) * u64::from(self.coefficients.full_milliwatts))
     }
 
-    /// Constant draw of memory beyond what is in the processors' figures; `None` if there is no more, or it is not
-    /// known.
+    /// Constant power of memory beyond what the processor figure includes; `None` if there is none, or its size is
+    /// unknown.
     #[must_use]
     pub fn memory_watts(&self) -> Option<Watts> {
         self.extra_memory().map(|memory| watts(memory.milliwatts()))
@@ -148,10 +146,10 @@ impl Model {
         self.memory.filter(|memory| memory.milliwatts() > 0)
     }
 
-    /// Energy from the first reading to `moment`, of the package and of memory.
+    /// Energy of package and memory from the first reading to `moment`.
     ///
-    /// It is worked out anew from the whole span, in integers, and cut to microjoules only at the end. So nothing
-    /// adds up, and a thousand readings come to the same total as one at the same clock.
+    /// It is computed from the whole span in integers and cut to microjoules only at the end. So errors do not add up:
+    /// a thousand readings give the same total as one.
     fn energy(&mut self, moment: &Moment) -> [Microjoules; 2] {
         let (start, furthest) = self.span.get_or_insert((*moment, *moment));
         let passed = moment.monotonic.saturating_sub(furthest.monotonic);
@@ -197,7 +195,7 @@ impl Source for Model {
     }
 }
 
-/// The power that the model gives processors and memory, how far off both may be, and what the figures are of.
+/// The power of processors and memory, the error of both, and what the figures are for.
 fn sentence(model: &Model) -> String {
     let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
     let clock = if model.follows_clock() { " following the clock" } else { "" };
@@ -251,7 +249,6 @@ fn microjoules(picojoules: u128) -> Microjoules {
     Microjoules(u64::try_from(picojoules / PICOJOULES_PER_MICROJOULE).unwrap_or(u64::MAX))
 }
 
-/// The text of a file, with whatever is no text replaced.
 fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -190,7 +190,7 @@ fn what_the_hypervisor_took_is_no_work() {
 #[test]
 fn without_any_count_of_processors_there_is_no_model() {
     let error = Model::open(Path::new("/nowhere"), Path::new("/nowhere")).expect_err("there is no such tree");
-    assert_eq!(error.to_string(), "cannot tell how many processors there are from `/nowhere/stat`");
+    assert_eq!(error.to_string(), "cannot find out how many processors there are from `/nowhere/stat`");
     let root = tempfile::tempdir().expect("a directory can be made");
     std::fs::write(root.path().join("stat"), "intr 0\n").expect("the file can be written");
     assert!(Model::open(root.path(), root.path()).is_err());

@@ -1,5 +1,4 @@
-//! Finds the zones' directories, whatever shape sysfs has here: links side by side, directories nested, or links that
-//! lead nowhere.
+//! Finds the directories of zones, whatever shape sysfs has: links side by side, nested directories, or dangling links.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,16 +9,16 @@ use std::path::{Path, PathBuf};
 
 use super::zone_id::{ZoneId, parse_control, parse_zone_id};
 
-/// What became of the powercap class as a whole.
+/// State of the powercap class.
 #[derive(Debug)]
 pub enum ClassState {
-    /// There are RAPL zones. Whether they can be read is another question.
+    /// There are RAPL zones. They may be unreadable.
     Present,
-    /// There is a class without a RAPL zone.
+    /// The class exists but has no RAPL zone.
     Empty,
     /// There is no class.
     Missing,
-    /// A container runtime hides what the class leads to.
+    /// A container runtime hides the target of the class.
     Masked,
     /// The class cannot be listed.
     Unlisted(io::Error),
@@ -37,31 +36,30 @@ impl fmt::Display for ClassState {
     }
 }
 
-/// Zones that are looked at. The largest machines have some 32 packages with 3 zones each, shown by two drivers.
+/// Maximum number of zones. The largest machines have about 32 packages with 3 zones each, shown by two drivers.
 const ZONES_MAX: usize = 1024;
 
-/// Entries of one directory that are looked at: all zones side by side, and as much again.
+/// Maximum number of entries of a directory: all zones side by side, and as many again.
 const ENTRIES_MAX: usize = 2 * ZONES_MAX;
 
-/// One zone's directory.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    /// The path is a link that leads nowhere.
+    /// The path is a dangling link.
     pub(super) dangling: bool,
 }
 
-/// All zones' directories, parents before their children.
+/// The directories of all zones, parents before children.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// The directory they were found in, or would have been.
+    /// The directory that was searched last.
     pub(super) looked_in: PathBuf,
     pub(super) class: ClassState,
     pub(super) zones: BTreeMap<ZoneId, Place>,
 }
 
-/// Looks for zones in `<root>/class/powercap` and, if that leads to none, in `<root>/devices/virtual/powercap`, where
-/// an operator may have mounted what the container runtime hides.
+/// Searches for zones in `<root>/class/powercap` and, if there are none, in `<root>/devices/virtual/powercap`, where an
+/// operator may have mounted what the container runtime hides.
 pub(super) fn walk(root: &Path) -> Walk {
     let class = root.join("class/powercap");
     let devices = root.join("devices/virtual/powercap");
@@ -74,8 +72,8 @@ pub(super) fn walk(root: &Path) -> Walk {
         other => other,
     };
     let dangling = is_dangling(&class) || through_class.as_ref().is_ok_and(|found| found.dangling);
-    // The kernel makes `devices/virtual/powercap` with the first device in it and removes it with the last, so that
-    // only a mask can be empty.
+    // The kernel creates `devices/virtual/powercap` with its first device and removes it with the last, so only a mask
+    // can be empty.
     let empty_mask = through_devices.as_ref().is_ok_and(|found| found.entries == 0);
     if dangling || empty_mask {
         let zones = through_class.map(|found| found.zones).unwrap_or_default();
@@ -97,13 +95,13 @@ impl Walk {
     }
 }
 
-/// What one directory and those below it hold.
+/// Contents of one directory and those below.
 #[derive(Debug, Default)]
 struct Found {
     zones: BTreeMap<ZoneId, Place>,
-    /// Entries of the topmost directory, of any kind.
+    /// Entries of the top directory, of any kind.
     entries: usize,
-    /// A control type or a zone is a link that leads nowhere.
+    /// A control type or zone is a dangling link.
     dangling: bool,
 }
 
@@ -124,8 +122,8 @@ fn list(directory: &Path) -> io::Result<Found> {
 }
 
 impl Found {
-    /// Adds the zones among `names` and tells which of them were new. A zone already there keeps its path, so that
-    /// the one in the class is preferred; and none is descended into twice, whatever links go in circles.
+    /// Adds the zones among `names` and returns the new ones. A known zone keeps its path, so the class is preferred
+    /// and circular links end.
     fn add_zones(&mut self, directory: &Path, names: &[OsString]) -> Vec<PathBuf> {
         let mut new = Vec::new();
         for name in names {
@@ -142,7 +140,7 @@ impl Found {
         new
     }
 
-    /// Adds the zones in `directory` and below. One that cannot be listed has none that could be used.
+    /// Adds the zones in `directory` and below. A directory that cannot be listed has none that could be used.
     fn descend(&mut self, directory: &Path) {
         let names = entries(directory).unwrap_or_default();
         for zone in self.add_zones(directory, &names) {
@@ -151,7 +149,7 @@ impl Found {
     }
 }
 
-/// The names in a directory, in order, so that two looks at one tree find the same.
+/// The sorted names in a directory.
 fn entries(directory: &Path) -> io::Result<Vec<OsString>> {
     let entries = fs::read_dir(directory)?.take(ENTRIES_MAX).filter_map(Result::ok);
     let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();

@@ -1,16 +1,17 @@
-//! The `name` of a zone, which says what it counts. Identity is this name and the package around it, never the index.
+//! The `name` of a zone, which says what it counts. A zone is identified by this name and its package, never by the
+//! index.
 
 use crate::zone::{Domain, Zone};
 
-/// Longest name that is taken. The kernel needs at most 30 bytes (`PACKAGE_DOMAIN_NAME_LENGTH`); a name becomes a
-/// label, so that one far beyond is refused.
+/// Longest name that is accepted. The kernel needs at most 30 bytes (`PACKAGE_DOMAIN_NAME_LENGTH`), and the name
+/// becomes a label.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Parses the `name` file of a zone that lies inside `around`, or at the top for `None`.
+/// Parses the `name` file of a zone inside `around`, or of a top-level zone.
 ///
 /// The kernel writes `package-N`, `package-N-die-M`, `core`, `uncore`, `dram`, `psys` and, for the platform counter of
-/// a further package, `psys-N`; whatever else stands there is kept as [`Domain::Other`]. `None` only for what can be
-/// no name: empty, overlong, or with control characters.
+/// another package, `psys-N`. Anything else becomes [`Domain::Other`]. `None` if it cannot be a name: empty, too long,
+/// or with control characters.
 pub(in crate::source) fn parse_zone_name(text: &str, around: Option<&Zone>) -> Option<Zone> {
     let name = text.trim();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {

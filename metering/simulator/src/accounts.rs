@@ -1,4 +1,4 @@
-//! The simulation's own books: CPU time and true energy by party and package.
+//! CPU time and true energy of every consumer, by package.
 
 use std::time::Duration;
 
@@ -13,30 +13,28 @@ pub const RUNTIME: usize = 1;
 const FIRST_FUNCTION: usize = 2;
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Entry {
+struct Used {
     nanoseconds: u64,
     energy: JoulesByDomain,
 }
 
-/// What everybody has used, by package.
 #[derive(Debug)]
-pub struct Books {
+pub struct Accounts {
     functions: Vec<FunctionId>,
-    /// By party, and within a party by package.
-    entries: Vec<Entry>,
+    /// By consumer, then by package.
+    used: Vec<Used>,
     idle: Vec<JoulesByDomain>,
     activation: Vec<f64>,
-    /// CPU time of the process and of others by package, in nanoseconds.
+    /// CPU time of the process and of everything else by package, in nanoseconds.
     process: Vec<u64>,
     host: Vec<u64>,
 }
 
-impl Books {
-    /// Empty books of a machine.
+impl Accounts {
     pub fn new(packages: usize) -> Self {
         Self {
             functions: Vec::new(),
-            entries: vec![Entry::default(); packages * FIRST_FUNCTION],
+            used: vec![Used::default(); packages * FIRST_FUNCTION],
             idle: vec![JoulesByDomain::default(); packages],
             activation: vec![0.0; packages],
             process: vec![0; packages],
@@ -44,29 +42,28 @@ impl Books {
         }
     }
 
-    /// The party that stands for a function.
-    pub fn party(&mut self, function: FunctionId) -> usize {
+    /// The consumer number of a function.
+    pub fn consumer(&mut self, function: FunctionId) -> usize {
         let known = self.functions.iter().position(|&known| known == function);
         FIRST_FUNCTION
             + known.unwrap_or_else(|| {
                 self.functions.push(function);
-                self.entries.resize(self.entries.len() + self.packages(), Entry::default());
+                self.used.resize(self.used.len() + self.packages(), Used::default());
                 self.functions.len() - 1
             })
     }
 
-    /// Execution by a party.
-    pub fn book(&mut self, party: usize, passed: &Passed) {
-        let index = party * self.packages() + passed.package;
-        let entry = &mut self.entries[index];
-        entry.nanoseconds += passed.nanoseconds;
-        entry.energy += JoulesByDomain { package: passed.execution.package, dram: passed.execution.dram };
-        let clock = if party == HOST { &mut self.host } else { &mut self.process };
+    pub fn charge(&mut self, consumer: usize, passed: &Passed) {
+        let index = consumer * self.packages() + passed.package;
+        let account = &mut self.used[index];
+        account.nanoseconds += passed.nanoseconds;
+        account.energy += JoulesByDomain { package: passed.execution.package, dram: passed.execution.dram };
+        let clock = if consumer == HOST { &mut self.host } else { &mut self.process };
         clock[passed.package] += passed.nanoseconds;
     }
 
-    /// What a package drew because time passed, and because it was busy.
-    pub fn book_package(&mut self, package: usize, idle: JoulesByDomain, activation: f64) {
+    /// Idle and activation energy of a package.
+    pub fn charge_package(&mut self, package: usize, idle: JoulesByDomain, activation: f64) {
         self.idle[package] += idle;
         self.activation[package] += activation;
     }
@@ -83,8 +80,8 @@ impl Books {
 
     /// Everything that happened on one package.
     pub fn totals_of(&self, package: usize) -> Totals {
-        let spent = |party: usize| {
-            let Entry { nanoseconds, energy } = self.entries[party * self.packages() + package];
+        let spent = |consumer: usize| {
+            let Used { nanoseconds, energy } = self.used[consumer * self.packages() + package];
             Spent { cpu: Duration::from_nanos(nanoseconds), energy }
         };
         let functions = self.functions.iter().enumerate();
@@ -97,7 +94,6 @@ impl Books {
         }
     }
 
-    /// How many packages there are.
     pub fn packages(&self) -> usize {
         self.idle.len()
     }
