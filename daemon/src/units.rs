@@ -20,9 +20,9 @@ pub const BILLIONTHS: f64 = 1e9;
 /// Which energy counts as a function's own: what `energy_joules` means, what is priced and what is turned into carbon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// The energy that its calls caused.
+    /// The energy that its calls caused, and that preparing it caused.
     Active,
-    /// That, and a share of the base energy by CPU time.
+    /// That, and the share of its calls in the base energy, by CPU time.
     Usage,
 }
 
@@ -36,9 +36,15 @@ impl Policy {
         }
     }
 
-    /// The part of a function's energy that counts.
+    /// The part of a function's energy that counts: what it is billed for.
     #[must_use]
     pub fn counted(self, energy: FunctionEnergy) -> Microjoules {
+        self.of(energy.charged(), energy.base)
+    }
+
+    /// The part of that which its calls account for: divided by their number it is the energy of a call.
+    #[must_use]
+    pub fn of_calls(self, energy: FunctionEnergy) -> Microjoules {
         self.of(energy.active, energy.base)
     }
 

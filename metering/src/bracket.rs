@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::post::{CallId, Full, FunctionId, PostBox, Posting, Slice};
+use crate::post::{CallId, Full, FunctionId, PostBox, Posting, Purpose, Slice};
 use crate::work::Work;
 use crate::work::reader::{Ended, WorkReader};
 use crate::work::thread::processor;
@@ -19,6 +19,7 @@ use crate::work::thread::processor;
 pub struct Tally<E> {
     call: CallId,
     function: FunctionId,
+    purpose: Purpose,
     reader: WorkReader,
     posts: Arc<PostBox<E>>,
     /// All slices so far.
@@ -33,7 +34,15 @@ impl<E> Tally<E> {
     /// An account for `call` of `function`, whose slices go to `posts`.
     #[must_use]
     pub fn new(call: CallId, function: FunctionId, reader: WorkReader, posts: Arc<PostBox<E>>) -> Self {
-        Self { call, function, reader, posts, total: Work::default(), unposted: None, posted: false }
+        let purpose = Purpose::Call;
+        Self { call, function, purpose, reader, posts, total: Work::default(), unposted: None, posted: false }
+    }
+
+    /// The same account for preparing the function instead of calling it.
+    #[must_use]
+    pub fn for_preparing(mut self) -> Self {
+        self.purpose = Purpose::Preparing;
+        self
     }
 
     /// The work of all slices so far.
@@ -51,7 +60,8 @@ impl<E> Tally<E> {
         if let Some(earlier) = &self.unposted {
             work += earlier.work;
         }
-        self.unposted = Some(Slice { call: self.call, function: self.function, end, cpu: processor(), work });
+        let Self { call, function, purpose, .. } = *self;
+        self.unposted = Some(Slice { call, function, purpose, end, cpu: processor(), work });
         result
     }
 
@@ -269,7 +279,8 @@ mod tests {
         let (bracket, posts) = bracket(two_slices(), 1);
         let mut bracket = Box::pin(bracket);
         let (end, cpu) = (ThreadMoment::now().monotonic, processor());
-        posts.post(Posting::Slice(Slice { call: CALL, function: FUNCTION, end, cpu, work: Work::default() })).unwrap();
+        let (call, function, purpose, work) = (CALL, FUNCTION, Purpose::Call, Work::default());
+        posts.post(Posting::Slice(Slice { call, function, purpose, end, cpu, work })).unwrap();
         assert!(bracket.as_mut().poll(&mut context()).is_pending());
         assert_eq!(posted(&posts), [Duration::ZERO]);
         let Poll::Ready(((), tally)) = bracket.as_mut().poll(&mut context()) else { panic!("not ready") };

@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use crate::call_map::CallHasher;
-use crate::post::{CallId, FunctionId, Slice};
+use crate::post::{CallId, FunctionId, Purpose, Slice};
 use crate::work::Work;
 use crate::work::topology::Topology;
 
@@ -26,11 +26,19 @@ pub(crate) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub function: FunctionId,
+    pub purpose: Purpose,
     pub owner: Owner,
     pub package: usize,
     pub work: Work,
     /// The part of its CPU time during which another call ran on the same core.
     pub beside: f64,
+}
+
+impl Entry {
+    /// Who is charged for it: a function's calls and its preparation are two consumers.
+    pub fn consumer(&self) -> (FunctionId, Purpose) {
+        (self.function, self.purpose)
+    }
 }
 
 /// The work of one window.
@@ -94,16 +102,18 @@ impl Bucket {
         (mean, (squares / count - mean * mean).max(0.0))
     }
 
-    /// Everything, ordered by function; the calls of each in the order in which they were first met.
+    /// Everything, ordered by consumer; the calls of each in the order in which they were first met.
     pub fn entries(&self, topology: &Topology) -> Vec<Entry> {
         let mut entries = Vec::<Entry>::with_capacity(self.slices.len() + self.whole.len());
         let mut places = HashMap::<(CallId, usize), usize, BuildHasherDefault<CallHasher>>::default();
         places.reserve(self.slices.len());
         for slice in &self.slices {
-            let (call, function, package) = (slice.call, slice.function, topology.package_of(slice.cpu));
+            let Slice { call, function, purpose, .. } = *slice;
+            let package = topology.package_of(slice.cpu);
             let place = *places.entry((call, package)).or_insert(entries.len());
             if place == entries.len() {
-                entries.push(Entry { function, owner: Owner::Call(call), package, work: Work::default(), beside: 0.0 });
+                let (owner, work) = (Owner::Call(call), Work::default());
+                entries.push(Entry { function, purpose, owner, package, work, beside: 0.0 });
             }
             let entry = &mut entries[place];
             entry.work += slice.work;
@@ -111,6 +121,7 @@ impl Bucket {
         }
         entries.extend(self.whole.iter().enumerate().map(|(place, slice)| Entry {
             function: slice.function,
+            purpose: slice.purpose,
             owner: Owner::Whole(place),
             package: topology.package_of(slice.cpu),
             work: slice.work,
@@ -119,7 +130,7 @@ impl Bucket {
         for entry in &mut entries {
             entry.beside /= (entry.work.cpu.as_nanos() as f64).max(1.0);
         }
-        entries.sort_by_key(|entry| entry.function);
+        entries.sort_by_key(Entry::consumer);
         entries
     }
 
@@ -208,7 +219,8 @@ mod tests {
     fn slice(call: u128, cpu: u32, end_ms: u32, ran_ms: u32) -> Slice {
         let events = Events { instructions: u64::from(ran_ms) * 1_000_001, ..Events::default() };
         let work = Work { cpu: MS * ran_ms, events: Some(events), efficient: None };
-        Slice { call: CallId(call), function: FunctionId(0), end: MS * end_ms, cpu, work }
+        let (function, purpose) = (FunctionId(0), Purpose::Call);
+        Slice { call: CallId(call), function, purpose, end: MS * end_ms, cpu, work }
     }
 
     fn near(time: Duration, expected: Duration) {
@@ -248,7 +260,8 @@ mod tests {
         for index in 0..500_u32 {
             let work = Work::of_cpu(Duration::from_micros(10));
             let end = Duration::from_micros(10) * (index + 1);
-            let slice = Slice { call: CallId(index.into()), function: FunctionId(0), end, cpu: 0, work };
+            let (call, function, purpose) = (CallId(index.into()), FunctionId(0), Purpose::Call);
+            let slice = Slice { call, function, purpose, end, cpu: 0, work };
             bucket.add(&slice, &topology);
         }
         near(bucket.awake(0), MS * 5);

@@ -2,7 +2,7 @@
 
 use crate::bucket::Entry;
 use crate::call_map::CallMap;
-use crate::ledger::FunctionEnergy;
+use crate::ledger::CallEnergy;
 use crate::post::{CallId, FunctionId};
 use crate::source::SourceKind;
 use crate::units::{Joules, Microjoules};
@@ -45,7 +45,7 @@ pub struct Settled<E> {
 pub(crate) struct ZoneCharge {
     /// The zone's place among the meter's.
     pub zone: usize,
-    pub charged: FunctionEnergy,
+    pub charged: CallEnergy,
     pub work: Work,
     /// In how many windows it was charged: each cut its charge to whole microjoules.
     pub windows: u32,
@@ -105,12 +105,11 @@ impl<E> Calls<E> {
     }
 
     /// Notes that a call was charged in a zone for what it did in a window.
-    pub fn charge(&mut self, call: CallId, zone: usize, charged: FunctionEnergy, work: Work) {
+    pub fn charge(&mut self, call: CallId, zone: usize, charged: CallEnergy, work: Work) {
         let Some(open) = self.open.get_mut(&call) else { return };
         match open.zones.iter_mut().find(|charge| charge.zone == zone) {
             Some(charge) => {
-                charge.charged.active += charged.active;
-                charge.charged.base += charged.base;
+                charge.charged += charged;
                 charge.work += work;
                 charge.windows += 1;
             }
@@ -162,13 +161,13 @@ impl OpenCall {
     }
 }
 
-/// Hands what one function was charged in a zone on to its calls: active energy by `weight`, base energy by CPU time. Whole
+/// Hands what one consumer was charged in a zone on to its calls: active energy by `weight`, base energy by CPU time. Whole
 /// microjoules by cumulative rounding, so that the parts add up to the charge.
 pub(crate) fn deal(
     entries: &[&Entry],
-    charge: FunctionEnergy,
+    charge: CallEnergy,
     weight: impl Fn(&Entry) -> u64,
-    mut give: impl FnMut(&Entry, FunctionEnergy),
+    mut give: impl FnMut(&Entry, CallEnergy),
 ) {
     let nanos = |entry: &Entry| entry.work.cpu.as_nanos();
     let mut weights: Vec<u64> = entries.iter().map(|entry| weight(entry)).collect();
@@ -178,7 +177,7 @@ pub(crate) fn deal(
     let mut active = Cumulative::new(charge.active, weights.iter().copied().map(u128::from).sum());
     let mut base = Cumulative::new(charge.base, entries.iter().map(|entry| nanos(entry)).sum());
     for (entry, weight) in entries.iter().zip(weights) {
-        give(entry, FunctionEnergy { active: active.next(weight.into()), base: base.next(nanos(entry)) });
+        give(entry, CallEnergy { active: active.next(weight.into()), base: base.next(nanos(entry)) });
     }
 }
 
@@ -209,17 +208,19 @@ impl Cumulative {
 mod tests {
     use super::*;
     use crate::bucket::Owner;
+    use crate::post::Purpose;
     use std::time::Duration;
 
     fn entry(call: u128, cpu_us: u64) -> Entry {
         let work = Work::of_cpu(Duration::from_micros(cpu_us));
-        Entry { function: FunctionId(0), owner: Owner::Call(CallId(call)), package: 0, work, beside: 0.0 }
+        let (function, purpose, owner) = (FunctionId(0), Purpose::Call, Owner::Call(CallId(call)));
+        Entry { function, purpose, owner, package: 0, work, beside: 0.0 }
     }
 
     #[test]
     fn calls_get_what_their_function_was_charged() {
         let entries = [entry(1, 10), entry(2, 20), entry(3, 40)];
-        let charge = FunctionEnergy { active: Microjoules(100), base: Microjoules(7) };
+        let charge = CallEnergy { active: Microjoules(100), base: Microjoules(7) };
         for weight in [|entry: &Entry| entry.work.cpu.as_nanos() as u64, |_: &Entry| 0] {
             let mut charged = Vec::new();
             deal(&entries.each_ref(), charge, weight, |_, part| charged.push(part));
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn a_call_collects_what_each_window_charges_it() {
         let mut calls = Calls::<()>::new(10);
-        let energy = |active| FunctionEnergy { active: Microjoules(active), base: Microjoules(1) };
+        let energy = |active| CallEnergy { active: Microjoules(active), base: Microjoules(1) };
         calls.touch(CallId(1), FunctionId(0), 1);
         for (zone, active) in [(0, 5), (1, 7), (0, 9)] {
             calls.charge(CallId(1), zone, energy(active), Work::of_cpu(Duration::from_micros(3)));
@@ -247,7 +248,7 @@ mod tests {
     fn a_call_is_settled_when_its_last_window_has_closed() {
         let mut calls = Calls::new(10);
         calls.touch(CallId(1), FunctionId(0), 5);
-        calls.charge(CallId(1), 0, FunctionEnergy::default(), Work::default());
+        calls.charge(CallId(1), 0, CallEnergy::default(), Work::default());
         calls.end(CallId(1), FunctionId(0), "end", 5);
         let mut settled = Vec::new();
         for (seen, window) in [(5, 5), (6, 4), (6, 5)] {

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use crate::counter::GapReason;
 use crate::learning::{Consumption, Weights};
-use crate::post::FunctionId;
+use crate::post::{FunctionId, Purpose};
 use crate::shares::split;
 use crate::units::Microjoules;
 
 /// Who used CPU time in a window, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumers {
-    /// Each function's calls; every function at most once.
-    pub functions: Vec<(FunctionId, u64)>,
+    /// Each function's calls, and its preparing; each at most once.
+    pub functions: Vec<(FunctionId, Purpose, u64)>,
     /// This process, less its calls.
     pub runtime: u64,
     /// Everything else that ran on the machine.
@@ -25,7 +25,7 @@ impl From<&Consumption> for Consumers {
     fn from(consumption: &Consumption) -> Self {
         // No CPU time in a window comes near the 584 years that do not fit.
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let functions = consumption.functions.iter().map(|part| (part.function, nanos(part.work.cpu)));
+        let functions = consumption.functions.iter().map(|part| (part.function, part.purpose, nanos(part.work.cpu)));
         Self { functions: functions.collect(), runtime: nanos(consumption.runtime), host: nanos(consumption.host) }
     }
 }
@@ -34,29 +34,47 @@ impl Consumers {
     /// All of them together.
     #[must_use]
     pub fn total(&self) -> Duration {
-        let functions: u64 = self.functions.iter().map(|&(_, cpu)| cpu).sum();
+        let functions: u64 = self.functions.iter().map(|&(.., cpu)| cpu).sum();
         Duration::from_nanos(functions + self.runtime + self.host)
     }
 
     fn cpu_times(&self) -> Vec<u64> {
-        let functions = self.functions.iter().map(|&(_, cpu)| cpu);
+        let functions = self.functions.iter().map(|&(.., cpu)| cpu);
         functions.chain([self.runtime, self.host]).collect()
     }
 }
 
-/// What one function has been charged in one zone.
+/// What one function has been charged in one zone. Its account is `active` and `preparing` together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionEnergy {
-    /// Energy that its calls caused: the function's account.
+    /// Energy that its calls caused.
     pub active: Microjoules,
-    /// Its share, by CPU time, of the base account. A view of that account, not in addition to it.
+    /// Energy that compiling, linking and loading it caused.
+    pub preparing: Microjoules,
+    /// The share of its calls, by CPU time, in the base account. A view of that account, not in addition to it.
     pub base: Microjoules,
+}
+
+impl FunctionEnergy {
+    /// What its account holds.
+    #[must_use]
+    pub fn charged(&self) -> Microjoules {
+        self.active + self.preparing
+    }
+
+    fn each(self, other: Self, with: impl Fn(Microjoules, Microjoules) -> Microjoules) -> Self {
+        Self {
+            active: with(self.active, other.active),
+            preparing: with(self.preparing, other.preparing),
+            base: with(self.base, other.base),
+        }
+    }
 }
 
 impl Add for FunctionEnergy {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { active: self.active + other.active, base: self.base + other.base }
+        self.each(other, Add::add)
     }
 }
 
@@ -69,13 +87,29 @@ impl AddAssign for FunctionEnergy {
 impl Sub for FunctionEnergy {
     type Output = Self;
     fn sub(self, earlier: Self) -> Self {
-        Self { active: self.active - earlier.active, base: self.base - earlier.base }
+        self.each(earlier, Sub::sub)
     }
 }
 
 impl Sum for FunctionEnergy {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.fold(Self::default(), Add::add)
+    }
+}
+
+/// What one call, or one consumer, is charged in one zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallEnergy {
+    /// Energy that it caused.
+    pub active: Microjoules,
+    /// Its share, by CPU time, of the base energy.
+    pub base: Microjoules,
+}
+
+impl AddAssign for CallEnergy {
+    fn add_assign(&mut self, other: Self) {
+        self.active += other.active;
+        self.base += other.base;
     }
 }
 
@@ -126,8 +160,8 @@ impl<'a> Sum<&'a Self> for Accounts {
 /// What one window's energy was split into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Charges {
-    /// Active and base energy of each function, in the order of [`Consumers::functions`].
-    pub functions: Vec<FunctionEnergy>,
+    /// What each function's calls, and each preparation, caused, in the order of [`Consumers::functions`].
+    pub functions: Vec<CallEnergy>,
     /// Active energy of everybody together.
     pub active: Microjoules,
     /// Base energy.
@@ -163,10 +197,17 @@ impl Accounts {
         let base = energy - dynamic + activation;
         let base_shares = split(base.0, &consumers.cpu_times()).unwrap_or_default();
         let share = |index: usize| Microjoules(base_shares.get(index).copied().unwrap_or(0));
-        let functions: Vec<FunctionEnergy> =
-            (0..count).map(|index| FunctionEnergy { active: part(index), base: share(index) }).collect();
-        for (&(function, _), charge) in consumers.functions.iter().zip(&functions) {
-            *self.function(function) += *charge;
+        let functions: Vec<_> =
+            (0..count).map(|index| CallEnergy { active: part(index), base: share(index) }).collect();
+        for (&(function, purpose, _), charge) in consumers.functions.iter().zip(&functions) {
+            let account = self.function(function);
+            match purpose {
+                Purpose::Call => {
+                    account.active += charge.active;
+                    account.base += charge.base;
+                }
+                Purpose::Preparing => account.preparing += charge.active,
+            }
         }
         self.runtime += runtime;
         self.host += host;
@@ -190,10 +231,10 @@ impl Accounts {
         self.assert_balanced();
     }
 
-    /// Charged active energy of all functions.
+    /// What all functions have been charged: their calls and their preparing.
     #[must_use]
     pub fn functions_total(&self) -> Microjoules {
-        self.functions.iter().map(|function| function.active).sum()
+        self.functions.iter().map(FunctionEnergy::charged).sum()
     }
 
     /// The accounts that add up to [`Accounts::total`], with the names that they have in metrics and answers.
@@ -248,7 +289,7 @@ mod tests {
     use super::*;
 
     fn consumers(functions: &[(u32, u64)], runtime: u64, host: u64) -> Consumers {
-        let functions = functions.iter().map(|&(id, cpu)| (FunctionId(id), cpu)).collect();
+        let functions = functions.iter().map(|&(id, cpu)| (FunctionId(id), Purpose::Call, cpu)).collect();
         Consumers { functions, runtime, host }
     }
 
@@ -261,11 +302,22 @@ mod tests {
         let mut accounts = Accounts::default();
         let consumers = consumers(&[(0, 30), (2, 10)], 10, 50);
         let charges = accounts.book(Microjoules(1_000), Microjoules(400), &consumers, &weights(&[2, 1], 1, 1, 1));
-        assert_eq!(charges.functions[0], FunctionEnergy { active: Microjoules(200), base: Microjoules(150) });
-        assert_eq!(charges.functions[1], FunctionEnergy { active: Microjoules(100), base: Microjoules(50) });
+        assert_eq!(charges.functions[0], CallEnergy { active: Microjoules(200), base: Microjoules(150) });
+        assert_eq!(charges.functions[1], CallEnergy { active: Microjoules(100), base: Microjoules(50) });
         assert_eq!(accounts.functions[1], FunctionEnergy::default());
         assert_eq!([accounts.runtime.0, accounts.host.0, accounts.base.0], [100, 100, 500]);
         assert_eq!([charges.active.0, charges.base.0], [500, 500]);
+    }
+
+    #[test]
+    fn preparing_is_charged_to_the_function_apart_from_its_calls() {
+        let mut accounts = Accounts::default();
+        let functions = [Purpose::Call, Purpose::Preparing].map(|purpose| (FunctionId(0), purpose, 10)).to_vec();
+        let consumers = Consumers { functions, runtime: 0, host: 0 };
+        accounts.book(Microjoules(1_000), Microjoules(400), &consumers, &weights(&[1, 2], 0, 0, 0));
+        let [function] = accounts.functions[..] else { panic!("one function: {accounts:?}") };
+        assert_eq!([function.active, function.preparing, function.base], [200, 400, 200].map(Microjoules));
+        assert_eq!((accounts.functions_total(), accounts.base), (Microjoules(600), Microjoules(400)));
     }
 
     #[test]

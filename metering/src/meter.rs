@@ -12,7 +12,7 @@ use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
 use crate::learning::{Conditions, Consumption, FunctionWork, beside, processors_busy};
 use crate::ledger::{Accounts, FunctionEnergy};
-use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
+use crate::post::{CallId, FunctionId, PostBox, Posting, Purpose, Slice};
 use crate::presence::{awake, portion, together};
 use crate::remainder::Remainder;
 use crate::source::{ReadError, Source, SourceKind};
@@ -39,6 +39,7 @@ pub struct Meter<E> {
     /// Slices, or parts of them, that ran after the last window was closed.
     later: Vec<Slice>,
     calls: Calls<E>,
+    /// CPU time of all slices, those of preparing too.
     calls_cpu: Duration,
     functions_cpu: BTreeMap<FunctionId, Duration>,
     runtime: Remainder,
@@ -180,7 +181,7 @@ impl<E> Meter<E> {
         additive.map(|zone| &zone.accounts).sum::<Accounts>().functions
     }
 
-    /// Active energy of all functions, in the zones that may be added.
+    /// Energy of all functions, their calls and their preparing, in the zones that may be added.
     #[must_use]
     pub fn functions_energy(&self) -> Microjoules {
         let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
@@ -193,7 +194,7 @@ impl<E> Meter<E> {
         GapReason::ALL.into_iter().map(|reason| (reason, self.gaps[reason as usize]))
     }
 
-    /// CPU time of each function's calls.
+    /// CPU time of each function's calls, without its preparing.
     pub fn functions_cpu(&self) -> impl Iterator<Item = (FunctionId, Duration)> + '_ {
         self.functions_cpu.iter().map(|(&function, &cpu)| (function, cpu))
     }
@@ -244,7 +245,9 @@ impl<E> Meter<E> {
         let mut entries = window.bucket.entries(&self.topology);
         for entry in &entries {
             self.calls_cpu += entry.work.cpu;
-            *self.functions_cpu.entry(entry.function).or_default() += entry.work.cpu;
+            if entry.purpose == Purpose::Call {
+                *self.functions_cpu.entry(entry.function).or_default() += entry.work.cpu;
+            }
         }
         let packages = self.consumption(&window, &mut entries);
         let machine = together(&packages);
@@ -264,7 +267,7 @@ impl<E> Meter<E> {
                     let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
                     let mut charges = charges.functions.iter();
                     let learner = &zone.learner;
-                    for entries in entries.chunk_by(|a, b| a.function == b.function) {
+                    for entries in entries.chunk_by(|a, b| a.consumer() == b.consumer()) {
                         let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
                         let entries: Vec<&Entry> = entries.iter().filter(here).collect();
                         let Some(&&Entry { function, .. }) = entries.first() else { continue };
@@ -357,7 +360,7 @@ impl<E> Meter<E> {
         for entry in entries {
             let Consumption { functions, conditions, .. } = &mut packages[entry.package];
             entry.beside += (1.0 - entry.beside) * conditions.beside_others;
-            match functions.last_mut().filter(|part| part.function == entry.function) {
+            match functions.last_mut().filter(|part| part.consumer() == entry.consumer()) {
                 Some(part) => part.add(entry.work, entry.beside),
                 None => functions.push(FunctionWork::from(*entry)),
             }
@@ -403,6 +406,7 @@ impl<E> Meter<E> {
 
 impl From<Entry> for FunctionWork {
     fn from(entry: Entry) -> Self {
-        Self { function: entry.function, work: entry.work, beside: entry.beside }
+        let Entry { function, purpose, work, beside, .. } = entry;
+        Self { function, purpose, work, beside }
     }
 }

@@ -15,6 +15,16 @@ pub struct CallId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionId(pub u32);
 
+/// What a function's work is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// A call of the function.
+    #[default]
+    Call,
+    /// Making the function ready to be called: compiling, linking, loading.
+    Preparing,
+}
+
 /// A stretch of a call, run by one thread without handing over to another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
@@ -22,6 +32,8 @@ pub struct Slice {
     pub call: CallId,
     /// The function that it calls.
     pub function: FunctionId,
+    /// Whether it calls the function or prepares it.
+    pub purpose: Purpose,
     /// When it ended, on `CLOCK_MONOTONIC`.
     pub end: Duration,
     /// The processor on which it ended, as the kernel numbers it.
@@ -134,7 +146,8 @@ mod tests {
 
     fn slice(call: u128) -> Posting<()> {
         let work = Work::of_cpu(Duration::from_nanos(1));
-        Posting::Slice(Slice { call: CallId(call), function: FunctionId(0), end: Duration::ZERO, cpu: 0, work })
+        let (function, purpose) = (FunctionId(0), Purpose::Call);
+        Posting::Slice(Slice { call: CallId(call), function, purpose, end: Duration::ZERO, cpu: 0, work })
     }
 
     #[test]

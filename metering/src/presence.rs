@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::learning::{Consumption, FunctionWork};
-use crate::post::FunctionId;
+use crate::post::{FunctionId, Purpose};
 
 /// Time in which any of `cpus` processors was busy: calls for `ran`, as was seen, and others for `others` of CPU time
 /// altogether, of which it is not known when. They are taken as spread over the processors, each at its own time.
@@ -31,9 +31,9 @@ pub(crate) fn portion(whole: Duration, package: usize, weights: &[Duration]) -> 
 
 /// What ran on the whole machine. It was awake for as long as its most awake package, at least.
 pub(crate) fn together(packages: &[Consumption]) -> Consumption {
-    let mut functions = BTreeMap::<FunctionId, FunctionWork>::new();
+    let mut functions = BTreeMap::<(FunctionId, Purpose), FunctionWork>::new();
     for part in packages.iter().flat_map(|package| &package.functions) {
-        functions.entry(part.function).and_modify(|sum| sum.add(part.work, part.beside)).or_insert(*part);
+        functions.entry(part.consumer()).and_modify(|sum| sum.add(part.work, part.beside)).or_insert(*part);
     }
     Consumption {
         functions: functions.into_values().collect(),

@@ -1,13 +1,13 @@
 //! Calls that were a single slice, within a single window: charged and settled with that window, and never looked up.
 
-use crate::ledger::FunctionEnergy;
+use crate::ledger::CallEnergy;
 
 /// What the whole calls of a window were charged.
 #[derive(Debug)]
 pub(crate) struct WholeCharges {
     zones: usize,
     /// By call, and of each call by zone; `None` where a zone did not charge it.
-    charged: Vec<Option<FunctionEnergy>>,
+    charged: Vec<Option<CallEnergy>>,
 }
 
 impl WholeCharges {
@@ -17,12 +17,12 @@ impl WholeCharges {
     }
 
     /// Notes what a call was charged in a zone.
-    pub fn charge(&mut self, call: usize, zone: usize, charged: FunctionEnergy) {
+    pub fn charge(&mut self, call: usize, zone: usize, charged: CallEnergy) {
         self.charged[call * self.zones + zone] = Some(charged);
     }
 
     /// The zones that charged a call, and how much.
-    pub fn of(&self, call: usize) -> impl Iterator<Item = (usize, FunctionEnergy)> + '_ {
+    pub fn of(&self, call: usize) -> impl Iterator<Item = (usize, CallEnergy)> + '_ {
         let charged = &self.charged[call * self.zones..(call + 1) * self.zones];
         charged.iter().enumerate().filter_map(|(zone, charged)| Some((zone, (*charged)?)))
     }
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn charges_are_kept_by_call_and_zone() {
-        let energy = |active| FunctionEnergy { active: Microjoules(active), base: Microjoules::ZERO };
+        let energy = |active| CallEnergy { active: Microjoules(active), base: Microjoules::ZERO };
         let mut charges = WholeCharges::new(2, 3);
         for (call, zone, active) in [(0, 0, 1), (1, 2, 2), (0, 1, 3)] {
             charges.charge(call, zone, energy(active));

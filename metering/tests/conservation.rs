@@ -9,7 +9,9 @@ use std::time::Duration;
 use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
 use nebula_metering::work::topology::Topology;
 use nebula_metering::work::{Moment, Work};
-use nebula_metering::{CallId, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Settled, Watts, Zone};
+use nebula_metering::{
+    CallId, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Purpose, Settled, Watts, Zone,
+};
 use proptest::prelude::*;
 
 /// 2^32 units of 61035 nJ, as the kernel shows them.
@@ -110,6 +112,11 @@ fn slices() -> impl Strategy<Value = Vec<Slice>> {
     prop_oneof![1 => Just(vec![]), 3 => prop::collection::vec((0..6_u8, 0..4_u8, 0..100_000_000_u32), 0..12)]
 }
 
+/// What a call is for, by its identity: the last of the six prepares its function.
+fn purpose(call: CallId) -> Purpose {
+    if call.0 >> 8 == 5 { Purpose::Preparing } else { Purpose::Call }
+}
+
 /// Runs windows with the given slices, and other CPU time; checks the invariant after each.
 fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settled<()>>) {
     let mut meter = Meter::new(Box::new(source), Topology::one_package(4), 1000);
@@ -124,7 +131,8 @@ fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settl
             now.process += work.cpu;
             now.busy += work.cpu;
             let (call, function) = (CallId(u128::from(call) << 8 | u128::from(function)), FunctionId(function.into()));
-            let slice = nebula_metering::Slice { call, function, end: now.monotonic, cpu: 0, work };
+            let purpose = purpose(call);
+            let slice = nebula_metering::Slice { call, function, purpose, end: now.monotonic, cpu: 0, work };
             // Some calls are a single slice, some end with their last, and some after it.
             if cpu % 15 == 0 {
                 posts.whole(slice, ()).unwrap();
@@ -183,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn calls_that_are_all_known_make_up_their_functions(
+    fn calls_and_preparing_that_are_all_known_make_up_each_function(
         script in prop::collection::vec((0..40_000_000_u64, slices(), 0..200_000_000_u32), 1..40),
     ) {
         let mut windows: Vec<_> = script.iter().map(|(_, slices, other)| (slices.clone(), *other)).collect();
@@ -194,8 +202,17 @@ proptest! {
         let mut events: Vec<_> = script.iter().map(|(energy, ..)| vec![Event::Use(*energy)]).collect();
         events.insert(0, vec![Event::Use(0)]);
         let (meter, settled) = run(Scripted::new(&[7], events), &windows);
-        let calls: Microjoules = settled.iter().filter_map(|call| call.charge.as_ref()).map(|charge| charge.active).sum();
-        prop_assert_eq!(calls, meter.report()[0].accounts.functions_total());
+        let accounts = &meter.report()[0].accounts;
+        for (id, account) in (0..).map(FunctionId).zip(&accounts.functions) {
+            let sum = |of: Purpose| {
+                let of = settled.iter().filter(|call| call.function == id && purpose(call.call) == of);
+                let charges = of.filter_map(|call| call.charge.as_ref());
+                charges.fold([Microjoules::ZERO; 2], |[active, base], charge| [active + charge.active, base + charge.base])
+            };
+            prop_assert_eq!(sum(Purpose::Call), [account.active, account.base]);
+            prop_assert_eq!(sum(Purpose::Preparing)[0], account.preparing);
+        }
+        prop_assert_eq!(accounts.residual(), 0);
     }
 }
 

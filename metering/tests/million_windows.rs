@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nebula_metering::work::{Moment, Work};
-use nebula_metering::{CallId, FunctionId, Meter, Microjoules, PostBox, Posting, Slice};
+use nebula_metering::{CallId, FunctionId, Meter, Microjoules, PostBox, Posting, Purpose, Slice};
 use nebula_simulator::{Board, Fault, Faults, Machine, Random, Register, SharedBoard};
 
 /// Together a million; each life has its own seed, and its own thread as far as there are processors.
@@ -98,7 +98,7 @@ impl Life {
             if self.random.happens(0.5) {
                 let work = Work::of_cpu(time.mul_f64(self.random.unit()));
                 let (call, function) = (CallId(u128::from(self.random.below(5))), FunctionId(function));
-                let slice = Slice { call, function, end: self.now.monotonic, cpu: 0, work };
+                let slice = Slice { call, function, purpose: Purpose::Call, end: self.now.monotonic, cpu: 0, work };
                 self.posts.post(Posting::Slice(slice)).unwrap();
                 self.now.process += work.cpu;
                 self.now.busy += work.cpu;

@@ -107,7 +107,7 @@ pub struct Accounts {
     pub total_microjoules: u64,
     /// The same in joules.
     pub total_joules: f64,
-    /// What functions were charged with.
+    /// What functions were charged with: their calls, and preparing them.
     pub function_microjoules: u64,
     /// The same in joules.
     pub function_joules: f64,
@@ -138,7 +138,11 @@ pub struct FunctionAccount {
     pub active_microjoules: u64,
     /// The same in joules.
     pub active_joules: f64,
-    /// Its share of the base energy, by CPU time: a view of the account `base`.
+    /// What compiling, linking and loading it caused, in microjoules, exactly.
+    pub preparing_microjoules: u64,
+    /// The same in joules.
+    pub preparing_joules: f64,
+    /// The share of its calls in the base energy, by CPU time: a view of the account `base`.
     pub base_microjoules: u64,
     /// The same in joules.
     pub base_joules: f64,

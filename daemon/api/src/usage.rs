@@ -69,13 +69,17 @@ pub struct Row {
     pub sources: Vec<SourceEnergy>,
     /// What calls caused, in microjoules, exactly.
     pub active_microjoules: Option<u64>,
-    /// Their share of the base energy, in microjoules, exactly.
+    /// What compiling, linking and loading caused, in microjoules, exactly.
+    pub preparing_microjoules: Option<u64>,
+    /// The share of the calls in the base energy, in microjoules, exactly.
     pub base_microjoules: Option<u64>,
     /// What calls caused.
     pub active_joules: Option<f64>,
-    /// Their share of the base energy.
+    /// What compiling, linking and loading caused.
+    pub preparing_joules: Option<f64>,
+    /// The share of the calls in the base energy.
     pub base_joules: Option<f64>,
-    /// What the policy counts of both.
+    /// What the policy counts of all three: what is billed.
     pub energy_joules: Option<f64>,
     /// The same in kilowatt hours.
     pub kwh: Option<f64>,
@@ -95,7 +99,7 @@ pub struct Row {
     pub unmeasured_calls: u64,
     /// Calls by how they ended.
     pub outcomes: Outcomes,
-    /// Energy per call, over the calls that were measured.
+    /// Energy per call, over the calls that were measured. Preparing is not part of it.
     pub joules_per_call: Option<f64>,
     /// CPU time of the calls.
     pub cpu_seconds: Option<f64>,
@@ -139,7 +143,9 @@ pub struct SourceEnergy {
     pub source: String,
     /// What calls caused.
     pub active_microjoules: u64,
-    /// Their share of the base energy.
+    /// What compiling, linking and loading caused.
+    pub preparing_microjoules: u64,
+    /// The share of the calls in the base energy.
     pub base_microjoules: u64,
 }
 

@@ -94,7 +94,9 @@ impl Preparation {
         let (call, charge, started) = (CallId(Uuid::now_v7().as_u128()), ColdStartCharge::default(), Instant::now());
         let start = || self.start(&source);
         let (ready, work) = self.metering.measure_cold_start(call, id, charge.clone(), start);
-        let (program, manifest) = ready?;
+        // What fails has been charged too: under the name that was asked for.
+        let failed = |_: &Broken| drop(self.metrics.labels().assign(id, source.name.as_str()));
+        let (program, manifest) = ready.inspect_err(failed)?;
         if self.metering.meter().is_err() {
             warn_of_no_joules(&source.name, &manifest);
         }

@@ -115,6 +115,13 @@ impl Registry {
         accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
+    /// The name of the function of this account, whether or not it ever came to be served.
+    #[must_use]
+    pub fn name(&self, id: FunctionId) -> Option<FunctionName> {
+        let served = self.revision(id).map(|revision| revision.name.clone());
+        served.or_else(|| self.version(id).map(|(name, _)| name))
+    }
+
     /// The accounts of all versions of a function since the daemon started.
     #[must_use]
     pub fn accounts(&self, name: &str) -> Vec<FunctionId> {

@@ -108,7 +108,7 @@ impl Metering {
     ) -> (T, Result<Work, Off>) {
         match self.meter() {
             Ok(meter) => {
-                let mut tally = meter.tally(call, function);
+                let mut tally = meter.tally(call, function).for_preparing();
                 let started = tally.measure(start);
                 let work = tally.total();
                 // Where there is no room for it it stays unsettled: the work is charged all the same.

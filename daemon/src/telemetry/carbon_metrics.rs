@@ -15,11 +15,11 @@ use crate::meter::EnergyMeter;
 use crate::units::{BILLIONTHS, Policy};
 
 const GRAMS_ACTIVE: &[Metric<Grams>] = &grams(
-    "Grams of CO2e by function: settled active energy (policy active), times the carbon intensity when it was settled, times \
+    "Grams of CO2e by function: settled active and preparing energy (policy active), times the carbon intensity when it was settled, times \
      the power usage effectiveness.",
 );
 const GRAMS_USAGE: &[Metric<Grams>] = &grams(
-    "Grams of CO2e by function: settled active and base energy (policy usage), times the carbon intensity when it was \
+    "Grams of CO2e by function: settled active, preparing and base energy (policy usage), times the carbon intensity when it was \
      settled, times the power usage effectiveness.",
 );
 
@@ -133,8 +133,8 @@ impl CarbonAccount {
             (sums.grams.clone(), sums.without)
         };
         let mut by_label = BTreeMap::<Arc<str>, f64>::new();
-        for (name, [active, base]) in &stored.grams {
-            let billionths = self.policy.of(*active, *base);
+        for (name, [active, preparing, base]) in &stored.grams {
+            let billionths = self.policy.of(active + preparing, *base);
             *by_label.entry(labels.of_name(name)).or_default() += billionths as f64 / BILLIONTHS;
         }
         for (id, own) in (0..).map(FunctionId).zip(own) {
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn energy(active: u64, base: u64) -> FunctionEnergy {
-        FunctionEnergy { active: Microjoules(active), base: Microjoules(base) }
+        FunctionEnergy { active: Microjoules(active), base: Microjoules(base), ..FunctionEnergy::default() }
     }
 
     #[test]

@@ -14,13 +14,13 @@ use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 const METRICS: &[Metric<Energy>] = &[
     Metric::counter(
         "nebula_function_energy_joules_total",
-        "Settled energy in joules, by function: active is what its calls caused (its account), base its share by CPU time of the account base.",
+        "Settled energy in joules, by function: active is what its calls caused, preparing what compiling, linking and loading it did; both are its account. base is the share of its calls, by CPU time, in the account base.",
         &["function", "zone", "component", "source"],
         |energy, samples| samples.add_joules(&energy.functions),
     ),
     Metric::counter(
         "nebula_account_energy_joules_total",
-        "Settled energy in joules, by account: function (all calls), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
+        "Settled energy in joules, by account: function (all calls, and preparing functions), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
         &["account", "zone", "source"],
         |energy, samples| samples.add_joules(&energy.accounts),
     ),
@@ -169,6 +169,7 @@ fn add_function(
     energy: FunctionEnergy,
 ) {
     add(sums, [label, domain, "active", kind], energy.active);
+    add(sums, [label, domain, "preparing", kind], energy.preparing);
     add(sums, [label, domain, "base", kind], energy.base);
 }
 

@@ -23,6 +23,6 @@ pub struct Stored {
     pub calls: BTreeMap<Box<str>, [u64; Outcome::ALL.len()]>,
     /// By function.
     pub cold_starts: BTreeMap<Box<str>, u64>,
-    /// Billionths of grams of CO2e by function: of active energy, and of its share of base energy.
-    pub grams: BTreeMap<Box<str>, [u64; 2]>,
+    /// Billionths of grams of CO2e by function: of active energy, of preparing, and of its share of base energy.
+    pub grams: BTreeMap<Box<str>, [u64; 3]>,
 }

@@ -1,7 +1,7 @@
 //! A daemon that is made up: its ledger is the real one, what happens is for tests to say.
 
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Weights, Zone};
+use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Purpose, Weights, Zone};
 
 use super::reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
 
@@ -30,7 +30,18 @@ impl MadeUp {
 
     /// A window in which each zone used so much, and a function, the runtime and the host ran for so long.
     pub fn window(&mut self, microjoules: [u64; 3], function: u32, cpu: [u64; 3]) {
-        let consumers = Consumers { functions: vec![(FunctionId(function), cpu[0])], runtime: cpu[1], host: cpu[2] };
+        self.window_for(Purpose::Call, microjoules, function, cpu);
+        self.reading.functions[function as usize].work.cpu_nanos += cpu[0];
+    }
+
+    /// The same, in which the function was prepared instead of called.
+    pub fn preparing(&mut self, microjoules: [u64; 3], function: u32, cpu: [u64; 3]) {
+        self.window_for(Purpose::Preparing, microjoules, function, cpu);
+    }
+
+    fn window_for(&mut self, purpose: Purpose, microjoules: [u64; 3], function: u32, cpu: [u64; 3]) {
+        let consumers =
+            Consumers { functions: vec![(FunctionId(function), purpose, cpu[0])], runtime: cpu[1], host: cpu[2] };
         for (zone, energy) in self.reading.zones.iter_mut().zip(microjoules.map(Microjoules)) {
             if zone.zone.is_additive() {
                 zone.accounts.book(energy, Microjoules(energy.0 / 3), &consumers, &Weights::default());
@@ -38,7 +49,6 @@ impl MadeUp {
                 zone.accounts.book_observed(energy);
             }
         }
-        self.reading.functions[function as usize].work.cpu_nanos += cpu[0];
     }
 
     /// Calls of a function, by how they ended.

@@ -1,6 +1,7 @@
 //! What has come since the last flush, by hour: added up in whole numbers until it is stored.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use nebula_metering::source::SourceKind;
@@ -9,6 +10,7 @@ use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules, Zone};
 use super::Hour;
 use super::reading::{FunctionVersion, Reading, Work, ZoneReading};
 use crate::units::BILLIONTHS;
+use crate::units::Policy;
 
 /// The unit under which carbon is kept; money has its currency.
 pub const GRAMS: &str = "gCO2e";
@@ -59,10 +61,29 @@ impl ZoneEnergy {
 pub struct Footprint {
     /// Of its active energy, in [`BILLIONTHS`].
     pub active: u64,
+    /// Of the energy that preparing it took.
+    pub preparing: u64,
     /// Of its share of the base energy.
     pub base: u64,
-    /// The active energy that this is known of.
+    /// The energy that this is known of.
     pub of: FunctionEnergy,
+}
+
+impl Footprint {
+    /// What the policy counts of it, in [`BILLIONTHS`].
+    #[must_use]
+    pub fn counted(&self, policy: Policy) -> u64 {
+        policy.of(self.active + self.preparing, self.base)
+    }
+}
+
+impl AddAssign for Footprint {
+    fn add_assign(&mut self, other: Self) {
+        self.active += other.active;
+        self.preparing += other.preparing;
+        self.base += other.base;
+        self.of += other.of;
+    }
 }
 
 /// What a joule comes to at present, with everything that belongs to it (PUE).
@@ -100,7 +121,7 @@ pub struct Pending {
     pub(super) work: BTreeMap<(Hour, FunctionVersion, bool), Work>,
     pub(super) footprints: BTreeMap<(Hour, FunctionVersion, Arc<str>), Footprint>,
     /// Parts of a billionth that the next amounts go on from: small amounts add up.
-    carried: HashMap<(FunctionId, Arc<str>), [f64; 2]>,
+    carried: HashMap<(FunctionId, Arc<str>), [f64; 3]>,
 }
 
 impl Pending {
@@ -141,7 +162,8 @@ impl Pending {
                 let sum = self.footprints.entry((hour, version(id), unit.clone())).or_default();
                 let carried = self.carried.entry((id, unit.clone())).or_default();
                 sum.active += amount(energy.active, rate, &mut carried[0]);
-                sum.base += amount(energy.base, rate, &mut carried[1]);
+                sum.preparing += amount(energy.preparing, rate, &mut carried[1]);
+                sum.base += amount(energy.base, rate, &mut carried[2]);
                 sum.of += energy;
             }
         }
@@ -182,7 +204,8 @@ mod tests {
     use nebula_metering::Domain;
 
     fn reading(active: u64, calls: u64) -> Reading {
-        let energy = FunctionEnergy { active: Microjoules(active), base: Microjoules(active / 2) };
+        let energy =
+            FunctionEnergy { active: Microjoules(active), base: Microjoules(active / 2), ..FunctionEnergy::default() };
         let accounts = Accounts {
             total: Microjoules(active + 10),
             functions: vec![FunctionEnergy::default(), energy],

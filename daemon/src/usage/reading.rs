@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, FunctionId, Zone, ZoneReport};
+use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Zone, ZoneReport};
 
 use super::OTHER;
 use crate::functions::Registry;
@@ -103,6 +103,12 @@ impl Reading {
         for (id, cpu) in &snapshot.function_cpu {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
             reading.of(*id, registry).work.cpu_nanos = nanos;
+        }
+        // Some were prepared and never called.
+        for (id, energy) in snapshot.zones.iter().flat_map(|zone| (0..).map(FunctionId).zip(&zone.accounts.functions)) {
+            if *energy != FunctionEnergy::default() {
+                reading.of(id, registry);
+            }
         }
         let zone = |zone: ZoneReport| ZoneReading { source: zone.source, zone: zone.zone, accounts: zone.accounts };
         reading.zones = snapshot.zones.into_iter().map(zone).collect();

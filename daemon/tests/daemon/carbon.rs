@@ -60,7 +60,8 @@ fn grams_follow_from_joules_wherever_those_are_told() {
 
 #[test]
 fn functions_grams_are_those_of_their_settled_joules() {
-    for (policy, components) in [("active", &["active"][..]), ("usage", &["active", "base"])] {
+    for (policy, components) in [("active", &["active", "preparing"][..]), ("usage", &["active", "preparing", "base"])]
+    {
         let options = options(&["--carbon-intensity", "300", "--pue", "1.2", "--policy", policy]);
         let daemon = Daemon::start(&options);
         daemon.get(CALL);

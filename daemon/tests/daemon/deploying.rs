@@ -1,7 +1,8 @@
 //! What is served changes while it is served.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,11 +19,11 @@ fn answers(number: u32) -> String {
     format!("(module (func (export \"run\") (result i32) (i32.const {number})))")
 }
 
-/// Never compiles quickly: so many functions, each with so much to do.
-fn slow_to_compile() -> String {
+/// Takes long to compile: so many functions, each with much to do. A hundred never compile quickly.
+fn slow_to_compile(functions: usize) -> String {
     let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.const 7)))".repeat(4000);
     let function = format!("(func (param i32) (result i32) {body} (local.get 0))");
-    format!("(module (func (export \"run\") (result i32) (i32.const 1)) {})", function.repeat(100))
+    format!("(module (func (export \"run\") (result i32) (i32.const 1)) {})", function.repeat(functions))
 }
 
 impl Daemon {
@@ -187,6 +188,59 @@ fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
     daemon.stop();
 }
 
+/// The CPU seconds of a call, and of compiling, are far from each other here: what one is charged with is not the other's.
+#[test]
+fn what_a_call_costs_does_not_depend_on_what_compiling_its_version_took() {
+    let (state, options) = (state(), ["--window", "20ms", "--usage-flush", "100ms"]);
+    let daemon = daemon(state.path(), &options);
+    let report = || daemon.get("/usage?since=all&by=version").json()["rows"].as_array().unwrap().clone();
+    let mut charged = BTreeMap::new();
+    for module in [answers(1), slow_to_compile(20)] {
+        let put = daemon.put("number", module);
+        for _ in 0..5 {
+            let call = daemon.get("/invoke/number?settle=true").json();
+            let joules = call["energy"]["active_joules"].as_f64().unwrap_or_else(|| panic!("{call}"));
+            *charged.entry(etag(&put).trim_matches('"').to_owned()).or_insert(0.0) += joules;
+        }
+    }
+    let rows = eventually("all is stored", || {
+        let rows: Vec<_> = report().into_iter().filter(|row| row["function"] == "number").collect();
+        let calls: u64 = rows.iter().map(|row| row["calls"].as_u64().unwrap()).sum();
+        (calls == 10 && rows.iter().all(|row| row["preparing_joules"].as_f64() > Some(0.0))).then_some(rows)
+    });
+    for row in rows {
+        let mean = charged[row["version"].as_str().unwrap()] / 5.0;
+        assert!((row["joules_per_call"].as_f64().unwrap() - mean).abs() < 1e-6, "{mean} {row}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_compilation_that_fails_is_charged_to_the_name_that_was_asked_for() {
+    let state = state();
+    let daemon = daemon(state.path(), &["--window", "20ms", "--usage-flush", "100ms"]);
+    let energy = || daemon.metrics().charged_to_functions(&[("function", "wrong")]);
+    let wrong = slow_to_compile(2).replace("(result i32) (i32.const 1)", "(result i32) (i64.const 1)");
+    assert_eq!(daemon.put("wrong", wrong).status, 422);
+    until("it is charged", || energy() > 0);
+    let ledger = daemon.get("/energy").json()["sums"]["functions"].clone();
+    assert!(ledger["wrong"]["preparing_microjoules"].as_u64() > Some(0), "{ledger}");
+    assert!(ledger.as_object().unwrap().keys().all(|name| !name.starts_with('#')), "{ledger}");
+    let (mut events, mut text) = (connect(daemon.address()).unwrap(), String::new());
+    events.write_all(b"GET /events?types=watts,accounts HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    while !text.contains("event: accounts") || !text.contains("event: watts") {
+        let mut bytes = [0; 4096];
+        let length = events.read(&mut bytes).unwrap();
+        text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    assert!(!text.contains("\"#"), "{text}");
+    until("it is stored under its name", || {
+        let rows = daemon.get("/usage?since=all").json()["rows"].clone();
+        rows.as_array().unwrap().iter().any(|row| row["function"] == "wrong" && row["calls"] == 0)
+    });
+    daemon.stop();
+}
+
 #[test]
 fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
     let state = state();
@@ -215,7 +269,7 @@ fn a_compilation_that_takes_too_long_is_given_up_and_stalls_nobody() {
     let state = state();
     let options = ["--deploy-time", "250ms", "--deploy-queue", "0", "--limits-versions", "26"];
     let daemon = daemon(state.path(), &options);
-    let slow = daemon.put("slow", slow_to_compile());
+    let slow = daemon.put("slow", slow_to_compile(100));
     assert_eq!(slow.status, 422, "{}", slow.text());
     assert!(slow.problem()["detail"].as_str().unwrap().contains("`deploy.time`"));
     // It keeps its place until it is done; calls go on meanwhile.

@@ -16,7 +16,7 @@ fn assert_adds_up(accounts: &Value) {
     assert_eq!(sum, microjoules(accounts, "total"));
     let functions = accounts["functions"].as_object().unwrap().values();
     assert_eq!(
-        functions.map(|function| microjoules(function, "active")).sum::<u64>(),
+        functions.map(|function| microjoules(function, "active") + microjoules(function, "preparing")).sum::<u64>(),
         microjoules(accounts, "function")
     );
     let joules = accounts["total_joules"].as_f64().unwrap();

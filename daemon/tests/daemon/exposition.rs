@@ -20,11 +20,6 @@ pub struct Series {
 }
 
 impl Daemon {
-    /// What making this function ready was charged, in joules.
-    pub fn cold_start(&self, function: &str) -> f64 {
-        self.metrics().sum("nebula_cold_start_energy_joules_total", &[("function", function)])
-    }
-
     pub fn metrics(&self) -> Exposition {
         let response = self.get("/metrics");
         assert_eq!(response.status, 200);
@@ -62,6 +57,15 @@ impl Exposition {
         let (joules, rest) = series.digits.split_once('.').unwrap_or((&series.digits, ""));
         assert!(rest.len() <= 6, "{} is finer than a microjoule", series.digits);
         format!("{joules}{rest:0<6}").parse().unwrap()
+    }
+
+    /// What functions were charged, by these labels: their calls and their preparing, in microjoules.
+    pub fn charged_to_functions(&self, labels: &[(&str, &str)]) -> u64 {
+        let of = |component| {
+            let labels = [labels, &[("component", component)]].concat();
+            self.microjoules("nebula_function_energy_joules_total", &labels)
+        };
+        of("active") + of("preparing")
     }
 
     /// Their sum in whole microjoules, each value being one of joules that stands for a whole number of them.

@@ -83,10 +83,7 @@ fn a_call_that_runs_is_listed_with_what_it_has_cost_so_far() {
     let mut caller = daemon.connect();
     caller.write_all(&request("GET", "/invoke/endless-loop", &[], b"")).unwrap();
     let account = [("function", "endless-loop"), ("component", "active")];
-    let cold_start = eventually("its cold start is charged", || {
-        Some(daemon.cold_start("endless-loop")).filter(|joules| *joules > 0.0)
-    });
-    let total = |metrics: &Exposition| metrics.sum("nebula_function_energy_joules_total", &account) - cold_start;
+    let total = |metrics: &Exposition| metrics.sum("nebula_function_energy_joules_total", &account);
     let call = eventually("it has cost something", || {
         let calls = list(&daemon, "?function=endless-loop");
         calls.first().filter(|call| call["energy_joules"].as_f64() > Some(0.0)).cloned()

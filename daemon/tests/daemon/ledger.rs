@@ -29,7 +29,7 @@ fn assert_balanced(metrics: &Exposition) {
     for zone in ["package", "dram"] {
         let accounts = metrics.microjoules(ACCOUNTS, &[("zone", zone)]);
         assert_eq!(metrics.microjoules(ZONES, &[("zone", zone)]), accounts, "{zone}");
-        let functions = metrics.microjoules(FUNCTIONS, &[("zone", zone), ("component", "active")]);
+        let functions = metrics.charged_to_functions(&[("zone", zone)]);
         assert_eq!(metrics.microjoules(ACCOUNTS, &[("zone", zone), ("account", "function")]), functions, "{zone}");
     }
 }

@@ -12,6 +12,8 @@ const COUNTER: &str = r#"(module
     (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
     (global.get $calls)))"#;
 
+const ENERGY: &str = "nebula_function_energy_joules_total";
+
 #[test]
 fn making_a_function_ready_is_charged_to_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -27,9 +29,15 @@ fn making_a_function_ready_is_charged_to_it() {
         assert_eq!(cold_start["source"], "model");
         let (wall, cpu) = (cold_start["duration_us"].as_u64().unwrap(), cold_start["cpu_us"].as_u64().unwrap());
         assert!(cpu > 0 && wall > 0, "{cold_start}");
-        // Nobody has called it: all that it was charged is its cold start.
+        // Nobody has called it: all that it was charged is for preparing it.
         let metrics = daemon.metrics();
         let labels = [("function", "hello-world")];
+        let of = |component| metrics.microjoules(ENERGY, &[labels[0], ("component", component)]);
+        let prepared = (cold_start["energy_joules"].as_f64().unwrap() * 1e6).round() as u64;
+        assert_eq!((of("active"), of("base")), (0, 0));
+        // Counters go on from what the first daemon stored.
+        assert!(of("preparing") == prepared || !compiled && of("preparing") > prepared, "{prepared}");
+        assert_eq!(metrics.sum("nebula_function_cpu_seconds_total", &labels), 0.0);
         assert!(metrics.sum("nebula_cold_start_energy_joules_total", &labels) > 0.0 || !compiled);
         assert_eq!(metrics.sum("nebula_invocation_energy_joules_count", &labels), 0.0);
         assert!(metrics.sum("nebula_cold_start_duration_seconds", &labels) > 0.0);

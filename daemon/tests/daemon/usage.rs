@@ -67,7 +67,8 @@ fn assert_sound(state: &Path) {
     let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
     let unbalanced = "SELECT COUNT(*) FROM zone_energy e WHERE total_uj <> runtime_uj + host_uj + base_uj + gap_uj + \
-                      (SELECT COALESCE(SUM(active_uj), 0) FROM function_energy f WHERE f.hour = e.hour AND f.zone = e.zone)";
+                      (SELECT COALESCE(SUM(active_uj + preparing_uj), 0) FROM function_energy f \
+                      WHERE f.hour = e.hour AND f.zone = e.zone)";
     let unbalanced: i64 = connection.query_row(unbalanced, [], |row| row.get(0)).unwrap();
     assert_eq!(unbalanced, 0);
     let rows: i64 = connection.query_row("SELECT COUNT(*) FROM zone_energy", [], |row| row.get(0)).unwrap();
@@ -140,8 +141,10 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
         }
         let total = |name: &str| after.microjoules(name, &[]);
         assert_eq!(total("nebula_zone_energy_joules_total"), total("nebula_account_energy_joules_total"));
-        let functions = after.microjoules("nebula_function_energy_joules_total", &[("component", "active")]);
-        assert_eq!(functions, after.microjoules("nebula_account_energy_joules_total", &[("account", "function")]));
+        assert_eq!(
+            after.charged_to_functions(&[]),
+            after.microjoules("nebula_account_energy_joules_total", &[("account", "function")])
+        );
         assert!(
             total("nebula_zone_energy_joules_total") >= metrics.microjoules("nebula_zone_energy_joules_total", &[])
         );

@@ -9,7 +9,9 @@ use crate::readings::{reading, spec};
 use nebula_metering::source::{CounterSpec, ReadError, Source, SourceKind};
 use nebula_metering::work::topology::Topology;
 use nebula_metering::work::{Events, Moment, Work};
-use nebula_metering::{CallId, Charge, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Settled, Slice, Zone};
+use nebula_metering::{
+    CallId, Charge, Domain, FunctionId, Meter, Microjoules, PostBox, Posting, Purpose, Settled, Slice, Zone,
+};
 
 /// More calls than the meter keeps in mind here, and more slices than fit into its queue.
 const CALLS: u128 = 24;
@@ -151,8 +153,9 @@ fn advance(input: &mut Unstructured<'_>, now: &mut Moment) -> Result<()> {
 
 fn posting(input: &mut Unstructured<'_>, now: Duration) -> Result<Posting<()>> {
     let call = CallId(input.int_in_range(0..=CALLS)?);
-    // A call is of one function.
+    // A call is of one function, and every seventh prepares it.
     let function = FunctionId(call.0 as u32 % 5);
+    let purpose = if call.0 % 7 == 6 { Purpose::Preparing } else { Purpose::Call };
     let ends = input.ratio(1, 4)?;
     if ends && input.arbitrary()? {
         return Ok(Posting::End { call, function, last: None, end: () });
@@ -161,7 +164,7 @@ fn posting(input: &mut Unstructured<'_>, now: Duration) -> Result<Posting<()>> {
     let end = (now + micros(input.arbitrary::<u16>()?)).saturating_sub(micros(input.arbitrary::<u16>()?));
     let cpu = if input.ratio(1, 8)? { micros(input.arbitrary::<u32>()?) } else { micros(input.arbitrary::<u16>()?) };
     let work = Work { cpu, events: events(input)?, efficient: events(input)? };
-    let slice = Slice { call, function, end, cpu: input.arbitrary::<u8>()?.into(), work };
+    let slice = Slice { call, function, purpose, end, cpu: input.arbitrary::<u8>()?.into(), work };
     Ok(match (ends, input.arbitrary()?) {
         (false, _) => Posting::Slice(slice),
         (true, false) => Posting::End { call, function, last: Some(slice), end: () },

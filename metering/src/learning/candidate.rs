@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::conditions::{Conditions, Law};
-use super::consumption::{Consumption, FunctionWork, Weights, weight};
+use super::consumption::{Consumption, Weights, weight};
 use super::estimator::{Estimator, Prior};
 use super::inputs::{ACTIVATION, COUNT, HOST_CPU, RUNTIME_CPU, Slots, Vector, add_work};
 use crate::units::Joules;
@@ -97,9 +97,9 @@ impl Parts {
             inputs[place] = value;
             (inputs, stray)
         };
-        let functions = consumption.functions.iter().map(|FunctionWork { function, work, beside }| {
+        let functions = consumption.functions.iter().map(|part| {
             let mut inputs = [0.0; COUNT];
-            add_work(&mut inputs, work, slots.of(*function), &law.scales(frequency, *beside));
+            add_work(&mut inputs, &part.work, part.slot(slots), &law.scales(frequency, part.beside));
             (inputs, STRAY_CALLS)
         });
         let (awake, doubt) = (consumption.awake.as_secs_f64(), consumption.awake_doubt.as_secs_f64());

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::conditions::Conditions;
-use crate::post::FunctionId;
+use super::inputs::Slots;
+use crate::post::{FunctionId, Purpose};
 use crate::work::Work;
 
 /// What ran in one zone's package during one window.
 #[derive(Clone, Debug, Default)]
 pub struct Consumption {
-    /// The work of each function's calls; every function at most once.
+    /// The work of each function's calls, and of its preparation; each at most once.
     pub functions: Vec<FunctionWork>,
     /// CPU time of this process less its calls.
     pub runtime: Duration,
@@ -23,17 +24,29 @@ pub struct Consumption {
     pub conditions: Conditions,
 }
 
-/// The work of one function's calls.
+/// The work of one function's calls, or of its preparation.
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionWork {
     pub function: FunctionId,
+    pub purpose: Purpose,
     pub work: Work,
     /// The part of it that ran beside a busy thread of the same core, from 0 to 1.
     pub beside: f64,
 }
 
 impl FunctionWork {
-    /// Adds more work of the same function.
+    /// Who is charged for it.
+    pub fn consumer(&self) -> (FunctionId, Purpose) {
+        (self.function, self.purpose)
+    }
+
+    /// Its place among the functions that have a coefficient of their own. That coefficient is learned from calls:
+    /// a compiler's power says nothing of the function's.
+    pub fn slot(&self, slots: &Slots) -> Option<usize> {
+        (self.purpose == Purpose::Call).then(|| slots.of(self.function)).flatten()
+    }
+
+    /// Adds more work of the same consumer.
     pub fn add(&mut self, work: Work, beside: f64) {
         let (mine, theirs) = (self.work.cpu.as_secs_f64(), work.cpu.as_secs_f64());
         if mine + theirs > 0.0 {
@@ -44,7 +57,7 @@ impl FunctionWork {
 }
 
 impl Consumption {
-    /// CPU time of all calls.
+    /// CPU time of all calls, and of all preparing.
     pub fn calls_cpu(&self) -> Duration {
         self.functions.iter().map(|part| part.work.cpu).sum()
     }
@@ -53,7 +66,7 @@ impl Consumption {
 /// In what proportion a window's dynamic energy is split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weights {
-    /// Each function, in the order of the consumption.
+    /// Each function's calls, and each preparation, in the order of the consumption.
     pub functions: Vec<u64>,
     /// This process, less its calls.
     pub runtime: u64,

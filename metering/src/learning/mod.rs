@@ -42,7 +42,7 @@ pub(crate) use self::moments::DEVIATIONS_95;
 use self::moments::Moments;
 use self::past::Past;
 pub use self::report::{Coefficient, Feature, Learned, LearningState};
-use crate::post::FunctionId;
+use crate::post::{FunctionId, Purpose};
 use crate::units::Joules;
 use crate::work::Work;
 
@@ -205,8 +205,8 @@ impl Learner {
             self.candidates = LAWS.map(|law| Candidate::new(law, &priors)).into();
         }
         self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
-        for FunctionWork { function, work, .. } in &consumption.functions {
-            if let Some(slot) = self.slots.note(*function, work.cpu.as_secs_f64()) {
+        for part in consumption.functions.iter().filter(|part| part.purpose == Purpose::Call) {
+            if let Some(slot) = self.slots.note(part.function, part.work.cpu.as_secs_f64()) {
                 self.candidates.iter_mut().for_each(|candidate| candidate.estimator.reset(FEATURES.len() + slot));
             }
         }

@@ -29,8 +29,10 @@ fn work(function: FunctionId, cpu: Duration, with_events: bool) -> Work {
 }
 
 fn consumption(light_ms: f64, heavy_ms: f64, host_ms: f64, with_events: bool) -> Consumption {
-    let part =
-        |function, ms| FunctionWork { function, work: work(function, milliseconds(ms), with_events), beside: 0.0 };
+    let part = |function, ms| {
+        let work = work(function, milliseconds(ms), with_events);
+        FunctionWork { function, purpose: Purpose::Call, work, beside: 0.0 }
+    };
     let functions = [part(LIGHT, light_ms), part(HEAVY, heavy_ms)];
     let awake = milliseconds((light_ms + heavy_ms + host_ms).min(100.0));
     Consumption { functions: functions.to_vec(), host: milliseconds(host_ms), awake, ..Consumption::default() }

@@ -16,7 +16,6 @@ use nebula_api::events::{
     AccountWatts, DroppedEvent, FunctionWatts, HistoryEvent, HistorySample, HistoryWatts, OmittedEvent, WattsEvent,
     ZoneWatts,
 };
-use nebula_metering::FunctionId;
 use serde_json::to_string;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -121,7 +120,7 @@ impl App {
             watts: zone.watts,
         });
         let functions = watts.functions.iter().map(|drawn| FunctionWatts {
-            function: self.name(drawn.function),
+            function: ledger::name(drawn.function, &self.registry),
             version: self.registry.revision(drawn.function).map(|revision| revision.version.to_string()),
             watts: drawn.watts,
         });
@@ -138,16 +137,13 @@ impl App {
     fn history(&self, past: &[(Duration, Arc<Watts>)]) -> HistoryEvent {
         let samples = past.iter().map(|(ago, watts)| {
             let functions = watts.functions.iter();
-            let functions =
-                functions.map(|drawn| HistoryWatts { function: self.name(drawn.function), watts: drawn.watts });
+            let functions = functions.map(|drawn| HistoryWatts {
+                function: ledger::name(drawn.function, &self.registry),
+                watts: drawn.watts,
+            });
             HistorySample { seconds_ago: ago.as_secs_f64(), accounts: accounts(watts), functions: functions.collect() }
         });
         HistoryEvent { samples: samples.collect() }
-    }
-
-    fn name(&self, function: FunctionId) -> String {
-        let revision = self.registry.revision(function);
-        revision.map_or_else(|| format!("#{}", function.0), |revision| revision.name.to_string())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::answer::carbon::{intensity, price};
 use crate::http::app::App;
 use crate::http::read::quota::of_power;
 use crate::meter::{EnergyMeter, OFF, Snapshot};
+use crate::telemetry::OTHER;
 
 const NO_PACKAGE: &str = "the zone belongs to no package";
 const STANDS_BY: &str = "another source is read at present";
@@ -165,9 +166,11 @@ fn totals(accounts: &Accounts, registry: &Registry) -> api::Accounts {
             *functions.entry(name(id, registry)).or_default() += *energy;
         }
     }
-    let account = |FunctionEnergy { active, base }| FunctionAccount {
+    let account = |FunctionEnergy { active, preparing, base }| FunctionAccount {
         active_microjoules: active.0,
         active_joules: active.joules().0,
+        preparing_microjoules: preparing.0,
+        preparing_joules: preparing.joules().0,
         base_microjoules: base.0,
         base_joules: base.joules().0,
     };
@@ -236,9 +239,9 @@ fn own_cost(meter: &EnergyMeter, snapshot: &Snapshot) -> MeterCost {
     }
 }
 
-fn name(id: FunctionId, registry: &Registry) -> String {
-    // A function that was removed keeps its account.
-    registry.revision(id).map_or_else(|| format!("#{}", id.0), |revision| revision.name.to_string())
+/// The name of the function of this account. One that was removed, or never compiled, keeps its account.
+pub(super) fn name(id: FunctionId, registry: &Registry) -> String {
+    registry.name(id).map_or_else(|| OTHER.into(), |name| name.to_string())
 }
 
 #[cfg(test)]
@@ -248,7 +251,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn accounts() -> Accounts {
-        let energy = |active, base| FunctionEnergy { active: Microjoules(active), base: Microjoules(base) };
+        let energy = |active, base| FunctionEnergy {
+            active: Microjoules(active),
+            base: Microjoules(base),
+            ..FunctionEnergy::default()
+        };
         Accounts {
             total: Microjoules(9_007_199_254_740_993),
             functions: vec![energy(1, 2), energy(0, 0), energy(3, 0)],
@@ -258,6 +265,15 @@ mod tests {
             gap: Microjoules(4),
             ..Accounts::default()
         }
+    }
+
+    /// Of three accounts, none of which came to be served.
+    fn registry() -> Registry {
+        let registry = Registry::default();
+        for name in ["failed", "idle", "served"] {
+            registry.account(&name.parse().unwrap(), crate::functions::Version::of(b"", "")).unwrap();
+        }
+        registry
     }
 
     fn report(domain: Domain, learned: Option<Learned>) -> ZoneReport {
@@ -278,13 +294,13 @@ mod tests {
 
     #[test]
     fn energies_are_exact_beyond_what_a_float_can_hold() {
-        let shown = totals(&accounts(), &Registry::default());
+        let shown = totals(&accounts(), &registry());
         assert_eq!(shown.total_microjoules, 9_007_199_254_740_993);
         let accounts = [shown.function_microjoules, shown.runtime_microjoules, shown.host_microjoules];
         let sum: u64 = accounts.iter().sum::<u64>() + shown.base_microjoules + shown.gap_microjoules;
         assert_eq!(sum, 9_007_199_254_740_993);
-        assert_eq!(shown.functions.keys().collect::<Vec<_>>(), ["#0", "#2"]);
-        assert_eq!((shown.functions["#0"].base_microjoules, shown.functions["#2"].active_joules), (2, 3e-6));
+        assert_eq!(shown.functions.keys().collect::<Vec<_>>(), ["failed", "served"]);
+        assert_eq!((shown.functions["failed"].base_microjoules, shown.functions["served"].active_joules), (2, 3e-6));
     }
 
     #[test]
@@ -330,7 +346,7 @@ mod tests {
             shown["calibration"],
             json!({ "base_watts": 1.5, "state": "frozen", "coefficients": [
                 { "feature": "instructions", "value": 2e-10, "unit": "joules_per_instruction", "deviation": 0.5 },
-                { "feature": "function", "function": "#7", "value": -0.25, "unit": "watts", "deviation": 0.5 },
+                { "feature": "function", "function": "other", "value": -0.25, "unit": "watts", "deviation": 0.5 },
             ]})
         );
     }

@@ -79,7 +79,7 @@ mod tests {
     use nebula_metering::{Domain, FunctionEnergy, Zone};
 
     fn report(domain: Domain, functions: &[u64], rest: u64) -> ZoneReport {
-        let energy = |&active: &u64| FunctionEnergy { active: Microjoules(active), base: Microjoules(0) };
+        let energy = |&active: &u64| FunctionEnergy { active: Microjoules(active), ..FunctionEnergy::default() };
         let accounts = Accounts {
             total: Microjoules(functions.iter().sum::<u64>() + 4 * rest),
             functions: functions.iter().map(energy).collect(),

@@ -96,8 +96,8 @@ impl Metrics {
             )?,
             cold_start_energy: of.float_counters(
                 "nebula_cold_start_energy_joules_total",
-                "Settled active energy in joules of compiling functions, or finding them in the cache, and linking them; part \
-                 of their active energy.",
+                "Settled energy in joules of compiling functions that came to be served, or finding them in the cache, and \
+                 linking them: the component preparing of nebula_function_energy_joules_total.",
                 &["function"],
             )?,
             cold_start_durations: of.gauges(

@@ -31,12 +31,13 @@ impl Format {
     }
 }
 
-const HEADINGS: [&str; 20] = [
+const HEADINGS: [&str; 21] = [
     "function",
     "version",
     "hour",
     "source",
     "active_joules",
+    "preparing_joules",
     "base_joules",
     "energy_joules",
     "kwh",
@@ -82,7 +83,7 @@ fn csv(report: &Report) -> io::Result<Vec<u8>> {
     csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn record(report: &Report, row: &Row) -> [String; 20] {
+fn record(report: &Report, row: &Row) -> [String; 21] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let currency = report.currency.clone().filter(|_| row.cost.is_some());
@@ -92,6 +93,7 @@ fn record(report: &Report, row: &Row) -> [String; 20] {
         text(&row.hour),
         row.source(),
         number(row.active_joules),
+        number(row.preparing_joules),
         number(row.base_joules),
         number(row.energy_joules),
         number(row.kwh),

@@ -8,7 +8,7 @@ use nebula_metering::{FunctionEnergy, Microjoules};
 use rusqlite::{Connection, OptionalExtension, Row as Found};
 
 use super::super::pending::{Footprint, GRAMS};
-use super::super::store::schema::{KEPT_SINCE, STORED_AT};
+use super::super::store::schema::{KEPT_SINCE, PREPARING_SINCE, STORED_AT};
 use super::super::{Hour, OTHER, StoreError};
 use super::sums::{Calls, Sums};
 use super::{By, Machine, ROWS_MAX, Report, Row, Since, notes};
@@ -65,6 +65,12 @@ fn read(connection: &mut Connection, since: Since, by: By, policy: Policy) -> ru
         notes: Vec::new(),
     };
     report.notes = notes::of(&report);
+    if let Some(apart) = note(&connection, PREPARING_SINCE)?.filter(|apart| first.0 < *apart) {
+        let apart = shown(Hour(apart));
+        report
+            .notes
+            .push(format!("before {apart}, preparing functions was not recorded apart: it is in ACTIVE J and J/CALL"));
+    }
     Ok(report)
 }
 
@@ -82,6 +88,14 @@ fn currency(connection: &Connection, first: Hour) -> rusqlite::Result<Option<Str
     connection.query_row(last, (first.0, GRAMS), |row| row.get(0)).optional()
 }
 
+/// The energy of functions, in the order in which [`energy_at`] reads it.
+const ENERGY: &str = "SUM(t.active_uj), SUM(t.preparing_uj), SUM(t.base_uj)";
+
+fn energy_at(row: &Found<'_>, first: usize) -> rusqlite::Result<FunctionEnergy> {
+    let energy = |place| whole(row, first + place).map(Microjoules);
+    Ok(FunctionEnergy { active: energy(0)?, preparing: energy(1)?, base: energy(2)? })
+}
+
 fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) -> rusqlite::Result<BTreeMap<Key, Sums>> {
     let mut sums = BTreeMap::<Key, Sums>::new();
     let key = match by {
@@ -96,9 +110,9 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
         )
     };
     let source = "(SELECT source FROM zone WHERE id = t.zone)";
-    let energy = select(&format!("{source}, SUM(t.active_uj), SUM(t.base_uj)"), "function_energy");
+    let energy = select(&format!("{source}, {ENERGY}"), "function_energy");
     each(connection, &energy, first, |row| {
-        let energy = FunctionEnergy { active: Microjoules(whole(row, 4)?), base: Microjoules(whole(row, 5)?) };
+        let energy = energy_at(row, 4)?;
         *sums.entry(key_of(row)?).or_default().energy.entry(row.get(3)?).or_default() += energy;
         Ok(())
     })?;
@@ -118,12 +132,12 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
         }
         Ok(())
     })?;
-    let columns = "t.unit, SUM(t.active), SUM(t.base), SUM(t.active_uj), SUM(t.base_uj)";
-    each(connection, &select(columns, "footprint"), first, |row| {
+    let columns = format!("t.unit, SUM(t.active), SUM(t.preparing), SUM(t.base), {ENERGY}");
+    each(connection, &select(&columns, "footprint"), first, |row| {
         let sums = sums.entry(key_of(row)?).or_default();
         let unit: String = row.get(3)?;
-        let of = FunctionEnergy { active: Microjoules(whole(row, 6)?), base: Microjoules(whole(row, 7)?) };
-        let footprint = Footprint { active: whole(row, 4)?, base: whole(row, 5)?, of };
+        let (active, preparing, base) = (whole(row, 4)?, whole(row, 5)?, whole(row, 6)?);
+        let footprint = Footprint { active, preparing, base, of: energy_at(row, 7)? };
         if unit == GRAMS {
             sums.grams = Some(footprint);
         } else if Some(unit.as_str()) == currency {
@@ -165,7 +179,7 @@ fn machine(connection: &Connection, first: Hour) -> rusqlite::Result<Vec<Machine
         machines.insert(machine.source.clone(), machine);
         Ok(())
     })?;
-    let functions = "SELECT z.source, SUM(e.active_uj) FROM function_energy e JOIN zone z ON z.id = e.zone \
+    let functions = "SELECT z.source, SUM(e.active_uj + e.preparing_uj) FROM function_energy e JOIN zone z ON z.id = e.zone \
                      WHERE e.hour >= ?1 AND z.additive GROUP BY 1";
     each(connection, functions, first, |row| {
         if let Some(machine) = machines.get_mut(&row.get::<_, String>(0)?) {

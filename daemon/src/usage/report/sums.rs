@@ -45,10 +45,7 @@ impl Sums {
         }
         for (sum, footprint) in [(&mut self.grams, other.grams), (&mut self.cost, other.cost)] {
             let Some(footprint) = footprint else { continue };
-            let sum = sum.get_or_insert_default();
-            sum.active += footprint.active;
-            sum.base += footprint.base;
-            sum.of += footprint.of;
+            *sum.get_or_insert_default() += footprint;
         }
     }
 
@@ -67,7 +64,7 @@ impl Sums {
         let total = self.total();
         let energy = total.map(|total| policy.counted(total));
         let joules = energy.map(|energy| energy.joules().0);
-        let amount = |footprint: Option<Footprint>| footprint.map(|footprint| amount(policy, footprint));
+        let amount = |footprint: Option<Footprint>| Some(footprint?.counted(policy) as f64 / BILLIONTHS);
         let covers = |footprint: Option<Footprint>| Some(part(policy.counted(footprint?.of), energy?)?.min(1.0));
         let ran = |calls: &Calls| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
         let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
@@ -75,6 +72,7 @@ impl Sums {
         let source = |(source, energy): (&String, &FunctionEnergy)| SourceEnergy {
             source: source.clone(),
             active_microjoules: energy.active.0,
+            preparing_microjoules: energy.preparing.0,
             base_microjoules: energy.base.0,
         };
         Row {
@@ -83,8 +81,10 @@ impl Sums {
             hour: None,
             sources: self.energy.iter().map(source).collect(),
             active_microjoules: total.map(|total| total.active.0),
+            preparing_microjoules: total.map(|total| total.preparing.0),
             base_microjoules: total.map(|total| total.base.0),
             active_joules: total.map(|total| total.active.joules().0),
+            preparing_joules: total.map(|total| total.preparing.joules().0),
             base_joules: total.map(|total| total.base.joules().0),
             energy_joules: joules,
             kwh: energy.map(|energy| kilowatt_hours(energy.joules())),
@@ -104,16 +104,14 @@ impl Sums {
                 cancelled: of(Outcome::Cancelled),
                 rejected: of(Outcome::Rejected),
             },
-            joules_per_call: joules.filter(|_| measured > 0).map(|joules| joules / measured as f64),
+            joules_per_call: total
+                .filter(|_| measured > 0)
+                .map(|total| policy.of_calls(total).joules().0 / measured as f64),
             cpu_seconds: self.cpu_nanos.map(|nanos| nanos as f64 / 1e9),
             cold_starts: self.cold_starts,
             share: energy.and_then(|energy| part(energy, self.machine)),
         }
     }
-}
-
-fn amount(policy: Policy, footprint: Footprint) -> f64 {
-    policy.of(footprint.active, footprint.base) as f64 / BILLIONTHS
 }
 
 /// Which part of `all` it is; of nothing there are no parts.

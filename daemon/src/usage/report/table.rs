@@ -79,6 +79,7 @@ fn columns(report: &Report) -> Vec<Column> {
     let cost = report.currency.as_ref().map_or("COST".into(), |currency| format!("COST {currency}"));
     columns.extend([
         number("ACTIVE J", None, |row| figure(row.active_joules)),
+        number("PREPARING J", Some(10), |row| figure(row.preparing_joules)),
         number("BASE J", Some(6), |row| figure(row.base_joules)),
         number("kWh", Some(5), |row| figure(row.kwh)),
         number("gCO2e", Some(8), |row| figure(row.gco2e)),

@@ -89,6 +89,27 @@ fn the_sums_of_a_function_are_what_it_used() {
 }
 
 #[test]
+fn joules_per_call_are_joules_of_calls_whatever_compiling_took() {
+    let mut days = Days::new();
+    let mut daemon = MadeUp::new(SourceKind::Powercap, &[("f", "1"), ("f", "2")]);
+    daemon.window([3_000_000, 0, 0], 0, [1_000, 0, 0]);
+    daemon.window([300_000, 0, 0], 1, [1_000, 0, 0]);
+    daemon.preparing([30_000_000, 0, 0], 1, [1_000, 0, 0]);
+    (0..2).for_each(|version| daemon.calls(version, Outcome::Ok, 100));
+    days.add(HOUR, &Reading::default(), &daemon, &rates());
+    for (policy, per_call) in [(Policy::Active, [0.02, 0.002]), (Policy::Usage, [0.03, 0.003])] {
+        let mut rows = days.report(Since::Ever, By::Version, policy).rows;
+        rows.sort_by(|a, b| a.version.cmp(&b.version));
+        assert_eq!([rows[0].joules_per_call, rows[1].joules_per_call], per_call.map(Some));
+        let billed = 100.0 * per_call[1] + 20.0;
+        assert_eq!((rows[1].preparing_joules, rows[1].energy_joules), (Some(20.0), Some(billed)));
+        assert!((rows[1].gco2e.unwrap() / (billed / 3.6e6 * 400.0) - 1.0).abs() < 1e-6, "{:?}", rows[1]);
+    }
+    let report = days.report(Since::Ever, By::Function, Policy::Active);
+    assert_eq!(report.machine[0].function_microjoules, 2_200_000 + 20_000_000);
+}
+
+#[test]
 fn what_is_not_known_is_null_and_said() {
     let mut days = Days::new();
     let mut off = daemon(SourceKind::Powercap);
@@ -198,7 +219,9 @@ fn no_report_is_longer_than_it_may_be_and_its_sums_are_right() {
 
 fn known() -> Report {
     let mut days = Days::new();
-    days.add(HOUR, &Reading::default(), &daemon(SourceKind::Model), &rates());
+    let mut daemon = daemon(SourceKind::Model);
+    daemon.preparing([6_000, 600, 0], 1, [1_000_000, 500_000, 500_000]);
+    days.add(HOUR, &Reading::default(), &daemon, &rates());
     days.report(Since::Time(Hour(HOUR).begin()), By::Version, Policy::Active)
 }
 
@@ -208,12 +231,12 @@ fn a_table_is_for_people() {
     let expected = "\
 Energy of functions since 2026-11-21T11:00:00Z, as stored until 2026-11-21T11:01:00Z; policy active
 
-FUNCTION   VERSION       ACTIVE J     BASE J       kWh      gCO2e  COST EUR  CALLS  ERRORS    J/CALL     CPU s  SHARE %  SOURCE
-───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-fibonacci  0123456789ab     3.300      1.650   9.17e-7  0.0003667   3.30e-7    100      10   0.03300     2.000    33.32  model
-hello      fedcba987654  0.001100  0.0005500  3.06e-10    1.22e-7         0      1       0  0.001100  0.001000  0.01111  model
-───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-TOTAL                       3.301      1.651   9.17e-7  0.0003668   3.30e-7    101      10   0.03268     2.001    33.33  model
+FUNCTION   VERSION       ACTIVE J  PREPARING J     BASE J       kWh      gCO2e  COST EUR  CALLS  ERRORS    J/CALL     CPU s  SHARE %  SOURCE
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+fibonacci  0123456789ab     3.300            0      1.650   9.17e-7  0.0003667   3.30e-7    100      10   0.03300     2.000    33.30  model
+hello      fedcba987654  0.001100     0.002200  0.0005500  9.17e-10    3.66e-7         0      1       0  0.001100  0.001000  0.03330  model
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+TOTAL                       3.301     0.002200      1.651   9.18e-7  0.0003670   3.30e-7    101      10   0.03268     2.001    33.33  model
 
 model: the joules are an estimate, not measured
 ";

@@ -120,7 +120,7 @@ fn fold_versions(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 fn fold_functions(transaction: &Transaction<'_>, kept: u64) -> rusqlite::Result<()> {
     let into = number_function(transaction, &FunctionVersion::new(OTHER, ""))?;
     let least = "SELECT id FROM function WHERE id NOT IN \
-                 (SELECT function FROM function_energy GROUP BY function ORDER BY SUM(active_uj) DESC LIMIT ?2)";
+                 (SELECT function FROM function_energy GROUP BY function ORDER BY SUM(active_uj + preparing_uj) DESC LIMIT ?2)";
     fold_into(transaction, into, least, params![into, i64::try_from(kept).unwrap_or(i64::MAX)])
 }
 

@@ -1,13 +1,19 @@
 //! What is in the file. Energies are whole microjoules, amounts of carbon and money whole billionths.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use rusqlite::Connection;
 
+use super::super::Hour;
 use super::StoreError;
+use super::write::set_note;
 
 /// The schema that this program writes. A change adds its steps to [`migrate`].
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
+
+/// The schema in which preparing a function was part of its active energy.
+const WITHOUT_PREPARING: i64 = 1;
 
 /// A table of sums by hour.
 pub struct Table {
@@ -21,9 +27,10 @@ pub struct Table {
 
 /// Energy of functions. `base_uj` is a share of the zone's `base_uj`, and in it.
 pub const FUNCTION_ENERGY: Table =
-    Table { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "base_uj"] };
+    Table { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "preparing_uj", "base_uj"] };
 
-/// Energy of zones. `total_uj` is the sum of the others and of `active_uj` of all functions.
+/// Energy of zones. `total_uj` is the sum of the others and of `active_uj` and
+/// `preparing_uj` of all functions.
 pub const ZONE_ENERGY: Table =
     Table { name: "zone_energy", keys: &["zone"], sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"] };
 
@@ -35,8 +42,11 @@ pub const WORK: Table = Table {
 };
 
 /// What functions' energy came to, by `unit`: grams of carbon or a currency. The energy that is known of goes with it.
-pub const FOOTPRINT: Table =
-    Table { name: "footprint", keys: &["function", "unit"], sums: &["active", "base", "active_uj", "base_uj"] };
+pub const FOOTPRINT: Table = Table {
+    name: "footprint",
+    keys: &["function", "unit"],
+    sums: &["active", "preparing", "base", "active_uj", "preparing_uj", "base_uj"],
+};
 
 /// All tables of sums.
 pub const TABLES: [Table; 4] = [FUNCTION_ENERGY, ZONE_ENERGY, WORK, FOOTPRINT];
@@ -46,6 +56,22 @@ pub const STORED_AT: &str = "stored_at";
 
 /// The first hour that is kept by itself.
 pub const KEPT_SINCE: &str = "kept_since";
+
+/// The first hour in which preparing functions stands by itself; before, it is part of their active energy.
+pub const PREPARING_SINCE: &str = "preparing_since";
+
+const ADD_PREPARING: &str = "
+ALTER TABLE function_energy ADD COLUMN preparing_uj INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE footprint ADD COLUMN preparing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE footprint ADD COLUMN preparing_uj INTEGER NOT NULL DEFAULT 0;
+";
+
+const SHOWN_WITH_PREPARING: &str = "
+CREATE TEMP VIEW function_energy AS SELECT *, 0 AS preparing_uj FROM main.function_energy;
+CREATE TEMP VIEW footprint AS SELECT *, 0 AS preparing, 0 AS preparing_uj FROM main.footprint;
+CREATE TEMP VIEW note AS
+  SELECT key, value FROM main.note UNION ALL SELECT 'preparing_since', CAST(strftime('%s') AS INTEGER) / 3600 + 1;
+";
 
 const NAMES: &str = "
 CREATE TABLE function (id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, UNIQUE (name, version)) STRICT;
@@ -88,6 +114,11 @@ impl Table {
 pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     match found(connection, path)? {
         VERSION => Ok(()),
+        WITHOUT_PREPARING => {
+            // A file that is only read stays as it is: views of the same names show it as the tables are now.
+            let shown = connection.execute_batch(SHOWN_WITH_PREPARING);
+            shown.map_err(|source| StoreError::Open { path: path.into(), source })
+        }
         // Made, and not written yet.
         ..VERSION => Err(StoreError::Missing(path.parent().unwrap_or(path).into())),
         newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
@@ -98,7 +129,10 @@ pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     match found(connection, path)? {
         VERSION => Ok(()),
-        ..VERSION => create(connection).map_err(|source| StoreError::Open { path: path.into(), source }),
+        older @ ..VERSION => {
+            let migrated = if older < WITHOUT_PREPARING { create(connection) } else { add_preparing(connection) };
+            migrated.map_err(|source| StoreError::Open { path: path.into(), source })
+        }
         newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
     }
 }
@@ -106,6 +140,14 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreErro
 fn found(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     version.map_err(|source| StoreError::Open { path: path.into(), source })
+}
+
+fn add_preparing(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(ADD_PREPARING)?;
+    set_note(&transaction, PREPARING_SINCE, Hour::of(SystemTime::now()).0 + 1)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -21,13 +21,17 @@ impl Store {
 
 fn read(connection: &Connection) -> rusqlite::Result<Stored> {
     let mut stored = Stored::default();
-    let functions = "SELECT f.name, z.zone, z.source, SUM(e.active_uj), SUM(e.base_uj) FROM function_energy e \
+    let functions = "SELECT f.name, z.zone, z.source, SUM(e.active_uj), SUM(e.preparing_uj), SUM(e.base_uj) FROM function_energy e \
                      JOIN function f ON f.id = e.function JOIN zone z ON z.id = e.zone GROUP BY 1, 2, 3";
     each(connection, functions, |row| {
-        let energy = FunctionEnergy { active: microjoules(row, 3)?, base: microjoules(row, 4)? };
+        let energy = FunctionEnergy {
+            active: microjoules(row, 3)?,
+            preparing: microjoules(row, 4)?,
+            base: microjoules(row, 5)?,
+        };
         stored.functions.insert(names(row)?, energy);
         let account = stored.accounts.entry(["function".into(), row.get(1)?, row.get(2)?]).or_default();
-        *account += energy.active;
+        *account += energy.charged();
         Ok(())
     })?;
     let zones = "SELECT z.zone, z.package, z.source, z.additive, SUM(e.total_uj), SUM(e.runtime_uj), SUM(e.host_uj), \
@@ -61,11 +65,11 @@ fn read(connection: &Connection) -> rusqlite::Result<Stored> {
         Ok(())
     })?;
     let grams = format!(
-        "SELECT f.name, SUM(p.active), SUM(p.base) FROM footprint p JOIN function f ON f.id = p.function \
+        "SELECT f.name, SUM(p.active), SUM(p.preparing), SUM(p.base) FROM footprint p JOIN function f ON f.id = p.function \
          WHERE p.unit = '{GRAMS}' GROUP BY 1"
     );
     each(connection, &grams, |row| {
-        stored.grams.insert(row.get(0)?, [whole(row, 1)?, whole(row, 2)?]);
+        stored.grams.insert(row.get(0)?, [whole(row, 1)?, whole(row, 2)?, whole(row, 3)?]);
         Ok(())
     })?;
     Ok(stored)

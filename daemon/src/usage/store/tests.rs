@@ -4,13 +4,15 @@ use std::fs;
 use std::time::UNIX_EPOCH;
 
 use nebula_metering::source::SourceKind;
+use nebula_metering::{FunctionEnergy, Microjoules};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{FILE, Footprint, Hour, OTHER, Pending, Rates, Reading};
+use super::super::{By, FILE, Footprint, Hour, OTHER, Pending, Rates, Reading, Since, report_of};
 use super::*;
 use crate::outcome::Outcome;
+use crate::units::Policy;
 
 const NOW: SystemTime = UNIX_EPOCH;
 
@@ -29,7 +31,7 @@ fn unbalanced(connection: &Connection) -> i64 {
     number(
         connection,
         "SELECT COUNT(*) FROM zone_energy e WHERE total_uj <> runtime_uj + host_uj + base_uj + gap_uj + \
-         (SELECT COALESCE(SUM(active_uj), 0) FROM function_energy f WHERE f.hour = e.hour AND f.zone = e.zone)",
+         (SELECT COALESCE(SUM(active_uj + preparing_uj), 0) FROM function_energy f WHERE f.hour = e.hour AND f.zone = e.zone)",
     )
 }
 
@@ -79,7 +81,10 @@ proptest! {
                 }
                 5 => drop(store.keep_within(Bounds { hours: 1, rows: 1000 }, Hour(hour)).unwrap()),
                 _ => {
-                    daemon.window(energy, function, cpu);
+                    match what {
+                        6 => daemon.preparing(energy, function, cpu),
+                        _ => daemon.window(energy, function, cpu),
+                    }
                     (0..3).for_each(|zone| unflushed[zone] += i64::try_from(energy[zone]).unwrap());
                 }
             }
@@ -102,6 +107,7 @@ fn counters_go_on_from_all_that_is_stored() {
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1"), ("a", "2")]);
     daemon.window([1000, 100, 10], 0, [10, 0, 10]);
     daemon.window([2000, 0, 0], 1, [10, 5, 0]);
+    daemon.preparing([3000, 100, 10], 1, [10, 5, 0]);
     daemon.calls(0, Outcome::Ok, 3);
     daemon.calls(1, Outcome::Ok, 4);
     daemon.calls(1, Outcome::Rejected, 1);
@@ -117,12 +123,65 @@ fn counters_go_on_from_all_that_is_stored() {
     assert_eq!(stored.calls["a"], [14, 0, 0, 0, 0, 0, 2]);
     assert_eq!((stored.cold_starts["a"], stored.cpu["a"]), (4, Duration::from_nanos(40)));
     let function = stored.functions[&["a", "package", "model"].map(Box::from)];
-    assert_eq!(stored.accounts[&["function", "package", "model"].map(Box::from)], function.active);
-    assert_eq!(stored.zones[&["package", "0", "model"].map(Box::from)].0, 6000);
-    assert_eq!(stored.observed[&["core", "0", "model"].map(Box::from)].0, 20);
+    assert_eq!(stored.accounts[&["function", "package", "model"].map(Box::from)], function.charged());
+    assert_eq!(stored.zones[&["package", "0", "model"].map(Box::from)].0, 12_000);
+    assert_eq!(stored.observed[&["core", "0", "model"].map(Box::from)].0, 40);
     let dram = stored.functions[&["a", "dram", "model"].map(Box::from)];
     // Half a gram a joule is 500 billionths a microjoule.
-    assert_eq!(stored.grams["a"], [(function.active.0 + dram.active.0) * 500, (function.base.0 + dram.base.0) * 500]);
+    let grams = [function.active + dram.active, function.preparing + dram.preparing, function.base + dram.base];
+    assert_eq!(stored.grams["a"], grams.map(|energy| energy.0 * 500));
+    assert!(grams[1].0 > 0);
+}
+
+/// What a daemon wrote when preparing a function was part of its active energy.
+fn schema_1() -> (TempDir, PathBuf) {
+    let (folder, path) = folder();
+    let written = include_str!("../../../tests/fixtures/usage-schema-1.sql");
+    Connection::open(&path).unwrap().execute_batch(written).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_file_of_schema_1_is_migrated_and_no_sum_changes() {
+    let (_folder, path) = schema_1();
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(number(&store.connection, "PRAGMA user_version"), schema::VERSION);
+    let check = |store: &Store, preparing: u64| {
+        let (stored, footprint) = sums(store);
+        let energy: FunctionEnergy = stored.functions.values().copied().sum();
+        assert_eq!([energy.active.0, energy.base.0], [562_203, 336_267]);
+        assert_eq!(energy.preparing.0, preparing);
+        assert_eq!([footprint.active, footprint.preparing, footprint.base], [62_523, 0, 37_394]);
+        assert_eq!((stored.calls["fib"][0], stored.calls["hello-world"][0]), (120, 10));
+        assert!(stored.functions.keys().any(|[name, ..]| &**name == "broken"), "it never compiled, and used energy");
+        assert_eq!(unbalanced(&store.connection), 0);
+    };
+    check(&store, 0);
+    // What comes now is told apart, in rows that were there and in new ones.
+    let mut daemon = MadeUp::new(SourceKind::Simulated, &[("fib", "1")]);
+    daemon.preparing([3000, 300, 0], 0, [10, 0, 0]);
+    for hour in [498_880, 600_000] {
+        add(&mut store, hour, &daemon);
+    }
+    check(&store, 2 * (2000 + 200));
+    check(&Store::open(&path).unwrap(), 2 * (2000 + 200));
+}
+
+#[test]
+fn a_file_of_schema_1_can_be_read_as_it_is() {
+    let (_folder, path) = schema_1();
+    let mut connection = Store::read(&path).unwrap();
+    let report = |connection: &mut Connection| {
+        let mut report = report_of(connection, Since::Ever, By::Version, Policy::Active).unwrap();
+        assert!(report.notes.pop().unwrap().contains("preparing functions was not recorded apart"));
+        report
+    };
+    let before = report(&mut connection);
+    assert_eq!(before.rows[0].function.as_deref(), Some("fib"));
+    assert_eq!((before.rows[0].active_microjoules, before.rows[0].preparing_microjoules), (Some(351_964), Some(0)));
+    assert_eq!(number(&connection, "PRAGMA user_version"), 1);
+    drop(Store::open(&path).unwrap());
+    assert_eq!(report(&mut Store::read(&path).unwrap()), before, "migrating changes nothing");
 }
 
 #[test]
@@ -132,7 +191,7 @@ fn a_newer_file_is_refused_and_left_as_it_is() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for error in [Store::open(&path).unwrap_err(), Store::read(&path).unwrap_err()] {
         let text = error.to_string();
-        assert!(text.contains("newer nebula (schema 99, this one knows 1)") && text.contains("--state DIR"), "{text}");
+        assert!(text.contains("newer nebula (schema 99, this one knows 2)") && text.contains("--state DIR"), "{text}");
     }
     assert_eq!(number(&Connection::open(&path).unwrap(), "PRAGMA user_version"), 99);
 }
@@ -201,14 +260,13 @@ fn a_flush_is_stored_as_a_whole_or_not_at_all() {
 
 /// Everything that can be asked for of a file, but when it was.
 fn sums(store: &Store) -> (crate::telemetry::Stored, Footprint) {
-    let footprint = "SELECT SUM(active), SUM(base), SUM(active_uj), SUM(base_uj) FROM footprint";
+    let footprint = "SELECT SUM(active), SUM(preparing), SUM(base), SUM(active_uj), SUM(preparing_uj), SUM(base_uj) \
+                     FROM footprint";
     let footprint = store.connection.query_row(footprint, [], |row| {
         let whole = |place| row.get::<_, Option<i64>>(place).map(|sum| sum.unwrap_or_default().unsigned_abs());
-        let of = nebula_metering::FunctionEnergy {
-            active: nebula_metering::Microjoules(whole(2)?),
-            base: nebula_metering::Microjoules(whole(3)?),
-        };
-        Ok(Footprint { active: whole(0)?, base: whole(1)?, of })
+        let energy = |place| whole(place).map(Microjoules);
+        let of = FunctionEnergy { active: energy(3)?, preparing: energy(4)?, base: energy(5)? };
+        Ok(Footprint { active: whole(0)?, preparing: whole(1)?, base: whole(2)?, of })
     });
     (store.stored().unwrap(), footprint.unwrap())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nebula_metering::FunctionEnergy;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 
@@ -61,7 +62,7 @@ fn add_all(
     let mut add = transaction.prepare(&FUNCTION_ENERGY.add())?;
     for ((hour, version, key), energy) in &pending.functions {
         let keys = [hour.0, function(version)?, zone(key)?];
-        add.execute(row(keys, [energy.active.0, energy.base.0]))?;
+        add.execute(row(keys, [energy.active.0, energy.preparing.0, energy.base.0]))?;
     }
     let mut add = transaction.prepare(&ZONE_ENERGY.add())?;
     for ((hour, key), energy) in &pending.zones {
@@ -76,7 +77,8 @@ fn add_all(
     let mut add = transaction.prepare(&FOOTPRINT.add())?;
     for ((hour, version, unit), sum) in &pending.footprints {
         let keys = [Value::from(hour.0), Value::from(function(version)?), Value::from(unit.to_string())];
-        let sums = [sum.active, sum.base, sum.of.active.0, sum.of.base.0].map(integer);
+        let FunctionEnergy { active, preparing, base } = sum.of;
+        let sums = [sum.active, sum.preparing, sum.base, active.0, preparing.0, base.0].map(integer);
         add.execute(params_from_iter(keys.into_iter().chain(sums.map(Value::from))))?;
     }
     Ok(())

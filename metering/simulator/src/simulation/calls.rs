@@ -10,7 +10,7 @@ use crate::slots::Slot;
 use crate::threads::Role;
 use crate::truth::EndedCall;
 use nebula_metering::work::Work;
-use nebula_metering::{Full, Slice};
+use nebula_metering::{Full, Purpose, Slice};
 
 /// Probability that a worker moves to an idle processor at the end of a tick.
 const MOVES: f64 = 0.03;
@@ -143,6 +143,7 @@ impl Slot {
         let slice = Slice {
             call,
             function: self.function.id,
+            purpose: Purpose::Call,
             end: Duration::from_nanos(now),
             cpu: cpu as u32,
             work: self.unposted,

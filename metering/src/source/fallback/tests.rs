@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::post::{CallId, FunctionId, PostBox, Posting, Slice};
+use crate::post::{CallId, FunctionId, PostBox, Posting, Purpose, Slice};
 use crate::units::Watts;
 use crate::work::Work;
 use crate::work::topology::Topology;
@@ -136,7 +136,8 @@ impl Bench {
         for source in &self.sources {
             source.world.lock().unwrap().raw += energy;
         }
-        let slice = Slice { call: CallId(1), function: FunctionId(0), end: self.now.monotonic, cpu: 0, work };
+        let (call, function, purpose) = (CallId(1), FunctionId(0), Purpose::Call);
+        let slice = Slice { call, function, purpose, end: self.now.monotonic, cpu: 0, work };
         self.posts.post(Posting::Slice(slice)).unwrap();
         self.meter.close_window(&self.now, &self.posts, &mut Vec::new());
         self.kind()
