@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::http::{AccessMode, App, Door, Listener, Server, Tls};
+use crate::http::{AccessMode, App, Exposure, Listener, Server, Tls};
 use crate::reload::keep_fresh;
 use crate::telemetry::{AccessLog, Observers};
 
@@ -34,8 +34,8 @@ pub(super) async fn listen(
         Some(address) => Some(Server::bind(address, config.http.connections, tls.clone()).await?),
         None => None,
     };
-    let door = Door::callers(config.http.resolution, config.http.expose, admin.is_some());
-    warn_of_open_doors(config, door);
+    let exposure = Exposure::of_callers(config.http.resolution, config.http.expose, admin.is_some());
+    warn_of_open_doors(config, exposure);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
@@ -45,10 +45,10 @@ pub(super) async fn listen(
         async move { drop(stopped.changed().await) }
     };
     let observers = app.observers.clone();
-    let listener = Listener::for_callers(callers.address(), door, admin.is_some());
+    let listener = Listener::for_callers(callers.address(), exposure, admin.is_some());
     let callers = callers.serve(app.clone(), listener, stopped());
     let admin = admin.map(|admin| {
-        let listener = Listener::for_operators(admin.address(), door);
+        let listener = Listener::for_operators(admin.address(), exposure);
         admin.serve(app, listener, stopped())
     });
     let admin = async {
@@ -69,7 +69,7 @@ pub(super) async fn listen(
 }
 
 /// What strangers can see, do or overhear is worth a word.
-fn warn_of_open_doors(config: &Config, callers: Door) {
+fn warn_of_open_doors(config: &Config, callers: Exposure) {
     let (settings, access) = (&config.http, &config.http.access);
     for address in [Some(settings.listen), settings.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
         if access.mode == AccessMode::Local {
@@ -88,7 +88,7 @@ fn warn_of_open_doors(config: &Config, callers: Door) {
             );
         }
     }
-    if !access.is_local(settings.listen) && access.is_open_at(settings.listen) && callers.tells_more_by_totals() {
+    if !access.is_local(settings.listen) && access.is_open_at(settings.listen) && callers.is_undone_by_totals() {
         tracing::warn!(
             "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
              operators an address of their own (`admin.listen`), and they are served there alone",

@@ -136,7 +136,7 @@ impl App {
         peers: Peers,
     ) -> Result<Response, Problem> {
         route.check_method(request.method())?;
-        let door = visitor.door;
+        let exposure = visitor.exposure;
         let query = request.uri().query();
         match route.endpoint {
             Endpoint::Page => Ok(self.page(&request, visitor)),
@@ -161,12 +161,12 @@ impl App {
             Endpoint::Invocations => self.invocations(visitor, query),
             Endpoint::Invocation => self.invocation(visitor, route.rest(request.uri().path())),
             Endpoint::Energy => {
-                door.to_totals()?;
+                exposure.check_totals()?;
                 Ok(json(StatusCode::OK, JSON, &self.ledger()))
             }
             Endpoint::Events => self.events(visitor, query),
-            Endpoint::Usage => self.usage(&request, door).await,
-            Endpoint::Metrics => self.metrics(&request, door).await,
+            Endpoint::Usage => self.usage(&request, exposure).await,
+            Endpoint::Metrics => self.metrics(&request, exposure).await,
             Endpoint::Health => self.health(),
             Endpoint::Ready if self.draining.load(Ordering::Relaxed) => Err(Problem::Draining),
             Endpoint::Ready => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
@@ -197,7 +197,7 @@ impl App {
     }
 
     fn page(&self, request: &Request, visitor: &Visitor) -> Response {
-        match visitor.door.to_calls() {
+        match visitor.exposure.check_calls() {
             Ok(()) => page::index(self, visitor, self.access.page_key.for_document(request.headers())),
             Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
             Err(problem) => problem.response(None),

@@ -16,7 +16,7 @@ pub use access::{
     Access, AccessMode, AccessSettings, Listener, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
     check_name as check_token_name, read_tokens, secret,
 };
-pub use answer::exposure::Door;
+pub use answer::exposure::Exposure;
 pub use app::{App, Parts};
 pub use read::usage::UsageFile;
 pub use server::tls::{Tls, TlsError};

@@ -24,14 +24,14 @@ use crate::trace_context::TraceContext;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A request whose answer is not out yet.
-pub struct Pending {
+pub struct OpenRequest {
     request_id: Option<HeaderValue>,
     record: Option<Unanswered>,
 }
 
 /// Names a request and finds its place in a trace. Its headers then say what a function is to see; what calls need is among
 /// its extensions.
-pub fn begin(observers: &Arc<Observers>, request: &mut Request, peers: Peers) -> Pending {
+pub fn begin(observers: &Arc<Observers>, request: &mut Request, peers: Peers) -> OpenRequest {
     let headers = request.headers();
     let given = match (headers.get(REQUEST_ID), headers.get_all(REQUEST_ID).iter().count()) {
         (Some(name), 1) => RequestId::given(name.as_bytes()),
@@ -55,7 +55,7 @@ pub fn begin(observers: &Arc<Observers>, request: &mut Request, peers: Peers) ->
     let unanswered = record.clone().map(|record| Unanswered { record, status: None, bytes: 0 });
     let id = (!is_named).then_some(fresh);
     request.extensions_mut().insert(RequestContext { request: Some(name), is_named, id, trace, record });
-    Pending { request_id, record: unanswered }
+    OpenRequest { request_id, record: unanswered }
 }
 
 /// The trace context to pass on, and the span to export with its parent.
@@ -110,7 +110,7 @@ fn facts(request: &Request, id: RequestId, peers: Peers, span: Option<ExportedSp
     }
 }
 
-impl Pending {
+impl OpenRequest {
     /// Puts the request's id into the answer, and records when its last byte is out.
     pub fn answer(self, mut response: Response) -> Response {
         if let Some(request_id) = self.request_id {

@@ -4,7 +4,6 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
 use super::role::Role;
-use crate::http::answer::problem::Problem;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
@@ -72,11 +71,5 @@ impl Denied {
             }),
             Self::NotForFunction(_) | Self::ForeignOrigin(_) | Self::NotOurPage | Self::ForeignHost(_) => return None,
         })
-    }
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
     }
 }

@@ -2,7 +2,7 @@
 //! somebody may have entered there:
 //!
 //! - The page keeps the token in its own memory, unless its user asks for more (`page/daemon.js`).
-//! - No other document gets hold of the page's window: only the page has [`SAME_ORIGIN_OPENERS`], and its policy forbids
+//! - No other document gets hold of the page's window: only the page has `Cross-Origin-Opener-Policy: same-origin`, and its policy forbids
 //!   frames.
 //! - No function installs a service worker between the page and the daemon ([`check_worker`], [`confine`]).
 //! - Where changes need no token, only the page makes them (`page_key.rs`).
@@ -13,14 +13,11 @@
 //! Source: WHATWG HTML, "Cross-origin opener policies": documents of one origin with the same policy stay together; W3C,
 //! "Service Workers", `Service-Worker`, `Service-Worker-Allowed`: the widest scope is the folder of the script.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName};
 
 use crate::http::Response;
+use crate::http::answer::headers::CROSS_ORIGIN_OPENER_POLICY;
 use crate::http::answer::problem::Problem;
-
-/// Documents without this policy that open the page, or are opened by it, have no access to its window.
-pub const SAME_ORIGIN_OPENERS: HeaderValue = HeaderValue::from_static("same-origin");
-pub const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Browsers send it when they load a service worker's script.
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use crate::http::Door;
+use crate::http::Exposure;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {
     /// What clients see without a token.
-    pub(super) door: Door,
+    pub(super) exposure: Exposure,
     /// What clients see with a caller's token.
-    pub(super) callers: Door,
+    pub(super) callers: Exposure,
     /// Whether only this machine can reach it.
     pub(super) loopback: bool,
     /// Whether the daemon is managed here.
@@ -19,13 +19,13 @@ pub struct Listener {
 impl Listener {
     /// The address for callers. The daemon is managed there too, unless there is a second address.
     #[must_use]
-    pub fn for_callers(address: SocketAddr, door: Door, managed_elsewhere: bool) -> Self {
-        Self { door, callers: door, loopback: address.ip().is_loopback(), management: !managed_elsewhere }
+    pub fn for_callers(address: SocketAddr, exposure: Exposure, managed_elsewhere: bool) -> Self {
+        Self { exposure, callers: exposure, loopback: address.ip().is_loopback(), management: !managed_elsewhere }
     }
 
     /// The second address, for operators.
     #[must_use]
-    pub fn for_operators(address: SocketAddr, callers: Door) -> Self {
-        Self { door: Door::OPERATORS, callers, loopback: address.ip().is_loopback(), management: true }
+    pub fn for_operators(address: SocketAddr, callers: Exposure) -> Self {
+        Self { exposure: Exposure::OPERATORS, callers, loopback: address.ip().is_loopback(), management: true }
     }
 }

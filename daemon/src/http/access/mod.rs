@@ -39,7 +39,7 @@ pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
 pub use visitor::Visitor;
 
 use crate::causes::chain;
-use crate::http::Door;
+use crate::http::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::request::peers::Peers;
 use crate::quota::Payers;
@@ -149,13 +149,13 @@ impl Access {
         if need.is_management() && !listener.management {
             return Err(Problem::OperatorsOnly);
         }
-        let door = match &token {
-            Some(token) if token.role == Role::Operate => Door::OPERATORS,
+        let exposure = match &token {
+            Some(token) if token.role == Role::Operate => Exposure::OPERATORS,
             _ if role.is_some() => listener.callers,
-            _ => listener.door,
+            _ => listener.exposure,
         };
         let payer = token.as_ref().and_then(|token| self.payers.of(&token.name, token.quota));
-        let visitor = Visitor { door, https: peers.https, token, payer, needed_token: role.is_some() };
+        let visitor = Visitor { exposure, https: peers.https, token, payer, needed_token: role.is_some() };
         match need.function {
             Some(name) => visitor.check_function(name)?,
             // The function is unknown, so the token may be for another.

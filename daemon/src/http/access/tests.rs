@@ -34,8 +34,8 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
     }
 }
 
-fn callers() -> Door {
-    Door::callers(Resolution::STRANGERS, Expose::Callers, false)
+fn callers() -> Exposure {
+    Exposure::of_callers(Resolution::STRANGERS, Expose::Callers, false)
 }
 
 fn listener(address: &str) -> Listener {
@@ -213,8 +213,8 @@ fn a_function_never_sees_a_token_of_ours_and_sees_what_is_its_own() {
 #[test]
 fn figures_are_in_full_for_operators_alone() {
     let fine = |access: &Access, listener: Listener, token| {
-        let door = admitted(access, listener, &mut request("GET /invocations", token)).unwrap().door;
-        door.rounded(nebula_metering::Joules(0.000_123)) == 0.000_123
+        let exposure = admitted(access, listener, &mut request("GET /invocations", token)).unwrap().exposure;
+        exposure.rounded(nebula_metering::Joules(0.000_123)) == 0.000_123
     };
     let asking = access(AccessMode::Tokens, true);
     let admin = Listener::for_operators(THERE.parse().unwrap(), callers());

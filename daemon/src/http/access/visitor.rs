@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::denied::Denied;
 use super::tokens::Token;
-use crate::http::Door;
+use crate::http::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::quota::Payer;
 
 #[derive(Clone, Debug)]
 pub struct Visitor {
     /// What they may see.
-    pub door: Door,
+    pub exposure: Exposure,
     pub https: bool,
     pub token: Option<Arc<Token>>,
     /// The token's quota, which their calls count against besides the function's.

@@ -11,7 +11,7 @@ use nebula_api::energy::EnergyState;
 
 use super::energy::{EnergyView, Known};
 use super::envelope::cost;
-use super::exposure::Door;
+use super::exposure::Exposure;
 use super::headers::{CARBON_GRAMS, ENERGY_JOULES, ENERGY_SOURCE, ENERGY_STATE, INVOCATION_ID, SERVER_TIMING};
 use crate::carbon::Carbon;
 use crate::invocation::Finished;
@@ -30,21 +30,21 @@ pub struct Costs {
 
 impl Costs {
     /// How clients with this exposure see the energy of calls.
-    pub fn view(&self, door: Door) -> EnergyView<'_> {
+    pub fn view(&self, exposure: Exposure) -> EnergyView<'_> {
         let (policy, carbon) = (self.policy, &self.carbon);
         match self.metering.meter() {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
                 let no_events = meter.no_events().map(|_| NO_PMU);
-                EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, door }
+                EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, exposure }
             }
-            Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, door },
+            Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, exposure },
         }
     }
 
     /// The estimate, or the settled charge if the caller waits for it.
-    pub async fn of(&self, finished: &mut Finished, door: Door) -> Cost {
+    pub async fn of(&self, finished: &mut Finished, exposure: Exposure) -> Cost {
         let settled = match finished.settlement.take() {
             Some(settlement) => Some(settlement.wait().await),
             None => None,
@@ -53,12 +53,12 @@ impl Costs {
             Some(charge) => Known::Settled(&finished.ended, charge.as_ref().map_err(|why| *why)),
             None => Known::Ended(&finished.ended),
         };
-        cost(finished, known, &self.view(door))
+        cost(finished, known, &self.view(exposure))
     }
 
     /// Adds the estimate to headers or trailers.
-    pub fn add_to(&self, headers: &mut HeaderMap, finished: &Finished, door: Door) {
-        add_headers(headers, finished, &cost(finished, Known::Ended(&finished.ended), &self.view(door)));
+    pub fn add_to(&self, headers: &mut HeaderMap, finished: &Finished, exposure: Exposure) {
+        add_headers(headers, finished, &cost(finished, Known::Ended(&finished.ended), &self.view(exposure)));
     }
 }
 

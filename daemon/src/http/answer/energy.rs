@@ -8,7 +8,7 @@ use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEner
 use nebula_metering::{Charge, Domain, Estimate, Joules};
 
 use crate::carbon::Carbon;
-use crate::http::answer::exposure::Door;
+use crate::http::answer::exposure::Exposure;
 use crate::invocation::NotSettled;
 use crate::meter::{Ended, NoCharge, NotEstimated, Off};
 use crate::units::Policy;
@@ -67,7 +67,7 @@ pub struct EnergyView<'a> {
     pub no_events: Option<&'static str>,
     pub policy: Policy,
     pub carbon: &'a Carbon,
-    pub door: Door,
+    pub exposure: Exposure,
 }
 
 /// Figures of any origin.
@@ -83,7 +83,7 @@ impl EnergyView<'_> {
     /// `energy_joules`, and everything that explains it.
     pub fn show(&self, known: Known<'_>) -> (Option<f64>, Energy) {
         let time = known.time();
-        if !self.door.tells_joules() {
+        if !self.exposure.shows_joules() {
             let carbon = self.carbon_of(None, time);
             return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD) });
         }
@@ -112,7 +112,9 @@ impl EnergyView<'_> {
         let joules = match (self.policy, energy.base_joules) {
             // Where the base is not known it is in the active energy.
             (Policy::Active, _) | (Policy::Usage, None) => energy.active_joules,
-            (Policy::Usage, Some(base)) => energy.active_joules.map(|active| self.door.rounded(Joules(active + base))),
+            (Policy::Usage, Some(base)) => {
+                energy.active_joules.map(|active| self.exposure.rounded(Joules(active + base)))
+            }
         };
         (joules, Energy { carbon: self.carbon_of(joules, time), ..energy })
     }
@@ -146,12 +148,12 @@ impl EnergyView<'_> {
     }
 
     fn known(&self, state: State, figures: &Figures<'_>) -> Energy {
-        let door = self.door;
-        let zone = |(zone, joules): &(Domain, Joules)| (name(zone), door.rounded(*joules));
+        let exposure = self.exposure;
+        let zone = |(zone, joules): &(Domain, Joules)| (name(zone), exposure.rounded(*joules));
         Energy {
-            uncertainty_joules: Some(door.rounded_up(figures.uncertainty, figures.active)),
-            active_joules: Some(door.rounded(figures.active)),
-            base_joules: figures.base.map(|base| door.rounded(base)),
+            uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty, figures.active)),
+            active_joules: Some(exposure.rounded(figures.active)),
+            base_joules: figures.base.map(|base| exposure.rounded(base)),
             zones: figures.zones.iter().map(zone).collect(),
             ..self.blank(state, figures.source, figures.base.is_none().then_some(NO_BASE.into()))
         }
@@ -216,7 +218,7 @@ mod tests {
     use std::time::Duration;
 
     /// Nothing is said about carbon.
-    fn view(policy: Policy, door: Door) -> EnergyView<'static> {
+    fn view(policy: Policy, exposure: Exposure) -> EnergyView<'static> {
         static SILENT: LazyLock<Carbon> = LazyLock::new(|| Carbon::open(&Settings::default()).unwrap());
         EnergyView {
             source: SourceKind::Powercap.as_str(),
@@ -224,12 +226,12 @@ mod tests {
             no_events: None,
             policy,
             carbon: &SILENT,
-            door,
+            exposure,
         }
     }
 
-    fn coarse(expose: Expose) -> Door {
-        Door::callers(Resolution::Step(Microjoules(100)), expose, true)
+    fn coarse(expose: Expose) -> Exposure {
+        Exposure::of_callers(Resolution::Step(Microjoules(100)), expose, true)
     }
 
     fn estimated(base: Option<f64>) -> Ended {
@@ -262,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null_with_a_reason() {
-        let view = view(Policy::Active, Door::OPERATORS);
+        let view = view(Policy::Active, Exposure::OPERATORS);
         let nothing = ended(Err(NoEstimate::NoWindow.into()));
         for (known, state, reason) in [
             (Known::Ended(&nothing), "unknown", "no window with readings from the energy source has closed yet"),
@@ -287,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_policy_usage_adds_the_share_of_base_energy() {
-        let joules = |base, policy| view(policy, Door::OPERATORS).show(Known::Ended(&estimated(base))).0.unwrap();
+        let joules = |base, policy| view(policy, Exposure::OPERATORS).show(Known::Ended(&estimated(base))).0.unwrap();
         assert_eq!(joules(Some(0.5), Policy::Active), 0.002);
         assert_eq!(joules(Some(0.5), Policy::Usage), 0.502);
         assert_eq!(joules(None, Policy::Usage), 0.002);
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_settled_charge_has_its_estimate_beside_it() {
-        let told = told(view(Policy::Usage, Door::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
+        let told = told(view(Policy::Usage, Exposure::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
         assert_eq!(
             told,
             json!({ "joules": 0.002, "energy": {
@@ -346,22 +348,23 @@ mod tests {
         let source = Some(IntensitySource::Constant(GramsPerKilowattHour::read("300").unwrap()));
         let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
         let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
-        let of =
-            |policy, door, known| told(EnergyView { carbon: &carbon, ..view(policy, door) }, known)["energy"].clone();
+        let of = |policy, exposure, known| {
+            told(EnergyView { carbon: &carbon, ..view(policy, exposure) }, known)["energy"].clone()
+        };
         let (ended, charge, nothing) = (estimated(Some(0.000_151)), charge(), ended(Err(NoEstimate::NoWindow.into())));
         let known = Known::Settled(&ended, Ok(&charge));
-        let full = of(Policy::Active, Door::OPERATORS, known);
+        let full = of(Policy::Active, Exposure::OPERATORS, known);
         assert_eq!(full["carbon_grams"], json!(1.749e-7), "{full}");
         assert_eq!((&full["carbon_intensity_g_per_kwh"], full.get("carbon_reason")), (&json!(300.0), None));
         // 1700 µJ and 2000 µJ, as callers are told.
         assert_eq!(of(Policy::Active, coarse(Expose::Callers), known)["carbon_grams"], json!(1.7e-7));
         assert_eq!(of(Policy::Usage, coarse(Expose::Callers), known)["carbon_grams"], json!(2e-7));
-        for (door, known) in [
+        for (exposure, known) in [
             (coarse(Expose::Operators), known),
-            (Door::OPERATORS, Known::Running(None)),
-            (Door::OPERATORS, Known::Ended(&nothing)),
+            (Exposure::OPERATORS, Known::Running(None)),
+            (Exposure::OPERATORS, Known::Ended(&nothing)),
         ] {
-            let told = of(Policy::Active, door, known);
+            let told = of(Policy::Active, exposure, known);
             assert!(told["carbon_grams"].is_null() && told["carbon_reason"].is_string(), "{told}");
         }
     }
@@ -370,7 +373,7 @@ mod tests {
     fn grams_without_an_intensity_are_null_with_a_reason() {
         let source = Some(IntensitySource::Endpoint("http://127.0.0.1:1".parse().unwrap()));
         let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
-        let view = EnergyView { carbon: &carbon, ..view(Policy::Active, Door::OPERATORS) };
+        let view = EnergyView { carbon: &carbon, ..view(Policy::Active, Exposure::OPERATORS) };
         let told = told(view, Known::Ended(&estimated(None)));
         let energy = &told["energy"];
         assert!(energy["carbon_grams"].is_null() && energy["carbon_intensity_g_per_kwh"].is_null(), "{energy}");
@@ -388,7 +391,7 @@ mod tests {
     fn a_settlement_that_is_late_leaves_the_estimate() {
         let late = NotSettled::Late(Duration::from_secs(1));
         let ended = estimated(Some(0.5));
-        let told = told(view(Policy::Active, Door::OPERATORS), Known::Settled(&ended, Err(late)));
+        let told = told(view(Policy::Active, Exposure::OPERATORS), Known::Settled(&ended, Err(late)));
         assert_eq!((&told["energy"]["state"], &told["joules"]), (&"estimated".into(), &json!(0.002)));
         assert!(told["energy"]["reason"].as_str().unwrap().contains("not settled within 1s"));
     }

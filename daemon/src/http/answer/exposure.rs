@@ -1,60 +1,61 @@
-//! The two doors: what is told to those who come in through each.
+//! Which energies a client may see, and how finely.
 //!
-//! Joules per call tell something about what the call computed: a processor takes more or less energy for the same
-//! instructions on other data. Whoever may call a function with inputs of his own, and sees its joules finely, can find
-//! out about secrets that it holds. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power Side-Channel
-//! Attacks on x86", IEEE S&P 2021.
+//! Joules per call give away something of what the call computed: a processor takes more or less energy for the same
+//! instructions on other data. A caller who chooses a function's inputs and sees its joules exactly can learn about secrets
+//! that it holds. Source: CVE-2020-8694; Lipp et al., "PLATYPUS: Software-based Power Side-Channel Attacks on x86", IEEE
+//! S&P 2021.
 
 use nebula_metering::{Joules, Microjoules};
 
+use crate::admission::OverPower;
 use crate::http::answer::problem::Problem;
 use crate::http::settings::{Expose, Resolution};
+use crate::invocation::Refused;
+use crate::quota::{Limit, QuotaExceeded};
 
-/// What those who come in through a door may know.
 #[derive(Clone, Copy, Debug)]
-pub struct Door {
+pub struct Exposure {
     resolution: Resolution,
-    /// Whether the joules of calls are told at all.
+    /// Whether joules of calls are shown at all.
     calls: bool,
-    /// Whether the exact totals are, from whose differences those of a single call could be taken.
+    /// Whether exact totals are shown. Their differences can give away the joules of a single call.
     totals: bool,
 }
 
-impl Door {
-    /// The operators' door: all is told.
+impl Exposure {
+    /// Everything, exactly.
     pub const OPERATORS: Self = Self { resolution: Resolution::Full, calls: true, totals: true };
 
-    /// The callers' door. Totals are exact, or they would not add up; where calls are not, totals move to the operators'
-    /// door as soon as there is one.
+    /// Totals stay exact, or they would not add up. Where the joules of calls are rounded, totals are for operators only as
+    /// soon as those have an address of their own.
     #[must_use]
-    pub fn callers(resolution: Resolution, expose: Expose, operators_elsewhere: bool) -> Self {
+    pub fn of_callers(resolution: Resolution, expose: Expose, operators_elsewhere: bool) -> Self {
         let calls = expose == Expose::Callers;
         Self { resolution, calls, totals: calls && (resolution == Resolution::Full || !operators_elsewhere) }
     }
 
-    /// Whether the joules of calls are told.
     #[must_use]
-    pub fn tells_joules(&self) -> bool {
+    pub fn shows_joules(&self) -> bool {
         self.calls
     }
 
-    /// Whether totals are told although the joules of calls are rounded.
+    /// Whether joules of calls are rounded, but exact totals give them away.
     #[must_use]
-    pub fn tells_more_by_totals(&self) -> bool {
+    pub fn is_undone_by_totals(&self) -> bool {
         self.totals && self.resolution != Resolution::Full
     }
 
-    /// Lets those in who may see calls of others.
-    pub(crate) fn to_calls(self) -> Result<(), Problem> {
+    /// Refuses clients that may not see joules of calls.
+    pub(crate) fn check_calls(self) -> Result<(), Problem> {
         if self.calls { Ok(()) } else { Err(Problem::OperatorsOnly) }
     }
 
-    /// Lets those in who may see totals.
-    pub(crate) fn to_totals(self) -> Result<(), Problem> {
+    /// Refuses clients that may not see totals.
+    pub(crate) fn check_totals(self) -> Result<(), Problem> {
         if self.totals { Ok(()) } else { Err(Problem::OperatorsOnly) }
     }
 
-    /// What is shown of an energy: the nearest multiple of the resolution.
+    /// The nearest multiple of the resolution.
     pub(crate) fn rounded(self, joules: Joules) -> f64 {
         match self.resolution {
             Resolution::Full => joules.to_nanojoule(),
@@ -62,8 +63,7 @@ impl Door {
         }
     }
 
-    /// What is shown of the uncertainty of an energy, which rounding adds to: never less than it is, and nothing only
-    /// where the energy is exact as it is shown.
+    /// The uncertainty of an energy including what rounding adds: 0 only if the energy is shown exactly.
     pub(crate) fn rounded_up(self, uncertainty: Joules, of: Joules) -> f64 {
         match self.resolution {
             Resolution::Full => (uncertainty.0 * 1e9).ceil() / 1e9,
@@ -73,7 +73,23 @@ impl Door {
     }
 }
 
-/// So many steps in joules: a whole number of microjoules, divided once, so that no digit is noise.
+impl Exposure {
+    /// The answer to a call that was refused, without joules that the client may not see.
+    pub(crate) fn refused(self, why: Refused) -> Problem {
+        Problem::Refused(match why {
+            Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait }) => {
+                let used = used.filter(|_| self.shows_joules()).map(|used| Joules(self.rounded(used)));
+                Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait })
+            }
+            Refused::Power(over) => {
+                Refused::Power(OverPower { now: over.now.filter(|_| self.check_totals().is_ok()), ..over })
+            }
+            why @ (Refused::Busy(_) | Refused::Quota(_)) => why,
+        })
+    }
+}
+
+/// So many steps in joules. A whole number of microjoules is divided once, so that no digit is noise.
 fn multiple(steps: f64, step: Microjoules) -> f64 {
     steps * step.0 as f64 / 1e6
 }
@@ -82,8 +98,8 @@ fn multiple(steps: f64, step: Microjoules) -> f64 {
 mod tests {
     use super::*;
 
-    fn door(step: u64) -> Door {
-        Door::callers(Resolution::Step(Microjoules(step)), Expose::Callers, false)
+    fn exposure(step: u64) -> Exposure {
+        Exposure::of_callers(Resolution::Step(Microjoules(step)), Expose::Callers, false)
     }
 
     #[test]
@@ -91,28 +107,28 @@ mod tests {
         for (step, joules, shown) in
             [(100, 0.000_349, 0.0003), (100, 0.000_351, 0.0004), (100, 49e-6, 0.0), (1, 1.4e-6, 1e-6), (1000, 7.0, 7.0)]
         {
-            assert_eq!(door(step).rounded(Joules(joules)), shown);
+            assert_eq!(exposure(step).rounded(Joules(joules)), shown);
         }
-        assert_eq!(Door::OPERATORS.rounded(Joules(0.000_213_456_789_1)), 0.000_213_457);
+        assert_eq!(Exposure::OPERATORS.rounded(Joules(0.000_213_456_789_1)), 0.000_213_457);
     }
 
     #[test]
     fn uncertainty_covers_what_rounding_adds() {
-        let door = door(100);
+        let exposure = exposure(100);
         for microjoules in (0..2_000).step_by(7) {
             for uncertain in [0.0, 1e-6, 49e-6, 50e-6, 51e-6, 149e-6, 3.3e-3] {
                 let exact = Microjoules(microjoules).joules();
-                let (shown, uncertainty) = (door.rounded(exact), door.rounded_up(Joules(uncertain), exact));
+                let (shown, uncertainty) = (exposure.rounded(exact), exposure.rounded_up(Joules(uncertain), exact));
                 assert!((shown - exact.0).abs() + uncertain <= uncertainty + 1e-12, "{microjoules} ± {uncertain}");
                 assert_eq!(uncertainty == 0.0, uncertain == 0.0 && microjoules % 100 == 0);
             }
         }
-        assert_eq!(Door::OPERATORS.rounded_up(Joules(1.1e-9), Joules(1.0)), 2e-9);
-        assert_eq!(Door::OPERATORS.rounded_up(Joules(0.0), Joules(1.0)), 0.0);
+        assert_eq!(Exposure::OPERATORS.rounded_up(Joules(1.1e-9), Joules(1.0)), 2e-9);
+        assert_eq!(Exposure::OPERATORS.rounded_up(Joules(0.0), Joules(1.0)), 0.0);
     }
 
     #[test]
-    fn totals_are_where_they_give_nothing_away() {
+    fn totals_are_shown_where_they_give_nothing_away() {
         let coarse = Resolution::Step(Microjoules(100));
         for (resolution, expose, elsewhere, calls, totals) in [
             (Resolution::Full, Expose::Callers, false, true, true),
@@ -121,9 +137,13 @@ mod tests {
             (coarse, Expose::Callers, true, true, false),
             (Resolution::Full, Expose::Operators, true, false, false),
         ] {
-            let door = Door::callers(resolution, expose, elsewhere);
-            assert_eq!((door.to_calls().is_ok(), door.to_totals().is_ok()), (calls, totals), "{door:?}");
+            let exposure = Exposure::of_callers(resolution, expose, elsewhere);
+            assert_eq!(
+                (exposure.check_calls().is_ok(), exposure.check_totals().is_ok()),
+                (calls, totals),
+                "{exposure:?}"
+            );
         }
-        assert!(Door::OPERATORS.to_totals().is_ok() && !Door::OPERATORS.tells_more_by_totals());
+        assert!(Exposure::OPERATORS.check_totals().is_ok() && !Exposure::OPERATORS.is_undone_by_totals());
     }
 }

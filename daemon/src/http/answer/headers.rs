@@ -13,6 +13,10 @@ pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// For [`CROSS_ORIGIN_OPENER_POLICY`]: documents without it that open the page, or are opened by it, have no access to its window.
+pub const SAME_ORIGIN_OPENERS: HeaderValue = HeaderValue::from_static("same-origin");
+pub const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
 /// Headers about a call.
 const OF_CALLS: [HeaderName; 6] =
     [ENERGY_JOULES, ENERGY_SOURCE, ENERGY_STATE, CARBON_GRAMS, INVOCATION_ID, SERVER_TIMING];

@@ -19,8 +19,8 @@ use nebula_api::problem::FailedCall;
 use serde::Serialize;
 
 use crate::http::Response;
-use crate::http::access::guest_pages::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::body::Reply;
+use crate::http::answer::headers::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::problem::Problem;
 
 /// Bytes that most envelopes fit into: written to a smaller room they would move three times.

@@ -36,7 +36,7 @@ pub enum Problem {
     BodyTooSlow {
         time_max: Duration,
     },
-    /// Made by [`crate::http::answer::exposure::Door::refused`], which leaves out what this client may not see.
+    /// Made by [`crate::http::answer::exposure::Exposure::refused`], which leaves out what this client may not see.
     Refused(Refused),
     TooManyListeners(SubscribeError),
     Draining,
@@ -274,6 +274,12 @@ fn of_guest(ending: &Ending) -> Row {
         Ending::Trapped(trap) => row(S::INTERNAL_SERVER_ERROR, "trap", "The function was stopped", trap),
         // No failures: they have answers.
         Ending::Returned | Ending::Answered(_) => row(S::INTERNAL_SERVER_ERROR, "trap", "The function was stopped", ""),
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
     }
 }
 

@@ -60,7 +60,7 @@ impl Context<'_> {
     ) -> Result<(Parts, invocation::Request), Problem> {
         let (mut head, body) = request.into_parts();
         let (context, input) = (take_context(&mut head.extensions), self.read(body).await?);
-        let environment = cgi::variables(&cgi::Call {
+        let environment = cgi::variables(&cgi::CgiRequest {
             head: &head,
             script: mount.script,
             path,

@@ -106,7 +106,7 @@ impl Context<'_> {
     fn whole(&self, finished: &Finished, written: Written) -> Response {
         let Written { head, ready, trailers, .. } = written;
         let mut response = Response::from_parts(head, Reply::whole(together(ready), trailers));
-        self.caller.costs.add_to(response.headers_mut(), finished, self.visitor.door);
+        self.caller.costs.add_to(response.headers_mut(), finished, self.visitor.exposure);
         response
     }
 
@@ -114,7 +114,7 @@ impl Context<'_> {
     fn streamed(&self, call: Call, written: Written) -> Response {
         let id = HeaderValue::try_from(call.id.to_string());
         let Written { head, ready, body, trailers, .. } = written;
-        let (caller, function, exposure) = (self.caller.clone(), self.function.clone(), self.visitor.door);
+        let (caller, function, exposure) = (self.caller.clone(), self.function.clone(), self.visitor.exposure);
         let at_end = move |finished: &Finished| {
             log(&function, finished);
             let mut trailers = HeaderMap::new();

@@ -76,7 +76,7 @@ impl Context<'_> {
     async fn start(&self, request: invocation::Request) -> Result<Call, Problem> {
         let request = invocation::Request { payer: self.visitor.payer.clone(), ..request };
         let started = self.caller.invoker.invoke(self.function, request).await;
-        started.map_err(|why| self.visitor.door.refused(why))
+        started.map_err(|why| self.visitor.exposure.refused(why))
     }
 
     /// Runs a call to its end.
@@ -87,7 +87,7 @@ impl Context<'_> {
     }
 
     async fn cost(&self, finished: &mut Finished) -> Cost {
-        self.caller.costs.of(finished, self.visitor.door).await
+        self.caller.costs.of(finished, self.visitor.exposure).await
     }
 
     async fn read(&self, body: RequestBody) -> Result<Bytes, Problem> {
@@ -96,7 +96,7 @@ impl Context<'_> {
 
     /// Takes `settle` out of the variables. A client that may not see joules has nothing to wait for.
     fn take_settle(&self, variables: &mut Vec<(String, String)>) -> Result<bool, Problem> {
-        Ok(take_settle(variables)? && self.visitor.door.tells_joules())
+        Ok(take_settle(variables)? && self.visitor.exposure.shows_joules())
     }
 }
 

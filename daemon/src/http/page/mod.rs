@@ -80,7 +80,7 @@ pub fn closed(problem: &Problem) -> Response {
 }
 
 fn calls(app: &App, visitor: &Visitor) -> Markup {
-    let calls = app.describe_calls(visitor.door, &app.last_calls(visitor, None, CALLS_SHOWN));
+    let calls = app.describe_calls(visitor.exposure, &app.last_calls(visitor, None, CALLS_SHOWN));
     if calls.is_empty() {
         return markup! { p { "None yet." } };
     }

@@ -49,7 +49,7 @@ const TYPES: &str = "call, watts and accounts";
 impl App {
     /// A stream of what the query asks for and the visitor may see.
     pub(crate) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
-        visitor.door.to_calls()?;
+        visitor.exposure.check_calls()?;
         let (mut types, mut function, mut history) = (None, None, false);
         for (name, value) in variables(query)? {
             match &*name {
@@ -65,7 +65,7 @@ impl App {
         }
         // Totals are of all functions.
         let may_see_totals =
-            if visitor.is_restricted() { Err(Problem::OperatorsOnly) } else { visitor.door.to_totals() };
+            if visitor.is_restricted() { Err(Problem::OperatorsOnly) } else { visitor.exposure.check_totals() };
         let wants = match types {
             Some(wants) if wants.watts || wants.accounts => {
                 may_see_totals?;
@@ -103,7 +103,7 @@ impl App {
             // How much others do is none of their business either.
             Event::Omitted(_) if visitor.is_restricted() => {}
             Event::Call(known) => {
-                let shown = self.describe_calls(visitor.door, std::slice::from_ref(known));
+                let shown = self.describe_calls(visitor.exposure, std::slice::from_ref(known));
                 write("call", to_string(&shown.first()));
             }
             Event::Omitted(calls) => write("omitted", to_string(&OmittedEvent { calls: *calls })),

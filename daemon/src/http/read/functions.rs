@@ -18,7 +18,7 @@ use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::energy::WITHHELD;
 use crate::http::answer::envelope::micros;
-use crate::http::answer::exposure::Door;
+use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer, json};
 use crate::http::app::App;
@@ -55,18 +55,18 @@ impl App {
         visitor: &Visitor,
         route: &Route,
     ) -> Result<Response, Problem> {
-        let (door, name) = (visitor.door, route.name()?);
+        let (exposure, name) = (visitor.exposure, route.name()?);
         match (route.endpoint, request.method()) {
-            (Endpoint::Function, &Method::PUT) => self.put_function(request, door, name).await,
+            (Endpoint::Function, &Method::PUT) => self.put_function(request, exposure, name).await,
             (Endpoint::Function, &Method::DELETE) => self.delete_function(&request, name).await,
-            (Endpoint::Manifest, _) => self.put_manifest(request, door, name).await,
+            (Endpoint::Manifest, _) => self.put_manifest(request, exposure, name).await,
             (Endpoint::Versions, _) => self.versions(name),
-            (Endpoint::Rollback, _) => self.roll_back(&request, door, name).await,
-            _ => Ok(self.described(StatusCode::OK, route.function()?, door)),
+            (Endpoint::Rollback, _) => self.roll_back(&request, exposure, name).await,
+            _ => Ok(self.described(StatusCode::OK, route.function()?, exposure)),
         }
     }
 
-    async fn put_function(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+    async fn put_function(&self, request: Request, exposure: Exposure, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
         let boundary = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(boundary);
         let body = request.into_body();
@@ -87,10 +87,10 @@ impl App {
                 "the request has no module: send it as the body, or in a form with the parts `module` and `manifest`";
             return Err(Problem::BadRequest(why.into()));
         }
-        self.deploy(name, upload, condition, door).await
+        self.deploy(name, upload, condition, exposure).await
     }
 
-    async fn put_manifest(&self, request: Request, door: Door, name: &str) -> Result<Response, Problem> {
+    async fn put_manifest(&self, request: Request, exposure: Exposure, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
         let text = body::read_within(
             request.into_body(),
@@ -99,7 +99,7 @@ impl App {
             self.caller.body_timeout,
         );
         let manifest = Some(manifest_text(text.await?.into())?);
-        self.deploy(name, Upload { module: None, manifest }, condition, door).await
+        self.deploy(name, Upload { module: None, manifest }, condition, exposure).await
     }
 
     async fn deploy(
@@ -107,10 +107,10 @@ impl App {
         name: FunctionName,
         upload: Upload,
         condition: Condition,
-        door: Door,
+        exposure: Exposure,
     ) -> Result<Response, Problem> {
         let deployed = self.change(move |deployer, handle| handle.block_on(deployer.deploy(&name, upload, &condition)));
-        Ok(self.deployed(&deployed.await?, door))
+        Ok(self.deployed(&deployed.await?, exposure))
     }
 
     async fn delete_function(&self, request: &Request, name: &str) -> Result<Response, Problem> {
@@ -121,7 +121,7 @@ impl App {
         Ok(response)
     }
 
-    async fn roll_back(&self, request: &Request, door: Door, name: &str) -> Result<Response, Problem> {
+    async fn roll_back(&self, request: &Request, exposure: Exposure, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
         let mut to = None;
         for (key, value) in variables(request.uri().query())? {
@@ -138,7 +138,7 @@ impl App {
         let roll_back = move |deployer: &Deployer, handle: Handle| {
             handle.block_on(deployer.roll_back(&name, to.as_deref(), &condition))
         };
-        Ok(self.deployed(&self.change(roll_back).await?, door))
+        Ok(self.deployed(&self.change(roll_back).await?, exposure))
     }
 
     fn versions(&self, name: &str) -> Result<Response, Problem> {
@@ -172,10 +172,10 @@ impl App {
         Ok(changed.map_err(|_| Problem::Draining)??)
     }
 
-    fn deployed(&self, deployed: &Deployed, door: Door) -> Response {
+    fn deployed(&self, deployed: &Deployed, exposure: Exposure) -> Response {
         let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
         let shown = api::Deployed {
-            details: self.describe_in_full(&deployed.function, door),
+            details: self.describe_in_full(&deployed.function, exposure),
             changed: deployed.created || deployed.before.is_some(),
             version_before: deployed.before.map(|before| before.to_string()),
         };
@@ -188,16 +188,16 @@ impl App {
         response
     }
 
-    fn described(&self, status: StatusCode, function: &Arc<Function>, door: Door) -> Response {
-        tagged(json(status, JSON, &self.describe_in_full(function, door)), function)
+    fn described(&self, status: StatusCode, function: &Arc<Function>, exposure: Exposure) -> Response {
+        tagged(json(status, JSON, &self.describe_in_full(function, exposure)), function)
     }
 
     /// A function with what it is granted, and what it took to prepare it.
-    fn describe_in_full(&self, function: &Function, door: Door) -> FunctionDetails {
+    fn describe_in_full(&self, function: &Function, exposure: Exposure) -> FunctionDetails {
         let cold_start = &function.cold_start;
         let (energy_joules, reason): (_, Option<Cow<'static, str>>) = match (cold_start.charge(), &cold_start.work) {
-            _ if !door.tells_joules() => (None, Some(WITHHELD.into())),
-            (Some(Ok(charge)), _) => (Some(door.rounded(charge.active.joules())), None),
+            _ if !exposure.shows_joules() => (None, Some(WITHHELD.into())),
+            (Some(Ok(charge)), _) => (Some(exposure.rounded(charge.active.joules())), None),
             (Some(Err(why)), _) => (None, Some(why.to_string().into())),
             (None, Err(off)) => (None, Some(off.to_string().into())),
             (None, Ok(_)) => (None, Some("the windows in which it was prepared have not closed yet".into())),
@@ -205,7 +205,7 @@ impl App {
         FunctionDetails {
             function: describe(function),
             manifest: manifest(&function.manifest),
-            quota: quota::of_function(function, door),
+            quota: quota::of_function(function, exposure),
             cold_start: api::ColdStart {
                 compiled: cold_start.found == Found::Compiled,
                 duration_us: micros(cold_start.duration),

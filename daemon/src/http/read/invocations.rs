@@ -12,7 +12,7 @@ use crate::functions::Revision;
 use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::energy::{EnergyView, Known};
-use crate::http::answer::exposure::Door;
+use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
 use crate::http::app::App;
@@ -27,17 +27,17 @@ const LISTED_MAX: usize = 1000;
 impl App {
     /// The call of this identity.
     pub(crate) fn invocation(&self, visitor: &Visitor, id: &str) -> Result<Response, Problem> {
-        visitor.door.to_calls()?;
+        visitor.exposure.check_calls()?;
         let id: Uuid =
             id.parse().map_err(|_| Problem::BadRequest("name the call by its `invocation_id`, a UUID".into()))?;
         let call = self.calls.find(CallId(id.as_u128())).filter(|call| self.is_seen(visitor, call));
-        let shown = self.describe_calls(visitor.door, &[call.ok_or(Problem::UnknownInvocation(id))?]);
+        let shown = self.describe_calls(visitor.exposure, &[call.ok_or(Problem::UnknownInvocation(id))?]);
         Ok(json(StatusCode::OK, JSON, &shown.first()))
     }
 
     /// The calls that the query asks for.
     pub(crate) fn invocations(&self, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
-        visitor.door.to_calls()?;
+        visitor.exposure.check_calls()?;
         let (mut function, mut limit) = (None, LISTED);
         for (name, value) in variables(query)? {
             match &*name {
@@ -50,7 +50,7 @@ impl App {
             }
         }
         let calls = self.last_calls(visitor, function.as_deref(), limit);
-        Ok(json(StatusCode::OK, JSON, &Invocations { invocations: self.describe_calls(visitor.door, &calls) }))
+        Ok(json(StatusCode::OK, JSON, &Invocations { invocations: self.describe_calls(visitor.exposure, &calls) }))
     }
 
     /// The last calls that the visitor may see.
@@ -81,13 +81,13 @@ impl App {
         if accounts.is_empty() { Err(Problem::UnknownFunction(name)) } else { Ok(accounts) }
     }
 
-    /// The calls as clients at this door see them.
-    pub(crate) fn describe_calls(&self, door: Door, calls: &[KnownCall]) -> Vec<Invocation> {
+    /// The calls as clients at this exposure see them.
+    pub(crate) fn describe_calls(&self, exposure: Exposure, calls: &[KnownCall]) -> Vec<Invocation> {
         let running = |known: &&KnownCall| matches!(known.progress, Progress::Running(_));
         let of_running =
             |meter: &Arc<EnergyMeter>| meter.running(calls.iter().filter(running).map(|known| known.call)).into_iter();
         let mut charges = self.caller.costs.metering.meter().map(of_running);
-        let view = self.caller.costs.view(door);
+        let view = self.caller.costs.view(exposure);
         let describe = |known: &KnownCall| {
             let charge =
                 if running(&known) { charges.as_mut().map(|charges| charges.next().flatten()) } else { Ok(None) };

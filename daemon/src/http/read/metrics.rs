@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_ENCODING, HeaderValue, VARY};
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::answer::answer;
-use crate::http::answer::exposure::Door;
+use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::app::App;
 use crate::http::request::negotiate::{prefers_open_metrics, reads_gzip};
@@ -16,8 +16,8 @@ use crate::telemetry::MetricsFormat;
 
 impl App {
     /// With a thousand functions these are megabytes, so they are written on a thread that may block.
-    pub(crate) async fn metrics(self: &Arc<Self>, request: &Request, door: Door) -> Result<Response, Problem> {
-        door.to_totals()?;
+    pub(crate) async fn metrics(self: &Arc<Self>, request: &Request, exposure: Exposure) -> Result<Response, Problem> {
+        exposure.check_totals()?;
         let headers = request.headers();
         let format = if prefers_open_metrics(headers) { MetricsFormat::OpenMetrics } else { MetricsFormat::Prometheus };
         let compressed = reads_gzip(headers);

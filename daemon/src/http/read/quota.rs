@@ -4,20 +4,18 @@ use nebula_api::functions::{ConcurrencyUse, EnergyUse, QuotaUse, RateUse};
 use nebula_api::ledger::{self, Priorities};
 use nebula_metering::{Joules, Watts};
 
-use crate::admission::{Lane, OverPower, PowerCap};
+use crate::admission::{Lane, PowerCap};
 use crate::functions::Function;
 use crate::http::answer::energy::WITHHELD;
-use crate::http::answer::exposure::Door;
-use crate::http::answer::problem::Problem;
-use crate::invocation::Refused;
-use crate::quota::{Limit, Quota, QuotaExceeded};
+use crate::http::answer::exposure::Exposure;
+use crate::quota::Quota;
 
 /// What a function may use, and has used.
-pub fn of_function(function: &Function, door: Door) -> QuotaUse {
+pub fn of_function(function: &Function, exposure: Exposure) -> QuotaUse {
     let quota = function.payer.as_ref().map_or_else(Quota::default, |payer| *payer.quota());
     let usage = function.payer.as_ref().map(|payer| payer.usage());
     let energy = usage.filter(|_| quota.joules_per_hour.is_some());
-    let used = energy.filter(|_| door.tells_joules()).map(|usage| door.rounded(usage.energy.joules()));
+    let used = energy.filter(|_| exposure.shows_joules()).map(|usage| exposure.rounded(usage.energy.joules()));
     QuotaUse {
         calls_per_second: RateUse { limit: quota.calls_per_second },
         concurrency: ConcurrencyUse {
@@ -43,21 +41,5 @@ pub fn of_power(power: &PowerCap) -> ledger::PowerCap {
         active_watts: watts.map(|Watts(watts)| watts),
         priorities: Priorities { low, normal, high },
         reason: watts.is_none().then_some("no window has closed yet".into()),
-    }
-}
-
-impl Door {
-    /// The answer to a call that is not let in. It shows no more joules than clients at this door may see.
-    pub(crate) fn refused(self, why: Refused) -> Problem {
-        Problem::Refused(match why {
-            Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait }) => {
-                let used = used.filter(|_| self.tells_joules()).map(|used| Joules(self.rounded(used)));
-                Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait })
-            }
-            Refused::Power(over) => {
-                Refused::Power(OverPower { now: over.now.filter(|_| self.to_totals().is_ok()), ..over })
-            }
-            why @ (Refused::Busy(_) | Refused::Quota(_)) => why,
-        })
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::causes::chain;
 use crate::http::Request;
 use crate::http::Response;
-use crate::http::answer::exposure::Door;
+use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
 use crate::http::app::App;
@@ -48,8 +48,8 @@ struct Query {
 }
 
 impl App {
-    pub(crate) async fn usage(&self, request: &Request, door: Door) -> Result<Response, Problem> {
-        door.to_totals()?;
+    pub(crate) async fn usage(&self, request: &Request, exposure: Exposure) -> Result<Response, Problem> {
+        exposure.check_totals()?;
         let query = parse(request.uri().query(), self.caller.costs.policy, SystemTime::now())?;
         let file = self.usage.file.clone().map_err(Problem::NoAccounts)?;
         let failed = |why: String| Problem::Unhealthy(format!("cannot read the accounts: {why}"));

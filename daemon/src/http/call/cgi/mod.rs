@@ -9,7 +9,7 @@ mod variables;
 
 pub use output::parse;
 pub use path::{PathInfo, Unfit, arguments};
-pub use variables::{Call, is_reserved, variables};
+pub use variables::{CgiRequest, is_reserved, variables};
 
 /// Fields that concern one connection and nobody behind it; those that begin with `proxy-` are such fields too.
 ///

@@ -21,7 +21,7 @@ const STATUS: HeaderName = HeaderName::from_static("status");
 
 /// What a program answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct CgiAnswer {
     /// The status.
     pub status: StatusCode,
     /// The fields, those of one name in their order.
@@ -83,7 +83,7 @@ pub enum Malformed {
 ///
 /// # Errors
 /// When there are fields that are no good.
-pub fn parse(output: Bytes) -> Result<Answer, Malformed> {
+pub fn parse(output: Bytes) -> Result<CgiAnswer, Malformed> {
     let Some((lines, end)) = head(&output) else { return Ok(plain(output)) };
     let (mut status, mut headers) = (None, HeaderMap::new());
     for (line, text) in (1..).zip(lines) {
@@ -113,7 +113,7 @@ pub fn parse(output: Bytes) -> Result<Answer, Malformed> {
     let unless_said = if headers.contains_key(LOCATION) { StatusCode::FOUND } else { StatusCode::OK };
     let status = status.unwrap_or(unless_said);
     let body = if has_no_body(status) { Bytes::new() } else { output.slice(end..) };
-    Ok(Answer { status, headers, body })
+    Ok(CgiAnswer { status, headers, body })
 }
 
 /// The lines of the fields and where the body begins, or `None` if there are no fields.
@@ -178,9 +178,9 @@ fn has_no_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn plain(output: Bytes) -> Answer {
+fn plain(output: Bytes) -> CgiAnswer {
     let content_type = if str::from_utf8(&output).is_ok() { TEXT } else { BYTES };
-    Answer { status: StatusCode::OK, headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]), body: output }
+    CgiAnswer { status: StatusCode::OK, headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]), body: output }
 }
 
 fn shown(value: &[u8]) -> String {

@@ -13,7 +13,7 @@ use crate::http::request::peers::Peers;
 
 /// A request to a program.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub struct CgiRequest<'a> {
     /// Its method, URI, version and headers.
     pub head: &'a Parts,
     /// The function's own path: `/fn/NAME`, or its route.
@@ -34,8 +34,8 @@ pub struct Call<'a> {
 ///
 /// Source: RFC 3875, section 4.1; `REQUEST_URI` and `HTTPS` are what web servers add to it by custom.
 #[must_use]
-pub fn variables(call: &Call<'_>) -> Vec<(String, String)> {
-    let Call { head, script, path, body, peers: Peers { remote, local, https }, user } = *call;
+pub fn variables(call: &CgiRequest<'_>) -> Vec<(String, String)> {
+    let CgiRequest { head, script, path, body, peers: Peers { remote, local, https }, user } = *call;
     let authority = authority(head);
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| str::from_utf8(value.as_bytes()).ok());
     let remote = remote.ip().to_canonical().to_string();
@@ -151,13 +151,13 @@ mod tests {
 
     use super::*;
 
-    fn told(request: Builder, change: impl FnOnce(&mut Call<'_>)) -> BTreeMap<String, String> {
+    fn told(request: Builder, change: impl FnOnce(&mut CgiRequest<'_>)) -> BTreeMap<String, String> {
         told_below("", request, change)
     }
 
-    fn told_below(path: &str, request: Builder, change: impl FnOnce(&mut Call<'_>)) -> BTreeMap<String, String> {
+    fn told_below(path: &str, request: Builder, change: impl FnOnce(&mut CgiRequest<'_>)) -> BTreeMap<String, String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let mut call = Call {
+        let mut call = CgiRequest {
             head: &head,
             script: "/fn/shop",
             path: &PathInfo::parse(path).unwrap(),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn read(output: &[u8]) -> Result<Answer, Malformed> {
+fn read(output: &[u8]) -> Result<CgiAnswer, Malformed> {
     parse(Bytes::copy_from_slice(output))
 }
 
