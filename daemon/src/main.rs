@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             if let Some(error) = failure.error {
-                nebula::cli::tell(format_args!("nebula: {error:#}"));
+                nebula::cli::note(format_args!("nebula: {error:#}"));
             }
             ExitCode::from(failure.code)
         }

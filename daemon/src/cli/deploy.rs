@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::client::{Answer, Client, Content, Sent};
 use super::invoke::RESERVED;
 use super::list::size;
-use super::stdout::print;
-use super::{EXIT_FAILURE, Failure, tell};
+use super::output::print;
+use super::{EXIT_FAILURE, Failure, note};
 
 const VERSION_DIGITS: usize = 12;
 
@@ -46,7 +46,7 @@ pub fn deploy(matches: &ArgMatches) -> super::Result {
     let (body, content_type) = match &manifest {
         Some(path) => {
             if !quiet && !matches.contains_id("manifest") {
-                tell(format_args!("using the manifest `{}` beside it", path.display()));
+                note(format_args!("using the manifest `{}` beside it", path.display()));
             }
             let (body, boundary) = form(&module, &read(path)?);
             (body, format!("multipart/form-data; boundary={boundary}"))
@@ -82,7 +82,7 @@ pub fn remove(matches: &ArgMatches) -> super::Result {
     if !answer.is_success() {
         return refused(&answer);
     }
-    tell(format_args!("removed `{name}`; `nebula rollback {name}` brings it back"));
+    note(format_args!("removed `{name}`; `nebula rollback {name}` brings it back"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -155,12 +155,12 @@ fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> S
         return Ok(ExitCode::SUCCESS);
     }
     match (changed, version_before) {
-        (false, _) => tell(format_args!("`{name}` already serves this version")),
+        (false, _) => note(format_args!("`{name}` already serves this version")),
         (true, before) => {
-            tell(format_args!("{kind} of {}, {how} in {took:.1} ms", size(size_bytes)));
+            note(format_args!("{kind} of {}, {how} in {took:.1} ms", size(size_bytes)));
             if let Some(before) = before {
                 let before = short(&before);
-                tell(format_args!("replaces {before}; {}", undo(before)));
+                note(format_args!("replaces {before}; {}", undo(before)));
             }
         }
     }

@@ -17,8 +17,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bill::{Bill, Charge};
 use super::client::{Answer, Client, refusal};
-use super::stdout::print;
-use super::{EXIT_FAILURE, Failure, tell};
+use super::output::print;
+use super::{EXIT_FAILURE, Failure, note};
 use crate::carbon::Grams;
 
 /// All but the unreserved characters. Source: RFC 3986, section 2.3.
@@ -88,17 +88,17 @@ fn as_text(answer: &Answer) -> super::Result {
     if answer.is_success() {
         let envelope: Envelope<'_> = answer.parse()?;
         print(&output(envelope.output)?)?;
-        tell(bill(&envelope.cost));
+        note(bill(&envelope.cost));
         return Ok(envelope.exit_code.map_or(ExitCode::SUCCESS, own));
     }
     let problem: Problem<'_> = answer.parse()?;
     let call = problem.call.as_ref();
     if let Some(stderr) = call.map(|call| &*call.stderr).filter(|stderr| !stderr.is_empty()) {
-        tell(stderr.strip_suffix('\n').unwrap_or(stderr));
+        note(stderr.strip_suffix('\n').unwrap_or(stderr));
     }
-    tell(format_args!("nebula: {}", refusal(&problem)));
+    note(format_args!("nebula: {}", refusal(&problem)));
     if let Some(call) = call {
-        tell(bill(&call.cost));
+        note(bill(&call.cost));
     }
     Ok(failed(call.and_then(|call| call.exit_code)))
 }

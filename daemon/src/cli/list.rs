@@ -9,8 +9,8 @@ use comfy_table::{CellAlignment, Table};
 use nebula_api::functions::{BrokenFile, Function, Functions};
 
 use super::client::Client;
-use super::stdout::print;
-use super::{Failure, tell};
+use super::output::print;
+use super::{Failure, note};
 
 /// Longest time to wait: a daemon answers this from memory.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ pub fn list(matches: &ArgMatches) -> super::Result {
     } else {
         print(table(&listing.functions).as_bytes())?;
         for BrokenFile { file, reason, .. } in &listing.broken {
-            tell(format_args!("`{file}` is not served: {reason}"));
+            note(format_args!("`{file}` is not served: {reason}"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use terminal_size::{Width, terminal_size_of};
 
 use super::Failure;
 use super::client::Client;
-use super::stdout::print;
+use super::output::print;
 use crate::units::Policy;
 use crate::usage::{By, FILE, Format, Report, Since, Store, report_of};
 

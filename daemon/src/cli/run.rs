@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use tracing::level_filters::LevelFilter;
 
 use super::bill::{Bill, Charge};
-use super::stdout::print;
-use super::{EXIT_USAGE, Failure, tell};
+use super::output::print;
+use super::{EXIT_USAGE, Failure, note};
 use crate::config::Config;
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
@@ -79,7 +79,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     print(&completion.output)?;
     let code = exit_code(&completion);
     if !matches.get_flag("quiet") {
-        tell(bill);
+        note(bill);
     }
     Ok(code)
 }
@@ -134,29 +134,29 @@ fn exit_code(completion: &Completion) -> ExitCode {
         Ending::Returned => ExitCode::SUCCESS,
         Ending::Answered(status) if *status < 400 => ExitCode::SUCCESS,
         Ending::Answered(status) => {
-            tell(format_args!("nebula: it answered {status}"));
+            note(format_args!("nebula: it answered {status}"));
             ExitCode::FAILURE
         }
         Ending::NoAnswer => {
-            tell("nebula: it answered nothing");
+            note("nebula: it answered nothing");
             ExitCode::FAILURE
         }
         Ending::Refused(why) => {
-            tell(format_args!("nebula: instead of an answer it gave: {why}"));
+            note(format_args!("nebula: instead of an answer it gave: {why}"));
             ExitCode::FAILURE
         }
         // The kernel keeps the lowest byte of an exit code, as it does for every process.
         Ending::Exited(code) => ExitCode::from((code & 0xff) as u8),
         Ending::BadInput(why) => {
-            tell(format_args!("nebula: {why}"));
+            note(format_args!("nebula: {why}"));
             ExitCode::from(EXIT_USAGE)
         }
         Ending::Trapped(why) => {
-            tell(format_args!("nebula: the module trapped: {why}"));
+            note(format_args!("nebula: the module trapped: {why}"));
             ExitCode::from(EXIT_TRAP)
         }
         Ending::OutOfMemory | Ending::OutputTooLarge | Ending::TimedOut | Ending::OverCpu | Ending::OverEnergy => {
-            tell(format_args!("nebula: the module was stopped at a limit: {:?}", completion.ending));
+            note(format_args!("nebula: the module was stopped at a limit: {:?}", completion.ending));
             ExitCode::from(EXIT_TRAP)
         }
     }

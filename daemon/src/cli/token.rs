@@ -10,8 +10,8 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::ArgMatches;
 use rustix::fs::{FlockOperation, flock};
 
-use super::stdout::print;
-use super::{Failure, tell};
+use super::output::print;
+use super::{Failure, note};
 use crate::http::{Role, Tokens, check_token_name, read_tokens, secret};
 
 const MODE: u32 = 0o600;
@@ -31,9 +31,9 @@ pub fn token(matches: &ArgMatches) -> super::Result {
     match matches.get_one::<String>("tokens") {
         Some(path) => {
             append(Path::new(path), name, &lines)?;
-            tell(format_args!("nebula: added `{name}` to `{path}`; its token follows and will not be shown again"));
+            note(format_args!("nebula: added `{name}` to `{path}`; its token follows and will not be shown again"));
         }
-        None => tell(format_args!(
+        None => note(format_args!(
             "nebula: add this to your tokens file; the token follows and will not be shown again\n\n{lines}"
         )),
     }

@@ -14,7 +14,7 @@ const STATUS_WIDTH: usize = 9;
 const INDENT: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum Verdict {
     Ok,
     Missing,
     /// Present, but this process may not use it.
@@ -25,7 +25,7 @@ pub enum Status {
     Broken,
 }
 
-impl Status {
+impl Verdict {
     fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -47,7 +47,7 @@ impl Status {
 
 #[derive(Clone, Debug)]
 pub struct Finding {
-    pub status: Status,
+    pub status: Verdict,
     pub item: String,
     pub fact: String,
     pub parts: Vec<Finding>,
@@ -56,7 +56,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(status: Status, item: impl Into<String>, fact: impl Into<String>) -> Self {
+    pub fn new(status: Verdict, item: impl Into<String>, fact: impl Into<String>) -> Self {
         Self { status, item: item.into(), fact: fact.into(), parts: Vec::new(), remedies: Vec::new() }
     }
 
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_finding_is_a_line_and_its_remedies_stand_beneath() {
-        let mut powercap = Finding::new(Status::Forbidden, "powercap", "1 zone").with_remedy("sudo something");
-        powercap.parts.push(Finding::new(Status::Forbidden, "package-0", "`/sys/x`"));
-        let findings = [powercap, Finding::new(Status::Ok, "model", "of something")];
+        let mut powercap = Finding::new(Verdict::Forbidden, "powercap", "1 zone").with_remedy("sudo something");
+        powercap.parts.push(Finding::new(Verdict::Forbidden, "package-0", "`/sys/x`"));
+        let findings = [powercap, Finding::new(Verdict::Ok, "model", "of something")];
         let expected = "\
 forbidden  powercap     1 zone
   forbidden  package-0  `/sys/x`

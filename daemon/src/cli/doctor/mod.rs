@@ -13,12 +13,12 @@ use clap::ArgMatches;
 use nebula_metering::source::model::cpu::{Processor, Signature, parse_cpuinfo};
 use nebula_metering::source::powercap::survey;
 
-use super::stdout::print;
+use super::output::print;
 use super::{EXIT_FAILURE, Failure};
 use crate::causes::chain;
 use crate::config::Config;
 use crate::meter::{Choice, open_source};
-use finding::{Finding, Status, report};
+use finding::{Finding, Verdict, report};
 
 const NO_PROCFS: &str = "mount procfs, or pass its location with --procfs-root";
 
@@ -53,9 +53,9 @@ fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
             let kind = opened.source.kind();
             let reason = opened.source.reason().unwrap_or_default();
             let fact = format!("chooses `{kind}`: {reason}");
-            (Finding::new(Status::Ok, "--source auto", fact), kind.is_measured())
+            (Finding::new(Verdict::Ok, "--source auto", fact), kind.is_measured())
         }
-        Err(error) => (Finding::new(Status::Missing, "--source auto", chain(&error)), false),
+        Err(error) => (Finding::new(Verdict::Missing, "--source auto", chain(&error)), false),
     }
 }
 

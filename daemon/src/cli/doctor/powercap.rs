@@ -6,7 +6,7 @@ use nebula_metering::Zone;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::powercap::{ClassState, Survey, SurveyedZone, ZoneObstacle};
 
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Verdict};
 use super::{is_x86, program};
 use crate::causes::chain;
 
@@ -16,19 +16,19 @@ pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Fin
     let looked_in = survey.looked_in.display();
     match &survey.class {
         ClassState::Present => present(survey),
-        ClassState::Missing => Finding::new(Status::Missing, ITEM, format!("there is no `{looked_in}`"))
+        ClassState::Missing => Finding::new(Verdict::Missing, ITEM, format!("there is no `{looked_in}`"))
             .with_remedies(without_zones(sysfs_root, processor)),
-        ClassState::Empty => Finding::new(Status::Missing, ITEM, format!("`{looked_in}` has no RAPL zone"))
+        ClassState::Empty => Finding::new(Verdict::Missing, ITEM, format!("`{looked_in}` has no RAPL zone"))
             .with_remedies(without_zones(sysfs_root, processor)),
         ClassState::Masked => {
             let fact = format!("a container runtime hides the zones of `{looked_in}`");
-            let mut finding = Finding::new(Status::Masked, ITEM, fact).with_remedies(masked());
+            let mut finding = Finding::new(Verdict::Masked, ITEM, fact).with_remedies(masked());
             finding.parts = survey.zones.iter().map(part).collect();
             finding
         }
         ClassState::Unlisted(error) => {
             let forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
-            let status = if forbidden { Status::Forbidden } else { Status::Broken };
+            let status = if forbidden { Verdict::Forbidden } else { Verdict::Broken };
             Finding::new(status, ITEM, format!("`{looked_in}` cannot be listed: {error}"))
                 .with_remedy("usually everyone may list it: look for a sandbox or a security module that forbids it")
         }
@@ -43,15 +43,15 @@ fn present(survey: &Survey) -> Finding {
     let decisive = |zone: &&SurveyedZone| lost(zone) && zone.zone.as_ref().is_none_or(Zone::is_additive);
     let readable = survey.zones.iter().filter(added).filter(|zone| zone.obstacle.is_none()).count();
     let status = match (readable, survey.zones.iter().find(decisive)) {
-        (1.., _) => Status::Ok,
+        (1.., _) => Verdict::Ok,
         (0, Some(zone)) => status(zone),
-        (0, None) => Status::Missing,
+        (0, None) => Verdict::Missing,
     };
     let looked_in = survey.looked_in.display();
     let fact = match status {
-        Status::Ok if readable == 1 => format!("`{looked_in}`: 1 zone is measured and added"),
-        Status::Ok => format!("`{looked_in}`: {readable} zones are measured and added"),
-        Status::Missing => {
+        Verdict::Ok if readable == 1 => format!("`{looked_in}`: 1 zone is measured and added"),
+        Verdict::Ok => format!("`{looked_in}`: {readable} zones are measured and added"),
+        Verdict::Missing => {
             format!("`{looked_in}`: no zone is a package or memory, and other zones must not be added up")
         }
         _ => format!("`{looked_in}`: neither a package nor memory can be read"),
@@ -72,14 +72,14 @@ fn present(survey: &Survey) -> Finding {
     finding
 }
 
-fn status(zone: &SurveyedZone) -> Status {
+fn status(zone: &SurveyedZone) -> Verdict {
     match &zone.obstacle {
-        None => Status::Ok,
-        Some(obstacle) if obstacle.is_repetition() => Status::Ok,
-        Some(ZoneObstacle::Masked) => Status::Masked,
-        Some(ZoneObstacle::Missing { .. }) => Status::Missing,
-        Some(ZoneObstacle::Forbidden { .. }) => Status::Forbidden,
-        Some(_) => Status::Broken,
+        None => Verdict::Ok,
+        Some(obstacle) if obstacle.is_repetition() => Verdict::Ok,
+        Some(ZoneObstacle::Masked) => Verdict::Masked,
+        Some(ZoneObstacle::Missing { .. }) => Verdict::Missing,
+        Some(ZoneObstacle::Forbidden { .. }) => Verdict::Forbidden,
+        Some(_) => Verdict::Broken,
     }
 }
 
@@ -177,22 +177,22 @@ mod tests {
     #[test]
     fn one_readable_package_is_enough_and_what_is_lost_is_still_told() {
         let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Dram, Some(denied()))]);
-        assert_eq!(finding.status, Status::Ok);
-        assert_eq!(finding.parts[1].status, Status::Forbidden);
+        assert_eq!(finding.status, Verdict::Ok);
+        assert_eq!(finding.parts[1].status, Verdict::Forbidden);
         assert!(finding.remedies[0].starts_with("sudo setcap cap_dac_read_search+ep "), "{:?}", finding.remedies);
     }
 
     #[test]
     fn the_first_lost_package_says_how_it_is() {
         let core = || zone(Domain::Core, None);
-        assert_eq!(present_with(vec![zone(Domain::Package, Some(denied())), core()]).status, Status::Forbidden);
-        assert_eq!(present_with(vec![zone(Domain::Package, Some(ZoneObstacle::Masked))]).status, Status::Masked);
+        assert_eq!(present_with(vec![zone(Domain::Package, Some(denied())), core()]).status, Verdict::Forbidden);
+        assert_eq!(present_with(vec![zone(Domain::Package, Some(ZoneObstacle::Masked))]).status, Verdict::Masked);
         let text = || "n/a".to_owned();
         let broken = present_with(vec![zone(Domain::Package, Some(ZoneObstacle::ParseCounter { text: text() }))]);
-        assert_eq!(broken.status, Status::Broken);
+        assert_eq!(broken.status, Verdict::Broken);
         assert!(broken.remedies[0].contains("dmesg"));
         let neither = present_with(vec![core()]);
-        assert_eq!(neither.status, Status::Missing);
+        assert_eq!(neither.status, Verdict::Missing);
         assert!(neither.remedies.is_empty());
     }
 
@@ -200,7 +200,7 @@ mod tests {
     fn a_repetition_needs_no_remedy() {
         let repeated = ZoneObstacle::Duplicate { of: PathBuf::from("/sys/y") };
         let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Package, Some(repeated))]);
-        assert_eq!(finding.status, Status::Ok);
+        assert_eq!(finding.status, Verdict::Ok);
         assert!(finding.remedies.is_empty());
         assert!(finding.parts[1].fact.contains("left out"));
     }

@@ -7,7 +7,7 @@ use nebula_metering::source::model::Model;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::{Source, hwmon, perf};
 
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Verdict};
 use super::{NO_PROCFS, is_x86, program};
 use crate::causes::chain;
 
@@ -20,9 +20,9 @@ pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     match Model::open(procfs_root, sysfs_root) {
         Ok(model) => {
             let fact = model.describe();
-            Finding::new(Status::Ok, "model", &fact)
+            Finding::new(Verdict::Ok, "model", &fact)
         }
-        Err(error) => Finding::new(Status::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
+        Err(error) => Finding::new(Verdict::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
     }
 }
 
@@ -34,30 +34,30 @@ pub fn perf(sysfs_root: &Path, procfs_root: &Path, processor: &Processor) -> Fin
 fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor) -> Finding {
     use perf::OpenPerfError;
     let error = match opened {
-        Ok(fact) => return Finding::new(Status::Ok, "perf", fact),
+        Ok(fact) => return Finding::new(Verdict::Ok, "perf", fact),
         Err(error) => error,
     };
     let finding = |status| Finding::new(status, "perf", chain(&error));
     match &error {
         OpenPerfError::NoPmu { .. } if !is_x86(processor) => {
-            finding(Status::Missing).with_remedy("none: only Intel and AMD processors have this PMU")
+            finding(Verdict::Missing).with_remedy("none: only Intel and AMD processors have this PMU")
         }
-        OpenPerfError::NoPmu { .. } if processor.is_guest => finding(Status::Missing)
+        OpenPerfError::NoPmu { .. } if processor.is_guest => finding(Verdict::Missing)
             .with_remedy("hypervisors do not expose this PMU to virtual machines: run nebula on the host"),
-        OpenPerfError::NoPmu { .. } => finding(Status::Missing).with_remedies([
+        OpenPerfError::NoPmu { .. } => finding(Verdict::Missing).with_remedies([
             "sudo modprobe rapl   (in a container: on the host)".into(),
             "if there is no such module, use a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
         ]),
-        OpenPerfError::Forbidden { paranoid, .. } => finding(Status::Forbidden)
+        OpenPerfError::Forbidden { paranoid, .. } => finding(Verdict::Forbidden)
             .with_remedies(perf_forbidden(paranoid.is_some_and(|level| level <= PARANOID_MAX))),
         OpenPerfError::DescribePmu { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            finding(Status::Forbidden)
+            finding(Verdict::Forbidden)
                 .with_remedy("usually everyone may read it: look for a sandbox or a security module that forbids it")
         }
-        OpenPerfError::NoEvent { .. } | OpenPerfError::NoAdditiveEvent { .. } => finding(Status::Missing)
+        OpenPerfError::NoEvent { .. } | OpenPerfError::NoAdditiveEvent { .. } => finding(Verdict::Missing)
             .with_remedy("the driver knows neither package nor memory of this processor: a newer kernel may"),
         OpenPerfError::DescribePmu { .. } | OpenPerfError::UseEvents { .. } => {
-            finding(Status::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i rapl")
+            finding(Verdict::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i rapl")
         }
     }
 }
@@ -89,18 +89,18 @@ pub fn hwmon(sysfs_root: &Path) -> Finding {
 fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
     use hwmon::OpenHwmonError;
     let error = match opened {
-        Ok(fact) => return Finding::new(Status::Ok, "hwmon", fact),
+        Ok(fact) => return Finding::new(Verdict::Ok, "hwmon", fact),
         Err(error) => error,
     };
     let finding = |status| Finding::new(status, "hwmon", chain(&error));
     match &error {
-        OpenHwmonError::NoClass { .. } => finding(Status::Missing)
+        OpenHwmonError::NoClass { .. } => finding(Verdict::Missing)
             .with_remedy("use a kernel built with CONFIG_HWMON; in a container, mount the host's sysfs"),
-        OpenHwmonError::NoSensor { .. } => finding(Status::Missing).with_remedies([
+        OpenHwmonError::NoSensor { .. } => finding(Verdict::Missing).with_remedies([
             "sudo sensors-detect   (package lm-sensors; finds the drivers of this board)".into(),
             "if the firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
         ]),
-        OpenHwmonError::Forbidden { path, .. } => finding(Status::Forbidden).with_remedies([
+        OpenHwmonError::Forbidden { path, .. } => finding(Verdict::Forbidden).with_remedies([
             format!("sudo setcap cap_dac_read_search+ep {}", program()),
             format!(
                 "or until the next boot, for a group `nebula`: sudo chgrp nebula {0} && sudo chmod g+r {0}",
@@ -108,14 +108,14 @@ fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
             ),
         ]),
         OpenHwmonError::ListClass { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            finding(Status::Forbidden)
+            finding(Verdict::Forbidden)
                 .with_remedy("usually everyone may list it: look for a sandbox or a security module that forbids it")
         }
         OpenHwmonError::ListClass { .. } | OpenHwmonError::ReadSensors { .. } => {
-            finding(Status::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i hwmon")
+            finding(Verdict::Broken).with_remedy("the kernel log may say why: sudo dmesg | grep -i hwmon")
         }
         OpenHwmonError::Ambiguous { .. } | OpenHwmonError::NoAdditiveSensor { .. } => {
-            finding(Status::Missing).with_remedy("none: energy of parts of the machine must not be added up")
+            finding(Verdict::Missing).with_remedy("none: energy of parts of the machine must not be added up")
         }
     }
 }
@@ -123,15 +123,15 @@ fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
 #[cfg(feature = "rapl-energy")]
 pub fn rapl_energy() -> Finding {
     match nebula_metering::source::rapl_energy::RaplEnergy::open() {
-        Ok(source) => Finding::new(Status::Ok, "rapl-energy", source.describe()),
-        Err(error) => Finding::new(Status::Missing, "rapl-energy", chain(&error))
+        Ok(source) => Finding::new(Verdict::Ok, "rapl-energy", source.describe()),
+        Err(error) => Finding::new(Verdict::Missing, "rapl-energy", chain(&error))
             .with_remedy("what fixes powercap fixes this too; it always reads /sys"),
     }
 }
 
 #[cfg(not(feature = "rapl-energy"))]
 pub fn rapl_energy() -> Finding {
-    Finding::new(Status::Missing, "rapl-energy", "not in this build; powercap reads the same counters")
+    Finding::new(Verdict::Missing, "rapl-energy", "not in this build; powercap reads the same counters")
         .with_remedy("cargo build --release --features rapl-energy")
 }
 
@@ -160,7 +160,7 @@ mod tests {
             judge_perf(Err(error), &server())
         };
         let finding = judged(Some(2));
-        assert_eq!(finding.status, Status::Forbidden);
+        assert_eq!(finding.status, Verdict::Forbidden);
         assert!(finding.fact.contains("`kernel.perf_event_paranoid` is 2"), "{finding:?}");
         assert!(finding.remedies[0].starts_with("sudo setcap cap_perfmon,"), "{finding:?}");
         let remedies = judged(Some(0)).remedies;
@@ -184,13 +184,13 @@ mod tests {
         let path = || PathBuf::from("/sys/x");
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let cases = [
-            (OpenHwmonError::NoClass { path: path() }, Status::Missing),
-            (OpenHwmonError::NoSensor { path: path() }, Status::Missing),
-            (OpenHwmonError::Forbidden { path: path(), source: refused() }, Status::Forbidden),
-            (OpenHwmonError::ListClass { path: path(), source: refused() }, Status::Forbidden),
-            (OpenHwmonError::ListClass { path: path(), source: broken() }, Status::Broken),
-            (OpenHwmonError::ReadSensors { path: path(), source: broken() }, Status::Broken),
-            (OpenHwmonError::Ambiguous { sensors: vec!["a".into(), "b".into()] }, Status::Missing),
+            (OpenHwmonError::NoClass { path: path() }, Verdict::Missing),
+            (OpenHwmonError::NoSensor { path: path() }, Verdict::Missing),
+            (OpenHwmonError::Forbidden { path: path(), source: refused() }, Verdict::Forbidden),
+            (OpenHwmonError::ListClass { path: path(), source: refused() }, Verdict::Forbidden),
+            (OpenHwmonError::ListClass { path: path(), source: broken() }, Verdict::Broken),
+            (OpenHwmonError::ReadSensors { path: path(), source: broken() }, Verdict::Broken),
+            (OpenHwmonError::Ambiguous { sensors: vec!["a".into(), "b".into()] }, Verdict::Missing),
         ];
         for (error, status) in cases {
             let finding = judge_hwmon(Err(error));

@@ -6,7 +6,7 @@ use std::path::Path;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::work::reader::WorkReader;
 
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Verdict};
 use super::{NO_PROCFS, program};
 use crate::causes::chain;
 use crate::meter::open_clock;
@@ -31,17 +31,17 @@ fn judge_counters(error: Option<&io::Error>, read: &str, paranoid: Option<i32>, 
     let setting = paranoid.map_or_else(|| "is not known".to_owned(), |value| format!("is {value}"));
     let finding = |status, what: &str| Finding::new(status, "work counters", what);
     let Some(error) = error else {
-        return finding(Status::Ok, &format!("{read} (perf_event_paranoid {setting})"));
+        return finding(Verdict::Ok, &format!("{read} (perf_event_paranoid {setting})"));
     };
     let fact = format!("no hardware events: {error} (perf_event_paranoid {setting}); using {read}");
     match error.kind() {
-        io::ErrorKind::PermissionDenied => finding(Status::Forbidden, &fact)
+        io::ErrorKind::PermissionDenied => finding(Verdict::Forbidden, &fact)
             .with_remedies(forbidden(paranoid.is_some_and(|value| value <= PARANOID_MAX))),
         io::ErrorKind::NotFound | io::ErrorKind::Unsupported => {
-            finding(Status::Missing, &fact).with_remedy(missing(is_guest))
+            finding(Verdict::Missing, &fact).with_remedy(missing(is_guest))
         }
-        _ if error.raw_os_error() == Some(NO_DEVICE) => finding(Status::Missing, &fact).with_remedy(missing(is_guest)),
-        _ => finding(Status::Broken, &fact),
+        _ if error.raw_os_error() == Some(NO_DEVICE) => finding(Verdict::Missing, &fact).with_remedy(missing(is_guest)),
+        _ => finding(Verdict::Broken, &fact),
     }
 }
 
@@ -82,12 +82,12 @@ pub fn clock(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     let stat = procfs_root.join("stat");
     let finding = |status, fact: String| Finding::new(status, "host clock", fact);
     match open_clock(procfs_root, sysfs_root) {
-        Ok(clock) => finding(Status::Ok, format!("CPU time of the whole machine: {}", clock.describe())),
+        Ok(clock) => finding(Verdict::Ok, format!("CPU time of the whole machine: {}", clock.describe())),
         Err(error) => {
             let status = match std::fs::File::open(&stat).map_err(|error| error.kind()) {
-                Err(io::ErrorKind::PermissionDenied) => Status::Forbidden,
-                Err(_) => Status::Missing,
-                Ok(_) => Status::Broken,
+                Err(io::ErrorKind::PermissionDenied) => Verdict::Forbidden,
+                Err(_) => Verdict::Missing,
+                Ok(_) => Verdict::Broken,
             };
             finding(status, chain(&error)).with_remedy(NO_PROCFS)
         }
@@ -102,7 +102,7 @@ mod tests {
     const EACCES: i32 = 13;
     const ENOSYS: i32 = 38;
 
-    fn judged(errno: Option<i32>, paranoid: Option<i32>, is_guest: bool) -> (Status, String) {
+    fn judged(errno: Option<i32>, paranoid: Option<i32>, is_guest: bool) -> (Verdict, String) {
         let error = errno.map(io::Error::from_raw_os_error);
         let finding = judge_counters(error.as_ref(), "CPU time by thread clock", paranoid, is_guest);
         (finding.status, format!("{}\n{}", finding.fact, finding.remedies.join("\n")))
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_strict_setting_is_named_with_what_loosens_it() {
         let (status, text) = judged(Some(EACCES), Some(4), false);
-        assert_eq!(status, Status::Forbidden);
+        assert_eq!(status, Verdict::Forbidden);
         assert!(text.contains("perf_event_paranoid is 4"), "{text}");
         assert!(text.contains("sudo sysctl kernel.perf_event_paranoid=2"), "{text}");
     }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_filter_is_suspected_where_the_setting_allows_it() {
         let (status, text) = judged(Some(EACCES), Some(2), false);
-        assert_eq!(status, Status::Forbidden);
+        assert_eq!(status, Verdict::Forbidden);
         assert!(text.contains("--cap-add PERFMON") && !text.contains("sysctl kernel"), "{text}");
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn a_machine_without_a_pmu_is_told_from_one_that_forbids_it() {
         for errno in [ENOENT, ENOSYS, NO_DEVICE] {
             let (status, text) = judged(Some(errno), Some(2), true);
-            assert_eq!(status, Status::Missing, "{text}");
+            assert_eq!(status, Verdict::Missing, "{text}");
             assert!(text.contains("virtual machine has no PMU"), "{text}");
         }
         assert!(judged(Some(ENOENT), None, false).1.contains("perf_event_paranoid is not known"));
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn counters_that_answer_need_no_remedy() {
         let (status, text) = judged(None, Some(2), true);
-        assert_eq!(status, Status::Ok);
+        assert_eq!(status, Verdict::Ok);
         assert!(text.ends_with('\n'), "{text}");
     }
 }

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use nebula_metering::Microjoules;
 
-use super::ledger::{Accounts, Calls, Reading, Source, Used};
-use super::rates::{Rates, Readings};
+use super::ledger::{AccountSums, LedgerReading, SettledCalls, SourceInfo, Used};
+use super::rates::{LiveRates, Readings};
 
 /// The energy of a function and of its settled calls, in millijoules.
 pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
-    let calls = Calls { settled, active: millijoules(of_calls) };
+    let calls = SettledCalls { settled, active: millijoules(of_calls) };
     Used { active: millijoules(active), base: millijoules(active / 2), calls }
 }
 
@@ -18,25 +18,25 @@ fn millijoules(value: u64) -> Microjoules {
 }
 
 /// A reading `ms` after `begin`. The runtime draws 0.5 W, the host 1 W, base 2 W.
-pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> Reading {
-    let accounts = Accounts {
+pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> LedgerReading {
+    let accounts = AccountSums {
         functions: functions.iter().map(|(_, used)| used.active).sum(),
         runtime: Microjoules(ms * 500),
         host: Microjoules(ms * 1000),
         base: Microjoules(ms * 2000),
         gap: Microjoules::ZERO,
     };
-    let source = Source {
+    let source = SourceInfo {
         kind: "model".into(),
         description: Some("model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured".into()),
-        ..Source::default()
+        ..SourceInfo::default()
     };
     let functions = functions.iter().map(|(name, used)| ((*name).into(), *used)).collect();
-    Reading { at: begin + Duration::from_millis(ms), source, accounts, functions }
+    LedgerReading { at: begin + Duration::from_millis(ms), source, accounts, functions }
 }
 
 /// The rates between two readings a second apart.
-pub fn rates(before: &[(&str, Used)], after: &[(&str, Used)]) -> Rates {
+pub fn rates(before: &[(&str, Used)], after: &[(&str, Used)]) -> LiveRates {
     let (begin, mut readings) = (Instant::now(), Readings::default());
     assert!(readings.push(reading(begin, 0, before)) && readings.push(reading(begin, 1000, after)));
     readings.rates().unwrap()

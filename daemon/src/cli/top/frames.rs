@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use super::columns::{Column, SPACE};
 use super::draw::accounts;
-use super::ledger::{Reading, Source};
+use super::ledger::{LedgerReading, SourceInfo};
 use super::order::Order;
 use super::poll::Ticks;
-use super::rates::{FunctionRates, PerCall, Rates, Readings};
+use super::rates::{FunctionRates, LiveRates, PerCall, Readings};
 use super::theme::Theme;
 use super::units;
 use crate::cli::client::Client;
-use crate::cli::stdout::offer;
+use crate::cli::output::offer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameFormat {
@@ -46,14 +46,14 @@ pub struct Frames {
 
 impl Frames {
     /// Prints frames until the count is reached, the reader goes away, or a reading fails.
-    pub fn print(self, client: &Client, first: Reading) -> anyhow::Result<()> {
+    pub fn print(self, client: &Client, first: LedgerReading) -> anyhow::Result<()> {
         let mut readings = Readings::default();
         readings.push(first);
         let mut ticks = Ticks::new(self.interval);
         let mut printed = 0;
         while self.count.is_none_or(|count| printed < count) {
             ticks.wait();
-            let reading = Reading::ask(client)?;
+            let reading = LedgerReading::ask(client)?;
             let source = reading.source.clone();
             readings.push(reading);
             // After a restart of the daemon one more reading is needed.
@@ -76,8 +76,8 @@ impl Frames {
 struct Frame<'f> {
     daemon: &'f str,
     at: SystemTime,
-    source: &'f Source,
-    rates: &'f Rates,
+    source: &'f SourceInfo,
+    rates: &'f LiveRates,
 }
 
 impl Frame<'_> {
@@ -88,7 +88,7 @@ impl Frame<'_> {
     }
 
     fn table(&self, order: Order, theme: Theme) -> String {
-        let Rates { over, power, calls_per_second, .. } = self.rates;
+        let LiveRates { over, power, calls_per_second, .. } = self.rates;
         let mut text = String::new();
         let seconds = over.as_secs_f64();
         let at = format_rfc3339_seconds(self.at);
@@ -121,7 +121,7 @@ impl Frame<'_> {
     }
 
     fn json(&self, order: Order) -> serde_json::Result<String> {
-        let Rates { over, power, calls_per_second, .. } = self.rates;
+        let LiveRates { over, power, calls_per_second, .. } = self.rates;
         let functions = self.sorted(order).into_iter().map(|function| FunctionLine {
             function: &function.name,
             watts: function.watts.0,
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    fn example() -> (Source, Rates) {
+    fn example() -> (SourceInfo, LiveRates) {
         let rates = rates(
             &[("fibonacci", used(0, 0, 0)), ("idle", used(4, 2, 4)), ("new", used(0, 0, 0))],
             &[("fibonacci", used(1500, 1200, 1440)), ("idle", used(4, 2, 4)), ("new", used(500, 0, 0))],

@@ -36,7 +36,7 @@ pub enum LedgerError {
 
 /// Where joules come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceInfo {
     pub kind: String,
     pub measured: bool,
     pub description: Option<String>,
@@ -44,7 +44,7 @@ pub struct Source {
     pub since: Option<Timestamp>,
 }
 
-impl Source {
+impl SourceInfo {
     /// What its joules are, in plain words.
     pub fn nature(&self) -> &'static str {
         match &*self.kind {
@@ -57,7 +57,7 @@ impl Source {
 
 /// What each account has been charged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accounts {
+pub struct AccountSums {
     pub functions: Microjoules,
     pub runtime: Microjoules,
     pub host: Microjoules,
@@ -71,27 +71,27 @@ pub struct Used {
     /// The function's account: its calls, those that still run among them, and its cold starts.
     pub active: Microjoules,
     pub base: Microjoules,
-    pub calls: Calls,
+    pub calls: SettledCalls,
 }
 
-/// Calls that have been settled.
+/// SettledCalls that have been settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct SettledCalls {
     pub settled: u64,
     pub active: Microjoules,
 }
 
 /// The ledger at one moment. All figures are sums since the daemon started.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct LedgerReading {
     /// When it came.
     pub at: Instant,
-    pub source: Source,
-    pub accounts: Accounts,
+    pub source: SourceInfo,
+    pub accounts: AccountSums,
     pub functions: BTreeMap<Arc<str>, Used>,
 }
 
-impl Reading {
+impl LedgerReading {
     /// Asks for it.
     ///
     /// # Errors
@@ -108,9 +108,9 @@ impl Reading {
 }
 
 /// The reading, or why there is none.
-fn read(ledger: Ledger, at: Instant) -> Result<Reading, String> {
+fn read(ledger: Ledger, at: Instant) -> Result<LedgerReading, String> {
     let Some(sums) = ledger.sums else { return Err(ledger.reason.unwrap_or_else(|| "it does not say why".into())) };
-    let accounts = Accounts {
+    let accounts = AccountSums {
         functions: Microjoules(sums.function_microjoules),
         runtime: Microjoules(sums.runtime_microjoules),
         host: Microjoules(sums.host_microjoules),
@@ -123,11 +123,16 @@ fn read(ledger: Ledger, at: Instant) -> Result<Reading, String> {
         (used.active, used.base) = (Microjoules(account.active_microjoules), Microjoules(account.base_microjoules));
     }
     for (name, calls) in ledger.calls.unwrap_or_default() {
-        let calls = Calls { settled: calls.settled, active: Microjoules(calls.active_microjoules) };
+        let calls = SettledCalls { settled: calls.settled, active: Microjoules(calls.active_microjoules) };
         functions.entry(name.into()).or_default().calls = calls;
     }
     let nebula_api::ledger::Source { kind, measured, description, since, .. } = ledger.source;
-    Ok(Reading { at, source: Source { kind: kind.into_owned(), measured, description, since }, accounts, functions })
+    Ok(LedgerReading {
+        at,
+        source: SourceInfo { kind: kind.into_owned(), measured, description, since },
+        accounts,
+        functions,
+    })
 }
 
 #[cfg(test)]
@@ -135,7 +140,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(ledger: serde_json::Value) -> Result<Reading, String> {
+    fn read(ledger: serde_json::Value) -> Result<LedgerReading, String> {
         super::read(serde_json::from_value(ledger).unwrap(), Instant::now())
     }
 
@@ -157,7 +162,7 @@ mod tests {
         assert_eq!(reading.source.nature(), "estimated, not measured");
         let used = |name: &str| reading.functions[name];
         assert_eq!((used("a").active, used("a").base), (Microjoules(5), Microjoules(2)));
-        assert_eq!(used("a").calls, Calls { settled: 3, active: Microjoules(4) });
+        assert_eq!(used("a").calls, SettledCalls { settled: 3, active: Microjoules(4) });
         assert_eq!((used("b").active, used("b").calls.settled), (Microjoules::ZERO, 1));
         assert_eq!((reading.accounts.functions, reading.accounts.gap), (Microjoules(5), Microjoules(1)));
     }
@@ -173,7 +178,8 @@ mod tests {
 
     #[test]
     fn what_joules_are_is_said_plainly() {
-        let nature = |kind: &str, measured| Source { kind: kind.into(), measured, ..Source::default() }.nature();
+        let nature =
+            |kind: &str, measured| SourceInfo { kind: kind.into(), measured, ..SourceInfo::default() }.nature();
         assert_eq!(nature("powercap", true), "measured");
         assert_eq!(nature("simulated", false), "made up, not measured");
         assert_eq!(nature("model", false), "estimated, not measured");

@@ -23,7 +23,7 @@ use clap::ArgMatches;
 
 pub use frames::FrameFormat;
 use frames::Frames;
-use ledger::Reading;
+use ledger::LedgerReading;
 pub use order::Order;
 pub use theme::Colour;
 use theme::Theme;
@@ -65,7 +65,7 @@ pub fn top(matches: &ArgMatches) -> super::Result {
     let asked = matches.get_flag("batch") || count.is_some() || format.is_some();
     // A terminal without cursor movement, such as an editor's.
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let first = Reading::ask(&client)?;
+    let first = LedgerReading::ask(&client)?;
     if asked || dumb || !std::io::stdout().is_terminal() {
         let count = Some(count.unwrap_or(1)).filter(|count| *count > 0);
         let format = format.unwrap_or(FrameFormat::Table);

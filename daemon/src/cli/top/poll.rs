@@ -4,10 +4,10 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ledger::{LedgerError, Reading};
+use super::ledger::{LedgerError, LedgerReading};
 use crate::cli::client::Client;
 
-/// Rates need two readings, so the second one comes early even if the interval is long.
+/// LiveRates need two readings, so the second one comes early even if the interval is long.
 const SECOND_WITHIN: Duration = Duration::from_secs(1);
 
 /// Ticks at every interval; a tick that is late is skipped.
@@ -42,12 +42,12 @@ impl Ticks {
 pub fn poll(
     client: Client,
     interval: Duration,
-    mut receive: impl FnMut(Result<Reading, LedgerError>) -> bool + Send + 'static,
+    mut receive: impl FnMut(Result<LedgerReading, LedgerError>) -> bool + Send + 'static,
 ) -> io::Result<()> {
     let mut ticks = Ticks::soon(interval);
     let ask = move || {
         ticks.wait();
-        while receive(Reading::ask(&client)) {
+        while receive(LedgerReading::ask(&client)) {
             ticks.wait();
         }
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nebula_metering::Watts;
 
-use super::rates::Rates;
+use super::rates::LiveRates;
 
 /// Points are means over a second, or over the time between two readings if that is longer.
 pub const POINT_OVER: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct PowerHistory(VecDeque<Point>);
 
 impl PowerHistory {
     /// Adds a point, unless the last one is not over yet.
-    pub fn add(&mut self, at: Instant, rates: &Rates) {
+    pub fn add(&mut self, at: Instant, rates: &LiveRates) {
         // Readings are never quite on time.
         let due = |last: &Point| at.saturating_duration_since(last.at) >= POINT_OVER.mul_f64(0.9);
         if !self.0.back().is_none_or(due) {

@@ -1,4 +1,4 @@
-//! Rates: what happened between two readings of the ledger.
+//! LiveRates: what happened between two readings of the ledger.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use nebula_metering::{Joules, Microjoules, Watts};
 
-use super::ledger::{Accounts, Reading, Used};
+use super::ledger::{AccountSums, LedgerReading, Used};
 
-/// Rates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
+/// LiveRates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
 /// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
 pub const MEAN_OVER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub struct Readings {
     /// Oldest first: one that is at least [`MEAN_OVER`] older than the last, and all after it.
-    readings: VecDeque<Reading>,
+    readings: VecDeque<LedgerReading>,
 }
 
 impl Readings {
     /// Adds a reading. If a counter went back or the source changed, the daemon was restarted: the earlier readings are dropped,
     /// and this returns `false`.
-    pub fn push(&mut self, reading: Reading) -> bool {
+    pub fn push(&mut self, reading: LedgerReading) -> bool {
         let continues = self.readings.back().is_none_or(|last| follows(last, &reading));
         if !continues {
             self.readings.clear();
         }
-        let old = |second: &Reading| reading.at.saturating_duration_since(second.at) >= MEAN_OVER;
+        let old = |second: &LedgerReading| reading.at.saturating_duration_since(second.at) >= MEAN_OVER;
         while self.readings.get(1).is_some_and(old) {
             self.readings.pop_front();
         }
@@ -35,23 +35,23 @@ impl Readings {
     }
 
     /// Over all readings; `None` before there are two.
-    pub fn rates(&self) -> Option<Rates> {
-        Rates::between(self.readings.front()?, self.readings.back()?)
+    pub fn rates(&self) -> Option<LiveRates> {
+        LiveRates::between(self.readings.front()?, self.readings.back()?)
     }
 
     /// Since the newest reading that is at least `time` older than the last one, or since the oldest.
-    pub fn rates_over(&self, time: Duration) -> Option<Rates> {
+    pub fn rates_over(&self, time: Duration) -> Option<LiveRates> {
         let last = self.readings.back()?;
-        let old = |reading: &&Reading| last.at.saturating_duration_since(reading.at) >= time;
+        let old = |reading: &&LedgerReading| last.at.saturating_duration_since(reading.at) >= time;
         let first = self.readings.iter().rev().find(old).or(self.readings.front())?;
-        Rates::between(first, last)
+        LiveRates::between(first, last)
     }
 }
 
 /// Whether the second reading can be of the same ledger as the first.
-fn follows(first: &Reading, second: &Reading) -> bool {
-    let accounts = |reading: &Reading| {
-        let Accounts { functions, runtime, host, base, gap } = reading.accounts;
+fn follows(first: &LedgerReading, second: &LedgerReading) -> bool {
+    let accounts = |reading: &LedgerReading| {
+        let AccountSums { functions, runtime, host, base, gap } = reading.accounts;
         [functions, runtime, host, base, gap]
     };
     let grew = accounts(first).iter().zip(accounts(second)).all(|(before, after)| *before <= after);
@@ -117,7 +117,7 @@ pub struct FunctionRates {
 }
 
 #[derive(Clone, Debug)]
-pub struct Rates {
+pub struct LiveRates {
     pub over: Duration,
     pub power: Power,
     pub calls_per_second: f64,
@@ -125,14 +125,14 @@ pub struct Rates {
     pub functions: Vec<FunctionRates>,
 }
 
-impl Rates {
+impl LiveRates {
     /// `None` if no time has passed.
-    fn between(first: &Reading, last: &Reading) -> Option<Self> {
+    fn between(first: &LedgerReading, last: &LedgerReading) -> Option<Self> {
         let over = last.at.saturating_duration_since(first.at);
         if over.is_zero() {
             return None;
         }
-        let grown = |of: fn(&Accounts) -> Microjoules| difference(of(&first.accounts), of(&last.accounts));
+        let grown = |of: fn(&AccountSums) -> Microjoules| difference(of(&first.accounts), of(&last.accounts));
         let watts = |energy: Microjoules| energy.over(over).unwrap_or_default();
         let functions = grown(|accounts| accounts.functions);
         let power = Power {

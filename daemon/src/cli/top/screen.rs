@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::draw::draw;
-use super::ledger::{LedgerError, Reading};
+use super::ledger::{LedgerError, LedgerReading};
 use super::poll::poll;
 use super::theme::Theme;
 use super::view::{Next, View};
@@ -37,7 +37,7 @@ pub enum ScreenError {
 
 #[derive(Debug)]
 enum Event {
-    Reading(Result<Box<Reading>, LedgerError>),
+    Reading(Result<Box<LedgerReading>, LedgerError>),
     Terminal(io::Result<event::Event>),
     Signal(Signal),
 }

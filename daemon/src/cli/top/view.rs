@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::ledger::{Reading, Source};
+use super::ledger::{LedgerReading, SourceInfo};
 use super::order::Order;
 use super::power_history::{POINT_OVER, PowerHistory};
-use super::rates::{FunctionRates, Rates, Readings};
+use super::rates::{FunctionRates, LiveRates, Readings};
 
 /// The longest name that a function can have (`functions::FunctionName`).
 const FILTER_CHARS_MAX: usize = 63;
 
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
-    pub source: Source,
+    pub source: SourceInfo,
     /// `None` before there are two readings.
-    pub rates: Option<Rates>,
+    pub rates: Option<LiveRates>,
     pub history: PowerHistory,
 }
 
@@ -69,7 +69,7 @@ pub struct View {
 
 impl View {
     /// The daemon counts as silent if no reading comes for longer than `patience`.
-    pub fn new(daemon: String, order: Order, first: Reading, patience: Duration) -> Self {
+    pub fn new(daemon: String, order: Order, first: LedgerReading, patience: Duration) -> Self {
         let mut view = Self {
             daemon,
             order,
@@ -91,7 +91,7 @@ impl View {
         view
     }
 
-    pub fn read(&mut self, reading: Reading) {
+    pub fn read(&mut self, reading: LedgerReading) {
         (self.last_answer, self.error) = (reading.at, None);
         self.now.source = reading.source.clone();
         self.readings.push(reading);

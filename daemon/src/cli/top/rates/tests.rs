@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::super::fixtures::{rates, reading, used};
 use super::*;
 
-fn of<'r>(rates: &'r Rates, name: &str) -> &'r FunctionRates {
+fn of<'r>(rates: &'r LiveRates, name: &str) -> &'r FunctionRates {
     rates.functions.iter().find(|function| &*function.name == name).unwrap()
 }
 

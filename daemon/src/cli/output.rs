@@ -1,19 +1,14 @@
-//! Our stdout, whose reader may have seen enough and gone.
+//! Writing to stdout and stderr.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-/// Writes all of it, or as much as is wanted: a reader that closes its end, as `head` does, is no error.
-///
-/// # Errors
-/// When writing fails for any other reason.
+/// Writes to stdout. A reader that closes its end, as `head` does, is no error.
 pub fn print(bytes: &[u8]) -> io::Result<()> {
     offer(bytes).map(drop)
 }
 
-/// Writes all of it, and tells whether there is still somebody to read more.
-///
-/// # Errors
-/// When writing fails for any other reason than that there is not.
+/// The same; returns `false` once the reader is gone.
 pub fn offer(bytes: &[u8]) -> io::Result<bool> {
     offer_to(&mut io::stdout().lock(), bytes)
 }
@@ -23,6 +18,11 @@ fn offer_to(stdout: &mut impl Write, bytes: &[u8]) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }
+}
+
+/// Prints a line on stderr. It is no error if nobody reads it.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]
