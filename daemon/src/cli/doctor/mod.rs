@@ -2,6 +2,7 @@
 
 mod finding;
 mod powercap;
+mod remedy;
 mod sources;
 mod work;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use nebula_metering::source::model::cpu::{Processor, Signature, parse_cpuinfo};
+use nebula_metering::source::model::cpu::parse_cpuinfo;
 use nebula_metering::source::powercap::survey;
 
 use super::output::print;
@@ -19,8 +20,6 @@ use crate::causes::chain;
 use crate::config::Config;
 use crate::meter::{Choice, open_source};
 use finding::{Finding, Verdict, report};
-
-const NO_PROCFS: &str = "mount procfs, or pass its location with --procfs-root";
 
 /// Prints a report; exits with 0 if a source can measure.
 pub fn doctor(matches: &ArgMatches) -> super::Result {
@@ -56,24 +55,5 @@ fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
             (Finding::new(Verdict::Ok, "--source auto", fact), kind.is_measured())
         }
         Err(error) => (Finding::new(Verdict::Missing, "--source auto", chain(&error)), false),
-    }
-}
-
-/// Whether a processor may have RAPL: any that is not known to be of another architecture.
-fn is_x86(processor: &Processor) -> bool {
-    match &processor.signature {
-        Some(Signature::X86 { .. }) => true,
-        Some(Signature::Arm { .. }) => false,
-        None => cfg!(any(target_arch = "x86_64", target_arch = "x86")),
-    }
-}
-
-/// The path of this program, quoted for a shell.
-fn program() -> String {
-    let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
-    match std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()) {
-        Some(path) if plain(&path) => path,
-        Some(path) => format!("'{}'", path.replace('\'', r"'\''")),
-        None => r#""$(command -v nebula)""#.into(),
     }
 }

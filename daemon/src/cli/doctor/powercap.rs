@@ -7,7 +7,7 @@ use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::powercap::{ClassState, Survey, SurveyedZone, ZoneObstacle};
 
 use super::finding::{Finding, Verdict};
-use super::{is_x86, program};
+use super::remedy::{is_x86, program};
 use crate::causes::chain;
 
 const ITEM: &str = "powercap";
@@ -160,6 +160,8 @@ mod tests {
 
     use nebula_metering::Domain;
 
+    use nebula_metering::source::model::cpu::parse_cpuinfo;
+
     use super::*;
 
     fn zone(domain: Domain, obstacle: Option<ZoneObstacle>) -> SurveyedZone {
@@ -212,13 +214,13 @@ mod tests {
         let bare = Processor { signature: None, ..Processor::default() };
         assert!(remedy(&bare).contains("is no sysfs"));
         std::fs::create_dir(sysfs.path().join("class")).unwrap();
-        let intel = super::super::parse_cpuinfo(
+        let intel = parse_cpuinfo(
             "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n",
         );
         assert!(remedy(&intel).contains("modprobe intel_rapl_msr"));
         let guest = Processor { is_guest: true, ..intel.clone() };
         assert!(remedy(&guest).contains("hypervisor"));
-        let arm = super::super::parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
+        let arm = parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
         assert!(remedy(&arm).contains("its model instead"));
         std::fs::create_dir_all(sysfs.path().join("module/intel_rapl_msr")).unwrap();
         assert!(remedy(&intel).contains("newer kernel"));

@@ -8,7 +8,7 @@ use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::{Source, hwmon, perf};
 
 use super::finding::{Finding, Verdict};
-use super::{NO_PROCFS, is_x86, program};
+use super::remedy::{NO_PROCFS, is_x86, program};
 use crate::causes::chain;
 
 /// The highest value of `perf_event_paranoid` that lets everyone count events of the whole machine.

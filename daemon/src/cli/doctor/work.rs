@@ -7,7 +7,7 @@ use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::work::reader::WorkReader;
 
 use super::finding::{Finding, Verdict};
-use super::{NO_PROCFS, program};
+use super::remedy::{NO_PROCFS, program};
 use crate::causes::chain;
 use crate::meter::open_clock;
 
