@@ -1,4 +1,4 @@
-//! How many calls run at once, and how many may wait.
+//! Admission: how many calls run at once, how many may wait, and how much power functions may draw.
 
 mod power_cap;
 mod threshold;
@@ -12,18 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use power_cap::{Lane, NoWait, OverPower, PowerCap};
 
-/// There is no room for another call.
+/// Why a call was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Busy {
-    /// As many calls wait as may.
-    #[error("{0} calls are waiting already, as many as may")]
+    #[error("{0} calls are waiting already, which is the limit")]
     QueueFull(usize),
-    /// A call waited for as long as it may.
     #[error("no other call ended within {0:?}")]
     WaitedTooLong(Duration),
 }
 
-/// Lets calls in.
+/// A semaphore with a bounded queue.
 #[derive(Debug)]
 pub struct Admission {
     running: Arc<Semaphore>,
@@ -39,10 +37,7 @@ impl Admission {
         Self { running: Arc::new(Semaphore::new(concurrency)), waiting: AtomicUsize::new(0), queue_max, wait_max }
     }
 
-    /// Waits for a place. It is given back when the permit is dropped.
-    ///
-    /// # Errors
-    /// When too many wait, or this one waits for too long.
+    /// Waits for a permit. Dropping the permit admits the next call.
     pub async fn enter(&self) -> Result<OwnedSemaphorePermit, Busy> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
             return Ok(permit);
@@ -60,7 +55,7 @@ impl Admission {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    /// A place among those `waiting`, of whom there are at most `max`.
+    /// One of at most `max` places.
     fn join(waiting: &'a AtomicUsize, max: usize) -> Result<Self, Busy> {
         let more = |count| (count < max).then_some(count + 1);
         waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map_err(|_| Busy::QueueFull(max))?;
@@ -79,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_queue_has_exactly_its_places() {
+    async fn the_queue_holds_exactly_its_bound() {
         let admission = Admission::new(1, 2, Duration::from_secs(5));
         let running = admission.enter().await.unwrap();
         let (mut first, mut second) = (Box::pin(admission.enter()), Box::pin(admission.enter()));

@@ -1,5 +1,5 @@
-//! A cap on the power of all functions together. While they draw more, new calls wait: those of the lowest priority
-//! first, then the next ones. Calls that run go on, and keep the power up for as long as they compute.
+//! A cap on the power of all functions together. While they draw more, new calls wait: first those of the lowest priority,
+//! then the next. Running calls continue, and draw power as long as they compute.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,63 +13,56 @@ use super::Waiting;
 use super::threshold::Threshold;
 use crate::quota::Priority;
 
-/// Functions draw as much power as they may.
+/// Why a call was not admitted under the power cap.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
-#[error("{}; calls of priority `{}` wait until it is less, and {why} (`power.max`)", drawn(*max, *now), priority.as_str())]
+#[error("{} (`power.max`); calls of priority `{}` wait until they draw less, and {why}", drawn(*max, *now), priority.as_str())]
 pub struct OverPower {
-    /// How much they may draw.
     pub max: Watts,
-    /// How much they draw; `None` where that is not known, or not to be told.
+    /// What functions draw; `None` if that is not known or the caller may not see it.
     pub now: Option<Watts>,
-    /// Of what priority the call is.
+    /// The priority of the call.
     pub priority: Priority,
-    /// Why it waits no longer.
     pub why: NoWait,
 }
 
 /// Why a call does not wait for less power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoWait {
-    /// As many calls of its priority wait as may.
-    #[error("{0} wait already, as many as may")]
+    #[error("{0} are waiting already, which is the limit")]
     QueueFull(usize),
-    /// It waited for as long as it may.
     #[error("this one has waited for {0:?}")]
     TooLong(Duration),
 }
 
-/// Lets calls in while functions draw no more than they may.
+/// Admits calls while functions draw no more than allowed.
 #[derive(Debug)]
 pub struct PowerCap {
     max: Watts,
-    /// How many priorities wait. All that a call looks at which need not wait.
+    /// How many priorities wait. A call that need not wait reads only this.
     level: AtomicU8,
-    /// The same, for those who wait.
+    /// The same, for calls that wait.
     levels: watch::Sender<u8>,
     waiting: [AtomicUsize; Priority::ALL.len()],
     rejected: [AtomicU64; Priority::ALL.len()],
-    /// How many calls of each priority may wait, and for how long.
+    /// For each priority.
     queue_max: usize,
     wait_max: Duration,
-    /// Held by the sampler after each window, and by whoever looks at the power; by calls only as they are refused.
+    /// Locked by the sampler after each window and by readers of the power; by calls only when they are refused.
     threshold: Mutex<Threshold>,
 }
 
-/// The calls of one priority.
+/// The queue of one priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// Their priority.
     pub priority: Priority,
-    /// Whether new ones wait.
+    /// Whether new calls wait.
     pub waits: bool,
-    /// How many wait.
     pub waiting: usize,
-    /// How many were refused.
     pub rejected: u64,
 }
 
 impl PowerCap {
-    /// Functions may draw `max`; of each priority at most `queue_max` calls wait, none for longer than `wait_max`.
+    /// Functions may draw `max`. Of each priority at most `queue_max` calls wait, none for longer than `wait_max`.
     #[must_use]
     pub fn new(max: Watts, queue_max: usize, wait_max: Duration) -> Self {
         Self {
@@ -85,9 +78,6 @@ impl PowerCap {
     }
 
     /// Waits until a call of this priority may run.
-    ///
-    /// # Errors
-    /// When too many wait, or this one waits for too long.
     pub async fn enter(&self, priority: Priority) -> Result<(), OverPower> {
         if passes(priority, self.level.load(Ordering::Relaxed)) {
             return Ok(());
@@ -99,19 +89,19 @@ impl PowerCap {
     }
 
     async fn wait(&self, priority: Priority) -> Result<(), NoWait> {
-        // Each priority has places of its own, or those who wait for long would take them from those who come first.
+        // Each priority has its own queue, or calls of low priority would fill a common one.
         let place = Waiting::join(&self.waiting[priority as usize], self.queue_max);
         let _waiting = place.map_err(|_| NoWait::QueueFull(self.queue_max))?;
         let mut levels = self.levels.subscribe();
         let passed = levels.wait_for(|level| passes(priority, *level));
         match tokio::time::timeout(self.wait_max, passed).await {
-            // The sender lives as long as this.
+            // The sender lives as long as `self`.
             Ok(_) => Ok(()),
             Err(_) => Err(NoWait::TooLong(self.wait_max)),
         }
     }
 
-    /// Takes in what functions have used since the daemon began, after each window.
+    /// Call it after each window with the energy that functions have used since the start.
     pub fn observe(&self, now: Duration, used: Microjoules) {
         let (before, level) = {
             let mut threshold = self.threshold.lock();
@@ -125,19 +115,18 @@ impl PowerCap {
         }
     }
 
-    /// How much functions may draw.
     #[must_use]
     pub fn max(&self) -> Watts {
         self.max
     }
 
-    /// How much they drew in the last second, as far as it is known.
+    /// The power of functions in the last second, once known.
     #[must_use]
     pub fn watts(&self) -> Option<Watts> {
         self.threshold.lock().watts()
     }
 
-    /// The calls of each priority, the lowest first.
+    /// The queues, the lowest priority first.
     #[must_use]
     pub fn lanes(&self) -> [Lane; Priority::ALL.len()] {
         let level = self.level.load(Ordering::Relaxed);
@@ -170,7 +159,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(5);
 
-    /// Windows of 100 ms at a power, until the bar is as high as wanted.
+    /// Feeds windows of 100 ms until the threshold has the wanted level.
     struct Sampler<'a> {
         cap: &'a PowerCap,
         now: Duration,
@@ -231,8 +220,8 @@ mod tests {
         assert_eq!((full.why, full.now), (NoWait::QueueFull(1), Some(Watts(50.0))));
         assert_eq!(
             full.to_string(),
-            "functions draw 50.0 W and may draw 40 W; calls of priority `low` wait until it is less, and 1 wait already, \
-             as many as may (`power.max`)"
+            "functions draw 50.0 W and may draw 40 W (`power.max`); calls of priority `low` wait until they draw less, and \
+             1 are waiting already, which is the limit"
         );
         sampler.until(2, 0.0);
         assert!(high.await.is_ok());

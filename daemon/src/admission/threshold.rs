@@ -1,4 +1,4 @@
-//! Which priorities wait, decided by the power of functions window by window.
+//! Which priorities wait, decided window by window from the power of functions.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,60 +7,59 @@ use nebula_metering::{Microjoules, Watts};
 
 use crate::quota::Priority;
 
-/// Power is the mean of this time: single windows scatter.
+/// Power is the mean of this time, because single windows scatter.
 const MEAN: Duration = Duration::from_secs(1);
 
-/// What a step brought is looked at for this long before the next: at the usual window of 100 ms three of them, so that one
-/// that is out of the ordinary moves nothing.
+/// Time to watch the effect of a step before the next. That is three windows of 100 ms, so that a single outlier changes
+/// nothing.
 const STEP: Duration = Duration::from_millis(300);
 
-/// Below this part of the cap those who wait are let in again. A gap between both, or a load that draws just the
-/// cap would open and close it with every window.
+/// Below this part of the cap, waiting calls are admitted again. Without the gap, a load that draws just the cap would change
+/// the level with every window.
 const FALLS_BELOW: f64 = 0.9;
 
-/// What was drawn above the cap is made up for below it before anybody is let in again, as far as it took this long to
-/// draw so much at the cap. Otherwise a load that comes in bursts would draw more than the cap in the mean.
+/// Energy drawn above the cap must be saved below it before calls are admitted again, up to what this time at the cap amounts
+/// to. Otherwise bursts would exceed the cap on average.
 const EXCESS_MAX: Duration = Duration::from_secs(5);
 
-/// The level at which everybody waits.
+/// The level at which all calls wait.
 pub const ALL_WAIT: u8 = Priority::ALL.len() as u8;
 
-/// A bar that calls of lower priorities cannot pass.
+/// Calls of priorities below the level wait.
 #[derive(Debug)]
 pub struct Threshold {
     max: Watts,
     level: u8,
-    /// What functions had used in all, by the time when it was read, the latest last; the oldest is just a [`MEAN`] old.
+    /// When energy was read, and the sum so far; the latest last, the oldest one [`MEAN`] ago.
     readings: VecDeque<(Duration, Microjoules)>,
-    /// Since when readings show what the last step brought; `None` until the first such.
+    /// The first reading after the last step.
     since: Option<Duration>,
-    /// What was drawn above the cap and is not made up for.
+    /// Energy drawn above the cap and not saved since.
     excess: Microjoules,
 }
 
 impl Threshold {
-    /// Nobody waits, and functions may draw `max`.
     #[must_use]
     pub fn new(max: Watts) -> Self {
         Self { max, level: 0, readings: VecDeque::new(), since: None, excess: Microjoules::ZERO }
     }
 
-    /// How many priorities wait, of all.
+    /// How many priorities wait.
     #[must_use]
     pub fn level(&self) -> u8 {
         self.level
     }
 
-    /// The power of the last second, as far as it is known.
+    /// The power of the last second, once known.
     #[must_use]
     pub fn watts(&self) -> Option<Watts> {
         self.mean(Duration::ZERO).map(|(watts, _)| watts)
     }
 
-    /// Takes in what functions have used since the daemon began, after each window.
+    /// Call it after each window with the energy that functions have used since the start.
     ///
-    /// A window is settled when the next one is closed. So the reading that follows a step still has windows of
-    /// before in it, and is where looking at its consequences begins.
+    /// A window is settled when the next one closes. So the reading after a step still contains a window from before it, and
+    /// the effect of the step counts from there.
     pub fn observe(&mut self, now: Duration, used: Microjoules) {
         if let Some((at, before)) = self.readings.back() {
             let allowed = self.max.during(now.saturating_sub(*at));

@@ -1,5 +1,4 @@
-//! The way of a call between the protocol that brought it and the runtime that runs it: admission, bracket, estimate,
-//! and, for those who wait for it, the settled charge.
+//! Runs calls: admission, bracket, estimate and, for callers who wait for it, the settled charge.
 
 mod placement;
 mod request_context;
@@ -34,56 +33,46 @@ use crate::telemetry::{CallSlot, CallTimes, Calls, KnownCall, Observers, Progres
 use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder};
 use placement::Placed;
 
-/// A call that has come to its end.
+/// A call that has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its identity.
     pub id: Uuid,
-    /// The name of the request that made it.
     pub request: Option<RequestId>,
-    /// How it ended and what it left.
     pub completion: Completion,
-    /// What it took from the processor.
     pub work: Result<Work, Off>,
-    /// When it ended, how long it took from its admission, and what it is expected to have cost.
+    /// Outcome, duration since admission, and estimate.
     pub ended: Arc<Ended>,
-    /// How long it waited for its admission.
+    /// How long it waited for admission.
     pub queued: Duration,
-    /// Whether it was the first call of its function since the daemon started.
+    /// Whether it was the first call of this version of the function.
     pub cold_start: bool,
-    /// Where its settled charge will come, if it was asked for.
+    /// Its settled charge, if the caller asked for it.
     pub settlement: Option<Settlement>,
 }
 
-/// What a caller gives a function.
 #[derive(Debug, Default)]
 pub struct Request {
-    /// What the function reads.
     pub input: Input,
-    /// What the function is told it is called; its name, if nothing.
+    /// The first argument of a command; the function's name if `None`.
     pub program: Option<String>,
-    /// Arguments, besides those of the function's manifest.
+    /// Arguments after those of the manifest.
     pub arguments: Vec<String>,
-    /// Environment variables, except where the function's manifest says otherwise.
+    /// Environment variables. Those of the manifest take precedence.
     pub environment: Vec<(String, String)>,
     /// Whether the caller wants to wait for the settled charge.
     pub settle: bool,
-    /// Whose quota it counts against, besides the function's own.
+    /// Whose quota it counts against, in addition to the function's.
     pub payer: Option<Arc<Payer>>,
-    /// Where it comes from.
     pub context: RequestContext,
 }
 
-/// A call is not let in.
+/// Why a call was not admitted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refused {
-    /// There is no room for it.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// A quota is used up.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
-    /// Functions draw as much power as they may.
     #[error(transparent)]
     Power(#[from] OverPower),
 }
@@ -101,10 +90,8 @@ pub struct Invoker {
     power: Option<Arc<PowerCap>>,
 }
 
-/// A call that has been admitted: a future of its end. Dropping it cancels the call, which is counted and charged all the
-/// same.
+/// An admitted call: a future of its end. Dropping it cancels the call, which is counted and charged anyway.
 pub struct Call {
-    /// Its identity.
     pub id: Uuid,
     placed: Placed<Finished>,
 }
@@ -117,7 +104,7 @@ impl Future for Call {
     }
 }
 
-/// A place among the calls that run, and how long it was waited for.
+/// The permits of a call, and how long it waited for them.
 struct Admitted {
     _function: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
@@ -125,9 +112,8 @@ struct Admitted {
 }
 
 impl Invoker {
-    /// Calls are admitted by `admission`, measured by `metering`, known to `calls` and, while they run, counted in
-    /// `in_flight`; those that take long go to `long_calls`. At most `waiters_max` callers wait for their settled charges
-    /// at once.
+    /// `calls` knows running and recent calls, `in_flight` counts running ones, and those that compute for long move to
+    /// `long_calls`. At most `waiters_max` callers wait for settled charges at once.
     #[must_use]
     pub fn new(
         metering: Metering,
@@ -141,34 +127,28 @@ impl Invoker {
         Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight, observers: None, power: None }
     }
 
-    /// Lets no more calls in than `power` allows.
     #[must_use]
     pub fn with_power_cap(self, power: Option<Arc<PowerCap>>) -> Self {
         Self { power, ..self }
     }
 
-    /// What bounds the power of calls, if anything does.
     #[must_use]
     pub fn power(&self) -> Option<&PowerCap> {
         self.power.as_deref()
     }
 
-    /// Tells these too of calls that nobody will ever settle.
+    /// Tells `observers` about calls that will never be settled.
     #[must_use]
     pub fn observed_by(self, observers: Arc<Observers>) -> Self {
         Self { observers: Some(observers), ..self }
     }
 
-    /// What measures the calls.
     #[must_use]
     pub fn metering(&self) -> &Metering {
         &self.metering
     }
 
-    /// Calls `function`, once there is room. It runs as the call is polled.
-    ///
-    /// # Errors
-    /// When there is no room for the call, or a quota is used up. Whatever the guest does is no error here.
+    /// Admits a call of `function`. It runs when the returned future is polled. Whatever the guest does is not an error here.
     pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, mut request: Request) -> Result<Call, Refused> {
         let id = request.context.call_id();
         let record = request.context.record.clone();
@@ -186,7 +166,7 @@ impl Invoker {
         Ok(Call { id, placed: Placed::new(run(running, admitted, request), self.long_calls.clone()) })
     }
 
-    /// Quotas refuse at once; only then is there anything to wait for.
+    /// Quotas come first, because they refuse without waiting.
     async fn admit(&self, function: &Function, payer: Option<Arc<Payer>>) -> Result<(QuotaPermit, Admitted), Refused> {
         let arrived = Instant::now();
         let permit = QuotaPermit::acquire(function.payer.as_ref(), payer)?;
@@ -218,7 +198,7 @@ impl Invoker {
 
 type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 
-/// The way of a call from its admission to its end.
+/// Runs a call from its admission to its end.
 async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
     let (invoker, function) = (running.invoker.clone(), running.function.clone());
     let mut arguments = Vec::with_capacity(1 + function.manifest.args.len() + request.arguments.len());
@@ -262,7 +242,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
     Finished { id, request, completion, work, ended, queued: admitted.queued, cold_start, settlement }
 }
 
-/// A call that has begun; if nobody says how it ended, it was cancelled.
+/// A call that has begun. If it is dropped before [`Running::end`], it was cancelled.
 struct Running {
     invoker: Arc<Invoker>,
     function: Arc<Function>,
@@ -306,9 +286,9 @@ impl Running {
             record.end(ended.clone(), metering.source(), ran);
         }
         let (call, function) = (self.call, self.function.id);
-        // It is there until now: a call ends once.
+        // A call ends once.
         let Some(place) = self.place.take() else { return ended };
-        // Before the meter is told: what is settled must have been booked.
+        // Booked before the meter learns of the end, because the settled charge replaces the booking.
         let booking = self.permit.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
         let seat = calls.end(place, call, function, ended.clone());
         let witness = record.map(|record| record as Arc<dyn Witness>);

@@ -1,6 +1,5 @@
-//! Where a call runs. Most are over within microseconds, and run on the thread that read their request. One that is still
-//! computing when its first tick comes moves to threads of a lower priority, so that many long calls keep no short one
-//! waiting.
+//! Where a call runs. Most calls take microseconds and run on the thread that read their request. A call that still computes
+//! at its first tick moves to threads of lower priority, so that long calls do not hold up short ones.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,26 +12,21 @@ use nebula_runtime::take_yielded;
 
 use crate::thread_priority::lower_priority;
 
-/// How long the threads may take to come to their end. Guests yield at every tick, and need no more than that.
+/// How long the threads may take to stop. Guests yield at every tick and need no longer.
 const END_MAX: Duration = Duration::from_secs(1);
 
-/// Threads for long calls, which end with this. Calls were begun by other threads and use their timers: those must not
-/// end before.
+/// Threads for long calls. Dropping it stops them. Calls were started by other threads and use their timers: those threads must
+/// outlive these.
 #[derive(Debug)]
 pub struct LongCalls(Option<Runtime>);
 
 impl LongCalls {
-    /// As many threads as this.
-    ///
-    /// # Errors
-    /// When they cannot be started.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
         let builder = builder.worker_threads(threads).thread_name("long-calls").on_thread_start(lower_priority);
         Ok(Self(Some(builder.enable_all().build()?)))
     }
 
-    /// The way there.
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
@@ -41,7 +35,7 @@ impl LongCalls {
 
 impl Drop for LongCalls {
     fn drop(&mut self) {
-        // What still runs now was given its time of grace.
+        // Calls that still run have had their grace period.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_timeout(END_MAX);
         }
@@ -54,12 +48,12 @@ pub(super) enum Placed<T> {
     Here(Pin<Box<dyn Future<Output = T> + Send>>, Option<Handle>),
     /// On a thread for long calls.
     Away(Abandoned<T>),
-    /// Nowhere, for a moment.
+    /// In between.
     Moving,
 }
 
 impl<T: Send + 'static> Placed<T> {
-    /// Here, and later on one of the threads of `away`, if there are such.
+    /// On this thread, and later on one of `away` if there are any.
     pub fn new(call: impl Future<Output = T> + Send + 'static, away: Option<Handle>) -> Self {
         Self::Here(Box::pin(call), away)
     }
@@ -74,7 +68,7 @@ impl<T: Send + 'static> Future for Placed<T> {
             if let Poll::Ready(output) = call.as_mut().poll(context) {
                 return Poll::Ready(output);
             }
-            // What waits for something is woken when that comes; only what computes is moved.
+            // A call that waits is woken when its event comes. Only a call that computes moves.
             if away.is_none() || !take_yielded() {
                 return Poll::Pending;
             }
@@ -87,7 +81,7 @@ impl<T: Send + 'static> Future for Placed<T> {
                 Poll::Ready(Ok(output)) => Poll::Ready(output),
                 Poll::Ready(Err(error)) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // The daemon is ending, and nobody will read an answer.
+                    // The daemon is stopping and nobody will read an answer.
                     Err(_) => Poll::Pending,
                 },
                 Poll::Pending => Poll::Pending,
@@ -97,7 +91,7 @@ impl<T: Send + 'static> Future for Placed<T> {
     }
 }
 
-/// A task that ends when nobody waits for it any more.
+/// A task that is aborted when nobody waits for it any more.
 pub(super) struct Abandoned<T>(JoinHandle<T>);
 
 impl<T> Drop for Abandoned<T> {

@@ -8,13 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::meter::NoCharge;
 
-/// A call is settled within two windows of its end, or three where its last slice is collected late.
+/// A call is settled within two windows of its end, or three if its last slice is collected late.
 const WINDOWS_MAX: u32 = 5;
 
-/// Besides, for a sampler that a busy machine keeps from its work.
+/// Extra time for a sampler on a busy machine.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// A charge that is still to come. It comes along with the end of the call: nobody has to look for it.
+/// A charge that will arrive when the call is settled.
 #[derive(Debug)]
 pub struct Settlement(State);
 
@@ -27,21 +27,17 @@ enum State {
 /// Why the caller gets no settled charge now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotSettled {
-    /// It never will.
     #[error(transparent)]
     Never(#[from] NoCharge),
-    /// It takes longer than it should.
-    #[error("the call was not settled within {0:?}; `/invocations` tells its charge later")]
+    #[error("the call was not settled within {0:?}; `/invocations` will show its charge")]
     Late(Duration),
-    /// Too many wait.
     #[error(
-        "{0} callers wait for settled charges already, as many as may (`meter.waiters`); `/invocations` tells it later"
+        "{0} callers are waiting for settled charges, which is the limit (`meter.waiters`); `/invocations` will show this one"
     )]
     NoRoom(usize),
 }
 
 impl Settlement {
-    /// One that comes within a few windows.
     pub(super) fn later(
         charge: oneshot::Receiver<Result<Charge, NoCharge>>,
         place: OwnedSemaphorePermit,
@@ -50,20 +46,15 @@ impl Settlement {
         Self(State::Later { charge, place, time_max: window * WINDOWS_MAX + SLACK })
     }
 
-    /// None: `waiters_max` others wait.
     pub(super) fn no_room(waiters_max: usize) -> Self {
         Self(State::None(NotSettled::NoRoom(waiters_max)))
     }
 
-    /// None, now or later.
     pub(super) fn never(why: NoCharge) -> Self {
         Self(State::None(why.into()))
     }
 
-    /// Waits for it, but not for ever.
-    ///
-    /// # Errors
-    /// When there is none, or none yet.
+    /// Waits a few windows for the charge.
     pub async fn wait(self) -> Result<Charge, NotSettled> {
         let (charge, _place, time_max) = match self.0 {
             State::Later { charge, place, time_max } => (charge, place, time_max),
@@ -71,7 +62,7 @@ impl Settlement {
         };
         match tokio::time::timeout(time_max, charge).await {
             Ok(Ok(charge)) => Ok(charge?),
-            // It was dropped with the end of the call, for which there was no room.
+            // The queue to the meter was full, and the end of the call was dropped.
             Ok(Err(_)) => Err(NoCharge::Dropped.into()),
             Err(_) => Err(NotSettled::Late(time_max)),
         }
@@ -92,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_ends_after_a_few_windows_and_gives_its_place_back() {
+    async fn waiting_ends_after_a_few_windows_and_releases_its_permit() {
         let places = Arc::new(Semaphore::new(1));
         let (_waiter, settlement) = later(&places);
         assert_eq!(places.available_permits(), 0);
@@ -101,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_charge_that_never_comes_is_told_at_once() {
+    async fn a_charge_that_never_comes_ends_the_wait_at_once() {
         let places = Arc::new(Semaphore::new(2));
         let (waiter, settlement) = later(&places);
         drop(waiter);

@@ -118,7 +118,7 @@ fn without_a_meter_cpu_time_is_limited_and_joules_are_not() {
         assert!(problem["energy_joules"].is_null() && problem["energy"]["reason"].is_string(), "{problem}");
     }
     let log = daemon.stop();
-    assert!(log.contains("`limits.max_joules` of `greedy` does not hold"), "{log}");
+    assert!(log.contains("`limits.max_joules` of `greedy` has no effect"), "{log}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
     }
     let log = daemon.log();
     for (refused, why) in [
-        ("too-large", "more than `limits.module` allows (2000)"),
+        ("too-large", "`limits.module` allows 2000"),
         ("Upper.wat", "lower-case letters"),
         ("metrics.wat", "`metrics` is reserved for the daemon"),
         ("twice", "both a `.wasm` and a `.wat` file have its name"),

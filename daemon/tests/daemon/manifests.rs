@@ -243,7 +243,7 @@ fn a_function_that_speaks_http_sees_the_path_below_its_route() {
 #[test]
 fn of_two_that_claim_a_route_the_first_has_it_and_the_other_is_told_of() {
     let daemon = daemon();
-    logged(&daemon.log(), &["ERROR", "`usurper` is not served at `/shop`, which `store` has"]);
+    logged(&daemon.log(), &["ERROR", "`usurper` is not served at `/shop`: `store` has that route"]);
     assert_eq!(daemon.get("/functions/usurper").status, 200, "it is served elsewhere");
 }
 

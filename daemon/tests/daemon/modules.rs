@@ -91,7 +91,7 @@ fn what_cannot_be_served_is_left_out_and_told() {
     let listed = daemon.get("/functions").json().to_string();
     for (route, why) in [
         ("/missing", "cannot read it"),
-        ("/remote", "modules are files here"),
+        ("/remote", "modules must be files"),
         ("/entry", "exports no function `nowhere`"),
     ] {
         assert!(listed.contains(route) && listed.contains(why), "{route}: {listed}");
@@ -130,7 +130,7 @@ fn a_file_that_is_no_list_of_modules_stops_the_start() {
     for (text, why) in [
         (None, "cannot read the modules in"),
         (Some("[[module]\n"), "is not a list of modules: line 1:"),
-        (Some("\nmodules = 1\n"), "line 2: `modules` is no key here"),
+        (Some("\nmodules = 1\n"), "line 2: unknown key `modules`"),
     ] {
         if let Some(text) = text {
             fs::write(&path, text).unwrap();

@@ -185,7 +185,7 @@ fn joules_cannot_be_bounded_where_nothing_is_measured() {
     let daemon = Daemon::start(&["--source", "off", "--functions", folder.path().to_str().unwrap()]);
     assert!((0..3).all(|_| daemon.get("/invoke/hello-world").status == 200));
     let log = daemon.stop();
-    assert!(log.contains("`quota.joules_per_hour` of `hello-world` does not hold"), "{log}");
+    assert!(log.contains("`quota.joules_per_hour` of `hello-world` has no effect"), "{log}");
 }
 
 #[test]
