@@ -85,7 +85,8 @@ pub struct Work {
     pub cycles: Option<u64>,
     /// Misses of the last-level cache.
     pub cache_misses: Option<u64>,
-    /// Why a count is null: `no_pmu` if the machine offers no hardware counters (`/energy` says more).
+    /// Why a count is null. For hardware counters it is one word: `no_pmu` if the machine has none, `not_permitted` or
+    /// `failed`; `/energy` says more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<Cow<'static, str>>,

@@ -161,7 +161,7 @@ fn list_prints_a_table_or_json() {
 }
 
 #[test]
-fn where_no_daemon_is_it_is_said_how_to_start_one() {
+fn without_a_daemon_the_error_says_how_to_start_one() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
     for command in [&["list"][..], &["invoke", "echo"]] {
@@ -175,7 +175,7 @@ fn where_no_daemon_is_it_is_said_how_to_start_one() {
 }
 
 #[test]
-fn mistakes_are_told_before_anything_is_sent() {
+fn usage_mistakes_exit_with_64() {
     for (arguments, expected) in [
         (&["list", "--daemon", "ftp://127.0.0.1"][..], "https://HOST[:PORT]"),
         (&["list", "--daemon", "127.0.0.1:8080"], "http://HOST[:PORT]"),
@@ -190,7 +190,7 @@ fn mistakes_are_told_before_anything_is_sent() {
 }
 
 #[test]
-fn what_is_no_daemon_is_told_from_one() {
+fn other_servers_are_recognized() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {

@@ -75,7 +75,7 @@ fn every_zone_has_its_accounts_and_all_of_them_their_sums() {
 }
 
 #[test]
-fn source_meter_and_gaps_are_told() {
+fn the_ledger_shows_source_meter_and_gaps() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 0);
     let daemon = Daemon::start(&["--source", "powercap", "--sysfs-root", tree.root(), "--window", "20ms"]);

@@ -1,14 +1,17 @@
-//! `GET /events`: what happens, told as it happens.
+//! `GET /events`: what happens, as it happens.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
+use nebula_api::events::{AccountsEvent, DroppedEvent, HistoryEvent, OmittedEvent, WattsEvent};
+use nebula_api::invocations::Invocation;
 use serde_json::Value;
 
 use crate::client::request;
 use crate::daemon::Daemon;
 use crate::patience::{eventually, until};
 use crate::tokens::TokensFile;
+use crate::wire::assert_is;
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 
@@ -79,7 +82,17 @@ impl Listener {
         let lines = self.lines();
         let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(&format!("{name}: ")));
         let data = serde_json::from_str(field("data")?).unwrap();
-        Some(Event { id: field("id").map(|id| id.parse().unwrap()), name: field("event").unwrap().to_owned(), data })
+        let name = field("event").unwrap();
+        match name {
+            "call" => assert_is::<Invocation>(&data),
+            "omitted" => assert_is::<OmittedEvent>(&data),
+            "watts" => assert_is::<WattsEvent>(&data),
+            "accounts" => assert_is::<AccountsEvent>(&data),
+            "history" => assert_is::<HistoryEvent>(&data),
+            "dropped" => assert_is::<DroppedEvent>(&data),
+            unknown => panic!("an event `{unknown}`: {data}"),
+        }
+        Some(Event { id: field("id").map(|id| id.parse().unwrap()), name: name.to_owned(), data })
     }
 
     fn next_named(&mut self, name: &str) -> Event {
@@ -93,7 +106,7 @@ impl Listener {
 }
 
 #[test]
-fn the_event_of_a_call_is_what_invocations_tell() {
+fn the_event_of_a_call_is_the_same_as_in_invocations() {
     let daemon = Daemon::with_guests(OPTIONS);
     let mut listener = Listener::start(&daemon, "?types=call");
     let mut of_answer = Listener::start(&daemon, "?types=call&function=answer");
@@ -139,7 +152,7 @@ fn watts_add_up_and_accounts_are_those_of_the_ledger() {
 }
 
 #[test]
-fn one_that_does_not_read_is_dropped_and_others_hear_on() {
+fn a_client_that_does_not_read_is_dropped_and_others_continue() {
     let daemon = Daemon::with_guests(&[OPTIONS, &["--events-queue", "64", "--http-write-timeout", "10s"]].concat());
     let stuck = Listener::start(&daemon, "?types=call");
     let mut reading = Listener::start(&daemon, "?types=call&function=answer");
@@ -159,7 +172,7 @@ fn one_that_does_not_read_is_dropped_and_others_hear_on() {
 }
 
 #[test]
-fn so_many_listen_and_no_more() {
+fn the_number_of_clients_is_bounded() {
     let daemon = Daemon::start(&["--source", "model"]);
     let mut listeners: Vec<_> = (0..64).map(|_| Listener::start(&daemon, "?types=call")).collect();
     let refused = daemon.get("/events");
@@ -184,13 +197,13 @@ fn streams_end_at_once_when_the_daemon_does() {
 }
 
 #[test]
-fn whoever_comes_later_is_told_of_the_power_of_before() {
+fn a_client_gets_the_power_of_the_last_minutes_on_request() {
     let daemon = Daemon::with_guests(OPTIONS);
     daemon.get("/invoke/fibonacci-recursive?input=25");
     let took = |sample: &Value| {
-        sample["functions"].as_array().unwrap().iter().any(|told| told["function"] == "fibonacci-recursive")
+        sample["functions"].as_array().unwrap().iter().any(|drawn| drawn["function"] == "fibonacci-recursive")
     };
-    let samples = eventually("the call is in the power of before", || {
+    let samples = eventually("the call shows in the history", || {
         let event = Listener::start(&daemon, "?history=true").next().unwrap();
         let samples = (event.name == "history").then(|| event.data["samples"].as_array().unwrap().clone())?;
         samples.iter().any(took).then_some(samples)
@@ -198,17 +211,18 @@ fn whoever_comes_later_is_told_of_the_power_of_before() {
     let ago: Vec<_> = samples.iter().map(|sample| sample["seconds_ago"].as_f64().unwrap()).collect();
     assert!(ago.is_sorted_by(|earlier, later| earlier > later) && ago.iter().all(|ago| *ago >= 0.0), "{ago:?}");
     let sample = samples.iter().find(|sample| took(sample)).unwrap();
-    let told = sample["functions"].as_array().unwrap().iter().map(|told| told["watts"].as_f64().unwrap()).sum::<f64>();
+    let drawn = sample["functions"].as_array().unwrap().iter();
+    let drawn = drawn.map(|drawn| drawn["watts"].as_f64().unwrap()).sum::<f64>();
     let functions = sample["accounts"]["function"].as_f64().unwrap();
     // The ten that took the most, and no more than all.
-    assert!(told > 0.0 && told <= functions * (1.0 + 1e-6), "{sample}");
+    assert!(drawn > 0.0 && drawn <= functions * (1.0 + 1e-6), "{sample}");
     for query in ["", "?history=false", "?types=accounts&history=true"] {
         assert_ne!(Listener::start(&daemon, query).next().unwrap().name, "history", "{query}");
     }
 }
 
 #[test]
-fn a_bad_question_is_told_so() {
+fn bad_queries_are_refused() {
     let daemon = Daemon::shared(OPTIONS);
     for (query, status) in [
         ("?types=calls", 400),
@@ -224,7 +238,7 @@ fn a_bad_question_is_told_so() {
 }
 
 #[test]
-fn joules_are_told_as_finely_as_elsewhere_and_to_nobody_who_may_not_know_them() {
+fn joules_in_events_are_rounded_and_withheld_as_elsewhere() {
     let daemon = Daemon::start(&[OPTIONS, &["--energy-resolution", "1mJ"]].concat());
     let mut listener = Listener::start(&daemon, "?types=call");
     let charged = |event: &Event| event.data["energy_joules"].as_f64().is_some_and(|joules| joules > 0.0);
@@ -240,7 +254,7 @@ fn joules_are_told_as_finely_as_elsewhere_and_to_nobody_who_may_not_know_them() 
 }
 
 #[test]
-fn a_token_for_some_functions_hears_of_no_others() {
+fn a_token_for_some_functions_sees_no_others() {
     let tokens = TokensFile::empty();
     let restricted = tokens.add("some", &["--role", "operate", "--function", "answer"]);
     let caller = tokens.add("caller", &["--role", "invoke"]);
@@ -256,7 +270,7 @@ fn a_token_for_some_functions_hears_of_no_others() {
 }
 
 #[test]
-fn without_a_meter_calls_are_told_without_joules() {
+fn without_a_meter_events_of_calls_have_no_joules() {
     let daemon = Daemon::start(&["--source", "off"]);
     let mut listener = Listener::start(&daemon, "?types=call");
     daemon.get("/invoke/answer");

@@ -1,4 +1,4 @@
-//! Calls that fail: each is told what happened, and what it cost all the same.
+//! Calls that fail: each answer says what happened, and what the call cost all the same.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn failed(daemon: &Daemon, target: &str, body: &str, status: u16, kind: &str) ->
 }
 
 #[test]
-fn a_function_that_is_not_there_is_not_found() {
+fn an_unknown_function_is_not_found() {
     let daemon = Daemon::shared(OPTIONS);
     for target in ["/invoke/nobody", "/api/nobody/1", "/fn/nobody", "/nobody", "/invoke/", "/invoke/HELLO-WORLD"] {
         let response = daemon.get(target);
@@ -48,7 +48,7 @@ fn an_input_that_a_function_of_numbers_cannot_take_is_the_callers_fault() {
 }
 
 #[test]
-fn an_exit_code_is_told_with_the_last_words() {
+fn an_exit_code_comes_with_the_end_of_stderr() {
     let daemon = Daemon::shared(OPTIONS);
     let problem = failed(&daemon, "/invoke/complain", "the disk is full", 500, "exit");
     assert_eq!((&problem["exit_code"], &problem["stderr"]), (&3.into(), &"the disk is full".into()));
@@ -58,14 +58,14 @@ fn an_exit_code_is_told_with_the_last_words() {
 }
 
 #[test]
-fn exit_code_0_is_no_failure() {
+fn exit_code_0_is_a_success() {
     let daemon = Daemon::shared(OPTIONS);
     assert_eq!(daemon.get("/invoke/exit?input=0").json()["exit_code"], 0);
     assert_eq!(daemon.get("/invoke/exit?input=125").problem()["exit_code"], 125);
 }
 
 #[test]
-fn a_trap_is_told() {
+fn a_trap_names_its_cause() {
     let daemon = Daemon::shared(OPTIONS);
     let problem = failed(&daemon, "/invoke/unreachable", "", 500, "trap");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("unreachable")), "{problem}");

@@ -15,21 +15,21 @@ fn form(daemon: &Daemon, body: &str) -> Response {
     daemon.request("POST", "/api/wasm", &[FORM], body.as_bytes())
 }
 
-fn told(daemon: &Daemon, body: &str) -> Value {
+fn report(daemon: &Daemon, body: &str) -> Value {
     let response = form(daemon, body);
     assert_eq!(response.status, 200, "{}", response.text());
     response.json()
 }
 
 #[test]
-fn a_function_is_called_as_often_as_asked_and_each_call_is_told() {
+fn a_function_is_called_as_often_as_asked_and_each_call_is_reported() {
     let daemon = Daemon::with_guests(&["--source", "model", "--window", "20ms", "--carbon-intensity", "300"]);
-    let told = told(&daemon, "function_name=fibonacci-recursive&input=15&num_calls=5");
-    assert_eq!((&told["function_name"], &told["num_calls"]), (&"fibonacci-recursive".into(), &5.into()));
-    let results = told["results"].as_array().unwrap();
-    assert_eq!(results.len(), 5, "{told}");
+    let report = report(&daemon, "function_name=fibonacci-recursive&input=15&num_calls=5");
+    assert_eq!((&report["function_name"], &report["num_calls"]), (&"fibonacci-recursive".into(), &5.into()));
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 5, "{report}");
     let ids: BTreeSet<_> = results.iter().map(|result| result["invocation_id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 5, "each call is one of its own: {told}");
+    assert_eq!(ids.len(), 5, "each call is one of its own: {report}");
     let (mut joules, mut total) = (0.0, 0);
     for result in results {
         assert_eq!(result["result"].as_str().unwrap().trim(), "610", "{result}");
@@ -40,13 +40,13 @@ fn a_function_is_called_as_often_as_asked_and_each_call_is_told() {
         joules += result["energy_joules"].as_f64().unwrap();
         total += result["metrics"]["total_us"].as_u64().unwrap();
     }
-    let totals = &told["totals"];
+    let totals = &report["totals"];
     assert_eq!(
         (&totals["succeeded"], &totals["failed"], &totals["metrics"]["total_us"]),
         (&5.into(), &0.into(), &total.into())
     );
-    assert!((totals["energy_joules"].as_f64().unwrap() - joules).abs() < 1e-8, "{told}");
-    assert!(totals["carbon_grams"].is_f64() && told.get("reason").is_none(), "{told}");
+    assert!((totals["energy_joules"].as_f64().unwrap() - joules).abs() < 1e-8, "{report}");
+    assert!(totals["carbon_grams"].is_f64() && report.get("reason").is_none(), "{report}");
     assert_eq!(
         daemon.metrics().sum("nebula_invocations_total", &[("function", "fibonacci-recursive"), ("outcome", "ok")]),
         5.0
@@ -54,15 +54,15 @@ fn a_function_is_called_as_often_as_asked_and_each_call_is_told() {
 }
 
 #[test]
-fn every_kind_of_function_and_of_form_will_do() {
+fn every_kind_of_function_and_form_works() {
     let daemon = Daemon::shared(&["--source", "off"]);
     for (name, input, output) in [("add", "2,3", "5"), ("echo", "a+b%21", "a b!"), ("http-echo", "x", "x")] {
-        let told = told(&daemon, &format!("function_name={name}&input={input}"));
-        let result = &told["results"][0];
-        assert!(result["result"].as_str().unwrap().contains(output), "{told}");
+        let report = report(&daemon, &format!("function_name={name}&input={input}"));
+        let result = &report["results"][0];
+        assert!(result["result"].as_str().unwrap().contains(output), "{report}");
         // Nothing is measured here.
-        assert!(result["energy_joules"].is_null() && result["energy"]["reason"].is_string(), "{told}");
-        assert!(told["totals"]["energy_joules"].is_null() && told["totals"]["reason"].is_string(), "{told}");
+        assert!(result["energy_joules"].is_null() && result["energy"]["reason"].is_string(), "{report}");
+        assert!(report["totals"]["energy_joules"].is_null() && report["totals"]["reason"].is_string(), "{report}");
     }
     let body = "--B\r\nContent-Disposition: form-data; name=\"function_name\"\r\n\r\necho\r\n\
                 --B\r\nContent-Disposition: form-data; name=\"input\"; filename=\"f\"\r\n\r\n\u{0}x\r\n--B--\r\n";
@@ -74,17 +74,17 @@ fn every_kind_of_function_and_of_form_will_do() {
 #[test]
 fn a_call_that_fails_is_a_result_too() {
     let daemon = Daemon::with_guests(&["--source", "model", "--window", "20ms"]);
-    let told = told(&daemon, "function_name=unreachable&num_calls=2");
-    for result in told["results"].as_array().unwrap() {
-        assert!(result["result"].is_null() && result["metrics"]["total_us"].is_u64(), "{told}");
+    let report = report(&daemon, "function_name=unreachable&num_calls=2");
+    for result in report["results"].as_array().unwrap() {
+        assert!(result["result"].is_null() && result["metrics"]["total_us"].is_u64(), "{report}");
         assert_eq!((&result["error"]["type"], &result["error"]["status"]), (&"urn:nebula:trap".into(), &500.into()));
-        assert!(result["energy_joules"].is_f64(), "{told}");
+        assert!(result["energy_joules"].is_f64(), "{report}");
     }
-    assert_eq!((&told["totals"]["succeeded"], &told["totals"]["failed"]), (&0.into(), &2.into()));
+    assert_eq!((&report["totals"]["succeeded"], &report["totals"]["failed"]), (&0.into(), &2.into()));
 }
 
 #[test]
-fn what_is_no_form_is_refused_and_how_much_is_bounded() {
+fn malformed_forms_are_refused_and_the_number_of_calls_is_bounded() {
     let daemon = Daemon::start(&["--source", "off", "--api-calls", "3"]);
     assert_eq!(form(&daemon, "function_name=add&input=1,1&num_calls=3").status, 200);
     for (body, status, why) in [
@@ -103,11 +103,11 @@ fn what_is_no_form_is_refused_and_how_much_is_bounded() {
 }
 
 #[test]
-fn all_calls_together_have_their_time() {
+fn all_calls_together_have_a_time_limit() {
     let daemon = Daemon::with_guests(&["--source", "off", "--api-wall", "300ms"]);
-    let told = told(&daemon, "function_name=endless-loop&num_calls=5");
-    assert_eq!(told["results"].as_array().unwrap().len(), 0, "{told}");
-    assert!(told["reason"].as_str().unwrap().contains("`api.wall`"), "{told}");
+    let report = report(&daemon, "function_name=endless-loop&num_calls=5");
+    assert_eq!(report["results"].as_array().unwrap().len(), 0, "{report}");
+    assert!(report["reason"].as_str().unwrap().contains("`api.wall`"), "{report}");
     until("what was running is over", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) == 0.0);
 }
 

@@ -1,4 +1,4 @@
-//! Calls that are asked for by name, while they run and after.
+//! `/invocations`: calls while they run, and after.
 
 use std::io::Write;
 
@@ -151,7 +151,7 @@ fn only_so_many_are_remembered() {
 }
 
 #[test]
-fn wrong_questions_are_refused() {
+fn bad_requests_are_refused() {
     let daemon = Daemon::shared(OPTIONS);
     for (target, status, kind) in [
         ("/invocations/01a1fc3a-2fe4-7381-9082-d6d7f59f8a3e", 404, "unknown-invocation"),

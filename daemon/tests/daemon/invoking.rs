@@ -1,4 +1,4 @@
-//! Calls and their answers.
+//! `/invoke`, `/api`, `/wasm` and `/fn`: what calls take and answer.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,13 @@ use serde_json::Value;
 use crate::daemon::Daemon;
 use crate::patience::eventually;
 
-/// What these tests share: the estimate that does not depend on the machine.
 const OPTIONS: &[&str] = &["--source", "model"];
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// An envelope once something is known of the machine.
+/// An envelope that has an estimate.
 fn estimated(daemon: &Daemon, target: &str) -> Value {
     eventually("a window is closed", || {
         let envelope = daemon.get(target).json();
@@ -37,6 +36,8 @@ fn the_envelope_has_the_members_of_the_contract_and_no_others() {
         let unknown = figures.iter().any(|figure| envelope[part][figure].is_null());
         let reason = envelope[part].as_object_mut().unwrap().remove("reason");
         assert_eq!(unknown, reason.is_some(), "{part}: {envelope}");
+        let word = reason.as_ref().and_then(Value::as_str).unwrap_or_default();
+        assert!(part != "work" || ["", "no_pmu", "not_permitted", "failed"].contains(&word), "{word}");
     }
     for (part, members) in [
         (&envelope, "energy energy_joules exit_code function invocation_id output timing work"),
@@ -178,7 +179,7 @@ fn a_plain_call_that_fails_has_its_energy_in_headers_too() {
 }
 
 #[test]
-fn output_that_is_no_text_is_kept_to_the_byte() {
+fn binary_output_is_kept_to_the_byte() {
     let daemon = Daemon::shared(OPTIONS);
     let envelope = daemon.post("/invoke/echo", [0xff, 0x00]).json();
     assert_eq!(envelope["output_base64"], "/wA=");

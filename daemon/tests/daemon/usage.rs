@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use nebula::usage::Report;
+use nebula_api::usage::Report;
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -154,7 +154,7 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
 }
 
 #[test]
-fn all_that_was_counted_is_stored_at_the_end() {
+fn everything_counted_is_stored_on_shutdown() {
     let folder = folder();
     let mut counted = 0;
     for round in 1..=2 {
@@ -226,7 +226,7 @@ fn a_report_has_three_forms_and_is_the_same_from_the_daemon_and_from_the_file() 
 }
 
 #[test]
-fn what_cannot_be_reported_is_refused_with_what_can() {
+fn bad_queries_are_refused_with_the_choices() {
     let daemon = Daemon::shared(&["--source", "model", "--window", "20ms"]);
     for (query, hint) in [
         ("since=tomorrow", "2026-11-01"),
@@ -248,7 +248,7 @@ fn what_cannot_be_reported_is_refused_with_what_can() {
 }
 
 #[test]
-fn where_no_accounts_are_stored_it_is_said_why() {
+fn without_stored_accounts_the_answer_says_why() {
     let daemon = Daemon::start(&["--source", "model", "--usage-keep", "0"]);
     let answer = daemon.get("/usage");
     assert_eq!((answer.status, &answer.problem()["type"]), (404, &"urn:nebula:no-accounts".into()));
@@ -257,7 +257,7 @@ fn where_no_accounts_are_stored_it_is_said_why() {
 }
 
 #[test]
-fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
+fn a_second_daemon_on_the_same_state_is_refused() {
     let folder = folder();
     let daemon = start(folder.path(), &[]);
     let state = folder.path().to_str().unwrap();
@@ -276,7 +276,7 @@ fn a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_damaged_file_is_kept_aside_and_said_loudly() {
+fn a_damaged_file_is_set_aside_and_logged_as_an_error() {
     let folder = folder();
     let garbage = "no database at all, however long one looks at it. ".repeat(1000);
     fs::write(database(folder.path()), &garbage).unwrap();
@@ -343,7 +343,7 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_full_disk_stops_no_call_and_what_it_could_not_take_is_stored_later() {
+fn on_a_full_disk_calls_continue_and_accounts_are_stored_later() {
     let Some(small) = Small::mount() else {
         skipped("nothing can be mounted here: it takes root");
         return;
@@ -366,10 +366,10 @@ fn a_full_disk_stops_no_call_and_what_it_could_not_take_is_stored_later() {
     assert!(flushes(&daemon, "failed") > 0.0);
     assert!(daemon.log().contains("cannot store accounts"), "{}", daemon.log());
     // What was stored can be read.
-    assert!(usage(&daemon, "since=all").total.calls < calls_so_far(&mut call));
+    assert!(usage(&daemon, "since=all").total.calls < call());
     small.make_room();
     until("accounts are stored again", || daemon.metrics().sum("nebula_usage_failing_seconds", &[]) == 0.0);
-    let all = calls_so_far(&mut call);
+    let all = call();
     until("all calls are stored", || usage(&daemon, "since=all").total.calls == all);
     let log = daemon.stop();
     assert_eq!(log.matches("cannot store accounts").count(), 1, "{log}");
@@ -378,13 +378,8 @@ fn a_full_disk_stops_no_call_and_what_it_could_not_take_is_stored_later() {
     assert_sound(&state);
 }
 
-/// How many there are, with one more.
-fn calls_so_far(call: &mut impl FnMut() -> u64) -> u64 {
-    call()
-}
-
 #[test]
-fn a_disk_that_is_full_at_the_start_stops_no_daemon() {
+fn a_disk_that_is_full_at_the_start_does_not_stop_the_daemon() {
     let Some(small) = Small::mount() else {
         skipped("nothing can be mounted here: it takes root");
         return;

@@ -15,7 +15,7 @@ use crate::daemon::Daemon;
 
 /// Every member is read, and written again as it was.
 #[track_caller]
-fn assert_is<T: DeserializeOwned + Serialize>(body: &Value) {
+pub fn assert_is<T: DeserializeOwned + Serialize>(body: &Value) {
     let read: T = from_value(body.clone()).unwrap_or_else(|error| panic!("{error}: {body}"));
     assert_eq!(&to_value(read).unwrap(), body);
 }

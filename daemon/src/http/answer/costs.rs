@@ -18,9 +18,6 @@ use crate::invocation::Finished;
 use crate::meter::{Metering, OFF};
 use crate::units::Policy;
 
-/// Why hardware events are not counted: the machine offers no performance counters. `/energy` says more.
-const NO_PMU: &str = "no_pmu";
-
 #[derive(Clone)]
 pub struct Costs {
     pub metering: Metering,
@@ -36,7 +33,7 @@ impl Costs {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                let no_events = meter.no_events().map(|_| NO_PMU);
+                let no_events = meter.no_events_word();
                 EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, exposure }
             }
             Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, exposure },
