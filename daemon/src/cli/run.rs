@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ArgMatches;
 use http_body_util::{BodyExt, Empty};
-use nebula_metering::source::SourceKind;
 use nebula_metering::work::Work;
 use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, FunctionId, Microjoules};
@@ -189,12 +188,8 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
     // Where sources have changed meanwhile, the whole is no better than the lesser of them.
     let charged = additive().filter(|zone| zone.accounts.total > Microjoules::ZERO).map(|zone| zone.source);
     let source = charged.max().unwrap_or(calibration.source);
-    let origin = match source {
-        SourceKind::Simulated => "made up, nothing is measured",
-        source if source.is_measured() => "measured",
-        _ => "an estimate, not measured",
-    };
-    Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin }.to_string()
+    Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin: meter::nature(source) }
+        .to_string()
 }
 
 /// The bill of a call that nothing measured.

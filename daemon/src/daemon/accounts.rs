@@ -1,4 +1,4 @@
-//! What a daemon opens to keep its accounts, and what it says where it cannot.
+//! Opens the state directory, the stored accounts and the usage log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::usage::{
     UsageLog, register_logging, register_storing,
 };
 
-/// Where accounts are kept, and what was kept before.
+/// Where accounts are stored, and what earlier daemons stored.
 pub struct Accounts {
-    /// Where, or why nowhere.
+    /// The file, or why there is none.
     pub file: Result<PathBuf, String>,
     /// What earlier daemons counted.
     pub stored: Arc<Stored>,
     store: Option<Store>,
 }
 
-/// Takes the directory for state, so that no other daemon has it.
+/// Locks the state directory, so that no other daemon uses it.
 ///
 /// # Errors
-/// When another daemon has it.
+/// If another daemon uses it.
 pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, StartError> {
     let Some(directory) = directory else {
-        return Ok(Err("no directory is given with `state`".into()));
+        return Ok(Err("no `state` directory is set".into()));
     };
     match State::hold(directory) {
         Ok(state) => Ok(Ok(state)),
@@ -41,27 +41,27 @@ pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, StartErro
 }
 
 impl Accounts {
-    /// Opens the accounts in `state`. A daemon that has nowhere to keep them serves all the same.
+    /// Opens the accounts in `state`. A daemon that cannot store them serves all the same.
     ///
     /// # Errors
-    /// When a newer program wrote them: this one would spoil them, or go on without anybody noticing.
+    /// If a newer version of the program wrote them: this one could damage them.
     pub fn open(config: &Config, state: &Result<State, String>) -> Result<Self, StartError> {
         let nowhere = |why: String| Self { file: Err(why), stored: Arc::default(), store: None };
         if config.usage.keep.is_zero() {
-            tracing::info!("accounts are not stored: `usage.keep` is 0");
+            tracing::debug!("accounts are not stored: `usage.keep` is 0");
             return Ok(nowhere("`usage.keep` is 0".into()));
         }
         let state = match state {
             Ok(state) => state,
             Err(why) => {
-                tracing::warn!("accounts do not last: what functions use is forgotten when the daemon ends: {why}");
+                tracing::warn!("accounts are not stored, and will be lost when the daemon ends: {why}");
                 return Ok(nowhere(why.clone()));
             }
         };
         let file = state.path().join(FILE);
         match Store::open(&file).and_then(|store| Ok((store.stored()?, store))) {
             Ok((stored, store)) => {
-                tracing::info!("accounts are stored in `{}`", escaped(&file.display().to_string()));
+                tracing::debug!("accounts are stored in `{}`", escaped(&file.display().to_string()));
                 Ok(Self { file: Ok(file), stored: Arc::new(stored), store: Some(store) })
             }
             Err(newer @ StoreError::Newer { .. }) => Err(newer.into()),
@@ -74,10 +74,10 @@ impl Accounts {
         }
     }
 
-    /// Begins to store what is counted from now on, and what was since the daemon started; shows how it goes in `metrics`.
+    /// Starts to store accounts, and shows in `metrics` how that goes.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn keep(
         self,
         config: &Config,
@@ -100,15 +100,15 @@ impl Accounts {
     }
 }
 
-/// Opens the log of calls, where there is to be one.
+/// Opens the usage log, if the configuration names one.
 ///
 /// # Errors
-/// When it cannot be written: whoever bills by it should know at once.
+/// If it cannot be written: a log to bill by must be complete.
 pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, StartError> {
     let Some(file) = &config.usage.log else { return Ok(None) };
     if config.meter.source.is_none() {
         tracing::warn!(
-            "the usage log has no lines: nothing is measured (`source` is `off`), so no call is ever settled"
+            "the usage log will stay empty: nothing is measured (`source` is `off`), so no call is ever settled"
         );
     }
     let usage = &config.usage;

@@ -1,4 +1,4 @@
-//! Where the daemon listens, and until when.
+//! Listens until a signal comes, then drains.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::telemetry::{AccessLog, Observers};
 
 use super::StartError;
 
-/// What a shell reports of a process that a signal ended.
+/// What a shell adds to the number of the signal that ended a process.
 const EXIT_SIGNAL: i32 = 128;
 
 /// Where a daemon listens, as URLs.
@@ -35,10 +35,11 @@ pub(super) async fn listen(
         None => None,
     };
     let exposure = Exposure::of_callers(config.http.resolution, config.http.expose, admin.is_some());
-    warn_of_open_doors(config, exposure);
+    warn_of_exposure(config, exposure);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
+    tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", browsable(&callers.url()));
     let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
@@ -63,42 +64,48 @@ pub(super) async fn listen(
     if drained && admin_drained {
         tracing::info!("drained");
     } else {
-        tracing::warn!("calls were cut off at the end of their time of grace ({:?})", config.http.connections.grace);
+        tracing::warn!(
+            "calls were cut off: they did not finish within {:?} (`http.grace`)",
+            config.http.connections.grace
+        );
     }
     Ok(())
 }
 
-/// What strangers can see, do or overhear is worth a word.
-fn warn_of_open_doors(config: &Config, callers: Exposure) {
+/// The address of the page as a browser on this machine can open it.
+fn browsable(url: &str) -> String {
+    url.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
+}
+
+/// Warns of what strangers can see, do or overhear.
+fn warn_of_exposure(config: &Config, callers: Exposure) {
     let (settings, access) = (&config.http, &config.http.access);
     for address in [Some(settings.listen), settings.admin].into_iter().flatten().filter(|at| !at.ip().is_loopback()) {
         if access.mode == AccessMode::Local {
             tracing::warn!(
-                "whoever can reach {address} counts as being on this machine (`access = \"local\"`): see to it that nobody else \
-                 can"
+                "every client of {address} counts as local (`access = \"local\"`): make sure that only this machine can reach it"
             );
         } else if access.is_open_at(address) {
             let is_operator = settings.admin.is_none_or(|admin| admin == address);
-            let may = if is_operator { "deploys, calls and is an operator" } else { "calls" };
-            tracing::warn!("whoever can reach {address} {may}: nobody is asked who they are (`access = \"open\"`)");
+            let may = if is_operator { "call, deploy and see every figure" } else { "call functions" };
+            tracing::warn!("anybody who can reach {address} may {may} without a token (`access = \"open\"`)");
         } else if settings.tls.is_none() {
             tracing::warn!(
-                "tokens pass in the clear at {address}: give `tls.cert` and `tls.key`, or let only a proxy that speaks TLS \
-                 reach it"
+                "tokens pass in the clear at {address}: set `tls.cert` and `tls.key`, or put a proxy with TLS in front"
             );
         }
     }
     if !access.is_local(settings.listen) && access.is_open_at(settings.listen) && callers.is_undone_by_totals() {
         tracing::warn!(
-            "joules of calls are rounded, but whoever can reach {} sees exact totals at /metrics and /energy; give \
-             operators an address of their own (`admin.listen`), and they are served there alone",
+            "the joules of a call are rounded, but anybody who can reach {} sees exact totals at /metrics and /energy; set \
+             `admin.listen` to serve totals only there",
             settings.listen
         );
     }
 }
 
-/// Begins the access log anew when whoever rotates it says so. Without one a hangup ends the daemon, as it ends others.
-pub(super) fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
+/// Reopens the access log at SIGHUP, as logrotate asks for. Without an access log SIGHUP ends the daemon, as by default.
+fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
     if observers.access_log.is_none() {
         return Ok(());
     }
@@ -107,17 +114,16 @@ pub(super) fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()>
         while hangup.recv().await.is_some() {
             let observers = observers.clone();
             let reopen = move || observers.access_log.as_ref().map(AccessLog::reopen);
-            // It waits for the disk.
             let _ = tokio::task::spawn_blocking(reopen).await;
         }
     });
     Ok(())
 }
 
-/// The first signal drains, the second cuts.
+/// The first signal drains, the second ends the process at once.
 async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: watch::Sender<()>) {
     next_signal(&mut terminate, &mut interrupt).await;
-    tracing::info!("draining: a second signal cuts it short");
+    tracing::info!("draining; a second signal stops at once");
     let _ = stop.send(());
     let number = next_signal(&mut terminate, &mut interrupt).await;
     std::process::exit(EXIT_SIGNAL + number);

@@ -1,4 +1,4 @@
-//! What is served: the functions, and where their code is kept.
+//! Loads the functions, from the cache of compiled code where possible.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -18,20 +18,20 @@ use crate::meter::Metering;
 use crate::telemetry::{Metrics, escaped};
 use nebula_runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 
-/// Where compiled code is kept. A daemon that has nowhere to keep it compiles at each start, and serves all the same.
+/// The cache of compiled code. A daemon without one compiles at each start, and serves all the same.
 fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
-    let nowhere = |why: &str| tracing::warn!("compiled code is not kept, each start compiles anew: {why}");
+    let nowhere = |why: &str| tracing::warn!("compiled code is not kept, so each start compiles again: {why}");
     if config.functions.cache_size == 0 {
-        tracing::info!("compiled code is not kept: `cache.size` is 0");
+        tracing::debug!("compiled code is not kept: `cache.size` is 0");
         return None;
     }
     let Some(directory) = config.functions.cache_dir.as_deref().or(state) else {
-        nowhere("no directory is given with `state`");
+        nowhere("no `state` directory is set");
         return None;
     };
     match CodeCache::open(directory, config.functions.cache_size) {
         Ok(cache) => {
-            tracing::info!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
+            tracing::debug!("compiled code is kept in `{}`", escaped(&cache.directory().display().to_string()));
             Some(cache)
         }
         Err(error) => {
@@ -47,7 +47,7 @@ pub(super) fn trust(config: &Config) -> Result<(), StartError> {
     let shown = path.display();
     let pem = std::fs::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
     let count = set_extra_roots(&pem).with_context(|| format!("cannot use `{shown}` (`outbound.ca`)"))?;
-    tracing::info!("outbound requests trust {count} more authorities, of `{shown}`");
+    tracing::debug!("outbound requests also trust {count} certificate authorities of `{shown}`");
     Ok(())
 }
 
@@ -83,12 +83,12 @@ pub(super) fn load(
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {
         if terminal {
-            // A line that overwrites itself; lost on a terminal that is gone.
+            // The line overwrites itself.
             let end = if done == all { "\r\x1b[K" } else { "" };
             let _ = write!(std::io::stderr(), "\rloading functions: {done} of {all}{end}");
         }
     };
-    // A directory that was named must be there; the one in state is made when something is deployed.
+    // A directory that the user named must exist; the one in the state directory is created by the first deployment.
     let in_state = state.map(|state| state.join("functions"));
     let read = config.functions.directory.clone().or_else(|| in_state.clone().filter(|directory| directory.exists()));
     let files = functions::load(read.as_deref(), &preparation, &progress)?;
@@ -98,7 +98,7 @@ pub(super) fn load(
     let all = registry.all();
     let cached = all.iter().filter(|function| function.program.found() == Found::Cached).count();
     let (all, compiled) = (all.len(), all.len() - cached);
-    tracing::info!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
+    tracing::debug!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
     let directory = config.functions.directory.clone().or(in_state);
     let history = state.map(|state| History::new(state.join("versions"), config.functions.deploy.keep));
     let DeploySettings { compilations, queue, time, ref directories, .. } = config.functions.deploy;

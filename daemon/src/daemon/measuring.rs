@@ -1,4 +1,4 @@
-//! What is measured, and who is told of it: the source, its windows, what they settle.
+//! Opens what measures, and what needs its figures.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::{StartError, quota_metrics};
 use crate::admission::PowerCap;
 use crate::carbon::{Carbon, CarbonUpdater};
 use crate::config::Config;
-use crate::meter::{self, EnergyMeter, Metering, Off, Sampler};
+use crate::meter::{self, EnergyMeter, Metering, Off, Sampler, nature};
 use crate::settling::Settling;
 use crate::telemetry::{
     self, AccessLogSettings, CarbonAccount, Metrics, Observers, Stored, TraceSettings, escaped, register_carbon,
@@ -19,7 +19,7 @@ use crate::telemetry::{
 use crate::usage::{Rates, Tariff};
 use nebula_runtime::tls_configuration;
 
-/// How long the daemon waits for its first windows before it listens, and how often it looks for them.
+/// How long the daemon waits for its first windows before it listens, and how often it checks.
 const FIRST_WINDOWS_MAX: Duration = Duration::from_millis(500);
 const FIRST_WINDOWS_PAUSE: Duration = Duration::from_millis(5);
 
@@ -32,7 +32,7 @@ pub(super) fn start(
 ) -> Result<(Metering, Option<Sampler>), StartError> {
     let settings = &config.meter;
     let Some(source) = settings.source else {
-        tracing::info!("{}: calls have no joules", Off::Configured);
+        tracing::info!("energy source: none ({}), so calls have no joules", Off::Configured);
         register_no_energy(metrics, Off::Configured)?;
         return Ok((Metering::Off(Off::Configured), None));
     };
@@ -40,17 +40,17 @@ pub(super) fn start(
     // As many threads again run long calls.
     let meter = Arc::new(EnergyMeter::new(opened, settings, 2 * config.invocation.workers));
     let source = meter.source()?;
-    tracing::info!(reason = source.reason, "energy source: {}", source.description);
-    tracing::info!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
+    tracing::info!("energy source: {} ({}): {}", source.kind, nature(source.kind), source.description);
+    tracing::debug!("this energy source was chosen because: {}", source.reason);
+    tracing::debug!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     register_energy(metrics, meter.clone(), stored)?;
     let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
-    tracing::info!("CPU time of the machine: {}", clock.describe());
+    tracing::debug!("CPU time of the machine: {}", clock.describe());
     let sampler = Sampler::start(meter.clone(), clock, settling(meter.clone()).into_consumer())?;
     Ok((Metering::On(meter), Some(sampler)))
 }
 
-/// Keeps the carbon intensity up to date, and shows in the metrics what comes with settled energy. Nothing is to be done
-/// where nothing is said about carbon.
+/// Keeps the carbon intensity up to date, and shows grams in the metrics, if the configuration names an intensity.
 pub(super) fn keep_carbon(
     config: &Config,
     carbon: &Carbon,
@@ -69,7 +69,7 @@ pub(super) fn keep_carbon(
     Ok(Some(CarbonUpdater::start(carbon, &config.carbon, endpoint, tick)?))
 }
 
-/// What a joule comes to whenever somebody asks.
+/// Grams and cost of a joule, at the time of asking.
 pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
     let carbon = carbon.clone();
     move || Rates {
@@ -80,20 +80,19 @@ pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
     }
 }
 
-/// Those who are told of requests and calls.
 pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, StartError> {
     let telemetry::Settings { traces, ratio, trace_queue, access, access_format, events, .. } =
         config.telemetry.clone();
     let policy = config.meter.policy;
     let access = access.map(|target| AccessLogSettings { target, format: access_format, policy });
     if let Some(endpoint) = &traces {
-        tracing::info!("traces of calls go to {}", escaped(endpoint));
+        tracing::debug!("traces of calls go to {}", escaped(endpoint));
     }
     let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
     Ok(Observers::start(access, traces, events, metrics)?)
 }
 
-/// The cap on the power of all functions, shown in metrics.
+/// The cap on the power of all functions, if there is one, shown in metrics.
 pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc<PowerCap>>, StartError> {
     let Some(max) = config.quota.power_max else { return Ok(None) };
     let power = Arc::new(PowerCap::new(max, config.invocation.queue, config.invocation.queue_wait));
@@ -101,7 +100,7 @@ pub(super) fn power_cap(config: &Config, metrics: &Metrics) -> Result<Option<Arc
     Ok(Some(power))
 }
 
-/// Waits until calls can be told what they cost, so that the first ones are. Not for long: a source may have nothing to say.
+/// Waits until estimates are possible, so that the first calls have one. Not for long: a source may have no readings.
 pub(super) fn await_estimates(metering: &Metering) {
     let Ok(meter) = metering.meter() else { return };
     let work = Work::of_cpu(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! The metrics of quotas and of the power cap: the place that knows both those who bound calls and those who tell.
+//! The metrics of quotas and of the power cap.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ const POWER: &[Metric<Arc<PowerCap>>] = &[
     ),
 ];
 
-/// Shows how much of its joules each function has used that is bounded.
+/// Shows how much of its joules each function with a quota has used.
 pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus::Result<()> {
     let labels = metrics.labels().clone();
     metrics.register_table(QUOTAS, move || ratios(&registry, &labels))
@@ -59,7 +59,7 @@ fn ratios(registry: &Registry, labels: &Labels) -> Ratios {
     for function in registry.all() {
         let Some(payer) = &function.payer else { continue };
         let Some(limit) = payer.quota().joules_per_hour else { continue };
-        // Of those that share a label the one that is nearest to its end.
+        // Of functions that share a label, the one that has used most of its quota.
         let ratio = used.entry(labels.of(function.id)).or_default();
         *ratio = ratio.max(payer.usage().of(limit));
     }

@@ -1,4 +1,4 @@
-//! The metrics of what runs calls: pools of memory, and compiled code that was kept.
+//! The metrics of the runtime: memory pools and the cache of compiled code.
 
 use std::sync::Arc;
 

@@ -16,30 +16,39 @@ use thiserror::Error;
 
 use super::open_clock;
 
-/// Why a source was chosen that was named.
+/// Why a source that the user named was chosen.
 const ASKED_FOR: &str = "asked for";
 
-/// Where the made-up machine begins: the same every time, so that a demonstration can be repeated.
+/// The seed of the simulated machine: always the same, so that a demonstration can be repeated.
 const SEED: u64 = 1;
 
-/// What was asked for.
+/// What the figures of a source are worth, in a word or two.
+#[must_use]
+pub fn nature(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Simulated => "made up, nothing is measured",
+        kind if kind.is_measured() => "measured",
+        _ => "an estimate, not measured",
+    }
+}
+
+/// The option `source`, unless it is `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The best that answers, by the order of [`SOURCES`]; another while it does not.
+    /// The best that works, by the order of [`SOURCES`]; the next best while it fails.
     Auto,
-    /// This one or none.
     Only(SourceKind),
 }
 
 impl Choice {
-    /// Every choice that this program has, by its name.
+    /// Every choice of this build, by its name.
     pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
         let named = SOURCES.iter().map(|known| (known.kind.as_str(), Self::Only(known.kind)));
         std::iter::once(("auto", Self::Auto)).chain(named)
     }
 }
 
-/// Where the machine shows itself.
+/// Where sysfs and procfs are mounted.
 #[derive(Clone, Debug)]
 struct Roots {
     sysfs: PathBuf,
@@ -51,7 +60,7 @@ type Opened = Result<Box<dyn Source>, Box<dyn Error + Send + Sync>>;
 /// A source that is part of this program.
 struct Known {
     kind: SourceKind,
-    /// Whether [`Choice::Auto`] may take it.
+    /// Whether [`Choice::Auto`] may choose it.
     in_auto: bool,
     open: fn(&Roots) -> Opened,
 }
@@ -85,37 +94,29 @@ fn boxed<S: Source + 'static, E: Error + Send + Sync + 'static>(opened: Result<S
     Ok(Box::new(opened?))
 }
 
-/// A source that answers.
+/// A source that works.
 pub struct OpenedSource {
-    /// The source.
     pub source: Box<dyn Source>,
-    /// Why this one, as long as the source itself does not tell.
+    /// Why this one, unless the source itself says so.
     pub reason: &'static str,
 }
 
-/// The source asked for cannot be used.
+/// Why a source cannot be used.
 #[derive(Debug, Error)]
 pub enum SourceError {
-    /// It was asked for by name.
-    #[error("the source `{kind}` cannot be used; `nebula doctor` tells what is missing")]
-    Open {
-        /// Which.
-        kind: SourceKind,
-        /// What stands in the way.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// It is not part of this program.
-    #[error("the source `{0}` is not part of this program")]
+    #[error("the source `{kind}` cannot be used; run `nebula doctor` to see what is missing")]
+    Open { kind: SourceKind, source: Box<dyn Error + Send + Sync> },
+    /// This build does not have it.
+    #[error("the source `{0}` is not part of this build")]
     NotHere(SourceKind),
-    /// Not even the model can be used.
     #[error(transparent)]
     None(#[from] NoSource),
 }
 
-/// Opens what was chosen, below the roots given.
+/// Opens the chosen source.
 ///
 /// # Errors
-/// When it cannot be opened; with [`Choice::Auto`] only when even the model cannot.
+/// If it cannot be opened; with [`Choice::Auto`] only if even the model cannot.
 pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
     let roots = Roots { sysfs: sysfs_root.into(), procfs: procfs_root.into() };
     let source: Box<dyn Source> = match choice {
@@ -129,12 +130,12 @@ pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<Ope
         }
     };
     if source.kind() == SourceKind::Simulated {
-        tracing::warn!("the energy source is a simulation: nothing is measured, and every joule is made up");
+        tracing::warn!("the energy source is simulated: nothing is measured, and every joule is made up");
     }
     Ok(OpenedSource { source, reason: ASKED_FOR })
 }
 
-/// The sources that [`Choice::Auto`] may take, the best first.
+/// The sources that [`Choice::Auto`] may choose, the best first.
 fn ranked() -> impl Iterator<Item = &'static Known> {
     SOURCES.iter().filter(|known| known.in_auto)
 }
@@ -144,7 +145,7 @@ fn candidate(known: &Known, roots: Roots) -> Candidate {
     Candidate::new(known.kind, Box::new(move || open(&roots)))
 }
 
-/// A moment to try sources at. Where the machine does not tell it, whoever needs the clock will say so.
+/// A moment to try sources at. If the clock cannot be read, whoever needs it reports that.
 fn now(roots: &Roots) -> Moment {
     let now = open_clock(&roots.procfs, &roots.sysfs).ok().and_then(|mut clock| clock.now().ok());
     now.unwrap_or_default()

@@ -27,8 +27,10 @@ pub fn start_logging(format: LogFormat, level: LogLevel) {
     let guests = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::ERROR) };
     let wanted =
         Targets::new().with_target("nebula", level.0).with_target("wasmtime_wasi_http", guests).with_default(others);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
     let lines = match format {
+        LogFormat::Text if is_terminal => lines.with_target(false).without_time().boxed(),
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };

@@ -77,7 +77,7 @@ fn calls_that_outlive_their_time_of_grace_are_cut_off() {
     calls[1].write_all(&request("GET", "/invoke/endless-loop", &[], b"")).unwrap();
     until("the calls run", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) >= 2.0);
     let log = daemon.stop();
-    assert!(log.contains("calls were cut off at the end of their time of grace"), "{log}");
+    assert!(log.contains("calls were cut off: they did not finish within 200ms"), "{log}");
 }
 
 #[test]
