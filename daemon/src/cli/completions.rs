@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use clap_complete::Shell;
 
-/// Prints the script.
 pub fn completions(matches: &ArgMatches) -> super::Result {
     let Some(&shell) = matches.get_one::<Shell>("shell") else { return Ok(ExitCode::from(super::EXIT_USAGE)) };
     let mut script = Vec::new();

@@ -31,7 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and versions are asked for; everything else is a mistake. A closed terminal is neither's fault.
+            // Help and version are no mistakes. A closed terminal is nobody's fault.
             let _ = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return Ok(ExitCode::from(if asked { 0 } else { EXIT_USAGE }));

@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
+    fn a_closed_pipe_is_not_an_error_and_a_full_disk_is() {
         assert!(!offer_to(&mut Failing(ErrorKind::BrokenPipe), b"x").unwrap());
         assert!(offer_to(&mut Failing(ErrorKind::StorageFull), b"x").is_err());
         assert!(offer_to(&mut Vec::new(), b"x").unwrap());

@@ -1,4 +1,4 @@
-//! `nebula run`: one module, here and now, with our own standard streams.
+//! `nebula run`: runs one module in this process, with its standard streams.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,18 +25,17 @@ use nebula_runtime::{
     Runtime,
 };
 
-/// A guest that trapped, as if it had aborted. Source: wasmtime's own command line.
+/// The exit code of a guest that trapped, as if it had aborted. Source: wasmtime's command line.
 const EXIT_TRAP: u8 = 134;
 
-/// One's own module on one's own machine: what 32-bit WebAssembly can address, and all the time there is.
+/// A user's own module on their own machine: all that 32-bit WebAssembly can address, and no limit of time.
 const LIMITS: Limits =
     Limits { wall: Duration::MAX, memory: 4 << 30, table_elements: 10_000_000, stdout: 1 << 30, stderr: 1 << 20 };
 
-/// The only call and the only function.
+// The only call and the only function.
 const CALL: CallId = CallId(0);
 const FUNCTION: FunctionId = FunctionId(0);
 
-/// Runs the module and exits as it does.
 pub fn run(matches: &ArgMatches) -> super::Result {
     start_logging(LogFormat::Text, LogLevel(LevelFilter::WARN));
     let flags = |key: &str| matches.try_get_one::<String>(key).ok().flatten().cloned();
@@ -71,7 +70,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
         })?,
         None => (executor.block_on(call), no_bill(Off::Configured)),
     };
-    // A thread that waits for our stdin would keep us from ending.
+    // A thread that still reads stdin must not keep the process alive.
     executor.shutdown_background();
 
     printed?;
@@ -86,21 +85,21 @@ pub fn run(matches: &ArgMatches) -> super::Result {
 /// How the call ended, and whether its answer could be printed.
 type Ended = (Completion, std::io::Result<()>);
 
-/// A request for a function that answers those: `GET` of the path that was given, or of `/`.
+/// A request for a module that serves HTTP: `GET` of the first argument, or of `/`.
 fn exchange(path: Option<&String>) -> anyhow::Result<(Input, oneshot::Receiver<Answer>)> {
     let path = path.map_or("/", String::as_str);
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let request = hyper::Request::get(format!("http://localhost{path}")).header("host", "localhost").body(body);
-    let request = request.with_context(|| format!("`{path}` is no path of a request: it begins with `/`"))?;
+    let request = request.with_context(|| format!("`{path}` is not a request path: it must begin with `/`"))?;
     let (answer, answered) = oneshot::channel();
     Ok((Input::Http(Box::new(Exchange { request, answer })), answered))
 }
 
-/// Writes the body of an answer to our stdout, as it comes.
+/// Copies the body of an answer to stdout as it comes.
 async fn print_answer(answer: oneshot::Receiver<Answer>) -> std::io::Result<()> {
     let Ok(answer) = answer.await else { return Ok(()) };
     let mut body = answer.into_body();
-    // How it broke off the call's end tells.
+    // If the body breaks off, the call's ending says why.
     while let Some(Ok(frame)) = body.frame().await {
         if let Ok(bytes) = frame.into_data() {
             print(&bytes)?;
@@ -109,7 +108,7 @@ async fn print_answer(answer: oneshot::Receiver<Answer>) -> std::io::Result<()> 
     Ok(())
 }
 
-/// Runs the only call under a meter, and gives its bill too.
+/// Runs the call under a meter, and returns its bill too.
 fn measured(
     settings: &meter::Settings,
     source: Choice,
@@ -120,10 +119,10 @@ fn measured(
     let meter = Arc::new(EnergyMeter::new(opened, settings, 1));
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (ended, work) = call(&meter);
-    // The kernel adds what a thread is running to the clocks of its process at ticks, and when the thread asks. The last
-    // window would lack it.
+    // The kernel adds a thread's CPU time to the process's clock at ticks, and when the thread reads its own. Without this
+    // the last window would lack it.
     let _up_to_now = thread_cpu();
-    // The last window closes with the sampler; all slices have been posted before.
+    // All slices have been posted; the last window closes with the sampler.
     drop(sampler);
     Ok((ended, bill(&meter, &work)))
 }
@@ -133,15 +132,15 @@ fn exit_code(completion: &Completion) -> ExitCode {
         Ending::Returned => ExitCode::SUCCESS,
         Ending::Answered(status) if *status < 400 => ExitCode::SUCCESS,
         Ending::Answered(status) => {
-            note(format_args!("nebula: it answered {status}"));
+            note(format_args!("nebula: the module answered with status {status}"));
             ExitCode::FAILURE
         }
         Ending::NoAnswer => {
-            note("nebula: it answered nothing");
+            note("nebula: the module sent no answer");
             ExitCode::FAILURE
         }
         Ending::Refused(why) => {
-            note(format_args!("nebula: instead of an answer it gave: {why}"));
+            note(format_args!("nebula: the module failed to answer: {why}"));
             ExitCode::FAILURE
         }
         // The kernel keeps the lowest byte of an exit code, as it does for every process.
@@ -161,7 +160,7 @@ fn exit_code(completion: &Completion) -> ExitCode {
     }
 }
 
-/// The joules of the only call, from the windows that it lived in.
+/// The joules of the call, from the windows that it ran in.
 fn bill(meter: &EnergyMeter, work: &Work) -> String {
     let calibration = meter.calibration();
     let zones = match meter.snapshot() {
@@ -175,8 +174,8 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
     let energy = if additive().all(|zone| zone.accounts.total == Microjoules::ZERO) {
         Err("no energy was read while it ran")
     } else if charged(|function| function.active) == Microjoules::ZERO && !work.cpu.is_zero() {
-        // The kernel adds what runs to the clocks of the machine from tick to tick.
-        Err("it was over before the clocks of the machine had told of it")
+        // The kernel updates the clocks of the machine only at ticks.
+        Err("it ended before the clocks of the machine noticed it")
     } else {
         let base_known = additive().all(|zone| zone.base.is_some());
         Ok(Charge {
@@ -185,7 +184,7 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
             base: base_known.then(|| charged(|function| function.base).joules()),
         })
     };
-    // Where sources have changed meanwhile, the whole is no better than the lesser of them.
+    // If the source changed meanwhile, the sum is only as good as the worst of them.
     let charged = additive().filter(|zone| zone.accounts.total > Microjoules::ZERO).map(|zone| zone.source);
     let source = charged.max().unwrap_or(calibration.source);
     Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin: meter::nature(source) }
@@ -201,7 +200,7 @@ fn name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// `NAME=VALUE`, or `NAME` for our own variable of that name.
+/// `NAME=VALUE`, or `NAME` to pass on this process's variable.
 fn variable(text: &str) -> Option<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) => Some((name.into(), value.into())),

@@ -25,7 +25,7 @@ pub use settlement::{NotSettled, Settlement};
 
 use crate::admission::{Admission, Busy, OverPower, PowerCap};
 use crate::functions::Function;
-use crate::meter::{CallEnd, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off, Witness};
+use crate::meter::{CallEnd, ChargeObserver, Ended, Exceeded, Metering, NoCharge, NotEstimated, Off};
 use crate::outcome::Outcome;
 pub use crate::quota::{Payer, Quota};
 use crate::quota::{QuotaExceeded, QuotaPermit};
@@ -291,8 +291,8 @@ impl Running {
         // Booked before the meter learns of the end, because the settled charge replaces the booking.
         let booking = self.permit.book(ended.estimate.as_ref().ok().map(|estimate| estimate.active));
         let seat = calls.end(place, call, function, ended.clone());
-        let witness = record.map(|record| record as Arc<dyn Witness>);
-        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, witness, booking };
+        let observer = record.map(|record| record as Arc<dyn ChargeObserver>);
+        let end = CallEnd::Call { ended: ended.clone(), seat, waiter, observer, booking };
         let told = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),

@@ -21,12 +21,11 @@ use super::{CallEnd, NotEstimated, Off, OpenedSource, OwnCost, Settings, topolog
 const STALLED_WINDOWS: u32 = 10;
 const STALLED_SLACK: Duration = Duration::from_secs(5);
 
-/// The meter of this daemon.
 pub struct EnergyMeter {
     reader: WorkReader,
     posts: Arc<PostBox<CallEnd>>,
     calibration: ArcSwap<Calibration>,
-    /// Held by the sampler while it closes a window, and by those who look at the accounts. No call waits for it.
+    /// Locked by the sampler while it closes a window, and by readers of the accounts. No call waits for this lock.
     meter: Mutex<Meter<CallEnd>>,
     /// Set by a panic in the middle of a window: the accounts may not add up, and must not be used any more.
     failed: AtomicBool,
@@ -76,7 +75,8 @@ pub struct Snapshot {
 }
 
 impl EnergyMeter {
-    /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a [`Sampler`] is started.
+    /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a
+    /// [`Sampler`](super::Sampler) is started.
     #[must_use]
     pub fn new(source: OpenedSource, settings: &Settings, threads: usize) -> Self {
         let (reader, no_events) = WorkReader::probe(&settings.sysfs_root);
@@ -98,13 +98,13 @@ impl EnergyMeter {
         }
     }
 
-    /// What the work of calls is measured with: a line for people.
+    /// What measures the work of calls, in a line for people.
     #[must_use]
     pub fn describe_work(&self) -> String {
         self.reader.describe()
     }
 
-    /// An account for `call`.
+    /// Adds up the slices of `call`.
     pub fn tally(&self, call: CallId, function: FunctionId) -> Tally<CallEnd> {
         Tally::new(call, function, self.reader, self.posts.clone())
     }
@@ -114,10 +114,10 @@ impl EnergyMeter {
         Bracket::new(future, self.tally(call, function))
     }
 
-    /// Says that a call has ended whose tally is gone, and has posted all its slices.
+    /// Posts the end of a call whose tally is gone and has posted all its slices.
     ///
     /// # Errors
-    /// When the queue is full: the call will never be settled.
+    /// If the queue is full: the call will never be settled.
     pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), Full> {
         self.posts.end(call, function, None, end)
     }
@@ -137,12 +137,12 @@ impl EnergyMeter {
     /// What a call of `function` that did `work` is expected to have cost.
     ///
     /// # Errors
-    /// While nothing is known of this machine.
+    /// As long as nothing has been learned about this machine.
     pub fn estimate(&self, function: FunctionId, work: &Work) -> Result<Estimate, NotEstimated> {
         Ok(self.calibration.load().estimate(function, work)?)
     }
 
-    /// What is known of the machine now.
+    /// What has been learned about the machine so far.
     #[must_use]
     pub fn calibration(&self) -> Arc<Calibration> {
         self.calibration.load_full()
@@ -160,7 +160,7 @@ impl EnergyMeter {
         self.no_events.as_ref().map(|(word, _)| word.as_str())
     }
 
-    /// For how long no window was closed, if that is much too long: the sampler has stopped.
+    /// For how long no window was closed, if that is so long that the sampler must have stopped.
     pub(super) fn stalled(&self) -> Option<Duration> {
         let closed = Duration::from_millis(self.last_closed.load(Ordering::Relaxed));
         let since = self.created.elapsed().saturating_sub(closed);

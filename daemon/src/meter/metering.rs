@@ -1,4 +1,4 @@
-//! Metering, or none of it: the one place that knows both.
+//! Measures calls, or runs them unmeasured if metering is off.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,35 +10,29 @@ use nebula_metering::work::Work;
 use nebula_metering::work::thread::thread_cpu;
 use nebula_metering::{CallId, Estimate, FunctionId, Joules, Tally};
 
-use super::EnergyMeter;
 use thiserror::Error;
 
+use super::EnergyMeter;
 use super::ended::{CallEnd, ColdStartCharge, NoCharge, NotEstimated, OFF, Off};
 
-/// What measures calls, if anything does.
 #[derive(Clone)]
 pub enum Metering {
-    /// This meter.
     On(Arc<EnergyMeter>),
-    /// Nothing.
     Off(Off),
 }
 
-/// What a call may use, as far as its own work tells.
+/// What one call may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {
-    /// Active energy, as it is estimated while the call runs.
+    /// Active energy, estimated while the call runs.
     pub energy: Option<Joules>,
-    /// CPU time.
     pub cpu: Option<Duration>,
 }
 
-/// A call has used more than it may.
+/// What a call used too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
-    /// More energy.
     Energy,
-    /// More CPU time.
     Cpu,
 }
 
@@ -66,8 +60,8 @@ impl Budget {
 }
 
 impl Metering {
-    /// Runs `call` to its end, or until it yields and has used more than its `budget`; gives also the account of what it
-    /// took, with which the call is to be ended. Where nothing is measured only CPU time is limited.
+    /// Runs `call` to its end, or until it yields after using more than its `budget`. Also returns the tally of its work,
+    /// which ends the call. Without a meter only CPU time is limited.
     pub async fn measure<F: Future>(
         &self,
         call: CallId,
@@ -98,7 +92,7 @@ impl Metering {
         }
     }
 
-    /// Runs `start` on this thread, and has it charged to `function` as a cold start; the charge comes to `charge`.
+    /// Runs `start` on this thread, and charges it to `function` as a cold start. `charge` receives the charge.
     pub fn measure_cold_start<T>(
         &self,
         call: CallId,
@@ -111,7 +105,7 @@ impl Metering {
                 let mut tally = meter.tally(call, function).for_preparing();
                 let started = tally.measure(start);
                 let work = tally.total();
-                // Where there is no room for it it stays unsettled: the work is charged all the same.
+                // If the queue is full, `charge` stays empty. The work is charged all the same.
                 let _ = tally.end(CallEnd::ColdStart(charge));
                 (started, Ok(work))
             }
@@ -122,23 +116,21 @@ impl Metering {
     /// What `work` of `function` is expected to have cost.
     ///
     /// # Errors
-    /// While nothing is known of this machine, and where nothing is measured.
+    /// As long as nothing has been learned about this machine, and if nothing is measured.
     pub fn estimate(&self, function: FunctionId, work: Result<Work, Off>) -> Result<Estimate, NotEstimated> {
         self.meter()?.estimate(function, &work?)
     }
 
-    /// Says that a call has ended whose tally is gone, and has posted all its slices.
+    /// Posts the end of a call whose tally is gone and has posted all its slices.
     ///
     /// # Errors
-    /// When the call will never be settled.
+    /// If the call will never be settled.
     pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), NoCharge> {
         self.meter()?.end(call, function, end).map_err(|_| NoCharge::Dropped)
     }
 
-    /// The meter.
-    ///
     /// # Errors
-    /// Where there is none.
+    /// If nothing is measured.
     pub fn meter(&self) -> Result<&Arc<EnergyMeter>, Off> {
         match self {
             Self::On(meter) if meter.has_failed() => Err(Off::Failed),
@@ -164,7 +156,7 @@ impl Metering {
     }
 }
 
-/// Runs `future` to its end, or until it waits and has used more CPU time than it may.
+/// Runs `future` to its end, or until it yields after using more CPU time than its budget.
 async fn within<F: Future>(future: F, budget: &Budget) -> Result<F::Output, Exceeded> {
     if budget.cpu.is_none() {
         return Ok(future.await);

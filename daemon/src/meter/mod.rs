@@ -13,7 +13,7 @@ use std::path::Path;
 use nebula_metering::work::host::{HostClock, OpenHostClockError};
 use nebula_metering::work::topology::Topology;
 
-pub use ended::{CallEnd, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Off, Seat, Witness};
+pub use ended::{CallEnd, ChargeObserver, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Off, Seat};
 pub use energy_meter::{EnergyMeter, Snapshot, SourceNow};
 pub use metering::{Budget, Exceeded, Metering, Unhealthy};
 pub use own_cost::OwnCost;

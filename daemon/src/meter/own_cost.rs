@@ -1,61 +1,60 @@
-//! What measuring costs: the CPU time of the sampler, since it began and lately.
+//! What measuring costs: the sampler's CPU time, in total and lately.
 
 use std::time::{Duration, Instant};
 
-/// Over at least this time, and at most twice that, "lately" is meant: some hundred windows of the default.
+/// "Lately" means at least this long, and at most twice as long: some hundred windows of the default length.
 const LATELY: Duration = Duration::from_secs(10);
 
-/// The CPU time of the sampler at a few points in time.
+/// The sampler's CPU time at four moments.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnCost {
-    start: Mark,
-    /// From here on is lately.
-    earlier: Mark,
-    /// From here on will be, once it is long enough ago.
-    later: Mark,
-    now: Mark,
+    start: Sample,
+    /// "Lately" begins here.
+    earlier: Sample,
+    /// "Lately" will begin here once this is long enough ago.
+    later: Sample,
+    now: Sample,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct Sample {
     at: Instant,
     cpu: Duration,
 }
 
 impl OwnCost {
     pub(super) fn new(at: Instant) -> Self {
-        let start = Mark { at, cpu: Duration::ZERO };
+        let start = Sample { at, cpu: Duration::ZERO };
         Self { start, earlier: start, later: start, now: start }
     }
 
-    /// Takes in that the sampler has used `cpu` by now.
+    /// Notes that the sampler has used `cpu` so far.
     pub(super) fn note(&mut self, cpu: Duration, at: Instant) {
-        self.now = Mark { at, cpu };
+        self.now = Sample { at, cpu };
         if at.saturating_duration_since(self.later.at) >= LATELY {
             self.earlier = std::mem::replace(&mut self.later, self.now);
         }
     }
 
-    /// All of it.
     #[must_use]
     pub fn cpu(&self) -> Duration {
         self.now.cpu
     }
 
-    /// Its share of one processor since it began; `None` before its first window.
+    /// The share of one processor since the start; `None` before the first window.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
         share(self.start, self.now)
     }
 
-    /// Its share of one processor lately.
+    /// The share of one processor lately.
     #[must_use]
     pub fn share_lately(&self) -> Option<f64> {
         share(self.earlier, self.now)
     }
 }
 
-fn share(from: Mark, to: Mark) -> Option<f64> {
+fn share(from: Sample, to: Sample) -> Option<f64> {
     let time = to.at.saturating_duration_since(from.at);
     (!time.is_zero()).then(|| to.cpu.saturating_sub(from.cpu).as_secs_f64() / time.as_secs_f64())
 }

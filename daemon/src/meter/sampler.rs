@@ -12,22 +12,21 @@ use thiserror::Error;
 
 use super::{CallEnd, EnergyMeter};
 
-/// The sampler could not be started.
 #[derive(Debug, Error)]
 #[error("cannot start the sampler thread")]
 pub struct SamplerError(#[source] std::io::Error);
 
-/// Runs until dropped; closes a last window then.
+/// Runs until it is dropped, and then closes a last window.
 pub struct Sampler {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sampler {
-    /// Closes a window of `meter` every [`EnergyMeter::window`], beginning now, and hands `settled` what was settled.
+    /// Closes a window of `meter` every [`EnergyMeter::window`] from now on, and hands what it settled to `settled`.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// If the thread cannot be started.
     pub fn start(
         meter: Arc<EnergyMeter>,
         mut clock: HostClock,
@@ -44,20 +43,20 @@ impl Sampler {
                         tracing::warn!("CPU time of the machine: {} from now on", clock.describe());
                     }
                 }
-                // Without knowing who was busy nothing can be charged; the next window gets the time of both.
+                // Nothing can be charged without knowing who was busy. The next window covers the time of both.
                 Err(error) => tracing::warn!("no window was closed: {error}"),
             }
             if last {
                 meter.finish().into_iter().for_each(&mut settled);
             }
         };
-        // The first reading is made before anything can be measured.
+        // The first reading comes before anything can be measured.
         close(&meter, false);
         let run = move || {
             let window = meter.window();
             let mut next = Instant::now();
             loop {
-                // Missed beats are left out, not made up for.
+                // Missed windows are skipped, not made up for.
                 next = (next + window).max(Instant::now());
                 let waited = stopped.recv_timeout(next.saturating_duration_since(Instant::now()));
                 let last = waited != Err(RecvTimeoutError::Timeout);
@@ -79,7 +78,7 @@ impl Drop for Sampler {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the sampler had stopped: the accounts are incomplete");
+            tracing::error!("the sampler stopped early: the accounts are incomplete");
         }
     }
 }

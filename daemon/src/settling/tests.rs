@@ -96,7 +96,7 @@ fn a_settled_call_reaches_everybody_once() {
     });
     let seat = calls.end(calls.begin(CALL, FUNCTION), CALL, FUNCTION, ended.clone());
     let (waiter, mut charged) = oneshot::channel();
-    let end = CallEnd::Call { ended, seat, waiter: Some(waiter), witness: None, booking };
+    let end = CallEnd::Call { ended, seat, waiter: Some(waiter), observer: None, booking };
     let settled = Settled { call: CALL, function: FUNCTION, charge: Some(charge(300_000)), end };
     let mut consume = settling.into_consumer();
     consume(vec![settled]);

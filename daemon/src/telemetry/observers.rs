@@ -99,10 +99,10 @@ impl Observers {
     /// Adds the charge of a settled call to its record. Returns the call for /events, if /events has clients.
     #[must_use]
     pub fn settled(&self, settled: &Settled<CallEnd>) -> Option<KnownCall> {
-        let CallEnd::Call { ended, witness, .. } = &settled.end else { return None };
+        let CallEnd::Call { ended, observer, .. } = &settled.end else { return None };
         let charge = || settled.charge.clone().ok_or(NoCharge::Incomplete);
-        if let Some(witness) = witness {
-            witness.settle(charge());
+        if let Some(observer) = observer {
+            observer.settle(charge());
         }
         let (call, function) = (settled.call, settled.function);
         let known = || KnownCall { call, function, progress: Progress::Settled(ended.clone(), charge()) };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::facts::{CallFacts, CallTimes, EndFacts, Facts, RequestFacts, ResponseFacts};
 use super::observers::Observers;
-use crate::meter::{Ended, NoCharge, Witness};
+use crate::meter::{ChargeObserver, Ended, NoCharge};
 
 /// Records one request. It is shared by all who add to it; when the last of them drops it, it is exported.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Record {
     }
 }
 
-impl Witness for Record {
+impl ChargeObserver for Record {
     fn settle(&self, charge: Result<Charge, NoCharge>) {
         let _ = self.facts.settled.set(charge);
     }

@@ -105,7 +105,7 @@ fn a_function_that_speaks_http_runs_with_a_path() {
     let refused = run_file("http-echo", &["/?url=nothing"]);
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
     assert_eq!(str::from_utf8(&refused.stdout), Ok("expected `?url=` with an http or https URL\n"));
-    assert!(stderr(&refused).contains("nebula: it answered 400"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("nebula: the module answered with status 400"), "{}", stderr(&refused));
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn what_answers_wrongly_tells_so_when_it_runs() {
         run(nebula().args(["run", "--source", "model"]).arg(file).arg(path))
     };
     for (path, code, why) in [
-        ("/silent", 1, "nebula: it answered nothing"),
-        ("/refuse", 1, "nebula: instead of an answer it gave: ErrorCode::InternalError(None)"),
+        ("/silent", 1, "nebula: the module sent no answer"),
+        ("/refuse", 1, "nebula: the module failed to answer: ErrorCode::InternalError(None)"),
         ("/late", 134, "nebula: the module trapped"),
     ] {
         let output = misbehave(path);

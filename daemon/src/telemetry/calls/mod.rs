@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn settled(call: u128, second: u64, seat: Seat) -> Settled<CallEnd> {
-        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, witness: None, booking: None };
+        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, observer: None, booking: None };
         Settled { call: CallId(call), function: FUNCTION, charge: None, end }
     }
 

@@ -247,12 +247,12 @@ impl Metrics {
     pub fn settled(&self, metrics: &FunctionMetrics, call: &Settled<CallEnd>) {
         let Some(charge) = &call.charge else { return };
         let joules = charge.active.joules().0;
-        let CallEnd::Call { ended, witness, .. } = &call.end else {
+        let CallEnd::Call { ended, observer, .. } = &call.end else {
             // Once for each function, and only if energy is measured.
             self.cold_start_energy.with_label_values(&[&*metrics.label]).inc_by(joules);
             return;
         };
-        let trace = witness.as_ref().and_then(|witness| witness.trace());
+        let trace = observer.as_ref().and_then(|observer| observer.trace());
         metrics.settle(charge.active, Exemplar { invocation: call.call.0, trace, joules, at: ended.at });
         let estimate = ended.estimate.as_ref().map_or(0.0, |estimate| estimate.active.0);
         if estimate > 0.0 {

@@ -27,7 +27,7 @@ fn settled(call: u128, charge: Option<Charge>) -> Settled<CallEnd> {
         duration: Duration::from_micros(7),
         estimate: Err(NotEstimated::Cancelled),
     };
-    let end = CallEnd::Call { ended: Arc::new(ended), seat: Seat(0), waiter: None, booking: None, witness: None };
+    let end = CallEnd::Call { ended: Arc::new(ended), seat: Seat(0), waiter: None, booking: None, observer: None };
     Settled { call: CallId(call), function: FunctionId(0), charge, end }
 }
 
