@@ -39,7 +39,7 @@ pub(super) async fn listen(
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
-    tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", browsable(&callers.url()));
+    tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", callers.url());
     let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
@@ -70,11 +70,6 @@ pub(super) async fn listen(
         );
     }
     Ok(())
-}
-
-/// The address of the page as a browser on this machine can open it.
-fn browsable(url: &str) -> String {
-    url.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
 }
 
 /// Warns of what strangers can see, do or overhear.

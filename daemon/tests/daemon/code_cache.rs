@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, limited, nebula};
@@ -24,9 +25,14 @@ fn entries(state: &str) -> Vec<PathBuf> {
 
 /// How many functions were compiled, and how many came from the cache.
 fn compiled_and_cached(daemon: &Daemon) -> (usize, usize) {
-    let metrics = daemon.metrics();
-    let count = |result| metrics.sum("nebula_code_cache_requests_total", &[("result", result)]) as usize;
-    (count("miss"), count("hit"))
+    let functions = daemon.get("/functions").json();
+    let functions = functions["functions"].as_array().unwrap();
+    let is_compiled = |function: &&Value| {
+        let target = format!("/functions/{}", function["name"].as_str().unwrap());
+        daemon.get(&target).json()["cold_start"]["compiled"].as_bool().unwrap()
+    };
+    let compiled = functions.iter().filter(is_compiled).count();
+    (compiled, functions.len() - compiled)
 }
 
 #[test]
