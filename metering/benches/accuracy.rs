@@ -1,7 +1,7 @@
-//! How far settled charges lie from the truth, on a simulated machine where the truth of every call is known.
+//! Compares settled charges with the truth on a simulated machine where the true energy of every call is known.
 //!
-//! `cargo bench -p nebula-metering --bench accuracy` prints the table that is in the README; with `-- --quick` a part of
-//! it. Deterministic: the same on every machine.
+//! `cargo bench -p nebula-metering --bench accuracy` prints the table in `metering/README.md`; `-- --quick` prints a
+//! part of it. Deterministic: the same on every machine.
 
 #![allow(missing_docs, reason = "a benchmark has no readers of its documentation")]
 
@@ -17,7 +17,7 @@ use nebula_simulator::{EndedCall, Function, HostLoad, Length, Machine, Settings,
 
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// CPU time of a call, and for how long calls of this length are watched, in simulated seconds, for each of [`AT_ONCE`]:
+/// CPU time of a call, and how long calls of this length are observed, in simulated seconds, for each of [`AT_ONCE`]:
 /// long enough for tens of the longest, short enough for millions of the shortest.
 const LENGTHS: [(Duration, [u64; AT_ONCE.len()]); 4] = [
     (Duration::from_micros(10), [20, 4, 2]),
@@ -26,7 +26,7 @@ const LENGTHS: [(Duration, [u64; AT_ONCE.len()]); 4] = [
     (Duration::from_secs(10), [600, 240, 240]),
 ];
 
-/// Slots of each function: so many calls of it at once, at most.
+/// Slots of each function: the maximum number of calls at once.
 const AT_ONCE: [usize; 3] = [1, 8, 64];
 
 const HOST_LOADS: [f64; 3] = [0.0, 0.5, 0.95];
@@ -36,7 +36,7 @@ const SEEDS: [u64; 3] = [1, 2, 3];
 /// The functions that are compared.
 const FUNCTIONS: [FunctionId; 2] = [FunctionId(0), FunctionId(1)];
 
-/// What is compared, in the order of the table's columns.
+/// The variants, in the order of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Variant {
     /// Power 2:1, hardware events.
@@ -63,7 +63,7 @@ const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1
 const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
 const MIDDLE: Task = Task { ipc: 1.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
 
-/// Slots of the one and of the other function, and host load, for six seconds each, before a cell is looked at.
+/// Slots of each function and host load, for six seconds each, before a cell is measured.
 const MORNING: [(usize, usize, f64); 20] = [
     (2, 0, 0.0),
     (0, 3, 0.1),
@@ -96,7 +96,7 @@ struct Cell {
     variant: Variant,
 }
 
-/// What a settled call says: truth, settled charge, and whether the two intervals cover the truth.
+/// The result of a settled call: truth, settled charge, and whether the two intervals contain the truth.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     function: FunctionId,
@@ -106,7 +106,7 @@ struct Sample {
     estimate_covers: bool,
 }
 
-/// What is remembered of a call from its end to its settlement.
+/// What is kept of a call from its end to its settlement.
 struct Remembered {
     truth: f64,
     started: Duration,
@@ -114,14 +114,14 @@ struct Remembered {
     estimate: Option<(f64, f64)>,
 }
 
-/// A cell's figures over all seeds.
+/// The figures of a cell over all seeds.
 #[derive(Clone, Debug, Default)]
 struct Figures {
     calls: usize,
     unknown: usize,
     median: f64,
     p95: f64,
-    /// Of each function: charged over true, less one.
+    /// Charged over true energy, minus one, of each function.
     bias: [f64; 2],
     settled_coverage: f64,
     estimate_coverage: f64,
@@ -130,7 +130,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// The bias that is further from nothing.
+    /// The bias with the larger magnitude.
     fn worst_bias(&self) -> f64 {
         if self.bias[0].abs() > self.bias[1].abs() { self.bias[0] } else { self.bias[1] }
     }
@@ -138,7 +138,7 @@ impl Figures {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    // `cargo test` runs benches without this flag, to see that they start.
+    // `cargo test` runs benches without this flag, only to see that they start.
     if !arguments.iter().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -246,7 +246,7 @@ impl Watched {
         Self { simulation, meter, posts, now: Duration::ZERO, settled, variant, samples, unknown: 0 }
     }
 
-    /// What a daemon has seen before it is asked: quiet, and two minutes of traffic that comes and goes.
+    /// Warm-up: quiet, and two minutes of traffic that comes and goes.
     fn live_through_a_morning(&mut self) {
         self.run(Duration::from_secs(10));
         let [a, b] = self.variant.tasks();
@@ -266,7 +266,7 @@ impl Watched {
         self.run(Duration::from_secs(2));
     }
 
-    /// Runs the cell's calls, and looks at those that began and ended under its load.
+    /// Runs the calls of the cell, and evaluates those that began and ended under its load.
     fn watch(&mut self, cell: &Cell, length: Duration, time: Duration) {
         let [a, b] = self.variant.tasks();
         let function = |id, task| Function {
@@ -325,7 +325,7 @@ impl Watched {
     }
 }
 
-/// Unrelated load whose power wanders by a twentieth, and which comes and goes.
+/// Unrelated load that comes and goes, and whose power varies by a twentieth.
 fn host_load(utilisation: f64) -> HostLoad {
     HostLoad { wander: 0.05, burstiness: 0.2, ..HostLoad::steady(utilisation) }
 }
@@ -366,7 +366,7 @@ fn print_table(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
     }
 }
 
-/// How many cells keep what was aimed at.
+/// How many cells meet each goal.
 fn print_goals(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
     let count = |goal: &str, of: &dyn Fn(&Cell) -> bool, kept: &dyn Fn(&Figures) -> bool| {
         let all: Vec<_> = done.iter().filter(|(index, _)| of(&cells[**index])).collect();
@@ -388,7 +388,7 @@ fn print_goals(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
     });
 }
 
-/// How far unrelated load moves what functions are charged for the same work, held against their truth.
+/// How much unrelated load changes what functions are charged for the same work, relative to their truth.
 fn print_movement(cells: &[Cell], done: &BTreeMap<usize, Figures>) {
     for variant in VARIANTS {
         let mut moved: Vec<(f64, &Cell)> = Vec::new();

@@ -10,10 +10,10 @@ use crate::bucket::{Bucket, Entry, Owner, cut};
 use crate::calibration::{Calibration, interval};
 use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
-use crate::learning::{Conditions, Consumption, FunctionWork, beside, processors_busy};
+use crate::learning::Consumption;
 use crate::ledger::{Accounts, FunctionEnergy};
 use crate::post::{CallId, FunctionId, PostBox, Posting, Purpose, Slice};
-use crate::presence::{awake, portion, together};
+use crate::presence::{Seen, together};
 use crate::remainder::Remainder;
 use crate::source::{ReadError, Source, SourceKind};
 use crate::units::{Joules, Microjoules};
@@ -252,57 +252,85 @@ impl<E> Meter<E> {
         let packages = self.consumption(&window, &mut entries);
         let machine = together(&packages);
         let mut whole = WholeCharges::new(window.ends.len(), self.zones.len());
-        let mut incomplete = false;
-        let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
-        for (index, (zone, reading)) in self.zones.iter_mut().zip(&window.readings).enumerate() {
-            match *reading {
-                Reading::Energy(energy) => {
-                    let package = zone.package(&self.topology);
-                    let consumption = package.map_or(&machine, |package| &packages[package]);
-                    // Of packages beyond those that a moment has room for, what is known of their consumers.
-                    let seen = || consumption.calls_cpu() + consumption.runtime + consumption.host;
-                    let busy_of = |of: usize| window.packages.get(of).copied().unwrap_or_else(seen);
-                    let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, busy_of);
-                    let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
-                    let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
-                    let mut charges = charges.functions.iter();
-                    let learner = &zone.learner;
-                    for entries in entries.chunk_by(|a, b| a.consumer() == b.consumer()) {
-                        let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
-                        let entries: Vec<&Entry> = entries.iter().filter(here).collect();
-                        let Some(&&Entry { function, .. }) = entries.first() else { continue };
-                        let charge = charges.next().copied().unwrap_or_default();
-                        let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
-                        let calls = &mut self.calls;
-                        deal(&entries, charge, weight, |entry, charged| match entry.owner {
-                            Owner::Call(call) => calls.charge(call, index, charged, entry.work),
-                            Owner::Whole(call) => whole.charge(call, index, charged),
-                        });
-                    }
-                }
-                Reading::Baseline => incomplete = true,
-                Reading::Gap(reason, time) => {
-                    incomplete = true;
-                    let gap = &mut gaps[reason as usize];
-                    *gap = time.max(*gap);
-                }
-                Reading::Uncharged => {}
+        for (zone, reading) in window.readings.iter().enumerate() {
+            if let Reading::Energy(energy) = *reading {
+                self.charge_zone(zone, energy, &window, (&packages, &machine), &entries, &mut whole);
             }
         }
-        self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
+        let is_complete = self.count_gaps(&window.readings);
         self.settled_source = window.source;
-        if incomplete {
+        if !is_complete {
             for entry in &entries {
                 if let Owner::Call(call) = entry.owner {
                     self.calls.mark_incomplete(call);
                 }
             }
         }
+        self.settle_whole(window, &whole, is_complete, settled);
+    }
+
+    /// Charges what a zone used in a window to its consumers, and hands the charge of each on to its calls.
+    fn charge_zone(
+        &mut self,
+        index: usize,
+        energy: Microjoules,
+        window: &Window<E>,
+        (packages, machine): (&[Consumption], &Consumption),
+        entries: &[Entry],
+        whole: &mut WholeCharges,
+    ) {
+        let zone = &mut self.zones[index];
+        let package = zone.package(&self.topology);
+        let consumption = package.map_or(machine, |package| &packages[package]);
+        // A moment has room for a few packages. Of others, only their consumers are known.
+        let seen = || consumption.calls_cpu() + consumption.runtime + consumption.host;
+        let busy_of = |of: usize| window.packages.get(of).copied().unwrap_or_else(seen);
+        let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, busy_of);
+        let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
+        let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
+        let mut charges = charges.functions.iter();
+        let learner = &zone.learner;
+        for entries in entries.chunk_by(|a, b| a.consumer() == b.consumer()) {
+            let here = |entry: &&Entry| package.is_none_or(|package| entry.package == package);
+            let entries: Vec<&Entry> = entries.iter().filter(here).collect();
+            let Some(&&Entry { function, .. }) = entries.first() else { continue };
+            let charge = charges.next().copied().unwrap_or_default();
+            let weight = |entry: &Entry| learner.weight(function, &entry.work, entry.beside);
+            let calls = &mut self.calls;
+            deal(&entries, charge, weight, |entry, charged| match entry.owner {
+                Owner::Call(call) => calls.charge(call, index, charged, entry.work),
+                Owner::Whole(call) => whole.charge(call, index, charged),
+            });
+        }
+    }
+
+    /// Adds up the time without energy, by reason. Returns whether every zone that charges had energy.
+    fn count_gaps(&mut self, readings: &[Reading]) -> bool {
+        let mut is_complete = true;
+        let mut gaps = [Duration::ZERO; GapReason::ALL.len()];
+        for reading in readings {
+            match *reading {
+                Reading::Baseline => is_complete = false,
+                Reading::Gap(reason, time) => {
+                    is_complete = false;
+                    // Zones that miss the same time for the same reason count once.
+                    let gap = &mut gaps[reason as usize];
+                    *gap = time.max(*gap);
+                }
+                Reading::Energy(_) | Reading::Uncharged => {}
+            }
+        }
+        self.gaps.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap);
+        is_complete
+    }
+
+    /// Settles the calls that were a single slice within this window.
+    fn settle_whole(&self, window: Window<E>, whole: &WholeCharges, is_complete: bool, settled: &mut Vec<Settled<E>>) {
         settled.reserve(window.ends.len());
         for ((place, slice), end) in window.bucket.whole().iter().enumerate().zip(window.ends) {
             let part = |(zone, charged)| ZoneCharge { zone, charged, work: slice.work, windows: 1 };
             let mut parts = whole.of(place).map(part).peekable();
-            let is_known = !incomplete && parts.peek().is_some();
+            let is_known = is_complete && parts.peek().is_some();
             let charge = is_known.then(|| self.charge(slice.function, parts, window.source));
             settled.push(Settled { call: slice.call, function: slice.function, charge, end });
         }
@@ -322,50 +350,16 @@ impl<E> Meter<E> {
         let start = self.start.unwrap_or_default();
         let process = window.end.process.saturating_sub(start.process);
         let busy = window.end.busy.saturating_sub(start.busy);
-        let runtime = self.runtime.take(process, self.calls_cpu);
-        let host = self.host.take(busy, process);
-
-        let count = self.topology.packages().len();
-        let mut packages = vec![Consumption::default(); count];
-        let mut calls = vec![Duration::ZERO; count];
-        let mut beside_calls = vec![0.0; count];
-        for entry in entries.iter() {
-            calls[entry.package] += entry.work.cpu;
-            beside_calls[entry.package] += entry.beside * entry.work.cpu.as_secs_f64();
-        }
-        // The runtime's own threads are taken to run where its calls do, the host's where the machine was busy otherwise.
-        let rest = |package: usize| window.packages[package.min(PACKAGES_MAX - 1)].saturating_sub(calls[package]);
-        let rests: Vec<Duration> = (0..count).map(rest).collect();
-        for (package, consumption) in packages.iter_mut().enumerate() {
-            consumption.runtime = portion(runtime, package, &calls);
-            consumption.host = portion(host, package, &rests);
-            let ran = window.bucket.awake(package);
-            let others = consumption.runtime + consumption.host;
-            let (cpus, cores) = (self.topology.cpus_of(package), self.topology.cores_of(package));
-            consumption.awake = awake(ran, others, window.time, cpus);
-            // Others may have run all at once or one after the other; half of what that leaves open is a deviation.
-            let open = consumption.awake.saturating_sub(ran).min(window.time.saturating_sub(consumption.awake));
-            consumption.awake_doubt = open / 2;
-            let (mean, variance) = processors_busy(window.bucket.running(package), others, window.time, cpus);
-            let frequency = window.end.frequency_ppm.map_or(1.0, |ppm| f64::from(ppm) / 1e6);
-            let beside = beside(mean, variance, cores, cpus);
-            // Calls beside calls were seen; what is left of the mean was beside others, if there were so many.
-            let seen = beside_calls[package] / calls[package].as_secs_f64().max(f64::MIN_POSITIVE);
-            let free = window.time.as_secs_f64() * cpus as f64 - calls[package].as_secs_f64();
-            let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
-            let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
-            let restlessness = variance.max(0.0).sqrt() / cores.max(1) as f64;
-            consumption.conditions = Conditions { frequency, beside, beside_others, restlessness };
-        }
-        for entry in entries {
-            let Consumption { functions, conditions, .. } = &mut packages[entry.package];
-            entry.beside += (1.0 - entry.beside) * conditions.beside_others;
-            match functions.last_mut().filter(|part| part.consumer() == entry.consumer()) {
-                Some(part) => part.add(entry.work, entry.beside),
-                None => functions.push(FunctionWork::from(*entry)),
-            }
-        }
-        packages
+        let seen = Seen {
+            topology: &self.topology,
+            bucket: &window.bucket,
+            time: window.time,
+            packages: window.packages,
+            frequency: window.end.frequency_ppm.map_or(1.0, |ppm| f64::from(ppm) / 1e6),
+            runtime: self.runtime.take(process, self.calls_cpu),
+            host: self.host.take(busy, process),
+        };
+        seen.by_package(entries)
     }
 
     /// What part of a call's work is expected to run in a zone.
@@ -401,12 +395,5 @@ impl<E> Meter<E> {
         charge.source = worst.unwrap_or(source);
         charge.uncertainty = interval(variance, systematic);
         charge
-    }
-}
-
-impl From<Entry> for FunctionWork {
-    fn from(entry: Entry) -> Self {
-        let Entry { function, purpose, work, beside, .. } = entry;
-        Self { function, purpose, work, beside }
     }
 }

@@ -1,15 +1,98 @@
-//! Who was there during a window, where only sums are known: for how long a package was awake, and on which of them others
+//! What ran in a window, package by package, where only sums are known: for how long a package was awake, and where others
 //! ran.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::learning::{Consumption, FunctionWork};
+use crate::bucket::{Bucket, Entry};
+use crate::learning::{Conditions, Consumption, FunctionWork, beside, processors_busy};
 use crate::post::{FunctionId, Purpose};
+use crate::work::PACKAGES_MAX;
+use crate::work::topology::Topology;
 
-/// Time in which any of `cpus` processors was busy: calls for `ran`, as was seen, and others for `others` of CPU time
-/// altogether, of which it is not known when. They are taken as spread over the processors, each at its own time.
-pub(crate) fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize) -> Duration {
+/// What is known about a window apart from the work of single calls.
+pub(crate) struct Seen<'a> {
+    pub topology: &'a Topology,
+    pub bucket: &'a Bucket,
+    pub time: Duration,
+    /// CPU time of each package.
+    pub packages: [Duration; PACKAGES_MAX],
+    /// Mean frequency at work, relative to the highest.
+    pub frequency: f64,
+    /// CPU time of this process without its calls.
+    pub runtime: Duration,
+    /// CPU time of everything else.
+    pub host: Duration,
+}
+
+/// The work of calls on each package.
+struct CallWork {
+    cpu: Vec<Duration>,
+    /// CPU time beside another call on the same core, in seconds.
+    beside_calls: Vec<f64>,
+}
+
+impl Seen<'_> {
+    /// What ran on each package. Adds to each entry the part of its time that is likely to have been beside others.
+    pub fn by_package(&self, entries: &mut [Entry]) -> Vec<Consumption> {
+        let count = self.topology.packages().len();
+        let mut calls = CallWork { cpu: vec![Duration::ZERO; count], beside_calls: vec![0.0; count] };
+        for entry in entries.iter() {
+            calls.cpu[entry.package] += entry.work.cpu;
+            calls.beside_calls[entry.package] += entry.beside * entry.work.cpu.as_secs_f64();
+        }
+        // The threads of the runtime are taken to run where its calls do, and the host where the machine was otherwise busy.
+        let rest = |package: usize| self.packages[package.min(PACKAGES_MAX - 1)].saturating_sub(calls.cpu[package]);
+        let rests: Vec<Duration> = (0..count).map(rest).collect();
+        let of_package = |package| {
+            let runtime = portion(self.runtime, package, &calls.cpu);
+            let host = portion(self.host, package, &rests);
+            let consumption = Consumption { runtime, host, ..Consumption::default() };
+            self.with_conditions(package, consumption, &calls)
+        };
+        let mut packages: Vec<Consumption> = (0..count).map(of_package).collect();
+        for entry in entries {
+            let Consumption { functions, conditions, .. } = &mut packages[entry.package];
+            entry.beside += (1.0 - entry.beside) * conditions.beside_others;
+            match functions.last_mut().filter(|part| part.consumer() == entry.consumer()) {
+                Some(part) => part.add(entry.work, entry.beside),
+                None => functions.push(FunctionWork::from(*entry)),
+            }
+        }
+        packages
+    }
+
+    /// Adds for how long the package was awake, and the conditions of its work.
+    fn with_conditions(&self, package: usize, consumption: Consumption, calls: &CallWork) -> Consumption {
+        let (cpus, cores) = (self.topology.cpus_of(package), self.topology.cores_of(package));
+        let ran = self.bucket.awake(package);
+        let others = consumption.runtime + consumption.host;
+        let awake = awake(ran, others, self.time, cpus);
+        // Others may have run all at once or one after the other. Half of that range is a standard deviation.
+        let open = awake.saturating_sub(ran).min(self.time.saturating_sub(awake));
+        let (mean, variance) = processors_busy(self.bucket.running(package), others, self.time, cpus);
+        let beside = beside(mean, variance, cores, cpus);
+        // Calls beside calls were seen. The rest of the mean was beside others, if there were that many.
+        let seen = calls.beside_calls[package] / calls.cpu[package].as_secs_f64().max(f64::MIN_POSITIVE);
+        let free = self.time.as_secs_f64() * cpus as f64 - calls.cpu[package].as_secs_f64();
+        let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
+        let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
+        let restlessness = variance.max(0.0).sqrt() / cores.max(1) as f64;
+        let conditions = Conditions { frequency: self.frequency, beside, beside_others, restlessness };
+        Consumption { awake, awake_doubt: open / 2, conditions, ..consumption }
+    }
+}
+
+impl From<Entry> for FunctionWork {
+    fn from(entry: Entry) -> Self {
+        let Entry { function, purpose, work, beside, .. } = entry;
+        Self { function, purpose, work, beside }
+    }
+}
+
+/// Time in which any of `cpus` processors was busy: calls for `ran`, and others for `others` of CPU time at unknown times.
+/// They are taken as spread over the processors, independently.
+fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize) -> Duration {
     let window = time.as_secs_f64();
     if window <= 0.0 {
         return Duration::ZERO;
@@ -21,7 +104,7 @@ pub(crate) fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize
 }
 
 /// The part of `whole` that falls to a package by its weight among all; to the first where all weigh nothing.
-pub(crate) fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
+fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
     let all: Duration = weights.iter().sum();
     if all.is_zero() {
         return if package == 0 { whole } else { Duration::ZERO };

@@ -1,5 +1,5 @@
-//! Invariant 1: in every zone and after every window, the accounts add up to what was accepted, to the microjoule, and
-//! what was accepted is the truth wherever the counter could tell it.
+//! Invariant 1: in every zone and after every window, the accounts add up to the accepted energy, to the microjoule,
+//! and the accepted energy is the truth whenever the counter could show it.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
@@ -20,12 +20,12 @@ const MODULUS_NJ: u128 = 61_035 << 32;
 const WINDOW: Duration = Duration::from_millis(100);
 const WATTS_MAX: f64 = 400.0;
 
-/// What happens to one counter in one window.
+/// What happens to a counter in one window.
 #[derive(Clone, Debug)]
 enum Event {
-    /// The zone uses so much.
+    /// The zone uses this energy.
     Use(u64),
-    /// It uses so much, and the reading fails.
+    /// It uses this energy, and the reading fails.
     Fail(u64),
     /// Firmware sets the counter to this value.
     Reset(u64),
@@ -105,7 +105,7 @@ impl Source for Scripted {
     }
 }
 
-/// A slice: which of a few calls of a few functions, and how long it ran.
+/// A slice: one of a few calls of a few functions, and how long it ran.
 type Slice = (u8, u8, u32);
 
 fn slices() -> impl Strategy<Value = Vec<Slice>> {
@@ -117,7 +117,7 @@ fn purpose(call: CallId) -> Purpose {
     if call.0 >> 8 == 5 { Purpose::Preparing } else { Purpose::Call }
 }
 
-/// Runs windows with the given slices, and other CPU time; checks the invariant after each.
+/// Runs windows with these slices and other CPU time. Checks the invariant after each.
 fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settled<()>>) {
     let mut meter = Meter::new(Box::new(source), Topology::one_package(4), 1000);
     let posts = Arc::new(PostBox::new(1, 1000));
@@ -133,7 +133,7 @@ fn run(source: Scripted, windows: &[(Vec<Slice>, u32)]) -> (Meter<()>, Vec<Settl
             let (call, function) = (CallId(u128::from(call) << 8 | u128::from(function)), FunctionId(function.into()));
             let purpose = purpose(call);
             let slice = nebula_metering::Slice { call, function, purpose, end: now.monotonic, cpu: 0, work };
-            // Some calls are a single slice, some end with their last, and some after it.
+            // Some calls are a single slice. Some end with their last slice, and some after it.
             if cpu % 15 == 0 {
                 posts.whole(slice, ()).unwrap();
                 continue;
@@ -196,7 +196,7 @@ proptest! {
     ) {
         let mut windows: Vec<_> = script.iter().map(|(_, slices, other)| (slices.clone(), *other)).collect();
         windows.insert(0, (vec![], 0));
-        // Every call ends in the end, and two more windows settle it.
+        // All calls end, and two more windows settle them.
         let last = (0..6).flat_map(|call| (0..4).map(move |function| (call, function, 5))).collect();
         windows.extend([(last, 0), (vec![], 0), (vec![], 0)]);
         let mut events: Vec<_> = script.iter().map(|(energy, ..)| vec![Event::Use(*energy)]).collect();

@@ -1,5 +1,5 @@
-//! Invariant 1 over a long life: a million windows whose readings wrap, fail, jump and fall, and no microjoule that is
-//! not on an account, or that nobody used.
+//! A million windows with wraps, failed readings, jumps and resets: no microjoule is missing from the accounts, and
+//! none is invented.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
@@ -10,20 +10,20 @@ use nebula_metering::work::{Moment, Work};
 use nebula_metering::{CallId, FunctionId, Meter, Microjoules, PostBox, Posting, Purpose, Slice};
 use nebula_simulator::{Board, Fault, Faults, Machine, Random, Register, SharedBoard};
 
-/// Together a million; each life has its own seed, and its own thread as far as there are processors.
+/// A million in total. Each run has its own seed, and its own thread if there are enough processors.
 const LIVES: u64 = 10;
 const WINDOWS: u32 = 100_000;
 
-/// What a life is like.
+/// The faults of a run.
 #[derive(Clone, Copy, PartialEq)]
 enum Readings {
-    /// They wrap, and fail now and then; what the registers count is never lost.
+    /// Counters wrap, and readings fail now and then. No energy is lost.
     Fail,
-    /// They also jump for one reading, or fall for good.
+    /// Readings also jump once, and counters are reset.
     FailJumpAndFall,
 }
 
-/// Registers under a random load, and a meter that reads them.
+/// Registers under random load, and a meter that reads them.
 struct Life {
     readings: Readings,
     machine: Machine,
@@ -32,7 +32,7 @@ struct Life {
     meter: Meter<()>,
     posts: PostBox<()>,
     now: Moment,
-    /// Whether the last reading of each zone was nonsense.
+    /// Whether the last reading of each zone was a spike.
     nonsense: [bool; 2],
     faults: u64,
 }
@@ -47,8 +47,8 @@ impl Life {
         Self { readings, machine, random, board, meter, posts, now, nonsense: [false; 2], faults: 0 }
     }
 
-    /// A fault that a reader can tell from a wrap: what looks the same cannot be told apart by anyone. So none of them
-    /// comes upon a register that is about to wrap, and no two of them are alike.
+    /// A fault that a reader can distinguish from a wrap. So no fault hits a register that is about to wrap, and no two
+    /// faults are equal.
     fn fault(&mut self, zone: usize, register: &Register, range: Microjoules) -> Option<Fault> {
         let place = (register.position() % (u128::from(range.0) + 1)) as f64 / range.0 as f64;
         let calm = self.readings == Readings::Fail || !(0.2..0.6).contains(&place) || self.nonsense[zone];
@@ -66,7 +66,7 @@ impl Life {
         }
     }
 
-    /// The zones use energy, for up to ten seconds; then a window is closed.
+    /// The zones use energy for up to ten seconds; then a window is closed.
     fn window(&mut self, faulty: bool) {
         let time = Duration::from_nanos(1_000_000 + self.random.below(10_000_000_000));
         self.now.monotonic += time;
@@ -92,7 +92,7 @@ impl Life {
         self.meter.close_window(&self.now, &self.posts, &mut Vec::new());
     }
 
-    /// Two functions, the runtime and the host, each of which may do nothing.
+    /// Work of two functions, the runtime and the host. Each may do nothing.
     fn work(&mut self, time: Duration) {
         for function in 0..2 {
             if self.random.happens(0.5) {
@@ -110,17 +110,17 @@ impl Life {
         self.now.packages[0] = self.now.busy;
     }
 
-    /// Lives and dies; gives the number of faults.
+    /// Runs to the end. Returns the number of faults.
     fn live(mut self, windows: u32) -> u64 {
         self.window(false);
         let start = self.board.with(|board| [0, 1].map(|zone| board.register(zone).unwrap().clone()));
-        // What was on the accounts when something last came onto them, and what had truly been used until then.
+        // The accounts when they last changed, and the true energy at that time.
         let mut booked = [(0, 0); 2];
         for window in 0..windows {
-            // What failed in the end is found again before the books are closed.
+            // Energy of failed readings at the end is found again before the run ends.
             self.window(window + 50 < windows);
-            // Half of the lives settle each window at once, so that it can be held against the truth; the others as a
-            // daemon does, one window later.
+            // Half of the runs settle each window at once, so it can be compared with the truth. The others settle one
+            // window later, as a daemon does.
             let at_once = self.readings == Readings::FailJumpAndFall;
             if at_once {
                 self.meter.finish(&mut Vec::new());
@@ -132,7 +132,7 @@ impl Life {
                 let used = self.board.with(|board| board.register(zone).unwrap().total_shown_nj());
                 let (total, truth) = (u128::from(accounts.total.0), (used - start[zone].total_shown_nj()) / 1000);
                 if at_once && total > booked.0 {
-                    // A reading is cut to whole units, so that the one before may hide up to a unit of this energy.
+                    // A reading is cut to whole units, so the one before may hide up to a unit of this energy.
                     let (more, most) = (total - booked.0, truth - booked.1 + 63);
                     assert!(more <= most, "zone {zone} in window {window}: {more} µJ of {most}");
                     *booked = (total, truth);
@@ -144,7 +144,7 @@ impl Life {
         self.faults
     }
 
-    /// Holds the accounts of a whole life against the truth.
+    /// Compares the accounts of a whole run with the truth.
     fn compare(&self, start: &[Register; 2]) {
         for (zone, report) in self.meter.report().iter().enumerate() {
             let (register, spec) =
@@ -165,7 +165,7 @@ impl Life {
     }
 }
 
-/// One life of the readings that its seed stands for; gives the number of faults.
+/// One run from a seed. Returns the number of faults.
 fn live(seed: u64) -> u64 {
     let readings = if seed.is_multiple_of(2) { Readings::FailJumpAndFall } else { Readings::Fail };
     Life::new(seed, readings).live(WINDOWS)

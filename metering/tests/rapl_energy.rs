@@ -1,7 +1,7 @@
-//! The crate `rapl-energy` beside our own reader: two programs that read the same machine have to read the same.
+//! Compares the crate `rapl-energy` with our own reader: on the same machine, both must read the same.
 //!
-//! The crate's root is `/sys`, whatever one wants. So each test starts itself again in a mount namespace of its own, with
-//! a recorded tree in place of `/sys`, where that is permitted.
+//! The crate always reads `/sys`. So each test starts itself again in its own mount namespace, with a recorded tree in
+//! place of `/sys`, if that is permitted.
 
 #![cfg(feature = "rapl-energy")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
@@ -28,15 +28,15 @@ const LAPTOP_B: &str = include_str!("fixtures/powercap/laptop-b.tree");
 const I7_4770S: &str = include_str!("fixtures/powercap/i7-4770s.tree");
 const AMD_MIRRORED_DIES: &str = include_str!("fixtures/powercap/amd-mirrored-dies.tree");
 
-/// Set in the process that has a made-up `/sys`.
+/// Set in the process with the replaced `/sys`.
 const INSIDE: &str = "NEBULA_TEST_MADE_UP_SYS";
 
 fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
-/// Runs the test of this name once more, with `tree` in place of `/sys`: as it is for root, and in a user namespace for
-/// others. `None` where neither is permitted.
+/// Runs the test of this name again, with `tree` in place of `/sys`: directly as root, else in a user namespace. `None`
+/// if neither is permitted.
 fn inside(tree: &str, test: &str) -> Option<Output> {
     let tree = Tree::unpack(tree);
     let this = std::env::current_exe().expect("this program has a path");
@@ -80,12 +80,12 @@ fn read_at(source: &mut dyn Source, millis: u64) -> Vec<Result<Microjoules, Read
     readings
 }
 
-/// What both have to agree on.
+/// What both must agree on.
 fn known(spec: &CounterSpec) -> impl PartialEq + std::fmt::Debug + use<> {
     (spec.zone.clone(), spec.range, spec.quantum, spec.base, spec.relative_error)
 }
 
-/// Compares all that the crate finds with what we find, reading ours before and after.
+/// Compares everything the crate finds with what we find. Ours is read before and after.
 fn compare() {
     let mut ours = Powercap::open(Path::new("/sys")).expect("we can read what the crate can");
     let mut theirs = RaplEnergy::open().expect("the crate can read what we can");
@@ -93,7 +93,7 @@ fn compare() {
     for (spec, reading) in theirs.counters().iter().zip(&middle) {
         let place = ours.counters().iter().position(|our| our.zone == spec.zone).expect("a zone that we have too");
         assert_eq!(known(spec), known(&ours.counters()[place]));
-        // The crate leaves out a constraint without a time window, and what is not stated is bounded more widely.
+        // The crate leaves out constraints without a time window, so its bound may be wider.
         assert!(spec.watts_max >= ours.counters()[place].watts_max, "{}", spec.zone);
         let value = |reading: &Result<Microjoules, ReadError>| reading.as_ref().expect("a reading").0;
         let (before, reading, after) = (value(&before[place]), value(reading), value(&after[place]));

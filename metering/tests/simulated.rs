@@ -1,4 +1,4 @@
-//! A whole meter on simulated machines whose truth is known.
+//! A whole meter on simulated machines with known energy.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_millis(100);
 const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
 const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
 
-/// A machine with a meter, and what was settled.
+/// A machine with a meter, and the settled calls.
 struct Life {
     simulation: Simulation,
     meter: Meter<f64>,
@@ -39,7 +39,7 @@ impl Life {
         }
     }
 
-    /// Mixtures that change, so that there is something to learn.
+    /// Changing mixtures of load, so that there is something to learn.
     fn live(&mut self) {
         self.run(5);
         for (light, heavy, host) in [(3, 0, 0.0), (0, 3, 0.2), (8, 2, 0.4), (2, 8, 0.0), (0, 0, 0.6), (1, 1, 0.0)] {

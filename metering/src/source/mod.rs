@@ -85,32 +85,18 @@ pub struct CounterSpec {
 }
 
 /// Why a counter gave no reading.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file could not be read: it is gone or forbidden, or the hardware did not answer.
     #[error("cannot read the energy counter `{}`", path.display())]
-    ReadCounter {
-        /// The file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
+    ReadCounter { path: PathBuf, source: std::io::Error },
     /// The file was read and does not hold a number of microjoules.
     #[error("the energy counter `{}` reads `{text}`, which is not a number of microjoules", path.display())]
-    ParseCounter {
-        /// The file.
-        path: PathBuf,
-        /// Its text, shortened.
-        text: String,
-    },
+    ParseCounter { path: PathBuf, text: String },
     /// A perf event could not be read.
     #[error("cannot read the energy event `{event}`")]
-    ReadEvent {
-        /// The event's name.
-        event: Box<str>,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
+    ReadEvent { event: Box<str>, source: std::io::Error },
     /// Another source is read instead of this one. Nothing is missing.
     #[error("the source is on standby")]
     Standby,

@@ -1,17 +1,15 @@
-//! RAPL as another program's library reads it: the crate `rapl-energy`. A second opinion, and not the first choice.
+//! RAPL read by the crate `rapl-energy`. A second opinion, not the first choice.
 //!
-//! **Licence.** The crate is under the GPL, version 3. A binary built with the cargo feature `rapl-energy`, which is off
-//! by default, is a work based on it and may only be passed on under the GPL.
+//! **Licence.** The crate is licensed under the GPL, version 3. A binary built with the Cargo feature `rapl-energy`,
+//! which is off by default, may only be distributed under the GPL.
 //!
-//! What it does otherwise than [powercap](super::powercap), so that the latter is to be preferred:
+//! Prefer [powercap](super::powercap), because this crate:
 //!
-//! - it looks below `/sys` and nowhere else, in `class/powercap/intel-rapl` or `devices/virtual/powercap/intel-rapl`;
-//! - it counts zones in decimal and stops at the first number that is missing, so that it finds none behind a gap and
-//!   none from the eleventh on;
-//! - it panics when a file cannot be read or parsed, such as the empty constraint that some machines have, and after a
-//!   failed reading at every further one. Panics are caught here, one makes all zones unread, and the library is set up
-//!   anew at most once a second. What the panic hook prints to stderr is not held back, since the hook belongs to the
-//!   program.
+//! - reads only below `/sys`, in `class/powercap/intel-rapl` or `devices/virtual/powercap/intel-rapl`;
+//! - counts zones in decimal and stops at the first missing number, so it finds none behind a gap and at most ten;
+//! - panics if a file cannot be read or parsed, such as the empty constraint of some machines, and again at every
+//!   reading after that. The panics are caught here: one makes all zones unread, and the library is set up again at
+//!   most once a second. The panic hook still prints to stderr, since it belongs to the program.
 //!
 //! Source: `rapl-energy` 0.2.2, `src/lib.rs`.
 
@@ -36,13 +34,14 @@ use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::zone::{Domain, Zone};
 
-/// How long after an attempt to set the library up anew the next one may follow.
+/// Minimum time between two attempts to set up the library again.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where the library looks first, for messages: it does not say which file it failed to read.
+/// Where the library looks first. It does not say which file it failed to read.
 const CLASS: &str = "/sys/class/powercap";
 
-/// Why there are no counters.
+/// Why the library cannot be used.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenRaplEnergyError {
     /// The library found no readable package: there is none, or this process may not read it.
@@ -50,16 +49,12 @@ pub enum OpenRaplEnergyError {
     NoPackage,
     /// The library panicked.
     #[error("`rapl-energy` panicked: {message}")]
-    Panicked {
-        /// What it said.
-        message: String,
-    },
-    /// There are zones, but neither a package nor memory, so that nothing may be added up.
+    Panicked { message: String },
+    /// There are zones, but none for a package or memory, so nothing can be added up.
     #[error("`rapl-energy` finds neither a package nor memory below `{CLASS}`")]
     NoAdditiveZone,
 }
 
-/// One zone as the library shows it.
 struct Shown {
     zone: Zone,
     energy: Microjoules,
@@ -76,10 +71,9 @@ pub struct RaplEnergy {
 }
 
 impl RaplEnergy {
-    /// Lets the library find the zones below `/sys`.
+    /// Sets up the library, which finds the zones below `/sys`.
     ///
-    /// # Errors
-    /// When it finds none that may be added.
+    /// When it finds no zone of a package or memory.
     pub fn open() -> Result<Self, OpenRaplEnergyError> {
         let rapl = set_up()?;
         let mut specs: Vec<CounterSpec> = Vec::new();
@@ -95,7 +89,7 @@ impl RaplEnergy {
         }
     }
 
-    /// Sets the library up anew after a panic, unless that was tried less than [`SEARCH_INTERVAL`] ago.
+    /// Sets up the library again after a panic, unless the last attempt was less than [`SEARCH_INTERVAL`] ago.
     fn search(&mut self, moment: &Moment) {
         if self.rapl.is_none() && moment.monotonic >= self.next_search {
             self.next_search = moment.monotonic.saturating_add(SEARCH_INTERVAL);
@@ -127,7 +121,7 @@ impl Source for RaplEnergy {
             readings.extend(self.specs.iter().map(|_| Err(ReadError::ZoneGone)));
             return;
         };
-        // What is left half done by a panic is thrown away.
+        // State that a panic left half done is dropped.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| rapl.reset())) {
             let error = || io::Error::other(message(&*panic));
             let unread = || ReadError::ReadCounter { path: Path::new(CLASS).to_owned(), source: error() };
@@ -154,8 +148,8 @@ impl Source for RaplEnergy {
     }
 }
 
-/// The zones with what the library read last. A die that may repeat the counter of another, which the library does not
-/// find out, is shown under a name that is not added.
+/// The zones with their last readings. A die that may repeat the counter of another, which the library does not detect,
+/// gets a name that is not added.
 fn shown(rapl: &Rapl) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for package in &rapl.packages {
@@ -202,7 +196,6 @@ fn spec(Shown { zone, range, watts_max, .. }: Shown) -> CounterSpec {
     }
 }
 
-/// What a panic said.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -30,40 +30,27 @@ pub use self::usage::{parse_usage_ns, parse_usage_usec};
 const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the clock could not be opened.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenHostClockError {
     /// The file could not be opened.
     #[error("cannot open the processor times `{}`", path.display())]
-    OpenStat {
-        /// The file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    OpenStat { path: PathBuf, source: io::Error },
     /// The first reading failed.
     #[error("cannot take a first reading of the machine's clocks")]
     FirstReading(#[from] ReadHostError),
 }
 
 /// Why the clock could not be read.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum ReadHostError {
     /// The open file could not be read.
     #[error("cannot read the processor times `{}`", path.display())]
-    ReadStat {
-        /// The file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    ReadStat { path: PathBuf, source: io::Error },
     /// The file does not start with a line of processor times.
     #[error("`{}` begins with `{line}`, which is not a line of processor times", path.display())]
-    ParseStat {
-        /// The file.
-        path: PathBuf,
-        /// Its first line, shortened.
-        line: String,
-    },
+    ParseStat { path: PathBuf, line: String },
 }
 
 /// Reads [`Moment`]s.

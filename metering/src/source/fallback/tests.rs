@@ -1,4 +1,4 @@
-//! Sources that answer, die and return by a script, read through [`Fallback`] and charged by the meter.
+//! Sources that work, fail and return by a script, read through [`Fallback`] and charged by the meter.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,24 +16,24 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// Windows between two tries of better sources.
 const TRY: usize = 50;
 
-/// How a made-up source behaves.
+/// Behaviour of a scripted source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It answers.
+    /// It works.
     Up,
-    /// It can be opened, and does not answer.
+    /// It opens but gives no reading.
     Silent,
-    /// It does not answer, and cannot be opened.
+    /// It gives no reading and cannot be opened.
     Gone,
-    /// What is open does not answer any more; it has to be opened anew.
+    /// The open source gives no readings any more; opening it again helps.
     Stale(u32),
 }
 
-/// What happens to a made-up source, seen from outside.
+/// The outside of a scripted source.
 #[derive(Debug)]
 struct World {
     state: State,
-    /// What its counter has counted, whether it is read or not.
+    /// Value of its counter, read or not.
     raw: u64,
     opened: u32,
     read: u32,
@@ -106,7 +106,7 @@ impl Source for Scripted {
     }
 }
 
-/// A meter over two measured sources and the model.
+/// A meter with two measured sources and the model.
 struct Bench {
     sources: [Scripted; 3],
     meter: Meter<()>,
@@ -126,7 +126,7 @@ impl Bench {
         Self { sources, meter, posts: PostBox::new(1, 1000), now }
     }
 
-    /// One window, in which every source's machine uses so much, and a call of a function runs.
+    /// Runs one window in which every source counts `energy` and a call runs.
     fn window(&mut self, energy: u64) -> SourceKind {
         self.now.monotonic += WINDOW;
         self.now.boottime += WINDOW;
@@ -181,7 +181,7 @@ fn the_first_that_answers_is_read_and_says_why_no_better_one() {
         assert_eq!((source.kind(), source.reason().as_deref()), (kind, Some(reason)), "{states:?}");
         assert_eq!(source.describe(), format!("a script of {kind}"));
         assert_eq!(source.last_switch(), None);
-        // Nobody asks the sources that are worse.
+        // Worse sources are not tried.
         let after = KINDS.iter().position(|of| *of == kind).unwrap() + 1;
         for source in &bench.sources[after..] {
             assert_eq!(source.world.lock().unwrap().opened, 0);
@@ -246,10 +246,11 @@ fn a_better_one_returns_after_two_tries_to_its_old_place_and_finds_what_it_count
         assert_eq!(returned, Some(2 * TRY - 1), "{revived:?}");
         bench.windows(3);
         let powercap = bench.zone(SourceKind::Powercap).accounts;
-        // Of five windows the first is a baseline; then three and a hundred were found; the last is not settled yet.
+        // The first of five windows is a baseline. Then three and a hundred were found. The last one is not settled
+        // yet.
         let (found, settled) = (103 * 100_000, (4 + 2) * 100_000);
         assert_eq!((powercap.gap, powercap.total), (Microjoules(found), Microjoules(found + settled)), "{revived:?}");
-        // The model was read in the window of the return too, and since then stands by.
+        // The model was also read in the window of the return, and has been on standby since.
         let model = bench.zone(SourceKind::Model);
         assert_eq!((model.accounts.total, model.accounts.gap), (Microjoules(100 * 100_000), Microjoules::ZERO));
         assert_eq!((model.watts, model.failure), (None, None));
@@ -307,7 +308,7 @@ fn state() -> impl Strategy<Value = State> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever comes and goes: every source's accounts add up, and hold what its own counter counted and no more.
+    /// Whatever comes and goes, the accounts of every source add up to what its own counter counted.
     #[test]
     fn no_source_is_charged_with_the_energy_of_another(
         script in prop::collection::vec((state(), state(), 1..120_usize, [0..9_u64, 0..9, 0..9]), 1..12),
@@ -319,7 +320,7 @@ proptest! {
             bench.sources[0].set(powercap);
             bench.sources[1].set(hwmon);
             for _ in 0..windows {
-                // Each source sees another machine, so that what is booked in the wrong zone shows.
+                // Each source counts a different amount, so energy in the wrong zone is noticed.
                 for (source, extra) in bench.sources.iter().zip(extra) {
                     source.world.lock().unwrap().raw += extra * 1000;
                 }
@@ -332,7 +333,7 @@ proptest! {
                 }
             }
         }
-        // Once all answer, the best of them is back, and has all that it counted since its first reading.
+        // Once all work, the best is back and has everything it counted since its first reading.
         bench.sources.iter().for_each(|source| source.set(State::Up));
         bench.windows(3 * TRY);
         prop_assert_eq!(bench.kind(), SourceKind::Powercap);

@@ -6,58 +6,32 @@ use std::{fmt, io};
 use thiserror::Error;
 
 /// Why no sensor can be used. Each variant has its own remedy.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenHwmonError {
     /// There is no hardware monitoring class.
     #[error("there is no hardware monitoring class `{}`", path.display())]
-    NoClass {
-        /// Where it would be.
-        path: PathBuf,
-    },
+    NoClass { path: PathBuf },
     /// The class exists but cannot be listed.
     #[error("cannot list the hardware monitoring class `{}`", path.display())]
-    ListClass {
-        /// The directory.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    ListClass { path: PathBuf, source: io::Error },
     /// No device measures energy or power: the driver is not loaded, or the board has no sensor.
     #[error("no device in `{}` measures energy or power", path.display())]
-    NoSensor {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoSensor { path: PathBuf },
     /// Sensors exist, but this process may not read any. Only root may read energy, as with powercap.
     ///
     /// Source: CVE-2020-12912, for the `amd_energy` driver.
     #[error("no permission to read any sensor, the first being `{}`", path.display())]
-    Forbidden {
-        /// The first such sensor's file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Forbidden { path: PathBuf, source: io::Error },
     /// Sensors exist, but none can be read.
     #[error("cannot read any sensor, the first being `{}`", path.display())]
-    ReadSensors {
-        /// The first such sensor's file.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    ReadSensors { path: PathBuf, source: io::Error },
     /// Several sensors may measure the whole machine. Whether one contains another is unknown, so they cannot be added.
     #[error("cannot tell which of these sensors measures the whole machine: {}", Quoted(sensors))]
-    Ambiguous {
-        /// Their names.
-        sensors: Vec<String>,
-    },
+    Ambiguous { sensors: Vec<String> },
     /// All sensors belong to single devices, such as graphics cards.
     #[error("none of these sensors measures the machine or its processors: {}", Quoted(sensors))]
-    NoAdditiveSensor {
-        /// Their names.
-        sensors: Vec<String>,
-    },
+    NoAdditiveSensor { sensors: Vec<String> },
 }
 
 struct Quoted<'a>(&'a [String]);

@@ -43,12 +43,12 @@ const LEAP_MAX: f64 = 100.0;
 const PICOJOULES_PER_MICROJOULE: u128 = 1_000_000;
 
 /// Why the model could not be opened.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenModelError {
     /// Neither `cpuinfo` nor `stat` lists a processor.
     #[error("cannot find out how many processors there are from `{}`", path.display())]
     CountProcessors {
-        /// The last file that was read.
         path: PathBuf,
         /// The error of the kernel, or that the file lists none.
         source: io::Error,

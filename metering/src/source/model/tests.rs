@@ -1,4 +1,4 @@
-//! The model of recorded machines, and what its energy adds up to.
+//! The model on recorded machines, and the sums of its energy.
 
 use std::time::Duration;
 

@@ -6,35 +6,26 @@ use std::{fmt, io};
 use thiserror::Error;
 
 /// Why no energy event can be used. Each variant has its own remedy.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenPerfError {
     /// There is no `power` PMU: another architecture, a virtual machine, or a kernel without the module `rapl`. In a
     /// container `/sys/bus/event_source` must be mounted.
     #[error("there is no `power` PMU `{}`", path.display())]
-    NoPmu {
-        /// Where it would be.
-        path: PathBuf,
-    },
+    NoPmu { path: PathBuf },
     /// The PMU exists, but its description cannot be read or understood.
     #[error("cannot understand the description of the `power` PMU in `{}`", path.display())]
     DescribePmu {
-        /// The file.
         path: PathBuf,
         /// What the kernel said, or what the file holds instead.
         source: io::Error,
     },
     /// The PMU exists but has no known energy event.
     #[error("the `power` PMU `{}` has no energy event", path.display())]
-    NoEvent {
-        /// The PMU's directory.
-        path: PathBuf,
-    },
+    NoEvent { path: PathBuf },
     /// There are energy events, but none for a package or memory, so nothing can be added up.
     #[error("the `power` PMU `{}` has no event for a package or memory", path.display())]
-    NoAdditiveEvent {
-        /// The PMU's directory.
-        path: PathBuf,
-    },
+    NoAdditiveEvent { path: PathBuf },
     /// The kernel does not allow this process to count events of the whole machine. That requires
     /// `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON` (`CAP_SYS_ADMIN` before Linux 5.8). Container
     /// runtimes also filter the system call.
@@ -46,17 +37,11 @@ pub enum OpenPerfError {
         event: Box<str>,
         /// What `sys/kernel/perf_event_paranoid` below the procfs root says, where it can be read.
         paranoid: Option<i32>,
-        /// What the kernel said.
         source: io::Error,
     },
     /// There are events for packages or memory, but none can be used.
     #[error("cannot use the energy event `{event}`")]
-    UseEvents {
-        /// The first such event.
-        event: Box<str>,
-        /// What stands in the way there.
-        source: EventObstacle,
-    },
+    UseEvents { event: Box<str>, source: EventObstacle },
 }
 
 struct Paranoid(Option<i32>);
@@ -72,33 +57,19 @@ impl fmt::Display for Paranoid {
 }
 
 /// Why one event is not used.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum EventObstacle {
     /// A file that describes the event cannot be read.
     #[error("cannot read `{file}`")]
-    Read {
-        /// Its name in the PMU's directory.
-        file: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Read { file: String, source: io::Error },
     /// A file that describes the event is not understood: a unit other than `Joules`, a scale that is not a decimal, or
     /// a value that does not fit its format.
     #[error("`{file}` reads `{text}`, which is not understood")]
-    Parse {
-        /// Its name in the PMU's directory.
-        file: String,
-        /// Its text, shortened.
-        text: String,
-    },
+    Parse { file: String, text: String },
     /// The kernel does not open the event.
     #[error("the kernel does not open it on processor {cpu}")]
-    Open {
-        /// The processor.
-        cpu: u32,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Open { cpu: u32, source: io::Error },
 }
 
 /// An event that exists but is not used.

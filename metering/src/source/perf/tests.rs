@@ -1,4 +1,4 @@
-//! The `power` PMU of made-up machines, opened by a made-up kernel; and a software event opened by the real one.
+//! The `power` PMU of simulated machines and kernels, and a software event of the real kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use super::*;
 
 const KERNELS_SCALE: &str = "2.3283064365386962890625e-10\n";
 
-/// A tree with the PMU, one package for each processor given.
+/// A tree with the PMU, with one package for each processor.
 fn machine(cpumask: &str, packages: &[(u32, &str)], events: &[(&str, &str)]) -> TempDir {
     let root = tempfile::tempdir().expect("a directory");
     let pmu = "bus/event_source/devices/power";
@@ -36,16 +36,16 @@ fn write(root: &TempDir, path: &str, text: &str) {
     fs::write(path, text).expect("a file");
 }
 
-/// A kernel that knows these events, by configuration and processor. What is not there cannot be opened.
+/// A kernel with these events, by configuration and processor. Others cannot be opened.
 #[derive(Clone, Default)]
 struct MadeUp(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     counts: BTreeMap<(u64, u32), Count>,
-    /// What opening fails with.
+    /// Error of opening.
     refusal: Option<i32>,
-    /// What reading fails with.
+    /// Error of reading.
     failing: Option<i32>,
     opened: Vec<(Event, u32)>,
 }
@@ -83,7 +83,7 @@ impl Opener for MadeUp {
 }
 
 impl MadeUp {
-    /// So many joules since the machine was started, seen after so many milliseconds.
+    /// Joules since start, and the enabled time in milliseconds.
     fn set(&self, config: u64, cpu: u32, joules: u64, millis: u64) {
         let count = Count { count: joules << 32, enabled: Duration::from_millis(millis) };
         self.0.lock().expect("a lock").counts.insert((config, cpu), count);
@@ -98,7 +98,7 @@ fn open(root: &TempDir, kernel: &MadeUp) -> Result<Perf, OpenPerfError> {
     Perf::open_with(Box::new(kernel.clone()), root.path(), root.path())
 }
 
-/// Reads at so many milliseconds, and gives `None` for a zone that is gone.
+/// Reads at this time in milliseconds. `None` for a zone that is gone.
 fn read_at(source: &mut Perf, millis: u64) -> Vec<Option<u64>> {
     let moment = Moment { monotonic: Duration::from_millis(millis), ..Moment::default() };
     let mut readings = vec![Err(ReadError::Standby)];
@@ -115,7 +115,7 @@ fn zones(source: &Perf) -> Vec<String> {
     source.counters().iter().map(|spec| spec.zone.to_string()).collect()
 }
 
-/// Two packages with memory, the first being processor 18's.
+/// Two packages with memory. The first is that of processor 18.
 fn server() -> (TempDir, MadeUp) {
     let events = [("energy-pkg", "event=0x02\n"), ("energy-ram", "event=0x03\n")];
     let root = machine("0,18\n", &[(0, "1\n"), (18, "0\n")], &events);
@@ -197,7 +197,8 @@ fn a_package_that_goes_keeps_its_place_and_begins_again_at_zero() {
     let mut source = open(&root, &kernel).expect("two packages");
     kernel.set(2, 18, 105, 100);
     assert_eq!(read_at(&mut source, 0)[1], Some(5_000_000));
-    // Its processor goes, another of the same package takes its place in the mask, and cannot be opened at first.
+    // Its processor goes offline. Another one of the package takes its place in the mask, but cannot be opened at
+    // first.
     kernel.remove(2, 18);
     write(&root, "bus/event_source/devices/power/cpumask", "0,19\n");
     write(&root, "devices/system/cpu/cpu19/topology/physical_package_id", "0\n");
@@ -302,7 +303,7 @@ fn who_is_refused_is_told_what_the_kernel_demands() {
 fn the_longest_window_is_shorter_than_the_smallest_register_lasts() {
     // 2^32 · 2^-16 J at 400 W are 163.84 s, or 2.7 minutes.
     assert_eq!(longest_interval(Watts(400.0)), Duration::from_millis(163_840));
-    // The kernel's timer: the time in which 200 W fill half the register, which 400 W then fill whole.
+    // The timer of the kernel: the time in which 200 W fill half of the register, and 400 W fill all of it.
     let kernels_timer = Duration::from_secs_f64(REGISTER_JOULES_MIN / 2.0 / 200.0);
     assert_eq!(longest_interval(Watts(400.0)), kernels_timer);
     assert_eq!(longest_interval(Watts(0.0)), Duration::MAX);
@@ -314,8 +315,8 @@ fn the_longest_window_is_shorter_than_the_smallest_register_lasts() {
 
 #[test]
 fn a_real_event_of_the_kernel_is_read_in_the_same_way() {
-    // `PERF_TYPE_SOFTWARE` with `PERF_COUNT_SW_CPU_CLOCK`: nanoseconds, here declared nanojoules. One processor, every
-    // process, as for energy.
+    // `PERF_TYPE_SOFTWARE` with `PERF_COUNT_SW_CPU_CLOCK`: nanoseconds, declared as nanojoules here. One processor,
+    // every process, as for energy.
     let root = machine("0", &[(0, "0")], &[("energy-pkg", "event=0x00")]);
     write(&root, "bus/event_source/devices/power/type", "1\n");
     write(&root, "bus/event_source/devices/power/events/energy-pkg.scale", "1e-9");

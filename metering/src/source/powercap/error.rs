@@ -8,65 +8,40 @@ use thiserror::Error;
 use crate::zone::Zone;
 
 /// Why no zone can be used. Each variant has its own remedy.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum OpenPowercapError {
     /// There is no powercap class: another architecture, or a kernel or virtual machine without it.
     #[error("there is no powercap class `{}`", path.display())]
-    NoClass {
-        /// Where it would be.
-        path: PathBuf,
-    },
+    NoClass { path: PathBuf },
     /// The class exists but cannot be listed.
     #[error("cannot list the powercap class `{}`", path.display())]
-    ListClass {
-        /// The directory.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    ListClass { path: PathBuf, source: io::Error },
     /// The class has no RAPL zone: the driver is not loaded, or the processor has none.
     #[error("the powercap class `{}` has no RAPL zone", path.display())]
-    NoZone {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoZone { path: PathBuf },
     /// The links to the zones are dangling: a container runtime masks `/sys/devices/virtual/powercap`. Mount the real
     /// directory elsewhere and point the root at it.
     ///
     /// Source: GHSA-jq35-85cj-fj4p.
     #[error("the RAPL zones in `{}` are masked by the container runtime", path.display())]
-    Masked {
-        /// The directory.
-        path: PathBuf,
-    },
+    Masked { path: PathBuf },
     /// There are zones, but none for a package or memory, so nothing can be added up.
     #[error("no zone in `{}` covers a package or memory", path.display())]
-    NoAdditiveZone {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoAdditiveZone { path: PathBuf },
     /// There are zones for packages or memory, but this process may not read any. Since Linux 5.10 that takes root or
     /// an effective `CAP_DAC_READ_SEARCH`.
     ///
     /// Source: CVE-2020-8694.
     #[error("no permission to read any package or memory zone, the first being `{}`", path.display())]
-    Forbidden {
-        /// The first such zone.
-        path: PathBuf,
-        /// What stands in the way there.
-        source: ZoneObstacle,
-    },
+    Forbidden { path: PathBuf, source: ZoneObstacle },
     /// There are zones for packages or memory, or zones of unknown kind, but none can be read.
     #[error("cannot read any package or memory zone, the first being `{}`", path.display())]
-    ReadZones {
-        /// The first such zone.
-        path: PathBuf,
-        /// What stands in the way there.
-        source: ZoneObstacle,
-    },
+    ReadZones { path: PathBuf, source: ZoneObstacle },
 }
 
 /// Why one zone is not used.
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 #[derive(Debug, Error)]
 pub enum ZoneObstacle {
     /// The link to the zone is dangling, as container runtimes leave it.
@@ -74,38 +49,19 @@ pub enum ZoneObstacle {
     Masked,
     /// A file of the zone does not exist.
     #[error("`{file}` is missing")]
-    Missing {
-        /// Its name.
-        file: &'static str,
-    },
+    Missing { file: &'static str },
     /// A file of the zone may not be read by this process.
     #[error("no permission to read `{file}`")]
-    Forbidden {
-        /// Its name.
-        file: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Forbidden { file: &'static str, source: io::Error },
     /// A file of the zone cannot be read for another reason.
     #[error("cannot read `{file}`")]
-    Read {
-        /// Its name.
-        file: &'static str,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    Read { file: &'static str, source: io::Error },
     /// The name of the zone is empty, too long or not text, so what it counts is unknown.
     #[error("`{text}` is not the name of a zone")]
-    ParseName {
-        /// The text, shortened.
-        text: String,
-    },
+    ParseName { text: String },
     /// The counter of the zone is not a number of microjoules.
     #[error("`energy_uj` reads `{text}`, which is not a number of microjoules")]
-    ParseCounter {
-        /// The text, shortened.
-        text: String,
-    },
+    ParseCounter { text: String },
     /// The parent zone is unknown, and with it the package.
     #[error("its parent zone is unknown")]
     Orphan,

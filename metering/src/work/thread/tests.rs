@@ -1,4 +1,4 @@
-//! The two ways of reading CPU time against each other, while all is done to tell them apart.
+//! Compares the two ways of reading CPU time under conditions that tell them apart.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -9,8 +9,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::*;
 
-/// By how much the two clocks may differ when read one after the other, in nanoseconds: a system call, and some
-/// noise.
+/// Largest difference of the two clocks when read one after the other, in nanoseconds: a system call and some noise.
 const TOLERANCE: u64 = 60_000;
 
 fn spin_until(done: impl Fn() -> bool) {
@@ -24,7 +23,7 @@ fn spin(time: Duration) {
     spin_until(|| start.elapsed() >= time);
 }
 
-/// Both means, as far as they work here.
+/// The means that work here.
 fn means() -> Vec<Means> {
     let (works, fails): (Vec<_>, Vec<_>) =
         [Means::Rseq, Means::PerfPage].into_iter().partition(|means| means.tells_of_sleep());
@@ -40,7 +39,7 @@ fn stay_on_one_processor() {
     sched_setaffinity(None, &set).expect("a thread may narrow its own processors");
 }
 
-/// Measures slices by both clocks and gives how often, in thousandths, they differ by more than the tolerance, and the
+/// Measures slices by both clocks. Returns how often, in thousandths, they differ by more than the tolerance, and the
 /// ratio of their sums. The CPU clock is read outermost.
 fn compare(means: Means, slices: u32, mut slice: impl FnMut(u32)) -> (u32, f64) {
     let (clocks, anchor) = (System(means), Cell::default());
@@ -94,7 +93,7 @@ fn preemption_is_not_charged() {
             let measured = scope.spawn(|| {
                 stay_on_one_processor();
                 for _ in 0..3 {
-                    // Threads inherit the one processor.
+                    // Threads inherit the single processor.
                     scope.spawn(|| spin_until(|| stop.load(Ordering::Relaxed)));
                 }
                 let wall = Instant::now();
