@@ -1,7 +1,7 @@
-//! Measures the slices of a call: each `poll` of its future, and its drop.
+//! Measures the slices of a call: each poll of its future, and its drop.
 //!
-//! A future moves between threads from poll to poll, and waits in between. Its work is therefore the sum of what each
-//! poll used on the thread that ran it; waiting costs nothing, and neither does being preempted.
+//! A future moves between threads and waits between polls. So its work is the sum of what each poll used on its thread.
+//! Waiting and preemption cost nothing.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::work::Work;
 use crate::work::reader::{Ended, WorkReader};
 use crate::work::thread::processor;
 
-/// The running account of one call. What has not been posted of it when it is dropped is posted then.
+/// The running work account of one call. Posts what is left when dropped.
 #[derive(Debug)]
 pub struct Tally<E> {
     call: CallId,
@@ -24,14 +24,14 @@ pub struct Tally<E> {
     posts: Arc<PostBox<E>>,
     /// All slices so far.
     total: Work,
-    /// The last slice, and the work of those that found the queue full.
+    /// The last slice, with the work of those that did not fit into the queue.
     unposted: Option<Slice>,
     /// Whether any slice was posted.
     posted: bool,
 }
 
 impl<E> Tally<E> {
-    /// An account for `call` of `function`, whose slices go to `posts`.
+    /// An account for `call` of `function`. Its slices go to `posts`.
     #[must_use]
     pub fn new(call: CallId, function: FunctionId, reader: WorkReader, posts: Arc<PostBox<E>>) -> Self {
         let purpose = Purpose::Call;
@@ -51,7 +51,7 @@ impl<E> Tally<E> {
         self.total
     }
 
-    /// Runs `slice` on this thread and adds what it used, to be posted.
+    /// Runs `slice` on this thread and adds its work, to be posted.
     pub fn measure<T>(&mut self, slice: impl FnOnce() -> T) -> T {
         let begun = self.reader.begin();
         let result = slice();
@@ -65,7 +65,7 @@ impl<E> Tally<E> {
         result
     }
 
-    /// Posts what was measured. What finds the queue full goes with the next slice.
+    /// Posts what was measured. If the queue is full, it goes with the next slice.
     pub fn post(&mut self) {
         if let Some(slice) = self.unposted
             && self.posts.post(Posting::Slice(slice)).is_ok()
@@ -75,7 +75,7 @@ impl<E> Tally<E> {
         }
     }
 
-    /// Says that the call has ended, and posts its last slice with that.
+    /// Ends the call and posts its last slice.
     ///
     /// # Errors
     /// When the queue is full: the call will never be settled.
@@ -91,18 +91,17 @@ impl<E> Drop for Tally<E> {
     fn drop(&mut self) {
         self.post();
         if self.unposted.is_some() {
-            // The work is not lost to the ledger: nobody having claimed it, it is the runtime's.
+            // The ledger does not lose the work: what nobody claims belongs to the runtime.
             self.posts.count_dropped();
         }
     }
 }
 
 pin_project! {
-    /// A future that measures another, and gives its result together with the account of what it took, from which all
-    /// slices but the last have been posted.
+    /// Measures another future. Returns its result with the account, of which all slices but the last have been posted.
     ///
-    /// The inner future is dropped inside the last slice, so that clearing up after a call is part of it; also when
-    /// the bracket is dropped before its end.
+    /// The inner future is dropped inside the last slice, so cleaning up after a call belongs to it, even if the
+    /// bracket is dropped early.
     #[derive(Debug)]
     pub struct Bracket<F, E> {
         #[pin]
@@ -131,7 +130,7 @@ impl<F, E> Bracket<F, E> {
         self.tally.as_ref().map(Tally::total).unwrap_or_default()
     }
 
-    /// Ends the future where it is, inside a last slice, and gives the account of what it took; `None` after the end.
+    /// Ends the future where it is, inside a last slice, and returns the account; `None` after the end.
     pub fn cut(self: Pin<&mut Self>) -> Option<Tally<E>> {
         let mut this = self.project();
         let mut tally = this.tally.take()?;
@@ -143,11 +142,10 @@ impl<F, E> Bracket<F, E> {
 impl<F: Future, E> Future for Bracket<F, E> {
     type Output = (F::Output, Tally<E>);
 
-    /// # Panics
-    /// When polled again after it was ready, as futures may.
+    /// When polled again after completion.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // The future is there for as long as the tally is.
+        // The future exists as long as the tally.
         let Some(mut tally) = this.tally.take() else { panic!("a bracket was polled after it was ready") };
         let polled = tally.measure(|| {
             let polled = this.future.as_mut().as_pin_mut().map_or(Poll::Pending, |future| future.poll(context));

@@ -1,4 +1,5 @@
-//! The work of one window: whose it was, on which package, when some processor was awake for it, and beside whom it ran.
+//! The work of one window: by which call and on which package, how long some processor was awake for it, and beside
+//! what it ran.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -9,20 +10,20 @@ use crate::post::{CallId, FunctionId, Purpose, Slice};
 use crate::work::Work;
 use crate::work::topology::Topology;
 
-/// Into how many stretches a window is cut to see when calls ran: of 0.1 ms each in a window of 100 ms, as long as the
-/// shortest of calls that matter and a tenth of an update of the counters.
+/// Number of stretches of a window, to see when calls ran: 0.1 ms each in a window of 100 ms, which is the length of
+/// the shortest calls that matter and a tenth of a counter update.
 const STRETCHES: usize = 1024;
 
-/// Whose an entry is.
+/// The call of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// A call that may have done something in other windows too.
+    /// A call that may also have run in other windows.
     Call(CallId),
-    /// The call of this place among those that were whole: nothing else is known of it anywhere.
+    /// The whole call at this place. It ran in no other window.
     Whole(usize),
 }
 
-/// What one call did on one package.
+/// The work of one call on one package.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub function: FunctionId,
@@ -30,7 +31,7 @@ pub(crate) struct Entry {
     pub owner: Owner,
     pub package: usize,
     pub work: Work,
-    /// The part of its CPU time during which another call ran on the same core.
+    /// Part of its CPU time during which another call ran on the same core.
     pub beside: f64,
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Bucket {
     end: Duration,
     slices: Vec<Slice>,
     whole: Vec<Slice>,
-    /// How long calls ran in each stretch, in nanoseconds: on each package, and on each core.
+    /// CPU time of calls in each stretch, in nanoseconds, for each package and each core.
     packages: Timelines,
     cores: Timelines,
 }
@@ -59,19 +60,19 @@ impl Bucket {
         Self { start, end: end.max(start), slices, whole, packages: Timelines::default(), cores: Timelines::default() }
     }
 
-    /// Adds a slice that ran within this window. What ran before it began counts as if it had run at its beginning.
+    /// Adds a slice of this window. What ran earlier counts as if it had run at the start.
     pub fn add(&mut self, slice: &Slice, topology: &Topology) {
         self.mark(slice, topology);
         self.slices.push(*slice);
     }
 
-    /// Adds a call that was this slice and nothing else. Its place is the number of those that were added before it.
+    /// Adds a call that was a single slice. Its place is the number of whole calls before it.
     pub fn add_whole(&mut self, slice: &Slice, topology: &Topology) {
         self.mark(slice, topology);
         self.whole.push(*slice);
     }
 
-    /// The calls that were whole, in the order of their places.
+    /// The whole calls, in the order of their places.
     pub fn whole(&self) -> &[Slice] {
         &self.whole
     }
@@ -84,14 +85,14 @@ impl Bucket {
         }
     }
 
-    /// How long any processor of the package ran calls, give or take what overlaps within a stretch.
+    /// Time in which any processor of the package ran calls, apart from overlaps within a stretch.
     pub fn awake(&self, package: usize) -> Duration {
         let stretch = self.stretch_ns();
         let ran = |timeline: &Timeline| timeline.iter().map(|&ran| ran.min(stretch)).sum();
         Duration::from_nanos(self.packages.of(package).map_or(0, ran))
     }
 
-    /// How many processors of the package ran calls: the mean over the window, and the variance.
+    /// Mean and variance of the number of processors of the package that ran calls.
     pub fn running(&self, package: usize) -> (f64, f64) {
         let stretch = self.stretch_ns() as f64;
         let count = nanos(self.end - self.start) as f64 / stretch;
@@ -134,13 +135,13 @@ impl Bucket {
         entries
     }
 
-    /// For how many nanoseconds of a slice another call ran on its core.
+    /// Nanoseconds of a slice during which another call ran on its core.
     fn beside(&self, slice: &Slice, topology: &Topology) -> f64 {
         let Some(core) = topology.core_of(slice.cpu).and_then(|core| self.cores.of(core)) else { return 0.0 };
         let (stretch, (from, to)) = (self.stretch_ns(), self.span(slice));
         let others = |(index, own): (usize, u64)| {
-            // What ran on the core in this stretch and was not this slice: beside it, or before and after it where the
-            // stretch has room for both.
+            // Other work on the core in this stretch: beside the slice, or before and after it if the stretch has room
+            // for both.
             let others = core[index].saturating_sub(own);
             let beside = (own + others).saturating_sub(stretch).max(if own == stretch { others } else { 0 });
             beside.min(own) as f64
@@ -148,7 +149,7 @@ impl Bucket {
         pieces(stretch, from, to).map(others).sum()
     }
 
-    /// From where to where a slice ran, in nanoseconds of the window.
+    /// Start and end of a slice, in nanoseconds of the window.
     fn span(&self, slice: &Slice) -> (u64, u64) {
         let position = |at: Duration| nanos(at.clamp(self.start, self.end) - self.start);
         (position(slice.end.saturating_sub(slice.work.cpu)), position(slice.end))
@@ -161,7 +162,7 @@ impl Bucket {
 
 type Timeline = Box<[u64; STRETCHES]>;
 
-/// A timeline for each package, or core, on which something ran.
+/// A timeline for each package or core on which something ran.
 #[derive(Debug, Default)]
 struct Timelines(Vec<Option<Timeline>>);
 
@@ -181,7 +182,7 @@ impl Timelines {
     }
 }
 
-/// The stretches between two points, each with how much of it lies between them.
+/// The stretches between two points, with the part of each that lies between them.
 fn pieces(stretch: u64, mut from: u64, to: u64) -> impl Iterator<Item = (usize, u64)> {
     std::iter::from_fn(move || {
         let index = (from / stretch) as usize;
@@ -192,7 +193,7 @@ fn pieces(stretch: u64, mut from: u64, to: u64) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// The part of a slice that ran before `time`, and the rest. What it did is taken as evenly spread over its CPU time.
+/// The part of a slice before `time`, and the rest. Its work is taken as evenly spread over its CPU time.
 pub(crate) fn cut(slice: &Slice, time: Duration) -> (Option<Slice>, Option<Slice>) {
     let after = slice.end.saturating_sub(time);
     if after.is_zero() {

@@ -1,4 +1,4 @@
-//! The calls that have not been settled yet, and what each has been charged so far.
+//! Calls that are not settled yet, and what each has been charged so far.
 
 use crate::bucket::Entry;
 use crate::call_map::CallMap;
@@ -9,10 +9,10 @@ use crate::units::{Joules, Microjoules};
 use crate::work::Work;
 use crate::zone::Domain;
 
-/// For how many windows a call that does nothing is kept in mind when there are too many.
+/// Number of windows for which an inactive call is kept when there are too many.
 const IDLE_WINDOWS_MAX: u64 = 600;
 
-/// What a call was charged.
+/// The charge of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Charge {
     /// Energy that it caused, all zones together.
@@ -23,31 +23,31 @@ pub struct Charge {
     pub uncertainty: Joules,
     /// `active` by domain, packages added.
     pub zones: Vec<(Domain, Microjoules)>,
-    /// Where the energy readings came from.
+    /// The source of the energy readings.
     pub source: SourceKind,
 }
 
-/// A call that has ended, with what it was charged.
+/// A call that has ended, with its charge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled<E> {
     /// The call.
     pub call: CallId,
     /// The function it called.
     pub function: FunctionId,
-    /// What it was charged; `None` when the energy of some of its windows is not known.
+    /// Its charge; `None` if the energy of some of its windows is unknown.
     pub charge: Option<Charge>,
     /// What was posted with its end.
     pub end: E,
 }
 
-/// What a call was charged in one zone, and for what.
+/// The charge of a call in one zone, and the work it is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ZoneCharge {
-    /// The zone's place among the meter's.
+    /// Index of the zone in the meter.
     pub zone: usize,
     pub charged: CallEnergy,
     pub work: Work,
-    /// In how many windows it was charged: each cut its charge to whole microjoules.
+    /// Number of windows that charged it. Each cut its charge to whole microjoules.
     pub windows: u32,
 }
 
@@ -55,9 +55,9 @@ pub(crate) struct ZoneCharge {
 pub(crate) struct OpenCall {
     pub function: FunctionId,
     pub zones: Vec<ZoneCharge>,
-    /// Whether some window of this call had no energy of its own.
+    /// Whether some window of the call had no energy.
     incomplete: bool,
-    /// The last window in which it did something.
+    /// The last window in which it ran.
     touched: u64,
 }
 
@@ -66,7 +66,7 @@ struct Ended<E> {
     call: CallId,
     function: FunctionId,
     end: E,
-    /// The collection in which the end was seen.
+    /// The collection that saw the end.
     seen: u64,
 }
 
@@ -83,14 +83,14 @@ impl<E> Calls<E> {
         Self { open_max, open: CallMap::default(), ended: Vec::new() }
     }
 
-    /// Notes that a call did something in the window of this number.
+    /// Records that a call ran in the window with this number.
     pub fn touch(&mut self, call: CallId, function: FunctionId, window: u64) {
         if let Some(open) = self.open.get_mut(&call) {
             open.touched = open.touched.max(window);
             return;
         }
         if self.open.len() >= self.open_max {
-            // Ends that were dropped on the way leave calls behind; they are forgotten when room is needed.
+            // Dropped ends leave calls behind. They are forgotten when room is needed.
             let oldest = window.saturating_sub(IDLE_WINDOWS_MAX);
             self.open.retain(|_, call| call.touched >= oldest);
         }
@@ -99,12 +99,12 @@ impl<E> Calls<E> {
         }
     }
 
-    /// Notes that a call has ended; `seen` numbers the collection.
+    /// Records the end of a call, seen in the collection with this number.
     pub fn end(&mut self, call: CallId, function: FunctionId, end: E, seen: u64) {
         self.ended.push(Ended { call, function, end, seen });
     }
 
-    /// Notes that a call was charged in a zone for what it did in a window.
+    /// Adds a charge of a zone for work in one window.
     pub fn charge(&mut self, call: CallId, zone: usize, charged: CallEnergy, work: Work) {
         let Some(open) = self.open.get_mut(&call) else { return };
         match open.zones.iter_mut().find(|charge| charge.zone == zone) {
@@ -114,28 +114,28 @@ impl<E> Calls<E> {
                 charge.windows += 1;
             }
             None => {
-                // A machine has one zone, or a few: room for four, which a vector begins with, is half a kilobyte.
+                // Most machines have one or a few zones. The default capacity of four would take half a kilobyte.
                 open.zones.reserve_exact(1);
                 open.zones.push(ZoneCharge { zone, charged, work, windows: 1 });
             }
         }
     }
 
-    /// Notes that a zone had no energy for a window: what this call cost there is not known.
+    /// Records that a zone had no energy for a window, so the energy of this call is unknown.
     pub fn mark_incomplete(&mut self, call: CallId) {
         if let Some(open) = self.open.get_mut(&call) {
             open.incomplete = true;
         }
     }
 
-    /// A call that is not settled yet and whose energy is fully known so far.
+    /// A call in progress whose energy is fully known so far.
     pub fn running(&self, call: CallId) -> Option<&OpenCall> {
         self.open.get(&call).filter(|open| open.is_known())
     }
 
-    /// Takes out the calls whose end was seen before collection `seen`, and that did nothing after `window`.
+    /// Takes the calls whose end was seen before collection `seen` and that did not run after `window`.
     ///
-    /// A slice may be collected after the end of its call, when both were posted by different threads; hence a call
+    /// If different threads posted a slice and the end of its call, the slice may be collected after the end. So a call
     /// waits for one more collection.
     pub fn take_settled(
         &mut self,
@@ -181,7 +181,7 @@ pub(crate) fn deal(
     }
 }
 
-/// Deals out a whole in parts that are each rounded so that their sum is right at every point.
+/// Divides a whole into parts by cumulative rounding: their sum is right at every point.
 struct Cumulative {
     whole: Microjoules,
     of: u128,

@@ -10,12 +10,12 @@ use crate::post::{FunctionId, Purpose};
 use crate::shares::split;
 use crate::units::Microjoules;
 
-/// Who used CPU time in a window, in nanoseconds.
+/// CPU time of each consumer in a window, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumers {
     /// Each function's calls, and its preparing; each at most once.
     pub functions: Vec<(FunctionId, Purpose, u64)>,
-    /// This process, less its calls.
+    /// This process without its calls.
     pub runtime: u64,
     /// Everything else that ran on the machine.
     pub host: u64,
@@ -23,7 +23,7 @@ pub struct Consumers {
 
 impl From<&Consumption> for Consumers {
     fn from(consumption: &Consumption) -> Self {
-        // No CPU time in a window comes near the 584 years that do not fit.
+        // No window has 584 years of CPU time.
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let functions = consumption.functions.iter().map(|part| (part.function, part.purpose, nanos(part.work.cpu)));
         Self { functions: functions.collect(), runtime: nanos(consumption.runtime), host: nanos(consumption.host) }
@@ -31,7 +31,7 @@ impl From<&Consumption> for Consumers {
 }
 
 impl Consumers {
-    /// All of them together.
+    /// All consumers together.
     #[must_use]
     pub fn total(&self) -> Duration {
         let functions: u64 = self.functions.iter().map(|&(.., cpu)| cpu).sum();
@@ -44,7 +44,7 @@ impl Consumers {
     }
 }
 
-/// What one function has been charged in one zone. Its account is `active` and `preparing` together.
+/// What one function has been charged in one zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionEnergy {
     /// Energy that its calls caused.
@@ -116,7 +116,7 @@ impl AddAssign for CallEnergy {
 /// The accounts of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    /// All energy that was accepted: the sum of the accounts.
+    /// All accepted energy: the sum of the accounts.
     pub total: Microjoules,
     /// Each function, by its number.
     pub functions: Vec<FunctionEnergy>,
@@ -124,9 +124,9 @@ pub struct Accounts {
     pub runtime: Microjoules,
     /// Everything else that ran.
     pub host: Microjoules,
-    /// What the zone draws when nothing runs, what waking it costs whoever runs, and what it drew while nobody ran.
+    /// Energy that the zone draws when nothing runs, that waking it takes, and that it drew while nobody ran.
     pub base: Microjoules,
-    /// Trusted energy that belongs to no window.
+    /// Energy that can be trusted but belongs to no window.
     pub gap: Microjoules,
     /// Time without energy of its own, by reason.
     pub gaps: [Duration; GapReason::ALL.len()],
@@ -157,23 +157,22 @@ impl<'a> Sum<&'a Self> for Accounts {
     }
 }
 
-/// What one window's energy was split into.
+/// The split of the energy of one window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Charges {
     /// What each function's calls, and each preparation, caused, in the order of [`Consumers::functions`].
     pub functions: Vec<CallEnergy>,
-    /// Active energy of everybody together.
+    /// Active energy of all consumers.
     pub active: Microjoules,
     /// Base energy.
     pub base: Microjoules,
 }
 
 impl Accounts {
-    /// Splits a window's `energy`, of which `base` is base, among its consumers, and charges it: what is not base by
-    /// `weights`, or by CPU time where these are all zero. What goes to activation is base too.
+    /// Splits the `energy` of a window, of which `base` is base, among its consumers and charges them: by `weights`, or
+    /// by CPU time if all weights are zero. The part of activation is base too.
     ///
-    /// # Panics
-    /// When the accounts do not add up to what was measured, which no input can cause.
+    /// When the accounts do not add up to the measured energy, which no input can cause.
     pub fn book(
         &mut self,
         energy: Microjoules,
@@ -217,13 +216,13 @@ impl Accounts {
         Charges { functions, active: dynamic - activation, base }
     }
 
-    /// Notes what a zone used that charges nobody.
+    /// Records energy of a zone that charges nobody.
     pub fn book_observed(&mut self, energy: Microjoules) {
         self.base += energy;
         self.total += energy;
     }
 
-    /// Records time without energy of its own, and energy that came to light without a window of its own.
+    /// Records time without energy, and energy that turned up without a window.
     pub fn book_gap(&mut self, reason: GapReason, time: Duration, found: Microjoules) {
         self.gaps[reason as usize] += time;
         self.gap += found;
@@ -237,7 +236,7 @@ impl Accounts {
         self.functions.iter().map(FunctionEnergy::charged).sum()
     }
 
-    /// The accounts that add up to [`Accounts::total`], with the names that they have in metrics and answers.
+    /// The accounts that add up to [`Accounts::total`], with their names in metrics and answers.
     #[must_use]
     pub fn named(&self) -> [(&'static str, Microjoules); 5] {
         [
@@ -249,7 +248,7 @@ impl Accounts {
         ]
     }
 
-    /// How much every account has grown since `earlier`, an older state of the same accounts.
+    /// The growth of every account since `earlier`, an older state of the same accounts.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let before = |place: usize| earlier.functions.get(place).copied().unwrap_or_default();
@@ -264,7 +263,7 @@ impl Accounts {
         }
     }
 
-    /// What was measured less what was charged: zero.
+    /// Measured minus charged energy: zero.
     #[must_use]
     pub fn residual(&self) -> i128 {
         let charged: Microjoules = self.named().into_iter().map(|(_, energy)| energy).sum();

@@ -1,7 +1,7 @@
-//! Closes windows: reads the source, collects what was posted, splits the energy, settles the calls that have ended.
+//! The meter: closes windows by reading the source and collecting slices, then splits their energy and settles calls.
 //!
-//! A window is *closed* when its end has been read, and *settled* when the next one is closed: by then every slice that
-//! ran in it has been posted, and each slice is charged in the window, or the two, in which it ran.
+//! A window is *closed* when its end has been read, and *settled* when the next one is closed. By then every slice that
+//! ran in it has been posted. A slice that ran in two windows is charged in both.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,8 @@ use crate::work::topology::Topology;
 use crate::work::{Moment, PACKAGES_MAX};
 use crate::zone_meter::{Package, Reading, ZoneMeter, ZoneReport};
 
-/// The meter of one machine: one source, its zones, their accounts. `E` is given back when a call is settled.
+/// The meter of one machine: its source, zones and accounts. `E` is what a call posts with its end and gets back with
+/// its charge.
 pub struct Meter<E> {
     source: Box<dyn Source>,
     topology: Topology,
@@ -30,16 +31,16 @@ pub struct Meter<E> {
     readings: Vec<Result<Microjoules, ReadError>>,
     start: Option<Moment>,
     last: Moment,
-    /// The window that has been closed and not settled.
+    /// The window that is closed but not settled.
     closed: Option<Window<E>>,
-    /// How many windows have been closed.
+    /// Number of closed windows.
     number: u64,
-    /// Where the energy of the window that was settled last came from.
+    /// Source of the window that was settled last.
     settled_source: SourceKind,
-    /// Slices, or parts of them, that ran after the last window was closed.
+    /// Slices, or parts of them, that ran after the last window.
     later: Vec<Slice>,
     calls: Calls<E>,
-    /// CPU time of all slices, those of preparing too.
+    /// CPU time of all slices, including those of preparing.
     calls_cpu: Duration,
     functions_cpu: BTreeMap<FunctionId, Duration>,
     runtime: Remainder,
@@ -54,15 +55,15 @@ struct Window<E> {
     busy: Duration,
     packages: [Duration; PACKAGES_MAX],
     bucket: Bucket,
-    /// What was posted with the ends of the bucket's whole calls, in their order.
+    /// What the whole calls of the bucket posted with their ends, in their order.
     ends: Vec<E>,
-    /// What each zone's counter said.
+    /// The reading of each zone.
     readings: Vec<Reading>,
     source: SourceKind,
 }
 
 impl<E> Meter<E> {
-    /// A meter that reads `source`, on a machine of this topology, and keeps at most `calls_max` calls in mind.
+    /// A meter that reads `source` on a machine with this topology, and keeps at most `calls_max` calls.
     #[must_use]
     pub fn new(source: Box<dyn Source>, topology: Topology, calls_max: usize) -> Self {
         let settled_source = source.kind();
@@ -86,14 +87,14 @@ impl<E> Meter<E> {
         }
     }
 
-    /// The source that is read.
+    /// The source.
     #[must_use]
     pub fn source(&self) -> &dyn Source {
         &*self.source
     }
 
-    /// Closes the window that ends at `now`, and settles the one before: every microjoule that the source accounts for
-    /// in it is charged to somebody. Calls that are settled thereby are added to `settled`.
+    /// Closes the window that ends at `now` and settles the one before: every microjoule that the source counted in it
+    /// is charged. Adds the calls that were settled to `settled`.
     pub fn close_window(&mut self, now: &Moment, posts: &PostBox<E>, settled: &mut Vec<Settled<E>>) {
         let mut readings = std::mem::take(&mut self.readings);
         self.source.read(now, &mut readings);
@@ -140,8 +141,8 @@ impl<E> Meter<E> {
         self.closed = Some(window);
     }
 
-    /// Settles the window that was closed last without waiting for another, and the calls that have ended by then. For
-    /// the end of a daemon: nothing runs any more.
+    /// Settles the last window and the calls that have ended, without another window. For shutdown, when nothing runs
+    /// any more.
     pub fn finish(&mut self, settled: &mut Vec<Settled<E>>) {
         if let Some(window) = self.closed.take() {
             self.settle_window(window, settled);
@@ -150,7 +151,7 @@ impl<E> Meter<E> {
         }
     }
 
-    /// What is known of the machine now, for estimates.
+    /// What estimates need to know about the machine.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
         let kind = self.source.kind();
@@ -159,8 +160,7 @@ impl<E> Meter<E> {
         Calibration { source: kind, zones: zones.collect() }
     }
 
-    /// What a call that still runs has been charged by the windows that are settled; `None` where nothing is known of
-    /// it.
+    /// What a call in progress has been charged by settled windows; `None` if unknown.
     #[must_use]
     pub fn running(&self, call: CallId) -> Option<Charge> {
         let charge = |open: &OpenCall| self.charge(open.function, open.zones.iter().copied(), self.settled_source);
@@ -173,33 +173,33 @@ impl<E> Meter<E> {
         self.zones.iter().map(ZoneMeter::report).collect()
     }
 
-    /// Settled energy of each function, by its number, in all zones that may be added. At any time one source charges
-    /// functions, so that their energies by several sources add up.
+    /// Settled energy of each function, by its number, in all additive zones. Only one source charges at a time, so the
+    /// energies by several sources add up.
     #[must_use]
     pub fn energy_by_function(&self) -> Vec<FunctionEnergy> {
         let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
         additive.map(|zone| &zone.accounts).sum::<Accounts>().functions
     }
 
-    /// Energy of all functions, their calls and their preparing, in the zones that may be added.
+    /// Energy of the calls and preparing of all functions, in all additive zones.
     #[must_use]
     pub fn functions_energy(&self) -> Microjoules {
         let additive = self.zones.iter().filter(|zone| zone.spec().zone.is_additive());
         additive.map(|zone| zone.accounts.functions_total()).sum()
     }
 
-    /// Time in which some additive zone had no energy of its own, by reason. A time that several zones miss for the same
-    /// reason counts once.
+    /// Time in which some additive zone had no energy, by reason. Time that several zones miss for the same reason
+    /// counts once.
     pub fn gaps(&self) -> impl Iterator<Item = (GapReason, Duration)> + '_ {
         GapReason::ALL.into_iter().map(|reason| (reason, self.gaps[reason as usize]))
     }
 
-    /// CPU time of each function's calls, without its preparing.
+    /// CPU time of the calls of each function, without preparing.
     pub fn functions_cpu(&self) -> impl Iterator<Item = (FunctionId, Duration)> + '_ {
         self.functions_cpu.iter().map(|(&function, &cpu)| (function, cpu))
     }
 
-    /// Puts a slice into the window, or the windows, in which it ran.
+    /// Puts a slice into the windows in which it ran.
     fn place(&mut self, slice: &Slice, before: Option<&mut Window<E>>, window: &mut Window<E>) {
         let (now, later) = cut(slice, window.end.monotonic);
         if let Some(later) = later {
@@ -362,13 +362,13 @@ impl<E> Meter<E> {
         seen.by_package(entries)
     }
 
-    /// What part of a call's work is expected to run in a zone.
+    /// Part of the work of a call that is expected to run in a zone.
     fn share(&self, zone: &ZoneMeter) -> f64 {
         let packages = self.topology.packages().len();
         if packages > 1 && zone.package(&self.topology).is_some() { 1.0 / packages as f64 } else { 1.0 }
     }
 
-    /// What a call of `function` was charged by its `parts`; `source` is said of one that no zone was charged for.
+    /// The charge of a call of `function` from its `parts`. `source` is used if no zone charged it.
     fn charge(&self, function: FunctionId, parts: impl Iterator<Item = ZoneCharge>, source: SourceKind) -> Charge {
         let mut charge = Charge {
             active: Microjoules::ZERO,
@@ -380,7 +380,7 @@ impl<E> Meter<E> {
         let (mut variance, mut systematic, mut worst) = (0.0, 0.0, None);
         for part in parts {
             let zone = &self.zones[part.zone];
-            // A call that waited while sources changed may have been charged by both: it is no better than the lesser.
+            // A call that waited while sources changed may have been charged by both. The lesser one counts.
             worst = worst.max(Some(zone.spec().source));
             charge.active += part.charged.active;
             charge.base += part.charged.base;

@@ -1,4 +1,4 @@
-//! The way of work from the threads that do it to the meter that counts it: bounded, and without a lock.
+//! The path of work from threads to the meter: bounded and lock-free.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::work::Work;
 
-/// The identity of one call, chosen by whoever starts it.
+/// Identity of a call, chosen by the caller of this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u128);
 
-/// The identity of one function's account: small numbers, given out in order.
+/// Number of the account of a function: small numbers, assigned in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionId(pub u32);
 
@@ -25,12 +25,12 @@ pub enum Purpose {
     Preparing,
 }
 
-/// A stretch of a call, run by one thread without handing over to another call.
+/// A stretch of a call on one thread without interruption by another call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// The call.
     pub call: CallId,
-    /// The function that it calls.
+    /// Its function.
     pub function: FunctionId,
     /// Whether it calls the function or prepares it.
     pub purpose: Purpose,
@@ -38,36 +38,36 @@ pub struct Slice {
     pub end: Duration,
     /// The processor on which it ended, as the kernel numbers it.
     pub cpu: u32,
-    /// What it did.
+    /// Its work.
     pub work: Work,
 }
 
-/// What threads tell the meter. `E` is whatever the caller wants back when the call is settled.
+/// A message from a thread to the meter. `E` is what the caller wants back with the settled charge.
 #[derive(Clone, Debug)]
 pub enum Posting<E> {
-    /// A call did some work.
+    /// A call has run.
     Slice(Slice),
     /// A call has ended, and all its slices but the last have been posted.
     End {
         /// The call.
         call: CallId,
-        /// The function that it called.
+        /// Its function.
         function: FunctionId,
-        /// Its last slice, if that has not been posted.
+        /// Its last slice, unless it has been posted.
         last: Option<Slice>,
         /// Given back with the settled charge.
         end: E,
     },
-    /// A call has ended that was a single slice, as most are.
+    /// A call that was a single slice has ended, as most are.
     Whole(Slice, E),
 }
 
-/// There was no room for a posting.
+/// The queue has no room for a posting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue to the meter is full")]
 pub struct Full;
 
-/// Bounded queues, one for each of a few groups of threads, so that posting threads rarely meet.
+/// Bounded queues, each for a few threads, so that posting threads rarely contend.
 #[derive(Debug)]
 pub struct PostBox<E> {
     queues: Box<[ArrayQueue<Posting<E>>]>,
@@ -82,23 +82,22 @@ thread_local! {
 }
 
 impl<E> PostBox<E> {
-    /// A post box for about `threads` posting threads, each able to post `capacity` times between two collections.
+    /// A post box for about `threads` threads, each of which may post `capacity` times between two collections.
     #[must_use]
     pub fn new(threads: usize, capacity: usize) -> Self {
         let queues = (0..threads.max(1)).map(|_| ArrayQueue::new(capacity.max(1))).collect();
         Self { queues, dropped: AtomicU64::new(0) }
     }
 
-    /// Posts. Never waits.
+    /// Posts without waiting.
     ///
-    /// # Errors
-    /// When the queue is full; the posting is gone.
+    /// When the queue is full. The posting is lost.
     pub fn post(&self, posting: Posting<E>) -> Result<(), Full> {
         let queue = QUEUE.with(|queue| *queue) % self.queues.len();
         self.queues[queue].push(posting).map_err(|_| Full)
     }
 
-    /// Posts the end of a call, and its last slice if that has not been posted.
+    /// Posts the end of a call, with its last slice unless it has been posted.
     ///
     /// # Errors
     /// When the queue is full: the call will never be settled.
@@ -118,18 +117,18 @@ impl<E> PostBox<E> {
         self.post(posting).inspect_err(|_| self.count_dropped())
     }
 
-    /// Counts a posting that was given up because the queue was full.
+    /// Counts a posting that was lost because the queue was full.
     pub fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many postings were given up.
+    /// Number of lost postings.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Takes out what was posted before this call; what is posted meanwhile may wait for the next.
+    /// Takes everything that was posted before this call. What is posted meanwhile may wait for the next one.
     pub fn collect(&self, mut take: impl FnMut(Posting<E>)) {
         for queue in &self.queues {
             for _ in 0..queue.len() {

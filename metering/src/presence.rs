@@ -103,7 +103,7 @@ fn awake(ran: Duration, others: Duration, time: Duration, cpus: usize) -> Durati
     time.mul_f64(1.0 - without)
 }
 
-/// The part of `whole` that falls to a package by its weight among all; to the first where all weigh nothing.
+/// The part of `whole` that falls to a package by weight; all of it to the first if all weigh nothing.
 fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
     let all: Duration = weights.iter().sum();
     if all.is_zero() {
@@ -112,7 +112,7 @@ fn portion(whole: Duration, package: usize, weights: &[Duration]) -> Duration {
     whole.mul_f64(weights[package].as_secs_f64() / all.as_secs_f64())
 }
 
-/// What ran on the whole machine. It was awake for as long as its most awake package, at least.
+/// What ran on the whole machine. It was awake at least as long as any package.
 pub(crate) fn together(packages: &[Consumption]) -> Consumption {
     let mut functions = BTreeMap::<(FunctionId, Purpose), FunctionWork>::new();
     for part in packages.iter().flat_map(|package| &package.functions) {

@@ -1,22 +1,20 @@
-//! Calls that were a single slice, within a single window: charged and settled with that window, and never looked up.
+//! Calls that were a single slice within one window: they are charged and settled with it, without a lookup.
 
 use crate::ledger::CallEnergy;
 
-/// What the whole calls of a window were charged.
+/// Charges of the whole calls of a window.
 #[derive(Debug)]
 pub(crate) struct WholeCharges {
     zones: usize,
-    /// By call, and of each call by zone; `None` where a zone did not charge it.
+    /// By call, then by zone; `None` if a zone did not charge it.
     charged: Vec<Option<CallEnergy>>,
 }
 
 impl WholeCharges {
-    /// Room for so many calls, and so many zones.
     pub fn new(calls: usize, zones: usize) -> Self {
         Self { zones, charged: vec![None; calls * zones] }
     }
 
-    /// Notes what a call was charged in a zone.
     pub fn charge(&mut self, call: usize, zone: usize, charged: CallEnergy) {
         self.charged[call * self.zones + zone] = Some(charged);
     }

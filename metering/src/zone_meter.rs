@@ -15,26 +15,26 @@ use crate::work::topology::Topology;
 use crate::work::{Moment, Work};
 use crate::zone::{Domain, Zone};
 
-/// RAPL counters move about every 0.976 ms, so that a reading is that much old at most.
+/// RAPL counters advance about every 0.976 ms, so a reading is at most that old.
 ///
 /// Source: Intel SDM vol. 3B, on the RAPL interfaces (about 1 ms); Hähnel et al., "Measuring energy consumption for short
 /// code paths using RAPL", SIGMETRICS PER 40 (2012), who look for the moment of the update.
 const UPDATE: f64 = 0.976e-3;
 
-/// What a reading says of the window that it ends.
+/// What a reading says about the window that it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Reading {
-    /// The zone used so much.
+    /// The zone used this energy.
     Energy(Microjoules),
-    /// Nothing is known of the window, since it is the zone's first.
+    /// Unknown: this is the first window of the zone.
     Baseline,
-    /// Nothing is known of the window for another reason.
+    /// Unknown for another reason.
     Gap(GapReason, Duration),
-    /// The zone charges nobody: it lies inside others, or another source is read.
+    /// The zone charges nobody: it is part of another zone, or another source is read.
     Uncharged,
 }
 
-/// The processors of a zone's package during one window.
+/// The package of a zone during one window.
 pub(crate) struct Package<'a> {
     pub consumption: &'a Consumption,
     pub time: Duration,
@@ -42,22 +42,22 @@ pub(crate) struct Package<'a> {
     pub cpus: usize,
 }
 
-/// What one zone looks like from outside.
+/// The state of one zone.
 #[derive(Clone, Debug)]
 pub struct ZoneReport {
-    /// Where its readings come from.
+    /// The source of its readings.
     pub source: SourceKind,
     /// The zone.
     pub zone: Zone,
-    /// Its accounts. Of a zone that is not additive only the total and the gaps are kept.
+    /// Its accounts. A zone that is not additive has only a total and gaps.
     pub accounts: Accounts,
     /// Mean power of the last window that had energy.
     pub watts: Option<Watts>,
     /// Base power, once known.
     pub base: Option<Watts>,
-    /// What work costs in it; `None` for a zone that charges nobody.
+    /// What work costs in it; `None` if the zone charges nobody.
     pub learned: Option<Learned>,
-    /// Why the last reading failed, if it did.
+    /// Error of the last reading.
     pub failure: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct ZoneMeter {
     pub learner: Learner,
     pub accounts: Accounts,
     watts: Option<Watts>,
-    /// Mean power of the window that was settled last.
+    /// Mean power of the last settled window.
     before: Watts,
     failure: Option<String>,
 }
@@ -92,13 +92,13 @@ impl ZoneMeter {
         self.counter.spec()
     }
 
-    /// The index of the package that the zone belongs to; `None` for one that covers the machine.
+    /// Index of the package of the zone; `None` if it covers the machine.
     pub fn package(&self, topology: &Topology) -> Option<usize> {
         let number = self.spec().zone.package.split('-').next()?.parse::<u32>().ok()?;
         topology.packages().iter().position(|&package| package == number)
     }
 
-    /// Takes a reading made at `now`, `time` after the last.
+    /// Takes a reading made at `now`, `time` after the last one.
     pub fn observe(&mut self, reading: &Result<Microjoules, ReadError>, now: &Moment, time: Duration) -> Reading {
         let failure = reading.as_ref().err().filter(|error| !matches!(error, ReadError::Standby));
         self.failure = failure.map(ToString::to_string);
@@ -124,7 +124,7 @@ impl ZoneMeter {
         if additive { seen } else { Reading::Uncharged }
     }
 
-    /// Charges the energy of a window to those who were there.
+    /// Charges the energy of a window to its consumers.
     pub fn charge(&mut self, energy: Microjoules, package: &Package) -> Charges {
         let Package { consumption, time, busy, cpus } = package;
         let known = self.base.watts().is_some();
@@ -143,8 +143,8 @@ impl ZoneMeter {
         charges
     }
 
-    /// The variance, in joules squared, of what a call was charged: of what is known of its work, and of cutting its
-    /// charge to whole microjoules in each window, where a part may be one too large or too small.
+    /// The variance, in joules squared, of the charge of a call: of its work, and of cutting it to whole microjoules in
+    /// each window, which may add or remove one.
     pub fn settled_variance(&self, function: FunctionId, work: &Work, windows: u32) -> f64 {
         let cut = f64::from(windows) / 6.0 * 1e-12;
         let known = self.learner.variance(function, work, true);
@@ -175,8 +175,8 @@ impl ZoneMeter {
         }
     }
 
-    /// The variance, in joules squared, of a window's energy: two readings, each rounded down to a quantum and up to an
-    /// update old, the first of which knows nothing of what the window before ended with.
+    /// The variance, in joules squared, of the energy of a window: two readings, each rounded down to a quantum and up
+    /// to one update old.
     fn reading_noise(&self, energy: Microjoules, time: Duration) -> f64 {
         let now = energy.over(time).unwrap_or(self.before);
         let update = |watts: Watts| (watts.0 * UPDATE).powi(2) / 12.0;

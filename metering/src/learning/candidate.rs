@@ -1,4 +1,4 @@
-//! Coefficients under one law of conditions, how well they have foretold windows, and how they divide one.
+//! The coefficients under one law of conditions, how well they predict windows, and how they split one.
 
 use std::time::Duration;
 
@@ -8,37 +8,35 @@ use super::estimator::{Estimator, Prior};
 use super::inputs::{ACTIVATION, COUNT, HOST_CPU, RUNTIME_CPU, Slots, Vector, add_work};
 use crate::units::Joules;
 
-/// How far the power of one consumer may stray within a window from what its coefficients say, as a standard
-/// deviation and a fraction: what all share (frequency and voltage), calls, the runtime, the host, of whose work
-/// nothing but CPU time is known, and activation.
+/// Standard deviation of the power of a consumer from its coefficients within a window, as a fraction: common to all
+/// (frequency and voltage), calls, runtime, host (of which only CPU time is known), and activation.
 const STRAY_COMMON: f64 = 0.02;
 const STRAY_CALLS: f64 = 0.005;
 const STRAY_RUNTIME: f64 = 0.10;
 const STRAY_HOST: f64 = 0.06;
 const STRAY_ACTIVATION: f64 = 0.03;
 
-/// After so many seconds a window counts half when it is asked which law foretells best.
+/// Half-life of a window, in seconds, in the score of a law.
 const SCORE_HALF_LIFE: f64 = 120.0;
 
-/// How much one window may weigh in [`Candidate::fit`], and between what that stays.
+/// Most that one window may change [`Candidate::fit`], and its bounds.
 const STRAYED_MAX: f64 = 16.0;
 const FIT_MIN: f64 = 0.01;
 const FIT_MAX: f64 = 100.0;
 
-/// Coefficients under one law.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub law: Law,
     pub estimator: Estimator,
-    /// Whether the last window changed anything.
+    /// Whether the last window changed the coefficients.
     pub learned: bool,
-    /// How far windows have strayed, against what was allowed for: the mean of squares.
+    /// Mean square deviation of windows, relative to what was expected.
     fit: f64,
-    /// Logarithm of how likely the windows were that it has seen, the recent ones counting more.
+    /// Log likelihood of past windows, recent ones counting more.
     score: f64,
 }
 
-/// The candidate that foretold windows best.
+/// The candidate that predicted windows best.
 pub(super) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
     candidates.iter().max_by(|a, b| a.score.total_cmp(&b.score))
 }
@@ -48,7 +46,6 @@ impl Candidate {
         Self { law, estimator: Estimator::new(priors), learned: false, fit: 1.0, score: 0.0 }
     }
 
-    /// Takes in what a window cost.
     pub fn learn(&mut self, parts: &Parts, dynamic: Joules, noise: f64, time: Duration) {
         let seconds = time.as_secs_f64();
         self.estimator.drift(seconds);
@@ -60,14 +57,14 @@ impl Candidate {
             let strayed = innovation * innovation / variance;
             let keep = 0.5_f64.powf(seconds / SCORE_HALF_LIFE);
             self.score = self.score * keep - 0.5 * (variance.ln() + strayed);
-            // A single window that went quite wrong does not undo what all others say.
+            // A single bad window does not outweigh all others.
             let fit = self.fit * strayed.min(STRAYED_MAX);
             self.fit = (self.fit + (fit - self.fit) * (1.0 - keep)).clamp(FIT_MIN, FIT_MAX);
         }
         self.learned = self.estimator.learn(dynamic.0, &total, noise);
     }
 
-    /// Divides a window among those who were there.
+    /// Splits a window among its consumers.
     pub fn weigh(&self, parts: &Parts, dynamic: Joules) -> Weights {
         let estimator = &self.estimator;
         let expected = parts.expected(estimator);
@@ -85,7 +82,7 @@ impl Candidate {
     }
 }
 
-/// The consumers of a window as inputs, each with how far it may stray: activation, runtime, host, then functions.
+/// The consumers of a window as inputs, each with its deviation: activation, runtime, host, then functions.
 pub(super) struct Parts(Vec<(Vector, f64)>);
 
 impl Parts {
@@ -123,7 +120,7 @@ impl Parts {
         self.0.iter().map(|(inputs, _)| estimator.predict(inputs).max(0.0)).collect()
     }
 
-    /// How much of the variance of a window each consumer brings with it by straying from its coefficients.
+    /// Variance that each consumer adds to that of a window by deviating from its coefficients.
     fn stray(&self, estimator: &Estimator) -> Vec<f64> {
         let expected = self.expected(estimator);
         let all: f64 = expected.iter().sum();

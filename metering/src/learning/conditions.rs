@@ -1,9 +1,9 @@
-//! Under which conditions work ran: at what frequency, and beside how many others. Both change what a second of CPU time
-//! or a cycle costs, by half and more, and for everybody at once.
+//! Conditions of work: its frequency, and beside how many others it ran. Both change the cost of CPU time or of a cycle
+//! by half and more, for all consumers at once.
 //!
-//! Switching energy goes with the square of the voltage, and the voltage rises with the frequency. By how much is not
-//! told anywhere; so several laws are tried side by side, and the one that foretells windows best is believed
-//! ([`LAWS`]). Two threads that share a core share the energy of its cycles, and each gets less done.
+//! Switching energy grows with the square of the voltage, and the voltage rises with the frequency. How much it rises
+//! is published nowhere, so several laws are tried side by side and the one that predicts windows best is used
+//! ([`LAWS`]). Two threads on a core share the energy of its cycles, and each gets less done.
 //!
 //! Source: for the energy Chandrakasan, Sheng and Brodersen, "Low-Power CMOS Digital Design", IEEE JSSC 27(4), 1992; for
 //! two threads a core Marr et al., "Hyper-Threading Technology Architecture and Microarchitecture", Intel Technology
@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-/// What a law makes of conditions: factors on CPU time, on instructions and on cycles.
+/// Factors of a law on CPU time, instructions and cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scales {
     pub time: f64,
@@ -20,21 +20,20 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Work costs what it costs.
+    /// No change.
     pub const NONE: Self = Self { time: 1.0, instructions: 1.0, cycles: 1.0 };
 }
 
 /// Conditions in one package during one window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditions {
-    /// Frequency at work, relative to the highest; one where it is not known.
+    /// Frequency at work, relative to the highest; one if unknown.
     pub frequency: f64,
-    /// The part of work that ran beside a busy thread of the same core, from 0 to 1.
+    /// Part of the work that ran beside a busy thread on the same core, 0 to 1.
     pub beside: f64,
-    /// The part of a call's work that is taken to have run beside somebody who is no call, of whom it is not known when.
+    /// Part of the work of calls that probably ran beside something other than a call, at unknown times.
     pub beside_others: f64,
-    /// By how much the number of busy processors varied within the window, as a part of the package's cores: a standard
-    /// deviation.
+    /// Standard deviation of the number of busy processors within the window, as a part of the cores of the package.
     pub restlessness: f64,
 }
 
@@ -45,12 +44,12 @@ impl Default for Conditions {
 }
 
 impl Conditions {
-    /// The part of work that ran beside calls, of what did not run beside others.
+    /// Part of the work that ran beside calls, of what did not run beside others.
     pub fn beside_calls(&self) -> f64 {
         ((self.beside - self.beside_others) / (1.0 - self.beside_others).max(0.01)).clamp(0.0, 1.0)
     }
 
-    /// These conditions, moved a part of the way towards others.
+    /// These conditions, moved by `part` towards others.
     pub fn towards(&self, other: &Self, part: f64) -> Self {
         let between = |from: f64, to: f64| from + (to - from) * part;
         Self {
@@ -62,17 +61,16 @@ impl Conditions {
     }
 }
 
-/// How the cost of work follows conditions.
+/// How conditions change the cost of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Law {
-    /// Not at all: a zone that has nothing to do with cores.
+    /// Not at all: the zone is independent of cores.
     Constant,
-    /// The voltage falls by this part of what the frequency falls, both relative to their highest.
+    /// The voltage falls by this fraction of the fall in frequency, both relative to their highest.
     Voltage(f64),
 }
 
-/// The laws that are tried: close enough that at three quarters of the highest frequency the nearest one is some 6 % off
-/// at most.
+/// The laws: close enough that the nearest is at most 6 % off at three quarters of the highest frequency.
 pub const LAWS: [Law; 7] = [
     Law::Constant,
     Law::Voltage(0.0),
@@ -83,15 +81,15 @@ pub const LAWS: [Law; 7] = [
     Law::Voltage(1.0),
 ];
 
-/// By how much CPU time costs less beside a busy thread: the cycles of the core are shared by two, and each thread does
-/// 0.6 of what it does alone, of which the one or the other weighs more.
+/// How much less CPU time costs beside a busy thread: two share the cycles of the core, and each does 0.6 of what it
+/// does alone.
 const TIME_BESIDE: f64 = 0.44;
 
-/// Two threads make the cycles of one core.
+/// Two threads share the cycles of one core.
 const CYCLES_BESIDE: f64 = 0.5;
 
 impl Law {
-    /// Factors on work at a frequency, relative to the highest, of which a part ran beside a busy thread.
+    /// Factors at a frequency relative to the highest, if a part of the work ran beside a busy thread.
     pub fn scales(self, frequency: f64, beside: f64) -> Scales {
         let Self::Voltage(slope) = self else { return Scales::NONE };
         let voltage = 1.0 - slope * (1.0 - frequency);
@@ -104,8 +102,8 @@ impl Law {
     }
 }
 
-/// The part of work that runs beside a busy thread of the same core, on a package of `cpus` processors in `cores` cores,
-/// of which `mean` are busy on average, with this `variance`. The scheduler fills idle cores first.
+/// Part of the work that runs beside a busy thread on the same core, on a package of `cpus` processors in `cores`
+/// cores, if `mean` are busy on average with this `variance`. The scheduler fills idle cores first.
 ///
 /// Source: Linux `kernel/sched/fair.c`, `select_idle_core`.
 pub fn beside(mean: f64, variance: f64, cores: usize, cpus: usize) -> f64 {
@@ -136,8 +134,8 @@ fn cumulative(z: f64) -> f64 {
     1.0 / (1.0 + (-(0.07056 * z.powi(3) + 1.5976 * z)).exp())
 }
 
-/// How many processors ran something, on average and by how much that varied, from how many ran calls and for how long
-/// others ran in a window, on the processors that were left to them.
+/// Mean and variance of the number of busy processors, from those that ran calls and from the CPU time of others in a
+/// window, which used the remaining processors.
 pub fn processors_busy((mean, variance): (f64, f64), others: Duration, time: Duration, cpus: usize) -> (f64, f64) {
     let free = (cpus as f64 - mean).max(f64::MIN_POSITIVE);
     let others = (others.as_secs_f64() / time.as_secs_f64().max(1e-9)).min(free);

@@ -1,4 +1,4 @@
-//! What ran in a window, and in what proportion its energy is split.
+//! What ran in a window, and the weights for splitting its energy.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use super::inputs::Slots;
 use crate::post::{FunctionId, Purpose};
 use crate::work::Work;
 
-/// What ran in one zone's package during one window.
+/// What ran on the package of a zone in one window.
 #[derive(Clone, Debug, Default)]
 pub struct Consumption {
     /// The work of each function's calls, and of its preparation; each at most once.
     pub functions: Vec<FunctionWork>,
-    /// CPU time of this process less its calls.
+    /// CPU time of this process without its calls.
     pub runtime: Duration,
     /// CPU time of everything else.
     pub host: Duration,
     /// Time in which any processor was busy.
     pub awake: Duration,
-    /// How far that may be off.
+    /// Its standard deviation.
     pub awake_doubt: Duration,
-    /// Under which conditions all of them ran.
+    /// Conditions under which all of it ran.
     pub conditions: Conditions,
 }
 
@@ -30,7 +30,7 @@ pub struct FunctionWork {
     pub function: FunctionId,
     pub purpose: Purpose,
     pub work: Work,
-    /// The part of it that ran beside a busy thread of the same core, from 0 to 1.
+    /// Part of it that ran beside a busy thread on the same core, 0 to 1.
     pub beside: f64,
 }
 
@@ -63,20 +63,20 @@ impl Consumption {
     }
 }
 
-/// In what proportion a window's dynamic energy is split.
+/// Weights for splitting the dynamic energy of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weights {
     /// Each function's calls, and each preparation, in the order of the consumption.
     pub functions: Vec<u64>,
-    /// This process, less its calls.
+    /// This process without its calls.
     pub runtime: u64,
     /// Everything else.
     pub host: u64,
-    /// Waking the package, which is nobody's in particular.
+    /// Waking the package, which nobody in particular causes.
     pub activation: u64,
 }
 
-/// Joules as a whole number of picojoules.
+/// Joules in whole picojoules.
 pub fn weight(joules: f64) -> u64 {
     (joules.max(0.0) * 1e12) as u64
 }

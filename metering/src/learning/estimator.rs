@@ -1,27 +1,26 @@
-//! Non-negative recursive least squares with forgetting: the coefficients, how sure they are, and how a window changes
+//! Non-negative recursive least squares with forgetting: coefficients, their uncertainty, and how a window changes
 //! them.
 //!
-//! The state is a mean and a covariance. Between windows each coefficient may drift, so that its variance grows, up to
-//! that of its prior and no further: what is not excited is forgotten slowly, and nothing winds up. A window changes
-//! the mean by the Kalman gain. One that says nothing new, because its inputs are a mixture of ones already known, is
-//! skipped: learning is frozen for it.
+//! The state is a mean and a covariance. Between windows each coefficient may drift: its variance grows up to that of
+//! its prior. So what is not excited is forgotten slowly, and nothing winds up. A window changes the mean by the Kalman
+//! gain. A window that says nothing new, because its inputs are a mixture of known ones, is skipped: learning is frozen
+//! for it.
 //!
-//! With drift in place of a forgetting factor this is the recursive least squares of Åström and Wittenmark, "Adaptive
-//! Control", 2nd ed., section 2.2, in its random-walk form. Negative means are moved to zero along the covariance, the
+//! With drift instead of a forgetting factor, this is the recursive least squares of Åström and Wittenmark, "Adaptive
+//! Control", 2nd ed., section 2.2, in random-walk form. Negative means are moved to zero along the covariance, as a
 //! step of an active-set method (Lawson and Hanson, "Solving Least Squares Problems", chapter 23).
 
 use super::inputs::{COUNT, FEATURES, Vector};
 
-/// A window is skipped when what it would say is known this well already: variance of the prediction over variance of
-/// the measurement.
+/// A window is skipped if the variance of its prediction is below this fraction of the variance of the measurement.
 const NEWS_MIN: f64 = 0.01;
 
-/// What is known of a coefficient before anything was learned, and how fast it may change.
+/// What is assumed about a coefficient before learning, and how fast it may change.
 #[derive(Clone, Copy, Debug)]
 pub struct Prior {
     pub mean: f64,
     pub deviation: f64,
-    /// Standard deviation of its drift in a second.
+    /// Standard deviation of its drift per second.
     pub drift: f64,
 }
 
@@ -50,7 +49,7 @@ impl Estimator {
         self.covariance[place][place].max(0.0).sqrt()
     }
 
-    /// What `inputs` are expected to cost.
+    /// Expected cost of `inputs`.
     pub fn predict(&self, inputs: &Vector) -> f64 {
         dot(&self.mean, inputs)
     }
@@ -60,7 +59,7 @@ impl Estimator {
         dot(&self.spread(inputs), inputs).max(0.0)
     }
 
-    /// How what is unknown of each coefficient goes along with what is unknown of `inputs`: the covariance times them.
+    /// The covariance times `inputs`.
     pub fn spread(&self, inputs: &Vector) -> Vector {
         let mut spread = [0.0; COUNT];
         for (row, &input) in self.covariance.iter().zip(inputs) {
@@ -71,7 +70,7 @@ impl Estimator {
         spread
     }
 
-    /// Lets coefficients drift for so many seconds.
+    /// Lets coefficients drift for this many seconds.
     pub fn drift(&mut self, seconds: f64) {
         for place in 0..COUNT {
             let Prior { deviation, drift, .. } = self.priors[place];
@@ -88,7 +87,7 @@ impl Estimator {
         }
     }
 
-    /// Takes in that `inputs` cost `measured`, give or take `noise` (a variance). Whether it changed anything.
+    /// Learns that `inputs` cost `measured`, with variance `noise`. Returns whether anything changed.
     pub fn learn(&mut self, measured: f64, inputs: &Vector, noise: f64) -> bool {
         let spread = self.spread(inputs);
         let known = dot(&spread, inputs);
@@ -106,7 +105,7 @@ impl Estimator {
         true
     }
 
-    /// Gives a place to something else, of which nothing is known.
+    /// Resets a coefficient to its prior.
     pub fn reset(&mut self, place: usize) {
         for other in 0..COUNT {
             self.covariance[place][other] = 0.0;
@@ -116,14 +115,14 @@ impl Estimator {
         self.covariance[place][place] = self.priors[place].deviation.powi(2);
     }
 
-    /// Lowers a coefficient by something that is now accounted for elsewhere.
+    /// Lowers a coefficient by what is now accounted for elsewhere.
     pub fn lower(&mut self, place: usize, by: f64) {
         self.mean[place] = (self.mean[place] - by).max(0.0);
         self.covariance[place][place] =
             self.priors[place].deviation.powi(2).min(self.covariance[place][place] + by * by);
     }
 
-    /// No work gives energy back. Functions' own coefficients are differences, and may be negative.
+    /// Moves negative coefficients to zero. The functions' own coefficients are differences and may be negative.
     fn stay_non_negative(&mut self) {
         for _ in 0..FEATURES.len() {
             let lowest = (0..FEATURES.len()).min_by(|&a, &b| self.mean[a].total_cmp(&self.mean[b]));

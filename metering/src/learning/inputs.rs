@@ -1,7 +1,7 @@
-//! Work as numbers: what each coefficient is multiplied by.
+//! Work as numbers: the factor of each coefficient.
 //!
-//! Every unit is chosen so that a processor that works for a second makes about one of it; so no coefficient is many
-//! orders of magnitude away from the others, and the matrix over them stays well-conditioned.
+//! Units are chosen so that a processor that works for a second makes about one of each. So coefficients are of similar
+//! magnitude, and their matrix stays well-conditioned.
 
 use crate::post::FunctionId;
 use crate::work::{Events, Work};
@@ -9,11 +9,10 @@ use crate::work::{Events, Work};
 use super::Feature;
 use super::conditions::Scales;
 
-/// How many functions may have a coefficient of their own at once: those that lately used most CPU time. The others go
-/// by what their work says.
+/// Maximum number of functions with a coefficient of their own: those with most recent CPU time.
 pub const FUNCTIONS_MAX: usize = 16;
 
-/// The features that every zone has, in the order of their places.
+/// The features of every zone, in the order of their places.
 pub const FEATURES: [Feature; 9] = [
     Feature::Activation,
     Feature::CallCpu,
@@ -36,16 +35,17 @@ pub const EFFICIENT_CYCLES: usize = 6;
 pub const RUNTIME_CPU: usize = 7;
 pub const HOST_CPU: usize = 8;
 
-/// How many coefficients there are.
+/// Number of coefficients.
 pub const COUNT: usize = FEATURES.len() + FUNCTIONS_MAX;
 
-/// How much of its feature makes one of the unit in which the place is counted.
+/// Amount of each feature that makes one unit.
 pub const UNITS: [f64; FEATURES.len()] = [1.0, 1.0, 1e9, 1e9, 1e7, 1e9, 1e9, 1.0, 1.0];
 
 /// A value for every coefficient.
 pub type Vector = [f64; COUNT];
 
-/// Puts a call's work, or that of a function's calls, into `inputs`. `slot` is the function's own place, if it has one.
+/// Adds the work of a call, or of all calls of a function, to `inputs`. `slot` is the function's own place, if it has
+/// one.
 pub fn add_work(inputs: &mut Vector, work: &Work, slot: Option<usize>, scales: &Scales) {
     let cpu = work.cpu.as_secs_f64() * scales.time;
     inputs[CALL_CPU] += cpu;
@@ -72,30 +72,29 @@ pub fn add_work(inputs: &mut Vector, work: &Work, slot: Option<usize>, scales: &
     }
 }
 
-/// Which functions have a place of their own.
+/// The functions with a place of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
     functions: [Option<(FunctionId, f64)>; FUNCTIONS_MAX],
 }
 
 impl Slots {
-    /// The function's place, if it has one.
+    /// Place of the function, if it has one.
     pub fn of(&self, function: FunctionId) -> Option<usize> {
         self.functions.iter().position(|slot| slot.is_some_and(|(owner, _)| owner == function))
     }
 
-    /// Every function with its place.
     pub fn iter(&self) -> impl Iterator<Item = (usize, FunctionId)> + '_ {
         self.functions.iter().enumerate().filter_map(|(place, slot)| slot.map(|(function, _)| (place, function)))
     }
 
-    /// What was used before counts by `keep` from now on.
+    /// Multiplies past CPU time by `keep`.
     pub fn forget(&mut self, keep: f64) {
         self.functions.iter_mut().flatten().for_each(|(_, recent)| *recent *= keep);
     }
 
-    /// Notes that a function used so much CPU time. Gives the place that it has just been given, whose former owner
-    /// has lost it. To take one from another it must have used twice as much.
+    /// Records CPU time of a function. Returns the place it has just been given, whose former owner has lost it. To
+    /// take one, it must have used twice as much.
     pub fn note(&mut self, function: FunctionId, cpu: f64) -> Option<usize> {
         if let Some((_, recent)) = self.functions.iter_mut().flatten().find(|(owner, _)| *owner == function) {
             *recent += cpu;

@@ -1,20 +1,20 @@
-//! What work costs in one zone, learned from closed windows, and whose a window's energy is.
+//! Learns from closed windows what work costs in one zone, and splits the energy of a window by it.
 //!
-//! A window's energy without its base is taken as a sum over its consumers,
+//! The energy of a window without base is modelled as a sum over its consumers,
 //!
 //! ```text
 //! dynamic = activation · awake + Σ calls θ·x + runtime · cpu + host · cpu
 //! ```
 //!
-//! with `awake` the time in which any processor of the package was busy, and `x` the calls' CPU time, instructions,
-//! cycles and cache misses as far as the machine counts them. Each of the functions that use most has one more
-//! coefficient, by which its CPU time differs from what its work says: small where hardware events explain work, large
-//! where CPU time is all there is. So functions of equal CPU time and unequal power are told apart as soon as
-//! their mixture changes; until then the interval is as wide as that coefficient's prior.
+//! with `awake` the time in which any processor of the package was busy, and `x` the CPU time, instructions, cycles and
+//! cache misses of calls, as far as the machine counts them. The busiest functions have one more coefficient each: how
+//! their CPU time deviates from what their work predicts. It is small where hardware events explain work, and large
+//! where CPU time is all there is. So functions of equal CPU time and unequal power are told apart as soon as their
+//! mixture changes. Until then the interval is as wide as the prior of that coefficient.
 //!
-//! What is left between the sum and what was measured goes to the consumers in proportion to how much of it each may
-//! have caused (its part of the variance, as in the reconciliation of measurements by generalised least squares), so
-//! that a host whose power wanders does not move what functions are charged.
+//! The difference between sum and measurement goes to the consumers in proportion to their part of the variance, as in
+//! the reconciliation of measurements by generalised least squares. So a host with varying power does not change what
+//! functions are charged.
 
 mod candidate;
 mod conditions;
@@ -46,31 +46,31 @@ use crate::post::{FunctionId, Purpose};
 use crate::units::Joules;
 use crate::work::Work;
 
-/// So much CPU time must have been used before its cost has an order of magnitude.
+/// CPU time that must have been used before its cost has an order of magnitude.
 const CPU_SECONDS_MIN: f64 = 0.2;
 
-/// How much of the dynamic energy is taken to be CPU time's before more is known.
+/// Part of the dynamic energy that is taken to be the cost of CPU time before more is known.
 const CPU_PART: f64 = 0.6;
 
-/// A window in which less than this part of a processor was busy says nothing of what CPU time costs: what little is
-/// wrong with the base power would count as the cost of next to nothing.
+/// A window with less than this part of a busy processor says nothing about the cost of CPU time: a small error of the
+/// base power would count as the cost of almost nothing.
 const BUSY_MIN: f64 = 0.2;
 
-/// After so many seconds CPU time counts half when it is decided which functions have a coefficient of their own.
+/// Half-life of CPU time, in seconds, when functions are chosen for a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
 
-/// An estimate does not know the windows of its call; what was so within so much time may be so again.
+/// An estimate does not know the windows of its call. Conditions of this recent time may recur.
 const RECENT: Duration = Duration::from_secs(1);
 
-/// How far a call may lie from what the coefficients say of all calls of its function, apart from what its own moments
-/// were: with hardware events as much as the simulated machine shows (`benches/accuracy.rs`). With CPU time alone a busy
-/// neighbour costs one function more than the other: two threads save from 0.4 to 0.5 of what each costs alone, a
-/// deviation of 0.029 where 0.56 are left, and half of that when the coefficients were learned beside half as many.
+/// Deviation of a call from what the coefficients say of all calls of its function, apart from the conditions of its
+/// moments: with hardware events, what the simulated machine shows (`benches/accuracy.rs`). With CPU time alone, a busy
+/// sibling costs one function more than another: two threads save 0.4 to 0.5 of what each costs alone, a deviation of
+/// 0.029 of the remaining 0.56, and half of that if the coefficients were learned beside half as many.
 const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
 const CALL_STRAY_WITHOUT: f64 = 0.026;
 
-/// By how much a function's power may differ from what its work says: with hardware events, and with CPU time alone.
-/// Standard deviations, as fractions of what CPU time costs on average.
+/// Deviation of the power of a function from what its work predicts, with hardware events and with CPU time alone:
+/// standard deviations, as fractions of the mean cost of CPU time.
 const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.02;
 const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
 
@@ -79,18 +79,18 @@ const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
 pub(crate) struct Learner {
     state: LearningState,
     is_memory: bool,
-    /// Energy and CPU time from which the order of magnitude is taken.
+    /// Energy and CPU time for the order of magnitude.
     seen: (f64, f64),
     has_events: bool,
-    /// One for each law; none while the order of magnitude is not known.
+    /// One for each law; empty while the order of magnitude is unknown.
     candidates: Vec<Candidate>,
     slots: Slots,
-    /// Under which conditions work ran.
+    /// Past conditions of work.
     past: Past,
 }
 
 impl Learner {
-    /// A learner; where the source states what work costs, by CPU time, it has nothing to do.
+    /// A learner. If the source states what CPU time costs, there is nothing to learn.
     pub fn new(stated: bool, is_memory: bool) -> Self {
         let state = if stated { LearningState::Stated } else { LearningState::Waiting };
         Self {
@@ -104,8 +104,8 @@ impl Learner {
         }
     }
 
-    /// Takes in that `consumption` cost `dynamic` within `time`, where the measurement has a variance of `noise` (in
-    /// joules squared), and says whose it is.
+    /// Learns that `consumption` cost `dynamic` within `time`, with measurement variance `noise` in joules squared, and
+    /// returns how to split it.
     pub fn weigh(&mut self, consumption: &Consumption, dynamic: Joules, noise: f64, time: Duration) -> Weights {
         self.look(consumption, dynamic, time);
         for candidate in &mut self.candidates {
@@ -117,22 +117,22 @@ impl Learner {
         best.weigh(&Parts::new(consumption, &self.slots, best.law), dynamic)
     }
 
-    /// What everything that ran is expected to have cost, as far as anything is known.
+    /// Expected cost of everything that ran, as far as anything is known.
     pub fn active(&self, consumption: &Consumption) -> Joules {
         let Some(best) = best(&self.candidates) else { return Joules(0.0) };
         let parts = Parts::new(consumption, &self.slots, best.law);
         Joules(best.estimator.predict(&parts.total()).max(0.0))
     }
 
-    /// What a function's work is expected to cost under the conditions of the last windows; `None` while nothing is known.
+    /// Expected cost of the work of a function under the conditions of the last windows; `None` while nothing is known.
     pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
         let best = best(&self.candidates)?;
         let Conditions { frequency, beside, .. } = self.past.mean(work.cpu);
         Some(Joules(self.cost(best, function, work, frequency, beside).max(0.0)))
     }
 
-    /// The variance of that, in joules squared: what is not known of the coefficients and of the call's own moments, and
-    /// how far calls stray besides.
+    /// The variance of that, in joules squared: of the coefficients, of the conditions of the call, and of single
+    /// calls.
     pub fn variance(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<f64> {
         let best = best(&self.candidates)?;
         let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
@@ -155,21 +155,20 @@ impl Learner {
         Some(variance)
     }
 
-    /// In what proportion calls of one function share what it was charged: each has done `work`, and a part of it beside
-    /// a busy thread.
+    /// Weight of a call among the calls of one function: it has done `work`, a part of it beside a busy thread.
     pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
         let Some(best) = best(&self.candidates) else { return nanos(work.cpu) };
         weight(self.cost(best, function, work, self.past.last().frequency, beside))
     }
 
-    /// The zone's base power has become known, and is taken off before from now on.
+    /// The base power of the zone has become known and is subtracted from now on.
     pub fn take_off(&mut self, base_watts: f64) {
         for candidate in &mut self.candidates {
             candidate.estimator.lower(ACTIVATION, base_watts);
         }
     }
 
-    /// Everything that has been learned, for people.
+    /// Everything learned, for people.
     pub fn report(&self) -> Learned {
         let coefficient = |feature, place: usize, unit: f64| {
             let estimator = &best(&self.candidates)?.estimator;
@@ -183,7 +182,7 @@ impl Learner {
         Learned { state: self.state, coefficients: shared.chain(own).collect() }
     }
 
-    /// Notes who is there, and begins when the order of magnitude is known; begins anew when events turn up.
+    /// Records who ran. Starts when the order of magnitude is known, and starts over when hardware events appear.
     fn look(&mut self, consumption: &Consumption, dynamic: Joules, time: Duration) {
         if self.state == LearningState::Stated {
             return;
@@ -212,7 +211,7 @@ impl Learner {
         }
     }
 
-    /// What a second of CPU time costs, roughly: its part of what was seen, the rest being activation.
+    /// Rough cost of a second of CPU time: its part of the energy so far. The rest is activation.
     fn scale(&self) -> f64 {
         CPU_PART * self.seen.0 / self.seen.1
     }
@@ -228,9 +227,8 @@ impl Learner {
     }
 }
 
-/// What is taken for granted before anything is learned, in multiples of what CPU time costs. Where events explain work,
-/// cycles and instructions make about half of it each, at some three cycles and instructions a nanosecond; a miss of the
-/// cache costs a package little, and memory all that it costs.
+/// Priors, in multiples of the cost of CPU time. Where events explain work, cycles and instructions cost about half of
+/// it each, at about three per nanosecond. A cache miss costs a package little; memory costs nothing else.
 fn priors(scale: f64, has_events: bool, is_memory: bool) -> [Prior; COUNT] {
     let prior = |mean: f64, deviation: f64, drift: f64| Prior {
         mean: mean * scale,

@@ -1,46 +1,44 @@
-//! How far the conditions in a call's own moments may lie from those of its windows.
+//! How much the conditions of a call may differ from those of its windows.
 //!
-//! A window tells what part of all work ran beside a busy thread of the same core, and at what frequency on average. A
-//! call of a millisecond ran beside somebody or not, at the frequency of that millisecond. The longer it lasted, the
-//! more of it evens out.
+//! A window shows what part of all work ran beside a busy thread, and the mean frequency. A call of a millisecond ran
+//! beside something or not, at the frequency of that millisecond. The longer it lasted, the more of this evens out.
 
 use super::conditions::Conditions;
 
-/// A normally distributed figure lies within this many standard deviations 95 times of 100.
+/// 95 % of a normal distribution lie within this many standard deviations.
 pub const DEVIATIONS_95: f64 = 1.96;
 
-/// For how long a neighbour that is no call stays, in seconds: a slice of the scheduler where others wait, and longer
-/// where none does.
+/// How long a neighbour that is not a call stays, in seconds: a time slice if others wait, longer if not.
 ///
 /// Source: Linux `kernel/sched/fair.c`, `sysctl_sched_base_slice`: 0.75 ms, times four on eight processors and more.
 const NEIGHBOUR_SECONDS: f64 = 0.005;
 
-/// How far the part of work that runs beside others may be off, since only the sum of their CPU time is known.
+/// Error of the part of work beside others, since only the sum of their CPU time is known.
 const BESIDE_DOUBT: f64 = 0.1;
 
-/// By what part the frequency falls from one busy core to all of them (4.0 to 3.6 GHz on a Xeon E5-2667 v2).
+/// Relative fall of the frequency from one busy core to all (4.0 to 3.6 GHz on a Xeon E5-2667 v2).
 ///
 /// Source: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
 const TURBO: f64 = 0.1;
 
-/// For how long the number of busy cores stays as it is, about.
+/// How long the number of busy cores stays the same, roughly.
 const CLOCK_SECONDS: f64 = 0.01;
 
-/// Standard deviations of what a call ran under from what its windows say.
+/// Standard deviations of the conditions of a call from those of its windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moments {
-    /// Of its frequency, relative to the highest.
+    /// Of the frequency, relative to the highest.
     pub frequency: f64,
-    /// Of the part that ran beside a busy thread.
+    /// Of the part beside a busy thread.
     pub beside: f64,
 }
 
 impl Moments {
-    /// Of a settled call of `cpu` seconds it is known what of its own kind it ran beside, and others come and go.
+    /// For a settled call of `cpu` seconds: which calls ran beside it is known, and others come and go.
     pub fn of_settled(windows: &Conditions, cpu: f64) -> Self {
         let others = windows.beside_others;
         let neighbours = 1.0 + cpu / (2.0 * NEIGHBOUR_SECONDS * (1.0 - others).max(0.01));
-        // Threads share cores when no core is idle, and the frequency does not change then.
+        // Threads share cores only if no core is idle, and then the frequency does not change.
         let unsteady = (1.0 - windows.beside).max(0.0).sqrt() * windows.restlessness;
         Self {
             frequency: TURBO * unsteady / (1.0 + cpu / CLOCK_SECONDS).sqrt(),
@@ -48,8 +46,8 @@ impl Moments {
         }
     }
 
-    /// Of a call that has just ended only earlier `windows` are known; what was so a little `before` them may be so again.
-    /// A neighbour of its own kind may have stayed as long as the call itself.
+    /// For a call that has just ended, only earlier `windows` are known. What was a little `before` them may recur. A
+    /// neighbouring call may have stayed as long as the call itself.
     pub fn of_ended(windows: &Conditions, before: &Conditions, cpu: f64) -> Self {
         let known = Self::of_settled(before, cpu);
         let calls = (1.0 - before.beside_others) * beside(before.beside_calls(), 1.0);
@@ -60,12 +58,12 @@ impl Moments {
     }
 }
 
-/// How far the part of a call that ran beside somebody lies from `mean`, that of all calls, if it saw so many neighbours
-/// come and go: as wide as it takes for [`DEVIATIONS_95`] to hold 95 calls of 100.
+/// Deviation of the part of a call beside others from `mean`, that of all calls, if it saw this many neighbours come
+/// and go: as wide as needed for [`DEVIATIONS_95`] to cover 95 of 100 calls.
 ///
-/// A single neighbour was there or was not, and few make a skewed distribution: the deviation is widened by the first
-/// term of the expansion of Cornish and Fisher, "Moments and cumulants in the specification of distributions", Revue
-/// de l'Institut international de statistique 5 (1938). What happens to less than 5 calls of 100 is left outside.
+/// A single neighbour is there or not, and few make a skewed distribution. The deviation is widened by the first term
+/// of the expansion of Cornish and Fisher, "Moments and cumulants in the specification of distributions", Revue de
+/// l'Institut international de statistique 5 (1938). What happens to less than 5 of 100 calls is ignored.
 fn beside(mean: f64, neighbours: f64) -> f64 {
     let (rare, often) = (mean.min(1.0 - mean).max(0.0), mean.max(1.0 - mean).min(1.0));
     let deviation = (rare * often / neighbours).sqrt();

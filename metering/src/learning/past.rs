@@ -1,30 +1,28 @@
-//! The conditions of the windows that a call lived through: a long call saw others than those of the last one.
+//! The conditions of past windows: a long call saw others than those of the last one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::conditions::Conditions;
 
-/// So many windows are remembered: half a minute of windows of 100 ms. An older call is taken to have begun then.
+/// Number of windows that are kept: half a minute of windows of 100 ms. A longer call is taken to have started then.
 const WINDOWS_MAX: usize = 300;
 
-/// The windows that were settled last, the latest first, each with its length.
+/// The last settled windows, latest first, each with its length.
 #[derive(Clone, Debug, Default)]
 pub struct Past(VecDeque<(Duration, Conditions)>);
 
 impl Past {
-    /// A window has been settled.
     pub fn add(&mut self, time: Duration, conditions: Conditions) {
         self.0.truncate(WINDOWS_MAX - 1);
         self.0.push_front((time, conditions));
     }
 
-    /// The conditions of the last window.
     pub fn last(&self) -> Conditions {
         self.0.front().map(|(_, conditions)| *conditions).unwrap_or_default()
     }
 
-    /// The mean conditions of as many of the last windows as it takes for `time`, and of one at least.
+    /// Mean conditions over the last windows that cover `time`, at least one.
     pub fn mean(&self, time: Duration) -> Conditions {
         let mut mean = self.last();
         let mut seconds = 0.0;

@@ -7,7 +7,7 @@ use crate::post::FunctionId;
 /// What a coefficient multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
-    /// Seconds in which any processor of the zone's package was busy: what waking the package costs, whoever woke it.
+    /// Seconds in which any processor of the package was busy: the cost of waking the package.
     Activation,
     /// Seconds of CPU time of calls.
     CallCpu,
@@ -21,16 +21,16 @@ pub enum Feature {
     EfficientInstructions,
     /// Cycles of calls on efficiency cores.
     EfficientCycles,
-    /// Seconds of CPU time of this process less its calls.
+    /// Seconds of CPU time of this process without its calls.
     RuntimeCpu,
     /// Seconds of CPU time of everything else.
     HostCpu,
-    /// Seconds of CPU time of one function's calls: by how much they differ from what their work says.
+    /// Seconds of CPU time of the calls of one function: how they deviate from what their work predicts.
     Function(FunctionId),
 }
 
 impl Feature {
-    /// The name that is shown. Functions share one; their numbers tell them apart.
+    /// Its name. Functions share one; their numbers distinguish them.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Feature {
         }
     }
 
-    /// Whether the hardware has to count it.
+    /// Whether it is a hardware event.
     #[must_use]
     pub fn is_event(self) -> bool {
         self.unit() != "watts"
@@ -70,7 +70,7 @@ impl Feature {
 pub struct Coefficient {
     /// What it multiplies.
     pub feature: Feature,
-    /// Its value, in joules per unit of its feature. Only [`Feature::Function`] may be negative.
+    /// Its value, in joules per unit of the feature. Only [`Feature::Function`] may be negative.
     pub value: f64,
     /// Its standard deviation.
     pub deviation: f64,
@@ -79,18 +79,18 @@ pub struct Coefficient {
 /// Whether coefficients change with what is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LearningState {
-    /// Too few windows have been seen to say anything.
+    /// Too few windows so far.
     Waiting,
     /// The last window changed them.
     Learning,
-    /// The last window said nothing new: its inputs are too much like a mixture of earlier ones, or nothing ran.
+    /// The last window said nothing new: its inputs were a mixture of earlier ones, or nothing ran.
     Frozen,
-    /// The source states what work costs; there is nothing to learn.
+    /// The source states what work costs. There is nothing to learn.
     Stated,
 }
 
 impl LearningState {
-    /// The name that is shown.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -108,11 +108,11 @@ impl fmt::Display for LearningState {
     }
 }
 
-/// What has been learned of one zone.
+/// What has been learned about one zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
-    /// Whether it still changes.
+    /// Whether learning goes on.
     pub state: LearningState,
-    /// Every coefficient that has been asked for so far.
+    /// Every coefficient in use.
     pub coefficients: Vec<Coefficient>,
 }

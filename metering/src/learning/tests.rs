@@ -19,8 +19,8 @@ fn milliseconds(ms: f64) -> Duration {
     Duration::from_secs_f64(ms / 1e3)
 }
 
-/// A light function that stalls and a heavy one that does not: what the hardware counts explains the difference, with
-/// 1 nJ for a cycle and 1.5 nJ for an instruction.
+/// A light function that stalls and a heavy one that does not. Hardware events explain the difference: 1 nJ per cycle
+/// and 1.5 nJ per instruction.
 fn work(function: FunctionId, cpu: Duration, with_events: bool) -> Work {
     let giga = if function == HEAVY { 11.0 / 3.0 } else { 1.0 };
     let count = |per_second: f64| (per_second * 1e9 * cpu.as_secs_f64()) as u64;
@@ -45,12 +45,12 @@ fn cost(truth: &Truth, consumption: &Consumption) -> Joules {
     Joules(calls + others)
 }
 
-/// Numbers that look like noise, from 0 to 1, the same at every run.
+/// Repeatable noise from 0 to 1.
 fn noise(step: usize, period: f64) -> f64 {
     (step as f64 * period).fract()
 }
 
-/// Lives through windows with mixtures that change.
+/// Runs windows with changing mixtures.
 fn live(learner: &mut Learner, windows: usize, with_events: bool) {
     for step in 0..windows {
         let [light, heavy, host] = [0.618, 0.414, 0.732].map(|period| 300.0 * noise(step, period));
@@ -59,7 +59,7 @@ fn live(learner: &mut Learner, windows: usize, with_events: bool) {
     }
 }
 
-/// What part of the true cost of the light and of the heavy function they are charged.
+/// Charged over true cost of the light and of the heavy function.
 fn charged(learner: &mut Learner, mixture: &Consumption) -> [f64; 2] {
     let dynamic = cost(&TRUTH, mixture);
     let weights = learner.weigh(mixture, dynamic, 1e-6, WINDOW);
@@ -157,7 +157,7 @@ fn base_that_becomes_known_is_no_longer_activation() {
     assert!((before - watts(&learner) - 3.0).abs() < 1e-9);
 }
 
-/// A learner that knows what calls cost, after so many windows under these conditions and one under ordinary ones.
+/// A learner that knows what calls cost, after this many windows under these conditions and one under ordinary ones.
 fn after(windows: usize, conditions: Conditions) -> Learner {
     let mut learner = Learner::new(false, false);
     live(&mut learner, 300, false);
