@@ -9,7 +9,7 @@ use super::top::{self, Colour, Order};
 use crate::config::{options, options_by_heading};
 use crate::settings::Setting;
 use crate::units::Policy;
-use crate::usage::{By, Format};
+use crate::usage::{By, ReportFormat};
 
 /// Options that `run` and `doctor` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
@@ -239,8 +239,8 @@ fn report() -> Command {
             choice("by", "WHAT", By::ALL.map(By::as_str))
                 .default_value(By::Function.as_str())
                 .help("Print a row for each function, version or hour"),
-            choice("format", "FORMAT", Format::ALL.map(Format::as_str))
-                .default_value(Format::Table.as_str())
+            choice("format", "FORMAT", ReportFormat::ALL.map(ReportFormat::as_str))
+                .default_value(ReportFormat::Table.as_str())
                 .help("Print a table for people, or all figures for programs"),
             choice("policy", "POLICY", [Policy::Active, Policy::Usage].map(Policy::as_str)).help(
                 "Which energy counts: active, or usage (adds a share of the base energy); by default the daemon's policy, \

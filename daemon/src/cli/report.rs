@@ -12,7 +12,7 @@ use super::Failure;
 use super::client::Client;
 use super::output::print;
 use crate::units::Policy;
-use crate::usage::{By, FILE, Format, Report, Since, Store, report_of};
+use crate::usage::{By, FILE, Report, ReportFormat, Since, Store, report_of};
 
 /// Longest time to wait for a report. A daemon reads a year of hours in a second or two.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub fn report(matches: &ArgMatches) -> super::Result {
     let parsed = parsed.map_err(|why| Failure::usage(anyhow::anyhow!("`{since}` is not a time for --since: {why}")))?;
     // clap has checked the names.
     let by = By::ALL.into_iter().find(|known| known.as_str() == by).unwrap_or(By::Function);
-    let format = Format::ALL.into_iter().find(|known| known.as_str() == format).unwrap_or(Format::Table);
+    let format = ReportFormat::ALL.into_iter().find(|known| known.as_str() == format).unwrap_or(ReportFormat::Table);
     let policy = matches.get_one::<String>("policy").map(String::as_str);
     let report: Report = match matches.get_one::<String>("state") {
         Some(directory) => {

@@ -12,8 +12,8 @@ use crate::meter::Metering;
 use crate::state::{State, StateError};
 use crate::telemetry::{Metrics, Stored, escaped};
 use crate::usage::{
-    Bounds, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, LogSettings, Rates, Reading, Store, StoreError,
-    UsageLog, register_logging, register_storing,
+    Bounds, EnergyRates, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, LogSettings, Reading, Store,
+    StoreError, UsageLog, register_logging, register_storing,
 };
 
 /// Where accounts are stored, and what earlier daemons stored.
@@ -83,7 +83,7 @@ impl Accounts {
         config: &Config,
         (metering, registry, metrics): (Metering, Arc<Registry>, &Metrics),
         log: Option<&UsageLog>,
-        rates: impl Fn() -> Rates + Send + 'static,
+        rates: impl Fn() -> EnergyRates + Send + 'static,
     ) -> Result<Option<Flusher>, StartError> {
         metrics.continue_from(&self.stored);
         if let Some(log) = log {

@@ -16,7 +16,7 @@ use crate::telemetry::{
     self, AccessLogSettings, CarbonAccount, Metrics, Observers, Stored, TraceSettings, escaped, register_carbon,
     register_energy, register_no_energy,
 };
-use crate::usage::{Rates, Tariff};
+use crate::usage::{EnergyRates, Tariff};
 use nebula_runtime::tls_configuration;
 
 /// How long the daemon waits for its first windows before it listens, and how often it checks.
@@ -70,9 +70,9 @@ pub(super) fn keep_carbon(
 }
 
 /// Grams and cost of a joule, at the time of asking.
-pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Rates + Send + 'static {
+pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> EnergyRates + Send + 'static {
     let carbon = carbon.clone();
-    move || Rates {
+    move || EnergyRates {
         grams_per_joule: carbon.grams_per_joule(),
         tariff: carbon
             .cost(Joules(1.0))

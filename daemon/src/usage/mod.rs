@@ -1,9 +1,9 @@
-//! Accounts that last: what functions and the machine have used, by hour, in a file that outlives the daemon.
+//! Stored accounts: what functions and the machine have used, by hour, in a file that outlives the daemon.
 //!
-//! The truth is the ledger. Once every `usage.flush` the [`Flusher`] takes a [`Reading`] of all its accounts and adds what
-//! they have grown by to the [`Store`], in one transaction. So what is stored adds up as the ledger does, to the
-//! microjoule, and a daemon that is killed loses what has come since its last flush and nothing else. A [`Report`] is
-//! made from the file alone; the [`UsageLog`] has a line for each call, for those who bill by calls.
+//! Every `usage.flush` the [`Flusher`] takes a [`Reading`] of the ledger and adds the growth of all accounts to the
+//! [`Store`], in one transaction. So the stored accounts add up to the microjoule, as the ledger does, and a daemon that is
+//! killed loses only what has come since the last flush. A [`Report`] is made from the file alone. The [`UsageLog`] has a
+//! line for each call, for people who bill by calls.
 
 mod flusher;
 mod log;
@@ -21,38 +21,34 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use flusher::{FlushStatus, Flusher, FlusherError, FlusherSettings};
 pub use log::{LogError, LogHandle, LogSettings, UsageLog, UsageLogEntry};
 pub use metrics::{register_logging, register_storing};
-pub use pending::{Footprint, Pending, Rates, Tariff, ZoneEnergy, ZoneKey};
-pub use reading::{FunctionReading, FunctionVersion, Reading, Work, ZoneReading};
-pub use report::{By, Format, Report, ReportError, Since, report_of};
+pub use pending::{EnergyRates, Footprint, Pending, Tariff, ZoneKey};
+pub use reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneReading};
+pub use report::{By, Report, ReportError, ReportFormat, Since, report_of};
 pub use settings::{OPTIONS, Settings};
 pub use store::{Bounds, Store, StoreError};
 
 /// The file in the directory for state.
 pub const FILE: &str = "usage.sqlite";
 
-/// What functions are called together that cannot be told apart: those that never came to be served, and those that
-/// bounds have folded into one.
+/// The name of functions that are not told apart: those that were never served, and those that were folded into one.
 pub const OTHER: &str = crate::telemetry::OTHER;
 
-/// An hour of UTC, counted from the beginning of 1970. Zero, in which nobody ran this, stands for all hours that are not
-/// kept apart any more.
+/// An hour of UTC, counted from the start of 1970. Zero stands for all hours that have been folded into one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(pub i64);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Hour {
-    /// All hours that are not kept apart any more.
+    /// All hours that have been folded into one.
     pub const FOLDED: Self = Self(0);
 
-    /// The hour of this moment.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_secs() / HOUR.as_secs()).unwrap_or(i64::MAX).max(1))
     }
 
-    /// When it begins.
     #[must_use]
     pub fn begin(self) -> SystemTime {
         let hours = u64::try_from(self.0).unwrap_or_default();
@@ -60,5 +56,5 @@ impl Hour {
     }
 }
 
-/// The end of the year 9999, up to which times have a written form (RFC 3339).
+/// The end of the year 9999, the last that RFC 3339 can write.
 const LAST_SECOND: u64 = 253_402_300_799;

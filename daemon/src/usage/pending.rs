@@ -1,4 +1,4 @@
-//! What has come since the last flush, by hour: added up in whole numbers until it is stored.
+//! What has come since the last flush, by hour: summed in whole numbers until it is stored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
@@ -8,55 +8,21 @@ use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules, Zone};
 
 use super::Hour;
-use super::reading::{FunctionVersion, Reading, Work, ZoneReading};
+use super::reading::{FunctionVersion, FunctionWork, Reading, ZoneReading};
 use crate::units::BILLIONTHS;
 use crate::units::Policy;
 
-/// The unit under which carbon is kept; money has its currency.
+/// The unit of carbon. The unit of money is its currency.
 pub const GRAMS: &str = "gCO2e";
 
-/// A counter: which zone, and where it is read.
+/// A zone as one source reads it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneKey {
-    /// Where it is read.
     pub source: &'static str,
-    /// Which.
     pub zone: Zone,
 }
 
-/// What a zone used, and who was charged with it besides the functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ZoneEnergy {
-    /// All of it.
-    pub total: Microjoules,
-    /// The daemon less its calls.
-    pub runtime: Microjoules,
-    /// Everything else that ran.
-    pub host: Microjoules,
-    /// What nobody caused.
-    pub base: Microjoules,
-    /// What belongs to no window.
-    pub gap: Microjoules,
-}
-
-impl ZoneEnergy {
-    fn of(accounts: &Accounts) -> Self {
-        let Accounts { total, runtime, host, base, gap, .. } = *accounts;
-        Self { total, runtime, host, base, gap }
-    }
-
-    fn each(self, other: Self, with: impl Fn(Microjoules, Microjoules) -> Microjoules) -> Self {
-        Self {
-            total: with(self.total, other.total),
-            runtime: with(self.runtime, other.runtime),
-            host: with(self.host, other.host),
-            base: with(self.base, other.base),
-            gap: with(self.gap, other.gap),
-        }
-    }
-}
-
-/// What a function's energy came to in grams or money, and how much of its energy that is.
+/// What a function's energy came to in grams or money.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
     /// Of its active energy, in [`BILLIONTHS`].
@@ -65,7 +31,7 @@ pub struct Footprint {
     pub preparing: u64,
     /// Of its share of the base energy.
     pub base: u64,
-    /// The energy that this is known of.
+    /// The energy for which this is known.
     pub of: FunctionEnergy,
 }
 
@@ -86,25 +52,22 @@ impl AddAssign for Footprint {
     }
 }
 
-/// What a joule comes to at present, with everything that belongs to it (PUE).
+/// What a joule comes to now, including PUE. `None` if that is not known.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rates {
-    /// Grams of CO2 equivalent for a joule, where they are known.
+pub struct EnergyRates {
+    /// Grams of CO2e.
     pub grams_per_joule: Option<f64>,
-    /// What a joule costs, where that is known.
     pub tariff: Option<Tariff>,
 }
 
-/// What energy costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tariff {
-    /// Units of the currency for a joule.
     pub per_joule: f64,
-    /// The currency, such as `EUR`.
+    /// Such as `EUR`.
     pub currency: Arc<str>,
 }
 
-impl Rates {
+impl EnergyRates {
     fn each(&self) -> impl Iterator<Item = (Arc<str>, f64)> + '_ {
         let grams = self.grams_per_joule.map(|rate| (GRAMS.into(), rate));
         let money = self.tariff.as_ref().map(|tariff| (tariff.currency.clone(), tariff.per_joule));
@@ -116,43 +79,43 @@ impl Rates {
 #[derive(Debug, Default)]
 pub struct Pending {
     pub(super) functions: BTreeMap<(Hour, FunctionVersion, ZoneKey), FunctionEnergy>,
-    pub(super) zones: BTreeMap<(Hour, ZoneKey), ZoneEnergy>,
-    /// By whether energy was measured meanwhile.
-    pub(super) work: BTreeMap<(Hour, FunctionVersion, bool), Work>,
+    /// The accounts without those of functions.
+    pub(super) zones: BTreeMap<(Hour, ZoneKey), Accounts>,
+    /// The last key says whether energy was measured.
+    pub(super) work: BTreeMap<(Hour, FunctionVersion, bool), FunctionWork>,
     pub(super) footprints: BTreeMap<(Hour, FunctionVersion, Arc<str>), Footprint>,
-    /// Parts of a billionth that the next amounts go on from: small amounts add up.
+    /// Fractions of a billionth that were not counted yet, so that small amounts add up.
     carried: HashMap<(FunctionId, Arc<str>), [f64; 3]>,
 }
 
 impl Pending {
-    /// Adds what has come between two readings to an hour.
-    pub fn add(&mut self, hour: Hour, earlier: &Reading, now: &Reading, rates: &Rates) {
+    /// Adds the growth between two readings to an hour.
+    pub fn add(&mut self, hour: Hour, earlier: &Reading, now: &Reading, rates: &EnergyRates) {
         let mut charged = BTreeMap::<FunctionId, FunctionEnergy>::new();
         let version = |id: FunctionId| now.find(id).map_or_else(FunctionVersion::other, |found| found.version.clone());
         for zone in &now.zones {
             let same = |known: &&ZoneReading| known.source == zone.source && known.zone == zone.zone;
-            let before = earlier.zones.iter().find(same).map(|zone| &zone.accounts);
-            let key = ZoneKey { source: SourceKind::as_str(zone.source), zone: zone.zone.clone() };
-            let grown = ZoneEnergy::of(&zone.accounts);
-            let grown = grown.each(before.map(ZoneEnergy::of).unwrap_or_default(), |now, before| now - before);
-            if grown != ZoneEnergy::default() {
-                let sum = self.zones.entry((hour, key.clone())).or_default();
-                *sum = sum.each(grown, |sum, grown| sum + grown);
+            let mut grown = match earlier.zones.iter().find(same) {
+                Some(before) => zone.accounts.since(&before.accounts),
+                None => zone.accounts.clone(),
+            };
+            if grown.total == Microjoules::ZERO {
+                continue;
             }
-            for (place, (id, energy)) in (0..).map(FunctionId).zip(&zone.accounts.functions).enumerate() {
-                let before = before.and_then(|accounts| accounts.functions.get(place)).copied().unwrap_or_default();
-                let grown = *energy - before;
+            let key = ZoneKey { source: SourceKind::as_str(zone.source), zone: zone.zone.clone() };
+            for (id, grown) in (0..).map(FunctionId).zip(std::mem::take(&mut grown.functions)) {
                 if grown != FunctionEnergy::default() {
                     *self.functions.entry((hour, version(id), key.clone())).or_default() += grown;
                     *charged.entry(id).or_default() += grown;
                 }
             }
+            *self.zones.entry((hour, key)).or_default() += &grown;
         }
         for function in &now.functions {
             let before = earlier.find(function.id).map(|function| function.work).unwrap_or_default();
             // CPU time is unknown once the meter has failed.
             let grown = function.work.each(before, u64::saturating_sub);
-            if grown != Work::default() {
+            if grown != FunctionWork::default() {
                 let sum = self.work.entry((hour, function.version.clone(), now.metered)).or_default();
                 *sum = sum.each(grown, |sum, grown| sum + grown);
             }
@@ -169,29 +132,28 @@ impl Pending {
         }
     }
 
-    /// How many rows it comes to.
+    /// How many rows it makes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.functions.len() + self.zones.len() + self.work.len() + self.footprints.len()
     }
 
-    /// Whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets what has been stored.
+    /// Removes what has been stored.
     pub fn clear(&mut self) {
         let carried = std::mem::take(&mut self.carried);
         *self = Self { carried, ..Self::default() };
     }
 }
 
-/// What an energy comes to, in whole billionths; the rest is carried on.
+/// What an energy comes to in whole billionths. The remainder is carried to the next amount.
 fn amount(energy: Microjoules, rate: f64, carried: &mut f64) -> u64 {
     let exact = energy.joules().0 * rate * BILLIONTHS + *carried;
-    // At most half a billionth is owed, and never more than is there.
+    // `carried` is negative after rounding up; an amount never is.
     let whole = exact.round().max(0.0);
     *carried = exact - whole;
     whole as u64
@@ -213,7 +175,7 @@ mod tests {
             ..Accounts::default()
         };
         let zone = ZoneReading { source: SourceKind::Model, zone: Zone::new(Domain::Package, "0"), accounts };
-        let work = Work { calls: [calls, 0, 0, 0, 0, 0, 0], ..Work::default() };
+        let work = FunctionWork { calls: [calls, 0, 0, 0, 0, 0, 0], ..FunctionWork::default() };
         let version = FunctionVersion::new("f", "1");
         Reading {
             zones: vec![zone],
@@ -223,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_grown_is_there_and_in_its_hour() {
+    fn growth_is_booked_in_its_hour() {
         let mut pending = Pending::default();
         let readings = [Reading::default(), reading(100, 1), reading(100, 1), reading(300, 3)];
         for (hour, pair) in [1, 2, 3].map(Hour).into_iter().zip(readings.windows(2)) {
-            pending.add(hour, &pair[0], &pair[1], &Rates::default());
+            pending.add(hour, &pair[0], &pair[1], &EnergyRates::default());
         }
         let energies: Vec<_> = pending.functions.iter().map(|((hour, ..), energy)| (hour.0, energy.active.0)).collect();
         assert_eq!(energies, [(1, 100), (3, 200)]);
@@ -239,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn grams_too_few_for_a_billionth_add_up() {
-        let rates = Rates { grams_per_joule: Some(4e-4), tariff: None };
+    fn amounts_below_a_billionth_add_up() {
+        let rates = EnergyRates { grams_per_joule: Some(4e-4), tariff: None };
         let mut pending = Pending::default();
         let mut earlier = Reading::default();
         // 1 µJ is 0.4 billionths of a gram.

@@ -1,4 +1,4 @@
-//! The figures of the daemon at one moment: all of them only ever grow while it lives.
+//! The figures of the daemon at one moment. All of them only grow while it runs.
 
 use std::sync::Arc;
 
@@ -10,50 +10,38 @@ use crate::functions::Registry;
 use crate::meter::Metering;
 use crate::outcome::Outcome;
 
-/// Everything that is kept, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Every zone with its accounts.
     pub zones: Vec<ZoneReading>,
-    /// Every version of a function that has been served, by its account.
+    /// Every version of a function that has an account, in the order of their ids.
     pub functions: Vec<FunctionReading>,
-    /// Whether energy is measured, so that what the functions did is in the zones.
+    /// Whether energy is measured.
     pub metered: bool,
 }
 
-/// One zone.
 #[derive(Clone, Debug)]
 pub struct ZoneReading {
-    /// Where its energy was read.
     pub source: SourceKind,
-    /// Which.
     pub zone: Zone,
-    /// Its accounts, which add up.
     pub accounts: Accounts,
 }
 
-/// One version of a function.
 #[derive(Clone, Debug)]
 pub struct FunctionReading {
     /// Its account in every zone.
     pub id: FunctionId,
-    /// Which.
     pub version: FunctionVersion,
-    /// What it has done.
-    pub work: Work,
+    pub work: FunctionWork,
 }
 
-/// A version of a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionVersion {
-    /// The function's name.
     pub name: Arc<str>,
-    /// The digest of its content; empty where versions are not told apart.
+    /// The digest of its content; empty if versions are not told apart.
     pub version: Arc<str>,
 }
 
 impl FunctionVersion {
-    /// This version of this function.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
         Self { name: name.into(), version: version.into() }
@@ -64,18 +52,17 @@ impl FunctionVersion {
     }
 }
 
-/// What a function did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Calls by how they ended, in the order of [`Outcome::ALL`].
+pub struct FunctionWork {
+    /// Calls by outcome, in the order of [`Outcome::ALL`].
     pub calls: [u64; Outcome::ALL.len()],
     /// First calls since it was loaded.
     pub cold_starts: u64,
-    /// CPU time of its calls, in nanoseconds.
+    /// CPU time of its calls.
     pub cpu_nanos: u64,
 }
 
-impl Work {
+impl FunctionWork {
     /// Both combined, figure by figure.
     pub(super) fn each(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
         Self {
@@ -93,8 +80,11 @@ impl Reading {
         let mut reading = Self::default();
         // In the order of their accounts.
         for (&id, revision) in registry.revisions().iter() {
-            let work =
-                Work { calls: revision.metrics.counted(), cold_starts: revision.was_called().into(), cpu_nanos: 0 };
+            let work = FunctionWork {
+                calls: revision.metrics.counted(),
+                cold_starts: revision.was_called().into(),
+                cpu_nanos: 0,
+            };
             let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
             reading.functions.push(FunctionReading { id, version, work });
         }
@@ -123,13 +113,12 @@ impl Reading {
                 Some((name, version)) => FunctionVersion::new(name.as_str(), &version.to_string()),
                 None => FunctionVersion::other(),
             };
-            self.functions.insert(place, FunctionReading { id, version, work: Work::default() });
+            self.functions.insert(place, FunctionReading { id, version, work: FunctionWork::default() });
             place
         });
         &mut self.functions[place]
     }
 
-    /// What is known of a function in this reading.
     #[must_use]
     pub fn find(&self, id: FunctionId) -> Option<&FunctionReading> {
         let place = self.functions.binary_search_by_key(&id, |function| function.id).ok()?;

@@ -15,7 +15,7 @@ use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
 use crate::http::app::App;
 use crate::units::Policy;
-use crate::usage::{By, Format, ReportError, Since, Store, report_of};
+use crate::usage::{By, ReportError, ReportFormat, Since, Store, report_of};
 
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
@@ -44,7 +44,7 @@ struct Query {
     since: Since,
     by: By,
     policy: Policy,
-    format: Format,
+    format: ReportFormat,
 }
 
 impl App {
@@ -60,21 +60,21 @@ impl App {
         };
         let report = tokio::task::spawn_blocking(read).await.map_err(|error| failed(error.to_string()))?;
         let report = report.map_err(|error| failed(chain(&error)))?;
-        let kind = if query.format == Format::Csv { CSV } else { JSON };
+        let kind = if query.format == ReportFormat::Csv { CSV } else { JSON };
         Ok(answer(StatusCode::OK, kind, report))
     }
 }
 
 /// `default` is the policy where the query names none.
 fn parse(query: Option<&str>, default: Policy, now: SystemTime) -> Result<Query, Problem> {
-    let mut parsed = Query { since: Since::Ever, by: By::Function, policy: default, format: Format::Json };
+    let mut parsed = Query { since: Since::Ever, by: By::Function, policy: default, format: ReportFormat::Json };
     let mut since = SINCE.to_owned();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
             "since" => since = value.into_owned(),
             "by" => parsed.by = choice(&name, &value, &By::ALL.map(|by| (by.as_str(), by)))?,
             "format" => {
-                let formats = [Format::Json, Format::Csv].map(|format| (format.as_str(), format));
+                let formats = [ReportFormat::Json, ReportFormat::Csv].map(|format| (format.as_str(), format));
                 parsed.format = choice(&name, &value, &formats)?;
             }
             "policy" => {
@@ -116,10 +116,10 @@ mod tests {
     fn queries_are_parsed_or_refused_with_the_choices_there_are() {
         let parse = |query| parse(query, Policy::Usage, SystemTime::UNIX_EPOCH);
         let week = Since::parse(SINCE, SystemTime::UNIX_EPOCH).unwrap();
-        let default = Query { since: week, by: By::Function, policy: Policy::Usage, format: Format::Json };
+        let default = Query { since: week, by: By::Function, policy: Policy::Usage, format: ReportFormat::Json };
         assert_eq!(parse(None).unwrap(), default);
         let given = parse(Some("since=all&by=hour&format=csv&policy=active")).unwrap();
-        let expected = Query { since: Since::Ever, by: By::Hour, policy: Policy::Active, format: Format::Csv };
+        let expected = Query { since: Since::Ever, by: By::Hour, policy: Policy::Active, format: ReportFormat::Csv };
         assert_eq!(given, expected);
         for (query, hint) in [
             ("since=yesterday", "7d"),

@@ -35,12 +35,12 @@ fn what_could_not_be_stored_is_stored_later_in_its_own_hour() {
     // The directory is not there yet.
     for hour in 10..13 {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
-        accounting.flush(daemon.reading.clone(), &Rates::default(), time(hour));
+        accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(hour));
     }
     assert_eq!((status.stored(), status.failed()), (0, 3));
     assert!(status.failing_for() > Duration::ZERO);
     fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    accounting.flush(daemon.reading.clone(), &Rates::default(), time(13));
+    accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(13));
     assert_eq!((status.stored(), status.failing_for()), (1, Duration::ZERO));
     assert_eq!(stored(&settings), 3000);
     let mut connection = Store::read(&settings.file).unwrap();
@@ -55,7 +55,7 @@ fn without_growth_nothing_is_written() {
     let status = Arc::new(FlushStatus::default());
     let mut accounting = Accounting::new(settings.clone(), None, status.clone());
     let daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
-    accounting.flush(daemon.reading, &Rates::default(), time(10));
+    accounting.flush(daemon.reading, &EnergyRates::default(), time(10));
     assert_eq!((status.stored(), status.failed()), (0, 0));
     assert!(!settings.file.exists());
 }
@@ -71,18 +71,18 @@ fn readings_wait_when_too_many_rows_do_and_none_is_lost() {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
         let reading = daemon.reading.clone();
         // What failing flushes do, without as many attempts.
-        accounting.pending.add(Hour(hour), &accounting.last, &reading, &Rates::default());
+        accounting.pending.add(Hour(hour), &accounting.last, &reading, &EnergyRates::default());
         accounting.last = reading;
         hour += 1;
     }
     let most = accounting.pending.len();
     for _ in 0..3 {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
-        accounting.flush(daemon.reading.clone(), &Rates::default(), time(999_999));
+        accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(999_999));
     }
     assert_eq!(accounting.pending.len(), most);
     fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    (0..2).for_each(|_| accounting.flush(daemon.reading.clone(), &Rates::default(), time(999_999)));
+    (0..2).for_each(|_| accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(999_999)));
     let [package, dram, _] = daemon.totals();
     assert_eq!(stored(&settings), package + dram);
 }
@@ -97,6 +97,6 @@ fn the_last_accounts_are_stored_at_the_end() {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
         daemon.reading.clone()
     };
-    drop(Flusher::start(settings.clone(), None, Arc::default(), read, Rates::default).unwrap());
+    drop(Flusher::start(settings.clone(), None, Arc::default(), read, EnergyRates::default).unwrap());
     assert_eq!(stored(&settings), 1000);
 }

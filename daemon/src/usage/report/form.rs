@@ -1,23 +1,21 @@
-//! The forms in which a report is told.
+//! The formats of a report.
 
 use std::io;
 
 use super::table::{TOTAL, table};
 use super::{Report, ReportError, Row};
 
-/// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ReportFormat {
     /// For people.
     Table,
-    /// For programs, with everything.
+    /// For programs; complete.
     Json,
     /// For spreadsheets; the last row is the total.
     Csv,
 }
 
-impl Format {
-    /// Every form.
+impl ReportFormat {
     pub const ALL: [Self; 3] = [Self::Table, Self::Json, Self::Csv];
 
     /// The name used in options.
@@ -55,7 +53,7 @@ const HEADINGS: [&str; 21] = [
     "share",
 ];
 
-impl Format {
+impl ReportFormat {
     /// The report in this form; a table is no wider than `width` if that is possible.
     ///
     /// # Errors

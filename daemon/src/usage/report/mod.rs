@@ -1,4 +1,4 @@
-//! What was used, by function, version or hour: made from the file, told as a table, as JSON or as CSV.
+//! Reports of what was used, by function, version or hour, as a table, JSON or CSV.
 
 mod form;
 mod notes;
@@ -10,23 +10,20 @@ mod table;
 use nebula_api::usage::{Machine, Outcomes, Row, SourceEnergy};
 use thiserror::Error;
 
-pub use form::Format;
+pub use form::ReportFormat;
 pub use nebula_api::usage::{By, Report};
 pub use query::report_of;
 pub use since::Since;
 
 use super::StoreError;
 
-/// Most rows of a report. What is beyond is in one row, so that the sums are right.
+/// Most rows of a report. Further ones are in one row together, so that the sums are complete.
 const ROWS_MAX: usize = 10_000;
 
-/// Why there is no report.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// The file cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It cannot be told in this form.
     #[error("cannot write the report")]
     Write(#[source] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! What should be known with the figures of a report.
+//! Notes on what readers of a report have to know.
 
 use super::{Report, Row};
 
@@ -7,7 +7,6 @@ pub fn is_measured(source: &str) -> bool {
     !matches!(source, "model" | "simulated")
 }
 
-/// What should be known with these figures.
 pub fn of(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
     let sources: Vec<_> = report.machine.iter().map(|machine| machine.source.as_str()).collect();
@@ -36,12 +35,12 @@ pub fn of(report: &Report) -> Vec<String> {
         ));
     }
     if let (Some(kept), None) = (&report.hours_kept_since, &report.since) {
-        notes.push(format!("hours before {kept} are kept as one sum"));
+        notes.push(format!("hours before {kept} have been folded into one sum"));
     } else if let (Some(kept), Some(since)) = (&report.hours_kept_since, &report.since)
-        // Both are written in the same way, the larger unit first.
+        // Both are in the same format, which sorts by time.
         && since < kept
     {
-        notes.push(format!("hours before {kept} are kept as one sum, and not in here: --since all has them too"));
+        notes.push(format!("hours before {kept} have been folded into one sum, which --since all includes"));
     }
     notes
 }
@@ -49,9 +48,9 @@ pub fn of(report: &Report) -> Vec<String> {
 fn part(what: &str, covers: Option<f64>, why: &str) -> Option<String> {
     match covers {
         None => Some(format!("{what} is not known: {why}")),
-        // What rounding hides is not worth a word.
+        // Less than what rounding hides needs no note.
         Some(part) if part < 0.999_5 => {
-            Some(format!("{what} is of {:.1} % of the joules; for the rest {why}", part * 100.0))
+            Some(format!("{what} covers {:.1} % of the joules; for the rest {why}", part * 100.0))
         }
         Some(_) => None,
     }

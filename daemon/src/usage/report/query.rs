@@ -1,26 +1,25 @@
-//! Reads the sums of a report from the file: all of one moment.
+//! Reads the sums of a report from the file, in one transaction.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
-use nebula_metering::{FunctionEnergy, Microjoules};
+use nebula_metering::Microjoules;
 use rusqlite::{Connection, OptionalExtension, Row as Found};
 
 use super::super::pending::{Footprint, GRAMS};
+use super::super::store::rows::{ENERGY, each, energy_at, whole};
 use super::super::store::schema::{KEPT_SINCE, PREPARING_SINCE, STORED_AT};
 use super::super::{Hour, OTHER, StoreError};
 use super::sums::{Calls, Sums};
 use super::{By, Machine, ROWS_MAX, Report, Row, Since, notes};
 use crate::units::Policy;
 
-/// What a row is about: function, version and hour, as far as it is about them.
+/// What a row is about: function, version and hour, or `None` for what the report does not tell apart.
 type Key = (Option<String>, Option<String>, Option<i64>);
 
-/// What was used `since` then.
-///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn report_of(connection: &mut Connection, since: Since, by: By, policy: Policy) -> Result<Report, StoreError> {
     read(connection, since, by, policy).map_err(StoreError::Read)
 }
@@ -82,18 +81,10 @@ fn note(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT value FROM note WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
-/// The currency that was paid in last: what was paid in others cannot be added to it.
+/// The last currency. Costs in other currencies cannot be added to it.
 fn currency(connection: &Connection, first: Hour) -> rusqlite::Result<Option<String>> {
     let last = "SELECT unit FROM footprint WHERE hour >= ?1 AND unit <> ?2 ORDER BY hour DESC LIMIT 1";
     connection.query_row(last, (first.0, GRAMS), |row| row.get(0)).optional()
-}
-
-/// The energy of functions, in the order in which [`energy_at`] reads it.
-const ENERGY: &str = "SUM(t.active_uj), SUM(t.preparing_uj), SUM(t.base_uj)";
-
-fn energy_at(row: &Found<'_>, first: usize) -> rusqlite::Result<FunctionEnergy> {
-    let energy = |place| whole(row, first + place).map(Microjoules);
-    Ok(FunctionEnergy { active: energy(0)?, preparing: energy(1)?, base: energy(2)? })
 }
 
 fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) -> rusqlite::Result<BTreeMap<Key, Sums>> {
@@ -111,14 +102,14 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
     };
     let source = "(SELECT source FROM zone WHERE id = t.zone)";
     let energy = select(&format!("{source}, {ENERGY}"), "function_energy");
-    each(connection, &energy, first, |row| {
+    each(connection, &energy, [first.0], |row| {
         let energy = energy_at(row, 4)?;
         *sums.entry(key_of(row)?).or_default().energy.entry(row.get(3)?).or_default() += energy;
         Ok(())
     })?;
     let columns = "t.metered, SUM(t.ok), SUM(t.error), SUM(t.trap), SUM(t.timeout), SUM(t.over_budget), \
                    SUM(t.cancelled), SUM(t.rejected), SUM(t.cold_starts), SUM(t.cpu_ns)";
-    each(connection, &select(columns, "work"), first, |row| {
+    each(connection, &select(columns, "work"), [first.0], |row| {
         let sums = sums.entry(key_of(row)?).or_default();
         let metered = row.get(3)?;
         let calls: &mut Calls = if metered { &mut sums.measured } else { &mut sums.unmeasured };
@@ -133,7 +124,7 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
         Ok(())
     })?;
     let columns = format!("t.unit, SUM(t.active), SUM(t.preparing), SUM(t.base), {ENERGY}");
-    each(connection, &select(&columns, "footprint"), first, |row| {
+    each(connection, &select(&columns, "footprint"), [first.0], |row| {
         let sums = sums.entry(key_of(row)?).or_default();
         let unit: String = row.get(3)?;
         let (active, preparing, base) = (whole(row, 4)?, whole(row, 5)?, whole(row, 6)?);
@@ -148,11 +139,11 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
     Ok(sums)
 }
 
-/// What the machine used in each hour, those included in which no function did anything.
+/// Adds what the machine used in each hour, including hours in which no function ran.
 fn add_hours(connection: &Connection, first: Hour, sums: &mut BTreeMap<Key, Sums>) -> rusqlite::Result<()> {
     let hours = "SELECT e.hour, z.source, SUM(e.total_uj) FROM zone_energy e JOIN zone z ON z.id = e.zone \
                  WHERE e.hour >= ?1 AND z.additive GROUP BY 1, 2";
-    each(connection, hours, first, |row| {
+    each(connection, hours, [first.0], |row| {
         let sums = sums.entry((None, None, Some(row.get(0)?))).or_default();
         sums.energy.entry(row.get(1)?).or_default();
         sums.machine += Microjoules(whole(row, 2)?);
@@ -164,7 +155,7 @@ fn machine(connection: &Connection, first: Hour) -> rusqlite::Result<Vec<Machine
     let mut machines = BTreeMap::<String, Machine>::new();
     let zones = "SELECT z.source, SUM(e.total_uj), SUM(e.runtime_uj), SUM(e.host_uj), SUM(e.base_uj), SUM(e.gap_uj) \
                  FROM zone_energy e JOIN zone z ON z.id = e.zone WHERE e.hour >= ?1 AND z.additive GROUP BY 1";
-    each(connection, zones, first, |row| {
+    each(connection, zones, [first.0], |row| {
         let source: String = row.get(0)?;
         let machine = Machine {
             measured: notes::is_measured(&source),
@@ -181,7 +172,7 @@ fn machine(connection: &Connection, first: Hour) -> rusqlite::Result<Vec<Machine
     })?;
     let functions = "SELECT z.source, SUM(e.active_uj + e.preparing_uj) FROM function_energy e JOIN zone z ON z.id = e.zone \
                      WHERE e.hour >= ?1 AND z.additive GROUP BY 1";
-    each(connection, functions, first, |row| {
+    each(connection, functions, [first.0], |row| {
         if let Some(machine) = machines.get_mut(&row.get::<_, String>(0)?) {
             machine.function_microjoules = whole(row, 1)?;
         }
@@ -190,11 +181,11 @@ fn machine(connection: &Connection, first: Hour) -> rusqlite::Result<Vec<Machine
     Ok(machines.into_values().collect())
 }
 
-/// Rows in their order; those beyond the bound as one.
+/// Rows in their order. Rows beyond [`ROWS_MAX`] become one.
 fn rows(sums: BTreeMap<Key, Sums>, by: By, policy: Policy, kept_since: Option<&str>) -> Vec<Row> {
     let mut sums: Vec<_> = sums.into_iter().collect();
     match by {
-        // As they came, which is how they are sorted. The last ones matter most.
+        // They are sorted by time. The last hours matter most.
         By::Hour => sums.reverse(),
         By::Function | By::Version => sums.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.counted(policy))),
     }
@@ -223,25 +214,6 @@ fn rows(sums: BTreeMap<Key, Sums>, by: By, policy: Policy, kept_since: Option<&s
     rows
 }
 
-fn each(
-    connection: &Connection,
-    select: &str,
-    first: Hour,
-    mut take: impl FnMut(&Found<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query([first.0])?;
-    while let Some(row) = rows.next()? {
-        take(row)?;
-    }
-    Ok(())
-}
-
 fn key_of(row: &Found<'_>) -> rusqlite::Result<Key> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-/// A sum of what is never negative.
-fn whole(row: &Found<'_>, place: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(place).map(i64::unsigned_abs)
 }

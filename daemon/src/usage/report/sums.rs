@@ -1,4 +1,4 @@
-//! What is summed for a row, and the figures that follow from it.
+//! The sums of a row, and the figures that follow from them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,6 @@ const FAILED: [Outcome; 4] = [Outcome::Error, Outcome::Trap, Outcome::Timeout, O
 /// Calls by how they ended.
 pub type Calls = [u64; Outcome::ALL.len()];
 
-/// What is summed for one row.
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     /// By source.
@@ -26,12 +25,12 @@ pub struct Sums {
     pub cpu_nanos: Option<u64>,
     pub grams: Option<Footprint>,
     pub cost: Option<Footprint>,
-    /// What the machine used meanwhile.
+    /// What the machine used in the same time.
     pub machine: Microjoules,
 }
 
 impl Sums {
-    /// Takes in what another row has. What the machine used is the same for all functions, and each hour's own.
+    /// Adds another row, but not what the machine used: that is the same for all functions, and differs by hour.
     pub fn add(&mut self, other: &Self) {
         for (source, energy) in &other.energy {
             *self.energy.entry(source.clone()).or_default() += *energy;
@@ -49,17 +48,17 @@ impl Sums {
         }
     }
 
-    /// Energy of all sources; `None` where none was read.
+    /// Energy of all sources; `None` if no source was read.
     fn total(&self) -> Option<FunctionEnergy> {
         (!self.energy.is_empty()).then(|| self.energy.values().copied().sum())
     }
 
-    /// What the policy counts, for comparing rows.
+    /// What the policy counts, to sort rows by.
     pub fn counted(&self, policy: Policy) -> Microjoules {
         self.total().map_or(Microjoules::ZERO, |total| policy.counted(total))
     }
 
-    /// The row, without its names.
+    /// The row, without function, version and hour.
     pub fn row(&self, policy: Policy) -> Row {
         let total = self.total();
         let energy = total.map(|total| policy.counted(total));
@@ -114,7 +113,7 @@ impl Sums {
     }
 }
 
-/// Which part of `all` it is; of nothing there are no parts.
+/// The part of `all` that it is; `None` if `all` is zero.
 fn part(energy: Microjoules, all: Microjoules) -> Option<f64> {
     (all > Microjoules::ZERO).then(|| energy.0 as f64 / all.0 as f64)
 }

@@ -1,6 +1,9 @@
-//! A report as a table for people: columns as wide as what is in them, units in their heads.
+//! A report as a table for people, with units in the heads of columns.
 
 use std::fmt::Write;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::{By, Report, Row};
 
@@ -8,16 +11,15 @@ use super::{By, Report, Row};
 pub const TOTAL: &str = "TOTAL";
 
 /// Two spaces between columns.
-const GAP: usize = 2;
+const GAP: u16 = 2;
 
 /// Digits of a version that are shown.
 const VERSION_SHOWN: usize = 12;
 
-/// What is not known.
+/// Stands for what is not known.
 const UNKNOWN: &str = "-";
 
-/// A column: its head, what it shows, and how soon it is left out where there is no room: the lowest number first, those
-/// without one never.
+/// A column of the table. If there is no room, columns are left out by `leave`, the lowest first; columns without it stay.
 struct Column {
     head: String,
     left: bool,
@@ -27,42 +29,52 @@ struct Column {
 
 /// The report as a table, with its notes below. Columns that would make it wider than `width` are left out.
 pub fn table(report: &Report, width: Option<usize>) -> String {
-    let mut text = String::new();
     let from = report.since.as_deref().map_or("from the beginning".into(), |since| format!("since {since}"));
     let until = report.until.as_deref().unwrap_or("the beginning");
-    // A string takes whatever is written to it.
-    let _ = writeln!(text, "Energy of functions {from}, as stored until {until}; policy {}", report.policy);
-    text.push('\n');
+    let mut text = format!("Energy of functions {from}, as stored until {until}; policy {}\n\n", report.policy);
     let mut columns = columns(report);
-    let total = Row { function: Some(TOTAL.into()), hour: Some(TOTAL.into()), ..report.total.clone() };
+    let mut lines = lines(&columns, report);
     let mut left_out = Vec::new();
-    let mut cells = all(&columns, report, &total);
-    while let Some(most) = width
-        && widths(&cells).iter().map(|width| width + GAP).sum::<usize>() > most + GAP
-        && let Some(least) =
-            (0..columns.len()).filter(|place| columns[*place].leave.is_some()).min_by_key(|place| columns[*place].leave)
-    {
+    while width.is_some_and(|most| widest(&lines) > most) {
+        let leave = (0..columns.len()).filter(|place| columns[*place].leave.is_some());
+        let Some(least) = leave.min_by_key(|place| columns[*place].leave) else { break };
         left_out.push(columns.remove(least).head);
-        cells = all(&columns, report, &total);
+        lines = self::lines(&columns, report);
     }
-    let widths = widths(&cells);
-    let line = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
-    for (place, row) in cells.iter().enumerate() {
-        if place == 1 || place + 1 == cells.len() {
-            let _ = writeln!(text, "{}", "─".repeat(line));
+    let rule = "─".repeat(widest(&lines));
+    for (place, line) in lines.iter().enumerate() {
+        // A string takes whatever is written to it.
+        if place == 1 || place + 1 == lines.len() {
+            let _ = writeln!(text, "{rule}");
         }
-        let mut padded = Vec::with_capacity(row.len());
-        for ((cell, width), column) in row.iter().zip(&widths).zip(&columns) {
-            padded.push(if column.left { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
-        }
-        let _ = writeln!(text, "{}", padded.join(&" ".repeat(GAP)).trim_end());
+        let _ = writeln!(text, "{}", line.trim_end());
     }
-    let room = "not shown for want of room (a wider terminal or --format csv shows it)";
+    let room = "left out for lack of room (a wider terminal or --format csv shows it)";
     let left_out = (!left_out.is_empty()).then(|| format!("{room}: {}", left_out.join(", ")));
     for (place, note) in left_out.iter().chain(&report.notes).enumerate() {
         let _ = writeln!(text, "{}{note}", if place == 0 { "\n" } else { "" });
     }
     text
+}
+
+/// The heads, the rows and the total, aligned in columns.
+fn lines(columns: &[Column], report: &Report) -> Vec<String> {
+    let total = Row { function: Some(TOTAL.into()), hour: Some(TOTAL.into()), ..report.total.clone() };
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(columns.iter().map(|column| &column.head));
+    for row in report.rows.iter().chain([&total]) {
+        table.add_row(columns.iter().map(|column| (column.cell)(row)));
+    }
+    for (place, (drawn, column)) in table.column_iter_mut().zip(columns).enumerate() {
+        drawn.set_padding((if place == 0 { 0 } else { GAP }, 0));
+        drawn.set_cell_alignment(if column.left { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    table.lines().collect()
+}
+
+fn widest(lines: &[String]) -> usize {
+    lines.iter().map(|line| line.chars().count()).max().unwrap_or_default()
 }
 
 fn columns(report: &Report) -> Vec<Column> {
@@ -100,23 +112,11 @@ fn columns(report: &Report) -> Vec<Column> {
     columns
 }
 
-fn all(columns: &[Column], report: &Report, total: &Row) -> Vec<Vec<String>> {
-    let cells = |row: &Row| columns.iter().map(|column| (column.cell)(row)).collect();
-    let heads = columns.iter().map(|column| column.head.clone()).collect();
-    std::iter::once(heads).chain(report.rows.iter().chain([total]).map(cells)).collect()
-}
-
-fn widths(cells: &[Vec<String>]) -> Vec<usize> {
-    let columns = cells.first().map_or(0, Vec::len);
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    (0..columns).map(width).collect()
-}
-
 fn short(version: Option<&str>) -> String {
     version.unwrap_or_default().chars().take(VERSION_SHOWN).collect()
 }
 
-/// An hour as people read it; the last row has a name in its place.
+/// An hour as people read it, or the name of the last row.
 fn hour(hour: Option<&str>) -> String {
     let hour = hour.unwrap_or_default();
     match hour.strip_suffix(":00Z") {
@@ -125,7 +125,7 @@ fn hour(hour: Option<&str>) -> String {
     }
 }
 
-/// A number with four digits that matter, however large or small it is.
+/// A number with four significant digits.
 fn figure(number: Option<f64>) -> String {
     let Some(number) = number else { return UNKNOWN.into() };
     match number.abs() {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_the_digits_that_matter() {
+    fn figures_have_four_significant_digits() {
         for (number, shown) in [
             (0.0, "0"),
             (1.0, "1.000"),

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{Bounds, FILE, Hour, Pending, Rates, Reading, Store, Tariff};
+use super::super::{Bounds, EnergyRates, FILE, Hour, Pending, Reading, Store, Tariff};
 use super::*;
 use crate::outcome::Outcome;
 use crate::units::Policy;
@@ -29,7 +29,7 @@ impl Days {
         Self { _folder: folder, store, connection }
     }
 
-    fn add(&mut self, hour: i64, earlier: &Reading, daemon: &MadeUp, rates: &Rates) {
+    fn add(&mut self, hour: i64, earlier: &Reading, daemon: &MadeUp, rates: &EnergyRates) {
         let mut pending = Pending::default();
         pending.add(Hour(hour), earlier, &daemon.reading, rates);
         self.store.add(&pending, Hour(hour).begin() + Duration::from_secs(60)).unwrap();
@@ -52,9 +52,12 @@ fn daemon(source: SourceKind) -> MadeUp {
     daemon
 }
 
-fn rates() -> Rates {
+fn rates() -> EnergyRates {
     // 400 g/kWh and 0.36 EUR/kWh.
-    Rates { grams_per_joule: Some(400.0 / 3.6e6), tariff: Some(Tariff { per_joule: 1e-7, currency: "EUR".into() }) }
+    EnergyRates {
+        grams_per_joule: Some(400.0 / 3.6e6),
+        tariff: Some(Tariff { per_joule: 1e-7, currency: "EUR".into() }),
+    }
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn what_is_not_known_is_null_and_said() {
     assert_eq!(report.notes, ["101 calls ran while nothing was measured: their joules are not known"]);
     // Then it is measured, and the intensity is not known at first.
     let mut on = daemon(SourceKind::Model);
-    days.add(HOUR, &Reading::default(), &on, &Rates::default());
+    days.add(HOUR, &Reading::default(), &on, &EnergyRates::default());
     let half = on.reading.clone();
     on.window([9_000_000, 900_000, 0], 0, [2_000_000_000, 1_000_000_000, 1_000_000_000]);
     days.add(HOUR + 1, &half, &on, &rates());
@@ -138,8 +141,8 @@ fn what_is_not_known_is_null_and_said() {
     for note in [
         "model: the joules are an estimate, not measured",
         "101 calls ran while nothing was measured",
-        "gCO2e is of 50.0 % of the joules; for the rest no carbon intensity was known (`carbon.intensity`)",
-        "cost in EUR is of 50.0 % of the joules; for the rest no price was given (`price`)",
+        "gCO2e covers 50.0 % of the joules; for the rest no carbon intensity was known (`carbon.intensity`)",
+        "cost in EUR covers 50.0 % of the joules; for the rest no price was given (`price`)",
     ] {
         assert!(notes.contains(note), "{note}: {notes}");
     }
@@ -200,7 +203,7 @@ fn folded_hours_are_one_row_of_all_that_is_known() {
     assert_eq!(shown, ["before 2026-11-21T14:00:00Z", "2026-11-21T16:00:00Z"]);
     let week = days.report(Since::Time(Hour(HOUR - 24).begin()), By::Hour, Policy::Active);
     assert_eq!(week.rows.len(), 1);
-    assert!(week.notes[0].contains("--since all has them too"), "{:?}", week.notes);
+    assert!(week.notes[0].contains("which --since all includes"), "{:?}", week.notes);
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn no_report_is_longer_than_it_may_be_and_its_sums_are_right() {
     let versions: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     let mut daemon = MadeUp::new(SourceKind::Powercap, &versions);
     (0..u32::try_from(versions.len()).unwrap()).for_each(|function| daemon.calls(function, Outcome::Ok, 1));
-    days.add(HOUR, &Reading::default(), &daemon, &Rates::default());
+    days.add(HOUR, &Reading::default(), &daemon, &EnergyRates::default());
     let report = days.report(Since::Ever, By::Function, Policy::Active);
     assert_eq!(report.rows.len(), ROWS_MAX + 1);
     assert_eq!((report.rows[ROWS_MAX].function.as_deref(), report.rows[ROWS_MAX].calls), (Some("other"), 5));
@@ -227,7 +230,7 @@ fn known() -> Report {
 
 #[test]
 fn a_table_is_for_people() {
-    let text = String::from_utf8(Format::Table.write(&known(), None).unwrap()).unwrap();
+    let text = String::from_utf8(ReportFormat::Table.write(&known(), None).unwrap()).unwrap();
     let expected = "\
 Energy of functions since 2026-11-21T11:00:00Z, as stored until 2026-11-21T11:01:00Z; policy active
 
@@ -247,7 +250,7 @@ model: the joules are an estimate, not measured
 fn a_table_is_no_wider_than_the_terminal() {
     let report = known();
     for width in [200, 120, 100, 80, 60] {
-        let text = String::from_utf8(Format::Table.write(&report, Some(width)).unwrap()).unwrap();
+        let text = String::from_utf8(ReportFormat::Table.write(&report, Some(width)).unwrap()).unwrap();
         let rows = text.lines().skip(2).take(6);
         let widest = rows.map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} > {width}:\n{text}");
@@ -261,7 +264,7 @@ fn a_table_is_no_wider_than_the_terminal() {
 fn csv_has_a_line_for_each_row_and_nothing_for_what_is_not_known() {
     let mut report = known();
     report.rows[1].gco2e = None;
-    let text = String::from_utf8(Format::Csv.write(&report, None).unwrap()).unwrap();
+    let text = String::from_utf8(ReportFormat::Csv.write(&report, None).unwrap()).unwrap();
     let mut read = csv::Reader::from_reader(text.as_bytes());
     let heads = read.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = read.records().map(Result::unwrap).collect();
@@ -283,14 +286,14 @@ fn csv_has_a_line_for_each_row_and_nothing_for_what_is_not_known() {
 #[test]
 fn json_can_be_read_again() {
     let report = known();
-    let json = Format::Json.write(&report, None).unwrap();
+    let json = ReportFormat::Json.write(&report, None).unwrap();
     let read: Report = serde_json::from_slice(&json).unwrap();
     // The last bit of a float may be lost; what is exact is a whole number.
     assert_eq!(read.total.sources, report.total.sources);
     assert_eq!((&read.machine, &read.notes, read.total.calls), (&report.machine, &report.notes, 101));
-    assert_eq!(Format::Table.write(&read, None).unwrap(), Format::Table.write(&report, None).unwrap());
+    assert_eq!(ReportFormat::Table.write(&read, None).unwrap(), ReportFormat::Table.write(&report, None).unwrap());
     let nothing: Report = serde_json::from_slice(
-        &Format::Json.write(&Days::new().report(Since::Ever, By::Hour, Policy::Usage), None).unwrap(),
+        &ReportFormat::Json.write(&Days::new().report(Since::Ever, By::Hour, Policy::Usage), None).unwrap(),
     )
     .unwrap();
     assert_eq!((nothing.rows.len(), nothing.until), (0, None));

@@ -1,35 +1,34 @@
-//! Keeps the file within its bounds. No sum is lost: hours that are too old, or too many, become one.
+//! Keeps the file within its bounds. No sum is lost: old hours, and hours beyond the bound, are folded into one.
 
 use rusqlite::{Connection, Transaction, params};
 
 use super::super::reading::FunctionVersion;
 use super::super::{Hour, OTHER};
-use super::schema::{FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, TABLES, Table, WORK};
-use super::write::{number_function, set_note};
-use super::{Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::schema::{FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, SumTable, TABLES, WORK, set_note};
+use super::write::function_id;
 
-/// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// For how many hours each is kept by itself.
+    /// Hours that are kept apart.
     pub hours: u64,
-    /// Rows in all.
     pub rows: u64,
 }
 
-/// The tables in which functions stand.
-const OF_FUNCTIONS: [Table; 3] = [FUNCTION_ENERGY, WORK, FOOTPRINT];
+/// The tables with a column `function`.
+const OF_FUNCTIONS: [SumTable; 3] = [FUNCTION_ENERGY, WORK, FOOTPRINT];
 
 impl Store {
-    /// Folds hours that are older than `bounds` say, and more of them where there are too many rows, the oldest first.
-    /// Where that is not enough, for there were so many functions, versions of a function become one, and then the
-    /// functions with the least energy do. Gives how many rows there are.
+    /// Folds hours that are older than `bounds` allows, and if there are too many rows, more hours, the oldest first. If that
+    /// is not enough, since there are so many functions, all versions of each function become one, and then the functions with
+    /// the least energy. Returns the number of rows.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing is folded.
+    /// If it cannot be written. Then nothing is folded.
     pub fn keep_within(&mut self, bounds: Bounds, now: Hour) -> Result<u64, StoreError> {
         let kept = self.try_keep_within(bounds, now);
-        self.forget_numbers();
+        self.forget_ids();
         kept.map_err(StoreError::Write)
     }
 
@@ -38,7 +37,7 @@ impl Store {
         let hours = i64::try_from(bounds.hours).unwrap_or(i64::MAX);
         let mut cut = now.0.saturating_sub(hours).max(1);
         if rows(&transaction)? > bounds.rows {
-            // Below the bound by a quarter, so that it is not reached again at once.
+            // To three quarters of the bound, so that it is not reached again at once.
             cut = cut.max(first_hour_within(&transaction, bounds.rows / 4 * 3)?.min(now.0));
         }
         fold_hours(&transaction, cut)?;
@@ -60,7 +59,7 @@ fn rows(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// The earliest hour from which on there are at most so many rows.
+/// The earliest hour since which there are at most this many rows.
 fn first_hour_within(transaction: &Transaction<'_>, rows_max: u64) -> rusqlite::Result<i64> {
     let hours: Vec<_> = TABLES.iter().map(|table| format!("SELECT hour FROM {}", table.name)).collect();
     let count = format!(
@@ -102,7 +101,7 @@ fn fold_hours(transaction: &Transaction<'_>, cut: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// All versions of a function become one.
+/// Folds all versions of each function into one.
 fn fold_versions(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let names: Vec<String> = {
         let several = "SELECT name FROM function GROUP BY name HAVING COUNT(*) > 1";
@@ -110,21 +109,21 @@ fn fold_versions(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
     };
     for name in &names {
-        let into = number_function(transaction, &FunctionVersion::new(name, ""))?;
+        let into = function_id(transaction, &FunctionVersion::new(name, ""))?;
         fold_into(transaction, into, "SELECT id FROM function WHERE name = ?2", params![into, name])?;
     }
     Ok(())
 }
 
-/// All functions but the `kept` with the most energy become one.
+/// Folds all functions but the `kept` with the most energy into one.
 fn fold_functions(transaction: &Transaction<'_>, kept: u64) -> rusqlite::Result<()> {
-    let into = number_function(transaction, &FunctionVersion::new(OTHER, ""))?;
+    let into = function_id(transaction, &FunctionVersion::new(OTHER, ""))?;
     let least = "SELECT id FROM function WHERE id NOT IN \
                  (SELECT function FROM function_energy GROUP BY function ORDER BY SUM(active_uj + preparing_uj) DESC LIMIT ?2)";
     fold_into(transaction, into, least, params![into, i64::try_from(kept).unwrap_or(i64::MAX)])
 }
 
-/// Adds the rows of the functions that `which` selects to those of `into`, the first parameter.
+/// Adds the rows of the functions that `which` selects to those of `into`, its first parameter.
 fn fold_into(
     transaction: &Transaction<'_>,
     into: i64,

@@ -1,11 +1,13 @@
-//! The file: SQLite, so that a daemon that is killed at any moment leaves what it stored before, whole, and anybody can
-//! read it beside a daemon that runs.
+//! The file of accounts. It is an SQLite database, so that a daemon that is killed at any moment leaves everything that it
+//! stored before intact, and others can read the file while a daemon runs.
 //!
-//! It is written ahead (WAL) and not synced at each flush: what was stored outlives the process at once, and a machine
-//! that loses its power may lose the last seconds, but never gets a broken file. Source: SQLite, "Write-Ahead Logging"
+//! It has a write-ahead log that is not synced at each flush: what was stored survives the process at once, and a power cut
+//! can lose the last seconds but cannot damage the file. Source: SQLite, "Write-Ahead Logging"
 //! and `PRAGMA synchronous`.
 
+mod error;
 mod fold;
+pub mod rows;
 pub mod schema;
 mod stored;
 mod write;
@@ -18,68 +20,23 @@ use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use thiserror::Error;
 
 use super::pending::ZoneKey;
 use super::reading::FunctionVersion;
+pub use error::StoreError;
 pub use fold::Bounds;
 
-/// How long one waits for another who writes: a flush takes milliseconds, folding a year of hours a second or two.
+/// How long to wait for another writer: a flush takes milliseconds, and folding a year of hours a second or two.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// After how many pages of 4 KiB what was written ahead goes to its place. SQLite's own thousand would need 4 MiB more on
-/// a small file system, and a flush writes a few pages.
+/// Pages of 4 KiB in the write-ahead log before it is checkpointed. SQLite's default of a thousand would take 4 MiB more on a
+/// small file system, and a flush writes a few pages.
 const WAL_PAGES: u32 = 100;
 
-/// What SQLite's files are named beside the file itself.
+/// The suffixes of SQLite's other files.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
-/// Why accounts cannot be kept, or read.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// A later program wrote it.
-    #[error(
-        "`{}` was written by a newer nebula (schema {found}, this one knows {known}): use that one, or give another \
-         directory with --state DIR",
-        path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// The latest schema that is known.
-        known: i64,
-    },
-    /// It is not there.
-    #[error("there are no accounts in `{}`: no daemon has kept its state there", .0.display())]
-    Missing(PathBuf),
-    /// It cannot be opened.
-    #[error("cannot open `{}`", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
-    },
-    /// Something cannot be written.
-    #[error("cannot store accounts")]
-    Write(#[source] rusqlite::Error),
-    /// Something cannot be read.
-    #[error("cannot read accounts")]
-    Read(#[source] rusqlite::Error),
-}
-
-impl StoreError {
-    /// Whether the file is not what it should be, so that trying again is of no use.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
-        let (Self::Open { source, .. } | Self::Write(source) | Self::Read(source)) = self else { return false };
-        matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-    }
-}
-
-/// The file of accounts, open to be written. One daemon has it: whoever opens it holds the directory.
+/// The file of accounts, open for writing. Only one daemon has it, the one that holds the directory for state.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
@@ -88,11 +45,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file, which is made if need be. A file that is damaged is set aside, under a name that tells when, and a
-    /// new one begun.
+    /// Opens or creates the file. A damaged file is renamed, with the time in its name, and a new one is created.
     ///
     /// # Errors
-    /// When a later program wrote it, or it cannot be opened or written.
+    /// If a newer nebula wrote it, or it cannot be opened or written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_as_it_is(path).or_else(|error| {
             if !error.is_damage() {
@@ -100,8 +56,8 @@ impl Store {
             }
             let aside = set_aside(path, SystemTime::now()).map_err(|_| error)?;
             tracing::error!(
-                "`{}` is damaged and can be read no more: it is kept as `{}`, and accounts begin anew; `sqlite3 FILE .recover` \
-                 may bring back what is in it",
+                "`{}` is damaged: it was renamed to `{}`, and accounts start from zero; `sqlite3 FILE .recover` may restore \
+                 its contents",
                 path.display(),
                 aside.display()
             );
@@ -115,8 +71,8 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        // Made here, for its owner alone: joules of calls are not for everybody. What SQLite makes beside it is like it. Where
-        // it cannot be made SQLite says why.
+        // Created here, readable by its owner alone: joules of calls are a side channel. SQLite gives its other files the same
+        // mode. If the file cannot be created, SQLite says why below.
         drop(OpenOptions::new().append(true).create(true).mode(0o600).open(path));
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
@@ -124,10 +80,10 @@ impl Store {
         Ok(Self { connection, functions: HashMap::new(), zones: HashMap::new() })
     }
 
-    /// Opens the file to be read alone, beside a daemon that runs or after one.
+    /// Opens the file for reading, whether a daemon is running or not.
     ///
     /// # Errors
-    /// When there is none, a later program wrote it, or it cannot be read.
+    /// If there is no file, a newer nebula wrote it, or it cannot be read.
     pub fn read(path: &Path) -> Result<Connection, StoreError> {
         let failed = |source| StoreError::Open { path: path.into(), source };
         if !path.exists() {
@@ -137,7 +93,7 @@ impl Store {
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIME_MAX).map_err(failed)?;
         match schema::check(&connection, path) {
-            // Where nothing can be made beside it, and nothing is there, the file is all that there is.
+            // The directory cannot be written and there is no write-ahead log: the file itself is complete.
             // Source: SQLite, "Write-Ahead Logging", section "Read-Only Databases".
             Err(StoreError::Open { source, .. })
                 if source.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !beside(path, BESIDE[0]).exists() =>
@@ -158,9 +114,9 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-    // What folding has made of the file beside does not stay so large.
+    // Folding makes the write-ahead log large; it is truncated afterwards.
     connection.pragma_update(None, "journal_size_limit", WAL_PAGES * 4096)?;
-    // A page that is broken is better found now than by a report.
+    // Better to find a damaged page now than in a report.
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound == "ok" {
         return Ok(());
@@ -169,12 +125,12 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Err(rusqlite::Error::SqliteFailure(damage, Some(sound)))
 }
 
-/// Gives a damaged file, and what is beside it, a name of its own.
+/// Renames a damaged file and SQLite's other files.
 fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
     let aside = beside(path, &format!(".broken-{}", format_rfc3339_seconds(now)));
     std::fs::rename(path, &aside)?;
     for suffix in BESIDE {
-        // As a rule they are not there.
+        // Usually they do not exist.
         let _ = std::fs::rename(beside(path, suffix), beside(&aside, suffix));
     }
     Ok(aside)

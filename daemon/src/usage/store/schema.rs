@@ -1,13 +1,12 @@
-//! What is in the file. Energies are whole microjoules, amounts of carbon and money whole billionths.
+//! The tables of the file. Energies are whole microjoules, amounts of carbon and money whole billionths.
 
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, params};
 
 use super::super::Hour;
-use super::StoreError;
-use super::write::set_note;
+use super::error::StoreError;
 
 /// The schema that this program writes. A change adds its steps to [`migrate`].
 pub const VERSION: i64 = 2;
@@ -16,45 +15,45 @@ pub const VERSION: i64 = 2;
 const WITHOUT_PREPARING: i64 = 1;
 
 /// A table of sums by hour.
-pub struct Table {
-    /// Its name.
+pub struct SumTable {
     pub name: &'static str,
-    /// What besides the hour tells rows apart.
+    /// Tell rows apart, together with the hour.
     pub keys: &'static [&'static str],
-    /// What is summed.
     pub sums: &'static [&'static str],
 }
 
 /// Energy of functions. `base_uj` is a share of the zone's `base_uj`, and in it.
-pub const FUNCTION_ENERGY: Table =
-    Table { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "preparing_uj", "base_uj"] };
+pub const FUNCTION_ENERGY: SumTable =
+    SumTable { name: "function_energy", keys: &["function", "zone"], sums: &["active_uj", "preparing_uj", "base_uj"] };
 
 /// Energy of zones. `total_uj` is the sum of the others and of `active_uj` and
 /// `preparing_uj` of all functions.
-pub const ZONE_ENERGY: Table =
-    Table { name: "zone_energy", keys: &["zone"], sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"] };
+pub const ZONE_ENERGY: SumTable = SumTable {
+    name: "zone_energy",
+    keys: &["zone"],
+    sums: &["total_uj", "runtime_uj", "host_uj", "base_uj", "gap_uj"],
+};
 
-/// What functions did; `metered` is 1 where their energy is known.
-pub const WORK: Table = Table {
+/// What functions did. `metered` is 1 if their energy is known.
+pub const WORK: SumTable = SumTable {
     name: "work",
     keys: &["function", "metered"],
     sums: &["ok", "error", "trap", "timeout", "over_budget", "cancelled", "rejected", "cold_starts", "cpu_ns"],
 };
 
-/// What functions' energy came to, by `unit`: grams of carbon or a currency. The energy that is known of goes with it.
-pub const FOOTPRINT: Table = Table {
+/// What functions' energy came to, by `unit`: grams of CO2e or a currency; with the energy for which that is known.
+pub const FOOTPRINT: SumTable = SumTable {
     name: "footprint",
     keys: &["function", "unit"],
     sums: &["active", "preparing", "base", "active_uj", "preparing_uj", "base_uj"],
 };
 
-/// All tables of sums.
-pub const TABLES: [Table; 4] = [FUNCTION_ENERGY, ZONE_ENERGY, WORK, FOOTPRINT];
+pub const TABLES: [SumTable; 4] = [FUNCTION_ENERGY, ZONE_ENERGY, WORK, FOOTPRINT];
 
 /// When the last flush was, in seconds since 1970.
 pub const STORED_AT: &str = "stored_at";
 
-/// The first hour that is kept by itself.
+/// The first hour that is still kept apart.
 pub const KEPT_SINCE: &str = "kept_since";
 
 /// The first hour in which preparing functions stands by itself; before, it is part of their active energy.
@@ -82,7 +81,7 @@ CREATE TABLE zone (
 CREATE TABLE note (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-impl Table {
+impl SumTable {
     fn create(&self) -> String {
         let key = |key: &&str| format!("{key} {} NOT NULL", if *key == "unit" { "TEXT" } else { "INTEGER" });
         let keys: Vec<_> = self.keys.iter().map(key).collect();
@@ -96,13 +95,13 @@ impl Table {
         )
     }
 
-    /// What to do with a row whose hour and keys are there: add to it.
+    /// Adds to the row that has this hour and these keys, if there is one.
     pub fn on_conflict(&self) -> String {
         let add: Vec<_> = self.sums.iter().map(|sum| format!("{sum} = {sum} + excluded.{sum}")).collect();
         format!("ON CONFLICT DO UPDATE SET {}", add.join(", "))
     }
 
-    /// Adds a row of the hour, the keys and the sums, in this order.
+    /// Inserts or adds a row. Parameters: the hour, the keys and the sums.
     pub fn add(&self) -> String {
         let places = vec!["?"; 1 + self.keys.len() + self.sums.len()].join(", ");
         let (keys, sums) = (self.keys.join(", "), self.sums.join(", "));
@@ -110,7 +109,12 @@ impl Table {
     }
 }
 
-/// Says whether this program can read the file.
+pub fn set_note(transaction: &Transaction<'_>, key: &str, value: i64) -> rusqlite::Result<()> {
+    let set = "INSERT INTO note (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    transaction.execute(set, params![key, value]).map(drop)
+}
+
+/// Checks that this program can read the file.
 pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     match found(connection, path)? {
         VERSION => Ok(()),
@@ -119,13 +123,13 @@ pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             let shown = connection.execute_batch(SHOWN_WITH_PREPARING);
             shown.map_err(|source| StoreError::Open { path: path.into(), source })
         }
-        // Made, and not written yet.
+        // Created, but not written yet.
         ..VERSION => Err(StoreError::Missing(path.parent().unwrap_or(path).into())),
         newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
     }
 }
 
-/// Brings the file to the schema that this program writes.
+/// Migrates the file to [`VERSION`].
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     match found(connection, path)? {
         VERSION => Ok(()),

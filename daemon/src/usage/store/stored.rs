@@ -1,19 +1,20 @@
-//! What was counted before, for counters that go on from it.
+//! Everything that was counted before, for counters to continue from.
 
 use std::time::Duration;
 
-use nebula_metering::{FunctionEnergy, Microjoules};
 use rusqlite::{Connection, Row};
 
 use super::super::pending::GRAMS;
-use super::{Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::rows::{ENERGY, each, energy_at, microjoules, whole};
 use crate::telemetry::Stored;
 
 impl Store {
-    /// Everything that is in the file, whenever it was.
+    /// The sums over all hours.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the file cannot be read.
     pub fn stored(&self) -> Result<Stored, StoreError> {
         read(&self.connection).map_err(StoreError::Read)
     }
@@ -21,14 +22,12 @@ impl Store {
 
 fn read(connection: &Connection) -> rusqlite::Result<Stored> {
     let mut stored = Stored::default();
-    let functions = "SELECT f.name, z.zone, z.source, SUM(e.active_uj), SUM(e.preparing_uj), SUM(e.base_uj) FROM function_energy e \
-                     JOIN function f ON f.id = e.function JOIN zone z ON z.id = e.zone GROUP BY 1, 2, 3";
-    each(connection, functions, |row| {
-        let energy = FunctionEnergy {
-            active: microjoules(row, 3)?,
-            preparing: microjoules(row, 4)?,
-            base: microjoules(row, 5)?,
-        };
+    let functions = format!(
+        "SELECT f.name, z.zone, z.source, {ENERGY} FROM function_energy t \
+         JOIN function f ON f.id = t.function JOIN zone z ON z.id = t.zone GROUP BY 1, 2, 3"
+    );
+    each(connection, &functions, [], |row| {
+        let energy = energy_at(row, 3)?;
         stored.functions.insert(names(row)?, energy);
         let account = stored.accounts.entry(["function".into(), row.get(1)?, row.get(2)?]).or_default();
         *account += energy.charged();
@@ -36,7 +35,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Stored> {
     })?;
     let zones = "SELECT z.zone, z.package, z.source, z.additive, SUM(e.total_uj), SUM(e.runtime_uj), SUM(e.host_uj), \
                  SUM(e.base_uj), SUM(e.gap_uj) FROM zone_energy e JOIN zone z ON z.id = e.zone GROUP BY e.zone";
-    each(connection, zones, |row| {
+    each(connection, zones, [], |row| {
         let total = microjoules(row, 4)?;
         if !row.get::<_, bool>(3)? {
             stored.observed.insert(names(row)?, total);
@@ -52,7 +51,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Stored> {
     let work = "SELECT f.name, SUM(w.ok), SUM(w.error), SUM(w.trap), SUM(w.timeout), SUM(w.over_budget), \
                 SUM(w.cancelled), SUM(w.rejected), SUM(w.cold_starts), SUM(w.cpu_ns) FROM work w \
                 JOIN function f ON f.id = w.function GROUP BY 1";
-    each(connection, work, |row| {
+    each(connection, work, [], |row| {
         let name: Box<str> = row.get(0)?;
         let mut calls = [0; _];
         for (place, count) in (1..).zip(&mut calls) {
@@ -68,35 +67,13 @@ fn read(connection: &Connection) -> rusqlite::Result<Stored> {
         "SELECT f.name, SUM(p.active), SUM(p.preparing), SUM(p.base) FROM footprint p JOIN function f ON f.id = p.function \
          WHERE p.unit = '{GRAMS}' GROUP BY 1"
     );
-    each(connection, &grams, |row| {
+    each(connection, &grams, [], |row| {
         stored.grams.insert(row.get(0)?, [whole(row, 1)?, whole(row, 2)?, whole(row, 3)?]);
         Ok(())
     })?;
     Ok(stored)
 }
 
-fn each(
-    connection: &Connection,
-    select: &str,
-    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(select)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        take(row)?;
-    }
-    Ok(())
-}
-
 fn names(row: &Row<'_>) -> rusqlite::Result<[Box<str>; 3]> {
     Ok([row.get(0)?, row.get(1)?, row.get(2)?])
-}
-
-fn microjoules(row: &Row<'_>, place: usize) -> rusqlite::Result<Microjoules> {
-    whole(row, place).map(Microjoules)
-}
-
-/// A sum of what is never negative.
-fn whole(row: &Row<'_>, place: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(place).map(i64::unsigned_abs)
 }

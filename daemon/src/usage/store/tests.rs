@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{By, FILE, Footprint, Hour, OTHER, Pending, Rates, Reading, Since, report_of};
+use super::super::{By, EnergyRates, FILE, Footprint, Hour, OTHER, Pending, Reading, Since, report_of};
 use super::*;
 use crate::outcome::Outcome;
 use crate::units::Policy;
@@ -45,7 +45,7 @@ fn totals(connection: &Connection) -> [i64; 3] {
 /// Adds what a daemon has counted since it was started.
 fn add(store: &mut Store, hour: i64, daemon: &MadeUp) {
     let mut pending = Pending::default();
-    pending.add(Hour(hour), &Reading::default(), &daemon.reading, &Rates::default());
+    pending.add(Hour(hour), &Reading::default(), &daemon.reading, &EnergyRates::default());
     store.add(&pending, NOW).unwrap();
 }
 
@@ -73,7 +73,7 @@ proptest! {
                     pending.clear();
                 }
                 2..=4 => {
-                    pending.add(Hour(hour), &last, &daemon.reading, &Rates::default());
+                    pending.add(Hour(hour), &last, &daemon.reading, &EnergyRates::default());
                     store.add(&pending, NOW).unwrap();
                     pending.clear();
                     last = daemon.reading.clone();
@@ -112,7 +112,7 @@ fn counters_go_on_from_all_that_is_stored() {
     daemon.calls(1, Outcome::Ok, 4);
     daemon.calls(1, Outcome::Rejected, 1);
     let mut store = Store::open(&path).unwrap();
-    let rates = Rates { grams_per_joule: Some(0.5), tariff: None };
+    let rates = EnergyRates { grams_per_joule: Some(0.5), tariff: None };
     let mut pending = Pending::default();
     pending.add(Hour(7), &Reading::default(), &daemon.reading, &rates);
     store.add(&pending, NOW).unwrap();
@@ -248,7 +248,7 @@ fn a_flush_is_stored_as_a_whole_or_not_at_all() {
     let mut pending = Pending::default();
     let mut later = daemon.clone();
     later.window([1000, 100, 10], 0, [10, 0, 10]);
-    (2..3000).for_each(|hour| pending.add(Hour(hour), &daemon.reading, &later.reading, &Rates::default()));
+    (2..3000).for_each(|hour| pending.add(Hour(hour), &daemon.reading, &later.reading, &EnergyRates::default()));
     let error = store.add(&pending, NOW).unwrap_err();
     assert!(!error.is_damage(), "{error:?}");
     assert_eq!(totals(&store.connection), before);
@@ -281,7 +281,7 @@ fn hours_beyond_the_bound_become_one_and_no_sum_changes() {
         daemon.window([hour, 100, 10], (hour % 2) as u32, [10, 3, 10]);
         daemon.calls((hour % 2) as u32, Outcome::Ok, 1);
         let mut pending = Pending::default();
-        let rates = Rates { grams_per_joule: Some(1.0), tariff: None };
+        let rates = EnergyRates { grams_per_joule: Some(1.0), tariff: None };
         pending.add(Hour(hour.cast_signed()), &last, &daemon.reading, &rates);
         store.add(&pending, NOW).unwrap();
         last = daemon.reading.clone();

@@ -1,4 +1,4 @@
-//! Adds what has come since the last flush, all of it or nothing.
+//! Adds what has come since the last flush, in one transaction.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,24 +9,25 @@ use rusqlite::{OptionalExtension, Transaction, params, params_from_iter};
 
 use super::super::pending::{Pending, ZoneKey};
 use super::super::reading::FunctionVersion;
-use super::schema::{FOOTPRINT, FUNCTION_ENERGY, STORED_AT, WORK, ZONE_ENERGY};
-use super::{Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::schema::{FOOTPRINT, FUNCTION_ENERGY, STORED_AT, WORK, ZONE_ENERGY, set_note};
 
 impl Store {
-    /// Adds everything in one transaction.
+    /// Adds everything or nothing.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing is.
+    /// If it cannot be written.
     pub fn add(&mut self, pending: &Pending, now: SystemTime) -> Result<(), StoreError> {
         let added = self.try_add(pending, now);
         if added.is_err() {
-            // Rows that were taken back had numbers that others will get.
-            self.forget_numbers();
+            // Rows that were rolled back had ids that other rows will get.
+            self.forget_ids();
         }
         added.map_err(StoreError::Write)
     }
 
-    pub(super) fn forget_numbers(&mut self) {
+    pub(super) fn forget_ids(&mut self) {
         self.functions.clear();
         self.zones.clear();
     }
@@ -49,13 +50,13 @@ fn add_all(
 ) -> rusqlite::Result<()> {
     let mut function = |version: &FunctionVersion| match functions.get(version) {
         Some(id) => Ok(*id),
-        None => number_function(transaction, version).inspect(|id| {
+        None => function_id(transaction, version).inspect(|id| {
             functions.insert(version.clone(), *id);
         }),
     };
     let mut zone = |key: &ZoneKey| match zones.get(key) {
         Some(id) => Ok(*id),
-        None => number_zone(transaction, key).inspect(|id| {
+        None => zone_id(transaction, key).inspect(|id| {
             zones.insert(key.clone(), *id);
         }),
     };
@@ -84,13 +85,8 @@ fn add_all(
     Ok(())
 }
 
-pub fn set_note(transaction: &Transaction<'_>, key: &str, value: i64) -> rusqlite::Result<()> {
-    let set = "INSERT INTO note (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-    transaction.execute(set, params![key, value]).map(drop)
-}
-
-/// The number of a version, which it is given if need be.
-pub fn number_function(transaction: &Transaction<'_>, version: &FunctionVersion) -> rusqlite::Result<i64> {
+/// The id of a version, which is inserted if it is new.
+pub fn function_id(transaction: &Transaction<'_>, version: &FunctionVersion) -> rusqlite::Result<i64> {
     let names = params![version.name, version.version];
     let find = "SELECT id FROM function WHERE name = ?1 AND version = ?2";
     if let Some(id) = transaction.query_row(find, names, |row| row.get(0)).optional()? {
@@ -100,7 +96,7 @@ pub fn number_function(transaction: &Transaction<'_>, version: &FunctionVersion)
     Ok(transaction.last_insert_rowid())
 }
 
-fn number_zone(transaction: &Transaction<'_>, ZoneKey { source, zone }: &ZoneKey) -> rusqlite::Result<i64> {
+fn zone_id(transaction: &Transaction<'_>, ZoneKey { source, zone }: &ZoneKey) -> rusqlite::Result<i64> {
     let names = params![source, zone.domain.as_str(), zone.package];
     let find = "SELECT id FROM zone WHERE source = ?1 AND zone = ?2 AND package = ?3";
     if let Some(id) = transaction.query_row(find, names, |row| row.get(0)).optional()? {
@@ -115,7 +111,7 @@ fn row(keys: impl IntoIterator<Item = i64>, sums: impl IntoIterator<Item = u64>)
     params_from_iter(keys.into_iter().chain(sums.into_iter().map(integer)).collect::<Vec<_>>())
 }
 
-/// SQLite's integers end at 2^63 − 1: in microjoules 292 years of a kilowatt.
+/// SQLite's integers end at 2^63 − 1, in microjoules 292 years of a kilowatt.
 fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
