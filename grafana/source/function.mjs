@@ -25,7 +25,7 @@ export default dashboard("Function", "One function: its joules per call, what th
   annotations: [deployments(), newVersions()],
   panels: [
     figure("Joules per call", "Active energy of a call: the mean over the range that is shown, of settled calls.", [now(mean(JOULES, "[$__range]"), "mean")], { unit: "joule", spark: false, color: green, w: 4 }),
-    figure("Joules", "Active energy of the function over the range that is shown, cold starts included.", [now(`sum(increase(${ACTIVE}[$__range]))`, "active")], { unit: "joule", spark: false, color: green, w: 4 }),
+    figure("Joules", "Energy of the function's calls over the range that is shown. Preparing is not part of it.", [now(`sum(increase(${ACTIVE}[$__range]))`, "active")], { unit: "joule", spark: false, color: green, w: 4 }),
     figure("Power", "Active power of the function now.", [ask(`sum(rate(${ACTIVE}[$__rate_interval]))`, "active")], { unit: "watt", color: green, w: 4 }),
     figure("Calls", "Calls that ran, a second.", [ask(`sum(rate(${CALLS}[$__rate_interval]))`, "calls")], { unit: "reqps", color: blue, w: 4 }),
     figure("Mean duration", "Time of a call from its admission to its end.", [ask(mean("nebula_invocation_duration_seconds"), "mean")], { unit: "s", color: blue, w: 4 }),
@@ -65,7 +65,7 @@ export default dashboard("Function", "One function: its joules per call, what th
       { unit: "s", min: 0, fill: 0, w: 7 }),
     figure("Cold starts", "First calls of a version since the daemon loaded it, over the range that is shown.", [now(`sum(increase(nebula_cold_starts_total{${FUNCTION}}[$__range]))`, "cold starts")], { unit: "short", decimals: 0, spark: false, color: blue, w: 3, h: 8 }),
     figure("Compile time", "Time to compile the version that is served, or to find it in the cache, and to link it.", [now(`max(nebula_cold_start_duration_seconds{${FUNCTION}})`, "duration")], { unit: "s", spark: false, color: blue, w: 3, h: 8 }),
-    figure("Energy of that", "Settled active energy of compiling this function's versions since the daemon runs; a part of its active energy.", [now(`sum(nebula_cold_start_energy_joules_total{${FUNCTION}})`, "energy")], { unit: "joule", spark: false, color: green, w: 3, h: 8 }),
+    figure("Preparing", "Energy that compiling, linking and loading this function took over the range that is shown. It is apart from the energy of calls.", [now(`sum(increase(nebula_function_energy_joules_total{${SOURCE},function="$function",component="preparing"}[$__range]))`, "energy")], { unit: "joule", spark: false, color: green, w: 3, h: 8 }),
 
     row("Versions"),
     curves("Now and before", "Joules per call, and what they were the chosen time before (`Compare with`). Versions are no label of the metrics: a violet mark is the first call of a new version, a blue one a deployment of any function. To see two versions at the same time deploy the new one under a second name and open the dashboard Compare.", [

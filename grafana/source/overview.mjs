@@ -20,10 +20,10 @@ export default dashboard("Overview", "What draws power now, what the functions c
     figure("Machine now", "Power of the zones that may be added (package, dram, or what the source calls its one zone), functions or not.", [
       ask(`sum(rate(nebula_zone_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "all zones"),
     ], { unit: "watt", color: { mode: "fixed", fixedColor: COLOURS.measured } }),
-    figure("Functions now", "Active power of all functions: what their calls cause beyond what the machine draws anyway.", [
+    figure("Functions now", "Power of the calls of all functions: what they add to what the machine draws when idle.", [
       ask(`sum(rate(${ACTIVE}[$__rate_interval]))`, "functions"),
     ], { unit: "watt", color: { mode: "fixed", fixedColor: ACCOUNTS.function } }),
-    figure("Energy used", "Active energy of all functions over the range that is shown.", [
+    figure("Energy used", "Energy of the calls of all functions over the range that is shown.", [
       now(`sum(increase(${ACTIVE}[$__range]))`, "functions"),
     ], { unit: "joule", spark: false, color: { mode: "fixed", fixedColor: ACCOUNTS.function } }),
     figure("Joules per call", "Active energy of a call: the mean of all settled calls of all functions.", [
@@ -57,9 +57,10 @@ export default dashboard("Overview", "What draws power now, what the functions c
     ], { unit: "watt", stack: true, min: 0, w: 24, h: 9, legend: "table", overrides: [named("all others", coloured("#8E8E8E"))] }),
 
     row("What functions cost"),
-    table("Top ten by joules", "The ten functions that used most active energy over the range. Base is their share, by CPU time, of what the machine draws anyway. A click on a name leads to the function.", ["function"], {
+    table("Top ten by joules", "The ten functions whose calls used most energy over the range. Preparing is what compiling and loading them took. Base is the share of their calls, by CPU time, in what the machine draws when idle. Click a name to open the function.", ["function"], {
       "Active": { expr: TEN.replace(" @ end()", ""), unit: "joule" },
       "Share": { expr: `topk(10, sum by (function) (increase(${ACTIVE}[$__range]))) / scalar(sum(increase(${ACTIVE}[$__range])))`, unit: "percentunit", decimals: 1, width: 240, cell: { type: "gauge", mode: "basic", valueDisplayMode: "text" }, color: { mode: "fixed", fixedColor: ACCOUNTS.function }, min: 0, max: 1 },
+      "Preparing": { expr: ofTen(`sum by (function) (increase(nebula_function_energy_joules_total{${SOURCE},component="preparing"}[$__range]))`), unit: "joule" },
       "Base": { expr: ofTen(`sum by (function) (increase(nebula_function_energy_joules_total{${SOURCE},component="base"}[$__range]))`), unit: "joule" },
       "Calls": { expr: ofTen(`sum by (function) (increase(${CALLS}[$__range]))`), unit: "locale", decimals: 0 },
       "Joules per call": { expr: ofTen(`sum by (function) (increase(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__range])) / (sum by (function) (increase(nebula_invocation_energy_joules_count{${DAEMONS}}[$__range])) > 0)`), unit: "joule" },

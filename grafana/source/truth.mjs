@@ -63,9 +63,9 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
     ], { unit: "percentunit", min: 0, max: 1, w: 12, stack: true, fill: 60, line: 0, overrides: [named("within 5 %", coloured("#37872D")), named("within 25 %", coloured(COLOURS.good)), named("within a factor of 2", coloured("#FADE2A")), named("further", coloured(COLOURS.bad))] }),
 
     row("Calls and accounts"),
-    curves("The functions' account against their calls", "Active power as the accounts hold it, and as the sum of settled calls and cold starts. They differ for moments while calls run that are not settled yet, and by calls whose energy is not fully known.", [
+    curves("Calls in the accounts, and one by one", "Power of the functions' calls, once as the accounts hold it and once as the sum of settled calls. The two differ while calls run that are not settled yet, and by calls whose energy is not fully known. Preparing functions is in neither.", [
       ask(`sum(rate(nebula_function_energy_joules_total{${SOURCE},component="active"}[$__rate_interval]))`, "account"),
-      ask(`sum(rate(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__rate_interval])) + sum(rate(nebula_cold_start_energy_joules_total{${DAEMONS}}[$__rate_interval]))`, "calls"),
+      ask(`sum(rate(nebula_invocation_energy_joules_sum{${DAEMONS}}[$__rate_interval]))`, "calls"),
     ], { unit: "watt", min: 0, w: 12, overrides: [named("account", coloured(ACCOUNTS.function)), named("calls", { ...dashed, ...coloured("#FF9830") })] }),
     curves("What measuring and serving cost", "Power of the account `runtime`, the daemon less its calls, and the CPU time of the meter's thread (right axis).", [
       ask(`sum(rate(nebula_account_energy_joules_total{${SOURCE},account="runtime"}[$__rate_interval]))`, "runtime"),

@@ -5,13 +5,19 @@ use maud::{DOCTYPE, Markup, html as markup};
 
 use super::{files, head};
 
-/// The accounts, their colours' names, and what they mean.
-const ACCOUNTS: [(&str, &str, &str); 5] = [
-    ("function", "Functions", "what calls have caused"),
-    ("runtime", "Runtime", "this daemon, beside its calls"),
-    ("host", "Host", "everything else that ran on the machine"),
-    ("base", "Base", "the machine at rest: nobody caused it"),
-    ("gap", "Gap", "measured, but while nobody looked"),
+/// Whose power is shown: the class of the colour, and the title.
+const POWER: [(&str, &str); 4] =
+    [("function", "Functions"), ("runtime", "Runtime"), ("host", "Host"), ("base", "Base")];
+
+/// The rows of the ledger: the class of the colour, the title, and what it means. The first two are the account of
+/// functions.
+const LEDGER: [(&str, &str, &str); 6] = [
+    ("function", "Calls", "what calls of functions used"),
+    ("preparing", "Preparing", "compiling, linking and loading functions"),
+    ("runtime", "Runtime", "the daemon itself"),
+    ("host", "Host", "everything else on this machine"),
+    ("base", "Base", "what the machine draws when idle"),
+    ("gap", "Gap", "measured while no window was open"),
 ];
 
 /// The live page around the plain one, which is shown where no scripts run.
@@ -63,7 +69,7 @@ fn power() -> Markup {
                 h1 id="power-title" { "Power now" }
                 p class="figure" id="watts" { "—" }
                 dl class="accounts" {
-                    @for (account, title, _) in &ACCOUNTS[..4] {
+                    @for (account, title) in POWER {
                         div { dt { i class={ "swatch " (account) } {} (title) } dd id={ "watts-" (account) } { "—" } }
                     }
                 }
@@ -163,19 +169,19 @@ fn ledger() -> Markup {
         section id="ledger" aria-labelledby="ledger-title" {
             h2 id="ledger-title" { "Where the joules went" }
             div class="stack" id="stack" role="img" aria-label="No accounts are known yet" {
-                @for (account, _, _) in ACCOUNTS { i class=(account) {} }
+                @for (account, _, _) in LEDGER { i class=(account) {} }
             }
             table {
                 thead { tr { th { "Account" } th class="number" { "Energy" } th class="number" { "Share" } th class="wide" { "What it is" } } }
                 tbody {
-                    @for (account, title, meaning) in ACCOUNTS {
+                    @for (account, title, meaning) in LEDGER {
                         tr id={ "account-" (account) } {
                             th scope="row" { i class={ "swatch " (account) } {} (title) }
                             td class="number" { "—" } td class="number" { "—" } td class="wide faint" { (meaning) }
                         }
                     }
                 }
-                tfoot { tr id="account-total" { th scope="row" { "Total" } td class="number" { "—" } td class="number" {} td class="wide faint" { "all that the source counted" } } }
+                tfoot { tr id="account-total" { th scope="row" { "Total" } td class="number" { "—" } td class="number" {} td class="wide faint" { "everything the source counted" } } }
             }
             p id="residual" {}
         }
