@@ -315,7 +315,7 @@ fn tokens_are_told_once_and_kept_as_hashes() {
         stderr(&output)
     };
     let shown = tokens.shown();
-    assert!(failed(&["alice", "--tokens", &shown], 1).contains("there is a token `alice`"));
+    assert!(failed(&["alice", "--tokens", &shown], 1).contains("already has a token `alice`"));
     assert!(failed(&["a b"], 64).contains("letters, digits"));
     assert!(failed(&["bob", "--function", "../x"], 64).contains("`../x`"));
     failed(&["bob", "--role", "root"], 64);

@@ -75,7 +75,7 @@ impl Instance {
         let request = store.data_mut().http().new_incoming_request(scheme, request)?;
         let recorder = recorder.clone();
         let respond = move |given: Result<_, _>| {
-            send_answer(answer, &recorder, body_max, given.map_err(|code| format!("{code:?}")))
+            send_answer(answer, &recorder, body_max, given.map_err(|code| format!("{code:?}")));
         };
         let answer = store.data_mut().http().new_response_outparam_from_callback(respond)?;
         bindings.wasi_http_incoming_handler().call_handle(&mut *store, request, answer).await
