@@ -1,7 +1,7 @@
 //! Time, and the CPU time of the machine and of this process.
 //!
-//! The CPU time of the machine comes from the root control group ([`usage`]) if that is finer than `/proc/stat`
-//! ([`stat`]). Either is combined with the clock of the process ([`busy`]).
+//! The CPU time of the machine comes from the root control group (`usage`) if that is finer than `/proc/stat`
+//! (`stat`). Either is combined with the clock of the process (`busy`).
 
 mod busy;
 mod stat;
