@@ -115,18 +115,16 @@ impl Daemon {
 
     /// The names of its threads.
     pub fn threads(&self) -> Vec<String> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        // A thread may have ended since.
-        let name = |task: std::io::Result<DirEntry>| std::fs::read_to_string(task.ok()?.path().join("comm")).ok();
-        tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect()
+        self.nice().into_iter().map(|(name, _)| name).collect()
     }
 
     /// The names of its threads and how much lower their priority is.
     ///
     /// Source: proc(5), `/proc/pid/stat`: the 19th field; the second, in brackets, is the name.
     pub fn nice(&self) -> Vec<(String, i64)> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let stat = |task: std::io::Result<DirEntry>| std::fs::read_to_string(task.ok()?.path().join("stat")).ok();
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // A thread may have ended since.
+        let stat = |task: std::io::Result<DirEntry>| fs::read_to_string(task.ok()?.path().join("stat")).ok();
         let nice = |stat: String| {
             let (name, fields) = stat.split_once('(').unwrap().1.rsplit_once(") ").unwrap();
             (name.to_owned(), fields.split(' ').nth(16).unwrap().parse().unwrap())

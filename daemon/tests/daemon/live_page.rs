@@ -13,41 +13,47 @@ use crate::tokens::{TokensFile, make};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/live.mjs");
 
-/// Whether a browser can be driven here.
-fn have_browser() -> bool {
-    let missing =
-        ["node", "chromium"].into_iter().find(|program| Command::new(program).arg("--version").output().is_err());
-    if let Some(missing) = missing {
-        skipped(&format!("{missing} is not installed"));
+/// A browser, and a folder for its files.
+struct Browser(TempDir);
+
+impl Browser {
+    /// `None` where none is installed.
+    fn new() -> Option<Self> {
+        let is_missing = |program: &&str| Command::new(program).arg("--version").output().is_err();
+        if let Some(missing) = ["node", "chromium"].into_iter().find(is_missing) {
+            skipped(&format!("{missing} is not installed"));
+            return None;
+        }
+        Some(Self(TempDir::with_prefix_in("live-page-", env!("CARGO_TARGET_TMPDIR")).unwrap()))
     }
-    missing.is_none()
+
+    /// Runs the steps of the script against a daemon.
+    fn visit(&self, daemon: &Daemon, steps: &[&str]) {
+        let url = format!("http://{}/", daemon.address());
+        self.run(Command::new("node").arg(SCRIPT).arg(url).arg(self.0.path()).args(steps));
+    }
+
+    fn run(&self, command: &mut Command) {
+        // One after the other: a browser keeps more than one processor busy, and some steps watch how the layout moves.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let output = run(command.env("BROWSER_FOLDER", self.0.path()));
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{printed}\n{}", stderr(&output));
+    }
 }
 
-/// Runs the steps of the script against a daemon, and expects them all to hold.
-fn browse(daemon: &Daemon, folder: &TempDir, more: &[&str]) {
-    let url = format!("http://{}/", daemon.address());
-    watch(Command::new("node").arg(SCRIPT).arg(url).arg(folder.path()).args(more), folder);
-}
-
-fn watch(command: &mut Command, folder: &TempDir) {
-    // One after the other: a browser keeps more than one processor busy, and the layout is watched for how it moves in time.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = run(command.env("BROWSER_FOLDER", folder.path()));
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}\n{}", stderr(&output));
-}
-
-fn folder() -> TempDir {
-    TempDir::with_prefix_in("live-page-", env!("CARGO_TARGET_TMPDIR")).unwrap()
+/// Runs the steps against a daemon with these options.
+fn visit(options: &[&str], steps: &[&str]) {
+    if let Some(browser) = Browser::new() {
+        browser.visit(&Daemon::start(options), steps);
+    }
 }
 
 #[test]
 fn people_see_and_call_and_deploy_on_the_page() {
-    if !have_browser() {
-        return;
-    }
-    let (folder, functions) = (folder(), guests::folder_of(&[("complain.wat", guests::source("complain"))]));
+    let Some(browser) = Browser::new() else { return };
+    let functions = guests::folder_of(&[("complain.wat", guests::source("complain"))]);
     let files = [
         (
             "Six Times Seven.wat",
@@ -57,31 +63,27 @@ fn people_see_and_call_and_deploy_on_the_page() {
         ("garbage.wasm", b"\0asm and nothing that follows"),
     ];
     for (name, bytes) in files {
-        fs::write(folder.path().join(name), bytes).unwrap();
+        fs::write(browser.0.path().join(name), bytes).unwrap();
     }
     let functions = functions.path().to_str().unwrap();
     let daemon = Daemon::start(&["--source", "model", "--functions", functions]);
-    browse(&daemon, &folder, &[]);
+    browser.visit(&daemon, &[]);
 }
 
 #[test]
 fn whoever_has_to_show_a_token_is_asked_for_it() {
-    if !have_browser() {
-        return;
-    }
-    let (folder, tokens) = (folder(), TokensFile::empty());
+    let Some(browser) = Browser::new() else { return };
+    let tokens = TokensFile::empty();
     let caller = make(&tokens.path(), "caller", &[]);
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
     let daemon = Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown()]);
-    browse(&daemon, &folder, &["closed", &caller, &operator]);
+    browser.visit(&daemon, &["closed", &caller, &operator]);
 }
 
 #[test]
 fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
-    if !have_browser() {
-        return;
-    }
-    let (folder, tokens) = (folder(), TokensFile::empty());
+    let Some(browser) = Browser::new() else { return };
+    let tokens = TokensFile::empty();
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
     let functions = guests::folder_of(&[
         (
@@ -94,9 +96,9 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
     let options = ["--source", "model", "--functions", functions];
     // What is read needs no token here, and what is changed does.
     let known = Daemon::start(&[&options[..], &["--tokens", &tokens.shown()]].concat());
-    browse(&known, &folder, &["spied", &operator]);
+    browser.visit(&known, &["spied", &operator]);
     let open = Daemon::start(&options);
-    browse(&open, &folder, &["spied"]);
+    browser.visit(&open, &["spied"]);
 }
 
 /// A command that writes this.
@@ -118,56 +120,39 @@ fn answering(text: &str) -> String {
 
 #[test]
 fn where_too_many_listen_the_page_asks_instead() {
-    if !have_browser() {
-        return;
-    }
-    let daemon = Daemon::start(&["--source", "model", "--events-clients", "1"]);
-    browse(&daemon, &folder(), &["crowded"]);
+    visit(&["--source", "model", "--events-clients", "1"], &["crowded"]);
 }
 
 #[test]
 fn what_the_page_counts_under_load_is_what_was_called() {
-    if !have_browser() {
-        return;
-    }
-    // So short a queue that only a few calls of many are told one by one.
-    let daemon = Daemon::start(&["--source", "model", "--events-queue", "64"]);
-    browse(&daemon, &folder(), &["loaded"]);
+    // The queue is so short that most calls get no event of their own.
+    visit(&["--source", "model", "--events-queue", "64"], &["loaded"]);
 }
 
 #[test]
 fn where_nothing_is_measured_the_page_says_so() {
-    if !have_browser() {
-        return;
-    }
-    let daemon = Daemon::start(&["--source", "off"]);
-    browse(&daemon, &folder(), &["unmeasured"]);
+    visit(&["--source", "off"], &["unmeasured"]);
 }
 
 #[test]
 fn the_page_comes_back_with_the_daemon() {
-    if !have_browser() {
-        return;
-    }
-    let folder = folder();
+    let Some(browser) = Browser::new() else { return };
     let nebula = nebula();
     let mut command = Command::new("node");
-    command.arg(SCRIPT).arg("http://127.0.0.1:0/").arg(folder.path()).arg("restarted").arg(nebula.get_program());
+    command.arg(SCRIPT).arg("http://127.0.0.1:0/").arg(browser.0.path()).arg("restarted").arg(nebula.get_program());
     command.envs(nebula.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    watch(&mut command, &folder);
+    browser.run(&mut command);
 }
 
 #[test]
 fn a_thousand_functions_do_not_freeze_the_page() {
-    if !have_browser() {
-        return;
-    }
+    let Some(browser) = Browser::new() else { return };
     let module = "(module (func (export \"run\") (result i32) i32.const 42))";
     let names: Vec<_> = (0..1000).map(|number| format!("f-{number:03}.wat")).collect();
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), module)).collect();
-    let (folder, functions) = (folder(), guests::folder_of(&files));
+    let functions = guests::folder_of(&files);
     let daemon = Daemon::start(&["--source", "model", "--functions", functions.path().to_str().unwrap()]);
-    browse(&daemon, &folder, &["many"]);
+    browser.visit(&daemon, &["many"]);
 }
 
 #[test]
