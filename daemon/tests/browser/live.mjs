@@ -96,6 +96,7 @@ async function mouse() {
   await page.click("#confirm [value=no]");
   assert.ok(await page.value(`Boolean(${row("dropped")})`));
   await page.click("#versions .danger");
+  await page.until("it is asked about", "document.querySelector('#confirm').open");
   await page.click("#confirm [value=yes]");
   await page.until("it is gone", `!${row("dropped")}`);
   done("a function is removed, once that is confirmed");
