@@ -72,7 +72,7 @@ impl Settings {
             // An intensity that is given but invalid is a mistake of its own.
             (Some(IntensitySource::Endpoint(_)), _) | (None, Some(_)) => {}
             _ => {
-                check.refuse("carbon.token-file", "no endpoint needs it: `carbon.intensity` is not an http(s) address")
+                check.refuse("carbon.token-file", "no endpoint needs it: `carbon.intensity` is not an http(s) address");
             }
         }
         settings

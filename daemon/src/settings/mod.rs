@@ -61,6 +61,6 @@ pub fn checked<T>(
     let find = |key: &str| flags.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
     let layers = Layers::stack(options, find, |_| None, &std::collections::BTreeMap::new());
     let mut checker = Checker::new(&layers, Vec::new());
-    let checked = check(&mut checker);
-    checker.finish().map(|()| checked)
+    let settings = check(&mut checker);
+    checker.finish().map(|()| settings)
 }
