@@ -52,7 +52,9 @@ const INTENSITY: &[Metric<Carbon>] = &[
         &[],
         |carbon, samples| {
             let age = |since: SystemTime| SystemTime::now().duration_since(since).unwrap_or_default().as_secs_f64();
-            known(carbon).iter().for_each(|intensity| samples.set(intensity.since.map_or(0.0, age)));
+            if let Some(intensity) = known(carbon) {
+                samples.set(intensity.since.map_or(0.0, age));
+            }
         },
     ),
     Metric::counter(

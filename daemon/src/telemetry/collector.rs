@@ -44,13 +44,13 @@ impl<T> Metric<T> {
     }
 
     fn family(&self, figures: &T) -> MetricFamily {
-        let mut samples = Samples { kind: self.kind, labels: self.labels, samples: Vec::new() };
+        let mut samples = Samples { kind: self.kind, labels: self.labels, made: Vec::new() };
         (self.read)(figures, &mut samples);
         let mut family = MetricFamily::default();
         family.set_name(self.name.into());
         family.set_help(self.help.into());
         family.set_field_type(self.kind);
-        family.set_metric(samples.samples);
+        family.set_metric(samples.made);
         family
     }
 }
@@ -59,7 +59,7 @@ impl<T> Metric<T> {
 pub struct Samples {
     kind: MetricType,
     labels: &'static [&'static str],
-    samples: Vec<Sample>,
+    made: Vec<Sample>,
 }
 
 impl Samples {
@@ -84,7 +84,7 @@ impl Samples {
             gauge.set_value(value);
             sample.set_gauge(gauge);
         }
-        self.samples.push(sample);
+        self.made.push(sample);
     }
 
     /// Adds a sample of energy for each set of labels.

@@ -110,7 +110,7 @@ impl Exporter {
         self.counts.with_label_values(&[label]).inc_by(count);
         match failed {
             Some(why) if !self.failing => {
-                tracing::warn!("the collector `{}` does not take traces, which are lost: {why}", self.endpoint)
+                tracing::warn!("the collector `{}` does not take traces, which are lost: {why}", self.endpoint);
             }
             None if self.failing => tracing::info!("traces are being exported again"),
             _ => {}
