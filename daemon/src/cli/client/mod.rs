@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_from_answers_of_other_servers() {
+    fn refusals_differ_from_answers_of_other_servers() {
         let answer = |status, body: &'static str| Answer {
             url: "http://a".into(),
             status,

@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    fn told(view: EnergyView<'_>, known: Known<'_>) -> Value {
+    fn shown(view: EnergyView<'_>, known: Known<'_>) -> Value {
         let (joules, energy) = view.show(known);
         json!({ "joules": joules, "energy": energy })
     }
@@ -275,16 +275,16 @@ mod tests {
                 "the energy of a window that the call lived in is not known",
             ),
         ] {
-            let told = told(view, known);
-            assert_eq!((&told["energy"]["state"], &told["energy"]["reason"]), (&state.into(), &reason.into()));
-            assert!(told["joules"].is_null());
+            let shown = shown(view, known);
+            assert_eq!((&shown["energy"]["state"], &shown["energy"]["reason"]), (&state.into(), &reason.into()));
+            assert!(shown["joules"].is_null());
             for figure in ["uncertainty_joules", "active_joules", "base_joules"] {
-                assert!(told["energy"][figure].is_null(), "{figure}");
+                assert!(shown["energy"][figure].is_null(), "{figure}");
             }
         }
         let base_unknown = estimated(None);
-        let told = told(view, Known::Ended(&base_unknown));
-        assert!(told["energy"]["base_joules"].is_null() && told["energy"]["reason"] == NO_BASE);
+        let shown = shown(view, Known::Ended(&base_unknown));
+        assert!(shown["energy"]["base_joules"].is_null() && shown["energy"]["reason"] == NO_BASE);
     }
 
     #[test]
@@ -297,9 +297,10 @@ mod tests {
 
     #[test]
     fn a_settled_charge_has_its_estimate_beside_it() {
-        let told = told(view(Policy::Usage, Exposure::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
+        let shown =
+            shown(view(Policy::Usage, Exposure::OPERATORS), Known::Settled(&estimated(Some(0.5)), Ok(&charge())));
         assert_eq!(
-            told,
+            shown,
             json!({ "joules": 0.002, "energy": {
                 "state": "settled", "source": "powercap", "policy": "usage",
                 "active_joules": 0.001_749, "base_joules": 0.000_251, "uncertainty_joules": 0.000_021,
@@ -311,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_told_no_more_than_the_resolution() {
-        let told = told(
+    fn callers_see_no_more_than_the_resolution() {
+        let shown = shown(
             view(Policy::Usage, coarse(Expose::Callers)),
             Known::Settled(&estimated(Some(0.000_151)), Ok(&charge())),
         );
         assert_eq!(
-            told,
+            shown,
             json!({ "joules": 0.002, "energy": {
                 "state": "settled", "source": "powercap", "policy": "usage",
                 "active_joules": 0.0017, "base_joules": 0.0003, "uncertainty_joules": 0.0001,
@@ -329,12 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn where_joules_are_for_operators_callers_are_told_none() {
+    fn where_joules_are_for_operators_callers_see_none() {
         let ended = estimated(Some(0.5));
         for known in [Known::Settled(&ended, Ok(&charge())), Known::Ended(&ended), Known::Running(Some(&charge()))] {
-            let told = told(view(Policy::Active, coarse(Expose::Operators)), known);
+            let shown = shown(view(Policy::Active, coarse(Expose::Operators)), known);
             assert_eq!(
-                told,
+                shown,
                 json!({ "joules": null, "energy": {
                     "state": "withheld", "source": "powercap", "policy": "active", "active_joules": null,
                     "base_joules": null, "uncertainty_joules": null, "zones": {}, "reason": WITHHELD,
@@ -349,14 +350,14 @@ mod tests {
         let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
         let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
         let of = |policy, exposure, known| {
-            told(EnergyView { carbon: &carbon, ..view(policy, exposure) }, known)["energy"].clone()
+            shown(EnergyView { carbon: &carbon, ..view(policy, exposure) }, known)["energy"].clone()
         };
         let (ended, charge, nothing) = (estimated(Some(0.000_151)), charge(), ended(Err(NoEstimate::NoWindow.into())));
         let known = Known::Settled(&ended, Ok(&charge));
         let full = of(Policy::Active, Exposure::OPERATORS, known);
         assert_eq!(full["carbon_grams"], json!(1.749e-7), "{full}");
         assert_eq!((&full["carbon_intensity_g_per_kwh"], full.get("carbon_reason")), (&json!(300.0), None));
-        // 1700 µJ and 2000 µJ, as callers are told.
+        // 1700 µJ and 2000 µJ, as callers see them.
         assert_eq!(of(Policy::Active, coarse(Expose::Callers), known)["carbon_grams"], json!(1.7e-7));
         assert_eq!(of(Policy::Usage, coarse(Expose::Callers), known)["carbon_grams"], json!(2e-7));
         for (exposure, known) in [
@@ -364,8 +365,8 @@ mod tests {
             (Exposure::OPERATORS, Known::Running(None)),
             (Exposure::OPERATORS, Known::Ended(&nothing)),
         ] {
-            let told = of(Policy::Active, exposure, known);
-            assert!(told["carbon_grams"].is_null() && told["carbon_reason"].is_string(), "{told}");
+            let shown = of(Policy::Active, exposure, known);
+            assert!(shown["carbon_grams"].is_null() && shown["carbon_reason"].is_string(), "{shown}");
         }
     }
 
@@ -374,16 +375,16 @@ mod tests {
         let source = Some(IntensitySource::Endpoint("http://127.0.0.1:1".parse().unwrap()));
         let carbon = Carbon::open(&Settings { source, ..Settings::default() }).unwrap();
         let view = EnergyView { carbon: &carbon, ..view(Policy::Active, Exposure::OPERATORS) };
-        let told = told(view, Known::Ended(&estimated(None)));
-        let energy = &told["energy"];
+        let shown = shown(view, Known::Ended(&estimated(None)));
+        let energy = &shown["energy"];
         assert!(energy["carbon_grams"].is_null() && energy["carbon_intensity_g_per_kwh"].is_null(), "{energy}");
-        assert!(energy["carbon_reason"].as_str().unwrap().contains("has not told"), "{energy}");
+        assert!(energy["carbon_reason"].as_str().unwrap().contains("had not answered"), "{energy}");
     }
 
     #[test]
-    fn six_digits_are_told() {
-        for (value, shown) in [(0.0, 0.0), (1.234_567_891e-7, 1.234_57e-7), (302.0, 302.0), (0.1 + 0.2, 0.3)] {
-            assert_eq!(significant(value), shown);
+    fn figures_are_rounded_to_six_digits() {
+        for (value, rounded) in [(0.0, 0.0), (1.234_567_891e-7, 1.234_57e-7), (302.0, 302.0), (0.1 + 0.2, 0.3)] {
+            assert_eq!(significant(value), rounded);
         }
     }
 
@@ -391,8 +392,8 @@ mod tests {
     fn a_settlement_that_is_late_leaves_the_estimate() {
         let late = NotSettled::Late(Duration::from_secs(1));
         let ended = estimated(Some(0.5));
-        let told = told(view(Policy::Active, Exposure::OPERATORS), Known::Settled(&ended, Err(late)));
-        assert_eq!((&told["energy"]["state"], &told["joules"]), (&"estimated".into(), &json!(0.002)));
-        assert!(told["energy"]["reason"].as_str().unwrap().contains("not settled within 1s"));
+        let shown = shown(view(Policy::Active, Exposure::OPERATORS), Known::Settled(&ended, Err(late)));
+        assert_eq!((&shown["energy"]["state"], &shown["joules"]), (&"estimated".into(), &json!(0.002)));
+        assert!(shown["energy"]["reason"].as_str().unwrap().contains("not settled within 1s"));
     }
 }

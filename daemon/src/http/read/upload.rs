@@ -1,18 +1,18 @@
-//! Forms that bring a function: its module and its manifest.
+//! Forms with a function: its module and its manifest.
 
 use crate::functions::{MANIFEST_BYTES_MAX, Upload};
 use crate::http::answer::problem::Problem;
 
-/// The boundary of a form, if this type is one.
+/// The boundary, if this is the type of a form.
 pub fn boundary(content_type: &str) -> Option<String> {
-    // Parts of `multipart/mixed` are told apart in the same way. Source: RFC 7578 and RFC 2046, section 5.1.
+    // The parts of `multipart/mixed` are separated in the same way. Source: RFC 7578 and RFC 2046, section 5.1.
     let form = content_type.replacen("multipart/mixed", "multipart/form-data", 1);
     multer::parse_boundary(form).ok()
 }
 
-/// Module and manifest: the parts of these names; a part without one is the module if it is the first, else the manifest.
+/// The parts `module` and `manifest`. A part without a name is the module, or the manifest if there is a module already.
 pub async fn read_form(form: bytes::Bytes, boundary: &str) -> Result<Upload, Problem> {
-    let wrong = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
+    let wrong = |error: multer::Error| Problem::BadRequest(format!("cannot read the form: {error}"));
     let body = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(form) });
     let mut parts = multer::Multipart::new(body, boundary);
     let mut upload = Upload::default();
