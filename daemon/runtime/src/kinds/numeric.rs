@@ -14,10 +14,10 @@ pub struct Numeric {
     pub module: InstancePre<ModuleState>,
     pub entry: String,
     pub signature: Signature,
-    pub instances: Instances<Instance>,
+    pub instances: Instances<NumericInstance>,
 }
 
-pub struct Instance {
+pub struct NumericInstance {
     store: Store<ModuleState>,
     function: Func,
 }
@@ -41,7 +41,7 @@ impl Numeric {
             }
         };
         recorder.begin();
-        let Instance { store, function } = &mut held.instance;
+        let NumericInstance { store, function } = &mut held.instance;
         let mut results = self.signature.results();
         let returned = function.call_async(&mut *store, &parameters, &mut results).await;
         let written = returned.and_then(|()| Ok(recorder.push_output(show(&results).as_bytes())?));
@@ -62,12 +62,12 @@ impl Numeric {
         parsed.map_err(Ending::BadInput)
     }
 
-    async fn instantiate(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Instance, Ending> {
+    async fn instantiate(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<NumericInstance, Ending> {
         let mut store = sandbox.module_store(call)?;
         let instantiated = self.module.instantiate_async(&mut store).await;
         let instance = instantiated.map_err(|error| ending_of(&error, &store.data().limiter))?;
         let function = instance.get_func(&mut store, &self.entry);
         let function = function.ok_or_else(|| Ending::Trapped(format!("no function `{}`", self.entry)))?;
-        Ok(Instance { store, function })
+        Ok(NumericInstance { store, function })
     }
 }

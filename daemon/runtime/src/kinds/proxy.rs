@@ -18,10 +18,10 @@ use crate::state::ComponentState;
 /// A component that exports `wasi:http/incoming-handler`.
 pub struct Proxy {
     pub component: ProxyPre<ComponentState>,
-    pub instances: Instances<Instance>,
+    pub instances: Instances<ProxyInstance>,
 }
 
-pub struct Instance {
+pub struct ProxyInstance {
     store: Store<ComponentState>,
     bindings: Bindings,
 }
@@ -54,16 +54,16 @@ impl Proxy {
         Ok(ending)
     }
 
-    async fn instantiate(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Instance, Ending> {
+    async fn instantiate(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<ProxyInstance, Ending> {
         let mut store = sandbox.component_store(&sandbox.runtime.plain().engine, call)?;
         match self.component.instantiate_async(&mut store).await {
-            Ok(bindings) => Ok(Instance { store, bindings }),
+            Ok(bindings) => Ok(ProxyInstance { store, bindings }),
             Err(error) => Err(ending_of(&error, &store.data().limiter)),
         }
     }
 }
 
-impl Instance {
+impl ProxyInstance {
     async fn enter(
         &mut self,
         Exchange { request, answer }: Exchange,
