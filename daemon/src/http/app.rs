@@ -9,7 +9,7 @@ use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 
 use crate::carbon::Carbon;
-use crate::functions::{Deployer, Function, Registry};
+use crate::functions::{Deployer, Registry};
 use crate::invocation::Invoker;
 use crate::telemetry::{Calls, Metrics, Observers};
 use crate::units::Policy;
@@ -20,6 +20,11 @@ use crate::http::answer::costs::Costs;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, TEXT, answer, json};
 use crate::http::call::{Caller, Context, Mount, form};
+use crate::http::read::events::EventFeed;
+use crate::http::read::functions::Deployments;
+use crate::http::read::invocations::CallLog;
+use crate::http::read::ledger::ledger;
+use crate::http::read::metrics::metrics;
 use crate::http::read::openapi::openapi;
 use crate::http::read::usage::UsageFile;
 use crate::http::request::negotiate::prefers_html;
@@ -54,14 +59,14 @@ pub struct Parts {
 /// Answers requests.
 pub struct App {
     pub access: Arc<Access>,
-    pub registry: Arc<Registry>,
-    pub deployer: Arc<Deployer>,
-    pub metrics: Arc<Metrics>,
-    pub calls: Arc<Calls>,
     pub observers: Arc<Observers>,
-    pub usage: UsageFile,
-    pub module_max: u64,
-    pub(super) caller: Arc<Caller>,
+    pub metrics: Arc<Metrics>,
+    registry: Arc<Registry>,
+    caller: Arc<Caller>,
+    call_log: Arc<CallLog>,
+    deployments: Deployments,
+    events: Arc<EventFeed>,
+    usage: UsageFile,
     /// Set when the daemon is about to end.
     pub(super) draining: AtomicBool,
 }
@@ -71,14 +76,21 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
         let Parts { policy, carbon, form, body_max, body_timeout, .. } = parts;
-        let costs = Costs { metering: invoker.metering().clone(), policy, carbon };
-        let caller = Arc::new(Caller { invoker, costs, body_max, body_timeout, form });
-        let draining = AtomicBool::new(false);
-        Self { access, registry, deployer, metrics, calls, observers, usage, module_max, caller, draining }
-    }
-
-    pub(crate) fn find(&self, name: &str) -> Result<Arc<Function>, Problem> {
-        self.registry.find(name).ok_or_else(|| Problem::UnknownFunction(name.into()))
+        let metering = invoker.metering().clone();
+        let costs = Costs { metering: metering.clone(), policy, carbon };
+        let call_log = Arc::new(CallLog { calls, registry: registry.clone(), costs: costs.clone() });
+        Self {
+            access,
+            metrics,
+            caller: Arc::new(Caller { invoker, costs, body_max, body_timeout, form }),
+            deployments: Deployments { registry: registry.clone(), deployer, metering, module_max, body_timeout },
+            events: Arc::new(EventFeed { call_log: call_log.clone(), observers: observers.clone() }),
+            registry,
+            call_log,
+            observers,
+            usage,
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -154,19 +166,19 @@ impl App {
                 self.context(visitor, &route, peers)?.answer(request, Mount { script, rest }).await
             }
             Endpoint::Module => self.context(visitor, &route, peers)?.run_module(request).await,
-            Endpoint::Functions => Ok(json(StatusCode::OK, JSON, &self.list(visitor))),
+            Endpoint::Functions => Ok(json(StatusCode::OK, JSON, &self.deployments.list(visitor))),
             Endpoint::Function | Endpoint::Manifest | Endpoint::Versions | Endpoint::Rollback => {
-                self.function_route(request, visitor, &route).await
+                self.deployments.answer(request, visitor, &route).await
             }
-            Endpoint::Invocations => self.invocations(visitor, query),
-            Endpoint::Invocation => self.invocation(visitor, route.rest(request.uri().path())),
+            Endpoint::Invocations => self.call_log.list(visitor, query),
+            Endpoint::Invocation => self.call_log.get(visitor, route.rest(request.uri().path())),
             Endpoint::Energy => {
                 exposure.check_totals()?;
-                Ok(json(StatusCode::OK, JSON, &self.ledger()))
+                Ok(json(StatusCode::OK, JSON, &ledger(&self.registry, &self.caller.invoker, &self.caller.costs.carbon)))
             }
-            Endpoint::Events => self.events(visitor, query),
-            Endpoint::Usage => self.usage(&request, exposure).await,
-            Endpoint::Metrics => self.metrics(&request, exposure).await,
+            Endpoint::Events => self.events.stream(visitor, query),
+            Endpoint::Usage => self.usage.report(&request, exposure, self.caller.costs.policy).await,
+            Endpoint::Metrics => metrics(&self.metrics, &request, exposure).await,
             Endpoint::Health => self.health(),
             Endpoint::Ready if self.draining.load(Ordering::Relaxed) => Err(Problem::Draining),
             Endpoint::Ready => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
@@ -198,7 +210,7 @@ impl App {
 
     fn page(&self, request: &Request, visitor: &Visitor) -> Response {
         match visitor.exposure.check_calls() {
-            Ok(()) => page::index(self, visitor, self.access.page_key.for_document(request.headers())),
+            Ok(()) => page::index(&self.call_log, visitor, self.access.page_key.for_document(request.headers())),
             Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
             Err(problem) => problem.response(None),
         }

@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, Markup, html as markup};
 
-use super::{files, head};
+use super::files;
 
 /// Whose power is shown: the class of the colour, and the title.
 const POWER: [(&str, &str); 4] =
@@ -230,6 +230,20 @@ fn dialogs() -> Markup {
                 }
                 div class="buttons" { button value="cancel" { "Cancel" } button value="forget" { "Forget" } button class="main" value="use" { "Use" } }
             }
+        }
+    }
+}
+
+pub fn head(title: &str, more: &Markup) -> Markup {
+    markup! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · Nebula" }
+            link rel="icon" href="data:,";
+            link rel="stylesheet" href={ (files::FOLDER) "style.css" };
+            (more)
         }
     }
 }

@@ -13,11 +13,13 @@ use nebula_api::problem::FailedCall;
 use nebula_metering::Joules;
 use nebula_metering::source::SourceKind;
 
+use live::head;
+
 use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{html, live_html};
-use crate::http::app::App;
+use crate::http::read::invocations::CallLog;
 
 /// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;
@@ -33,10 +35,10 @@ fn nature(source: SourceKind) -> &'static str {
 
 /// The first page: the functions with a form to try each, and the joules of the last calls. `proof` is what its scripts show
 /// where they change something.
-pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
+pub fn index(call_log: &CallLog, visitor: &Visitor, proof: Option<&str>) -> Response {
     let plain = markup! {
         p {
-            @match app.caller.costs.metering.meter().and_then(|meter| meter.source()) {
+            @match call_log.costs.metering.meter().and_then(|meter| meter.source()) {
                 Ok(source) => {
                     "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
                 }
@@ -47,7 +49,7 @@ pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
         table class="try" {
             thead { tr { th { "Function" } th { "Kind" } th { "Try it" } } }
             tbody {
-                @for function in app.registry.all().iter().filter(|function| visitor.may_use(function.name.as_str())) {
+                @for function in call_log.registry.all().iter().filter(|function| visitor.may_use(function.name.as_str())) {
                     @let name = function.name.as_str();
                     tr {
                         th scope="row" { (name) }
@@ -63,7 +65,7 @@ pub fn index(app: &App, visitor: &Visitor, proof: Option<&str>) -> Response {
             }
         }
         h2 { "Last calls" }
-        (calls(app, visitor))
+        (calls(call_log, visitor))
     };
     live_html(StatusCode::OK, live::page(&plain, proof).into_string())
 }
@@ -79,8 +81,8 @@ pub fn closed(problem: &Problem) -> Response {
     with_headers_of(plain_response, |status| live_html(status, live::page(&plain, None).into_string()))
 }
 
-fn calls(app: &App, visitor: &Visitor) -> Markup {
-    let calls = app.describe_calls(visitor.exposure, &app.last_calls(visitor, None, CALLS_SHOWN));
+fn calls(call_log: &CallLog, visitor: &Visitor) -> Markup {
+    let calls = call_log.describe_calls(visitor.exposure, &call_log.last_calls(visitor, None, CALLS_SHOWN));
     if calls.is_empty() {
         return markup! { p { "None yet." } };
     }
@@ -177,20 +179,6 @@ fn layout(title: &str, content: &Markup) -> Markup {
                 header { a href="/" { "Nebula" } }
                 main class="plain" { h1 { (title) } (content) }
             }
-        }
-    }
-}
-
-fn head(title: &str, more: &Markup) -> Markup {
-    markup! {
-        head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
-            title { (title) " · Nebula" }
-            link rel="icon" href="data:,";
-            link rel="stylesheet" href={ (files::FOLDER) "style.css" };
-            (more)
         }
     }
 }

@@ -24,10 +24,10 @@ use crate::http::access::Visitor;
 use crate::http::answer::answer;
 use crate::http::answer::body::{BrokenOff, Reply};
 use crate::http::answer::problem::Problem;
-use crate::http::app::App;
+use crate::http::read::invocations::CallLog;
 use crate::http::read::ledger;
 use crate::http::request::query::variables;
-use crate::telemetry::{Event, EventFilter, NumberedEvent, SubscribeError, Subscription, Watts};
+use crate::telemetry::{Event, EventFilter, NumberedEvent, Observers, SubscribeError, Subscription, Watts};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
@@ -46,15 +46,21 @@ const BYTES_AT_ONCE: usize = 64 << 10;
 /// The names of events that can be asked for.
 const TYPES: &str = "call, watts and accounts";
 
-impl App {
+/// Streams of events.
+pub struct EventFeed {
+    pub call_log: Arc<CallLog>,
+    pub observers: Arc<Observers>,
+}
+
+impl EventFeed {
     /// A stream of what the query asks for and the visitor may see.
-    pub(crate) fn events(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
+    pub(crate) fn stream(self: &Arc<Self>, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
         visitor.exposure.check_calls()?;
         let (mut types, mut function, mut history) = (None, None, false);
         for (name, value) in variables(query)? {
             match &*name {
                 "types" => types = Some(read_types(&value)?),
-                "function" => function = Some(self.find(&value)?.name.as_str().into()),
+                "function" => function = Some(self.name_of(value)?),
                 "history" if matches!(&*value, "true" | "false") => history = value == "true",
                 "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
                 _ => {
@@ -89,8 +95,14 @@ impl App {
         let visitor = visitor.clone();
         let heartbeat = Box::pin(sleep(HEARTBEAT));
         let stage = Stage::Beginning(past);
-        *response.body_mut() = Reply::streamed(EventStream { app: self.clone(), visitor, listener, heartbeat, stage });
+        *response.body_mut() =
+            Reply::streamed(EventStream { events: self.clone(), visitor, listener, heartbeat, stage });
         Ok(response)
+    }
+
+    fn name_of(&self, function: String) -> Result<Box<str>, Problem> {
+        let found = self.call_log.registry.find(&function);
+        found.map(|found| found.name.as_str().into()).ok_or(Problem::UnknownFunction(function))
     }
 
     /// Writes the event, if the visitor may see it.
@@ -99,16 +111,18 @@ impl App {
             write_event(text, Some(numbered.id), name, &data.unwrap_or_default());
         };
         match &numbered.event {
-            Event::Call(known) if !self.is_seen(visitor, known) => {}
+            Event::Call(known) if !self.call_log.is_seen(visitor, known) => {}
             // How much others do is none of their business either.
             Event::Omitted(_) if visitor.is_restricted() => {}
             Event::Call(known) => {
-                let shown = self.describe_calls(visitor.exposure, std::slice::from_ref(known));
+                let shown = self.call_log.describe_calls(visitor.exposure, std::slice::from_ref(known));
                 write("call", to_string(&shown.first()));
             }
             Event::Omitted(calls) => write("omitted", to_string(&OmittedEvent { calls: *calls })),
             Event::Watts(watts) => write("watts", to_string(&self.watts(watts))),
-            Event::Accounts(snapshot) => write("accounts", to_string(&ledger::accounts(snapshot, &self.registry))),
+            Event::Accounts(snapshot) => {
+                write("accounts", to_string(&ledger::accounts(snapshot, &self.call_log.registry)))
+            }
         }
     }
 
@@ -120,8 +134,8 @@ impl App {
             watts: zone.watts,
         });
         let functions = watts.functions.iter().map(|drawn| FunctionWatts {
-            function: ledger::name(drawn.function, &self.registry),
-            version: self.registry.revision(drawn.function).map(|revision| revision.version.to_string()),
+            function: ledger::name(drawn.function, &self.call_log.registry),
+            version: self.call_log.registry.revision(drawn.function).map(|revision| revision.version.to_string()),
             watts: drawn.watts,
         });
         WattsEvent {
@@ -138,7 +152,7 @@ impl App {
         let samples = past.iter().map(|(ago, watts)| {
             let functions = watts.functions.iter();
             let functions = functions.map(|drawn| HistoryWatts {
-                function: ledger::name(drawn.function, &self.registry),
+                function: ledger::name(drawn.function, &self.call_log.registry),
                 watts: drawn.watts,
             });
             HistorySample { seconds_ago: ago.as_secs_f64(), accounts: accounts(watts), functions: functions.collect() }
@@ -179,7 +193,7 @@ fn write_event(text: &mut String, id: Option<u64>, name: &str, data: &str) {
 
 /// The body of an answer that lasts as long as its client keeps up.
 pub struct EventStream {
-    app: Arc<App>,
+    events: Arc<EventFeed>,
     visitor: Visitor,
     listener: Subscription,
     heartbeat: Pin<Box<Sleep>>,
@@ -205,17 +219,17 @@ impl Body for EventStream {
             Stage::Beginning(past) => {
                 let _ = write!(text, "retry: {RETRY_MS}\n\n");
                 if !past.is_empty() {
-                    let data = to_string(&this.app.history(past)).unwrap_or_default();
+                    let data = to_string(&this.events.history(past)).unwrap_or_default();
                     write_event(&mut text, None, "history", &data);
                 }
                 this.stage = Stage::Running;
             }
             Stage::Running => {}
         }
-        // Events that this visitor may not see leave no text.
+        // EventFeed that this visitor may not see leave no text.
         while text.len() < BYTES_AT_ONCE {
             match this.listener.poll_next(context) {
-                Poll::Ready(Some(event)) => this.app.write(&event, &this.visitor, &mut text),
+                Poll::Ready(Some(event)) => this.events.write(&event, &this.visitor, &mut text),
                 Poll::Ready(None) => {
                     this.stage = Stage::Ended;
                     if this.listener.was_slow() {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use hyper::{HeaderMap, Method, StatusCode};
@@ -11,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Directory, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
-    Origin, Reuse, Upload, Version,
+    Origin, Registry, Reuse, Upload, Version,
 };
 use crate::http::Request;
 use crate::http::Response;
@@ -21,19 +22,30 @@ use crate::http::answer::envelope::micros;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer, json};
-use crate::http::app::App;
 use crate::http::read::quota;
 use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
 use crate::http::request::query::variables;
 use crate::http::route::{Endpoint, Route};
+use crate::meter::Metering;
 use crate::settings::{shown_duration, shown_size};
 use nebula_runtime::Found;
 
 /// Room for boundaries and headers around the parts of a form.
 const FORM_BYTES_MAX: usize = 64 << 10;
 
-impl App {
+/// Lists functions and changes them.
+pub struct Deployments {
+    pub registry: Arc<Registry>,
+    pub deployer: Arc<Deployer>,
+    pub metering: Metering,
+    /// Largest module, in bytes.
+    pub module_max: u64,
+    /// Longest time until a body is complete.
+    pub body_timeout: Duration,
+}
+
+impl Deployments {
     /// All functions that the visitor may use, and what is wrong with files that are not served.
     pub(crate) fn list(&self, visitor: &Visitor) -> Functions {
         let table = self.registry.table();
@@ -49,12 +61,7 @@ impl App {
     }
 
     /// Answers requests for one function: to read it, and to change it.
-    pub(crate) async fn function_route(
-        &self,
-        request: Request,
-        visitor: &Visitor,
-        route: &Route,
-    ) -> Result<Response, Problem> {
+    pub(crate) async fn answer(&self, request: Request, visitor: &Visitor, route: &Route) -> Result<Response, Problem> {
         let (exposure, name) = (visitor.exposure, route.name()?);
         match (route.endpoint, request.method()) {
             (Endpoint::Function, &Method::PUT) => self.put_function(request, exposure, name).await,
@@ -74,11 +81,11 @@ impl App {
         let upload = match boundary {
             Some(boundary) => {
                 let max = module_max.saturating_add(MANIFEST_BYTES_MAX + FORM_BYTES_MAX);
-                let form = body::read_within(body, max, "limits.module", self.caller.body_timeout).await?;
+                let form = body::read_within(body, max, "limits.module", self.body_timeout).await?;
                 read_form(form, &boundary).await?
             }
             None => {
-                let module = body::read_within(body, module_max, "limits.module", self.caller.body_timeout).await?;
+                let module = body::read_within(body, module_max, "limits.module", self.body_timeout).await?;
                 Upload { module: Some(module.into()), manifest: None }
             }
         };
@@ -92,12 +99,8 @@ impl App {
 
     async fn put_manifest(&self, request: Request, exposure: Exposure, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
-        let text = body::read_within(
-            request.into_body(),
-            MANIFEST_BYTES_MAX,
-            "the bound of manifests",
-            self.caller.body_timeout,
-        );
+        let text =
+            body::read_within(request.into_body(), MANIFEST_BYTES_MAX, "the bound of manifests", self.body_timeout);
         let manifest = Some(manifest_text(text.await?.into())?);
         self.deploy(name, Upload { module: None, manifest }, condition, exposure).await
     }
@@ -211,7 +214,7 @@ impl App {
                 duration_us: micros(cold_start.duration),
                 cpu_us: cold_start.work.as_ref().ok().map(|work| micros(work.cpu)),
                 energy_joules,
-                source: self.caller.costs.metering.source().into(),
+                source: self.metering.source().into(),
                 reason,
             },
         }

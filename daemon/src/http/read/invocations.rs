@@ -8,25 +8,32 @@ use nebula_api::invocations::{Invocation, Invocations};
 use nebula_metering::{CallId, Charge, FunctionId};
 use uuid::Uuid;
 
-use crate::functions::Revision;
+use crate::functions::{Registry, Revision};
 use crate::http::Response;
 use crate::http::access::Visitor;
+use crate::http::answer::costs::Costs;
 use crate::http::answer::energy::{EnergyView, Known};
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
-use crate::http::app::App;
 use crate::http::request::query::variables;
 use crate::meter::{Ended, EnergyMeter, Off};
-use crate::telemetry::{KnownCall, Progress};
+use crate::telemetry::{Calls, KnownCall, Progress};
 
 /// How many calls are listed by default, and at most: lists are built in memory.
 const LISTED: usize = 20;
 const LISTED_MAX: usize = 1000;
 
-impl App {
+/// The calls that are known, as clients see them.
+pub struct CallLog {
+    pub calls: Arc<Calls>,
+    pub registry: Arc<Registry>,
+    pub costs: Costs,
+}
+
+impl CallLog {
     /// The call of this identity.
-    pub(crate) fn invocation(&self, visitor: &Visitor, id: &str) -> Result<Response, Problem> {
+    pub(crate) fn get(&self, visitor: &Visitor, id: &str) -> Result<Response, Problem> {
         visitor.exposure.check_calls()?;
         let id: Uuid =
             id.parse().map_err(|_| Problem::BadRequest("name the call by its `invocation_id`, a UUID".into()))?;
@@ -36,7 +43,7 @@ impl App {
     }
 
     /// The calls that the query asks for.
-    pub(crate) fn invocations(&self, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
+    pub(crate) fn list(&self, visitor: &Visitor, query: Option<&str>) -> Result<Response, Problem> {
         visitor.exposure.check_calls()?;
         let (mut function, mut limit) = (None, LISTED);
         for (name, value) in variables(query)? {
@@ -86,8 +93,8 @@ impl App {
         let running = |known: &&KnownCall| matches!(known.progress, Progress::Running(_));
         let of_running =
             |meter: &Arc<EnergyMeter>| meter.running(calls.iter().filter(running).map(|known| known.call)).into_iter();
-        let mut charges = self.caller.costs.metering.meter().map(of_running);
-        let view = self.caller.costs.view(exposure);
+        let mut charges = self.costs.metering.meter().map(of_running);
+        let view = self.costs.view(exposure);
         let describe = |known: &KnownCall| {
             let charge =
                 if running(&known) { charges.as_mut().map(|charges| charges.next().flatten()) } else { Ok(None) };

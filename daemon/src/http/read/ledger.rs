@@ -8,10 +8,11 @@ use nebula_api::ledger::{
 use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Microjoules, ZoneReport};
 
+use crate::carbon::Carbon;
 use crate::functions::Registry;
 use crate::http::answer::carbon::{intensity, price};
-use crate::http::app::App;
 use crate::http::read::quota::of_power;
+use crate::invocation::Invoker;
 use crate::meter::{EnergyMeter, OFF, Snapshot};
 use crate::telemetry::OTHER;
 
@@ -23,47 +24,45 @@ const NO_BASE: &str = "the machine has not been idle yet";
 const NOT_ADDED: &str = "the zone lies inside others or overlaps them: it is shown, never added, and charged to nobody";
 const NOT_LEARNED: &str = "nothing has been learned yet";
 
-impl App {
-    /// The ledger as it stands.
-    pub(crate) fn ledger(&self) -> Ledger {
-        let metering = &self.caller.costs.metering;
-        let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
-            Ok((meter, snapshot)) => self.measured(meter, &snapshot),
-            Err(off) => nothing(off.to_string()),
-        };
-        Ledger { carbon: intensity(&self.caller.costs.carbon), price: price(&self.caller.costs.carbon), ..measured }
-    }
+/// The ledger as it stands.
+pub fn ledger(registry: &Registry, invoker: &Invoker, carbon: &Carbon) -> Ledger {
+    let metering = invoker.metering();
+    let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
+        Ok((meter, snapshot)) => measured(meter, &snapshot, registry, invoker),
+        Err(off) => nothing(off.to_string()),
+    };
+    Ledger { carbon: intensity(carbon), price: price(carbon), ..measured }
+}
 
-    fn measured(&self, meter: &EnergyMeter, snapshot: &Snapshot) -> Ledger {
-        let (kind, registry) = (snapshot.source.kind, &*self.registry);
-        // What one source has measured is not added to what another has modelled.
-        let by_source = snapshot
-            .zones
-            .iter()
-            .map(|zone| (zone.source.as_str().into(), totals(&additive(snapshot, zone.source).sum(), registry)));
-        let sums: Accounts = additive(snapshot, kind).sum();
-        let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
-        Ledger {
-            source: Source {
-                kind: kind.as_str().into(),
-                measured: kind.is_measured(),
-                description: Some(snapshot.source.description.clone()),
-                reason: snapshot.source.reason.clone(),
-                since: Some(snapshot.source.since.into()),
-            },
-            window_seconds: Some(meter.window().as_secs_f64()),
-            zones: snapshot.zones.iter().map(|report| zone(report, kind, registry)).collect(),
-            sums: Some(totals(&sums, registry)),
-            sums_by_source: Some(by_source.collect()),
-            residual_microjoules: Some(residual(&sums)),
-            calls: Some(calls(registry)),
-            gaps: Some(gaps.collect()),
-            meter: Some(own_cost(meter, snapshot)),
-            power_cap: self.caller.invoker.power().map(of_power),
-            reason: None,
-            carbon: None,
-            price: None,
-        }
+fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invoker: &Invoker) -> Ledger {
+    let kind = snapshot.source.kind;
+    // What one source has measured is not added to what another has modelled.
+    let by_source = snapshot
+        .zones
+        .iter()
+        .map(|zone| (zone.source.as_str().into(), totals(&additive(snapshot, zone.source).sum(), registry)));
+    let sums: Accounts = additive(snapshot, kind).sum();
+    let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
+    Ledger {
+        source: Source {
+            kind: kind.as_str().into(),
+            measured: kind.is_measured(),
+            description: Some(snapshot.source.description.clone()),
+            reason: snapshot.source.reason.clone(),
+            since: Some(snapshot.source.since.into()),
+        },
+        window_seconds: Some(meter.window().as_secs_f64()),
+        zones: snapshot.zones.iter().map(|report| zone(report, kind, registry)).collect(),
+        sums: Some(totals(&sums, registry)),
+        sums_by_source: Some(by_source.collect()),
+        residual_microjoules: Some(residual(&sums)),
+        calls: Some(calls(registry)),
+        gaps: Some(gaps.collect()),
+        meter: Some(own_cost(meter, snapshot)),
+        power_cap: invoker.power().map(of_power),
+        reason: None,
+        carbon: None,
+        price: None,
     }
 }
 

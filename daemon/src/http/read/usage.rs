@@ -13,7 +13,6 @@ use crate::http::Response;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
-use crate::http::app::App;
 use crate::units::Policy;
 use crate::usage::{By, ReportError, ReportFormat, Since, Store, report_of};
 
@@ -47,13 +46,19 @@ struct Query {
     format: ReportFormat,
 }
 
-impl App {
-    pub(crate) async fn usage(&self, request: &Request, exposure: Exposure) -> Result<Response, Problem> {
+impl UsageFile {
+    /// The report that the query asks for; `policy` unless it names another.
+    pub(crate) async fn report(
+        &self,
+        request: &Request,
+        exposure: Exposure,
+        policy: Policy,
+    ) -> Result<Response, Problem> {
         exposure.check_totals()?;
-        let query = parse(request.uri().query(), self.caller.costs.policy, SystemTime::now())?;
-        let file = self.usage.file.clone().map_err(Problem::NoAccounts)?;
+        let query = parse(request.uri().query(), policy, SystemTime::now())?;
+        let file = self.file.clone().map_err(Problem::NoAccounts)?;
         let failed = |why: String| Problem::Unhealthy(format!("cannot read the accounts: {why}"));
-        let _place = self.usage.places.acquire().await.map_err(|error| failed(error.to_string()))?;
+        let _place = self.places.acquire().await.map_err(|error| failed(error.to_string()))?;
         let read = move || -> Result<Vec<u8>, ReportError> {
             let report = report_of(&mut Store::read(&file)?, query.since, query.by, query.policy)?;
             query.format.write(&report, None)
