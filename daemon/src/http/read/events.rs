@@ -226,7 +226,7 @@ impl Body for EventStream {
             }
             Stage::Running => {}
         }
-        // EventFeed that this visitor may not see leave no text.
+        // Events that this visitor may not see leave no text.
         while text.len() < BYTES_AT_ONCE {
             match this.listener.poll_next(context) {
                 Poll::Ready(Some(event)) => this.events.write(&event, &this.visitor, &mut text),
