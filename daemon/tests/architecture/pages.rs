@@ -1,6 +1,7 @@
 //! What the READMEs promise about the tree: every link leads to a file, and to a heading of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -83,9 +84,9 @@ fn options() -> String {
                 "" => String::new(),
                 default => format!("`{default}`"),
             };
-            tables += &format!("| `--{option}` | {default} | {} |\n", text.replace('|', "\\|"));
+            let _ = write!(tables, "| `--{option}` | {default} | {} |\n", text.replace('|', "\\|"));
         } else if let Some(group) = line.strip_suffix(':') {
-            tables += &format!("\n**{group}**\n\n| Option | Default | |\n|---|---|---|\n");
+            let _ = write!(tables, "\n**{group}**\n\n| Option | Default | |\n|---|---|---|\n");
         }
     }
     tables
