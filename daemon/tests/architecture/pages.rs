@@ -84,9 +84,9 @@ fn options() -> String {
                 "" => String::new(),
                 default => format!("`{default}`"),
             };
-            let _ = write!(tables, "| `--{option}` | {default} | {} |\n", text.replace('|', "\\|"));
+            let _ = writeln!(tables, "| `--{option}` | {default} | {} |", text.replace('|', "\\|"));
         } else if let Some(group) = line.strip_suffix(':') {
-            let _ = write!(tables, "\n**{group}**\n\n| Option | Default | |\n|---|---|---|\n");
+            let _ = writeln!(tables, "\n**{group}**\n\n| Option | Default | |\n|---|---|---|");
         }
     }
     tables
