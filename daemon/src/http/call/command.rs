@@ -22,8 +22,8 @@ use crate::invocation;
 
 impl Context<'_> {
     pub async fn run_cgi(&self, request: Request, mount: Mount<'_>) -> Result<Response, Problem> {
-        let path = PathInfo::parse(mount.rest).map_err(unfit)?;
-        let arguments = cgi::arguments(&path, request.uri().query()).map_err(unfit)?;
+        let path = PathInfo::parse(mount.rest)?;
+        let arguments = cgi::arguments(&path, request.uri().query())?;
         let (head, mut request) = self.cgi_request(request, mount, &path).await?;
         let mut given = nameable(head.uri.query());
         request.settle = self.take_settle(&mut given)?;
@@ -42,7 +42,7 @@ impl Context<'_> {
         if !matches!(self.function.program.kind(), Kind::Command | Kind::Component) {
             return self.answer(request, mount).await;
         }
-        let path = PathInfo::parse(mount.rest).map_err(unfit)?;
+        let path = PathInfo::parse(mount.rest)?;
         let (head, mut request) = self.cgi_request(request, mount, &path).await?;
         add_wagi_variables(&mut request.environment, &head, gateway, mount, &path);
         let mut argv = gateway.argv.fill(mount.script, head.uri.query()).into_iter();
@@ -96,8 +96,10 @@ impl Context<'_> {
     }
 }
 
-fn unfit(unfit: Unfit) -> Problem {
-    Problem::BadRequest(unfit.to_string())
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        Self::BadRequest(unfit.to_string())
+    }
 }
 
 /// Adds what WAGI has besides CGI's variables, and, empty, those that it never leaves out.

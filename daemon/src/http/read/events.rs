@@ -121,7 +121,7 @@ impl EventFeed {
             Event::Omitted(calls) => write("omitted", to_string(&OmittedEvent { calls: *calls })),
             Event::Watts(watts) => write("watts", to_string(&self.watts(watts))),
             Event::Accounts(snapshot) => {
-                write("accounts", to_string(&ledger::accounts(snapshot, &self.call_log.registry)))
+                write("accounts", to_string(&ledger::accounts(snapshot, &self.call_log.registry)));
             }
         }
     }
