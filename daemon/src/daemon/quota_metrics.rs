@@ -12,7 +12,7 @@ type Ratios = BTreeMap<Arc<str>, f64>;
 
 const QUOTAS: &[Metric<Ratios>] = &[Metric::gauge(
     "nebula_quota_joules_used_ratio",
-    "Active energy of a function within the last hour as a part of the most that it may use. At 1 its calls are refused.",
+    "Active energy of a function in the last hour divided by its quota. At 1, its calls are refused.",
     &["function"],
     |used, samples| used.iter().for_each(|(label, ratio)| samples.add(&[label], *ratio)),
 )];
@@ -20,19 +20,19 @@ const QUOTAS: &[Metric<Ratios>] = &[Metric::gauge(
 const POWER: &[Metric<Arc<PowerCap>>] = &[
     Metric::gauge(
         "nebula_power_cap_watts",
-        "Active power in watts that all functions together may draw before new calls wait.",
+        "Power cap in watts: new calls wait while all functions together draw more active power than this.",
         &[],
         |power, samples| samples.set(power.max().0),
     ),
     Metric::gauge(
         "nebula_functions_active_watts",
-        "Settled active power of all functions together in watts, as the mean of the last second.",
+        "Settled active power in watts of all functions together, averaged over the last second.",
         &[],
         |power, samples| power.watts().iter().for_each(|watts| samples.set(watts.0)),
     ),
     Metric::gauge(
         "nebula_power_cap_waiting",
-        "Calls that wait for functions to draw less power.",
+        "Calls waiting for power to fall below the cap.",
         &["priority"],
         |power, samples| {
             power.lanes().iter().for_each(|lane| samples.add(&[lane.priority.as_str()], lane.waiting as f64));
@@ -40,7 +40,7 @@ const POWER: &[Metric<Arc<PowerCap>>] = &[
     ),
     Metric::counter(
         "nebula_power_cap_rejections_total",
-        "Calls that were refused since functions drew as much power as they may.",
+        "Calls refused because functions together drew as much power as the cap allows.",
         &["priority"],
         |power, samples| {
             power.lanes().iter().for_each(|lane| samples.add(&[lane.priority.as_str()], lane.rejected as f64));

@@ -9,19 +9,19 @@ use crate::telemetry::{Metric, Metrics};
 const POOLS: &[Metric<Vec<PoolUse>>] = &[
     Metric::gauge(
         "nebula_pool_slots",
-        "Slots for calls that were set up in advance, by what they hold. Absent where instances are made on demand.",
+        "Slots set aside for calls, by what they hold. Absent if instances are allocated on demand.",
         &["pool"],
         |pools, samples| pools.iter().for_each(|pool| samples.add(&[pool.name], pool.slots as f64)),
     ),
     Metric::gauge(
         "nebula_pool_slots_used",
-        "Slots that calls, or warm instances, have now.",
+        "Slots now in use by calls or warm instances.",
         &["pool"],
         |pools, samples| pools.iter().for_each(|pool| samples.add(&[pool.name], pool.used as f64)),
     ),
     Metric::gauge(
         "nebula_pool_resident_bytes",
-        "Memory in bytes of slots that no call has, kept for the next one.",
+        "Memory in bytes that unused slots keep for the next call.",
         &["pool"],
         |pools, samples| {
             let resident = pools.iter().filter_map(|pool| Some((pool.name, pool.resident?)));
@@ -33,7 +33,7 @@ const POOLS: &[Metric<Vec<PoolUse>>] = &[
 const CACHE: &[Metric<Arc<CodeCache>>] = &[
     Metric::counter(
         "nebula_code_cache_requests_total",
-        "Times that compiled code was looked for: hit (an earlier compilation was kept) or miss (compiled anew).",
+        "Lookups of compiled code. hit: found in the cache. miss: compiled.",
         &["result"],
         |cache, samples| {
             let (hits, misses) = cache.requests();
@@ -41,15 +41,12 @@ const CACHE: &[Metric<Arc<CodeCache>>] = &[
             samples.add(&["miss"], misses as f64);
         },
     ),
-    Metric::gauge(
-        "nebula_code_cache_bytes",
-        "Size in bytes of the compiled code that is kept.",
-        &[],
-        |cache, samples| cache.bytes().iter().for_each(|bytes| samples.set(*bytes as f64)),
-    ),
+    Metric::gauge("nebula_code_cache_bytes", "Size in bytes of the code cache.", &[], |cache, samples| {
+        cache.bytes().iter().for_each(|bytes| samples.set(*bytes as f64))
+    }),
     Metric::gauge(
         "nebula_code_cache_max_bytes",
-        "Most compiled code that is kept, in bytes (cache.size); beyond it what was not used for the longest time goes.",
+        "Limit of the code cache in bytes (cache.size). Above it, the least recently used code is removed.",
         &[],
         |cache, samples| cache.bytes_max().iter().for_each(|bytes| samples.set(*bytes as f64)),
     ),

@@ -15,12 +15,12 @@ use crate::meter::EnergyMeter;
 use crate::units::{BILLIONTHS, Policy};
 
 const GRAMS_ACTIVE: &[Metric<Grams>] = &grams(
-    "Grams of CO2e by function: settled active and preparing energy (policy active), times the carbon intensity when it was settled, times \
-     the power usage effectiveness.",
+    "Grams of CO2e, by function: settled active and preparing energy (policy active), times the carbon intensity at \
+     settlement, times the power usage effectiveness.",
 );
 const GRAMS_USAGE: &[Metric<Grams>] = &grams(
-    "Grams of CO2e by function: settled active, preparing and base energy (policy usage), times the carbon intensity when it was \
-     settled, times the power usage effectiveness.",
+    "Grams of CO2e, by function: settled active, preparing and base energy (policy usage), times the carbon intensity at \
+     settlement, times the power usage effectiveness.",
 );
 
 const fn grams(help: &'static str) -> [Metric<Grams>; 2] {
@@ -30,8 +30,8 @@ const fn grams(help: &'static str) -> [Metric<Grams>; 2] {
         }),
         Metric::counter(
             "nebula_carbon_unknown_joules_total",
-            "Settled energy of functions in joules that is not in nebula_function_carbon_grams_total: the carbon intensity \
-             was not known when it was settled.",
+            "Settled energy of functions in joules that nebula_function_carbon_grams_total leaves out because the carbon \
+             intensity was not known at settlement.",
             &[],
             |grams, samples| samples.set(grams.without.joules().0),
         ),
@@ -42,13 +42,13 @@ const INTENSITY: &[Metric<Carbon>] = &[
     // An intensity that is not known is left out: a gauge of zero would be clean electricity.
     Metric::gauge(
         "nebula_carbon_intensity_grams_per_kilowatt_hour",
-        "Grams of CO2e for each kilowatt hour of the electricity that is used now. Absent while it is not known.",
+        "Carbon intensity of the electricity in use, in grams of CO2e per kilowatt hour. Absent while not known.",
         &[],
         |carbon, samples| known(carbon).iter().for_each(|intensity| samples.set(intensity.figure.grams())),
     ),
     Metric::gauge(
         "nebula_carbon_intensity_age_seconds",
-        "Seconds since the carbon intensity that is used began to hold; 0 for a constant.",
+        "Seconds since the carbon intensity in use took effect; 0 for a constant.",
         &[],
         |carbon, samples| {
             let age = |since: SystemTime| SystemTime::now().duration_since(since).unwrap_or_default().as_secs_f64();
@@ -59,7 +59,7 @@ const INTENSITY: &[Metric<Carbon>] = &[
     ),
     Metric::counter(
         "nebula_carbon_poll_failures_total",
-        "Times that the endpoint of carbon.intensity was asked and told no carbon intensity.",
+        "Failed requests to the endpoint of carbon.intensity.",
         &[],
         |carbon, samples| samples.set(carbon.failures() as f64),
     ),

@@ -14,31 +14,31 @@ use crate::meter::{EnergyMeter, OFF, Off, Snapshot, SourceNow};
 const METRICS: &[Metric<Energy>] = &[
     Metric::counter(
         "nebula_function_energy_joules_total",
-        "Settled energy in joules, by function: active is what its calls caused, preparing what compiling, linking and loading it did; both are its account. base is the share of its calls, by CPU time, in the account base.",
+        "Settled energy in joules, by function. active: caused by its calls. preparing: compiling, linking and loading it. Together they are the function's account. base: its share, by CPU time, of the account base.",
         &["function", "zone", "component", "source"],
         |energy, samples| samples.add_joules(&energy.functions),
     ),
     Metric::counter(
         "nebula_account_energy_joules_total",
-        "Settled energy in joules, by account: function (all calls, and preparing functions), runtime (the daemon less its calls), host (everything else that ran), base (what is drawn when nothing runs), gap (trusted, but of no window).",
+        "Settled energy in joules, by account. function: all calls, and preparing functions. runtime: the daemon except its calls. host: everything else on the machine. base: what the machine draws when idle. gap: counted, but outside every window.",
         &["account", "zone", "source"],
         |energy, samples| samples.add_joules(&energy.accounts),
     ),
     Metric::counter(
         "nebula_zone_energy_joules_total",
-        "Energy in joules of the zones that may be added, as the source counted it. Equals the sum of the accounts.",
+        "Energy in joules of the zones that add up, as the source counted it. Equals the sum of the accounts.",
         &["zone", "package", "source"],
         |energy, samples| samples.add_joules(&energy.zones),
     ),
     Metric::counter(
         "nebula_observed_energy_joules_total",
-        "Energy in joules of zones that lie inside others or overlap with them. Shown, never added.",
+        "Energy in joules of zones inside other zones or overlapping them. Do not add it to nebula_zone_energy_joules_total.",
         &["zone", "package", "source"],
         |energy, samples| samples.add_joules(&energy.observed),
     ),
     Metric::counter(
         "nebula_function_cpu_seconds_total",
-        "CPU time of the calls of a function in seconds.",
+        "CPU time in seconds of a function's calls.",
         &["function"],
         |energy, samples| energy.cpu.iter().for_each(|(label, time)| samples.add(&[label], time.as_secs_f64())),
     ),
@@ -50,7 +50,7 @@ const METRICS: &[Metric<Energy>] = &[
     ),
     Metric::counter(
         "nebula_gap_seconds_total",
-        "Seconds in which a zone that counts had no energy of its own, by reason.",
+        "Seconds without energy from a zone that counts, by reason.",
         &["reason"],
         |energy, samples| {
             energy.now.gaps.iter().for_each(|(reason, time)| samples.add(&[reason.as_str()], time.as_secs_f64()));
@@ -64,7 +64,7 @@ const METRICS: &[Metric<Energy>] = &[
     ),
     Metric::counter(
         "nebula_postings_dropped_total",
-        "Slices and ends of calls that found the queue to the meter full. Their energy went to the account runtime.",
+        "Slices and ends of calls dropped because the queue to the meter was full. Their energy went to the account runtime.",
         &[],
         |energy, samples| samples.set(energy.now.postings_dropped as f64),
     ),
@@ -72,7 +72,7 @@ const METRICS: &[Metric<Energy>] = &[
 
 const SOURCE: &[Metric<Source>] = &[Metric::gauge(
     "nebula_energy_source_info",
-    "Where joules come from (1), whether they are measured or modelled, and why this source is read.",
+    "The energy source in use (always 1), whether it measures, and why it was chosen.",
     &["source", "measured", "reason"],
     |Source { name, measured, reason }, samples| {
         samples.add(&[*name, if *measured { "true" } else { "false" }, reason], 1.0);

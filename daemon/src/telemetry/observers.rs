@@ -43,10 +43,10 @@ impl Observers {
         metrics: &Metrics,
     ) -> Result<Self, ObserveError> {
         let of = metrics.instruments();
-        let clients = of.gauge("nebula_event_clients", "Clients that listen to /events.")?;
+        let clients = of.gauge("nebula_event_clients", "Clients listening to /events.")?;
         let dropped = of.counter(
             "nebula_event_clients_dropped_total",
-            "Clients of /events that were dropped, since they read more slowly than events came.",
+            "Clients of /events dropped because they read more slowly than events arrived.",
         )?;
         let access_log = access_log.map(|settings| {
             let dropped = of.counter(

@@ -7,12 +7,12 @@ use super::log::Counts;
 use crate::telemetry::{Metric, Metrics};
 
 const STORING: &[Metric<Arc<FlushStatus>>] = &[
-    Metric::gauge("nebula_usage_rows", "Rows of stored accounts, as counted once an hour.", &[], |status, samples| {
+    Metric::gauge("nebula_usage_rows", "Rows of stored accounts, counted once an hour.", &[], |status, samples| {
         samples.set(status.rows() as f64);
     }),
     Metric::counter(
         "nebula_usage_flushes_total",
-        "Times that accounts were to be stored, by whether they could be. What could not be is stored with the next.",
+        "Attempts to store accounts, by result. The next attempt also stores what a failed one could not.",
         &["result"],
         |status, samples| {
             samples.add(&["stored"], status.stored() as f64);
@@ -21,7 +21,7 @@ const STORING: &[Metric<Arc<FlushStatus>>] = &[
     ),
     Metric::gauge(
         "nebula_usage_failing_seconds",
-        "Seconds for which accounts could not be stored; 0 while they can.",
+        "Seconds for which storing accounts has failed; 0 while it works.",
         &[],
         |status, samples| samples.set(status.failing_for().as_secs_f64()),
     ),
@@ -29,7 +29,7 @@ const STORING: &[Metric<Arc<FlushStatus>>] = &[
 
 const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
     "nebula_usage_log_lines_total",
-    "Lines of the usage log that were written, and that were dropped since they came faster than they could be.",
+    "Lines of the usage log, by result: written, or dropped because they came faster than they could be written.",
     &["result"],
     |counts, samples| {
         samples.add(&["written"], counts.written() as f64);

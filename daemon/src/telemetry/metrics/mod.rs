@@ -75,39 +75,38 @@ impl Metrics {
         let metrics = Self {
             invocations: of.counters(
                 "nebula_invocations_total",
-                "Calls by how they ended. Rejected ones did not run.",
+                "Calls, by outcome. Rejected calls never ran.",
                 &["function", "outcome"],
             )?,
             exceeded: of.counters(
                 "nebula_quota_rejections_total",
-                "Calls that were refused since a quota of their function, or of their caller's token, was used up.",
+                "Calls refused because the quota of their function or of the caller's token was used up.",
                 &["function", "quota", "of"],
             )?,
             cold_starts: of.counters(
                 "nebula_cold_starts_total",
-                "First calls of a function since the daemon loaded it.",
+                "First calls of a function after it was loaded.",
                 &["function"],
             )?,
             deployments: of.counters(
                 "nebula_deployments_total",
-                "Changes of what is served, over HTTP or in the directory, by what came of them: deployed, unchanged, \
-                 broken, removed.",
+                "Deployments over HTTP or through the directory, by result: deployed, unchanged, broken, removed.",
                 &["result"],
             )?,
             cold_start_energy: of.float_counters(
                 "nebula_cold_start_energy_joules_total",
-                "Settled energy in joules of compiling functions that came to be served, or finding them in the cache, and \
-                 linking them: the component preparing of nebula_function_energy_joules_total.",
+                "Settled energy in joules of preparing functions that came into service: compiling them or loading them from \
+                 the cache, and linking them. It is the component preparing of nebula_function_energy_joules_total.",
                 &["function"],
             )?,
             cold_start_durations: of.gauges(
                 "nebula_cold_start_duration_seconds",
-                "Seconds that it took to compile a function, or find it in the cache, and link it.",
+                "Seconds to compile a function, or to load it from the cache, and to link it.",
                 &["function"],
             )?,
             durations: of.histograms(
                 "nebula_invocation_duration_seconds",
-                "Seconds from the admission of a call to its end.",
+                "Seconds from a call's admission to its end.",
                 &["function"],
                 &DURATION_BUCKETS,
             )?,
@@ -119,27 +118,27 @@ impl Metrics {
             )?,
             energy: of.histograms(
                 INVOCATION_ENERGY,
-                "Settled active energy of a call in joules. Calls whose energy is not fully known are not in it.",
+                "Settled active energy of a call in joules. Calls whose energy is not fully known are left out.",
                 &["function"],
                 &ENERGY_BUCKETS,
             )?,
             queue: of.histogram(
                 "nebula_invocation_queue_seconds",
-                "Seconds from the arrival of a call to its admission.",
+                "Seconds from a call's arrival to its admission.",
                 &QUEUE_BUCKETS,
             )?,
             estimate_ratio: of.histogram(
                 "nebula_estimate_ratio",
-                "Settled active energy of a call divided by the estimate that was in its answer.",
+                "Settled active energy of a call divided by the estimate in its response.",
                 &RATIO_BUCKETS,
             )?,
             functions: of.gauge("nebula_functions", "Functions that can be called.")?,
             broken: of.gauge(
                 "nebula_broken_functions",
-                "Files in the directory of functions that are not served as they are.",
+                "Files in the functions directory that failed to load.",
             )?,
-            in_flight: of.gauge("nebula_in_flight_invocations", "Calls that run now.")?,
-            connections: of.gauge("nebula_connections", "Connections that are open, idle ones too.")?,
+            in_flight: of.gauge("nebula_in_flight_invocations", "Calls running now.")?,
+            connections: of.gauge("nebula_connections", "Open connections, including idle ones.")?,
             exemplars: ByLabel::default(),
             labels: Arc::new(Labels::new(functions_max)),
             instruments: of,
@@ -148,7 +147,7 @@ impl Metrics {
             metrics.deployments.with_label_values(&[result]);
         }
         let of = &metrics.instruments;
-        let build = of.gauges("nebula_build_info", "The version of this program (1).", &["version"])?;
+        let build = of.gauges("nebula_build_info", "The version of this program (always 1).", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         of.register(ProcessMetrics(ProcessCollector::for_self()))?;
         metrics.register_table(process::CPU, process::cpu)?;
