@@ -29,14 +29,14 @@ pub enum LoadError {
 }
 
 /// Called after each function with the number of those done and of all.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+pub type ReportProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Loads the built-in functions and those in the directory, which replace built-in ones of the same name. If one fails to
 /// load, the log says why and it is left out. Returns the files as they were found.
 pub fn load(
     directory: Option<&Path>,
     preparation: &Preparation,
-    progress: Progress<'_>,
+    progress: ReportProgress<'_>,
 ) -> Result<BTreeMap<FunctionName, Files>, LoadError> {
     let listing = directory.map(list).transpose()?.unwrap_or_default();
     let mut names: BTreeMap<FunctionName, Option<&Files>> =

@@ -8,22 +8,24 @@ mod page;
 mod read;
 mod record;
 mod request;
+mod role;
 mod route;
 mod server;
 mod settings;
 
 pub use access::{
-    Access, AccessMode, AccessSettings, Listener, Origins, Role, TlsFiles, Token, Tokens, TokensError, Visitor,
-    check_name as check_token_name, read_tokens, secret,
+    Access, Listener, Token, Tokens, TokensError, Visitor, check_name as check_token_name, read_tokens, secret,
 };
 pub use answer::exposure::Exposure;
 pub use app::{App, Parts};
 pub use read::usage::UsageFile;
+pub use role::Role;
 pub use server::tls::{Tls, TlsError};
 pub use server::{ServeError, Server};
-pub use settings::{ConnectionSettings, Expose, FormBounds, OPTIONS, Resolution, Settings};
+pub use settings::{
+    AccessMode, AccessSettings, ConnectionSettings, Expose, FormBounds, OPTIONS, Origins, Resolution, Settings,
+    TlsFiles,
+};
 
-/// What every answer is.
-pub(crate) type Response = hyper::Response<answer::body::Reply>;
-/// What every request is.
-pub(crate) type Request = hyper::Request<request::incoming::RequestBody>;
+pub(crate) use answer::body::Response;
+pub(crate) use request::incoming::Request;

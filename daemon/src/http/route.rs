@@ -6,9 +6,10 @@ use std::sync::Arc;
 use hyper::Method;
 
 use crate::functions::{Function, OWN_PATHS, Registry};
-use crate::http::access::{Need, Role};
+use crate::http::access::Need;
 use crate::http::answer::problem::Problem;
 use crate::http::request::query::decoded;
+use crate::http::role::Role;
 
 /// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

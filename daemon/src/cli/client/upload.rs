@@ -34,7 +34,7 @@ const PIECE_BYTES: usize = 64 << 10;
 pub type Sent = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// A body of known length, which may wait for the server's go-ahead.
-pub struct Upload {
+pub struct UploadBody {
     bytes: Option<Bytes>,
     gone: u64,
     sent: Option<Sent>,
@@ -42,22 +42,22 @@ pub struct Upload {
 }
 
 /// Makes `bytes` the body of a request, and reports progress to `sent`.
-pub fn attach(request: Request<()>, bytes: Bytes, sent: Option<Sent>) -> Request<Upload> {
+pub fn attach(request: Request<()>, bytes: Bytes, sent: Option<Sent>) -> Request<UploadBody> {
     let asks = bytes.len() >= ASK_BYTES_MIN;
     let bytes = (!bytes.is_empty()).then_some(bytes);
     if !asks {
-        return request.map(|()| Upload { bytes, gone: 0, sent, go_ahead: None });
+        return request.map(|()| UploadBody { bytes, gone: 0, sent, go_ahead: None });
     }
     let wanted = Arc::new(Notify::new());
     let notify = wanted.clone();
     let go_ahead = Box::pin(async move { drop(tokio::time::timeout(GO_AHEAD_TIME_MAX, wanted.notified()).await) });
-    let mut request = request.map(|()| Upload { bytes, gone: 0, sent, go_ahead: Some(go_ahead) });
+    let mut request = request.map(|()| UploadBody { bytes, gone: 0, sent, go_ahead: Some(go_ahead) });
     request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
     on_informational(&mut request, move |_| notify.notify_one());
     request
 }
 
-impl Body for Upload {
+impl Body for UploadBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -19,7 +19,7 @@ use toml::Table;
 use crate::quota::{Priority, Quota};
 pub use mistake::Mistake;
 pub(crate) use mistake::joined;
-pub(crate) use table::{Keys, Known, Wrong};
+pub(crate) use table::{Keys, KnownKeys, Wrong};
 use values::{
     argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
 };

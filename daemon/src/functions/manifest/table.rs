@@ -35,13 +35,13 @@ pub const KEYS: &[&str] = &[
 
 /// The keys of a kind of file, as paths with dots.
 #[derive(Clone, Copy)]
-pub struct Known {
+pub struct KnownKeys {
     /// What kind of file it is, in words.
     pub file: &'static str,
     pub keys: &'static [&'static str],
 }
 
-const OF_A_MANIFEST: Known = Known { file: "a manifest", keys: KEYS };
+const OF_A_MANIFEST: KnownKeys = KnownKeys { file: "a manifest", keys: KEYS };
 
 pub enum Wrong {
     /// It must be of this type.
@@ -57,7 +57,7 @@ pub struct Keys<'t, 'm> {
     table: &'t Table,
     /// Its path in the file.
     path: String,
-    known: Known,
+    known: KnownKeys,
     mistakes: &'m mut Vec<Mistake>,
 }
 
@@ -67,13 +67,13 @@ impl<'t, 'm> Keys<'t, 'm> {
     }
 
     /// A file with the keys `known`.
-    pub fn of(table: &'t Table, known: Known, mistakes: &'m mut Vec<Mistake>) -> Self {
+    pub fn of(table: &'t Table, known: KnownKeys, mistakes: &'m mut Vec<Mistake>) -> Self {
         Self { table, path: String::new(), known, mistakes }.known("")
     }
 
     /// Reports unknown keys. `prefix` is the path of this table.
     fn known(self, prefix: &str) -> Self {
-        let Known { file, keys } = self.known;
+        let KnownKeys { file, keys } = self.known;
         for name in self.table.keys() {
             let known = format!("{prefix}{name}");
             // A quoted key that contains a dot is not the path that it looks like.
@@ -171,7 +171,7 @@ impl<'t, 'm> Keys<'t, 'm> {
     pub fn each<T>(
         &mut self,
         name: &str,
-        known: Known,
+        known: KnownKeys,
         check: impl Fn(&str) -> Result<(), String>,
         mut read: impl FnMut(&str, &mut Keys<'t, '_>) -> Option<T>,
     ) -> Vec<T> {

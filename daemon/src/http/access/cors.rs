@@ -10,10 +10,10 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode};
 
-use super::settings::Origins;
 use crate::http::Response;
 use crate::http::answer::body::Reply;
 use crate::http::answer::headers::EXPOSED;
+use crate::http::settings::Origins;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 

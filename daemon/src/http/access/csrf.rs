@@ -13,8 +13,8 @@ use hyper::Request;
 use hyper::header::{HOST, ORIGIN};
 use hyper::http::uri::Authority;
 
-use super::denied::Denied;
-use super::settings::Origins;
+use crate::http::answer::denied::Denied;
+use crate::http::settings::Origins;
 
 /// What is known of the sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,11 @@
 mod bearer;
 mod cors;
 mod csrf;
-mod denied;
 pub mod guest_pages;
 mod listener;
 mod page_key;
 mod refusal_log;
-mod role;
 pub mod secret;
-mod settings;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -31,17 +28,17 @@ use page_key::PageKey;
 use refusal_log::RefusalLog;
 
 pub use cors::CorsPolicy;
-pub use denied::Denied;
 pub use listener::Listener;
-pub use role::Role;
-pub use settings::{AccessMode, AccessSettings, Origins, TlsFiles};
 pub use tokens::{Token, Tokens, TokensError, check_name, read as read_tokens};
 pub use visitor::Visitor;
 
 use crate::causes::chain;
 use crate::http::Exposure;
+use crate::http::answer::denied::Denied;
 use crate::http::answer::problem::Problem;
 use crate::http::request::peers::Peers;
+use crate::http::role::Role;
+use crate::http::settings::{AccessMode, AccessSettings, Origins};
 use crate::quota::Payers;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;

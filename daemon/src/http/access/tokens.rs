@@ -11,9 +11,9 @@ use blake3::Hash;
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::role::Role;
 use super::secret;
-use crate::functions::{FunctionName, Keys, Known, Mistake, Wrong, joined, quota, text};
+use crate::functions::{FunctionName, Keys, KnownKeys, Mistake, Wrong, joined, quota, text};
+use crate::http::role::Role;
 use crate::quota::Quota;
 
 /// Largest file, in bytes. One token takes about two hundred.
@@ -27,8 +27,8 @@ const NAME_MAX: usize = 63;
 /// `S_IWOTH`. Source: chmod(2).
 const WRITABLE_BY_OTHERS: u32 = 0o002;
 
-const OF_A_FILE: Known = Known { file: "a file of tokens", keys: &["tokens"] };
-const OF_A_TOKEN: Known = Known {
+const OF_A_FILE: KnownKeys = KnownKeys { file: "a file of tokens", keys: &["tokens"] };
+const OF_A_TOKEN: KnownKeys = KnownKeys {
     file: "a token",
     keys: &[
         "hash",

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::denied::Denied;
 use super::tokens::Token;
 use crate::http::Exposure;
+use crate::http::answer::denied::Denied;
 use crate::http::answer::problem::Problem;
 use crate::quota::Payer;
 

@@ -10,6 +10,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
+pub(crate) type Response = hyper::Response<Reply>;
+
 pub enum Reply {
     /// All of it is there.
     Whole(Full<Bytes>),

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod carbon;
 pub mod costs;
+pub mod denied;
 pub mod energy;
 pub mod envelope;
 pub mod exposure;

@@ -6,9 +6,9 @@ use hyper::StatusCode;
 use nebula_api::problem::{FailedCall, Problem as Document};
 use uuid::Uuid;
 
+use super::denied::Denied;
 use crate::causes::chain;
 use crate::functions::{Broken, DeployError};
-use crate::http::access::Denied;
 use crate::invocation::Refused;
 use crate::quota::Limit;
 use crate::telemetry::SubscribeError;

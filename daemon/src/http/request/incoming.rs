@@ -17,6 +17,8 @@ use tokio::runtime::Handle;
 const UNREAD_BYTES_MAX: usize = 1 << 20;
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(5);
 
+pub(crate) type Request = hyper::Request<RequestBody>;
+
 /// The body of a request.
 #[derive(Debug)]
 pub struct RequestBody {

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::causes::chain;
-use crate::http::access::TlsFiles;
+use crate::http::settings::TlsFiles;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 

@@ -11,7 +11,7 @@ use super::super::pending::{Footprint, GRAMS};
 use super::super::store::rows::{ENERGY, each, energy_at, whole};
 use super::super::store::schema::{KEPT_SINCE, PREPARING_SINCE, STORED_AT};
 use super::super::{Hour, OTHER, StoreError};
-use super::sums::{Calls, Sums};
+use super::sums::{CallCounts, Sums};
 use super::{By, Machine, ROWS_MAX, Report, Row, Since, notes};
 use crate::units::Policy;
 
@@ -112,7 +112,7 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
     each(connection, &select(columns, "work"), [first.0], |row| {
         let sums = sums.entry(key_of(row)?).or_default();
         let metered = row.get(3)?;
-        let calls: &mut Calls = if metered { &mut sums.measured } else { &mut sums.unmeasured };
+        let calls: &mut CallCounts = if metered { &mut sums.measured } else { &mut sums.unmeasured };
         for (place, count) in (4..).zip(calls.iter_mut()) {
             *count += whole(row, place)?;
         }

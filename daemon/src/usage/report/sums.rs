@@ -13,14 +13,14 @@ use crate::units::{BILLIONTHS, Policy, kilowatt_hours};
 const FAILED: [Outcome; 4] = [Outcome::Error, Outcome::Trap, Outcome::Timeout, Outcome::OverBudget];
 
 /// Calls by how they ended.
-pub type Calls = [u64; Outcome::ALL.len()];
+pub type CallCounts = [u64; Outcome::ALL.len()];
 
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     /// By source.
     pub energy: BTreeMap<String, FunctionEnergy>,
-    pub measured: Calls,
-    pub unmeasured: Calls,
+    pub measured: CallCounts,
+    pub unmeasured: CallCounts,
     pub cold_starts: u64,
     pub cpu_nanos: Option<u64>,
     pub grams: Option<Footprint>,
@@ -65,7 +65,7 @@ impl Sums {
         let joules = energy.map(|energy| energy.joules().0);
         let amount = |footprint: Option<Footprint>| Some(footprint?.counted(policy) as f64 / BILLIONTHS);
         let covers = |footprint: Option<Footprint>| Some(part(policy.counted(footprint?.of), energy?)?.min(1.0));
-        let ran = |calls: &Calls| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
+        let ran = |calls: &CallCounts| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
         let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
         let (measured, unmeasured) = (ran(&self.measured), ran(&self.unmeasured));
         let source = |(source, energy): (&String, &FunctionEnergy)| SourceEnergy {

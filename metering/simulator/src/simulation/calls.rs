@@ -2,24 +2,19 @@
 
 use std::time::Duration;
 
+use super::post::Post;
 use super::schedule::Timer;
-use super::{Simulation, nanoseconds};
+use super::state::{Simulation, nanoseconds};
 use crate::accounts::RUNTIME;
 use crate::settings::Function;
 use crate::slots::Slot;
 use crate::threads::Role;
 use crate::truth::EndedCall;
 use nebula_metering::work::Work;
-use nebula_metering::{Full, Purpose, Slice};
+use nebula_metering::{Purpose, Slice};
 
 /// Probability that a worker moves to an idle processor at the end of a tick.
 const MOVES: f64 = 0.03;
-
-pub trait Post {
-    fn slice(&mut self, slice: Slice) -> Result<(), Full>;
-    /// A call has ended. `complete` unless some of its work could not be posted.
-    fn end(&mut self, ended: &EndedCall, complete: bool);
-}
 
 impl Simulation {
     /// A slot starts to call its function: at once, or within its first round.

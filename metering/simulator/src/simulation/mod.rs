@@ -1,62 +1,39 @@
 //! A machine in virtual time, which advances only on request and always in the same way.
 
 mod calls;
+mod events;
 mod host;
+mod post;
+mod processors;
 mod schedule;
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use self::calls::Post;
 use self::host::Host;
+use self::post::Postman;
 use self::schedule::Schedule;
+pub use self::state::Simulation;
+use self::state::nanoseconds;
 use crate::accounts::{Accounts, HOST, RUNTIME};
 use crate::board::{Board, SharedBoard};
 use crate::hardware::Hardware;
 use crate::machine::Machine;
 use crate::random::Random;
 use crate::register::{Fault, Faults, UPDATE, UPDATE_JITTER};
-use crate::settings::{Function, HostClock, HostLoad, RuntimeLoad, Settings};
+use crate::settings::{Function, HostClock, HostLoad, Settings};
 use crate::slots::{Presence, Slots};
 use crate::threads::Thread;
 use crate::truth::{EndedCall, JoulesByDomain, Totals};
 use nebula_metering::source::Source;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::work::{Moment, PACKAGES_MAX};
-use nebula_metering::{Full, PostBox, Posting, Slice, Zone};
+use nebula_metering::{PostBox, Zone};
 
 /// A tick of `/proc/stat`, in nanoseconds.
 const STAT_TICK: u64 = 10_000_000;
-
-/// A machine in virtual time, with a daemon on it that runs calls.
-#[derive(Debug)]
-pub struct Simulation {
-    now: u64,
-    /// Next update of registers and frequencies.
-    update: u64,
-    /// Time asleep, by which `CLOCK_BOOTTIME` is ahead.
-    slept: Duration,
-    /// Time until which the registers have all energy.
-    flushed: u64,
-    /// Active time of each package until then, and fractions of a nanojoule.
-    active: Vec<u64>,
-    carries: Vec<f64>,
-    random: Random,
-    board: SharedBoard,
-    hardware: Hardware,
-    accounts: Accounts,
-    schedule: Schedule,
-    slots: Slots,
-    host: Host,
-    presence: Presence,
-    runtime: RuntimeLoad,
-    pmu: bool,
-    tick: u64,
-    host_clock: HostClock,
-    /// Mean frequency in the last stretch, in millionths of the highest.
-    frequency_ppm: Option<u32>,
-}
 
 impl Simulation {
     /// A machine that has just been switched on.
@@ -248,6 +225,28 @@ impl Simulation {
         self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
     }
 
+    /// Advances the host. All processors must be settled.
+    fn advance_host(&mut self) {
+        if self.host.advance(self.now, &mut self.random) {
+            self.change_host_task();
+        }
+    }
+
+    /// Gives the threads of the host its current task. All processors must be settled.
+    fn change_host_task(&mut self) {
+        let task = self.host.task();
+        for thread in &mut self.schedule.threads {
+            if thread.consumer == HOST {
+                thread.task = task;
+            }
+        }
+        for (cpu, running) in self.schedule.running.iter().enumerate() {
+            if running.is_some_and(|thread| self.schedule.threads[thread].consumer == HOST) {
+                self.hardware.change(cpu, task);
+            }
+        }
+    }
+
     /// Adds the energy since the last call to the registers. All processors must be settled.
     fn flush(&mut self) {
         let seconds = (self.now - self.flushed) as f64 * 1e-9;
@@ -272,30 +271,5 @@ impl Simulation {
                 }
             });
         }
-    }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Posts into a box of any type of end.
-struct Postman<'a, E> {
-    posts: &'a PostBox<E>,
-    on_end: &'a mut dyn FnMut(&EndedCall) -> E,
-}
-
-impl<E> Post for Postman<'_, E> {
-    fn slice(&mut self, slice: Slice) -> Result<(), Full> {
-        self.posts.post(Posting::Slice(slice))
-    }
-
-    fn end(&mut self, ended: &EndedCall, complete: bool) {
-        let end = (self.on_end)(ended);
-        if !complete {
-            self.posts.count_dropped();
-        }
-        // An end that does not fit is counted, and its call is never settled.
-        let _ = self.posts.end(ended.call, ended.function, None, end);
     }
 }

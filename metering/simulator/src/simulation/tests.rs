@@ -4,9 +4,7 @@ use super::*;
 use crate::machine::Task;
 use crate::settings::Length;
 use crate::truth::Spent;
-use nebula_metering::Domain;
-use nebula_metering::FunctionId;
-use nebula_metering::{Counter, Observation};
+use nebula_metering::{Counter, Domain, FunctionId, Observation, Posting, Slice};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
-use super::role::Role;
+use crate::http::role::Role;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {

@@ -1,12 +1,15 @@
 //! The options of the server: where it listens, who may call, how connections are bounded, how finely joules are shown.
 
+mod access;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use nebula_metering::Microjoules;
 
-use super::access::{AccessSettings, TlsFiles};
 use crate::settings::{Checker, Setting, defaulted, energy, one_of, optional};
+
+pub use access::{AccessMode, AccessSettings, Origins, TlsFiles};
 
 pub const OPTIONS: &[Setting] = &[
     defaulted("listen", "ADDRESS", "127.0.0.1:8080", "Listen on this address and port; port 0 picks a free one"),
