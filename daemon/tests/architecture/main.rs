@@ -82,7 +82,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Every room calls what configures it so.
+/// Rooms may share this name: every room calls its options so.
 const SETTINGS: &str = "Settings";
 
 fn crates() -> Vec<Crate> {
