@@ -1,7 +1,7 @@
-//! Files that are read again when they change, or when SIGHUP asks for it.
+//! Reloads files when they change, or at SIGHUP.
 //!
-//! They are looked at once a second rather than watched: certificates and secrets arrive by renaming, through links, and on file
-//! systems of which no news comes.
+//! Files are polled once a second: certificates and secrets are often replaced by renaming, behind symbolic links, or on
+//! file systems that send no change notifications.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,11 +11,9 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-/// How often they are looked at.
-const INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a file looks like from outside; `None` where there is none. The time of its last change of any kind is set by the
-/// kernel alone, and is the same only if nothing has happened.
+/// What identifies a version of a file. The kernel alone sets the change time, so an equal stamp means an unchanged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -24,12 +22,11 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// What several files look like from outside.
+/// The stamps of several files; `None` for one that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamps(Vec<Option<Stamp>>);
 
 impl Stamps {
-    /// How they look now.
     pub fn of(paths: &[PathBuf]) -> Self {
         let stamp = |path: &PathBuf| {
             let found = fs::metadata(path).ok()?;
@@ -48,48 +45,45 @@ impl Stamps {
 pub struct Watched {
     paths: Vec<PathBuf>,
     seen: Stamps,
-    read_again: Box<dyn Fn() + Send>,
+    reload: Box<dyn Fn() + Send>,
 }
 
 impl Watched {
-    /// These files, which looked so when they were last read.
-    pub fn new(paths: Vec<PathBuf>, seen: Stamps, read_again: impl Fn() + Send + 'static) -> Self {
-        Self { paths, seen, read_again: Box::new(read_again) }
+    /// `seen` must be taken before the files are read, so that a change in between is noticed.
+    pub fn new(paths: Vec<PathBuf>, seen: Stamps, reload: impl Fn() + Send + 'static) -> Self {
+        Self { paths, seen, reload: Box::new(reload) }
     }
 
-    fn look(&mut self, asked: bool) {
+    fn check(&mut self, forced: bool) {
         let now = Stamps::of(&self.paths);
-        if asked || now != self.seen {
+        if forced || now != self.seen {
             self.seen = now;
-            (self.read_again)();
+            (self.reload)();
         }
     }
 }
 
-/// Keeps what was read from these files as they are, for as long as it is polled.
-///
-/// # Errors
-/// When signals cannot be listened for.
-pub async fn keep_fresh(mut watched: Vec<Watched>) -> std::io::Result<()> {
+/// Reloads each of `watched` when its files change or SIGHUP arrives, for as long as it is polled.
+pub async fn reload_on_change(mut watched: Vec<Watched>) -> std::io::Result<()> {
     if watched.is_empty() {
         return Ok(());
     }
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let asked = tokio::select! {
+        let forced = tokio::select! {
             _ = ticks.tick() => false,
             _ = hangup.recv() => true,
         };
-        // A file may be on a disk that is slow.
-        let looked = tokio::task::spawn_blocking(move || {
+        // The disk may be slow.
+        let checked = tokio::task::spawn_blocking(move || {
             for watched in &mut watched {
-                watched.look(asked);
+                watched.check(forced);
             }
             watched
         });
-        match looked.await {
+        match checked.await {
             Ok(back) => watched = back,
             Err(error) => return Err(std::io::Error::other(error)),
         }
@@ -104,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_read_again_once_for_each_change() {
+    fn files_are_reloaded_once_for_each_change() {
         let folder = tempfile::tempdir().unwrap();
         let paths = vec![folder.path().join("a"), folder.path().join("b")];
         fs::write(&paths[0], "1").unwrap();
@@ -114,19 +108,19 @@ mod tests {
         let mut watched = Watched::new(paths.clone(), seen, move || {
             count.fetch_add(1, Ordering::Relaxed);
         });
-        let mut look = |asked, expected| {
-            watched.look(asked);
+        let mut check = |forced, expected| {
+            watched.check(forced);
             assert_eq!(times.load(Ordering::Relaxed), expected);
         };
-        look(false, 0);
-        look(true, 1);
+        check(false, 0);
+        check(true, 1);
         fs::write(&paths[1], "2").unwrap();
-        look(false, 2);
-        look(false, 2);
+        check(false, 2);
+        check(false, 2);
         fs::rename(&paths[1], &paths[0]).unwrap();
-        look(false, 3);
+        check(false, 3);
         fs::remove_file(&paths[0]).unwrap();
-        look(false, 4);
-        look(false, 4);
+        check(false, 4);
+        check(false, 4);
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::http::{AccessMode, App, Exposure, Listener, Server, Tls};
-use crate::reload::keep_fresh;
+use crate::reload::reload_on_change;
 use crate::telemetry::{AccessLog, Observers};
 
 use super::start_error::StartError;
@@ -37,7 +37,7 @@ pub(super) async fn listen(
     let exposure = Exposure::of_callers(config.http.resolution, config.http.expose, admin.is_some());
     warn_of_exposure(config, exposure);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    tokio::spawn(keep_fresh(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
+    tokio::spawn(reload_on_change(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
     tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", callers.url());
     let (stop, _) = watch::channel(());

@@ -42,7 +42,7 @@ const CACHE: &[Metric<Arc<CodeCache>>] = &[
         },
     ),
     Metric::gauge("nebula_code_cache_bytes", "Size in bytes of the code cache.", &[], |cache, samples| {
-        cache.bytes().iter().for_each(|bytes| samples.set(*bytes as f64))
+        cache.bytes().iter().for_each(|bytes| samples.set(*bytes as f64));
     }),
     Metric::gauge(
         "nebula_code_cache_max_bytes",

@@ -166,13 +166,13 @@ fn a_command_speaks_for_itself_and_not_for_the_daemon() {
 #[test]
 fn fields_that_are_no_good_are_a_bad_answer_that_has_its_energy() {
     for (output, why) in [
-        ("Status: 99\n\n", "`99` in the answer is no status"),
-        ("Status: fine\n\n", "`fine` in the answer is no status"),
-        ("Status: 200\nStatus: 404\n\n", "`status` is in the answer more than once"),
+        ("Status: 99\n\n", "`99` in the answer is not a status"),
+        ("Status: fine\n\n", "`fine` in the answer is not a status"),
+        ("Status: 200\nStatus: 404\n\n", "the answer has more than one `status`"),
         ("Content-Type: text/css\nno field\n\n", "line 2 of the answer is not of the form `name: value`"),
         ("Content-Type: text/css\n folded\n\n", "line 2 of the answer begins with a space"),
-        ("Location: elsewhere\n\n", "`elsewhere` in the answer is no location"),
-        ("Content-Type: text/css\nX-Bad: a\x01b\n\n", "the value of `x-bad` in the answer cannot be in a header"),
+        ("Location: elsewhere\n\n", "`elsewhere` in the answer is not a location"),
+        ("Content-Type: text/css\nX-Bad: a\x01b\n\n", "the value of `x-bad` in the answer contains control characters"),
     ] {
         let response = answered(output);
         let problem = response.problem();

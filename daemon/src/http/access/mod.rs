@@ -104,10 +104,10 @@ impl Access {
     pub fn watched(self: &Arc<Self>) -> Option<Watched> {
         let file = self.file.as_ref()?;
         let access = self.clone();
-        Some(Watched::new(vec![file.path.clone()], file.stamps.clone(), move || access.read_again()))
+        Some(Watched::new(vec![file.path.clone()], file.stamps.clone(), move || access.reload()))
     }
 
-    fn read_again(&self) {
+    fn reload(&self) {
         let Some(file) = &self.file else { return };
         let path = escaped(&file.path.display().to_string());
         match Tokens::read(&file.path) {

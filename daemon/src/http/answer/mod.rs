@@ -1,4 +1,4 @@
-//! Small answers.
+//! Builds answers: text, HTML, JSON and problems.
 
 pub mod body;
 pub mod carbon;
@@ -24,7 +24,7 @@ use crate::http::answer::body::Reply;
 use crate::http::answer::headers::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::problem::Problem;
 
-/// Bytes that most envelopes fit into: written to a smaller room they would move three times.
+/// Initial capacity in bytes. Most envelopes fit into it; a smaller buffer would be reallocated up to three times.
 const JSON_TYPICAL: usize = 1024;
 
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -35,13 +35,13 @@ pub const BYTES: HeaderValue = HeaderValue::from_static("application/octet-strea
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
-/// Scripts are files of the daemon's, never text of the page, and talk to the daemon alone.
+/// Scripts are files of the daemon, never inline, and connect to the daemon only.
 const LIVE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// An answer of the given type. Answers are about this moment, and are what they say they are.
+/// An answer that must not be cached, and whose type browsers must not guess.
 pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Reply::from(body.into()));
     *response.status_mut() = status;
@@ -52,14 +52,14 @@ pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Byt
     response
 }
 
-/// A page. It brings all it needs, and what a guest wrote is text in it and nothing else.
+/// A page without scripts. Its policy stops markup that a guest wrote from loading anything.
 pub fn html(status: StatusCode, page: String) -> Response {
     let mut response = answer(status, HTML, page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
     response
 }
 
-/// A page that scripts of the daemon's keep up to date.
+/// A page with the scripts of the daemon.
 pub fn live_html(status: StatusCode, page: String) -> Response {
     let mut response = html(status, page);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, LIVE_POLICY);
@@ -67,17 +67,16 @@ pub fn live_html(status: StatusCode, page: String) -> Response {
     response
 }
 
-/// A value as JSON.
 pub fn json(status: StatusCode, content_type: HeaderValue, value: &impl Serialize) -> Response {
     let mut body = Vec::with_capacity(JSON_TYPICAL);
-    // Nothing that is written here can fail: no map has keys that are not text.
+    // Cannot fail: every map has text keys, and writing to a `Vec` succeeds.
     let _ = serde_json::to_writer(&mut body, value);
     body.push(b'\n');
     answer(status, content_type, body)
 }
 
 impl Problem {
-    /// The answer that describes it, with the call that failed if one ran.
+    /// The `application/problem+json` answer, with the call that failed if one ran.
     pub fn response(&self, call: Option<FailedCall<'_>>) -> Response {
         let document = self.document(call);
         let status = StatusCode::from_u16(document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use nebula_runtime::{Ending, Input, Kind};
 
-use super::cgi::{self, PathInfo, Unfit};
+use super::cgi::{self, InvalidTarget, PathInfo};
 use super::plain::{failed, plain_answer};
 use super::{Context, Mount, take_context};
 use crate::functions::Gateway;
@@ -96,9 +96,9 @@ impl Context<'_> {
     }
 }
 
-impl From<Unfit> for Problem {
-    fn from(unfit: Unfit) -> Self {
-        Self::BadRequest(unfit.to_string())
+impl From<InvalidTarget> for Problem {
+    fn from(invalid: InvalidTarget) -> Self {
+        Self::BadRequest(invalid.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
-//! A call that answers a request itself: its answer whole, if the guest has written it by the time it first has to wait,
-//! or from there on as it is written.
+//! Runs a call whose guest writes the HTTP answer itself.
+//!
+//! The answer is buffered if the guest finishes it before it first has to wait; otherwise it is streamed from there on.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,97 +19,94 @@ use tokio::time::{Sleep, sleep};
 use crate::invocation::{Call, Finished};
 use nebula_runtime::{Answer, AnswerBody, Ending};
 
-/// How much of an answer is kept back to see whether the call ends with it.
-pub const WHOLE_MAX: usize = 64 << 10;
+/// Bytes of an answer that are buffered to see whether the call ends with them.
+pub const BUFFER_MAX: usize = 64 << 10;
 
-/// How long a call may take to its end when its answer is complete already. Longer than the tick after which it is moved
-/// to another thread, and shorter than anybody notices.
+/// How long a complete answer waits for its call to end before it is sent without the call's energy. Longer than the tick
+/// after which a call moves to another thread, and too short to notice.
 const END_MAX: Duration = Duration::from_millis(20);
 
-/// An answer, as far as it has come.
-pub struct Written {
-    /// Status and headers.
+/// What a guest has written of its answer so far.
+pub struct PartialAnswer {
     pub head: Parts,
-    /// What of the body has come.
+    /// Parts of the body that have arrived.
     pub ready: VecDeque<Bytes>,
-    /// What of the body is to come.
+    /// The rest of the body; `None` once all of it has arrived.
     pub body: Option<AnswerBody>,
-    /// Trailers that have come.
     pub trailers: Option<HeaderMap>,
-    /// Why the body broke off, if it did: how a call has ended that otherwise came to its end.
+    /// Why the body broke off. It becomes the ending of a call that succeeds otherwise.
     broken: Option<Ending>,
 }
 
-impl Written {
+impl PartialAnswer {
     fn break_off(&mut self, why: Ending) {
         (self.body, self.broken) = (None, Some(why));
     }
 }
 
-/// What came of a call.
-pub enum Heard {
-    /// It has ended; what it answered, if it did, is complete unless it failed.
-    Ended(Box<Finished>, Option<Written>),
-    /// It goes on writing.
-    Writing(Call, Written),
+pub enum CallState {
+    /// The call has ended. Its answer, if it has one, is complete unless the call failed.
+    Ended(Box<Finished>, Option<PartialAnswer>),
+    /// The call is still writing.
+    Writing(Call, PartialAnswer),
 }
 
-/// Runs `call` until it ends or, once its answer has begun, waits or has written more than `whole_max`.
-pub async fn hear(call: Call, answer: oneshot::Receiver<Answer>, whole_max: usize) -> Heard {
+/// Runs `call` until it ends or, once its answer has begun, until it waits or has written more than `buffer_max` bytes.
+pub async fn run_call(call: Call, answer: oneshot::Receiver<Answer>, buffer_max: usize) -> CallState {
     let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, size: 0, end: None };
-    poll_fn(|context| conversation.poll(context, whole_max)).await
+    poll_fn(|context| conversation.poll(context, buffer_max)).await
 }
 
 struct Conversation {
     call: Option<Call>,
     answer: Option<oneshot::Receiver<Answer>>,
-    written: Option<Written>,
+    written: Option<PartialAnswer>,
     size: usize,
-    /// When a complete answer has waited for the end of its call for long enough.
+    /// Fires when a complete answer has waited long enough for its call to end.
     end: Option<Pin<Box<Sleep>>>,
 }
 
 impl Conversation {
-    fn poll(&mut self, context: &mut Context<'_>, whole_max: usize) -> Poll<Heard> {
+    fn poll(&mut self, context: &mut Context<'_>, buffer_max: usize) -> Poll<CallState> {
         loop {
             let Some(call) = &mut self.call else { return Poll::Pending };
             let ended = Pin::new(call).poll(context);
             self.take_head(context);
-            // What has ended has written all it will.
-            let most = if ended.is_ready() { usize::MAX } else { whole_max };
+            // A call that has ended writes no more, so all of it can be taken.
+            let most = if ended.is_ready() { usize::MAX } else { buffer_max };
             let progress = self.take_body(context, most);
             if let Poll::Ready(mut finished) = ended {
                 let broken = self.written.as_mut().and_then(|written| written.broken.take());
                 if let Some(broken) = broken.filter(|_| finished.completion.status().is_some()) {
                     finished.completion.ending = broken;
                 }
-                return Poll::Ready(Heard::Ended(Box::new(finished), self.written.take()));
+                return Poll::Ready(CallState::Ended(Box::new(finished), self.written.take()));
             }
             if self.written.is_none() {
                 return Poll::Pending;
             }
-            if progress && self.size < whole_max {
+            if progress && self.size < buffer_max {
                 continue;
             }
-            if whole_max == usize::MAX || self.is_broken() || self.is_about_to_end(context) {
+            if buffer_max == usize::MAX || self.is_broken() || self.is_about_to_end(context) {
                 return Poll::Pending;
             }
             return match (self.call.take(), self.written.take()) {
-                (Some(call), Some(written)) => Poll::Ready(Heard::Writing(call, written)),
+                (Some(call), Some(written)) => Poll::Ready(CallState::Writing(call, written)),
                 _ => Poll::Pending,
             };
         }
     }
 
-    /// Whether only the end of the call is missing. An answer whose length was told has no room for the call's energy but
-    /// in its head.
+    /// Whether the answer is complete and the call may end within [`END_MAX`]. Waiting pays: an answer with a
+    /// `content-length` can carry the call's energy only in its head.
     fn is_about_to_end(&mut self, context: &mut Context<'_>) -> bool {
-        let complete = |written: &Written| written.body.as_ref().is_none_or(AnswerBody::is_complete);
+        let complete = |written: &PartialAnswer| written.body.as_ref().is_none_or(AnswerBody::is_complete);
         let complete = self.written.as_ref().is_some_and(complete);
         complete && self.end.get_or_insert_with(|| Box::pin(sleep(END_MAX))).as_mut().poll(context).is_pending()
     }
 
-    /// Whether the body broke off. Nobody needs the head then, and the guest is about to notice.
+    /// Whether the body broke off. The head is useless then, and the guest is about to notice.
     fn is_broken(&self) -> bool {
         self.written.as_ref().is_some_and(|written| written.broken.is_some())
     }
@@ -119,13 +117,13 @@ impl Conversation {
             self.answer = None;
             self.written = answer.ok().map(|answer| {
                 let (mut head, body) = answer.into_parts();
-                take_ours(&mut head.headers);
-                Written { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: None }
+                remove_reserved(&mut head.headers);
+                PartialAnswer { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: None }
             });
         }
     }
 
-    /// Takes over what has been written, until it is more than `most`; whether there was something.
+    /// Takes what the guest has written, up to about `most` bytes. Returns whether there was anything.
     fn take_body(&mut self, context: &mut Context<'_>, most: usize) -> bool {
         let Some(written) = &mut self.written else { return false };
         let mut progress = false;
@@ -151,17 +149,17 @@ impl Conversation {
     }
 }
 
-/// The trailers that are in a frame.
+/// The trailers of a frame, without the fields that only the daemon may send.
 pub fn trailers(frame: Frame<Bytes>) -> HeaderMap {
     let mut trailers = frame.into_trailers().unwrap_or_default();
-    take_ours(&mut trailers);
+    remove_reserved(&mut trailers);
     trailers
 }
 
-/// Takes away what only the daemon says of a call, whether or not it does.
-fn take_ours(fields: &mut HeaderMap) {
-    let ours: Vec<_> = fields.keys().filter(|name| name.as_str().starts_with("nebula-")).cloned().collect();
-    for name in ours {
+/// Removes the fields that only the daemon may send, even where it sends none.
+fn remove_reserved(fields: &mut HeaderMap) {
+    let reserved: Vec<_> = fields.keys().filter(|name| name.as_str().starts_with("nebula-")).cloned().collect();
+    for name in reserved {
         fields.remove(name);
     }
 }
@@ -172,7 +170,7 @@ mod tests {
     use hyper::header::{HeaderName, HeaderValue};
 
     #[test]
-    fn a_guest_says_nothing_in_the_daemons_name() {
+    fn a_guest_cannot_send_fields_of_the_daemon() {
         let fields = ["nebula-energy-joules", "x-mine", "nebula-invocation-id", "x-nebula-", "server-timing"];
         let field = |name| (HeaderName::from_static(name), HeaderValue::from_static("0"));
         let left = trailers(Frame::trailers(HeaderMap::from_iter(fields.map(field))));

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Uri};
 use nebula_runtime::{Answer, Ending, Exchange, HttpError, Input, WasiBody};
 use tokio::sync::oneshot;
 
-use super::conversation::{Heard, WHOLE_MAX, Written, hear};
+use super::conversation::{BUFFER_MAX, CallState, PartialAnswer, run_call};
 use super::plain::plain_answer;
 use super::streamed::Streamed;
 use super::{Context, Mount, log, take_context};
@@ -39,23 +39,23 @@ impl Context<'_> {
         let broken =
             |error: Box<dyn std::error::Error + Send + Sync>| HttpError::InternalError(Some(error.to_string()));
         let body = if head.headers.contains_key(EXPECT) {
-            Limited::new(body::Begun::new(body).await, bytes_max).map_err(broken).boxed_unsync()
+            Limited::new(body::StartedBody::start(body).await, bytes_max).map_err(broken).boxed_unsync()
         } else {
             Limited::new(body, bytes_max).map_err(broken).boxed_unsync()
         };
         let (input, answer) = self.exchange(head, &path, body)?;
         let call = self.start(invocation::Request { input, context, ..Default::default() }).await?;
-        match hear(call, answer, WHOLE_MAX).await {
-            Heard::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
+        match run_call(call, answer, BUFFER_MAX).await {
+            CallState::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
                 log(self.function, &finished);
                 Ok(self.whole(&finished, written))
             }
-            Heard::Ended(mut finished, _) => {
+            CallState::Ended(mut finished, _) => {
                 log(self.function, &finished);
                 let cost = self.cost(&mut finished).await;
                 Ok(plain_answer(self.function, &finished, cost))
             }
-            Heard::Writing(call, written) => Ok(self.streamed(call, written)),
+            CallState::Writing(call, written) => Ok(self.streamed(call, written)),
         }
     }
 
@@ -73,15 +73,15 @@ impl Context<'_> {
         let context = take_context(&mut head.extensions);
         let (input, answer) = self.exchange(head, &path, body)?;
         let call = self.start(invocation::Request { input, settle, context, ..Default::default() }).await?;
-        match hear(call, answer, usize::MAX).await {
-            Heard::Ended(mut finished, written) => {
+        match run_call(call, answer, usize::MAX).await {
+            CallState::Ended(mut finished, written) => {
                 let ready = written.map(|written| written.ready).unwrap_or_default();
                 finished.completion.output = Vec::from(ready).concat();
                 log(self.function, &finished);
                 Ok(*finished)
             }
             // Without a bound it never stops before the end.
-            Heard::Writing(..) => Err(Problem::Guest(Ending::NoAnswer)),
+            CallState::Writing(..) => Err(Problem::Guest(Ending::NoAnswer)),
         }
     }
 
@@ -103,17 +103,17 @@ impl Context<'_> {
     }
 
     /// An answer that was complete when its call ended.
-    fn whole(&self, finished: &Finished, written: Written) -> Response {
-        let Written { head, ready, trailers, .. } = written;
+    fn whole(&self, finished: &Finished, written: PartialAnswer) -> Response {
+        let PartialAnswer { head, ready, trailers, .. } = written;
         let mut response = Response::from_parts(head, Reply::whole(together(ready), trailers));
         self.caller.costs.add_to(response.headers_mut(), finished, self.visitor.exposure);
         response
     }
 
     /// An answer that the function is still writing. The cost follows as trailers.
-    fn streamed(&self, call: Call, written: Written) -> Response {
+    fn streamed(&self, call: Call, written: PartialAnswer) -> Response {
         let id = HeaderValue::try_from(call.id.to_string());
-        let Written { head, ready, body, trailers, .. } = written;
+        let PartialAnswer { head, ready, body, trailers, .. } = written;
         let (caller, function, exposure) = (self.caller.clone(), self.function.clone(), self.visitor.exposure);
         let at_end = move |finished: &Finished| {
             log(&function, finished);

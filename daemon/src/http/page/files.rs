@@ -1,7 +1,6 @@
-//! The files of the page. They are served as they are written: no build step, and nothing from elsewhere.
+//! The files of the page, served as they are in the source: no build step, and nothing from other servers.
 //!
-//! A browser keeps them, asks each time whether they are still the same, and is told so in a few bytes: a daemon that was
-//! replaced by a newer one is never met by scripts of the older.
+//! Browsers cache the files but revalidate them at each use, so scripts of an older daemon never talk to a newer one.
 
 use std::sync::LazyLock;
 
@@ -12,29 +11,29 @@ use crate::http::Response;
 use crate::http::answer::answer as plain;
 use crate::http::answer::problem::Problem;
 
-/// Where they are. No function is called so, for names begin with a letter or a digit.
+/// The folder of the files. No function can have this name: names begin with a letter or a digit.
 pub const FOLDER: &str = "/_page/";
 
 const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 const SHEET: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 
-/// Kept, but asked about before each use. Source: RFC 9111, section 5.2.2.4.
+/// Cached, but revalidated before each use. Source: RFC 9111, section 5.2.2.4.
 const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// How many hexadecimal digits of its digest tell a text from another.
+/// Hexadecimal digits of a digest in an `ETag`.
 const TAG_DIGITS: usize = 32;
 
 macro_rules! files {
     ($($name:literal)*) => { [$(($name, include_str!($name))),*] };
 }
 
-/// Names and texts. They tell nothing of this daemon, so that whoever asks may have them.
+/// Names and contents. They reveal nothing about this daemon, so no token is needed to read them.
 const FILES: [(&str, &str); 18] = files! {
     "style.css" "begin.js" "main.js" "calls.js" "chart.js" "confirm.js" "daemon.js" "deploy.js" "dom.js" "functions.js"
     "history.js" "ledger.js" "polling.js" "power.js" "rates.js" "stream.js" "try.js" "units.js"
 };
 
-/// What tells each of them from what it was in another version of the daemon.
+/// The `ETag` of each file.
 static TAGS: LazyLock<[String; FILES.len()]> =
     LazyLock::new(|| FILES.map(|(_, text)| format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..TAG_DIGITS])));
 
@@ -42,19 +41,19 @@ fn is_sheet(name: &str) -> bool {
     name.rsplit('.').next() == Some("css")
 }
 
-/// The scripts that others import, in no order.
+/// The scripts that others import.
 pub fn modules() -> impl Iterator<Item = &'static str> {
     let names = FILES.iter().map(|(name, _)| *name);
     names.filter(|name| !is_sheet(name) && !matches!(*name, "begin.js" | "main.js"))
 }
 
-/// The file of this name, unless whoever asks has it.
+/// Answers with the file of this name, or with 304 if the client has it.
 pub fn answer<B>(name: &str, request: &Request<B>) -> Result<Response, Problem> {
     let found = FILES.iter().position(|(known, _)| *known == name);
     let at = found.ok_or_else(|| Problem::NoRoute(request.uri().path().to_owned()))?;
     let ((name, text), tag) = (FILES[at], &TAGS[at]);
     let (status, text) =
-        if is_known(tag, request.headers()) { (StatusCode::NOT_MODIFIED, "") } else { (StatusCode::OK, text) };
+        if is_cached(tag, request.headers()) { (StatusCode::NOT_MODIFIED, "") } else { (StatusCode::OK, text) };
     let mut response = plain(status, if is_sheet(name) { SHEET } else { SCRIPT }, text);
     response.headers_mut().insert(CACHE_CONTROL, ASK_FIRST);
     if let Ok(tag) = HeaderValue::from_str(tag) {
@@ -63,11 +62,11 @@ pub fn answer<B>(name: &str, request: &Request<B>) -> Result<Response, Problem> 
     Ok(response)
 }
 
-/// Whether a request tells that it has what this tag stands for. Source: RFC 9110, section 13.1.2.
-fn is_known(tag: &str, headers: &HeaderMap) -> bool {
-    let told = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    told.flat_map(|value| value.split(','))
-        .any(|told| matches!(told.trim(), "*") || told.trim().trim_start_matches("W/") == tag)
+/// Whether the client already has the file with this tag. Source: RFC 9110, section 13.1.2.
+fn is_cached(tag: &str, headers: &HeaderMap) -> bool {
+    let tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(','))
+        .any(|cached| cached.trim() == "*" || cached.trim().trim_start_matches("W/") == tag)
 }
 
 #[cfg(test)]
@@ -75,13 +74,12 @@ mod tests {
     use super::*;
 
     fn asked(name: &str, fields: &[&str]) -> Response {
-        let request =
-            fields.iter().fold(Request::get("/_page/x"), |request, told| request.header(IF_NONE_MATCH, *told));
+        let request = fields.iter().fold(Request::get("/_page/x"), |request, tag| request.header(IF_NONE_MATCH, *tag));
         answer(name, &request.body(()).unwrap()).unwrap()
     }
 
     #[test]
-    fn who_has_a_file_is_not_sent_it_again() {
+    fn a_cached_file_is_not_sent_again() {
         let tag = asked("main.js", &[]).headers()[ETAG].to_str().unwrap().to_owned();
         assert_ne!(tag, asked("units.js", &[]).headers()[ETAG], "tags tell files apart");
         let weak = format!("W/{tag}");

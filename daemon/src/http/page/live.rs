@@ -1,16 +1,15 @@
-//! The frame of the live page: what scripts fill. Everything that comes later has its place from the beginning, so that
-//! nothing moves when it comes.
+//! The frame of the live page, which scripts fill. It reserves the space of everything that arrives later, so that nothing
+//! moves.
 
 use maud::{DOCTYPE, Markup, html as markup};
 
 use super::files;
 
-/// Whose power is shown: the class of the colour, and the title.
+/// The accounts whose power is shown: CSS class of the colour, and title.
 const POWER: [(&str, &str); 4] =
     [("function", "Functions"), ("runtime", "Runtime"), ("host", "Host"), ("base", "Base")];
 
-/// The rows of the ledger: the class of the colour, the title, and what it means. The first two are the account of
-/// functions.
+/// The rows of the ledger: CSS class of the colour, title, and meaning. The first two make up the account of functions.
 const LEDGER: [(&str, &str, &str); 6] = [
     ("function", "Calls", "what calls of functions used"),
     ("preparing", "Preparing", "compiling, linking and loading functions"),
@@ -20,11 +19,11 @@ const LEDGER: [(&str, &str, &str); 6] = [
     ("gap", "Gap", "measured while no window was open"),
 ];
 
-/// The live page around the plain one, which is shown where no scripts run.
-pub fn page(plain: &Markup, proof: Option<&str>) -> Markup {
-    // All are asked for at once, and not one after the other as each is found to import the next.
+/// The live page around the plain one, which browsers without scripts show.
+pub fn page(plain: &Markup, page_key: Option<&str>) -> Markup {
+    // Preloaded, so that the browser fetches all modules at once rather than import by import.
     let scripts = markup! {
-        @if let Some(proof) = proof { meta name="nebula-page" content=(proof); }
+        @if let Some(page_key) = page_key { meta name="nebula-page" content=(page_key); }
         script src={ (files::FOLDER) "begin.js" } {}
         @for name in files::modules() { link rel="modulepreload" href={ (files::FOLDER) (name) }; }
         script type="module" src={ (files::FOLDER) "main.js" } {}

@@ -1,7 +1,7 @@
-//! What people see in a browser: the live page, and the answer to a call.
+//! The HTML pages: the live page, and the answer to a call.
 //!
-//! The page is whole without scripts: it tells what was known when it was asked for, and its forms work. Where scripts
-//! run, those of [`files`] put the live view in its place.
+//! The page works without scripts: it shows the figures at the time of the request, and its forms work. With scripts, those
+//! of [`files`] replace it by the live view.
 
 pub mod files;
 mod live;
@@ -21,10 +21,8 @@ use crate::http::answer::problem::Problem;
 use crate::http::answer::{html, live_html};
 use crate::http::read::invocations::CallLog;
 
-/// How many of the last calls are shown.
 const CALLS_SHOWN: usize = 20;
 
-/// What the joules are.
 fn nature(source: SourceKind) -> &'static str {
     match source {
         SourceKind::Simulated => "made up",
@@ -33,9 +31,8 @@ fn nature(source: SourceKind) -> &'static str {
     }
 }
 
-/// The first page: the functions with a form to try each, and the joules of the last calls. `proof` is what its scripts show
-/// where they change something.
-pub fn index(call_log: &CallLog, visitor: &Visitor, proof: Option<&str>) -> Response {
+/// The first page: the functions with a form to try each, and the last calls. Scripts send `page_key` with every change.
+pub fn index(call_log: &CallLog, visitor: &Visitor, page_key: Option<&str>) -> Response {
     let plain = markup! {
         p {
             @match call_log.costs.metering.meter().and_then(|meter| meter.source()) {
@@ -67,10 +64,10 @@ pub fn index(call_log: &CallLog, visitor: &Visitor, proof: Option<&str>) -> Resp
         h2 { "Last calls" }
         (calls(call_log, visitor))
     };
-    live_html(StatusCode::OK, live::page(&plain, proof).into_string())
+    live_html(StatusCode::OK, live::page(&plain, page_key).into_string())
 }
 
-/// The first page for those who may not see it as they are: scripts ask them for a token.
+/// The first page for clients that need a token. Scripts ask for one.
 pub fn closed(problem: &Problem) -> Response {
     let document = problem.document(None);
     let plain = markup! {
@@ -106,7 +103,6 @@ fn calls(call_log: &CallLog, visitor: &Visitor) -> Markup {
     }
 }
 
-/// The answer to a call.
 pub fn envelope(envelope: &Envelope<'_>) -> Markup {
     layout(
         &envelope.function,
@@ -122,7 +118,7 @@ pub fn envelope(envelope: &Envelope<'_>) -> Markup {
     )
 }
 
-/// A request that went wrong, for people.
+/// A problem as HTML.
 pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
     let document = problem.document(None);
     let text = layout(
@@ -138,7 +134,7 @@ pub fn problem(problem: &Problem, call: Option<&FailedCall<'_>>) -> Response {
     with_headers_of(problem.response(None), |status| html(status, text.into_string()))
 }
 
-/// What belongs to the problem itself, such as `Retry-After`, holds for people too.
+/// Copies the headers of the plain problem, such as `Retry-After`, to its page.
 fn with_headers_of(mut plain: Response, page: impl FnOnce(StatusCode) -> Response) -> Response {
     let mut response = page(plain.status());
     for (name, value) in plain.headers_mut().drain() {

@@ -10,7 +10,7 @@ use crate::http::Response;
 use crate::http::answer::answer;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
-use crate::http::request::negotiate::{prefers_open_metrics, reads_gzip};
+use crate::http::request::negotiate::{accepts_gzip, prefers_open_metrics};
 use crate::telemetry::{Metrics, MetricsFormat};
 
 /// With a thousand functions these are megabytes, so they are written on a thread that may block.
@@ -18,7 +18,7 @@ pub async fn metrics(metrics: &Arc<Metrics>, request: &Request, exposure: Exposu
     exposure.check_totals()?;
     let headers = request.headers();
     let format = if prefers_open_metrics(headers) { MetricsFormat::OpenMetrics } else { MetricsFormat::Prometheus };
-    let compressed = reads_gzip(headers);
+    let compressed = accepts_gzip(headers);
     let metrics = metrics.clone();
     let rendering = tokio::task::spawn_blocking(move || {
         if compressed { metrics.render_compressed(format) } else { metrics.render(format) }

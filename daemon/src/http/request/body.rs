@@ -1,4 +1,4 @@
-//! Reads a request's body, within its bounds.
+//! Reads request bodies within their limits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,18 +12,18 @@ use hyper::body::{Body, Frame};
 use crate::http::answer::problem::Problem;
 use crate::http::request::incoming::RequestBody;
 
-/// A body that has been asked for once.
-pub struct Begun {
+/// A body that has been polled once.
+pub struct StartedBody {
     body: RequestBody,
     first: Option<Result<Frame<Bytes>, hyper::Error>>,
 }
 
-impl Begun {
-    /// Asks for the first of `body`, so that a client that waits for leave to send it (`Expect: 100-continue`) is given that
-    /// before any answer: one that has an answer may wait for a second longer.
-    pub async fn new(mut body: RequestBody) -> Self {
+impl StartedBody {
+    /// Polls `body` once, so that a client that sent `Expect: 100-continue` gets `100 Continue` before any answer. Otherwise
+    /// it could wait another second for it.
+    pub async fn start(mut body: RequestBody) -> Self {
         let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
-        // hyper writes its leave between two polls of ours.
+        // hyper writes `100 Continue` between two polls of this task.
         tokio::task::yield_now().await;
         let first = match first {
             Poll::Ready(first) => first,
@@ -33,7 +33,7 @@ impl Begun {
     }
 }
 
-impl Body for Begun {
+impl Body for StartedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -52,18 +52,12 @@ impl Body for Begun {
     }
 }
 
-/// Reads all of `body`.
-///
-/// # Errors
-/// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
+/// Reads all of `body`, up to `bytes_max` bytes (`limits.body`).
 pub async fn read(body: RequestBody, bytes_max: usize, time_max: Duration) -> Result<Bytes, Problem> {
     read_within(body, bytes_max, "limits.body", time_max).await
 }
 
-/// Reads all of `body`, which `limit` bounds.
-///
-/// # Errors
-/// When it has more than `bytes_max` bytes, takes longer than `time_max`, or breaks off.
+/// Reads all of `body`, up to `bytes_max` bytes; `limit` is the option that an error names.
 pub async fn read_within(
     body: RequestBody,
     bytes_max: usize,
@@ -79,7 +73,7 @@ pub async fn read_within(
     match tokio::time::timeout(time_max, Limited::new(body, bytes_max).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::BodyTooLarge { bytes_max, limit }),
-        Ok(Err(error)) => Err(Problem::BadRequest(format!("the body broke off: {error}"))),
+        Ok(Err(error)) => Err(Problem::BadRequest(format!("cannot read the request body: {error}"))),
         Err(_) => Err(Problem::BodyTooSlow { time_max }),
     }
 }

@@ -1,8 +1,8 @@
-//! The body of a request, of which somebody may not want to read all.
+//! Request bodies, which may be dropped before all of them is read.
 //!
-//! Over HTTP/2 a stream whose body is let go of is reset behind its answer. That is allowed (RFC 9113, section 8.1), but
-//! clients such as curl up to 8.0 then report the reset and lose the answer: the 401 or 413 that says why. So what is left is
-//! read for a while and dropped.
+//! Dropping the body of an HTTP/2 request resets its stream after the answer. RFC 9113, section 8.1, allows that, but curl up
+//! to 8.0 and other clients then report the reset and lose the answer: the 401 or 413 that says why. So the rest of a dropped
+//! body is read for a while and discarded.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,27 +13,26 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 
-/// What is read of an unwanted body, and for how long: enough for an answer to arrive and to be understood.
+/// How much of a dropped body is read, and for how long: enough for the answer to arrive.
 const UNREAD_BYTES_MAX: usize = 1 << 20;
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) type Request = hyper::Request<RequestBody>;
 
-/// The body of a request.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Taken when it is let go of.
+    /// `None` once dropped.
     incoming: Option<Incoming>,
     is_multiplexed: bool,
 }
 
 impl RequestBody {
-    /// The body of a request that has a connection to itself: hyper closes that one in good order.
+    /// The body of an HTTP/1 request. hyper closes such a connection cleanly.
     pub fn alone(incoming: Incoming) -> Self {
         Self { incoming: Some(incoming), is_multiplexed: false }
     }
 
-    /// The body of a request over HTTP/2.
+    /// The body of an HTTP/2 request.
     pub fn multiplexed(incoming: Incoming) -> Self {
         Self { incoming: Some(incoming), is_multiplexed: true }
     }

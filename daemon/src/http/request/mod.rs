@@ -1,4 +1,4 @@
-//! What is read of a request.
+//! Reads bodies, queries and preferences of requests.
 
 pub mod body;
 pub mod incoming;

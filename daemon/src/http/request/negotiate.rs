@@ -1,9 +1,9 @@
-//! What a client would rather have: HTML or JSON, which text of metrics, and whether it reads gzip.
+//! Content negotiation: HTML or JSON, the format of metrics, and gzip.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING};
 
-/// Whether `Accept` prefers HTML. JSON where both are equally welcome.
+/// Whether `Accept` prefers HTML to JSON. A tie goes to JSON.
 ///
 /// Source: RFC 9110, section 12.5.1.
 pub fn prefers_html(headers: &HeaderMap) -> bool {
@@ -11,8 +11,8 @@ pub fn prefers_html(headers: &HeaderMap) -> bool {
     quality(&ranges, "text", "html") > quality(&ranges, "application", "json")
 }
 
-/// Whether `Accept` names `OpenMetrics`, and likes it at least as well as Prometheus' own format. Who takes anything gets
-/// the latter, which a person reads more easily.
+/// Whether `Accept` names `OpenMetrics` and ranks it no lower than Prometheus' own text format. `*/*` gets the latter, which
+/// is easier to read.
 pub fn prefers_open_metrics(headers: &HeaderMap) -> bool {
     let ranges = ranges(headers);
     let named: Vec<_> = ranges.iter().copied().filter(|(kind, subtype, _)| (*kind, *subtype) != ("*", "*")).collect();
@@ -23,7 +23,7 @@ pub fn prefers_open_metrics(headers: &HeaderMap) -> bool {
 /// Whether `Accept-Encoding` allows gzip.
 ///
 /// Source: RFC 9110, section 12.5.3.
-pub fn reads_gzip(headers: &HeaderMap) -> bool {
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings = values.flat_map(|value| value.split(',')).filter_map(|coding| {
         let mut parts = coding.split(';').map(str::trim);
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_for_those_who_read_it() {
+    fn gzip_is_for_clients_that_accept_it() {
         let reads = |coding: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, coding.parse().unwrap());
-            reads_gzip(&headers)
+            accepts_gzip(&headers)
         };
         assert!(["gzip", "deflate, gzip;q=0.5", "*", "X-GZIP"].iter().all(|coding| reads(coding)));
         assert!(["", "identity", "gzip;q=0", "gzip;q=0, *", "br"].iter().all(|coding| !reads(coding)));
-        assert!(!reads_gzip(&HeaderMap::new()));
+        assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

@@ -6,6 +6,6 @@ use std::net::SocketAddr;
 pub struct Peers {
     pub remote: SocketAddr,
     pub local: SocketAddr,
-    /// Whether the connection is encrypted. The scheme of an HTTP/2 request is only what a client says.
+    /// Whether the connection is encrypted. The scheme of an HTTP/2 request cannot tell: the client chooses it.
     pub https: bool,
 }

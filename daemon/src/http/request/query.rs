@@ -1,4 +1,4 @@
-//! Paths and queries as functions see them.
+//! Decodes paths and queries for functions.
 
 use std::borrow::Cow;
 
@@ -6,31 +6,24 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::answer::problem::Problem;
 
-/// Why a path cannot be decoded.
-pub const NOT_TEXT: &str = "the path is not UTF-8 after decoding its escapes";
+pub const NOT_TEXT: &str = "the path is not UTF-8 once percent-decoded";
 
-/// A part of a path with its escapes undone.
-///
-/// # Errors
-/// When it is not UTF-8.
+/// Percent-decodes a part of a path.
 pub fn decoded(part: &str) -> Result<Cow<'_, str>, Problem> {
     percent_decode_str(part).decode_utf8().map_err(|_| Problem::BadRequest(NOT_TEXT.into()))
 }
 
-/// A query as environment variables, in order; a later one of the same name replaces the earlier.
-///
-/// # Errors
-/// When a name cannot be a variable's or a value has a NUL byte.
+/// Turns a query into environment variables, in order. The last value of a name wins.
 pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> {
     let mut variables: Vec<(String, String)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if !is_variable(&name) {
             let shown: String = name.chars().take(40).collect();
-            let why = "a name has letters, digits and `_` and begins with no digit";
-            return Err(Problem::BadRequest(format!("`{shown}` cannot name an environment variable: {why}")));
+            let why = "use letters, digits and `_`, and do not begin with a digit";
+            return Err(Problem::BadRequest(format!("`{shown}` is not a name for an environment variable: {why}")));
         }
         if value.contains('\0') {
-            return Err(Problem::BadRequest(format!("the value of `{name}` has a NUL byte")));
+            return Err(Problem::BadRequest(format!("the value of `{name}` contains a NUL byte")));
         }
         match variables.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value.into_owned(),
@@ -40,7 +33,7 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
     Ok(variables)
 }
 
-/// What of a query can be environment variables, in order; a later one of the same name replaces the earlier.
+/// As [`variables`], but skips pairs that cannot be environment variables.
 pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
     let mut nameable: Vec<(String, String)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -52,16 +45,13 @@ pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
     nameable
 }
 
-/// Takes `settle` out of a call's variables: whether the caller wants to wait for the settled charge.
-///
-/// # Errors
-/// When it is neither `true` nor `false`.
+/// Removes `settle` from a call's variables: whether the caller waits for the settled charge.
 pub fn take_settle(variables: &mut Vec<(String, String)>) -> Result<bool, Problem> {
     let Some(index) = variables.iter().position(|(name, _)| name == "settle") else { return Ok(false) };
     match &*variables.remove(index).1 {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Problem::BadRequest("`settle` is `true` or `false`".into())),
+        _ => Err(Problem::BadRequest("`settle` must be `true` or `false`".into())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Accepts connections, bounds them, and drains them at the end.
+//! Accepts connections, limits and serves them, and drains them at the end.
 
 pub mod tls;
 
@@ -29,36 +29,27 @@ use crate::http::request::peers::Peers;
 use crate::http::server::tls::Tls;
 use crate::http::settings::ConnectionSettings;
 
-/// How every HTTP/2 connection begins. Source: RFC 9113, section 3.4.
+/// The first bytes of every HTTP/2 connection. Source: RFC 9113, section 3.4.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Windows of HTTP/2, as Envoy advises for servers that face strangers.
+/// Flow-control windows that Envoy recommends for public servers.
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// After an idle time of this an HTTP/2 client is asked whether it is still there.
+/// How long an HTTP/2 connection may be idle before the server pings the client.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How long to wait when the system has no file left for another connection.
+/// How long to wait after a failed accept, which mostly means that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The server cannot begin.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The address is in use, forbidden, or not this machine's.
     #[error("cannot listen on {address}")]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
 }
 
-/// What answers, and to whom.
-type Entrance = (Arc<App>, Listener, Peers);
+type ServiceContext = (Arc<App>, Listener, Peers);
 
-/// A server that listens.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -67,10 +58,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to listen; for TLS, where there is a certificate.
-    ///
-    /// # Errors
-    /// When the address cannot be had.
+    /// Listens on `address`; for TLS if there is a certificate.
     pub async fn bind(
         address: SocketAddr,
         settings: ConnectionSettings,
@@ -82,22 +70,21 @@ impl Server {
         Ok(Self { listener, address, settings, tls })
     }
 
-    /// Where it listens, with the real port.
+    /// With the port that the system has chosen if the settings leave it open.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What to type to get there.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop`, then takes no new connection and lets running calls finish within the time of grace.
-    /// Whether all of them did.
-    pub async fn serve(self, app: Arc<App>, listens: Listener, stop: impl Future<Output = ()>) -> bool {
+    /// Serves until `stop`, then accepts no more connections and waits up to `http.grace` for running calls. Returns whether
+    /// all of them finished.
+    pub async fn serve(self, app: Arc<App>, clients: Listener, stop: impl Future<Output = ()>) -> bool {
         let Self { listener, address, settings, tls } = self;
         let graceful = GracefulShutdown::new();
         let (stopping, _) = watch::channel(());
@@ -111,15 +98,15 @@ impl Server {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
                         let tls = tls.as_ref().map(|tls| tls.acceptor());
                         tokio::spawn(async move {
-                            let _open = Open::count(app.metrics.connections());
+                            let _open = OpenConnection::count(app.metrics.connections());
                             let local = stream.local_addr().unwrap_or(address);
-                            let entrance = (app, listens, Peers { remote, local, https: tls.is_some() });
-                            connection(stream, tls, entrance, settings, watcher, stopping).await;
+                            let context = (app, clients, Peers { remote, local, https: tls.is_some() });
+                            serve_tcp(stream, tls, context, settings, watcher, stopping).await;
                             drop(permit);
                         });
                     }
                     Err(error) => {
-                        tracing::warn!("a connection was not accepted: {error}");
+                        tracing::warn!("cannot accept a connection: {error}");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -131,47 +118,47 @@ impl Server {
             () = &mut stop => {}
         }
         app.draining.store(true, Ordering::Relaxed);
-        // They would go on for as long as they may.
+        // Event streams would last until the grace period ends.
         app.observers.events.close();
         drop(listener);
-        // Connections that have not said anything have nothing to finish.
+        // Closes connections on which no request has begun.
         drop(stopping);
         tokio::time::timeout(settings.grace, graceful.shutdown()).await.is_ok()
     }
 }
 
-/// A connection, counted for as long as it is open.
-struct Open(IntGauge);
+/// Counts a connection while it is open.
+struct OpenConnection(IntGauge);
 
-impl Open {
+impl OpenConnection {
     fn count(connections: &IntGauge) -> Self {
         connections.inc();
         Self(connections.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// Protects the connection, where that is wanted, and serves it.
-async fn connection(
+/// Serves a connection, over TLS if there is an acceptor.
+async fn serve_tcp(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    entrance: Entrance,
+    context: ServiceContext,
     settings: ConnectionSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
 ) {
-    // Small answers go out at once.
+    // Otherwise Nagle's algorithm delays small answers.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         let (reader, writer) = stream.into_split();
-        return converse(reader, writer, entrance, settings, watcher, stopping).await;
+        return serve_stream(reader, writer, context, settings, watcher, stopping).await;
     };
-    // In a box, so that connections in the clear do not carry the room for it.
+    // Boxed to keep the future of plain connections small.
     let secured = Box::pin(async move {
         let secured = tokio::select! {
             biased;
@@ -181,20 +168,20 @@ async fn connection(
         match secured {
             Ok(Ok(stream)) => {
                 let (reader, writer) = tokio::io::split(stream);
-                converse(reader, writer, entrance, settings, watcher, stopping).await;
+                serve_stream(reader, writer, context, settings, watcher, stopping).await;
             }
-            Ok(Err(error)) => tracing::debug!("a connection was not secured: {error}"),
-            Err(_) => tracing::debug!("a connection was not secured within {:?}", settings.header_timeout),
+            Ok(Err(error)) => tracing::debug!("TLS handshake failed: {error}"),
+            Err(_) => tracing::debug!("TLS handshake not finished within {:?}", settings.header_timeout),
         }
     });
     secured.await;
 }
 
-/// Finds out which version the client speaks, and speaks it.
-async fn converse(
+/// Detects the HTTP version of a client and serves its requests.
+async fn serve_stream(
     mut reader: impl AsyncRead + Unpin + Send + 'static,
     writer: impl AsyncWrite + Send + 'static,
-    entrance: Entrance,
+    context: ServiceContext,
     settings: ConnectionSettings,
     watcher: Watcher,
     mut stopping: watch::Receiver<()>,
@@ -209,21 +196,21 @@ async fn converse(
         return;
     }
     let is_http2 = first.starts_with(HTTP2_PREFACE);
-    // A client that asks and takes nothing of the answers would keep them in our memory for ever.
+    // Without it, a client that reads no answers would keep them in memory forever.
     let mut writer = TimeoutWriter::new(writer);
     writer.set_timeout(Some(settings.write_timeout));
     let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), Box::pin(writer));
     let served = if is_http2 {
-        serve_http2(stream, entrance, settings, watcher).await
+        serve_http2(stream, context, settings, watcher).await
     } else {
-        serve_http1(stream, entrance, settings, watcher).await
+        serve_http1(stream, context, settings, watcher).await
     };
     if let Err(error) = served {
         tracing::debug!("a connection ended early: {error}");
     }
 }
 
-/// As many bytes as it takes to tell the versions apart. hyper itself waits for them without a limit of time.
+/// Reads enough bytes to tell the HTTP versions apart. hyper can do so too, but without a timeout.
 async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1024);
     while HTTP2_PREFACE.starts_with(&bytes) && bytes.len() < HTTP2_PREFACE.len() {
@@ -236,7 +223,7 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
 
 async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, listener, peers): Entrance,
+    (app, listener, peers): ServiceContext,
     settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {
@@ -250,7 +237,7 @@ async fn serve_http1(
 
 async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, listener, peers): Entrance,
+    (app, listener, peers): ServiceContext,
     settings: ConnectionSettings,
     watcher: Watcher,
 ) -> hyper::Result<()> {

@@ -1,4 +1,4 @@
-//! TLS of the daemon's own addresses: one certificate, which is read again when it changes.
+//! TLS for both addresses: one certificate, reloaded when its files change.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -18,58 +18,28 @@ use crate::http::settings::TlsFiles;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 
-/// What may be spoken inside, the better first. Source: RFC 7301, section 6; RFC 9113, section 3.2.
+/// ALPN protocols in order of preference. Source: RFC 7301, section 6; RFC 9113, section 3.2.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// The largest file, in bytes: a chain of certificates has some thousand.
+/// Largest file, in bytes. A chain of certificates has a few thousand.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// TLS cannot be spoken with these files.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file cannot be read.
     #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file of certificates is none.
+    Read { path: PathBuf, source: io::Error },
     #[error("cannot read the certificates in `{}`", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// There is nothing in it.
-    #[error("there is no certificate in `{}`, which begins with `-----BEGIN CERTIFICATE-----`", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file of the key is none.
+    Certificates { path: PathBuf, source: pem::Error },
+    #[error("`{}` has no certificate: `-----BEGIN CERTIFICATE-----` is missing", path.display())]
+    NoCertificate { path: PathBuf },
     #[error("cannot read the private key in `{}`", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// They do not go together, or the library cannot use them.
+    Key { path: PathBuf, source: pem::Error },
+    /// They do not match, or rustls does not support them.
     #[error("the certificate in `{}` and the key in `{}` cannot be used together", certificates.display(), key.display())]
-    Use {
-        /// The file of certificates.
-        certificates: PathBuf,
-        /// The file of the key.
-        key: PathBuf,
-        /// What is wrong with them.
-        source: rustls::Error,
-    },
+    Use { certificates: PathBuf, key: PathBuf, source: rustls::Error },
 }
 
-/// What the daemon proves with who it is.
+/// The certificate and key of the server.
 pub struct Tls {
     files: TlsFiles,
     configuration: ArcSwap<ServerConfig>,
@@ -77,38 +47,34 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the certificate and its key.
-    ///
-    /// # Errors
-    /// When they cannot be used.
     pub fn open(files: &TlsFiles) -> Result<Self, TlsError> {
-        // Before they are read: what changes meanwhile is read again.
+        // Taken before the files are read, so that a change in between is noticed.
         let stamps = Stamps::of(&[files.certificates.clone(), files.key.clone()]);
         let configuration = ArcSwap::from(read(files)?);
         Ok(Self { files: files.clone(), configuration, stamps })
     }
 
-    /// The files, to be read again when they change.
     #[must_use]
     pub fn watched(self: &Arc<Self>) -> Watched {
         let paths = vec![self.files.certificates.clone(), self.files.key.clone()];
         let tls = self.clone();
-        Watched::new(paths, self.stamps.clone(), move || tls.read_again())
+        Watched::new(paths, self.stamps.clone(), move || tls.reload())
     }
 
-    fn read_again(&self) {
+    fn reload(&self) {
         match read(&self.files) {
             Ok(configuration) => {
                 let path = escaped(&self.files.certificates.display().to_string());
-                tracing::info!("new connections are shown the certificate in `{path}` from now on");
+                tracing::info!("certificate reloaded from `{path}`");
                 self.configuration.store(configuration);
             }
-            // Of two files one comes first: the next look sees the other.
-            Err(error) => tracing::error!("the certificate stays as it was: {}", escaped(&chain(&error))),
+            // Possibly only one of the two files has been replaced so far; the next poll sees the other.
+            Err(error) => {
+                tracing::error!("certificate not reloaded, the old one stays in use: {}", escaped(&chain(&error)));
+            }
         }
     }
 
-    /// Takes the next connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.configuration.load_full().into()
     }
@@ -156,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_at_once() {
+    fn unusable_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let files = TlsFiles { certificates: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         let with = |certificates: &str, key: &str| {
@@ -180,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_is_broken_does_not_take_the_place_of_a_good_one() {
+    fn a_mismatched_pair_does_not_replace_a_good_one() {
         let folder = tempfile::tempdir().unwrap();
         let files = TlsFiles { certificates: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         let ((certificate, key), (second, second_key)) = (pair(), pair());
@@ -189,10 +155,10 @@ mod tests {
         let tls = Tls::open(&files).unwrap();
         let first = tls.configuration.load_full();
         fs::write(&files.certificates, second).unwrap();
-        tls.read_again();
+        tls.reload();
         assert!(Arc::ptr_eq(&first, &tls.configuration.load_full()));
         fs::write(&files.key, second_key).unwrap();
-        tls.read_again();
+        tls.reload();
         assert!(!Arc::ptr_eq(&first, &tls.configuration.load_full()));
     }
 }

@@ -1,5 +1,5 @@
-//! The Common Gateway Interface, by which a program that knows nothing of HTTP answers a request: what it is told about
-//! the request, and what its output means.
+//! The Common Gateway Interface, with which a program answers requests without speaking HTTP: it reads environment
+//! variables and arguments, and writes header fields and a body.
 //!
 //! Source: RFC 3875.
 
@@ -8,10 +8,10 @@ mod path;
 mod variables;
 
 pub use output::parse;
-pub use path::{PathInfo, Unfit, arguments};
+pub use path::{InvalidTarget, PathInfo, arguments};
 pub use variables::{CgiRequest, is_reserved, variables};
 
-/// Fields that concern one connection and nobody behind it; those that begin with `proxy-` are such fields too.
+/// Fields that apply to one connection only. Those that begin with `proxy-` do too.
 ///
 /// Source: RFC 9110, section 7.6.1.
 const HOP_BY_HOP: [&str; 7] =

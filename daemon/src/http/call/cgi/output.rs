@@ -1,4 +1,4 @@
-//! What a program's output means: fields and a body, or plain text.
+//! Parses the output of a program: fields and a body, or plain text.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -8,81 +8,51 @@ use thiserror::Error;
 use super::is_hop_by_hop;
 use crate::http::answer::{BYTES, TEXT};
 
-/// The longest block of fields in bytes, its empty line included: as much as a request's head may have by default.
+/// Longest block of fields in bytes, with its empty line: as long as a request head may be by default.
 const HEAD_MAX: usize = 64 << 10;
 
-/// The most fields, which is what `hyper` lets a request have.
+/// Most fields; hyper allows a request as many.
 const FIELDS_MAX: usize = 100;
 
-/// How much of a value is repeated to whoever wrote it, in characters.
+/// Most characters of a value that an error repeats.
 const SHOWN_MAX: usize = 60;
 
 const STATUS: HeaderName = HeaderName::from_static("status");
 
-/// What a program answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgiAnswer {
-    /// The status.
     pub status: StatusCode,
-    /// The fields, those of one name in their order.
+    /// Fields of one name keep their order.
     pub headers: HeaderMap,
-    /// The body, which is a part of the output and no copy.
+    /// A slice of the output, not a copy.
     pub body: Bytes,
 }
 
-/// The output has fields, and they are no good.
+/// Why the fields of an output are invalid. Lines count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// It goes on with the line before.
-    #[error("line {line} of the answer begins with a space: fields have one line each")]
-    Folded {
-        /// Counted from 1.
-        line: usize,
-    },
-    /// It is no field.
+    #[error("line {line} of the answer begins with a space: a field must fit on one line")]
+    Folded { line: usize },
     #[error("line {line} of the answer is not of the form `name: value`")]
-    Field {
-        /// Counted from 1.
-        line: usize,
-    },
-    /// It has control characters.
-    #[error("the value of `{name}` in the answer cannot be in a header")]
-    Value {
-        /// The field.
-        name: HeaderName,
-    },
-    /// It can be there only once.
-    #[error("`{name}` is in the answer more than once")]
-    Twice {
-        /// The field.
-        name: HeaderName,
-    },
-    /// It is no status.
-    #[error("`{status}` in the answer is no status: it is a number from 200 to 599, and words if you like")]
-    Status {
-        /// Its beginning.
-        status: String,
-    },
-    /// It is neither a URI nor a path.
-    #[error("`{location}` in the answer is no location: it is an absolute URI, or a path that begins with `/`")]
-    Location {
-        /// Its beginning.
-        location: String,
-    },
+    Field { line: usize },
+    #[error("the value of `{name}` in the answer contains control characters")]
+    Value { name: HeaderName },
+    #[error("the answer has more than one `{name}`")]
+    Twice { name: HeaderName },
+    #[error("`{status}` in the answer is not a status: write a number from 200 to 599, such as `404 Not Found`")]
+    Status { status: String },
+    #[error("`{location}` in the answer is not a location: write an absolute URI, or a path that begins with `/`")]
+    Location { location: String },
 }
 
-/// Reads a program's output.
+/// Parses a program's output.
 ///
-/// Fields are believed to be fields if the first line is one, an empty line ends them, and one of them is `Content-Type`,
-/// `Location` or `Status`, as RFC 3875, section 6.2, demands. Everything else is plain output, also where it happens
-/// to begin like `Note: this`.
+/// The output has fields if its first line is one, an empty line ends them, and one of them is `Content-Type`, `Location` or
+/// `Status`, as RFC 3875, section 6.2, requires. Everything else is plain output, even if it begins like `Note: this`.
 ///
-/// A `Location` without a `Status` makes the answer a redirection (302) that the client follows. RFC 3875 would have the
-/// server follow a local one itself (section 6.2.2): that would be a second call, of which the first caller would pay
-/// and see nothing. The words after a status are dropped, as HTTP/2 has none.
-///
-/// # Errors
-/// When there are fields that are no good.
+/// A `Location` without a `Status` redirects the client (302). RFC 3875, section 6.2.2, lets the server follow a local
+/// location itself; that would be a second call, whose joules the caller would not see. The words after a status are dropped:
+/// HTTP/2 has none.
 pub fn parse(output: Bytes) -> Result<CgiAnswer, Malformed> {
     let Some((lines, end)) = head(&output) else { return Ok(plain(output)) };
     let (mut status, mut headers) = (None, HeaderMap::new());
@@ -91,7 +61,7 @@ pub fn parse(output: Bytes) -> Result<CgiAnswer, Malformed> {
             return Err(Malformed::Folded { line });
         }
         let (name, value) = field(text).ok_or(Malformed::Field { line })?;
-        // A field without a value is as good as none (RFC 3875, section 6.3).
+        // An empty field counts as absent (RFC 3875, section 6.3).
         if value.is_empty() {
             continue;
         }
@@ -99,7 +69,7 @@ pub fn parse(output: Bytes) -> Result<CgiAnswer, Malformed> {
             if status.replace(read_status(value)?).is_some() {
                 return Err(Malformed::Twice { name });
             }
-        } else if !is_the_servers(&name) {
+        } else if !is_reserved(&name) {
             if (name == CONTENT_TYPE || name == LOCATION) && headers.contains_key(&name) {
                 return Err(Malformed::Twice { name });
             }
@@ -110,8 +80,8 @@ pub fn parse(output: Bytes) -> Result<CgiAnswer, Malformed> {
             headers.append(name, value);
         }
     }
-    let unless_said = if headers.contains_key(LOCATION) { StatusCode::FOUND } else { StatusCode::OK };
-    let status = status.unwrap_or(unless_said);
+    let default = if headers.contains_key(LOCATION) { StatusCode::FOUND } else { StatusCode::OK };
+    let status = status.unwrap_or(default);
     let body = if has_no_body(status) { Bytes::new() } else { output.slice(end..) };
     Ok(CgiAnswer { status, headers, body })
 }
@@ -145,11 +115,10 @@ fn field(line: &[u8]) -> Option<(HeaderName, &[u8])> {
     Some((name, line[colon + 1..].trim_ascii()))
 }
 
-/// Fields that a program cannot speak for: those of the connection, the length, which is counted, the meter's own, and
-/// messages to the server.
+/// Fields that a program cannot set: those of the connection, the length, Nebula's own, and messages to the server.
 ///
 /// Source: RFC 3875, sections 6.3.4 and 6.3.5.
-fn is_the_servers(name: &HeaderName) -> bool {
+fn is_reserved(name: &HeaderName) -> bool {
     let text = name.as_str();
     name == CONTENT_LENGTH || is_hop_by_hop(text) || text.starts_with("nebula-") || text.starts_with("x-cgi-")
 }
@@ -171,7 +140,7 @@ fn is_location(value: &[u8]) -> bool {
     (absolute || value.starts_with(b"/")) && value.iter().all(u8::is_ascii_graphic)
 }
 
-/// Answers that have no body whatever was written.
+/// Whether answers with this status never have a body.
 ///
 /// Source: RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5.
 fn has_no_body(status: StatusCode) -> bool {

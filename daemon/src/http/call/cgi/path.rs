@@ -1,68 +1,58 @@
-//! What a program is told of the URL: the path below its own, and its arguments.
+//! What a program gets of the URL: the path below its own, and its arguments.
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-/// What no program can be handed.
+/// Why a path or query cannot be passed to a program.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unfit {
-    /// The path goes on within the segment that names the function.
-    #[error("the path below a function begins with `/`")]
+pub enum InvalidTarget {
+    /// The path continues the segment that names the function.
+    #[error("the path below a function must begin with `/`")]
     NotBelow,
-    /// The path is no text.
-    #[error("the path is not UTF-8 once its escapes are undone")]
+    #[error("the path is not UTF-8 once percent-decoded")]
     NotText,
-    /// The path would end too early.
-    #[error("the path has a NUL byte")]
+    #[error("the path contains a NUL byte")]
     NulInPath,
-    /// An argument would end too early.
-    #[error("the query has a NUL byte")]
+    #[error("the query contains a NUL byte")]
     NulInQuery,
 }
 
-/// The part of a path below the function's own, its escapes undone: empty, or beginning with `/`.
+/// The part of a path below the function's own, percent-decoded: empty, or beginning with `/`.
 ///
-/// What was `%2F` is a `/` in it, and `..` is left as it is: `REQUEST_URI` has the path as it came.
+/// `%2F` becomes `/`, and `..` stays. `REQUEST_URI` has the path as the client sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathInfo(String);
 
 impl PathInfo {
-    /// Undoes the escapes of `raw`, which is what follows the function's own path.
-    ///
-    /// # Errors
-    /// When no program could be handed it.
-    pub fn parse(raw: &str) -> Result<Self, Unfit> {
+    /// Decodes `raw`, which follows the function's own path.
+    pub fn parse(raw: &str) -> Result<Self, InvalidTarget> {
         if !raw.is_empty() && !raw.starts_with('/') {
-            return Err(Unfit::NotBelow);
+            return Err(InvalidTarget::NotBelow);
         }
-        let path = percent_decode_str(raw).decode_utf8().map_err(|_| Unfit::NotText)?;
-        if path.contains('\0') { Err(Unfit::NulInPath) } else { Ok(Self(path.into_owned())) }
+        let path = percent_decode_str(raw).decode_utf8().map_err(|_| InvalidTarget::NotText)?;
+        if path.contains('\0') { Err(InvalidTarget::NulInPath) } else { Ok(Self(path.into_owned())) }
     }
 
-    /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The arguments of a program: the path below its own, where there is one, and then `name=value` for each pair of the
-/// query in order, without escapes.
+/// The arguments of a program: the path below its own, if there is one, then a decoded `name=value` for each pair of the
+/// query, in order.
 ///
-/// A pair without `=` becomes `name=`, so that nobody can make an option such as `--help` out of a query. One with a value,
-/// such as `--user=me`, is a pair like any other: a program that takes options from its arguments takes them from callers.
+/// A pair without `=` becomes `name=`, so a query cannot form an option such as `--help`. `--user=me` is passed like any
+/// other pair: a program that reads options from its arguments accepts them from callers.
 ///
-/// RFC 3875 hands queries without any `=` to a program as its words (section 4.4), which is how options were smuggled
-/// into interpreters (CVE-2012-1823). That is not done here.
-///
-/// # Errors
-/// When no program could be handed them.
-pub fn arguments(path: &PathInfo, query: Option<&str>) -> Result<Vec<String>, Unfit> {
+/// RFC 3875, section 4.4, passes a query without `=` as words, which allowed callers to smuggle options into interpreters
+/// (CVE-2012-1823). Nebula does not do that.
+pub fn arguments(path: &PathInfo, query: Option<&str>) -> Result<Vec<String>, InvalidTarget> {
     let path = (!path.0.is_empty()).then(|| path.0.clone());
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let arguments: Vec<_> = path.into_iter().chain(pairs.map(|(name, value)| format!("{name}={value}"))).collect();
-    let unfit = arguments.iter().any(|argument| argument.contains('\0'));
-    if unfit { Err(Unfit::NulInQuery) } else { Ok(arguments) }
+    let has_nul = arguments.iter().any(|argument| argument.contains('\0'));
+    if has_nul { Err(InvalidTarget::NulInQuery) } else { Ok(arguments) }
 }
 
 #[cfg(test)]
@@ -74,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone() {
+    fn paths_are_decoded() {
         let expected =
             [("", ""), ("/", "/"), ("/a/b", "/a/b"), ("/a%20b/%C3%A4+", "/a b/ä+"), ("/a%2F..%2fb", "/a/../b")];
         for (raw, decoded) in expected {
@@ -83,12 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn what_no_program_can_be_handed_is_refused() {
-        assert_eq!(PathInfo::parse("a"), Err(Unfit::NotBelow));
-        assert_eq!(PathInfo::parse("/%ff"), Err(Unfit::NotText));
-        assert_eq!(PathInfo::parse("/a%00b"), Err(Unfit::NulInPath));
+    fn paths_and_queries_that_no_program_can_take_are_refused() {
+        assert_eq!(PathInfo::parse("a"), Err(InvalidTarget::NotBelow));
+        assert_eq!(PathInfo::parse("/%ff"), Err(InvalidTarget::NotText));
+        assert_eq!(PathInfo::parse("/a%00b"), Err(InvalidTarget::NulInPath));
         for query in ["a=%00", "%00=a", "a=b&%00"] {
-            assert_eq!(arguments(&path(""), Some(query)), Err(Unfit::NulInQuery), "{query}");
+            assert_eq!(arguments(&path(""), Some(query)), Err(InvalidTarget::NulInQuery), "{query}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a program is told of the request, as environment variables.
+//! The environment variables that describe a request to a program.
 
 use std::net::IpAddr;
 
@@ -11,14 +11,11 @@ use super::is_hop_by_hop;
 use super::path::PathInfo;
 use crate::http::request::peers::Peers;
 
-/// A request to a program.
 #[derive(Clone, Copy, Debug)]
 pub struct CgiRequest<'a> {
-    /// Its method, URI, version and headers.
     pub head: &'a Parts,
     /// The function's own path: `/fn/NAME`, or its route.
     pub script: &'a str,
-    /// The path below that.
     pub path: &'a PathInfo,
     /// Length of the body in bytes.
     pub body: usize,
@@ -27,12 +24,12 @@ pub struct CgiRequest<'a> {
     pub user: Option<&'a str>,
 }
 
-/// The variables that tell a program about its request, none of them twice.
+/// The variables of a request; each name occurs once.
 ///
-/// Not among them: `PATH_TRANSLATED`, since no directory of documents belongs to a path; `REMOTE_IDENT`,
-/// since nobody answers such questions any more. `AUTH_TYPE` and `REMOTE_USER` are there where the daemon knows who asks.
+/// `PATH_TRANSLATED` is missing because no directory of documents belongs to a path, and `REMOTE_IDENT` because no client
+/// runs an ident service any more. `AUTH_TYPE` and `REMOTE_USER` are set if the client sent a token.
 ///
-/// Source: RFC 3875, section 4.1; `REQUEST_URI` and `HTTPS` are what web servers add to it by custom.
+/// Source: RFC 3875, section 4.1. `REQUEST_URI` and `HTTPS` are customary additions of web servers.
 #[must_use]
 pub fn variables(call: &CgiRequest<'_>) -> Vec<(String, String)> {
     let CgiRequest { head, script, path, body, peers: Peers { remote, local, https }, user } = *call;
@@ -66,8 +63,7 @@ pub fn variables(call: &CgiRequest<'_>) -> Vec<(String, String)> {
     own.chain(fields.filter_map(|name| Some((variable(name), joined(&head.headers, name)?)))).collect()
 }
 
-/// What the request is directed at. A URI that says it, as those of HTTP/2 and of requests to proxies do, is believed
-/// rather than `Host`.
+/// The host and port that the request names. The URI, as HTTP/2 and requests to proxies have it, takes precedence over `Host`.
 ///
 /// Source: RFC 9112, section 3.2.2.
 fn authority(head: &Parts) -> Option<Authority> {
@@ -75,7 +71,7 @@ fn authority(head: &Parts) -> Option<Authority> {
     head.uri.authority().cloned().or_else(host)
 }
 
-/// The name that the client used for this server, or else the address that it reached. An IPv6 address is in brackets.
+/// The host that the request names, or else the local address. An IPv6 address is in brackets.
 fn server_name(authority: Option<&Authority>, local: IpAddr) -> String {
     match authority.map(Authority::host).filter(|host| !host.is_empty()) {
         Some(host) => host.into(),
@@ -90,19 +86,19 @@ fn without_user(authority: &Authority) -> String {
     authority.as_str().rsplit('@').next().unwrap_or_default().into()
 }
 
-/// Whether a program is told of this field.
+/// Whether a field becomes a variable.
 ///
-/// Credentials are the daemon's to check and nobody's to see (RFC 3875, section 4.1.18). `Proxy` would become
-/// `HTTP_PROXY`, by which many programs find their proxy (CVE-2016-5385). A name with `_` would become the variable of
-/// another with `-`, and could stand for a field that a proxy in front of the daemon guards.
+/// The daemon checks credentials, so programs need not see them (RFC 3875, section 4.1.18). `Proxy` would become
+/// `HTTP_PROXY`, from which many programs read their proxy (CVE-2016-5385). A name with `_` would become the same variable as
+/// one with `-`, and could impersonate a field that a proxy in front of the daemon sets.
 fn is_passed_on(name: &HeaderName) -> bool {
     let plain = name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     // These have variables of their own.
-    let told = name == CONTENT_TYPE || name == CONTENT_LENGTH;
-    plain && !told && name != AUTHORIZATION && name != "proxy" && !is_hop_by_hop(name.as_str())
+    let has_own = name == CONTENT_TYPE || name == CONTENT_LENGTH;
+    plain && !has_own && name != AUTHORIZATION && name != "proxy" && !is_hop_by_hop(name.as_str())
 }
 
-/// Whether CGI gives this name a meaning, so that a query must not set it.
+/// Whether CGI defines this variable, so that a query must not set it.
 pub fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 20] = [
         "AUTH_TYPE",
@@ -133,9 +129,9 @@ fn variable(name: &HeaderName) -> String {
     format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_"))
 }
 
-/// All values of a field as one, unless one of them is not UTF-8: a part of a list would mislead.
+/// All values of a field, joined; `None` if one is not UTF-8, because the rest of the list would mislead.
 ///
-/// Source: RFC 9110, section 5.3; RFC 6265, section 5.4, for `Cookie`, which HTTP/2 takes apart (RFC 9113, 8.2.3).
+/// Source: RFC 9110, section 5.3; RFC 6265, section 5.4, for `Cookie`, which HTTP/2 splits (RFC 9113, 8.2.3).
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values = headers.get_all(name).iter().map(|value| str::from_utf8(value.as_bytes()).ok());
     let separator = if name == COOKIE { "; " } else { ", " };
@@ -151,11 +147,15 @@ mod tests {
 
     use super::*;
 
-    fn told(request: Builder, change: impl FnOnce(&mut CgiRequest<'_>)) -> BTreeMap<String, String> {
-        told_below("", request, change)
+    fn passed(request: Builder, change: impl FnOnce(&mut CgiRequest<'_>)) -> BTreeMap<String, String> {
+        passed_below("", request, change)
     }
 
-    fn told_below(path: &str, request: Builder, change: impl FnOnce(&mut CgiRequest<'_>)) -> BTreeMap<String, String> {
+    fn passed_below(
+        path: &str,
+        request: Builder,
+        change: impl FnOnce(&mut CgiRequest<'_>),
+    ) -> BTreeMap<String, String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
         let mut call = CgiRequest {
             head: &head,
@@ -171,23 +171,23 @@ mod tests {
         };
         change(&mut call);
         let variables = variables(&call);
-        let told: BTreeMap<_, _> = variables.iter().cloned().collect();
-        assert_eq!(told.len(), variables.len(), "a variable is there twice: {variables:?}");
-        told
+        let passed: BTreeMap<_, _> = variables.iter().cloned().collect();
+        assert_eq!(passed.len(), variables.len(), "a variable is there twice: {variables:?}");
+        passed
     }
 
-    fn expect(told: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
-        let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    fn expect(passed: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
+        let passed: Vec<_> = passed.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut expected = expected.to_vec();
         expected.sort_unstable();
-        assert_eq!(told, expected);
+        assert_eq!(passed, expected);
     }
 
     const SOFTWARE: &str = concat!("nebula/", env!("CARGO_PKG_VERSION"));
 
     #[test]
-    fn a_plain_request_is_told_with_what_must_be_there() {
-        let told = told(Request::get("/fn/shop"), |_| ());
+    fn a_plain_request_has_the_required_variables() {
+        let passed = passed(Request::get("/fn/shop"), |_| ());
         let expected = [
             ("GATEWAY_INTERFACE", "CGI/1.1"),
             ("QUERY_STRING", ""),
@@ -201,11 +201,11 @@ mod tests {
             ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("SERVER_SOFTWARE", SOFTWARE),
         ];
-        expect(&told, &expected);
+        expect(&passed, &expected);
     }
 
     #[test]
-    fn a_rich_request_is_told_in_full() {
+    fn every_variable_is_set() {
         let request = Request::post("/fn/shop/a%20b?k=v%20w&x")
             .header("Host", "shop.example:81")
             .header("Content-Type", "text/plain")
@@ -215,7 +215,7 @@ mod tests {
             .header("Cookie", "a=1")
             .header("Cookie", "b=2")
             .header("X-Request-Id", "7");
-        let told = told_below("/a%20b", request, |call| (call.body, call.peers.https) = (12, true));
+        let passed = passed_below("/a%20b", request, |call| (call.body, call.peers.https) = (12, true));
         let expected = [
             ("CONTENT_LENGTH", "12"),
             ("CONTENT_TYPE", "text/plain"),
@@ -237,11 +237,11 @@ mod tests {
             ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("SERVER_SOFTWARE", SOFTWARE),
         ];
-        expect(&told, &expected);
+        expect(&passed, &expected);
     }
 
     #[test]
-    fn some_fields_are_told_to_nobody() {
+    fn some_fields_are_withheld() {
         let withheld = [
             "Authorization",
             "Proxy-Authorization",
@@ -259,26 +259,26 @@ mod tests {
             "X.Dot",
         ];
         for name in withheld {
-            let told = told(Request::get("/").header(name, "1"), |_| ());
-            assert!(told.keys().all(|name| !name.starts_with("HTTP_")), "{name}: {told:?}");
-            assert!(!told.contains_key("CONTENT_LENGTH"), "{name}");
+            let passed = passed(Request::get("/").header(name, "1"), |_| ());
+            assert!(passed.keys().all(|name| !name.starts_with("HTTP_")), "{name}: {passed:?}");
+            assert!(!passed.contains_key("CONTENT_LENGTH"), "{name}");
         }
     }
 
     #[test]
-    fn values_that_are_no_text_are_left_out() {
+    fn values_that_are_not_utf8_are_left_out() {
         let request = Request::get("/")
             .header("X-Name", "Löwe")
             .header("X-Bytes", "good")
             .header("X-Bytes", &b"\xff"[..])
             .header("Content-Type", &b"\xff"[..]);
-        let told = told(request, |_| ());
-        assert_eq!(told["HTTP_X_NAME"], "Löwe");
-        assert!(!told.contains_key("HTTP_X_BYTES") && !told.contains_key("CONTENT_TYPE"));
+        let passed = passed(request, |_| ());
+        assert_eq!(passed["HTTP_X_NAME"], "Löwe");
+        assert!(!passed.contains_key("HTTP_X_BYTES") && !passed.contains_key("CONTENT_TYPE"));
     }
 
     #[test]
-    fn the_server_is_called_what_the_client_calls_it() {
+    fn the_server_has_the_name_that_the_client_used() {
         let table = [
             ("/", Some("shop.example"), "shop.example", Some("shop.example")),
             ("/", Some("[2001:db8::1]:8080"), "[2001:db8::1]", Some("[2001:db8::1]:8080")),
@@ -288,42 +288,42 @@ mod tests {
             ("http://shop.example:81/", Some("other.example"), "shop.example", Some("shop.example:81")),
             ("http://me:secret@shop.example/", None, "shop.example", Some("shop.example")),
         ];
-        for (uri, host, name, told_host) in table {
+        for (uri, host, name, expected_host) in table {
             let request = Request::get(uri);
             let request = host.into_iter().fold(request, |request, host| request.header("Host", host));
-            let told = told(request, |_| ());
-            assert_eq!(told["SERVER_NAME"], name, "{uri} {host:?}");
-            assert_eq!(told.get("HTTP_HOST").map(String::as_str), told_host, "{uri} {host:?}");
-            assert_eq!(told["REQUEST_URI"], "/");
+            let passed = passed(request, |_| ());
+            assert_eq!(passed["SERVER_NAME"], name, "{uri} {host:?}");
+            assert_eq!(passed.get("HTTP_HOST").map(String::as_str), expected_host, "{uri} {host:?}");
+            assert_eq!(passed["REQUEST_URI"], "/");
         }
-        let told = told(Request::get("/"), |call| call.peers.local = "[::1]:80".parse().unwrap());
-        assert_eq!((told["SERVER_NAME"].as_str(), told["SERVER_PORT"].as_str()), ("[::1]", "80"));
+        let passed = passed(Request::get("/"), |call| call.peers.local = "[::1]:80".parse().unwrap());
+        assert_eq!((passed["SERVER_NAME"].as_str(), passed["SERVER_PORT"].as_str()), ("[::1]", "80"));
     }
 
     #[test]
     fn an_ipv4_address_in_ipv6_is_written_as_ipv4() {
-        let mapped = told(Request::get("/"), |call| call.peers.remote = "[::ffff:192.0.2.9]:1".parse().unwrap());
+        let mapped = passed(Request::get("/"), |call| call.peers.remote = "[::ffff:192.0.2.9]:1".parse().unwrap());
         assert_eq!(mapped["REMOTE_ADDR"], "192.0.2.9");
     }
 
     #[test]
-    fn encryption_is_what_the_server_says_and_not_what_the_client_says() {
+    fn https_depends_on_the_connection_and_not_on_the_uri() {
         let request = Request::get("https://shop.example/").version(Version::HTTP_2);
-        let told = told(request, |_| ());
-        assert!(!told.contains_key("HTTPS"));
-        assert_eq!(told["SERVER_PROTOCOL"], "HTTP/2.0");
+        let passed = passed(request, |_| ());
+        assert!(!passed.contains_key("HTTPS"));
+        assert_eq!(passed["SERVER_PROTOCOL"], "HTTP/2.0");
     }
 
     #[test]
-    fn who_asks_is_told_where_the_daemon_knows_it() {
-        let told = told(Request::get("/").header("Authorization", "Bearer x"), |call| call.user = Some("alice"));
-        assert_eq!((told["AUTH_TYPE"].as_str(), told["REMOTE_USER"].as_str()), ("Bearer", "alice"));
-        assert!(!told.contains_key("HTTP_AUTHORIZATION"));
+    fn the_user_is_the_name_of_the_token() {
+        let passed = passed(Request::get("/").header("Authorization", "Bearer x"), |call| call.user = Some("alice"));
+        assert_eq!((passed["AUTH_TYPE"].as_str(), passed["REMOTE_USER"].as_str()), ("Bearer", "alice"));
+        assert!(!passed.contains_key("HTTP_AUTHORIZATION"));
     }
 
     #[test]
-    fn any_method_is_told() {
-        let told = told(Request::builder().method(Method::OPTIONS).uri("*"), |_| ());
-        assert_eq!((told["REQUEST_METHOD"].as_str(), told["REQUEST_URI"].as_str()), ("OPTIONS", "*"));
+    fn any_method_is_passed() {
+        let passed = passed(Request::builder().method(Method::OPTIONS).uri("*"), |_| ());
+        assert_eq!((passed["REQUEST_METHOD"].as_str(), passed["REQUEST_URI"].as_str()), ("OPTIONS", "*"));
     }
 }

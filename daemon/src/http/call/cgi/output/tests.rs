@@ -95,7 +95,7 @@ fn fields_end_within_their_bounds() {
 }
 
 #[test]
-fn what_is_not_the_programs_is_left_out() {
+fn reserved_fields_are_left_out() {
     let others = [
         "Content-Length: 99",
         "Connection: close",
@@ -116,7 +116,7 @@ fn what_is_not_the_programs_is_left_out() {
 }
 
 #[test]
-fn fields_that_are_no_good_are_refused() {
+fn invalid_fields_are_refused() {
     let table = [
         ("Status: 200\n folded\n\n", Malformed::Folded { line: 2 }),
         ("Status: 200\nX-A: 1\n\tfolded\n\n", Malformed::Folded { line: 3 }),
@@ -137,7 +137,7 @@ fn fields_that_are_no_good_are_refused() {
         assert_eq!(read(format!("Status: {bad}\n\n").as_bytes()), Err(expected), "{bad}");
     }
     let long = read(format!("Status: {}\n\n", "é".repeat(5000)).as_bytes()).unwrap_err().to_string();
-    assert!(long.starts_with(&format!("`{}…` in the answer is no status", "é".repeat(SHOWN_MAX))), "{long}");
+    assert!(long.starts_with(&format!("`{}…` in the answer is not a status", "é".repeat(SHOWN_MAX))), "{long}");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_output_is_too_strange(output in prop_oneof![bytes(300), fieldlike()]) {
+    fn any_output_is_parsed_or_refused(output in prop_oneof![bytes(300), fieldlike()]) {
         if let Ok(answer) = read(&output) {
             prop_assert!((200..600).contains(&answer.status.as_u16()));
             prop_assert!(output.ends_with(&answer.body));
