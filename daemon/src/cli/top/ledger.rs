@@ -152,8 +152,8 @@ mod tests {
                 "total_microjoules": 15, "total_joules": 15e-6, "function_microjoules": 5, "function_joules": 5e-6,
                 "runtime_microjoules": 4, "runtime_joules": 4e-6, "host_microjoules": 3, "host_joules": 3e-6,
                 "base_microjoules": 2, "base_joules": 2e-6, "gap_microjoules": 1, "gap_joules": 1e-6,
-                "functions": { "a": { "active_microjoules": 5, "active_joules": 5e-6, "base_microjoules": 2,
-                                      "base_joules": 2e-6 } },
+                "functions": { "a": { "active_microjoules": 4, "active_joules": 4e-6, "preparing_microjoules": 1,
+                                      "preparing_joules": 1e-6, "base_microjoules": 2, "base_joules": 2e-6 } },
             },
             "calls": { "a": { "settled": 3, "active_microjoules": 4, "active_joules": 4e-6 },
                        "b": { "settled": 1, "active_microjoules": 0, "active_joules": 0.0 } },
@@ -161,7 +161,7 @@ mod tests {
         .unwrap();
         assert_eq!(reading.source.nature(), "estimated, not measured");
         let used = |name: &str| reading.functions[name];
-        assert_eq!((used("a").active, used("a").base), (Microjoules(5), Microjoules(2)));
+        assert_eq!((used("a").active, used("a").base), (Microjoules(4), Microjoules(2)));
         assert_eq!(used("a").calls, SettledCalls { settled: 3, active: Microjoules(4) });
         assert_eq!((used("b").active, used("b").calls.settled), (Microjoules::ZERO, 1));
         assert_eq!((reading.accounts.functions, reading.accounts.gap), (Microjoules(5), Microjoules(1)));

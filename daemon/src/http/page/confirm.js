@@ -3,6 +3,8 @@
 import { token } from "./daemon.js";
 import { find, say } from "./dom.js";
 
+let answer = null;
+
 /** Whether the answer is yes. */
 export function confirmed(title, text, action) {
   const dialog = find("confirm");
@@ -11,9 +13,10 @@ export function confirmed(title, text, action) {
   say(dialog.querySelector("[value=yes]"), action);
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
+  // The event of an earlier closing may arrive only now, when the dialog is open again: it answers nothing.
+  dialog.onclose = () => dialog.open || answer(dialog.returnValue === "yes");
+  answer?.(false);
+  return new Promise((resolve) => (answer = resolve));
 }
 
 /** Lets people give a token; `changed` is called when they did. */
