@@ -1,4 +1,4 @@
-// Drives Chromium over its pipe, by the DevTools protocol: no package is needed.
+// Drives Chromium through its DevTools pipe, without any package.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -41,7 +41,7 @@ export async function open({ width = 1280, height = 900, dark = false, still = f
   if (!scripts) await page.send("Emulation.setScriptExecutionDisabled", { value: true });
   await page.send("Page.addScriptToEvaluateOnNewDocument", { source: WATCH_SHIFTS });
   page.close = async () => {
-    // Its processes end one after the other, and some still write to the folder when the first has ended.
+    // Chromium's processes exit one by one: some may still write to the profile after the first has exited.
     await Promise.race([send("Browser.close").catch(() => {}), ended]);
     await ended;
     rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
@@ -67,10 +67,10 @@ class Page {
 
   async goto(url) {
     await this.send("Page.navigate", { url });
-    await this.until("the page is there", "document.readyState === 'complete' && location.href !== 'about:blank'");
+    await this.until("the page is loaded", "document.readyState === 'complete' && location.href !== 'about:blank'");
   }
 
-  /** The value of an expression in the page. */
+  /** Evaluates an expression in the page. */
   async value(expression) {
     const asked = { expression, returnByValue: true, awaitPromise: true, userGesture: true };
     const { result, exceptionDetails } = await this.send("Runtime.evaluate", asked);
@@ -82,13 +82,13 @@ class Page {
     return this.value(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
   }
 
-  /** Asks until it is so. */
+  /** Waits until the expression is truthy, and returns its value. */
   async until(what, expression) {
     const end = Date.now() + PATIENCE;
     for (;;) {
       const value = await this.value(expression);
       if (value) return value;
-      if (Date.now() > end) throw new Error(`not in time: ${what}; ${await this.text("body")}`);
+      if (Date.now() > end) throw new Error(`timed out waiting until ${what}; ${await this.text("body")}`);
       await new Promise((resume) => setTimeout(resume, 50));
     }
   }
@@ -112,19 +112,19 @@ class Page {
     return this.send("Input.insertText", { text });
   }
 
-  /** Puts a text in place of what a field holds. */
+  /** Replaces the text of a field. */
   async fill(selector, text) {
     await this.value(`(() => { const node = document.querySelector(${JSON.stringify(selector)}); node.focus(); node.select(); })()`);
     await this.type(text);
   }
 
-  /** Goes on with the Tab key until an element has the focus. */
+  /** Presses Tab until the element has the focus. */
   async tabTo(selector, most = 80) {
     for (let times = 0; times < most; times += 1) {
       await this.press("Tab");
       if (await this.value(`document.activeElement.matches(${JSON.stringify(selector)})`)) return;
     }
-    throw new Error(`${selector} is not reached by Tab`);
+    throw new Error(`${selector} cannot be reached with Tab`);
   }
 
   async files(selector, files) {
@@ -133,7 +133,7 @@ class Page {
     await this.send("DOM.setFileInputFiles", { nodeId, files });
   }
 
-  /** What the page complained of. A refusal that was provoked is no complaint of the page's. */
+  /** Errors and warnings of the page, except failed requests, which tests provoke. */
   complaints() {
     const said = ({ method, params }) => {
       if (method === "Runtime.exceptionThrown") return params.exceptionDetails.exception?.description ?? params.exceptionDetails.text;
@@ -148,7 +148,7 @@ class Page {
     return this.heard.filter(({ method }) => method === "Network.requestWillBeSent").map(({ params }) => params.request.url);
   }
 
-  /** The whole page, as WebP. */
+  /** A screenshot of the whole page, as WebP. */
   async picture() {
     const { cssContentSize: size } = await this.send("Page.getLayoutMetrics");
     const clip = { x: 0, y: 0, width: size.width, height: size.height, scale: 1 };

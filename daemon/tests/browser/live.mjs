@@ -1,5 +1,5 @@
-// The live page in a real browser: `node live.mjs URL FOLDER [STEPS ARGUMENTS…]`, with the steps that are listed at the end.
-// Each says so when it holds.
+// Tests the live page in a real browser: `node live.mjs URL FOLDER [STEPS ARGUMENTS…]`. `STEPS`, at the end, lists the steps.
+// Each check prints a line when it passes.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ const done = (what) => console.log(`ok: ${what}`);
 const AREA = "[...document.querySelectorAll('#chart path')].map((path) => path.getAttribute('d')).join()";
 const row = (name) => `document.querySelector('#table tr[data-name="${name}"]')`;
 
-/** What must hold of every page at its end. */
+/** Checks every page at the end of its test. */
 async function orderly(page, what) {
   assert.deepEqual(page.complaints(), [], what);
   const foreign = page.requested().filter((asked) => !asked.startsWith(url) && !asked.startsWith("data:") && asked !== "about:blank");
@@ -21,10 +21,10 @@ async function orderly(page, what) {
   const shifted = await page.value("window.shifted");
   assert.ok(shifted < 0.02, `${what}: the layout shifted by ${shifted}: ${await page.value("window.shifts.join('; ')")}`);
   const wide = await page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-  assert.ok(wide <= 0, `${what}: it is ${wide} px wider than the screen`);
+  assert.ok(wide <= 0, `${what}: the page is ${wide} px wider than the screen`);
   const cut = await page.value("[...document.querySelectorAll('.live.board section, .live .scroll')].filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.id || box.ariaLabel)");
   assert.deepEqual(cut, [], `${what}: cut off at the right`);
-  done(`${what}: no complaint, no outside request, layout shift ${shifted.toFixed(4)}`);
+  done(`${what}: no errors, no outside requests, layout shift ${shifted.toFixed(4)}`);
 }
 
 async function mouse() {
@@ -32,84 +32,84 @@ async function mouse() {
   await page.goto(url);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
   await page.until("functions are listed", row("fibonacci"));
-  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  await page.until("power is shown", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
   assert.equal(await page.text("#nature"), "Estimated, not measured.");
-  done("it loads, is live, and says what its joules are");
+  done("the page loads, goes live and says how far to trust its joules");
 
-  assert.match(await page.text("#since"), /all calls since the daemon’s start/);
+  assert.match(await page.text("#since"), /all calls since the daemon started/);
   const before = await page.value(AREA);
   await page.click('#table tr[data-name="fibonacci-recursive"] button');
   await page.fill("#input", "27");
   await page.click("#call button");
-  await page.until("an answer", "document.querySelector('#result pre')?.textContent.includes('196418')");
-  await page.until("it is settled", "/±/.test(document.querySelector('#result dd strong')?.parentNode.textContent)");
-  await page.until("it is counted", `${row("fibonacci-recursive")}.cells[1].textContent === '1'`);
-  await page.until("it is among the last calls", "document.querySelector('#calls tbody th')?.textContent === 'fibonacci-recursive'");
+  await page.until("the output appears", "document.querySelector('#result pre')?.textContent.includes('196418')");
+  await page.until("the call is settled", "/±/.test(document.querySelector('#result dd strong')?.parentNode.textContent)");
+  await page.until("the call is counted", `${row("fibonacci-recursive")}.cells[1].textContent === '1'`);
+  await page.until("the call is listed", "document.querySelector('#calls tbody th')?.textContent === 'fibonacci-recursive'");
   await page.until("the chart moves", `${AREA} !== ${JSON.stringify(before)}`);
-  await page.until("the chart names it", "document.querySelector('#legend').textContent.includes('fibonacci-recursive')");
+  await page.until("the chart names the function", "document.querySelector('#legend').textContent.includes('fibonacci-recursive')");
   done("a call shows its answer, its estimate and its charge, and the chart moves");
 
-  await page.until("accounts", "/add up to the total, to the microjoule/.test(document.querySelector('#residual').textContent)");
+  await page.until("the accounts are shown", "/add up to the total, to the microjoule/.test(document.querySelector('#residual').textContent)");
   const parts = await page.value("[...document.querySelectorAll('#stack i')].reduce((sum, { style }) => sum + Number(style.flexGrow), 0)");
   assert.ok(Math.abs(parts - 1) < 1e-6, `${parts}`);
   done("the accounts add up");
 
   await page.files("#file", [join(folder, "Six Times Seven.wat"), join(folder, "Six Times Seven.toml")]);
-  await page.until("a name is proposed", "document.querySelector('#name').value === 'six-times-seven'");
+  await page.until("a name is suggested", "document.querySelector('#name').value === 'six-times-seven'");
   await page.click("#deploy form button");
-  await page.until("it is deployed", "/^Deployed six-times-seven/.test(document.querySelector('#deployed').textContent)");
-  await page.until("it is chosen", "document.querySelector('#try-title').textContent === 'six-times-seven'");
+  await page.until("the module is deployed", "/^Deployed six-times-seven/.test(document.querySelector('#deployed').textContent)");
+  await page.until("the function is selected", "document.querySelector('#try-title').textContent === 'six-times-seven'");
   await page.click("#call button");
-  await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
-  done("a module and its manifest are uploaded and called");
+  await page.until("the function answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+  done("a module is uploaded with its manifest, and called");
 
   await page.files("#file", [join(folder, "garbage.wasm")]);
   await page.click("#deploy form button");
   await page.until("an error is shown", "document.querySelector('#deployed .error')?.textContent.length > 10");
   assert.match(await page.text("#deployed"), /\S+: \S+/);
-  done(`garbage is refused in words: ${await page.text("#deployed")}`);
+  done(`garbage is refused with an explanation: ${await page.text("#deployed")}`);
 
   const drop = (number) => `(() => { const data = new DataTransfer(); data.items.add(new File(['(module (func (export "run") (result i32) i32.const ${number}))'], "dropped.wat"));
     for (const type of ["dragenter", "dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true })); })()`;
   await page.value(drop(7));
   await page.click("#deploy form button");
-  await page.until("what was dropped is deployed", row("dropped"));
-  const first = await page.until("it is chosen", "document.querySelector('#try-title').textContent === 'dropped' && document.querySelector('#facts').textContent");
+  await page.until("the dropped module is deployed", row("dropped"));
+  const first = await page.until("the function is selected", "document.querySelector('#try-title').textContent === 'dropped' && document.querySelector('#facts').textContent");
   await page.value(drop(8));
   await page.click("#deploy form button");
   await page.until("its next version is served", `document.querySelector('#facts').textContent !== ${JSON.stringify(first)}`);
-  done("a module is dropped and deployed, and its next version");
+  done("a module and its next version are dropped and deployed");
 
   await page.click("#versions summary");
-  await page.until("it can be rolled back", "document.querySelector('#versions li button')");
+  await page.until("there is a version to roll back to", "document.querySelector('#versions li button')");
   await page.click("#versions li button");
-  await page.until("it is asked about", "document.querySelector('#confirm').open");
+  await page.until("the page asks for confirmation", "document.querySelector('#confirm').open");
   await page.click("#confirm [value=yes]");
-  await page.until("the version before is served", `document.querySelector('#facts').textContent === ${JSON.stringify(first)}`);
+  await page.until("the previous version is served", `document.querySelector('#facts').textContent === ${JSON.stringify(first)}`);
   await page.click("#call button");
-  await page.until("it answers as before", "document.querySelector('#result pre')?.textContent.trim() === '7'");
+  await page.until("the previous version answers", "document.querySelector('#result pre')?.textContent.trim() === '7'");
   done("a function is rolled back");
 
-  await page.until("it can be removed", "document.querySelector('#versions .danger')");
+  await page.until("there is a button to remove it", "document.querySelector('#versions .danger')");
   await page.click("#versions .danger");
-  await page.until("it is asked about", "document.querySelector('#confirm').open");
+  await page.until("the page asks for confirmation", "document.querySelector('#confirm').open");
   await page.click("#confirm [value=no]");
   assert.ok(await page.value(`Boolean(${row("dropped")})`));
   await page.click("#versions .danger");
-  await page.until("it is asked about", "document.querySelector('#confirm').open");
+  await page.until("the page asks for confirmation", "document.querySelector('#confirm').open");
   await page.click("#confirm [value=yes]");
-  await page.until("it is gone", `!${row("dropped")}`);
-  done("a function is removed, once that is confirmed");
+  await page.until("the function is gone", `!${row("dropped")}`);
+  done("a function is removed only after confirmation");
 
   await page.click('#table tr[data-name="complain"] button');
   await page.fill("#input", "<img src=x onerror=alert(1)>");
   await page.click("#call button");
   await page.until("the failure is shown", "document.querySelector('#result .error')");
   assert.ok(await page.value("document.querySelector('#result img') === null"));
-  done("a failed call is told, and what a guest writes is text");
+  done("a failed call is shown, and a guest's output is never markup");
 
   await page.fill("#filter", "fibo");
-  await page.until("the list is narrower", "[...document.querySelectorAll('#table tbody tr')].every((row) => row.dataset.name.includes('fibo'))");
+  await page.until("the list is filtered", "[...document.querySelectorAll('#table tbody tr')].every((row) => row.dataset.name.includes('fibo'))");
   await page.fill("#filter", "");
   await page.click('#table [data-key="watts"]');
   assert.equal(await page.value("document.querySelector('#table [data-key=watts]').parentNode.ariaSort"), "descending");
@@ -124,14 +124,14 @@ async function keyboard() {
   await page.until("functions are listed", row("answer"));
   await page.tabTo('tr[data-name="answer"] button');
   await page.press("Enter");
-  await page.until("the field has the focus", "document.activeElement.id === 'input'");
+  await page.until("the input field has the focus", "document.activeElement.id === 'input'");
   await page.press("Enter", 2);
-  await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
-  await page.until("power is told", "document.querySelectorAll('#legend tbody tr').length > 0");
+  await page.until("the function answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+  await page.until("power is shown", "document.querySelectorAll('#legend tbody tr').length > 0");
   await page.value("document.querySelector('#token').focus()");
   await page.tabTo("#chart");
   await page.press("ArrowLeft");
-  assert.match(await page.text("#chart-said"), /^\d+ s ago: .+ \d.*W/, "what the chart shows there is said");
+  assert.match(await page.text("#chart-said"), /^\d+ s ago: .+ \d.*W/, "the values at the cursor are announced");
   await page.press("Escape");
   await page.value("document.querySelector('#token').focus()");
   await page.press("Enter");
@@ -141,23 +141,23 @@ async function keyboard() {
   const nameless = `[...document.querySelectorAll('button, input, textarea, [tabindex], [role=img]')].filter((node) => node.closest('.plain') === null)
     .filter((node) => !(node.textContent.trim() || node.ariaLabel || node.labels?.length || node.getAttribute('aria-labelledby'))).map(({ outerHTML }) => outerHTML)`;
   assert.deepEqual(await page.value(nameless), [], "without an accessible name");
-  done("all is done with the keyboard");
+  done("everything works with the keyboard");
   await page.value("document.activeElement.blur()");
   const stops = new Set();
   for (;;) {
     await page.press("Tab");
     const stop = await page.value(FOCUSED);
     if (stop === null || stops.has(stop.path)) break;
-    assert.ok(stop.seen, `one does not see that ${stop.path} has the focus`);
+    assert.ok(stop.seen, `${stop.path} shows no focus outline`);
     stops.add(stop.path);
   }
   assert.ok(stops.size > 40, `the Tab key stops at ${[...stops].join(", ")}`);
-  done(`the focus is seen at each of its ${stops.size} stops`);
+  done(`all ${stops.size} tab stops show a focus outline`);
   await orderly(page, "phone");
   await page.close();
 }
 
-/** Where the focus is, and whether an outline tells so; of a file's field it is around what is seen of it. */
+/** The focused element, and whether it has an outline. The outline of a file field is on its visible sibling. */
 const FOCUSED = `(() => {
   const node = document.activeElement;
   if (node === document.body) return null;
@@ -171,7 +171,7 @@ async function still() {
   await page.goto(url);
   const moving = `[...document.querySelectorAll("*")].filter((node) => getComputedStyle(node).transitionDuration !== "0s" || getComputedStyle(node).animationName !== "none").length`;
   assert.equal(await page.value(moving), 0);
-  done("nothing moves for those who do not want it to");
+  done("nothing moves with reduced motion");
   await page.close();
 }
 
@@ -186,14 +186,14 @@ async function plain() {
   };
   assert.ok((await outer("main.plain form[action='/invoke/answer']")) > 0, "the forms of the plain page are shown");
   assert.equal(await outer("main.live"), 0);
-  done("without scripts the plain page is there");
+  done("without scripts the plain page is shown");
   await page.close();
 }
 
 async function closed() {
   const page = await open();
   await page.goto(url);
-  await page.until("a token is asked for", "/token is needed/.test(document.querySelector('#status').textContent)");
+  await page.until("the page asks for a token", "/token is needed/.test(document.querySelector('#status').textContent)");
   assert.equal(await page.value("document.querySelectorAll('#table tbody tr').length"), 0);
   const [caller, operator] = given;
   const show = async (token) => {
@@ -206,23 +206,23 @@ async function closed() {
     await page.until("functions are listed", row("answer"));
     await page.click('#table tr[data-name="answer"] button');
     await page.click("#call button");
-    await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+    await page.until("the function answers", "document.querySelector('#result pre')?.textContent.includes('42')");
   };
-  await page.until("power is not for everybody", "document.querySelector('#chart-note').textContent === 'A token is needed to see power'");
+  await page.until("the chart asks for a token", "document.querySelector('#chart-note').textContent === 'A token is needed to see power'");
   await new Promise((resume) => setTimeout(resume, 4000));
-  assert.match(await page.text("#more"), /token is needed/i, "that nothing is known is not that there is nothing");
+  assert.match(await page.text("#more"), /token is needed/i, "the page does not claim that there are no functions");
   await show(caller);
-  await page.until("it says why not", "/for operators; asking every few seconds/.test(document.querySelector('#status').textContent)");
+  await page.until("the page says why it refreshes", "/for operators; refreshing every few seconds/.test(document.querySelector('#status').textContent)");
   await calls();
-  await page.until("calls are asked for", "document.querySelector('#calls tbody th')?.textContent === 'answer'");
-  assert.match(await page.text("#since"), /calls that this page was told of/);
-  done("a caller calls, is told that live events are not for callers, and still sees calls");
+  await page.until("calls are listed", "document.querySelector('#calls tbody th')?.textContent === 'answer'");
+  assert.match(await page.text("#since"), /calls this page has seen/);
+  done("a caller can call and see calls, and learns that live events are for operators");
   await show(operator);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
   await page.click('#table tr[data-name="add"] button');
   await calls();
-  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
-  done("an operator sees all");
+  await page.until("power is shown", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  done("an operator sees everything");
   await orderly(page, "with a token");
   await page.goto(url);
   await page.until("the token is forgotten", "/token is needed/.test(document.querySelector('#status').textContent)");
@@ -234,34 +234,34 @@ async function closed() {
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
   await page.goto(url);
   await page.until("the token is remembered", "document.querySelector('#status').textContent === 'Live'");
-  done("a token is forgotten when the page is loaded again, unless it is to be remembered");
+  done("a reload forgets the token unless the user chose to remember it");
   await page.close();
 }
 
-/** With a thousand functions: how much the page's thread has to do, during which it does not answer to its user. */
+/** With a thousand functions, the page's thread must not be busy for so long that the page stops responding. */
 async function many() {
   const page = await open();
-  // Processor time, for how long it takes by the clock depends on what else this machine does.
+  // CPU time, because wall time depends on what else the machine is doing.
   await page.send("Performance.enable", { timeDomain: "threadTicks" });
   await page.goto(url);
   await page.until("functions are listed", "document.querySelectorAll('#table tbody tr').length === 100");
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
   await page.fill("#filter", "f-77");
-  await page.until("the list is narrower", "/^1[01] of/.test(document.querySelector('#count').textContent)");
+  await page.until("the list is filtered", "/^1[01] of/.test(document.querySelector('#count').textContent)");
   await page.fill("#filter", "");
   await page.click("#more button");
-  await page.until("more are there", "document.querySelectorAll('#table tbody tr').length === 200");
+  await page.until("more rows are shown", "document.querySelectorAll('#table tbody tr').length === 200");
   await page.click('#table [data-key="rate"]');
   await new Promise((resume) => setTimeout(resume, 3000));
   const { metrics } = await page.send("Performance.getMetrics");
   const busy = metrics.find(({ name }) => name === "TaskDuration").value;
   assert.ok(busy < 3, `the page's thread was busy for ${busy} s`);
-  done(`a thousand functions: the page's thread was busy for ${busy.toFixed(2)} s in all`);
+  done(`a thousand functions: the page's thread was busy for ${busy.toFixed(2)} s in total`);
   await orderly(page, "many");
   await page.close();
 }
 
-/** With a guest's page in the same tab, and with one that opens the daemon's page. */
+/** A guest's page must not reach the token or the daemon's page, in the same tab or through a window or frame. */
 async function spied() {
   const [token] = given;
   const page = await open();
@@ -276,7 +276,7 @@ async function spied() {
   await page.value(`(() => { const data = new DataTransfer(); data.items.add(new File([${JSON.stringify(module)}], "own.wat"));
     document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })); })()`);
   await page.click("#deploy form button");
-  await page.until("the page may deploy", "/^(Deployed|Nothing new:) own/.test(document.querySelector('#deployed').textContent)");
+  await page.until("the page may deploy", "/^(Deployed|Unchanged:) own/.test(document.querySelector('#deployed').textContent)");
   const secrets = await page.value("[document.querySelector('meta[name=nebula-page]').content]");
   if (token) secrets.push(token);
 
@@ -285,22 +285,22 @@ async function spied() {
   const kept = await page.value("JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie, history.state, window.name])");
   assert.ok(!secrets.some((secret) => kept.includes(secret)), kept);
   const read = await page.value("fetch('/', { headers: { accept: 'text/html' } }).then((answer) => answer.text())");
-  assert.ok(read.includes("Joules per call") && !read.includes("nebula-page"), "the page that a script reads has nothing to show");
+  assert.ok(read.includes("Joules per call") && !read.includes("nebula-page"), "a page read by a script carries no proof");
   const opened = `(async () => {
     const opened = open('/');
     const end = Date.now() + 5000;
-    // Of a window that has gone to the page it holds nothing: it looks as if it were closed.
+    // Once the window has loaded the page, the opener loses it: the window looks closed.
     while (opened && !opened.closed && Date.now() < end) await new Promise((resume) => setTimeout(resume, 20));
     return opened === null || opened.closed;
   })()`;
-  assert.ok(await page.value(opened), "it holds a window of the page");
+  assert.ok(await page.value(opened), "a guest's page keeps hold of the page's window");
   const framed = `new Promise((resolve) => {
     const frame = document.body.appendChild(document.createElement('iframe'));
     frame.onload = () => { try { resolve(frame.contentDocument?.title ?? 'closed'); } catch { resolve('closed'); } };
     frame.src = '/';
   })`;
-  assert.equal(await page.value(framed), "closed", "it holds a frame of the page");
-  done("a guest's page gets no token, and no window of the page");
+  assert.equal(await page.value(framed), "closed", "a guest's page frames the page");
+  done("a guest's page gets neither the token nor a window of the page");
 
   const change = `fetch('/functions/own', { method: 'DELETE' }).then(async (answer) => [answer.status, (await answer.json()).type])`;
   assert.deepEqual(await page.value(change), token ? [401, "urn:nebula:no-token"] : [403, "urn:nebula:not-our-page"]);
@@ -311,37 +311,37 @@ async function spied() {
     assert.match(await register(script, scope), /Error$/, `${script} for ${scope}`);
   }
   assert.equal(await register("/fn/worker/w.js"), "/fn/worker/");
-  done("a guest's service worker stays in its folder");
+  done("a guest's service worker stays within its own path");
   await page.close();
 }
 
-/** With all places at `/events` taken. */
+/** All places at `/events` are taken. */
 async function crowded() {
   const other = new AbortController();
   await fetch(new URL("/events", url), { signal: other.signal });
   const page = await open();
   await page.goto(url);
-  await page.until("it says that it asks", "/^Too many listen already; asking every few seconds/.test(document.querySelector('#status').textContent)");
-  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  await page.until("the page says that it refreshes", "/^Too many pages are listening; refreshing every few seconds/.test(document.querySelector('#status').textContent)");
+  await page.until("power is shown", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
   await page.click('#table tr[data-name="fibonacci-recursive"] button');
   await page.fill("#input", "27");
   await page.click("#call button");
-  await page.until("an answer", "document.querySelector('#result pre')?.textContent.includes('196418')");
-  await page.until("it is settled", "/±/.test(document.querySelector('#result dd strong')?.parentNode.textContent)");
-  await page.until("it is counted once", `${row("fibonacci-recursive")}.cells[1].textContent === '1'`);
-  await page.until("it is among the last calls", "document.querySelector('#calls tbody th')?.textContent === 'fibonacci-recursive'");
-  await page.until("the chart names it", "document.querySelector('#legend').textContent.includes('fibonacci-recursive')");
-  await page.until("accounts", "/add up to the total, to the microjoule/.test(document.querySelector('#residual').textContent)");
-  done("where too many listen, all of it is asked for");
+  await page.until("the output appears", "document.querySelector('#result pre')?.textContent.includes('196418')");
+  await page.until("the call is settled", "/±/.test(document.querySelector('#result dd strong')?.parentNode.textContent)");
+  await page.until("the call is counted once", `${row("fibonacci-recursive")}.cells[1].textContent === '1'`);
+  await page.until("the call is listed", "document.querySelector('#calls tbody th')?.textContent === 'fibonacci-recursive'");
+  await page.until("the chart names the function", "document.querySelector('#legend').textContent.includes('fibonacci-recursive')");
+  await page.until("the accounts are shown", "/add up to the total, to the microjoule/.test(document.querySelector('#residual').textContent)");
+  done("with too many listeners, the page polls for everything");
   other.abort();
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
   assert.equal(await page.value(`${row("fibonacci-recursive")}.cells[1].textContent`), "1");
-  done("it listens as soon as there is a place");
+  done("the page listens as soon as there is a place");
   await orderly(page, "crowded");
   await page.close();
 }
 
-/** Under more calls than are told one by one. */
+/** More calls than the daemon sends events for. */
 async function loaded() {
   const page = await open();
   await page.goto(url);
@@ -360,14 +360,14 @@ async function loaded() {
     const joules = await page.value(`${row(name)}.cells[3].textContent`);
     assert.match(joules, /\d.*J$/, `${name}: ${joules}`);
   }
-  await page.until("their rate is told", `Number(${row("answer")}.cells[2].textContent) > 1`);
+  await page.until("the rate is shown", `Number(${row("answer")}.cells[2].textContent) > 1`);
   const energies = await page.value("[...document.querySelectorAll('#table tbody tr')].slice(0, 4).map(({ dataset }) => dataset.name)");
-  assert.deepEqual(energies.toSorted(), Object.keys(made).toSorted(), "those that took the most are the first");
+  assert.deepEqual(energies.toSorted(), Object.keys(made).toSorted(), "the functions that used the most come first");
   await page.goto(url);
-  await page.until("another page counts the same", `${row("answer")}?.cells[1].textContent === '1,500'`);
-  done("under load every call is counted, whoever looks and since when");
-  await page.until("the chart shows what was before", "document.querySelector('#legend').textContent.includes('factorial') && document.querySelector('#chart path').getAttribute('d').length > 20");
-  done("a page that was just opened shows the last minutes");
+  await page.until("a reloaded page shows the same count", `${row("answer")}?.cells[1].textContent === '1,500'`);
+  done("under load every call is counted, whenever the page was opened");
+  await page.until("the chart shows the time before", "document.querySelector('#legend').textContent.includes('factorial') && document.querySelector('#chart path').getAttribute('d').length > 20");
+  done("a newly opened page shows the last minutes");
   await orderly(page, "under load");
   await page.close();
 }
@@ -376,26 +376,26 @@ async function unmeasured() {
   const page = await open();
   await page.goto(url);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
-  await page.until("it says so", "document.querySelector('#nature').textContent === 'No joules.'");
-  assert.equal(await page.text("#chart-note"), "Nothing is measured here");
+  await page.until("the page says so", "document.querySelector('#nature').textContent === 'Not measured.'");
+  assert.equal(await page.text("#chart-note"), "No energy is measured");
   await page.click('#table tr[data-name="answer"] button');
   await page.click("#call button");
-  await page.until("it answers", "document.querySelector('#result pre')?.textContent.includes('42')");
+  await page.until("the function answers", "document.querySelector('#result pre')?.textContent.includes('42')");
   assert.match(await page.text("#result"), /not known/);
-  await page.until("it is counted", `${row("answer")}.cells[1].textContent === '1'`);
+  await page.until("the call is counted", `${row("answer")}.cells[1].textContent === '1'`);
   assert.equal(await page.value(`${row("answer")}.cells[3].textContent`), "—");
-  done("where nothing is measured calls are counted and nothing is zero joules");
+  done("without a meter, calls are counted and no energy is shown as zero");
   await orderly(page, "unmeasured");
   await page.close();
 }
 
-/** The daemon is killed and comes back, at the same address. */
+/** The daemon is killed and restarted at the same address. */
 async function restarted() {
   const serve = (address) => {
     const child = spawn(given[0], ["serve", "--source", "model", "--listen", address], { stdio: ["ignore", "pipe", "ignore"] });
     process.on("exit", () => child.kill());
     return new Promise((resolve, reject) => {
-      child.on("exit", () => reject(new Error("the daemon has ended")));
+      child.on("exit", () => reject(new Error("the daemon exited")));
       child.stdout.once("data", (line) => resolve({ child, url: `${/http:\S+/.exec(line)[0]}/` }));
     });
   };
@@ -414,16 +414,16 @@ async function restarted() {
   await call(2);
   first.child.removeAllListeners("exit");
   first.child.kill("SIGKILL");
-  await page.until("it says that it is not connected", "/^Not connected; next try in \\d+ s/.test(document.querySelector('#status').textContent)");
+  await page.until("the page says that it is not connected", "/^Not connected; retrying in \\d+ s/.test(document.querySelector('#status').textContent)");
   await page.click("#call button");
-  await page.until("a call says so too", "/cannot be reached/.test(document.querySelector('#result').textContent)");
-  done("that the daemon has gone is told");
+  await page.until("a call fails with the same message", "/Cannot reach the daemon/.test(document.querySelector('#result').textContent)");
+  done("the page says that the daemon is gone");
   const second = await serve(new URL(url).host);
   await page.until("the stream is open", "document.querySelector('#status').textContent === 'Live'");
-  await page.until("it counts anew", `${row("answer")}.cells[1].textContent === '0'`);
+  await page.until("counts start again at zero", `${row("answer")}.cells[1].textContent === '0'`);
   await call(1);
-  await page.until("power is told", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
-  done("it follows the daemon that has come back");
+  await page.until("power is shown", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
+  done("the page follows the restarted daemon");
   await orderly(page, "after the daemon was killed");
   second.child.removeAllListeners("exit");
   await page.close();

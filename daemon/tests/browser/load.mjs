@@ -1,9 +1,9 @@
-// Calls as people make them, of several functions at rates that come and go, until it is stopped: `node load.mjs URL`.
+// Calls several functions at varying rates, as people would, until stopped: `node load.mjs URL`.
 
 const url = process.argv[2];
 const SUDOKU = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79";
 
-/** Its path, what it is sent, how many calls a second at most, how long a wave of them is in seconds, and how deep. */
+/** Path, input, highest rate in calls per second, and period (in seconds) and depth of the rate's wave. */
 const CALLERS = [
   ["fn/hello-http", "", 120, 90, 0.3],
   ["invoke/fibonacci-recursive", "27", 9, 140, 0.8],
@@ -23,7 +23,7 @@ async function caller([path, body, most, wave, depth], number) {
     const phase = (2 * Math.PI * performance.now()) / 1000 / wave + number;
     const rate = most * (1 - depth * (0.5 + 0.5 * Math.sin(phase)));
     if (rate > most / 50) await fetch(new URL(path, url), { method: "POST", body }).then((answer) => answer.arrayBuffer());
-    // Callers know nothing of each other: the times between their calls are spread exponentially.
+    // Independent callers: the times between their calls are distributed exponentially.
     const pause = -Math.log(Math.random()) / Math.max(rate, 0.2);
     await new Promise((resume) => setTimeout(resume, 1000 * pause));
   }

@@ -1,5 +1,5 @@
-// Pictures of the live page for people to look at: `node pictures.mjs URL FOLDER`, while `node load.mjs URL` has gone on for
-// some minutes.
+// Takes screenshots of the live page: `node pictures.mjs URL FOLDER`. Run `node load.mjs URL` for a few minutes first and leave
+// it running.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,11 +17,11 @@ async function picture(name, view) {
   const page = await open(view);
   await page.goto(url);
   await page.until("functions are listed", "document.querySelector('#table tbody tr')");
-  // Until rates of ten seconds are known.
+  // Wait until ten-second rates are known.
   await new Promise((resume) => setTimeout(resume, 15_000));
   await page.click('#table tr[data-name="sudoku"] button');
   await page.click("#call button");
-  await page.until("it is settled", "document.querySelector('#result dd strong')");
+  await page.until("the call is settled", "document.querySelector('#result dd strong')");
   await page.value("document.activeElement.blur(); document.querySelectorAll('.scroll').forEach((box) => box.scrollTo(0, 0)); scrollTo(0, 0)");
   writeFileSync(join(folder, `${name}.webp`), await page.picture());
   await page.close();

@@ -188,7 +188,7 @@ fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
     daemon.stop();
 }
 
-/// The CPU seconds of a call, and of compiling, are far from each other here: what one is charged with is not the other's.
+/// Compiling the second version takes far more CPU time than a call, so a charge that mixed them up would show.
 #[test]
 fn what_a_call_costs_does_not_depend_on_what_compiling_its_version_took() {
     let (state, options) = (state(), ["--window", "20ms", "--usage-flush", "100ms"]);

@@ -1,4 +1,4 @@
-//! The live page, in a real browser.
+//! Tests of the live page in a real browser.
 
 use std::fs;
 use std::process::Command;
@@ -13,11 +13,11 @@ use crate::tokens::{TokensFile, make};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/live.mjs");
 
-/// A browser, and a folder for its files.
+/// A browser and a folder for its files.
 struct Browser(TempDir);
 
 impl Browser {
-    /// `None` where none is installed.
+    /// `None` if no browser is installed.
     fn new() -> Option<Self> {
         let is_missing = |program: &&str| Command::new(program).arg("--version").output().is_err();
         if let Some(missing) = ["node", "chromium"].into_iter().find(is_missing) {
@@ -34,7 +34,7 @@ impl Browser {
     }
 
     fn run(&self, command: &mut Command) {
-        // One after the other: a browser keeps more than one processor busy, and some steps watch how the layout moves.
+        // One at a time: a browser keeps several processors busy, and some steps measure layout shifts.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let output = run(command.env("BROWSER_FOLDER", self.0.path()));
@@ -60,7 +60,7 @@ fn people_see_and_call_and_deploy_on_the_page() {
             &b"(module (func (export \"go\") (result i32) (i32.mul (i32.const 6) (i32.const 7))))"[..],
         ),
         ("Six Times Seven.toml", b"entry = \"go\"\n"),
-        ("garbage.wasm", b"\0asm and nothing that follows"),
+        ("garbage.wasm", b"\0asm and nothing more"),
     ];
     for (name, bytes) in files {
         fs::write(browser.0.path().join(name), bytes).unwrap();
@@ -94,14 +94,14 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
     ]);
     let functions = functions.path().to_str().unwrap();
     let options = ["--source", "model", "--functions", functions];
-    // What is read needs no token here, and what is changed does.
+    // Reading needs no token here, but changing does.
     let known = Daemon::start(&[&options[..], &["--tokens", &tokens.shown()]].concat());
     browser.visit(&known, &["spied", &operator]);
     let open = Daemon::start(&options);
     browser.visit(&open, &["spied"]);
 }
 
-/// A command that writes this.
+/// A command that writes `text`.
 fn answering(text: &str) -> String {
     let bytes: Vec<_> = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     let bytes = bytes.concat();
@@ -125,7 +125,7 @@ fn where_too_many_listen_the_page_asks_instead() {
 
 #[test]
 fn what_the_page_counts_under_load_is_what_was_called() {
-    // The queue is so short that most calls get no event of their own.
+    // The queue is so short that most calls get no event.
     visit(&["--source", "model", "--events-queue", "64"], &["loaded"]);
 }
 

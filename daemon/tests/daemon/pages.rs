@@ -1,4 +1,4 @@
-//! What is not a call: lists, probes, pages, and which methods are for what.
+//! Everything except calls: lists, probes, pages and allowed methods.
 
 use crate::client::Response;
 use crate::daemon::Daemon;

@@ -90,7 +90,7 @@ fn there_is_no_sampler_and_the_daemon_is_healthy_without_it() {
     assert!(!samples(&daemon), "{:?}", daemon.threads());
     assert_eq!(daemon.get("/healthz").status, 200);
     let page = daemon.get("/");
-    assert!(page.text().contains("There are no joules here: metering is switched off."), "{}", page.text());
+    assert!(page.text().contains("No energy is measured here: metering is switched off."), "{}", page.text());
 }
 
 #[test]

@@ -1,2 +1,2 @@
-// Before anything is painted: scripts run, so that the live view is shown and nothing moves later.
+// Runs before the first paint, so the live view shows at once and the layout does not shift.
 document.documentElement.classList.add("scripted");

@@ -1,4 +1,4 @@
-// The last calls. A busy daemon settles thousands a second: the table follows once a second.
+// The table of recent calls. It updates once a second, because a busy daemon settles thousands of calls a second.
 
 import { element, find } from "./dom.js";
 import { clock, joules, seconds } from "./units.js";
@@ -17,7 +17,7 @@ export class Calls {
     this.#dirty = true;
   }
 
-  /** Calls of before, the latest first. */
+  /** Adds earlier calls, latest first. */
   seed(calls) {
     const known = new Set(this.#last.map((call) => call.invocation_id));
     this.#last = [...this.#last, ...calls.filter((call) => !known.has(call.invocation_id))].slice(0, ROWS);
@@ -26,7 +26,7 @@ export class Calls {
   }
 
   update() {
-    // Nothing moves under the pointer of one who reads it.
+    // Don't move rows while someone is reading them.
     if (!this.#dirty || this.#box.matches(":hover, :focus-within")) return;
     this.#dirty = false;
     this.#body.replaceChildren(...this.#last.map(row));

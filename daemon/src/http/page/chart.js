@@ -1,4 +1,4 @@
-// A stacked chart, drawn by hand: areas over time, a scale of watts, and a line where one points.
+// A stacked area chart of power over time, with a scale in watts and a cursor line.
 
 import { drawn, find, say } from "./dom.js";
 import { tick, watts } from "./units.js";
@@ -6,13 +6,13 @@ import { tick, watts } from "./units.js";
 const LEFT = 52;
 const BOTTOM = 22;
 const TOP = 8;
-/** Where nothing was heard for so many seconds, nothing is drawn. */
+/** Where samples are missing for this many seconds, the chart stays blank. */
 const LOST = 4;
-/** Over more seconds than this, a point is the mean of some. */
+/** If the chart spans more seconds than this, each point is the mean of `CALM` seconds. */
 const CALM_FROM = 150;
 const CALM = 3;
 
-/** The next round number, so that the scale does not move with every sample. */
+/** Rounds up to a round number, so the scale does not change with every sample. */
 function roundUp(value) {
   const step = 10 ** Math.floor(Math.log10(value));
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((times) => times * step >= value) * step;
@@ -28,7 +28,7 @@ export class Chart {
   #cursor = null;
   #pointed;
 
-  /** `pointed` is told which sample is looked at: `null` is the last. */
+  /** Calls `pointed` with the sample under the cursor, or with `null` if the cursor is off the chart. */
   constructor(pointed) {
     this.#pointed = pointed;
     this.#box.append(this.#svg);
@@ -127,7 +127,7 @@ export class Chart {
 
 const mean = (samples, of) => samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
 
-/** Samples of the same `step` seconds as one point. The steps stay where they are as time goes on, so that nothing flickers. */
+/** Groups samples into points of `step` seconds. Steps start at fixed times, so points do not flicker as time passes. */
 function together(samples, step) {
   const points = new Map();
   for (const sample of samples) {
@@ -136,15 +136,15 @@ function together(samples, step) {
     points.get(key).samples.push(sample);
   }
   const all = [...points.values()];
-  // The last reaches to the edge.
+  // The last point reaches the right edge.
   all.forEach((point, place) => (point.time = place === all.length - 1 ? point.samples.at(-1).time : mean(point.samples, ({ time }) => time)));
   return all;
 }
 
-/** How long before the last sample this one was. */
+/** How long before the last sample this one was taken. */
 export const ago = (samples, sample) => `${Math.round(samples.at(-1).time - sample.time)} s ago`;
 
-/** The outline between two heights; where nothing was heard for a while, nothing is drawn. */
+/** The outline between two heights, interrupted where samples are missing. */
 function area(points, below, above, x, y) {
   let path = "";
   let begin = 0;
@@ -160,9 +160,9 @@ function area(points, below, above, x, y) {
   return path;
 }
 
-/** The chart in words, for those who do not see it. */
+/** Describes the chart for screen readers. */
 export function describe(samples, series, span) {
   if (samples.length === 0) return;
   const parts = series.map(({ name, of }) => `${name} ${watts(of(samples.at(-1)))} now, ${watts(mean(samples, of))} on average`);
-  say(find("chart-text"), `Power over the last ${Math.round(span)} seconds. ${parts.join("; ")}. Arrow keys look back.`);
+  say(find("chart-text"), `Power over the last ${Math.round(span)} seconds. ${parts.join("; ")}. Use the arrow keys to look back.`);
 }

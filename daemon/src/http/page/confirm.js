@@ -1,11 +1,11 @@
-// Questions before what cannot be taken back, and the token.
+// The confirmation dialog and the token dialog.
 
 import { token } from "./daemon.js";
 import { find, say } from "./dom.js";
 
 let answer = null;
 
-/** Whether the answer is yes. */
+/** Asks the user to confirm an action. Resolves to `true` if they do. */
 export function confirmed(title, text, action) {
   const dialog = find("confirm");
   say(find("confirm-title"), title);
@@ -13,13 +13,13 @@ export function confirmed(title, text, action) {
   say(dialog.querySelector("[value=yes]"), action);
   dialog.returnValue = "no";
   dialog.showModal();
-  // The event of an earlier closing may arrive only now, when the dialog is open again: it answers nothing.
+  // The `close` event of the previous question may arrive after this one opens: ignore it.
   dialog.onclose = () => dialog.open || answer(dialog.returnValue === "yes");
   answer?.(false);
   return new Promise((resolve) => (answer = resolve));
 }
 
-/** Lets people give a token; `changed` is called when they did. */
+/** Sets up the token dialog. Calls `changed` when the user sets or forgets the token. */
 export function setUpToken(changed) {
   const [button, dialog, field] = [find("token"), find("token-dialog"), find("token-text")];
   const named = () => say(button, token.get() ? "Token: set" : "Token…");

@@ -2,12 +2,12 @@
 
 const KEY = "nebula-token";
 
-// A module's own variable is out of reach of other documents. What the tab keeps is not: guests' pages are of this origin.
+// Other documents cannot read a module's variable. They can read `sessionStorage`, because guests' pages share this origin.
 let held = sessionStorage.getItem(KEY);
 
 export const token = {
   get: () => held,
-  /** With `remembered` it outlives a reload. */
+  /** With `remembered`, the token survives a reload. */
   set(text, remembered = false) {
     held = text;
     if (text && remembered) sessionStorage.setItem(KEY, text);
@@ -15,7 +15,7 @@ export const token = {
   },
 };
 
-/** An answer that is not what was asked for: `status`, and the daemon's own words in `about`. */
+/** An unsuccessful response: its `status`, and the daemon's problem document in `about`. */
 export class Refusal extends Error {
   constructor(status, about) {
     super(about.detail ?? about.title ?? `the daemon answered ${status}`);
@@ -28,10 +28,10 @@ export class Refusal extends Error {
   }
 }
 
-// Where no token is needed, the daemon tells its own page from those of guests by this.
+// If no token is needed, this proves to the daemon that a request comes from its own page and not from a guest's.
 const proof = document.querySelector("meta[name=nebula-page]")?.content;
 
-/** Asks, and throws a `Refusal` if the answer is no success. */
+/** Sends a request. Throws a `Refusal` if the response is not successful. */
 export async function ask(path, { method = "GET", body, headers = {}, signal, accept = "application/json" } = {}) {
   const known = token.get();
   const sent = { accept, ...headers };
@@ -55,11 +55,11 @@ export async function askJson(path, options) {
   return (await ask(path, options)).json();
 }
 
-/** An error in words, whatever it is. */
+/** Describes any error to the user. */
 export function inWords(error) {
   if (error instanceof Refusal) return error.sentence;
   if (error.name === "AbortError") return "Stopped.";
-  return "The daemon cannot be reached.";
+  return "Cannot reach the daemon.";
 }
 
 export const at = (name, below = "") => `/functions/${encodeURIComponent(name)}${below}`;

@@ -1,4 +1,4 @@
-// Deploying a module, dropped or chosen, with its manifest if it comes too.
+// Deploys a dropped or chosen module, with its manifest if there is one.
 
 import { askJson, at, inWords } from "./daemon.js";
 import { element, find, say } from "./dom.js";
@@ -13,7 +13,7 @@ export class Deploy {
   #module = null;
   #manifest = null;
 
-  /** `changed` is called with the name of what has been deployed. */
+  /** Calls `changed` with the name of the deployed function. */
   constructor(changed) {
     this.#changed = changed;
     find("file").addEventListener("change", () => this.#choose(find("file").files));
@@ -26,7 +26,7 @@ export class Deploy {
       depth = Math.max(0, depth + change);
       find("drop").classList.toggle("over", depth > 0);
     };
-    // Anywhere on the page: a browser would open what misses the field.
+    // Accept drops anywhere on the page, because the browser would open a file that misses the field.
     document.addEventListener("dragenter", () => over(1));
     document.addEventListener("dragleave", () => over(-1));
     document.addEventListener("dragover", (event) => event.preventDefault());
@@ -46,7 +46,7 @@ export class Deploy {
     const known = [this.#module, this.#manifest].filter(Boolean);
     find("deployed").replaceChildren();
     if (known.length === 0) {
-      say(find("chosen"), "Neither .wasm nor .wat nor .toml is among them.");
+      say(find("chosen"), "Choose a .wasm or .wat file, a .toml file, or both.");
       return;
     }
     say(find("chosen"), known.map(({ name, size }) => `${name} (${bytes(size)})`).join(" and "));
@@ -59,17 +59,17 @@ export class Deploy {
     const name = find("name").value;
     const button = this.#form.querySelector("button");
     if (!this.#module && !this.#manifest) {
-      this.#say("error", "Choose a module first.");
+      this.#say("error", "Choose a module or a manifest first.");
       return;
     }
     button.disabled = true;
-    this.#say("faint", "It is checked and compiled…");
+    this.#say("faint", "Checking and compiling…");
     try {
-      const told = await this.#put(name);
-      const { cold_start: cold, version } = told;
-      const cost = cold.energy_joules === null ? "" : `, which took ${joules(cold.energy_joules)}`;
-      const made = cold.compiled ? `compiled in ${seconds(cold.duration_us / 1e6)}${cost}` : "its compiled code was there";
-      this.#say("good", `${told.changed ? "Deployed" : "Nothing new:"} ${name}, version ${short(version)}: ${made}.`);
+      const deployed = await this.#put(name);
+      const { cold_start: cold, version } = deployed;
+      const cost = cold.energy_joules === null ? "" : ` using ${joules(cold.energy_joules)}`;
+      const made = cold.compiled ? `compiled in ${seconds(cold.duration_us / 1e6)}${cost}` : "compiled code was in the cache";
+      this.#say("good", `${deployed.changed ? "Deployed" : "Unchanged:"} ${name}, version ${short(version)}: ${made}.`);
       this.#changed(name);
     } catch (error) {
       this.#say("error", inWords(error));

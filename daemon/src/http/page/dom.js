@@ -1,4 +1,4 @@
-// Small words for making elements. Texts are always text: what a guest wrote never becomes markup.
+// Helpers for building elements. Strings always become text nodes, so a guest's output never becomes markup.
 
 export const find = (id) => document.getElementById(id);
 
@@ -23,7 +23,7 @@ export function drawn(tag, attributes = {}, text = null) {
   return made;
 }
 
-/** Sets a text if it has changed, so that nothing is laid out for nothing. */
+/** Sets a text only if it changed, to avoid needless layout. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

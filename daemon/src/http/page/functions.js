@@ -1,12 +1,12 @@
-// The functions, with what each takes. With a thousand of them only those are rows that are looked at.
+// The table of functions and what each one uses. It renders a limited number of rows, so a thousand functions do not slow it down.
 
 import { element, find, say } from "./dom.js";
 import { count, joules, rate, watts } from "./units.js";
 
 const ROWS = 100;
 const RESORTED_EVERY = 3000;
-const SINCE_START = "all calls since the daemon’s start";
-const AS_TOLD = "the calls that this page was told of";
+const SINCE_START = "all calls since the daemon started";
+const SEEN = "the calls this page has seen";
 
 export class Functions {
   #rates;
@@ -38,7 +38,7 @@ export class Functions {
     });
   }
 
-  /** What `GET /functions` says. */
+  /** Shows the response to `GET /functions`. */
   list({ functions, broken }) {
     this.#all = functions;
     const names = new Set(functions.map(({ name }) => name));
@@ -47,9 +47,9 @@ export class Functions {
     showBroken(broken);
   }
 
-  /** Nobody has counted the calls, or tells how many they are. */
+  /** Says that the figures cover only the calls this page has seen, unless the daemon sent its counts. */
   areNotCounted() {
-    if (!this.#rates.areExact) say(find("since"), AS_TOLD);
+    if (!this.#rates.areExact) say(find("since"), SEEN);
   }
 
   named(name) {
@@ -68,7 +68,7 @@ export class Functions {
     }
   }
 
-  /** Fills in the figures of those that are shown. */
+  /** Updates the figures in the visible rows. */
   update() {
     if (this.#rates.areExact) say(find("since"), SINCE_START);
     const busy = this.#scroll.matches(":hover, :focus-within");
@@ -117,21 +117,21 @@ export class Functions {
       this.#body.replaceChildren(...shown.map((each) => this.#row(each)));
     }
     say(find("count"), wanted ? `${count(found.length)} of ${count(this.#all.length)}` : count(this.#all.length));
-    this.#tellMore(found.length);
+    this.#showMore(found.length);
     this.update();
   }
 
-  #tellMore(found) {
+  #showMore(found) {
     const left = found - this.#shown.length;
     if (found === 0) {
-      find("more").replaceChildren(this.#all.length === 0 ? "No functions are served." : "No function is called so.");
+      find("more").replaceChildren(this.#all.length === 0 ? "No functions are served." : "No function matches.");
     } else if (left > 0) {
       const more = () => {
         this.#most += ROWS;
         this.#arrange();
       };
       const button = element("button", { type: "button", class: "quiet", onclick: more }, `Show ${count(Math.min(ROWS, left))} more`);
-      find("more").replaceChildren(`${count(left)} more are there; the filter finds them. `, button);
+      find("more").replaceChildren(`${count(left)} more are not shown; the filter searches them too. `, button);
     } else find("more").replaceChildren();
   }
 
@@ -152,8 +152,8 @@ const joulesOf = (value) => (value === null || value === undefined ? "—" : jou
 
 function showBroken(broken) {
   const items = broken.map(({ name, file, reason, version_served: served }) =>
-    element("li", {}, element("strong", {}, name), ` ${reason} `, element("small", {}, file, served ? "; the version before is still served" : "")),
+    element("li", {}, element("strong", {}, name), ` ${reason} `, element("small", {}, file, served ? "; the previous version is still served" : "")),
   );
-  const title = `${broken.length === 1 ? "One file is" : `${count(broken.length)} files are`} not served as it stands`;
+  const title = `${broken.length === 1 ? "One file" : `${count(broken.length)} files`} failed to load`;
   find("broken").replaceChildren(...(items.length > 0 ? [element("h3", {}, title), element("ul", {}, ...items)] : []));
 }

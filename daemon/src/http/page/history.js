@@ -1,10 +1,10 @@
-// The power of the last minutes, and which functions are worth a colour of their own.
+// Power over the last minutes, and the functions that get a colour of their own.
 
 const KEPT = 300;
 const SERIES = 5;
 export const OTHERS = "others";
 
-/** Power at a time; versions of a function are one. */
+/** One sample of power. Adds up the versions of each function. */
 function sampled(time, { accounts, functions }) {
   const byName = new Map();
   for (const { function: name, watts } of functions) byName.set(name, (byName.get(name) ?? 0) + watts);
@@ -15,28 +15,28 @@ export class History {
   samples = [];
   #colours = new Map();
 
-  /** A `history` event: what was before this page listened, in place of what it has heard itself. */
-  seed(told) {
+  /** Handles a `history` event: the daemon's samples replace those this page received for the same time. */
+  seed(history) {
     const now = performance.now() / 1000;
-    const samples = told.map(({ seconds_ago: ago, ...sample }) => sampled(now - ago, sample));
+    const samples = history.map(({ seconds_ago: ago, ...sample }) => sampled(now - ago, sample));
     if (samples.length === 0) return;
     this.samples = [...this.samples.filter(({ time }) => time < samples[0].time - 0.5), ...samples];
   }
 
-  /** A `watts` event. */
+  /** Handles a `watts` event. */
   add(event) {
     const time = performance.now() / 1000;
     this.samples.push(sampled(time, event));
     while (this.samples[0].time < time - KEPT - 5) this.samples.shift();
   }
 
-  /** How many seconds back there is something to show: one minute at least, five at most. */
+  /** How many seconds the chart spans: at least one minute, at most five. */
   get span() {
     const [first, last] = [this.samples.at(0), this.samples.at(-1)];
     return first ? Math.min(KEPT, Math.max(60, last.time - first.time)) : 60;
   }
 
-  /** The functions that took the most, each in the colour it had, then the others. */
+  /** The functions that used the most, each keeping its colour, then all others together. */
   functions() {
     const sums = new Map();
     for (const { functions } of this.samples) {
@@ -58,7 +58,7 @@ export class History {
     return [...named, { name: OTHERS, colour: OTHERS, of: rest }];
   }
 
-  /** The accounts of the machine. */
+  /** The machine's accounts. */
   machine() {
     const titles = { base: "base", host: "host", runtime: "runtime", function: "functions" };
     return Object.entries(titles).map(([account, name]) => ({

@@ -1,14 +1,14 @@
-// The accounts since the daemon's ledger began, and the check that they add up.
+// Shows the accounts since the ledger began and checks that they add up.
 
 import { find, say } from "./dom.js";
 import { joules, share } from "./units.js";
 
 const ROWS = ["function", "preparing", "runtime", "host", "base", "gap"];
 
-/** An `accounts` event, or the sums of `GET /energy`. */
+/** Shows an `accounts` event, or the sums from `GET /energy`. */
 export function showAccounts(sums) {
   const total = sums.total_joules;
-  // The account of functions is their calls and their preparing. Whole microjoules: exact up to nine gigajoules.
+  // The account `function` includes preparing. Whole microjoules are exact up to nine gigajoules.
   const preparing = Object.values(sums.functions).reduce((sum, { preparing_microjoules: own }) => sum + own, 0);
   const microjoules = (row) => {
     if (row === "preparing") return preparing;
@@ -29,6 +29,6 @@ export function showAccounts(sums) {
   const sum = ROWS.reduce((sum, row) => sum + microjoules(row), 0);
   const left = sums.total_microjoules - sum;
   const exact = `The accounts add up to the total, to the microjoule: ${sum.toLocaleString("en")} µJ.`;
-  say(find("residual"), left === 0 ? exact : `The accounts do not add up: ${left.toLocaleString("en")} µJ are in none.`);
+  say(find("residual"), left === 0 ? exact : `The accounts do not add up: they differ from the total by ${left.toLocaleString("en")} µJ.`);
   find("residual").classList.toggle("error", left !== 0);
 }

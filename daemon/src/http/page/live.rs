@@ -11,7 +11,7 @@ const POWER: [(&str, &str); 4] =
 
 /// The rows of the ledger: CSS class of the colour, title, and meaning. The first two make up the account of functions.
 const LEDGER: [(&str, &str, &str); 6] = [
-    ("function", "Calls", "what calls of functions used"),
+    ("function", "Calls", "what function calls used"),
     ("preparing", "Preparing", "compiling, linking and loading functions"),
     ("runtime", "Runtime", "the daemon itself"),
     ("host", "Host", "everything else on this machine"),
@@ -33,7 +33,7 @@ pub fn page(plain: &Markup, page_key: Option<&str>) -> Markup {
         html lang="en" {
             (head("Joules per call", &scripts))
             body {
-                a class="skip" href="#functions" { "To the functions" }
+                a class="skip" href="#functions" { "Skip to the functions" }
                 header {
                     a href="/" { "Nebula" }
                     p class="live" id="status" role="status" { "Connecting…" }
@@ -49,7 +49,7 @@ pub fn page(plain: &Markup, page_key: Option<&str>) -> Markup {
                     (calls())
                 }
                 footer {
-                    nav aria-label="The same as data" {
+                    nav aria-label="The same data for programs" {
                         @for (path, title) in [("/functions", "Functions"), ("/invocations", "Calls"), ("/energy", "Ledger"), ("/metrics", "Metrics"), ("/openapi.json", "API")] {
                             a href=(path) { (title) } " "
                         }
@@ -72,7 +72,7 @@ fn power() -> Markup {
                         div { dt { i class={ "swatch " (account) } {} (title) } dd id={ "watts-" (account) } { "—" } }
                     }
                 }
-                div class="source" { p { strong id="nature" { "Asking…" } " " span id="source" {} }}
+                div class="source" { p { strong id="nature" { "Loading…" } " " span id="source" {} }}
             }
             figure {
                 figcaption {
@@ -82,11 +82,11 @@ fn power() -> Markup {
                         button type="button" id="show-machine" aria-pressed="false" { span class="wide" { "Whole " } "machine" }
                     }
                 }
-                div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" { p class="faint" id="chart-note" { "Power comes in a moment" } }
-                p class="unseen" id="chart-text" { "No power is known yet." }
+                div id="chart" tabindex="0" role="img" aria-labelledby="chart-title" aria-describedby="chart-text" { p class="faint" id="chart-note" { "Waiting for power readings" } }
+                p class="unseen" id="chart-text" { "No power readings yet." }
                 p class="unseen" id="chart-said" aria-live="polite" {}
                 table id="legend" {
-                    caption class="unseen" { "The series of the chart" }
+                    caption class="unseen" { "Series in the chart" }
                     thead class="unseen" { tr { th { "Series" } th { "Power" } } }
                     tbody {}
                 }
@@ -118,10 +118,10 @@ fn functions() -> Markup {
             }
             p id="more" {}
             p class="faint" {
-                "Calls, J per call and energy are of " span id="since" { "all calls since the daemon’s start" } "; calls/s and power of the last "
+                "Calls, J per call and energy cover " span id="since" { "all calls since the daemon started" } "; calls/s and power, the last "
                 "ten seconds."
             }
-            div id="broken" role="group" aria-label="Files that are not served" {}
+            div id="broken" role="group" aria-label="Files that failed to load" {}
         }
     }
 }
@@ -134,9 +134,9 @@ fn try_one() -> Markup {
             form id="call" {
                 label for="input" { "Input" }
                 textarea id="input" rows="3" spellcheck="false" autocomplete="off" {}
-                div class="buttons" { button class="main" { "Call" } small { "Ctrl + Enter calls too" } }
+                div class="buttons" { button class="main" { "Call" } small { "or press Ctrl + Enter" } }
             }
-            div id="result" aria-live="polite" { p class="faint" { "The answer and its joules will stand here." } }
+            div id="result" aria-live="polite" { p class="faint" { "The response and its energy will appear here." } }
             details id="versions" { summary { "Versions" } div {} }
         }
     }
@@ -148,7 +148,7 @@ fn deploy() -> Markup {
             h2 id="deploy-title" { "Deploy" }
             form {
                 div class="drop" id="drop" {
-                    p { "Drop a module here, and its manifest if it has one." }
+                    p { "Drop a module here, with its manifest if it has one." }
                     label class="file" { input id="file" type="file" multiple accept=".wasm,.wat,.toml"; span { "Choose files" } }
                     p class="facts" id="chosen" { ".wasm or .wat, and .toml" }
                 }
@@ -167,7 +167,7 @@ fn ledger() -> Markup {
     markup! {
         section id="ledger" aria-labelledby="ledger-title" {
             h2 id="ledger-title" { "Where the joules went" }
-            div class="stack" id="stack" role="img" aria-label="No accounts are known yet" {
+            div class="stack" id="stack" role="img" aria-label="No accounts yet" {
                 @for (account, _, _) in LEDGER { i class=(account) {} }
             }
             table {
@@ -197,12 +197,12 @@ fn calls() -> Markup {
                         th { "Ended" } th { "Function" } th { "Outcome" } th class="number" { "Time" }
                         th class="number" { "Estimated" } th class="number" { "Settled" } th class="number" { abbr title="half width of the 95 % interval" { "±" } }
                     } }
-                    tbody { tr { td class="faint" colspan="7" { "No call is known yet." } } }
+                    tbody { tr { td class="faint" colspan="7" { "No calls yet." } } }
                 }
             }
             p class="faint" {
-                "A call is estimated as it ends, and settled when the windows are closed that it ran in. ± is the half width of its 95 % interval: "
-                "a call that takes less than the counter's smallest step may be uncertain by more than itself."
+                "A call is estimated when it ends and settled when the windows it ran in close. ± is the half width of its 95 % interval: "
+                "it can exceed the energy of a call that uses less than the counter's smallest step."
             }
         }
     }
@@ -212,7 +212,7 @@ fn dialogs() -> Markup {
     markup! {
         dialog id="confirm" aria-labelledby="confirm-title" {
             form method="dialog" {
-                h2 id="confirm-title" { "Sure?" }
+                h2 id="confirm-title" { "Are you sure?" }
                 p {}
                 div class="buttons" { button value="no" { "Cancel" } button class="main" value="yes" { "Yes" } }
             }
@@ -220,12 +220,12 @@ fn dialogs() -> Markup {
         dialog id="token-dialog" aria-labelledby="token-title" {
             form method="dialog" {
                 h2 id="token-title" { "Your token" }
-                p { "It is held by this page until that is closed or loaded again, and sent to this daemon alone." }
+                p { "This page keeps the token until you close or reload it, and sends it only to this daemon." }
                 label for="token-text" { "Token" }
                 input id="token-text" type="password" autocomplete="off" spellcheck="false" placeholder="nebula_…";
                 label class="check" {
                     input id="token-remember" type="checkbox";
-                    span { "Remember it in this tab. A page that a function answers can read it when it is opened in the same tab." }
+                    span { "Remember it in this tab. A function's page can read it if you open that page in the same tab." }
                 }
                 div class="buttons" { button value="cancel" { "Cancel" } button value="forget" { "Forget" } button class="main" value="use" { "Use" } }
             }

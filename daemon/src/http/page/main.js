@@ -1,4 +1,4 @@
-// The live page: asks once for what there is, and follows what happens.
+// The live page: loads the current state once, then follows events.
 
 import { Calls } from "./calls.js";
 import { setUpToken } from "./confirm.js";
@@ -30,7 +30,7 @@ function select(name, asked = false) {
   tried.show(functions.named(name), asked);
 }
 
-/** Asks what is served. */
+/** Reloads the list of functions. */
 async function list() {
   try {
     functions.list(await askJson("/functions"));
@@ -40,7 +40,7 @@ async function list() {
   }
 }
 
-/** What may be asked for once, and is left out where it may not; then `refused` is told the status. */
+/** Requests `path` and passes the answer to `use`. If the daemon refuses, calls `refused` with the status. */
 async function ask(path, use, refused = () => {}) {
   try {
     use(await askJson(path));
@@ -58,14 +58,14 @@ function sourceIs(kind) {
   ask("/energy", (ledger) => showSource(ledger.source));
 }
 
-/** What has been settled: `sums` of the ledger, and `calls`, if any are told. */
+/** Shows what has been settled: the ledger's `sums`, and the counts of `calls` if the daemon sends them. */
 function settled(sums, calls) {
   if (sums) showAccounts(sums);
   if (sums && calls) rates.count(calls, sums.functions);
   functions.update();
 }
 
-/** A call that is over. */
+/** Shows a call that has ended. */
 function ended(call) {
   sourceIs(call.energy.source);
   calls.note(call);
@@ -73,20 +73,20 @@ function ended(call) {
 }
 
 const EVENTS = {
-  history: (told) => power.seed(told),
-  watts(told) {
-    sourceIs(told.source);
-    power.add(told);
+  history: (event) => power.seed(event),
+  watts(event) {
+    sourceIs(event.source);
+    power.add(event);
   },
-  accounts(told) {
-    sourceIs(told.source);
-    settled(told, told.calls);
+  accounts(event) {
+    sourceIs(event.source);
+    settled(event, event.calls);
   },
   call(call) {
     rates.note(call);
     ended(call);
   },
-  // Of these the daemon may have told before how many there are.
+  // The daemon's counts may already include these calls.
   listed(call) {
     if (!rates.areExact) rates.note(call);
     ended(call);
@@ -104,9 +104,9 @@ const stream = new Stream(
 function begin() {
   stream.restart();
   list();
-  const nothingTold = (status) => {
+  const showRefused = (status) => {
     source = null;
-    showSource({ kind: status === 401 ? "unknown" : "untold" });
+    showSource({ kind: status === 401 ? "unknown" : "restricted" });
     functions.areNotCounted();
   };
   ask(
@@ -117,7 +117,7 @@ function begin() {
       settled(ledger.sums, ledger.calls);
       functions.areNotCounted();
     },
-    nothingTold,
+    showRefused,
   );
   ask(`/invocations?limit=${CALLS}`, ({ invocations }) => {
     const over = invocations.filter(isOver);

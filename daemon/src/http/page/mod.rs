@@ -39,7 +39,7 @@ pub fn index(call_log: &CallLog, visitor: &Visitor, page_key: Option<&str>) -> R
                 Ok(source) => {
                     "Joules here are " strong { (nature(source.kind)) } ": " (source.description) "."
                 }
-                Err(off) => { "There are no joules here: " (off) "." }
+                Err(off) => { "No energy is measured here: " (off) "." }
             }
         }
         h2 { "Functions" }
@@ -72,7 +72,7 @@ pub fn closed(problem: &Problem) -> Response {
     let document = problem.document(None);
     let plain = markup! {
         p { strong { (document.title) } ": " (document.detail) "." }
-        p { "Nothing more can be shown here without scripts: a browser sends no token on its own." }
+        p { "Without scripts, this page cannot show more, because a browser does not send a token by itself." }
     };
     let plain_response = problem.response(None);
     with_headers_of(plain_response, |status| live_html(status, live::page(&plain, None).into_string()))
@@ -81,11 +81,11 @@ pub fn closed(problem: &Problem) -> Response {
 fn calls(call_log: &CallLog, visitor: &Visitor) -> Markup {
     let calls = call_log.describe_calls(visitor.exposure, &call_log.last_calls(visitor, None, CALLS_SHOWN));
     if calls.is_empty() {
-        return markup! { p { "None yet." } };
+        return markup! { p { "No calls yet." } };
     }
     markup! {
         table {
-            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Began"] { th class="number" { (title) } } } }
+            thead { tr { @for title in ["Function", "Outcome"] { th { (title) } } @for title in ["Time", "Estimated", "Settled", "Started"] { th class="number" { (title) } } } }
             tbody {
                 @for call in calls {
                     @let (estimated, settled) = call.energy.estimated_and_settled();
@@ -156,7 +156,7 @@ fn cost(cost: &Cost) -> Markup {
                 " (" (energy.state.as_str()) ", " (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
-            dt { "Processor time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
+            dt { "CPU time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
             dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
         }
     }

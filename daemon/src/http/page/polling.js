@@ -1,4 +1,4 @@
-// What the stream would tell, from what can be asked for: differences of the ledger, and the last calls.
+// Stands in for the event stream by polling: power from changes of the ledger, and the last calls.
 
 import { askJson, Refusal } from "./daemon.js";
 
@@ -6,7 +6,7 @@ const INTERVAL = 3000;
 export const CALLS = 100;
 const NAMES = ["function", "runtime", "host", "base", "gap"];
 
-/** Whether nothing more becomes known of a call. */
+/** Whether a call's record is final. */
 export const isOver = ({ ended, energy }) => ended && !["running", "estimated"].includes(energy.state);
 
 export class Polling {
@@ -36,7 +36,7 @@ export class Polling {
     this.#before = null;
   }
 
-  /** What may not be asked for is left out: the page has said so. */
+  /** Ignores refusals and lost connections, because the page already reports them. */
   async #quietly(ask) {
     try {
       await ask();
@@ -73,7 +73,7 @@ export class Polling {
     const settled = invocations.filter(isOver);
     const fresh = settled.filter((call) => !this.#seen.has(call.invocation_id));
     this.#seen = new Set(settled.map((call) => call.invocation_id));
-    // Those of before were told when the page was opened.
+    // The page already lists the calls from before it was opened.
     if (!this.#first) fresh.reverse().forEach((call) => this.#onEvent("listed", call));
     this.#first = false;
   }

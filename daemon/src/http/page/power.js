@@ -1,4 +1,4 @@
-// Power now, by account and by function, and what the joules are worth.
+// Current power by account and function, and how far to trust the figures.
 
 import { ago, Chart, describe } from "./chart.js";
 import { element, find, say } from "./dom.js";
@@ -8,26 +8,28 @@ import { watts } from "./units.js";
 const ACCOUNTS = ["function", "runtime", "host", "base"];
 const DESCRIBED_EVERY = 10;
 
-/** What kind of joules a source gives, in plain words. */
+const COUNTERS = ["Measured.", "Nebula reads the processor's energy counters and shares the energy out by the work done."];
+
+/** How far to trust each source, in plain words. */
 const NATURES = {
-  powercap: ["Measured", "The processor's own energy counters are read, and shared out by the work that was done."],
-  perf: ["Measured", "The processor's own energy counters are read, and shared out by the work that was done."],
-  hwmon: ["Measured", "A power sensor of this machine is read, and what it says is shared out by the work that was done."],
-  "rapl-energy": ["Measured", "The processor's own energy counters are read, and shared out by the work that was done."],
+  powercap: COUNTERS,
+  perf: COUNTERS,
+  hwmon: ["Measured.", "Nebula reads a power sensor of this machine and shares the energy out by the work done."],
+  "rapl-energy": COUNTERS,
   model: [
     "Estimated, not measured.",
-    "No power counter is read here: power is taken from a model of how busy the processors are. It is good for comparing functions, and not for a bill.",
+    "Nebula reads no power counter here. It models power from how busy the processors are: good for comparing functions, not for billing.",
   ],
-  simulated: ["Made up.", "Nothing is measured: a simulated machine shows how this looks. Do not take these joules for real."],
-  off: ["No joules.", "Nothing is measured here."],
-  untold: ["Not told to callers.", "Power, and what it was spent on, is told to operators."],
+  simulated: ["Made up.", "Nothing is measured: a simulated machine shows how the page looks. These joules are not real."],
+  off: ["Not measured.", "No energy source is in use."],
+  restricted: ["For operators only.", "You need the operate role to see power and where it goes."],
   unknown: ["Not known yet.", "A token is needed to see more."],
 };
 
-/** What stands in the chart where no power comes. */
-const NO_POWER = { off: "Nothing is measured here", untold: "Power is told to operators", unknown: "A token is needed to see power" };
+/** What the chart says if there is no power to show. */
+const NO_POWER = { off: "No energy is measured", restricted: "Only operators can see power", unknown: "A token is needed to see power" };
 
-/** Tells what the joules are. */
+/** Shows where the joules come from. */
 export function showSource({ kind, description, reason }) {
   const [nature, meaning] = NATURES[kind] ?? [kind, ""];
   say(find("nature"), nature);
@@ -37,7 +39,7 @@ export function showSource({ kind, description, reason }) {
   find("source-details").replaceChildren(...withCode(description ? `${capital(description)}.${why}` : ""));
 }
 
-/** A text in which names are in backticks. */
+/** Turns names in backticks into code elements. */
 const withCode = (text) => text.split("`").map((part, place) => (place % 2 === 1 ? element("code", {}, part) : part));
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -46,7 +48,7 @@ export class Power {
   #history = new History();
   #machine = false;
   #looked = null;
-  #told = 0;
+  #shown = 0;
   #chart = new Chart((sample) => {
     this.#looked = sample;
     this.#legend();
@@ -58,19 +60,19 @@ export class Power {
         this.#machine = machine;
         find("show-functions").setAttribute("aria-pressed", String(!machine));
         find("show-machine").setAttribute("aria-pressed", String(machine));
-        this.#told = 0;
+        this.#shown = 0;
         this.#show();
       });
     }
   }
 
-  /** A `history` event. */
+  /** Handles a `history` event. */
   seed({ samples }) {
     this.#history.seed(samples);
     this.#show();
   }
 
-  /** A `watts` event. */
+  /** Handles a `watts` event. */
   add(event) {
     this.#history.add(event);
     const sum = Object.values(event.accounts).reduce((sum, each) => sum + each, 0);
@@ -84,8 +86,8 @@ export class Power {
     const series = this.#series();
     this.#chart.show(samples, series, span);
     this.#legend();
-    if (this.#told % DESCRIBED_EVERY === 0) describe(samples, series, span);
-    this.#told += 1;
+    if (this.#shown % DESCRIBED_EVERY === 0) describe(samples, series, span);
+    this.#shown += 1;
   }
 
   #series() {

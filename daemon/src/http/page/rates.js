@@ -1,17 +1,17 @@
-// How often functions are called and what a call takes. The daemon counts every call; those that it tells of one by one,
-// of which it leaves some out when there are many, are added until it says how many there were.
+// How often functions are called and what a call uses. The daemon counts every call but, under load, sends events for only
+// some of them. Until the page has the daemon's counts, it counts the events.
 
 const WINDOW = 10;
-/** Marks that are closer than this say little of a rate. */
+/** A rate needs marks at least this many seconds apart. */
 const LEAST = 2;
 
 const now = () => performance.now() / 1000;
 
-/** What is known of one function. */
+/** The counts of one function. */
 class Known {
   calls = 0;
   joules = 0;
-  /** Active joules in the ledger: also of calls that still run. */
+  /** Active joules in the ledger, including those of calls still running. */
   spent = 0;
   /** Calls whose joules are known. */
   #charged = 0;
@@ -27,7 +27,7 @@ class Known {
     [this.calls, this.joules, this.#charged] = [calls, joules, calls];
   }
 
-  /** Mean joules of a call; `null` while none is known. */
+  /** Mean joules per call; `null` while unknown. */
   get mean() {
     return this.#charged > 0 ? this.joules / this.#charged : null;
   }
@@ -42,19 +42,19 @@ export class Rates {
     return this.#known.get(name);
   }
 
-  /** Whether the daemon has told how many calls there were since its start; else there are those that were told. */
+  /** Whether the counts are the daemon's, and so cover every call since it started. If not, they cover the events received. */
   get areExact() {
     return this.#exact;
   }
 
-  /** A call that has been settled. */
+  /** Counts a settled call. */
   note(call) {
     this.#at(call.function ?? "?").add(call.energy.active_joules);
   }
 
-  /** What the daemon has counted since its start: calls, and what its ledger charged functions with. */
+  /** Adopts the daemon's counts since its start: calls, and the energy charged to functions. */
   count(calls, charged) {
-    // It counts from zero again: another daemon.
+    // A count that went down means that the daemon restarted.
     const before = this.#marks.at(-1)?.calls ?? new Map();
     if ([...before].some(([name, past]) => (calls[name]?.settled ?? 0) < past)) this.#marks = [];
     for (const [name, known] of this.#known) if (!(name in calls)) known.be(0, 0);
@@ -64,22 +64,22 @@ export class Rates {
     this.#mark();
   }
 
-  /** Where nobody counts, what was told by now is what there is. To be called every second. */
+  /** Marks the page's own counts if the daemon sends none. Call it once a second. */
   tick() {
     if (!this.#exact) this.#mark();
   }
 
-  /** Calls in a second; `null` while it is not known. */
+  /** Calls per second; `null` while unknown. */
   rate(name) {
     return this.#grown(name, "calls");
   }
 
-  /** Power; `null` while it is not known. */
+  /** Power in watts; `null` while unknown. */
   watts(name) {
     return this.areExact ? this.#grown(name, "spent") : null;
   }
 
-  /** How much it became more in a second. */
+  /** How much a count grew per second. */
   #grown(name, what) {
     const [first, last] = [this.#marks[0], this.#marks.at(-1)];
     if (!first || last.time - first.time < LEAST) return null;

@@ -1,7 +1,7 @@
-// `GET /events` by `fetch`, for an `EventSource` sends no token. It comes back when it is lost, and where it is refused
-// the page asks now and then instead.
+// Reads `GET /events` with `fetch`, because an `EventSource` cannot send a token. Reconnects when the connection is lost,
+// and polls if the daemon refuses the stream.
 //
-// The format: WHATWG, HTML, section 9.2.
+// Format: WHATWG HTML, section 9.2.
 
 import { ask, inWords, Refusal } from "./daemon.js";
 import { Polling } from "./polling.js";
@@ -9,7 +9,7 @@ import { Polling } from "./polling.js";
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 15_000;
 const RETRY_WHILE_POLLING = 10_000;
-// The daemon gives a sign of life every 15 seconds.
+// The daemon sends a keep-alive every 15 seconds.
 const SILENCE = 40_000;
 
 /** Splits a stream of text into events: `{name, data}`. */
@@ -34,7 +34,7 @@ export async function* events(body, alive = () => {}) {
   }
 }
 
-/** Tells `onEvent(name, data)` of what happens, and `onState({kind, text})` of how it goes. */
+/** Calls `onEvent(name, data)` for each event, and `onState({kind, text})` when the state of the connection changes. */
 export class Stream {
   #onEvent;
   #onState;
@@ -49,7 +49,7 @@ export class Stream {
     this.#polling = new Polling(onEvent);
   }
 
-  /** Begins, or begins anew with another token. */
+  /** Connects, or reconnects with another token. */
   restart() {
     this.#abort.abort();
     this.#polling.stop();
@@ -64,7 +64,7 @@ export class Stream {
       try {
         await this.#listen();
         if (round !== this.#round) return;
-        this.#onState({ kind: "lost", text: "The stream has ended; it is opened again" });
+        this.#onState({ kind: "lost", text: "The stream ended; reconnecting" });
       } catch (error) {
         if (round !== this.#round) return;
         wait = this.#failed(error);
@@ -96,10 +96,10 @@ export class Stream {
     }
   }
 
-  /** Says why, and gives how long to wait before the next try. */
+  /** Reports the error and returns how many milliseconds to wait before the next try. */
   #failed(error) {
     if (!(error instanceof Refusal)) {
-      this.#onState({ kind: "lost", text: `Not connected; next try in ${Math.round(this.#pause / 1000)} s` });
+      this.#onState({ kind: "lost", text: `Not connected; retrying in ${Math.round(this.#pause / 1000)} s` });
       return this.#pause;
     }
     this.#onState({ kind: "refused", status: error.status, text: said(error) });
@@ -113,9 +113,9 @@ function said(error) {
     case 401:
       return "A token is needed to see more";
     case 403:
-      return "Live events are for operators; asking every few seconds instead";
+      return "Live events are for operators; refreshing every few seconds";
     case 503:
-      return "Too many listen already; asking every few seconds instead";
+      return "Too many pages are listening; refreshing every few seconds";
     default:
       return inWords(error);
   }

@@ -1,4 +1,4 @@
-// One function: call it and see its answer and its joules; its versions; taking it away.
+// One function: calls it, shows the response and its energy, lists its versions and removes it.
 
 import { confirmed } from "./confirm.js";
 import { ask, askJson, at, inWords, Refusal } from "./daemon.js";
@@ -16,7 +16,7 @@ export class Try {
   #waiting = null;
   #inputs = new Map();
 
-  /** `changed` is called when another function or version is served. */
+  /** Calls `changed` after a rollback or a removal. */
   constructor(changed) {
     this.#changed = changed;
     find("call").addEventListener("submit", (event) => {
@@ -34,20 +34,20 @@ export class Try {
     return this.#function?.name;
   }
 
-  /** Shows this function, as `GET /functions` tells of it. */
-  show(told, asked = false) {
-    if (!told) return this.#nothing();
-    const another = told.name !== this.#function?.name;
+  /** Shows a function as `GET /functions` describes it. */
+  show(described, asked = false) {
+    if (!described) return this.#nothing();
+    const another = described.name !== this.#function?.name;
     if (another && this.#function) this.#inputs.set(this.#function.name, find("input").value);
-    const renewed = told.version !== this.#function?.version;
-    this.#function = told;
-    say(find("try-title"), told.name);
-    const origin = told.origin === "built-in" ? "built in" : "from a file";
-    say(find("facts"), `${told.kind}, ${bytes(told.size_bytes)}, ${origin}, ${short(told.version)}`);
+    const renewed = described.version !== this.#function?.version;
+    this.#function = described;
+    say(find("try-title"), described.name);
+    const origin = described.origin === "built-in" ? "built in" : "from a file";
+    say(find("facts"), `${described.kind}, ${bytes(described.size_bytes)}, ${origin}, ${short(described.version)}`);
     if (another) {
       this.#running?.abort();
-      find("input").value = this.#inputs.get(told.name) ?? told.example ?? "";
-      find("result").replaceChildren(faint("The answer and its joules will stand here."));
+      find("input").value = this.#inputs.get(described.name) ?? described.example ?? "";
+      find("result").replaceChildren(faint("The response and its energy will appear here."));
     }
     if (renewed) this.#versions();
     if (asked) {
@@ -56,9 +56,9 @@ export class Try {
     }
   }
 
-  /** A call that has been settled: it may be ours. */
+  /** Shows the charge of a settled call if it is the one shown here. */
   settled(call) {
-    if (call.invocation_id === this.#waiting?.id) this.#waiting.tell(call.energy);
+    if (call.invocation_id === this.#waiting?.id) this.#waiting.show(call.energy);
   }
 
   #nothing() {
@@ -94,8 +94,8 @@ export class Try {
   }
 
   #answered(answer) {
-    const text = answer.output ?? `Not text; in Base64:\n${answer.output_base64}`;
-    const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}\n… ${text.length - SHOWN_MAX} more` : text;
+    const text = answer.output ?? `Binary output, in Base64:\n${answer.output_base64}`;
+    const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}\n… ${text.length - SHOWN_MAX} more characters` : text;
     find("result").replaceChildren(
       element("pre", { tabindex: "0", role: "group", "aria-label": "Output" }, cut || "(no output)"),
       ...this.#cost(answer),
@@ -106,26 +106,26 @@ export class Try {
     const title = error instanceof Refusal ? error.about.title : null;
     const parts = [element("p", { class: "error" }, title ? element("strong", {}, `${title}. `) : null, sentence(error))];
     const about = error.about ?? {};
-    if (about.stderr) parts.push(element("pre", { tabindex: "0", role: "group", "aria-label": "What it wrote to stderr" }, about.stderr));
+    if (about.stderr) parts.push(element("pre", { tabindex: "0", role: "group", "aria-label": "Standard error" }, about.stderr));
     if (about.energy) parts.push(...this.#cost(about));
     find("result").replaceChildren(...parts);
   }
 
-  /** The joules of a call: the estimate at once, the charge as soon as it is known. */
+  /** The energy of a call: the estimate at once, the charge as soon as it is settled. */
   #cost({ invocation_id: id, energy_joules: estimate, energy, timing }) {
-    const settled = element("dd", { class: "faint" }, "on its way…");
+    const settled = element("dd", { class: "faint" }, "settling…");
     const note = element("p", { class: "faint" }, energy.reason ?? "");
-    const tell = (energy) => {
+    const show = (energy) => {
       settled.classList.remove("faint");
       settled.replaceChildren(...amount(energy.active_joules, energy.uncertainty_joules, "main"));
       say(note, energy.reason ?? inWordsOf(energy));
       this.#waiting = null;
     };
-    if (energy.state === "settled") tell(energy);
+    if (energy.state === "settled") show(energy);
     else if (estimate === null) say(settled, "not known");
     else {
-      this.#waiting = { id, tell };
-      setTimeout(() => this.#askFor(id, tell, ASKED_TIMES), SETTLES_WITHIN);
+      this.#waiting = { id, show };
+      setTimeout(() => this.#askFor(id, show, ASKED_TIMES), SETTLES_WITHIN);
     }
     const time = (us) => (us === null || us === undefined ? "not known" : seconds(us / 1e6));
     const list = element(
@@ -133,37 +133,37 @@ export class Try {
       { class: "cost" },
       element("div", {}, element("dt", {}, "Settled"), settled),
       element("div", {}, element("dt", {}, "Estimated"), element("dd", {}, ...amount(estimate, energy.uncertainty_joules))),
-      element("div", {}, element("dt", {}, "Processor time"), element("dd", {}, time(timing?.cpu_us))),
-      element("div", {}, element("dt", {}, timing?.cold_start ? "In all, cold" : "In all"), element("dd", {}, time(timing?.total_us))),
+      element("div", {}, element("dt", {}, "CPU time"), element("dd", {}, time(timing?.cpu_us))),
+      element("div", {}, element("dt", {}, timing?.cold_start ? "Total, cold start" : "Total"), element("dd", {}, time(timing?.total_us))),
     );
     return [list, note];
   }
 
-  /** For when the stream did not tell. */
-  async #askFor(id, tell, times) {
+  /** Asks for the charge in case no event brings it. */
+  async #askFor(id, show, times) {
     if (this.#waiting?.id !== id) return;
     try {
       const call = await askJson(`/invocations/${id}`);
       if (this.#waiting?.id !== id) return;
-      if (call.energy.state === "settled") return tell(call.energy);
+      if (call.energy.state === "settled") return show(call.energy);
     } catch {
-      // It may not be told to us; then the estimate is what there is.
+      // The daemon may refuse to say. Then only the estimate is known.
     }
-    if (times > 1) setTimeout(() => this.#askFor(id, tell, times - 1), SETTLES_WITHIN);
-    else tell({ active_joules: null, uncertainty_joules: null });
+    if (times > 1) setTimeout(() => this.#askFor(id, show, times - 1), SETTLES_WITHIN);
+    else show({ active_joules: null, uncertainty_joules: null });
   }
 
   async #versions() {
-    const [details, told] = [find("versions"), this.#function];
-    if (!details.open || !told) return;
+    const [details, described] = [find("versions"), this.#function];
+    if (!details.open || !described) return;
     const box = details.querySelector("div");
     try {
-      const { versions } = await askJson(at(told.name, "/versions"));
-      if (told.name !== this.name) return;
+      const { versions } = await askJson(at(described.name, "/versions"));
+      if (described.name !== this.name) return;
       const items = versions.map((version) => this.#version(version));
-      const none = faint("No versions are kept: it came with the program or lies in a folder.");
-      const remove = element("button", { type: "button", class: "danger", onclick: () => this.#remove(told.name) }, "Remove");
-      box.replaceChildren(items.length > 0 ? element("ul", {}, ...items) : none, ...(told.origin === "built-in" ? [] : [remove]));
+      const none = faint("No versions are stored: this function is built in or comes from a folder.");
+      const remove = element("button", { type: "button", class: "danger", onclick: () => this.#remove(described.name) }, "Remove");
+      box.replaceChildren(items.length > 0 ? element("ul", {}, ...items) : none, ...(described.origin === "built-in" ? [] : [remove]));
     } catch (error) {
       box.replaceChildren(element("p", { class: "error" }, inWords(error)));
     }
@@ -179,12 +179,12 @@ export class Try {
   }
 
   async #rollBack(name, version) {
-    if (!(await confirmed(`Roll ${name} back?`, `Version ${short(version)} is served from then on.`, "Roll back"))) return;
+    if (!(await confirmed(`Roll ${name} back?`, `Version ${short(version)} will serve all new calls.`, "Roll back"))) return;
     await this.#change(() => ask(at(name, `/rollback?to=${version}`), { method: "POST" }));
   }
 
   async #remove(name) {
-    const text = "It is called no more. What it has cost stays in the ledger.";
+    const text = "New calls will fail. The energy it used stays in the ledger.";
     if (!(await confirmed(`Remove ${name}?`, text, "Remove"))) return;
     await this.#change(() => ask(at(name), { method: "DELETE" }));
   }
@@ -206,10 +206,10 @@ function amount(value, uncertainty, kind) {
   return [shown, known ? ` ± ${joules(uncertainty)}` : ""];
 }
 
-/** What an interval means that is wider than its figure. */
+/** Explains an uncertainty that is larger than its value. */
 function inWordsOf({ active_joules: value, uncertainty_joules: uncertainty }) {
   if (value === null || value === undefined || !(uncertainty > value)) return "";
-  return `One call is too little to be told exactly: at most ${joules(value + uncertainty)}. The mean of many says more.`;
+  return `One call is too small to measure exactly: it used at most ${joules(value + uncertainty)}. The mean of many calls is more precise.`;
 }
 
 function sentence(error) {

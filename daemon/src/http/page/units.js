@@ -1,4 +1,4 @@
-// Numbers as people read them: three digits, and a unit that fits.
+// Formats numbers with about three digits and a fitting unit.
 
 const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
 const SPACE = "\u00a0";
@@ -7,7 +7,7 @@ function scaled(value, unit) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "not known";
   if (value === 0) return `0${SPACE}${unit}`;
   const size = Math.abs(value);
-  // 0.9996 of a unit is shown as a whole one.
+  // 0.9996 of a unit rounds up to a whole one.
   const found = PREFIXES.find(([step]) => size >= step * 0.9995) ?? PREFIXES.at(-1);
   const shown = value / found[0];
   const digits = Math.abs(shown) >= 99.95 ? 0 : Math.abs(shown) >= 9.995 ? 1 : 2;
@@ -17,7 +17,7 @@ function scaled(value, unit) {
 export const joules = (value) => scaled(value, "J");
 export const watts = (value) => scaled(value, "W");
 
-/** Watts on a scale: round numbers, without zeros at their end. */
+/** Watts for the chart's scale, without trailing zeros. */
 export function tick(value) {
   const [number, unit] = watts(value).split(SPACE);
   return `${Number(number)}${SPACE}${unit}`;
