@@ -69,7 +69,7 @@ impl State {
             Err(Errno::WOULDBLOCK) => return Err(StateError::Held { path: path.into(), pid: pid(&mut lock) }),
             Err(error) => return Err(failed(&file)(error.into())),
         }
-        // Who has it is told for people alone: where there is no room for it, the lock holds all the same.
+        // The process ID is only for people: the lock holds even if the ID cannot be written.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(Self { path: path.into(), _lock: lock })
     }

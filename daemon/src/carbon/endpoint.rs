@@ -71,7 +71,7 @@ pub enum EndpointError {
     NoFigure,
     #[error("`{0}` is not a carbon intensity in grams per kilowatt-hour")]
     Figure(f64),
-    #[error("the `datetime` of the answer is not a moment as in RFC 3339")]
+    #[error("the `datetime` of the answer is not an RFC 3339 time")]
     Time,
 }
 

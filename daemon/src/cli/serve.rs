@@ -63,6 +63,6 @@ fn raise_open_files_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!("the limit of open files stays as it was: {error}");
+        tracing::debug!("cannot raise the limit of open files: {error}");
     }
 }

@@ -54,7 +54,7 @@ impl Accounts {
         let state = match state {
             Ok(state) => state,
             Err(why) => {
-                tracing::warn!("accounts are not stored, and will be lost when the daemon ends: {why}");
+                tracing::warn!("accounts are not stored and will be lost when the daemon stops: {why}");
                 return Ok(nowhere(why.clone()));
             }
         };

@@ -1,4 +1,4 @@
-//! Versions of functions are told apart by their content.
+//! The version of a function is a digest of its content.
 
 use std::fmt;
 use std::str::FromStr;

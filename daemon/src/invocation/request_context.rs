@@ -17,7 +17,7 @@ pub struct RequestContext {
     pub id: Option<Uuid>,
     /// Its place in a distributed trace, which the guest passes on.
     pub trace: Option<Arc<TraceContext>>,
-    /// What observers are told when the request is over, if there are any.
+    /// What observers receive when the request ends, if there are any.
     pub record: Option<Arc<Record>>,
 }
 

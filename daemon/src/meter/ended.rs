@@ -20,7 +20,7 @@ pub enum Off {
     #[error("metering is switched off")]
     Configured,
     /// A panic interrupted the sampler in the middle of a window, and the accounts may not add up.
-    #[error("the meter has failed and its accounts are not used any more; restart the daemon")]
+    #[error("the meter failed and its accounts are no longer used; restart the daemon")]
     Failed,
 }
 
@@ -43,7 +43,7 @@ pub struct Seat(pub usize);
 pub enum NotEstimated {
     #[error(transparent)]
     Unknown(#[from] NoEstimate),
-    #[error("the call was cancelled, and its caller given no answer")]
+    #[error("the call was cancelled and its caller got no answer")]
     Cancelled,
     #[error(transparent)]
     Off(#[from] Off),
@@ -89,7 +89,7 @@ pub trait ChargeObserver: fmt::Debug + Send + Sync {
 /// Why a call has no charge and never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoCharge {
-    #[error("the energy of a window that the call lived in is not known")]
+    #[error("the energy of a window that the call ran in is not known")]
     Incomplete,
     #[error("the queue to the meter was full when the call ended (`meter.postings`)")]
     Dropped,

@@ -291,7 +291,7 @@ impl Drop for FailOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
         tracing::error!(
-            "the meter failed in the middle of a window: its accounts may not add up and are not used any more; restart the \
+            "the meter failed in the middle of a window: its accounts may not add up and are no longer used; restart the \
              daemon to measure again"
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nebula_metering::Joules;
 use thiserror::Error;
 
-/// Who has the quota.
+/// The owner of the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaOwner {
     Function,
@@ -27,7 +27,7 @@ impl QuotaOwner {
 /// The limit of a quota that would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum Limit {
-    #[error("has had its {0} calls per second")]
+    #[error("has used up its {0} calls per second")]
     CallsPerSecond(u32),
     #[error("has {0} calls running or waiting, its limit")]
     Concurrency(u32),

@@ -17,10 +17,10 @@ use super::exceeded::Limit;
 use super::hour::{LastHour, Minute};
 use super::{COUNT_MAX, Quota, whole};
 
-/// What a caller is told to wait for another call to end, which nobody can predict.
+/// Suggested wait for another call to end, which is unpredictable.
 const CALL: Duration = Duration::from_secs(1);
 
-/// The least that a caller is told to wait for energy: anything less is the time of a few calls.
+/// Shortest suggested wait for energy: less would be the time of a few calls.
 const ENERGY_WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// Limits calls per second by the generic cell rate algorithm; a cell is a call.

@@ -106,7 +106,7 @@ fn a_daemon_that_has_nowhere_to_keep_code_serves_all_the_same() {
     assert_eq!(daemon.get("/invoke/answer").json()["output"], "42\n");
     let log = daemon.stop();
     assert!(log.contains("compiled code is not kept, so each start compiles again: cannot open `"), "{log}");
-    assert!(log.contains("accounts are not stored, and will be lost when the daemon ends"), "{log}");
+    assert!(log.contains("accounts are not stored and will be lost when the daemon stops"), "{log}");
     assert_eq!(log.matches("WARN").count(), 2, "{log}");
 }
 

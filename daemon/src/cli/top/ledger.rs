@@ -1,8 +1,8 @@
-//! A daemon's ledger as it is read: `GET /energy`, and the moment at which it came.
+//! A reading of a daemon's ledger (`GET /energy`), with the time it arrived.
 //!
-//! It is asked for again and again, although `/events` brings the accounts by itself: the ledger also holds how many calls
-//! have been settled, exactly, while a burst of calls is told in part. A reading that is lost costs nothing but
-//! its moment, for all that is in it are sums since the daemon started.
+//! `nebula top` polls the ledger although `/events` also brings the accounts, because only the ledger counts every settled
+//! call: in a burst, `/events` skips some. A lost reading does no lasting harm, because a reading holds sums since the daemon
+//! started.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

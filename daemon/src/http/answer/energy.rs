@@ -272,7 +272,7 @@ mod tests {
             (
                 Known::Settled(&nothing, Err(NoCharge::Incomplete.into())),
                 "unknown",
-                "the energy of a window that the call lived in is not known",
+                "the energy of a window that the call ran in is not known",
             ),
         ] {
             let shown = shown(view, known);

@@ -146,7 +146,7 @@ impl Writer {
         self.flush(0);
         match Output::open(&self.settings.target) {
             Ok(output) => self.output = output,
-            Err(error) => tracing::error!("cannot reopen the access log, which goes on in the renamed file: {error}"),
+            Err(error) => tracing::error!("cannot reopen the access log, so it continues in the renamed file: {error}"),
         }
     }
 

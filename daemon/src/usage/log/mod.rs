@@ -126,7 +126,7 @@ impl LogHandle {
     fn drop_lines(&self, count: usize) {
         if count > 0 && self.counts.dropped.fetch_add(count as u64, Ordering::Relaxed) == 0 {
             tracing::warn!(
-                "dropping lines of the usage log, since calls end faster than they can be written (`usage.log-queue`); \
+                "dropping lines of the usage log, because calls end faster than they can be written (`usage.log-queue`); \
                  `nebula_usage_log_lines_total` counts them"
             );
         }

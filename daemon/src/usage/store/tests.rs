@@ -157,7 +157,7 @@ fn a_file_of_schema_1_is_migrated_and_no_sum_changes() {
         assert_eq!(unbalanced(&store.connection), 0);
     };
     check(&store, 0);
-    // What comes now is told apart, in rows that were there and in new ones.
+    // From here on, preparing energy is recorded separately, in existing rows and in new ones.
     let mut daemon = MadeUp::new(SourceKind::Simulated, &[("fib", "1")]);
     daemon.preparing([3000, 300, 0], 0, [10, 0, 0]);
     for hour in [498_880, 600_000] {
