@@ -1,4 +1,4 @@
-//! `--source off`: functions are served and nothing is measured, and nothing that was not measured is a number.
+//! `--source off`: functions run without metering, and unmeasured energy is never a number.
 
 use std::sync::Arc;
 

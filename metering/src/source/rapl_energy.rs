@@ -14,7 +14,7 @@
 //! Source: `rapl-energy` 0.2.2, `src/lib.rs`.
 
 #[cfg(panic = "abort")]
-compile_error!("the feature `rapl-energy` needs panics that unwind, since that crate panics on a failed reading");
+compile_error!("the feature `rapl-energy` needs unwinding panics, because its crate panics on a failed reading");
 
 use std::any::Any;
 use std::io;

@@ -61,7 +61,7 @@ impl Protocol {
         }
     }
 
-    /// The port where none is told.
+    /// The default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Http => HTTP_PORT,

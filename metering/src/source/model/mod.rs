@@ -223,8 +223,8 @@ fn processors(model: &Model) -> String {
     };
     let of = match (model.microarchitecture(), &processor.name) {
         (Some(microarchitecture), _) => microarchitecture.to_owned(),
-        (None, Some(name)) => format!("an average server, since `{name}` is not listed"),
-        (None, None) => "an average server, since the processor is unknown".to_owned(),
+        (None, Some(name)) => format!("an average server, because `{name}` is not listed"),
+        (None, None) => "an average server, because the processor is unknown".to_owned(),
     };
     format!("{} {kind} of {of}", model.threads())
 }

@@ -102,12 +102,12 @@ fn it_describes_itself_in_one_sentence() {
         ),
         (
             "epyc-turin-guest",
-            "CPU 1.5–7.0 W ±80 %; 1.9 GiB RAM included (estimated for 2 virtual CPUs of an average server, since \
+            "CPU 1.5–7.0 W ±80 %; 1.9 GiB RAM included (estimated for 2 virtual CPUs of an average server, because \
              `AMD EPYC 9655 96-Core Processor` is not listed)",
         ),
         (
             "nothing-known",
-            "CPU 3.0–14.0 W ±80 %; RAM unknown (estimated for 4 threads of an average server, since the processor is \
+            "CPU 3.0–14.0 W ±80 %; RAM unknown (estimated for 4 threads of an average server, because the processor is \
              unknown)",
         ),
     ];

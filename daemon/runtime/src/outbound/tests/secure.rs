@@ -1,4 +1,4 @@
-//! TLS: whom a guest speaks to, and how it is told that it is somebody else.
+//! TLS: how servers are authenticated, and the error a guest gets if that fails.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
