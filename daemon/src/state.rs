@@ -26,7 +26,6 @@ pub enum StateError {
         path.display()
     )]
     Held {
-        /// The directory.
         path: PathBuf,
         /// The process that has it, as far as it says.
         pid: Option<String>,
@@ -74,7 +73,6 @@ impl State {
         Ok(Self { path: path.into(), _lock: lock })
     }
 
-    /// The directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

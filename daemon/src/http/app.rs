@@ -56,7 +56,6 @@ pub struct Parts {
     pub body_timeout: Duration,
 }
 
-/// Answers requests.
 pub struct App {
     pub access: Arc<Access>,
     pub observers: Arc<Observers>,
@@ -94,9 +93,6 @@ impl App {
     }
 
     /// Answers a request. Never fails: what goes wrong is an answer too.
-    ///
-    /// # Errors
-    /// None.
     pub async fn answer(
         self: Arc<Self>,
         mut request: Request,

@@ -77,7 +77,6 @@ pub enum Refused {
     Power(#[from] OverPower),
 }
 
-/// Runs calls.
 pub struct Invoker {
     metering: Metering,
     calls: Arc<Calls>,

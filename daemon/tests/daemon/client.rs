@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::daemon::Daemon;
 use crate::patience::PATIENCE;
 
-/// An answer.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,

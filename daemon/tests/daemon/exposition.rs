@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::daemon::Daemon;
 
-/// One scrape.
 #[derive(Clone, Debug)]
 pub struct Exposition {
     pub text: String,

@@ -15,7 +15,6 @@ pub const MODULUS: u64 = (61_035 << 32) / 1000;
 /// The root of the tree.
 pub struct Tree(TempDir);
 
-/// One counter.
 pub struct Counter {
     path: PathBuf,
     file: File,

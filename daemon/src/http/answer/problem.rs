@@ -52,7 +52,6 @@ struct Row {
     status: StatusCode,
     /// For programs: `type` without its prefix.
     name: &'static str,
-    /// For people.
     title: &'static str,
     /// What happened, and what to do about it.
     detail: String,

@@ -7,7 +7,6 @@ use super::{Report, ReportError, Row};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportFormat {
-    /// For people.
     Table,
     /// For programs; complete.
     Json,

@@ -46,7 +46,6 @@ pub enum Next {
 
 #[derive(Debug)]
 pub struct View {
-    /// Its address.
     pub daemon: String,
     pub order: Order,
     pub reversed: bool,

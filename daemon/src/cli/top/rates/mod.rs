@@ -121,7 +121,6 @@ pub struct LiveRates {
     pub over: Duration,
     pub power: Power,
     pub calls_per_second: f64,
-    /// By name.
     pub functions: Vec<FunctionRates>,
 }
 
