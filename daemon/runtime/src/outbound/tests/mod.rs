@@ -1,12 +1,12 @@
 //! Requests to real servers, from guests that are futures.
 
-mod bindings;
-mod bounds;
-mod bracket;
+mod limits;
 mod policy;
+mod polling;
 mod requests;
-mod secure;
 mod server;
+mod tls;
+mod wasi_http;
 
 use std::time::Duration;
 
