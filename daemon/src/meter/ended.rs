@@ -34,6 +34,16 @@ pub struct Ended {
     pub estimate: Result<Estimate, NotEstimated>,
 }
 
+#[cfg(test)]
+impl Ended {
+    /// A call that came to its end so many seconds after 1970, and has no estimate.
+    pub fn made_up(second: u64) -> Arc<Self> {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let estimate = Err(NotEstimated::Cancelled);
+        Arc::new(Self { outcome: Outcome::Ok, at, duration: Duration::from_millis(1), estimate })
+    }
+}
+
 /// The place of an ended call among those that are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat(pub usize);

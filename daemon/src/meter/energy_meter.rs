@@ -27,7 +27,7 @@ pub struct EnergyMeter {
     calibration: ArcSwap<Calibration>,
     /// Locked by the sampler while it closes a window, and by readers of the accounts. No call waits for this lock.
     meter: Mutex<Meter<CallEnd>>,
-    /// Set by a panic in the middle of a window: the accounts may not add up, and must not be used any more.
+    /// Set by a panic of the sampler: the accounts may not add up, and must not be used any more.
     failed: AtomicBool,
     own_cost: Mutex<OwnCost>,
     /// When the last window was closed, in milliseconds since `created`.
@@ -277,11 +277,16 @@ impl EnergyMeter {
     /// Changes the accounts. If `change` panics, they are never used again.
     fn update<T>(&self, change: impl FnOnce(&mut Meter<CallEnd>) -> T) -> Result<T, Off> {
         let mut meter = self.accounts()?;
-        // Dropped before the lock is released.
+        // Fails before the lock is released.
+        Ok(self.or_fail(|| change(&mut meter)))
+    }
+
+    /// Does `work`. If it panics, nothing is measured any more.
+    pub(super) fn or_fail<T>(&self, work: impl FnOnce() -> T) -> T {
         let on_panic = FailOnDrop(&self.failed);
-        let changed = change(&mut meter);
+        let done = work();
         std::mem::forget(on_panic);
-        Ok(changed)
+        done
     }
 }
 
@@ -289,11 +294,12 @@ struct FailOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for FailOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-        tracing::error!(
-            "the meter failed in the middle of a window: its accounts may not add up and are no longer used; restart the \
-             daemon to measure again"
-        );
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "the meter failed in the middle of a window: its accounts may not add up and are no longer used; restart \
+                 the daemon to measure again"
+            );
+        }
     }
 }
 
@@ -301,11 +307,9 @@ impl Drop for FailOnDrop<'_> {
 mod tests {
     use super::*;
     use crate::meter::{Metering, Unhealthy};
-    use crate::units::Policy;
     use nebula_metering::source::CounterSpec;
     use nebula_metering::source::{ReadError, Source};
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::path::PathBuf;
 
     /// Panics at its second reading.
     struct Panics(u32);
@@ -332,17 +336,8 @@ mod tests {
 
     #[test]
     fn accounts_that_a_panic_left_torn_are_not_used_any_more() {
-        let settings = Settings {
-            source: None,
-            window: Duration::from_millis(100),
-            policy: Policy::Active,
-            sysfs_root: PathBuf::from("/nonexistent"),
-            procfs_root: PathBuf::from("/nonexistent"),
-            postings: 16,
-            calls: 16,
-        };
         let source = OpenedSource { source: Box::new(Panics(0)), reason: "asked for" };
-        let meter = Arc::new(EnergyMeter::new(source, &settings, 1));
+        let meter = Arc::new(EnergyMeter::new(source, &Settings::made_up(), 1));
         let metering = Metering::On(meter.clone());
         assert!(meter.close_window(&Moment::default()).is_ok());
         assert!(meter.snapshot().is_ok() && metering.health().is_ok());

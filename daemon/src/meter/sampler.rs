@@ -52,6 +52,7 @@ impl Sampler {
         };
         // The first reading comes before anything can be measured.
         close(&meter, false);
+        let failing = meter.clone();
         let run = move || {
             let window = meter.window();
             let mut next = Instant::now();
@@ -67,6 +68,8 @@ impl Sampler {
                 }
             }
         };
+        // Whatever panics, the thread ends: then nobody waits for windows that never close.
+        let run = move || failing.or_fail(run);
         let thread = thread::Builder::new().name("sampler".into()).spawn(run).map_err(SamplerError)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -80,5 +83,35 @@ impl Drop for Sampler {
         {
             tracing::error!("the sampler stopped early: the accounts are incomplete");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use nebula_metering::source::SourceKind;
+
+    use super::super::{Choice, Metering, Off, Settings, Unhealthy, open_clock, open_source};
+    use super::*;
+
+    #[test]
+    fn a_panic_in_what_consumes_charges_ends_measuring_at_once() {
+        let nowhere = Path::new("/nonexistent");
+        let source = open_source(Choice::Only(SourceKind::Simulated), nowhere, nowhere).unwrap();
+        let settings = Settings { window: Duration::from_secs(3600), ..Settings::made_up() };
+        let meter = Arc::new(EnergyMeter::new(source, &settings, 1));
+        let clock = open_clock(Path::new("/proc"), Path::new("/sys")).unwrap();
+        let mut windows = 0;
+        let sampler = Sampler::start(meter.clone(), clock, move |_| {
+            windows += 1;
+            assert!(windows < 2, "this consumer panics at its second window");
+        });
+        let metering = Metering::On(meter);
+        assert_eq!(metering.health(), Ok(()));
+        // Closes another window, and waits for the thread.
+        drop(sampler.unwrap());
+        assert_eq!(metering.health(), Err(Unhealthy::Failed(Off::Failed)));
     }
 }

@@ -68,3 +68,19 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Windows of 100 ms on a machine without a sysfs or procfs.
+    pub fn made_up() -> Self {
+        Self {
+            source: None,
+            window: Duration::from_millis(100),
+            policy: Policy::Active,
+            sysfs_root: "/nonexistent".into(),
+            procfs_root: "/nonexistent".into(),
+            postings: 16,
+            calls: 16,
+        }
+    }
+}
