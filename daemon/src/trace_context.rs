@@ -37,7 +37,6 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    #[must_use]
     pub fn root(trace: u128, span: u64, sampled: bool) -> Self {
         Self { trace, span, flags: u8::from(sampled), state: None }
     }
@@ -53,12 +52,10 @@ impl TraceContext {
         Some(Self { trace, span, flags, state: parse_state(states) })
     }
 
-    #[must_use]
     pub fn child(&self, span: u64) -> Self {
         Self { span, ..self.clone() }
     }
 
-    #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }

@@ -8,7 +8,6 @@ use nebula_metering::{FunctionEnergy, Joules, Microjoules};
 const JOULES_PER_KILOWATT_HOUR: f64 = 3.6e6;
 
 /// Energy in kilowatt-hours.
-#[must_use]
 pub fn kilowatt_hours(joules: Joules) -> f64 {
     joules.0 / JOULES_PER_KILOWATT_HOUR
 }
@@ -28,7 +27,6 @@ pub enum Policy {
 
 impl Policy {
     /// The name used in answers and options.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -37,13 +35,11 @@ impl Policy {
     }
 
     /// The part of a function's energy that counts: what it is billed for.
-    #[must_use]
     pub fn counted(self, energy: FunctionEnergy) -> Microjoules {
         self.of(energy.charged(), energy.base)
     }
 
     /// The part of that which its calls account for: divided by their number it is the energy of a call.
-    #[must_use]
     pub fn of_calls(self, energy: FunctionEnergy) -> Microjoules {
         self.of(energy.active, energy.base)
     }

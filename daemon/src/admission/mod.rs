@@ -32,7 +32,6 @@ pub struct Admission {
 
 impl Admission {
     /// At most `concurrency` calls at once, at most `queue_max` waiting, none for longer than `wait_max`.
-    #[must_use]
     pub fn new(concurrency: usize, queue_max: usize, wait_max: Duration) -> Self {
         Self { running: Arc::new(Semaphore::new(concurrency)), waiting: AtomicUsize::new(0), queue_max, wait_max }
     }

@@ -63,7 +63,6 @@ pub struct Lane {
 
 impl PowerCap {
     /// Functions may draw `max`. Of each priority at most `queue_max` calls wait, none for longer than `wait_max`.
-    #[must_use]
     pub fn new(max: Watts, queue_max: usize, wait_max: Duration) -> Self {
         Self {
             max,
@@ -115,19 +114,16 @@ impl PowerCap {
         }
     }
 
-    #[must_use]
     pub fn max(&self) -> Watts {
         self.max
     }
 
     /// The power of functions in the last second, once known.
-    #[must_use]
     pub fn watts(&self) -> Option<Watts> {
         self.threshold.lock().watts()
     }
 
     /// The queues, the lowest priority first.
-    #[must_use]
     pub fn lanes(&self) -> [Lane; Priority::ALL.len()] {
         let level = self.level.load(Ordering::Relaxed);
         Priority::ALL.map(|priority| Lane {
@@ -191,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_lowest_wait_first_and_the_highest_are_let_in_first() {
+    async fn the_lowest_priority_waits_first_and_the_highest_is_admitted_first() {
         let cap = PowerCap::new(Watts(40.0), 8, WAIT);
         let mut sampler = Sampler::new(&cap);
         assert_eq!(waits(&cap), [false; 3]);
@@ -210,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_priority_has_its_places_and_a_call_waits_only_so_long() {
+    async fn each_priority_has_a_queue_and_no_call_waits_longer_than_its_limit() {
         let cap = PowerCap::new(Watts(40.0), 1, WAIT);
         let mut sampler = Sampler::new(&cap);
         sampler.until(ALL_WAIT, 50.0);

@@ -39,19 +39,16 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    #[must_use]
     pub fn new(max: Watts) -> Self {
         Self { max, level: 0, readings: VecDeque::new(), since: None, excess: Microjoules::ZERO }
     }
 
     /// How many priorities wait.
-    #[must_use]
     pub fn level(&self) -> u8 {
         self.level
     }
 
     /// The power of the last second, once known.
-    #[must_use]
     pub fn watts(&self) -> Option<Watts> {
         self.mean(Duration::ZERO).map(|(watts, _)| watts)
     }
@@ -130,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rises_a_priority_at_a_time_and_looks_what_that_brought() {
+    fn the_level_rises_one_priority_at_a_time() {
         let mut given = Given::new();
         assert_eq!(given.windows(12, 41.0), [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
         assert_eq!(given.windows(20, 41.0), [3; 20], "no higher than all");
@@ -138,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn it_falls_a_priority_at_a_time_below_nine_tenths() {
+    fn the_level_falls_one_priority_at_a_time_below_nine_tenths_of_the_cap() {
         let mut given = Given::new();
         given.windows(12, 50.0);
         let levels = given.windows(40, 35.9);
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_far_above_the_cap_draws_no_more_than_it_in_the_mean() {
+    fn a_load_far_above_the_cap_draws_no_more_than_the_cap_on_average() {
         for load in [50.0, 100.0, 400.0] {
             let mut given = Given::new();
             for _ in 0..2000 {
@@ -163,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_itself_is_allowed_and_so_is_nine_tenths() {
+    fn drawing_the_cap_or_nine_tenths_of_it_changes_nothing() {
         let mut given = Given::new();
         assert_eq!(given.windows(30, 40.0), [0; 30]);
         given.windows(3, 100.0);
@@ -175,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_alone_wait_where_that_is_enough() {
+    fn only_the_lowest_priority_waits_if_that_is_enough() {
         let mut given = Given::new();
         assert_eq!(given.windows(3, 60.0)[2], 1);
         assert_eq!(given.windows(1, 60.0), [1], "a window of before the step");

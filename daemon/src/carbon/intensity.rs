@@ -19,7 +19,6 @@ pub enum IntensityOrigin {
 }
 
 impl IntensityOrigin {
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Constant => "constant",
@@ -82,7 +81,6 @@ impl Intensities {
 
     /// The same with a new figure of the endpoint. It replaces figures that hold from the same time or later: an endpoint may
     /// correct itself.
-    #[must_use]
     pub fn with_polled(&self, since: SystemTime, figure: GramsPerKilowattHour) -> Self {
         let mut figures = match self {
             Self::Polled(figures) => figures.clone(),

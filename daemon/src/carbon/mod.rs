@@ -33,18 +33,6 @@ use crate::units::kilowatt_hours;
 use intensity::Intensities;
 use schedule::Schedule;
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            source: None,
-            token_file: None,
-            poll: Duration::from_secs(300),
-            stale: Duration::from_secs(7200),
-            prices: Prices { price: None, pue: Pue::NONE },
-        }
-    }
-}
-
 #[derive(Debug, Error)]
 pub enum CarbonError {
     #[error("cannot use the schedule given as `carbon.intensity`")]
@@ -74,7 +62,6 @@ pub struct Rate {
 
 impl Rate {
     /// The grams of this energy, including what the building draws for it.
-    #[must_use]
     pub fn grams(&self, joules: Joules) -> Grams {
         Grams(kilowatt_hours(joules) * self.intensity.figure.grams() * self.pue.factor())
     }
@@ -82,9 +69,6 @@ impl Rate {
 
 impl Carbon {
     /// Reads the schedule, if the settings name one.
-    ///
-    /// # Errors
-    /// If the schedule cannot be used.
     pub fn open(settings: &Settings) -> Result<Self, CarbonError> {
         let known = match &settings.source {
             None => None,
@@ -98,58 +82,47 @@ impl Carbon {
     }
 
     /// The endpoint to be polled, if the settings name one.
-    ///
-    /// # Errors
-    /// If no HTTP client can be made.
     pub fn endpoint(settings: &Settings, tls: ClientConfig) -> Result<Option<Endpoint>, CarbonError> {
         let Some(IntensitySource::Endpoint(url)) = &settings.source else { return Ok(None) };
         Ok(Some(Endpoint::new(url.clone(), settings.token_file.clone(), tls)?))
     }
 
     /// The intensity now; `None` if no intensity is configured.
-    #[must_use]
     pub fn intensity(&self) -> Option<Result<Intensity, NoIntensity>> {
         Some(self.rate_at(SystemTime::now())?.map(|rate| rate.intensity))
     }
 
     /// What a joule came to at `time`; `None` if no intensity is configured.
-    #[must_use]
     pub fn rate_at(&self, time: SystemTime) -> Option<Result<Rate, NoIntensity>> {
         let intensity = self.0.known.as_ref()?.load().at(time, self.0.stale);
         Some(intensity.map(|intensity| Rate { intensity, pue: self.0.prices.pue }))
     }
 
     /// The grams of energy that is used now; `None` if that is not known.
-    #[must_use]
     pub fn grams(&self, joules: Joules) -> Option<Grams> {
         Some(self.rate_at(SystemTime::now())?.ok()?.grams(joules))
     }
 
     /// The grams of a joule that is used now, including what the building draws for it; `None` if that is not known.
-    #[must_use]
     pub fn grams_per_joule(&self) -> Option<f64> {
         self.grams(Joules(1.0)).map(|grams| grams.0)
     }
 
     /// `None` without a price.
-    #[must_use]
     pub fn cost(&self, joules: Joules) -> Option<Cost> {
         self.0.prices.cost(joules)
     }
 
-    #[must_use]
     pub fn prices(&self) -> &Prices {
         &self.0.prices
     }
 
     /// For how long a figure is used if none follows.
-    #[must_use]
     pub fn stale(&self) -> Duration {
         self.0.stale
     }
 
     /// How often the endpoint failed to answer with an intensity.
-    #[must_use]
     pub fn failures(&self) -> u64 {
         self.0.failures.load(Ordering::Relaxed)
     }

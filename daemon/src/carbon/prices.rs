@@ -34,7 +34,6 @@ pub struct Cost {
 
 impl Prices {
     /// What energy costs, including what the building draws for it. `None` without a price.
-    #[must_use]
     pub fn cost(&self, joules: Joules) -> Option<Cost> {
         let Price { per_kilowatt_hour, currency } = self.price?;
         Some(Cost { amount: kilowatt_hours(joules) * per_kilowatt_hour * self.pue.factor(), currency })
@@ -43,9 +42,6 @@ impl Prices {
 
 impl Price {
     /// Parses a price such as `0.30 EUR`.
-    ///
-    /// # Errors
-    /// The error says what a price looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || "a price is an amount and a currency, such as 0.30 EUR, for a kilowatt-hour".to_owned();
         let (amount, currency) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
@@ -58,13 +54,11 @@ impl Price {
 
 impl Currency {
     /// Parses three capital letters.
-    #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
         letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -26,14 +26,14 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 const MISTAKES_MAX: usize = 20;
 
 const HEADER: [&str; 2] = ["start", "g_per_kwh"];
-const DAY: u64 = 86_400;
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Schedule {
-    /// From each moment until the next, in order.
-    Moments(Vec<(SystemTime, GramsPerKilowattHour)>),
-    /// From each time of the day, in seconds after midnight UTC, until the next, in order.
-    Daily(Vec<(u64, GramsPerKilowattHour)>),
+pub struct Schedule {
+    /// From each time until the next, in order.
+    rows: Vec<(Duration, GramsPerKilowattHour)>,
+    /// Whether times are of every day, since midnight UTC; otherwise they are moments, since the start of 1970.
+    daily: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,8 +55,6 @@ pub enum ScheduleError {
 }
 
 impl Schedule {
-    /// # Errors
-    /// If the file cannot be read, or anything in it is wrong.
     pub fn read(path: &Path) -> Result<Self, ScheduleError> {
         let failed = |source| ScheduleError::Read { path: path.into(), source };
         let mut text = String::new();
@@ -80,101 +78,68 @@ impl Schedule {
             }
             Err(error) => (index as u64 + 1, Err(format!("cannot read it: {error}"))),
         });
-        let mut rows = Rows::default();
-        match records.next() {
-            Some((_, Ok(header))) if header == HEADER[..] => {}
-            _ => rows.mistake(1, "the first line must be `start,g_per_kwh`"),
+        let header = match records.next() {
+            Some((_, Ok(header))) if header == HEADER[..] => None,
+            _ => Some("line 1: the first line must be `start,g_per_kwh`".to_owned()),
+        };
+        let mut schedule = Self { rows: Vec::new(), daily: false };
+        let mut wrong = records.filter_map(|(line, record)| {
+            let why = record.and_then(|record| schedule.add(&record)).err()?;
+            Some(format!("line {line}: {why}"))
+        });
+        let mut mistakes: Vec<_> = header.into_iter().chain(wrong.by_ref()).take(MISTAKES_MAX).collect();
+        let further = wrong.count();
+        if further > 0 {
+            mistakes.push(format!("and {further} more"));
         }
-        for (line, record) in records {
-            if let Err(why) = record.and_then(|record| rows.take(&record)) {
-                rows.mistake(line, &why);
-            }
+        if mistakes.is_empty() && schedule.rows.is_empty() {
+            mistakes.push("there are no figures after the first line".into());
         }
-        rows.finish()
+        if mistakes.is_empty() { Ok(schedule) } else { Err(mistakes) }
     }
 
-    /// The figure at `time`; `None` before the first.
-    #[must_use]
-    pub fn at(&self, time: SystemTime) -> Option<ScheduledIntensity> {
-        match self {
-            Self::Moments(rows) => {
-                let index = rows.partition_point(|(start, _)| *start <= time).checked_sub(1)?;
-                let (since, intensity) = rows[index];
-                Some(ScheduledIntensity { intensity, since, is_last: index + 1 == rows.len() })
-            }
-            Self::Daily(rows) => {
-                let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-                let (midnight, second) = (since_epoch - since_epoch % DAY, since_epoch % DAY);
-                let index = rows.partition_point(|(start, _)| *start <= second).checked_sub(1);
-                // Before the first figure of the day, the last one of the day before holds.
-                let (midnight, (start, intensity)) = match index {
-                    Some(index) => (midnight, rows[index]),
-                    None => (midnight.saturating_sub(DAY), *rows.last()?),
-                };
-                let since = UNIX_EPOCH + Duration::from_secs(midnight + start);
-                Some(ScheduledIntensity { intensity, since, is_last: false })
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Rows {
-    moments: Vec<(SystemTime, GramsPerKilowattHour)>,
-    daily: Vec<(u64, GramsPerKilowattHour)>,
-    mistakes: Vec<String>,
-    further: usize,
-}
-
-impl Rows {
-    fn take(&mut self, record: &StringRecord) -> Result<(), String> {
+    fn add(&mut self, record: &StringRecord) -> Result<(), String> {
         let (Some(start), Some(figure), 2) = (record.get(0), record.get(1), record.len()) else {
             return Err(format!("expected a start and an intensity, found {} fields", record.len()));
         };
-        let intensity = GramsPerKilowattHour::read(figure).map_err(|why| format!("`{figure}` is not valid: {why}"));
-        let mixed = "moments and times of day cannot be mixed";
-        let late =
-            |follows: bool| if follows { Ok(()) } else { Err(format!("`{start}` must be later than the line before")) };
-        if let Some(minutes) = time_of_day(start) {
-            let seconds = u64::from(minutes) * 60;
-            if !self.moments.is_empty() {
-                return Err(mixed.into());
+        let (time, daily) = match (time_of_day(start), rfc3339(start)) {
+            (Some(minutes), _) => (Duration::from_secs(60 * u64::from(minutes)), true),
+            (None, Some(moment)) => (moment.duration_since(UNIX_EPOCH).unwrap_or_default(), false),
+            (None, None) => {
+                return Err(format!(
+                    "`{start}` is neither a moment such as 2026-03-01T00:00:00Z nor a time of day such as 07:30"
+                ));
             }
-            late(self.daily.last().is_none_or(|(last, _)| *last < seconds))?;
-            self.daily.push((seconds, intensity?));
-        } else if let Some(moment) = rfc3339(start) {
-            if !self.daily.is_empty() {
-                return Err(mixed.into());
+        };
+        if let Some((last, _)) = self.rows.last() {
+            if daily != self.daily {
+                return Err("moments and times of day cannot be mixed".into());
             }
-            late(self.moments.last().is_none_or(|(last, _)| *last < moment))?;
-            self.moments.push((moment, intensity?));
-        } else {
-            return Err(format!(
-                "`{start}` is neither a moment such as 2026-03-01T00:00:00Z nor a time of day such as 07:30"
-            ));
+            if time <= *last {
+                return Err(format!("`{start}` must be later than the line before"));
+            }
         }
+        let intensity = GramsPerKilowattHour::read(figure).map_err(|why| format!("`{figure}` is not valid: {why}"))?;
+        self.daily = daily;
+        self.rows.push((time, intensity));
         Ok(())
     }
 
-    fn mistake(&mut self, line: u64, why: &str) {
-        if self.mistakes.len() < MISTAKES_MAX {
-            self.mistakes.push(format!("line {line}: {why}"));
-        } else {
-            self.further += 1;
-        }
-    }
-
-    fn finish(mut self) -> Result<Schedule, Vec<String>> {
-        if self.further > 0 {
-            self.mistakes.push(format!("and {} more", self.further));
-        }
-        if self.mistakes.is_empty() && self.moments.is_empty() && self.daily.is_empty() {
-            self.mistakes.push("there are no figures after the first line".into());
-        }
-        if !self.mistakes.is_empty() {
-            return Err(self.mistakes);
-        }
-        Ok(if self.daily.is_empty() { Schedule::Moments(self.moments) } else { Schedule::Daily(self.daily) })
+    /// The figure at `time`; `None` before the first.
+    pub fn at(&self, time: SystemTime) -> Option<ScheduledIntensity> {
+        let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let of_day = Duration::new(time.as_secs() % DAY.as_secs(), time.subsec_nanos());
+        let midnight = if self.daily { time - of_day } else { Duration::ZERO };
+        let index = self.rows.partition_point(|(start, _)| *start <= time - midnight).checked_sub(1);
+        // Before the first figure of the day, the last one of the day before holds.
+        let (midnight, index) = match index {
+            Some(index) => (midnight, index),
+            None if self.daily => (midnight.saturating_sub(DAY), self.rows.len() - 1),
+            None => return None,
+        };
+        let (start, intensity) = self.rows[index];
+        let is_last = !self.daily && index + 1 == self.rows.len();
+        Some(ScheduledIntensity { intensity, since: UNIX_EPOCH + midnight + start, is_last })
     }
 }
 
@@ -209,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_the_day_come_again_every_day() {
+    fn times_of_day_repeat_every_day() {
         let schedule = Schedule::parse("start,g_per_kwh\n06:00,300\n22:30,150\n").unwrap();
         for (time, grams, since) in [
             ("2026-03-01T05:59:59Z", 150.0, "2026-02-28T22:30:00Z"),
@@ -228,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_with_their_lines() {
+    fn every_mistake_is_reported_with_its_line() {
         let text = "start,g_per_kwh\n\
                     2026-03-01T00:00:00Z,212\n\
                     soon,100\n\
@@ -239,17 +204,20 @@ mod tests {
                     2026-03-04T00:00:00Z,1,2\n\
                     2026-03-05T00:00:00Z,-1\n";
         let mistakes = Schedule::parse(text).unwrap_err();
-        let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.split(':').next().unwrap()).collect();
-        assert_eq!(lines, ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 9"], "{mistakes:#?}");
-        assert!(mistakes[0].contains("`soon` is neither a moment such as"), "{mistakes:#?}");
-        assert!(mistakes[1].ends_with("must be later than the line before"), "{mistakes:#?}");
-        assert!(mistakes[2].ends_with("cannot be mixed"), "{mistakes:#?}");
-        assert!(mistakes[3].contains("`much` is not valid: an intensity is a number"), "{mistakes:#?}");
-        assert!(mistakes[4].contains("found 1 fields"), "{mistakes:#?}");
+        let expected = [
+            "line 3: `soon` is neither a moment such as 2026-03-01T00:00:00Z nor a time of day such as 07:30",
+            "line 4: `2026-03-01T00:00:00Z` must be later than the line before",
+            "line 5: moments and times of day cannot be mixed",
+            "line 6: `much` is not valid: an intensity is a number of grams per kilowatt-hour from 0 to 10000",
+            "line 7: expected a start and an intensity, found 1 fields",
+            "line 8: expected a start and an intensity, found 3 fields",
+            "line 9: `-1` is not valid: an intensity is a number of grams per kilowatt-hour from 0 to 10000",
+        ];
+        assert_eq!(mistakes, expected);
     }
 
     #[test]
-    fn a_schedule_has_its_header_and_a_line() {
+    fn a_schedule_needs_its_header_and_a_figure() {
         for (text, why) in [
             ("", "line 1: the first line must be `start,g_per_kwh`"),
             ("12:00,100\n13:00,100\n", "line 1: the first line must be `start,g_per_kwh`"),
@@ -261,19 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_without_end_are_counted() {
+    fn mistakes_beyond_the_first_twenty_are_only_counted() {
         let mistakes = Schedule::parse(&format!("start,g_per_kwh\n{}", "x,1\n".repeat(100))).unwrap_err();
         assert_eq!((mistakes.len(), mistakes.last().unwrap().as_str()), (21, "and 80 more"));
     }
 
     #[test]
-    fn a_file_is_named_where_it_is_no_good() {
+    fn an_invalid_file_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intensity.csv");
         assert!(matches!(Schedule::read(&path), Err(ScheduleError::Read { .. })));
         std::fs::write(&path, "start,g_per_kwh\n12:00,x\n").unwrap();
-        let told = Schedule::read(&path).unwrap_err().to_string();
-        assert!(told.contains("intensity.csv` is not a schedule: line 2: `x` is not valid"), "{told}");
+        let error = Schedule::read(&path).unwrap_err().to_string();
+        assert!(error.contains("intensity.csv` is not a schedule: line 2: `x` is not valid"), "{error}");
         std::fs::write(&path, vec![b' '; FILE_BYTES_MAX as usize + 1]).unwrap();
         assert!(matches!(Schedule::read(&path), Err(ScheduleError::Read { .. })));
         std::fs::write(&path, b"start,g_per_kwh\n12:00,\xff\n").unwrap();

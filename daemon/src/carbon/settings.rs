@@ -79,6 +79,13 @@ impl Settings {
     }
 }
 
+#[cfg(test)]
+impl Default for Settings {
+    fn default() -> Self {
+        crate::settings::checked(OPTIONS, &[], Self::check).expect("the defaults are valid")
+    }
+}
+
 /// A number, an address that begins with `http`, or else a file.
 fn source(text: &str) -> Result<IntensitySource, String> {
     let text = text.trim();
@@ -146,8 +153,8 @@ mod tests {
             ("302", "no endpoint needs it"),
             ("grid.csv", "no endpoint needs it"),
         ] {
-            let told = with(bad).unwrap_err().to_string();
-            assert!(told.contains(why) && told.starts_with("invalid value `/t` for --carbon-token-file"), "{told}");
+            let error = with(bad).unwrap_err().to_string();
+            assert!(error.contains(why) && error.starts_with("invalid value `/t` for --carbon-token-file"), "{error}");
         }
         assert!(checked(&[("carbon.token-file", "/t")]).unwrap_err().to_string().contains("no endpoint needs it"));
         assert_eq!(with("-1").unwrap_err().0.len(), 1);

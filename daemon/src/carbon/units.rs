@@ -28,19 +28,15 @@ pub struct GramsPerKilowattHour(f64);
 
 impl GramsPerKilowattHour {
     /// `None` for a figure that no grid has.
-    #[must_use]
     pub fn new(grams: f64) -> Option<Self> {
         (0.0..=INTENSITY_MAX).contains(&grams).then_some(Self(grams))
     }
 
-    /// # Errors
-    /// The error says what an intensity looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().and_then(Self::new);
         number.ok_or_else(|| format!("an intensity is a number of grams per kilowatt-hour from 0 to {INTENSITY_MAX}"))
     }
 
-    #[must_use]
     pub fn grams(self) -> f64 {
         self.0
     }
@@ -59,14 +55,11 @@ impl Pue {
     /// A building that draws nothing beyond its machines.
     pub const NONE: Self = Self(1.0);
 
-    /// # Errors
-    /// The error says what it looks like.
     pub fn read(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().filter(|number| (1.0..=PUE_MAX).contains(number));
         number.map(Self).ok_or_else(|| format!("it must be a number from 1 to {PUE_MAX}, such as 1.2"))
     }
 
-    #[must_use]
     pub fn factor(self) -> f64 {
         self.0
     }

@@ -1,18 +1,17 @@
 //! The threads that keep the intensity up to date: one checks every second whether the schedule has changed, one polls the
 //! endpoint. Nobody who asks for grams waits for them.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::intensity::Intensities;
 use super::schedule::Schedule;
 use super::{Carbon, IntensitySource, Settings};
 use crate::causes::chain;
+use crate::reload::Stamps;
 
 /// How often the schedule is checked, and energy is turned into grams.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,9 +31,6 @@ pub struct CarbonUpdater {
 
 impl CarbonUpdater {
     /// Keeps `carbon` up to date from the schedule or the `endpoint`, and calls `tick` every second.
-    ///
-    /// # Errors
-    /// If a thread cannot be started.
     pub fn start(
         carbon: &Carbon,
         settings: &Settings,
@@ -52,7 +48,7 @@ impl CarbonUpdater {
             spawn("carbon-poll", Box::new(move |stopped| poll(&carbon, &endpoint, every, &stopped)))?;
         }
         let mut file = match &settings.source {
-            Some(IntensitySource::Schedule(path)) => Some(Watched { path: path.clone(), seen: Stamp::of(path) }),
+            Some(IntensitySource::Schedule(path)) => Some(Watched::new(path)),
             _ => None,
         };
         let carbon = carbon.clone();
@@ -105,34 +101,24 @@ fn pause(failures: u32, every: Duration) -> Duration {
     PAUSE_FIRST.min(every).saturating_mul(doubled).min(PAUSE_MAX.max(every))
 }
 
+/// The file of a schedule, as it was when it was last read.
 struct Watched {
-    path: std::path::PathBuf,
-    seen: Option<Stamp>,
-}
-
-/// Shows whether a file has changed. A file that is written in place is read once more when it is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    modified: SystemTime,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self { inode: file.ino(), bytes: file.len(), modified: file.modified().ok()? })
-    }
+    path: PathBuf,
+    seen: Stamps,
 }
 
 impl Watched {
+    fn new(path: &Path) -> Self {
+        Self { path: path.into(), seen: Stamps::of(&[path.into()]) }
+    }
+
     /// Reads the file again if it has changed. If it is invalid, the previous schedule stays in use.
     fn look(&mut self, carbon: &Carbon) {
-        let stamp = Stamp::of(&self.path);
-        if stamp == self.seen {
+        let now = Stamps::of(std::slice::from_ref(&self.path));
+        if now == self.seen {
             return;
         }
-        self.seen = stamp;
+        self.seen = now;
         match Schedule::read(&self.path) {
             Ok(schedule) => {
                 tracing::info!("`{}` has changed and was read again", self.path.display());
@@ -148,6 +134,7 @@ mod tests {
     use super::super::endpoint::tests::{answering, endpoint, ok};
     use super::*;
     use crate::carbon::{IntensityOrigin, NoIntensity};
+    use std::fs;
     use std::time::Instant;
 
     fn carbon(source: IntensitySource) -> (Carbon, Settings) {
@@ -164,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_and_have_a_bound() {
+    fn pauses_double_up_to_a_bound() {
         let seconds = |failures, every| pause(failures, Duration::from_secs(every)).as_secs();
         assert_eq!([1, 2, 3, 7, 8, 40].map(|failures| seconds(failures, 300)), [5, 10, 20, 300, 300, 300]);
         assert_eq!([1, 2, 20].map(|failures| seconds(failures, 1)), [1, 2, 300]);
@@ -180,7 +167,7 @@ mod tests {
         let (carbon, settings) = carbon(IntensitySource::Endpoint(url));
         assert_eq!(carbon.intensity(), Some(Err(NoIntensity::NotAnswered)));
         let settings = Settings { poll: Duration::from_millis(10), ..settings };
-        let _keeper = CarbonUpdater::start(&carbon, &settings, Some(endpoint), || {}).unwrap();
+        let _updater = CarbonUpdater::start(&carbon, &settings, Some(endpoint), || {}).unwrap();
         until("it has answered", || carbon.intensity().is_some_and(|intensity| intensity.is_ok()));
         let intensity = carbon.intensity().unwrap().unwrap();
         assert_eq!((intensity.figure.grams(), intensity.origin), (302.0, IntensityOrigin::Endpoint));
@@ -199,7 +186,7 @@ mod tests {
         write("start,g_per_kwh\n00:00,100\n");
         let (carbon, _) = carbon(IntensitySource::Schedule(path.clone()));
         let grams = || carbon.intensity().unwrap().unwrap().figure.grams();
-        let mut file = Watched { path: path.clone(), seen: Stamp::of(&path) };
+        let mut file = Watched::new(&path);
         for (text, expected) in [
             ("start,g_per_kwh\n00:00,200\n", 200.0),
             ("start,g_per_kwh\n00:00,much\n", 200.0),
@@ -218,16 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn it_ticks_until_it_is_dropped() {
+    fn the_updater_ticks_until_it_is_dropped() {
         let (carbon, settings) =
             carbon(IntensitySource::Constant(crate::carbon::GramsPerKilowattHour::read("1").unwrap()));
         let (sender, ticks) = mpsc::channel();
-        let keeper = CarbonUpdater::start(&carbon, &settings, None, move || {
+        let updater = CarbonUpdater::start(&carbon, &settings, None, move || {
             let _ = sender.send(());
         })
         .unwrap();
         ticks.recv().unwrap();
-        drop(keeper);
+        drop(updater);
         // The thread ends and drops the sender.
         until("it has ended", || ticks.try_recv() == Err(mpsc::TryRecvError::Disconnected));
     }

@@ -12,8 +12,8 @@ use crate::meter::Metering;
 use crate::state::{State, StateError};
 use crate::telemetry::{Metrics, Stored, escaped};
 use crate::usage::{
-    Bounds, EnergyRates, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, LogSettings, Reading, Store,
-    StoreError, UsageLog, register_logging, register_storing,
+    Bounds, EnergyRates, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, Reading, Store, StoreError, UsageLog,
+    register_logging, register_storing,
 };
 
 /// Where accounts are stored, and what earlier daemons stored.
@@ -105,14 +105,11 @@ impl Accounts {
 /// # Errors
 /// If it cannot be written: a log to bill by must be complete.
 pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, StartError> {
-    let Some(file) = &config.usage.log else { return Ok(None) };
+    let Some(settings) = &config.usage.log else { return Ok(None) };
     if config.meter.source.is_none() {
         tracing::warn!(
             "the usage log will stay empty: nothing is measured (`source` is `off`), so no call is ever settled"
         );
     }
-    let usage = &config.usage;
-    let settings =
-        LogSettings { file: file.clone(), size: usage.log_size, keep: usage.log_keep, queue: usage.log_queue };
-    Ok(Some(UsageLog::start(settings)?))
+    Ok(Some(UsageLog::start(settings.clone())?))
 }

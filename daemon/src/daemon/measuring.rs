@@ -14,8 +14,7 @@ use crate::config::Config;
 use crate::meter::{self, EnergyMeter, Metering, Off, Sampler, nature};
 use crate::settling::Settling;
 use crate::telemetry::{
-    self, AccessLogSettings, CarbonAccount, Metrics, Observers, Stored, TraceSettings, escaped, register_carbon,
-    register_energy, register_no_energy,
+    CarbonAccount, Metrics, Observers, Stored, escaped, register_carbon, register_energy, register_no_energy,
 };
 use crate::usage::{EnergyRates, Tariff};
 use nebula_runtime::tls_configuration;
@@ -82,15 +81,11 @@ pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> EnergyRates + Send + 'stati
 }
 
 pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, StartError> {
-    let telemetry::Settings { traces, ratio, trace_queue, access, access_format, events, .. } =
-        config.telemetry.clone();
-    let policy = config.meter.policy;
-    let access = access.map(|target| AccessLogSettings { target, format: access_format, policy });
-    if let Some(endpoint) = &traces {
-        tracing::debug!("traces of calls go to {}", escaped(endpoint));
+    let settings = &config.telemetry;
+    if let Some(traces) = &settings.traces {
+        tracing::debug!("traces of calls go to {}", escaped(&traces.endpoint));
     }
-    let traces = traces.map(|endpoint| TraceSettings { endpoint, ratio, queue: trace_queue, policy });
-    Ok(Observers::start(access, traces, events, metrics)?)
+    Ok(Observers::start(settings, config.meter.policy, metrics)?)
 }
 
 /// The cap on the power of all functions, if there is one, shown in metrics.

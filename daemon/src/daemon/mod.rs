@@ -121,7 +121,7 @@ impl Daemon {
             let bounds = config.invocation;
             Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait)
         };
-        let (away, in_flight) = (long_calls.handle(), metrics.in_flight().clone());
+        let (away, in_flight) = (long_calls.handle(), metrics.in_flight.clone());
         let invoker =
             Invoker::new(metering, calls.clone(), admission, away, config.invocation.settle_waiters, in_flight);
         let app = App::new(Parts {

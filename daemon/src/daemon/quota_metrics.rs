@@ -50,7 +50,7 @@ const POWER: &[Metric<Arc<PowerCap>>] = &[
 
 /// Shows how much of its joules each function with a quota has used.
 pub fn register_quotas(metrics: &Metrics, registry: Arc<Registry>) -> prometheus::Result<()> {
-    let labels = metrics.labels().clone();
+    let labels = metrics.labels.clone();
     metrics.register_table(QUOTAS, move || ratios(&registry, &labels))
 }
 

@@ -83,7 +83,7 @@ impl Preparation {
     /// cannot move to another label.
     pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
         let id = self.registry.account(&source.name, source.version())?;
-        self.metrics.labels().assign(id, source.name.as_str());
+        self.metrics.labels.assign(id, source.name.as_str());
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Preparation {
         let start = || self.start(&source);
         let (ready, work) = self.metering.measure_cold_start(call, id, charge.clone(), start);
         // What fails has been charged too: under the name that was asked for.
-        let failed = |_: &Broken| drop(self.metrics.labels().assign(id, source.name.as_str()));
+        let failed = |_: &Broken| drop(self.metrics.labels.assign(id, source.name.as_str()));
         let (program, manifest) = ready.inspect_err(failed)?;
         if self.metering.meter().is_err() {
             warn_of_no_joules(&source.name, &manifest);

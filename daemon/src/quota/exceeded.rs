@@ -15,7 +15,6 @@ pub enum QuotaOwner {
 
 impl QuotaOwner {
     /// The name used in metrics and messages.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Function => "function",
@@ -38,7 +37,6 @@ pub enum Limit {
 
 impl Limit {
     /// The name used in metrics and manifests.
-    #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::CallsPerSecond(_) => "calls_per_second",

@@ -32,7 +32,6 @@ pub struct Quota {
 }
 
 impl Quota {
-    #[must_use]
     pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
@@ -48,7 +47,6 @@ impl Quota {
     }
 
     /// This quota, with the limits of `default` where it has none.
-    #[must_use]
     pub fn or(self, default: Self) -> Self {
         Self {
             calls_per_second: self.calls_per_second.or(default.calls_per_second),
@@ -73,7 +71,6 @@ impl Priority {
     /// Lowest first.
     pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
 
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",

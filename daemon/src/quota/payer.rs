@@ -57,7 +57,6 @@ pub struct QuotaUsage {
 
 impl Payer {
     /// A payer that has used nothing.
-    #[must_use]
     pub fn new(name: impl Into<Box<str>>, quota: Quota) -> Arc<Self> {
         Self::with_clock(name, quota, Uptime::default())
     }
@@ -68,7 +67,6 @@ impl Payer {
     }
 
     /// The same payer with another quota. The energy of the last hour and the running calls still count.
-    #[must_use]
     pub fn renewed(&self, quota: Quota) -> Arc<Self> {
         let same = quota.calls_per_second == self.quota.calls_per_second;
         let rate = if same { self.rate.clone() } else { rate(&quota, &self.clock) };
@@ -76,17 +74,14 @@ impl Payer {
     }
 
     /// The name of the function, or of the token.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.quota
     }
 
-    #[must_use]
     pub fn usage(&self) -> QuotaUsage {
         let now = self.clock.now();
         let (mut hour, calls) = (self.hour(), self.used.calls.load(Ordering::Relaxed));
@@ -150,7 +145,6 @@ fn rate(quota: &Quota, clock: &Uptime) -> Option<Arc<Rate>> {
 
 impl QuotaUsage {
     /// The part of a limit that is used. It can exceed 1: a call that was admitted may use more than was left.
-    #[must_use]
     pub fn of(&self, limit: Joules) -> f64 {
         self.energy.joules().0 / limit.0
     }

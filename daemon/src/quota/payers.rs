@@ -15,7 +15,6 @@ pub struct Payers(Mutex<BTreeMap<Box<str>, Arc<Payer>>>);
 
 impl Payers {
     /// The payer of this name, with this quota from now on. `None` if it has no limit and never had one.
-    #[must_use]
     pub fn of(&self, name: &str, quota: Quota) -> Option<Arc<Payer>> {
         let mut payers = self.0.lock();
         let payer = match payers.get(name) {
@@ -36,7 +35,7 @@ mod tests {
     use nebula_metering::{Joules, Microjoules};
 
     #[test]
-    fn use_stays_with_the_name() {
+    fn usage_stays_with_the_name() {
         let payers = Payers::default();
         let bounded = Quota { joules_per_hour: Some(Joules(1.0)), ..Quota::default() };
         assert!(payers.of("shop", Quota::default()).is_none());

@@ -13,41 +13,30 @@ use super::whole;
 /// A call's place in the quotas of its function and its caller. Dropping it gives the place back.
 #[derive(Debug)]
 pub struct QuotaPermit {
-    function: Option<Arc<Payer>>,
-    caller: Option<Arc<Payer>>,
+    /// The caller first: one that is over its quota takes nothing from the function's other callers.
+    payers: Vec<(QuotaOwner, Arc<Payer>)>,
 }
 
 /// What was booked for a call that has ended. It is corrected when the call is settled.
 #[derive(Debug)]
 pub struct Booking {
-    function: Option<(Arc<Payer>, Minute)>,
-    caller: Option<(Arc<Payer>, Minute)>,
+    payers: Vec<(Arc<Payer>, Minute)>,
     booked: Microjoules,
 }
 
 impl QuotaPermit {
-    /// Admits a call, or says which quota it would exceed.
-    ///
-    /// # Errors
-    /// A refused call uses nothing up, with one exception: if the function's quota refuses it, it still counts as one of the
-    /// caller's calls of this second.
+    /// Admits a call, or says which quota it would exceed. A refused call uses nothing up, with one exception: if the
+    /// function's quota refuses it, it still counts as one of the caller's calls of this second.
     pub fn acquire(function: Option<&Arc<Payer>>, caller: Option<Arc<Payer>>) -> Result<Self, QuotaExceeded> {
-        let mut permit = Self { function: None, caller: None };
-        if let Some(payer) = caller {
-            ask(QuotaOwner::Token, &payer, Payer::join)?;
-            permit.caller = Some(payer);
-        }
-        if let Some(payer) = function {
-            ask(QuotaOwner::Function, payer, Payer::join)?;
-            permit.function = Some(payer.clone());
+        let caller = caller.map(|payer| (QuotaOwner::Token, payer));
+        let function = function.map(|payer| (QuotaOwner::Function, payer.clone()));
+        let mut permit = Self { payers: Vec::new() };
+        for (owner, payer) in caller.into_iter().chain(function) {
+            ask(owner, &payer, Payer::join)?;
+            permit.payers.push((owner, payer));
         }
         for limit in [Payer::check_energy, Payer::take_call] {
-            // The caller first: a caller that is over its quota takes nothing from the function's other callers.
-            for (owner, payer) in [(QuotaOwner::Token, &permit.caller), (QuotaOwner::Function, &permit.function)] {
-                if let Some(payer) = payer {
-                    ask(owner, payer, limit)?;
-                }
-            }
+            permit.payers.iter().try_for_each(|(owner, payer)| ask(*owner, payer, limit))?;
         }
         Ok(permit)
     }
@@ -56,25 +45,22 @@ impl QuotaPermit {
     /// the call.
     #[must_use]
     pub fn book(&self, estimate: Option<Joules>) -> Option<Box<Booking>> {
-        if self.function.is_none() && self.caller.is_none() {
-            return None;
-        }
         let booked = estimate.map_or(Microjoules::ZERO, whole);
-        let book = |payer: &Option<Arc<Payer>>| payer.as_ref().map(|payer| (payer.clone(), payer.book(booked)));
-        Some(Box::new(Booking { function: book(&self.function), caller: book(&self.caller), booked }))
+        let payers: Vec<_> = self.payers.iter().map(|(_, payer)| (payer.clone(), payer.book(booked))).collect();
+        (!payers.is_empty()).then(|| Box::new(Booking { payers, booked }))
     }
 }
 
 impl Drop for QuotaPermit {
     fn drop(&mut self) {
-        [&self.function, &self.caller].into_iter().flatten().for_each(|payer| payer.leave());
+        self.payers.iter().for_each(|(_, payer)| payer.leave());
     }
 }
 
 impl Booking {
     /// Replaces what was booked by what the call was charged. A call that is never settled keeps its estimate.
     pub fn settle(&self, charged: Microjoules) {
-        for (payer, minute) in [&self.function, &self.caller].into_iter().flatten() {
+        for (payer, minute) in &self.payers {
             payer.correct(*minute, self.booked, charged);
         }
     }

@@ -1,6 +1,5 @@
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use nebula_metering::source::SourceKind;
 use nebula_metering::{CallId, Charge, FunctionId, Joules, Microjoules};
@@ -8,10 +7,9 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::functions::{Revision, Version};
-use crate::meter::{self, Choice, ColdStartCharge, Ended, NotEstimated};
-use crate::outcome::Outcome;
+use crate::meter::{self, Choice, ColdStartCharge, Ended};
 use crate::quota::{self, Payer, Quota};
-use crate::telemetry::{CallBounds, Event, EventBounds, EventFilter, MetricsFormat, Progress};
+use crate::telemetry::{self, CallBounds, Event, EventFilter, MetricsFormat, Progress};
 use crate::units::Policy;
 use crate::usage::{LogSettings, UsageLog};
 
@@ -19,34 +17,24 @@ const FUNCTION: FunctionId = FunctionId(0);
 const CALL: CallId = CallId(7);
 
 /// Everything that settled charges reach, with one function.
-struct World {
+struct Consumers {
     settling: Settling,
     log: UsageLog,
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl Consumers {
     fn new() -> Self {
         let nowhere = Path::new("/nonexistent");
         let source = meter::open_source(Choice::Only(SourceKind::Simulated), nowhere, nowhere).unwrap();
-        let settings = meter::Settings {
-            source: None,
-            window: Duration::from_millis(100),
-            policy: Policy::Active,
-            sysfs_root: nowhere.into(),
-            procfs_root: nowhere.into(),
-            postings: 16,
-            calls: 16,
-        };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log");
         let (log, handle) = UsageLog::start(LogSettings { file, size: 1 << 20, keep: 0, queue: 16 }).unwrap();
         let metrics = Arc::new(Metrics::new(8).unwrap());
-        let events = EventBounds { queue: 16, clients: 1 };
         let settling = Settling {
             registry: Arc::default(),
-            meter: Arc::new(EnergyMeter::new(source, &settings, 1)),
-            observers: Arc::new(Observers::start(None, None, events, &metrics).unwrap()),
+            meter: Arc::new(EnergyMeter::new(source, &meter::Settings::made_up(), 1)),
+            observers: Arc::new(Observers::start(&telemetry::Settings::default(), Policy::Active, &metrics).unwrap()),
             metrics,
             calls: Arc::new(Calls::new(CallBounds { running: 2, recent: 2 })),
             usage_log: Some(handle),
@@ -77,10 +65,10 @@ fn charge(active: u64) -> Charge {
 }
 
 #[test]
-fn a_settled_call_reaches_everybody_once() {
-    let world = World::new();
-    let (registry, revision) = world.loaded();
-    let World { settling, log, folder } = world;
+fn a_settled_call_reaches_every_consumer_once() {
+    let consumers = Consumers::new();
+    let (registry, revision) = consumers.loaded();
+    let Consumers { settling, log, folder } = consumers;
     assert!(settling.registry.set(registry).is_ok());
     let calls = settling.calls.clone();
     let payer = Payer::new("shop", Quota { joules_per_hour: Some(Joules(1.0)), ..Quota::default() });
@@ -88,12 +76,7 @@ fn a_settled_call_reaches_everybody_once() {
     let mut listener =
         settling.observers.events.subscribe(EventFilter { calls: true, ..EventFilter::default() }).unwrap();
 
-    let ended = Arc::new(Ended {
-        outcome: Outcome::Ok,
-        at: SystemTime::UNIX_EPOCH,
-        duration: Duration::from_millis(1),
-        estimate: Err(NotEstimated::Cancelled),
-    });
+    let ended = Ended::made_up(0);
     let seat = calls.end(calls.begin(CALL, FUNCTION), CALL, FUNCTION, ended.clone());
     let (waiter, mut charged) = oneshot::channel();
     let end = CallEnd::Call { ended, seat, waiter: Some(waiter), observer: None, booking };
@@ -114,10 +97,10 @@ fn a_settled_call_reaches_everybody_once() {
 }
 
 #[test]
-fn what_is_settled_while_functions_load_is_counted_once_they_are() {
-    let world = World::new();
-    let (loaded, _) = world.loaded();
-    let (registry, metrics) = (world.settling.registry.clone(), world.settling.metrics.clone());
+fn charges_settled_while_functions_load_are_counted_afterwards() {
+    let consumers = Consumers::new();
+    let (loaded, _) = consumers.loaded();
+    let (registry, metrics) = (consumers.settling.registry.clone(), consumers.settling.metrics.clone());
     let is_counted = || {
         let text = String::from_utf8(metrics.render(MetricsFormat::Prometheus).unwrap()).unwrap();
         text.contains("nebula_cold_start_energy_joules_total{function=\"shop\"} 0.00004")
@@ -125,7 +108,7 @@ fn what_is_settled_while_functions_load_is_counted_once_they_are() {
     let place = ColdStartCharge::default();
     let end = CallEnd::ColdStart(place.clone());
 
-    let mut consume = world.settling.into_consumer();
+    let mut consume = consumers.settling.into_consumer();
     consume(vec![Settled { call: CALL, function: FUNCTION, charge: Some(charge(40)), end }]);
     assert!(place.get().is_none() && !is_counted());
     assert!(registry.set(loaded).is_ok());

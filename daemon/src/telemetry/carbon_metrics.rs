@@ -113,7 +113,6 @@ impl Sums {
 }
 
 impl CarbonAccount {
-    #[must_use]
     pub fn new(carbon: Carbon, meter: Arc<EnergyMeter>, policy: Policy) -> Self {
         Self { carbon, meter, policy, sums: Mutex::default() }
     }
@@ -147,9 +146,6 @@ impl CarbonAccount {
 }
 
 /// Shows what is known of carbon, and where energy is measured also the grams of each function.
-///
-/// # Errors
-/// If a metric of this name is registered already.
 pub fn register_carbon(
     metrics: &Metrics,
     carbon: Carbon,
@@ -158,7 +154,7 @@ pub fn register_carbon(
 ) -> prometheus::Result<()> {
     metrics.register_table(INTENSITY, move || carbon.clone())?;
     let Some(account) = account else { return Ok(()) };
-    let labels = metrics.labels().clone();
+    let labels = metrics.labels.clone();
     let table = match account.policy {
         Policy::Active => GRAMS_ACTIVE,
         Policy::Usage => GRAMS_USAGE,
@@ -170,41 +166,39 @@ pub fn register_carbon(
 mod tests {
     use super::*;
 
-    fn energy(active: u64, base: u64) -> FunctionEnergy {
-        FunctionEnergy { active: Microjoules(active), base: Microjoules(base), ..FunctionEnergy::default() }
+    /// The active and base energy of each function, and the grams of a joule at that time.
+    type Step<'a> = (&'a [(u64, u64)], Option<f64>);
+
+    fn after(policy: Policy, steps: &[Step<'_>]) -> (Vec<f64>, Microjoules) {
+        let mut sums = Sums::default();
+        for (functions, rate) in steps {
+            let energy = |&(active, base): &(u64, u64)| FunctionEnergy {
+                active: Microjoules(active),
+                base: Microjoules(base),
+                ..FunctionEnergy::default()
+            };
+            sums.advance(&functions.iter().map(energy).collect::<Vec<_>>(), policy, *rate);
+        }
+        (sums.grams, sums.without)
     }
 
     #[test]
     fn energy_is_worth_what_it_was_when_it_was_settled() {
-        let mut sums = Sums::default();
-        sums.advance(&[energy(1_000_000, 500_000)], Policy::Active, Some(2.0));
-        sums.advance(&[energy(3_000_000, 900_000), energy(1_000_000, 0)], Policy::Active, Some(1.0));
-        assert_eq!(sums.grams, [4.0, 1.0]);
-        // Nothing new, whatever the rate.
-        sums.advance(&[energy(3_000_000, 900_000), energy(1_000_000, 0)], Policy::Active, Some(9.0));
-        assert_eq!((sums.grams, sums.without), (vec![4.0, 1.0], Microjoules::ZERO));
+        const LATER: &[(u64, u64)] = &[(3_000_000, 900_000), (1_000_000, 0)];
+        let steps = [(&[(1_000_000, 500_000)][..], Some(2.0)), (LATER, Some(1.0)), (LATER, Some(9.0))];
+        assert_eq!(after(Policy::Active, &steps), (vec![4.0, 1.0], Microjoules::ZERO));
+        assert_eq!(after(Policy::Usage, &steps[..1]), (vec![3.0], Microjoules::ZERO), "base energy counts");
     }
 
     #[test]
-    fn under_the_policy_usage_base_energy_counts() {
-        let mut sums = Sums::default();
-        sums.advance(&[energy(1_000_000, 500_000)], Policy::Usage, Some(2.0));
-        assert_eq!(sums.grams, [3.0]);
-    }
-
-    #[test]
-    fn energy_without_an_intensity_is_told_apart_and_never_found_again() {
-        let mut sums = Sums::default();
-        sums.advance(&[energy(1_000_000, 0)], Policy::Active, None);
-        sums.advance(&[energy(1_500_000, 0)], Policy::Active, Some(2.0));
-        assert_eq!((sums.grams, sums.without), (vec![1.0], Microjoules(1_000_000)));
+    fn energy_that_was_settled_without_an_intensity_never_becomes_grams() {
+        let steps = [(&[(1_000_000, 0)][..], None), (&[(1_500_000, 0)], Some(2.0))];
+        assert_eq!(after(Policy::Active, &steps), (vec![1.0], Microjoules(1_000_000)));
     }
 
     #[test]
     fn a_function_that_is_gone_keeps_its_grams() {
-        let mut sums = Sums::default();
-        sums.advance(&[energy(1_000_000, 0), energy(2_000_000, 0)], Policy::Active, Some(1.0));
-        sums.advance(&[energy(2_000_000, 0)], Policy::Active, Some(1.0));
-        assert_eq!(sums.grams, [2.0, 2.0]);
+        let steps = [(&[(1_000_000, 0), (2_000_000, 0)][..], Some(1.0)), (&[(2_000_000, 0)], Some(1.0))];
+        assert_eq!(after(Policy::Active, &steps).0, [2.0, 2.0]);
     }
 }

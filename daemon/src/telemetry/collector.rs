@@ -111,8 +111,6 @@ pub struct TableCollector<T: 'static, F> {
 }
 
 impl<T, F: Fn() -> Option<T>> TableCollector<T, F> {
-    /// # Errors
-    /// If a metric has a name that no metric can have.
     pub fn new(metrics: &'static [Metric<T>], take: F) -> prometheus::Result<Self> {
         let descs = metrics.iter().map(Metric::desc).collect::<prometheus::Result<_>>()?;
         Ok(Self { metrics, take, descs })

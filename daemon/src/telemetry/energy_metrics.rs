@@ -104,11 +104,8 @@ struct Energy {
 }
 
 /// Shows the energy that `meter` measures, on top of what earlier daemons `stored`.
-///
-/// # Errors
-/// If a metric of this name is registered already.
 pub fn register_energy(metrics: &Metrics, meter: Arc<EnergyMeter>, stored: Arc<Stored>) -> prometheus::Result<()> {
-    let (labels, metered) = (metrics.labels().clone(), meter.clone());
+    let (labels, metered) = (metrics.labels.clone(), meter.clone());
     metrics.register_optional_table(METRICS, move || Energy::take(&metered, &labels, &stored).ok())?;
     metrics.register_table(SOURCE, move || match meter.source() {
         Ok(SourceNow { kind, reason, .. }) => Source { name: kind.as_str(), measured: kind.is_measured(), reason },
@@ -117,9 +114,6 @@ pub fn register_energy(metrics: &Metrics, meter: Arc<EnergyMeter>, stored: Arc<S
 }
 
 /// Shows that nothing is measured.
-///
-/// # Errors
-/// If a metric of this name is registered already.
 pub fn register_no_energy(metrics: &Metrics, off: Off) -> prometheus::Result<()> {
     metrics.register_table(SOURCE, move || Source::none(off))
 }

@@ -9,7 +9,6 @@ const LINE_MAX: usize = 1000;
 const LINES_MAX: usize = 100;
 
 /// The text with every control character but the tab escaped, so that it can neither move a cursor nor fake a line.
-#[must_use]
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_moves_a_cursor_or_fakes_a_line_gets_through() {
+    fn characters_that_move_a_cursor_or_fake_a_line_are_escaped() {
         assert_eq!(escaped("a\x1b[2Jb\r\nc\u{202e}d\te\u{9b}"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d\te\\u{9b}");
         assert_eq!(escaped("plain, äöü ✓"), "plain, äöü ✓");
     }

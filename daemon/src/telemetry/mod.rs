@@ -17,14 +17,12 @@ mod settings;
 mod stored;
 mod traces;
 
-pub use access_log::{AccessFormat, AccessLog, AccessLogSettings, AccessTarget};
+pub use access_log::{AccessFormat, AccessLog, AccessTarget};
 pub use calls::{CallBounds, CallSlot, Calls, KnownCall, Progress};
 pub use carbon_metrics::{CarbonAccount, register_carbon};
 pub use collector::{Metric, Samples};
 pub use energy_metrics::{register_energy, register_no_energy};
-pub use events::{
-    Event, EventBounds, EventFilter, EventMetrics, Events, NumberedEvent, SubscribeError, Subscription, Watts,
-};
+pub use events::{Event, EventBounds, EventFilter, Events, NumberedEvent, SubscribeError, Subscription, Watts};
 pub use facts::{CallTimes, ExportedSpan, RequestFacts};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
@@ -34,4 +32,4 @@ pub use record::Record;
 pub use request_id::RequestId;
 pub use settings::{OPTIONS, Settings};
 pub use stored::Stored;
-pub use traces::{Ratio, TraceSettings, Traces};
+pub use traces::{Ratio, Traces};

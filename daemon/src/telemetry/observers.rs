@@ -5,13 +5,15 @@ use std::sync::Arc;
 use nebula_metering::Settled;
 use thiserror::Error;
 
-use super::access_log::{AccessLog, AccessLogSettings};
+use super::access_log::AccessLog;
 use super::calls::{KnownCall, Progress};
-use super::events::{EventBounds, EventMetrics, Events};
+use super::events::Events;
 use super::facts::Facts;
 use super::metrics::Metrics;
-use super::traces::{TraceSettings, Traces};
+use super::settings::Settings;
+use super::traces::Traces;
 use crate::meter::{CallEnd, EnergyMeter, NoCharge};
+use crate::units::Policy;
 
 /// The observers that are configured.
 #[derive(Debug)]
@@ -33,38 +35,25 @@ pub enum ObserveError {
 
 impl Observers {
     /// Starts those that are configured. What they drop is counted in `metrics`.
-    ///
-    /// # Errors
-    /// If one of them cannot be started.
-    pub fn start(
-        access_log: Option<AccessLogSettings>,
-        traces: Option<TraceSettings>,
-        events: EventBounds,
-        metrics: &Metrics,
-    ) -> Result<Self, ObserveError> {
+    pub fn start(settings: &Settings, policy: Policy, metrics: &Metrics) -> Result<Self, ObserveError> {
         let of = metrics.instruments();
-        let clients = of.gauge("nebula_event_clients", "Clients listening to /events.")?;
-        let dropped = of.counter(
-            "nebula_event_clients_dropped_total",
-            "Clients of /events dropped because they read more slowly than events arrived.",
-        )?;
-        let access_log = access_log.map(|settings| {
+        let access_log = settings.access_log.clone().map(|settings| {
             let dropped = of.counter(
                 "nebula_access_log_lines_dropped_total",
                 "Answers that are not in the access log: the queue to it was full, or it could not be written.",
             )?;
-            AccessLog::start(settings, dropped).map_err(ObserveError::AccessLog)
+            AccessLog::start(settings, policy, dropped).map_err(ObserveError::AccessLog)
         });
-        let traces = traces.map(|settings| {
+        let traces = settings.traces.clone().map(|settings| {
             let spans = of.counters(
                 "nebula_trace_spans_total",
                 "Spans of calls by what became of them: exported, failed (the collector did not take them) or dropped \
                  (the queue was full).",
                 &["result"],
             )?;
-            Traces::start(settings, spans).map_err(ObserveError::Traces)
+            Traces::start(settings, policy, spans).map_err(ObserveError::Traces)
         });
-        let events = Events::new(events, EventMetrics { clients, dropped });
+        let events = Events::new(settings.events, metrics)?;
         Ok(Self { access_log: access_log.transpose()?, traces: traces.transpose()?, events })
     }
 
@@ -79,7 +68,6 @@ impl Observers {
     }
 
     /// Whether requests have to be recorded.
-    #[must_use]
     pub fn want_records(&self) -> bool {
         self.access_log.is_some() || self.traces.is_some()
     }

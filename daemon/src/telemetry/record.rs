@@ -19,7 +19,6 @@ pub struct Record {
 }
 
 impl Record {
-    #[must_use]
     pub fn new(request: RequestFacts, observers: Arc<Observers>) -> Self {
         Self { facts: Arc::new(Facts { request: Some(request), ..Facts::default() }), observers }
     }

@@ -12,26 +12,22 @@ pub struct RequestId(Bytes);
 
 impl RequestId {
     /// The id that the caller chose, if it is visible ASCII and not too long.
-    #[must_use]
     pub fn given(name: &[u8]) -> Option<Self> {
         let good = (1..=LENGTH_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
         good.then(|| Self(Bytes::copy_from_slice(name)))
     }
 
     /// The id of a request whose caller chose none: that of the invocation.
-    #[must_use]
     pub fn made(id: Uuid) -> Self {
         Self(Bytes::copy_from_slice(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes()))
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         // It is ASCII.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The bytes of its header.
-    #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.0.clone()
     }

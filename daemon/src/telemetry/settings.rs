@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use tracing::level_filters::LevelFilter;
 
-use super::access_log::{AccessFormat, AccessTarget};
+use super::access_log::{AccessFormat, AccessLogSettings, AccessTarget};
 use super::events::EventBounds;
 use super::logging::{LogFormat, LogLevel};
-use super::traces::Ratio;
+use super::traces::{Ratio, TraceSettings};
 use crate::settings::{Checker, Setting, defaulted, one_of, optional};
 
 pub const OPTIONS: &[Setting] = &[
@@ -73,20 +73,19 @@ pub struct Settings {
     pub events: EventBounds,
     pub log_format: LogFormat,
     pub log_level: LogLevel,
-    /// Where answers are logged, if anywhere.
-    pub access: Option<AccessTarget>,
-    pub access_format: AccessFormat,
-    /// The whole URL that traces go to, if any.
-    pub traces: Option<String>,
-    /// The part of the traces that begin here which is recorded.
-    pub ratio: Ratio,
-    /// Calls whose traces wait to be exported.
-    pub trace_queue: usize,
+    pub access_log: Option<AccessLogSettings>,
+    pub traces: Option<TraceSettings>,
 }
 
 impl Settings {
     pub fn check(check: &mut Checker<'_>) -> Self {
-        let traces = check.optional("traces.otlp", endpoint);
+        let target = check.parse("log.access", target);
+        let formats = [("combined", AccessFormat::Combined), ("json", AccessFormat::Json)];
+        let format = check.parse("log.access-format", one_of(&formats));
+        let endpoint = check.optional("traces.otlp", endpoint);
+        let endpoint = endpoint.unwrap_or_else(|| endpoint_of(|name| std::env::var(name).ok()));
+        let ratio = check.parse("traces.sample", ratio);
+        let queue = check.number("traces.queue", 1..=1 << 20);
         Self {
             labels_max: check.number("metrics.functions", 0..=100_000),
             calls_recent: check.number("meter.recent", 0..=1 << 20),
@@ -96,15 +95,16 @@ impl Settings {
             },
             log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
             log_level: check.parse("log.level", level),
-            access: check.parse("log.access", target),
-            access_format: check.parse(
-                "log.access-format",
-                one_of(&[("combined", AccessFormat::Combined), ("json", AccessFormat::Json)]),
-            ),
-            traces: traces.unwrap_or_else(|| endpoint_of(|name| std::env::var(name).ok())),
-            ratio: check.parse("traces.sample", ratio),
-            trace_queue: check.number("traces.queue", 1..=1 << 20),
+            access_log: target.map(|target| AccessLogSettings { target, format }),
+            traces: endpoint.map(|endpoint| TraceSettings { endpoint, ratio, queue }),
         }
+    }
+}
+
+#[cfg(test)]
+impl Default for Settings {
+    fn default() -> Self {
+        crate::settings::checked(OPTIONS, &[], Self::check).expect("the defaults are valid")
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_for_traces_goes_before_the_one_for_everything() {
+    fn the_variable_for_traces_wins_over_the_general_one() {
         let variables = |pairs: &'static [(&str, &str)]| {
             endpoint_of(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
         };
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_from_none_to_all() {
+    fn a_ratio_is_from_0_to_1() {
         assert_eq!(
             (ratio("0.5"), ratio("1"), ratio("0")),
             (Ok(Ratio::new(0.5).unwrap()), Ok(Ratio::new(1.0).unwrap()), Ok(Ratio::new(0.0).unwrap()))

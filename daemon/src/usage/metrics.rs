@@ -38,17 +38,11 @@ const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
 )];
 
 /// Shows how storing goes.
-///
-/// # Errors
-/// If a metric of this name is registered already.
 pub fn register_storing(metrics: &Metrics, status: Arc<FlushStatus>) -> prometheus::Result<()> {
     metrics.register_table(STORING, move || status.clone())
 }
 
 /// Shows how many lines the usage log has.
-///
-/// # Errors
-/// If a metric of this name is registered already.
 pub fn register_logging(metrics: &Metrics, counts: Arc<Counts>) -> prometheus::Result<()> {
     metrics.register_table(LOGGING, move || counts.clone())
 }

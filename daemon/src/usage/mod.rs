@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use flusher::{FlushStatus, Flusher, FlusherError, FlusherSettings};
 pub use log::{LogError, LogHandle, LogSettings, UsageLog, UsageLogEntry};
 pub use metrics::{register_logging, register_storing};
-pub use pending::{EnergyRates, Footprint, Pending, Tariff, ZoneKey};
-pub use reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneReading};
+pub use pending::{EnergyRates, Footprint, Pending, Tariff};
+pub use reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneKey};
 pub use report::{By, Report, ReportError, ReportFormat, Since, report_of};
 pub use settings::{OPTIONS, Settings};
 pub use store::{Bounds, Store, StoreError};
@@ -30,7 +30,7 @@ pub use store::{Bounds, Store, StoreError};
 /// The file in the directory for state.
 pub const FILE: &str = "usage.sqlite";
 
-/// The name of functions that are not told apart: those that were never served, and those that were folded into one.
+/// The name that functions share if they were never served or were folded into one.
 pub const OTHER: &str = crate::telemetry::OTHER;
 
 /// An hour of UTC, counted from the start of 1970. Zero stands for all hours that have been folded into one.
@@ -43,13 +43,11 @@ impl Hour {
     /// All hours that have been folded into one.
     pub const FOLDED: Self = Self(0);
 
-    #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_secs() / HOUR.as_secs()).unwrap_or(i64::MAX).max(1))
     }
 
-    #[must_use]
     pub fn begin(self) -> SystemTime {
         let hours = u64::try_from(self.0).unwrap_or_default();
         UNIX_EPOCH + Duration::from_secs(hours.saturating_mul(HOUR.as_secs()).min(LAST_SECOND))

@@ -4,52 +4,42 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules, Zone};
+use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Microjoules};
 
 use super::Hour;
-use super::reading::{FunctionVersion, FunctionWork, Reading, ZoneReading};
-use crate::units::BILLIONTHS;
-use crate::units::Policy;
+use super::reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneKey};
+use crate::units::{BILLIONTHS, Policy};
 
 /// The unit of carbon. The unit of money is its currency.
 pub const GRAMS: &str = "gCO2e";
 
-/// A zone as one source reads it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ZoneKey {
-    pub source: &'static str,
-    pub zone: Zone,
-}
-
 /// What a function's energy came to in grams or money.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Of its active energy, in [`BILLIONTHS`].
-    pub active: u64,
-    /// Of the energy that preparing it took.
-    pub preparing: u64,
-    /// Of its share of the base energy.
-    pub base: u64,
+    /// Of each of its [`components`], in [`BILLIONTHS`].
+    pub amounts: [u64; 3],
     /// The energy for which this is known.
     pub of: FunctionEnergy,
 }
 
 impl Footprint {
     /// What the policy counts of it, in [`BILLIONTHS`].
-    #[must_use]
     pub fn counted(&self, policy: Policy) -> u64 {
-        policy.of(self.active + self.preparing, self.base)
+        let [active, preparing, base] = self.amounts;
+        policy.of(active + preparing, base)
     }
 }
 
 impl AddAssign for Footprint {
     fn add_assign(&mut self, other: Self) {
-        self.active += other.active;
-        self.preparing += other.preparing;
-        self.base += other.base;
+        self.amounts.iter_mut().zip(other.amounts).for_each(|(sum, amount)| *sum += amount);
         self.of += other.of;
     }
+}
+
+/// The active, preparing and base energy, in the order of the columns of the file.
+pub(super) fn components(energy: FunctionEnergy) -> [u64; 3] {
+    [energy.active, energy.preparing, energy.base].map(|energy| energy.0)
 }
 
 /// What a joule comes to now, including PUE. `None` if that is not known.
@@ -92,53 +82,46 @@ impl Pending {
     /// Adds the growth between two readings to an hour.
     pub fn add(&mut self, hour: Hour, earlier: &Reading, now: &Reading, rates: &EnergyRates) {
         let mut charged = BTreeMap::<FunctionId, FunctionEnergy>::new();
-        let version = |id: FunctionId| now.find(id).map_or_else(FunctionVersion::other, |found| found.version.clone());
-        for zone in &now.zones {
-            let same = |known: &&ZoneReading| known.source == zone.source && known.zone == zone.zone;
-            let mut grown = match earlier.zones.iter().find(same) {
-                Some(before) => zone.accounts.since(&before.accounts),
-                None => zone.accounts.clone(),
+        let version = |id| now.functions.get(&id).map_or_else(FunctionVersion::other, |found| found.version.clone());
+        for (key, accounts) in &now.zones {
+            let mut grown = match earlier.zones.iter().find(|(known, _)| known == key) {
+                Some((_, before)) => accounts.since(before),
+                None => accounts.clone(),
             };
             if grown.total == Microjoules::ZERO {
                 continue;
             }
-            let key = ZoneKey { source: SourceKind::as_str(zone.source), zone: zone.zone.clone() };
             for (id, grown) in (0..).map(FunctionId).zip(std::mem::take(&mut grown.functions)) {
                 if grown != FunctionEnergy::default() {
                     *self.functions.entry((hour, version(id), key.clone())).or_default() += grown;
                     *charged.entry(id).or_default() += grown;
                 }
             }
-            *self.zones.entry((hour, key)).or_default() += &grown;
+            *self.zones.entry((hour, key.clone())).or_default() += &grown;
         }
-        for function in &now.functions {
-            let before = earlier.find(function.id).map(|function| function.work).unwrap_or_default();
+        for (id, FunctionReading { version, work }) in &now.functions {
+            let before = earlier.functions.get(id).map(|function| function.work).unwrap_or_default();
             // CPU time is unknown once the meter has failed.
-            let grown = function.work.each(before, u64::saturating_sub);
+            let grown = work.each(before, u64::saturating_sub);
             if grown != FunctionWork::default() {
-                let sum = self.work.entry((hour, function.version.clone(), now.metered)).or_default();
+                let sum = self.work.entry((hour, version.clone(), now.metered)).or_default();
                 *sum = sum.each(grown, |sum, grown| sum + grown);
             }
         }
         for (unit, rate) in rates.each() {
             for (&id, &energy) in &charged {
-                let sum = self.footprints.entry((hour, version(id), unit.clone())).or_default();
                 let carried = self.carried.entry((id, unit.clone())).or_default();
-                sum.active += amount(energy.active, rate, &mut carried[0]);
-                sum.preparing += amount(energy.preparing, rate, &mut carried[1]);
-                sum.base += amount(energy.base, rate, &mut carried[2]);
-                sum.of += energy;
+                let footprint = Footprint { amounts: amounts(energy, rate, carried), of: energy };
+                *self.footprints.entry((hour, version(id), unit.clone())).or_default() += footprint;
             }
         }
     }
 
     /// How many rows it makes.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.functions.len() + self.zones.len() + self.work.len() + self.footprints.len()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -150,38 +133,37 @@ impl Pending {
     }
 }
 
-/// What an energy comes to in whole billionths. The remainder is carried to the next amount.
-fn amount(energy: Microjoules, rate: f64, carried: &mut f64) -> u64 {
-    let exact = energy.joules().0 * rate * BILLIONTHS + *carried;
-    // `carried` is negative after rounding up; an amount never is.
-    let whole = exact.round().max(0.0);
-    *carried = exact - whole;
-    whole as u64
+/// What each component comes to in whole billionths. The remainders are carried to the next amounts.
+fn amounts(energy: FunctionEnergy, rate: f64, carried: &mut [f64; 3]) -> [u64; 3] {
+    let energy = components(energy);
+    std::array::from_fn(|component| {
+        let exact = Microjoules(energy[component]).joules().0 * rate * BILLIONTHS + carried[component];
+        // What is carried is negative after rounding up; an amount never is.
+        let whole = exact.round().max(0.0);
+        carried[component] = exact - whole;
+        whole as u64
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::FunctionReading;
+    use super::super::made_up::MadeUp;
     use super::*;
-    use nebula_metering::Domain;
+    use crate::outcome::Outcome;
+    use nebula_metering::source::SourceKind;
 
     fn reading(active: u64, calls: u64) -> Reading {
+        let mut daemon = MadeUp::new(SourceKind::Model, &[("f", "1")]);
         let energy =
             FunctionEnergy { active: Microjoules(active), base: Microjoules(active / 2), ..FunctionEnergy::default() };
-        let accounts = Accounts {
+        daemon.reading.zones[0].1 = Accounts {
             total: Microjoules(active + 10),
-            functions: vec![FunctionEnergy::default(), energy],
+            functions: vec![energy],
             host: Microjoules(10),
             ..Accounts::default()
         };
-        let zone = ZoneReading { source: SourceKind::Model, zone: Zone::new(Domain::Package, "0"), accounts };
-        let work = FunctionWork { calls: [calls, 0, 0, 0, 0, 0, 0], ..FunctionWork::default() };
-        let version = FunctionVersion::new("f", "1");
-        Reading {
-            zones: vec![zone],
-            functions: vec![FunctionReading { id: FunctionId(1), version, work }],
-            metered: true,
-        }
+        daemon.calls(0, Outcome::Ok, calls);
+        daemon.reading
     }
 
     #[test]
@@ -211,13 +193,13 @@ mod tests {
             pending.add(Hour(7), &earlier, &now, &rates);
             earlier = now;
             if active == 500 {
-                let stored = pending.footprints.values().next().unwrap().active;
+                let stored = pending.footprints.values().next().unwrap().amounts[0];
                 assert!((199..=201).contains(&stored), "{stored}");
                 pending.clear();
             }
         }
         let footprint = pending.footprints.values().next().unwrap();
-        assert!((199..=201).contains(&footprint.active), "{footprint:?}");
+        assert!((199..=201).contains(&footprint.amounts[0]), "{footprint:?}");
         assert_eq!(footprint.of.active, Microjoules(500));
     }
 }

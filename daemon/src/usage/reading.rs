@@ -1,8 +1,8 @@
 //! The figures of the daemon at one moment. All of them only grow while it runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Zone, ZoneReport};
 
 use super::OTHER;
@@ -12,24 +12,22 @@ use crate::outcome::Outcome;
 
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    pub zones: Vec<ZoneReading>,
-    /// Every version of a function that has an account, in the order of their ids.
-    pub functions: Vec<FunctionReading>,
+    pub zones: Vec<(ZoneKey, Accounts)>,
+    /// Every version of a function that has an account, by the number of that account.
+    pub functions: BTreeMap<FunctionId, FunctionReading>,
     /// Whether energy is measured.
     pub metered: bool,
 }
 
-#[derive(Clone, Debug)]
-pub struct ZoneReading {
-    pub source: SourceKind,
+/// A zone as one source reads it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneKey {
+    pub source: &'static str,
     pub zone: Zone,
-    pub accounts: Accounts,
 }
 
 #[derive(Clone, Debug)]
 pub struct FunctionReading {
-    /// Its account in every zone.
-    pub id: FunctionId,
     pub version: FunctionVersion,
     pub work: FunctionWork,
 }
@@ -37,12 +35,11 @@ pub struct FunctionReading {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionVersion {
     pub name: Arc<str>,
-    /// The digest of its content; empty if versions are not told apart.
+    /// The digest of its content; empty for all versions together.
     pub version: Arc<str>,
 }
 
 impl FunctionVersion {
-    #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
         Self { name: name.into(), version: version.into() }
     }
@@ -75,10 +72,8 @@ impl FunctionWork {
 
 impl Reading {
     /// The figures as they stand. The energies are of one moment.
-    #[must_use]
     pub fn take(metering: &Metering, registry: &Registry) -> Self {
         let mut reading = Self::default();
-        // In the order of their accounts.
         for (&id, revision) in registry.revisions().iter() {
             let work = FunctionWork {
                 calls: revision.metrics.counted(),
@@ -86,42 +81,35 @@ impl Reading {
                 cpu_nanos: 0,
             };
             let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
-            reading.functions.push(FunctionReading { id, version, work });
+            reading.functions.insert(id, FunctionReading { version, work });
         }
         let Ok(snapshot) = metering.meter().and_then(|meter| meter.snapshot()) else { return reading };
         reading.metered = true;
         for (id, cpu) in &snapshot.function_cpu {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-            reading.of(*id, registry).work.cpu_nanos = nanos;
+            reading.function(*id, registry).work.cpu_nanos = nanos;
         }
-        // Some were prepared and never called.
-        for (id, energy) in snapshot.zones.iter().flat_map(|zone| (0..).map(FunctionId).zip(&zone.accounts.functions)) {
-            if *energy != FunctionEnergy::default() {
-                reading.of(id, registry);
+        for ZoneReport { source, zone, accounts, .. } in snapshot.zones {
+            // Some were prepared and never called.
+            for (id, energy) in (0..).map(FunctionId).zip(&accounts.functions) {
+                if *energy != FunctionEnergy::default() {
+                    reading.function(id, registry);
+                }
             }
+            reading.zones.push((ZoneKey { source: source.as_str(), zone }, accounts));
         }
-        let zone = |zone: ZoneReport| ZoneReading { source: zone.source, zone: zone.zone, accounts: zone.accounts };
-        reading.zones = snapshot.zones.into_iter().map(zone).collect();
         reading
     }
 
-    /// The function of this account. One that is not served, as long as it is compiled or where it cannot be, has done no
-    /// call, and compiling is charged to it all the same.
-    fn of(&mut self, id: FunctionId, registry: &Registry) -> &mut FunctionReading {
-        let place = self.functions.binary_search_by_key(&id, |function| function.id).unwrap_or_else(|place| {
+    /// The function of this account. If it is not in the registry, it is still being compiled or failed to compile: it has
+    /// no calls, but compiling it was charged.
+    fn function(&mut self, id: FunctionId, registry: &Registry) -> &mut FunctionReading {
+        self.functions.entry(id).or_insert_with(|| {
             let version = match registry.version(id) {
                 Some((name, version)) => FunctionVersion::new(name.as_str(), &version.to_string()),
                 None => FunctionVersion::other(),
             };
-            self.functions.insert(place, FunctionReading { id, version, work: FunctionWork::default() });
-            place
-        });
-        &mut self.functions[place]
-    }
-
-    #[must_use]
-    pub fn find(&self, id: FunctionId) -> Option<&FunctionReading> {
-        let place = self.functions.binary_search_by_key(&id, |function| function.id).ok()?;
-        self.functions.get(place)
+            FunctionReading { version, work: FunctionWork::default() }
+        })
     }
 }

@@ -98,7 +98,7 @@ impl Server {
                         let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
                         let tls = tls.as_ref().map(|tls| tls.acceptor());
                         tokio::spawn(async move {
-                            let _open = OpenConnection::count(app.metrics.connections());
+                            let _open = OpenConnection::count(&app.metrics.connections);
                             let local = stream.local_addr().unwrap_or(address);
                             let context = (app, clients, Peers { remote, local, https: tls.is_some() });
                             serve_tcp(stream, tls, context, settings, watcher, stopping).await;

@@ -27,7 +27,7 @@ pub enum AccessFormat {
 }
 
 impl AccessFormat {
-    /// Writes the line of a request that was response.
+    /// Writes the line of a request that was answered.
     pub(super) fn write(self, facts: &Facts, policy: Policy, line: &mut String) {
         let (Some(request), Some(response)) = (&facts.request, facts.response.get()) else { return };
         match self {

@@ -4,10 +4,10 @@
 mod line;
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -21,6 +21,9 @@ pub use line::AccessFormat;
 
 /// Lines that wait to be written: what a busy daemon answers in the tenth of a second that a disk may take.
 const QUEUE: usize = 8192;
+
+/// Bytes that are written at once.
+const WRITE: usize = 64 << 10;
 
 /// How long the last lines may take when the daemon ends.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
@@ -39,7 +42,6 @@ pub enum AccessTarget {
 pub struct AccessLogSettings {
     pub target: AccessTarget,
     pub format: AccessFormat,
-    pub policy: Policy,
 }
 
 pub struct AccessLog {
@@ -56,13 +58,11 @@ enum Item {
 
 impl AccessLog {
     /// Opens the file and starts the thread that writes. Lines that are lost are counted in `dropped`.
-    ///
-    /// # Errors
-    /// If the file cannot be opened or the thread cannot be started.
-    pub fn start(settings: AccessLogSettings, dropped: IntCounter) -> io::Result<Self> {
-        let output = Output::open(&settings.target)?;
+    pub fn start(settings: AccessLogSettings, policy: Policy, dropped: IntCounter) -> io::Result<Self> {
+        let output = open(&settings.target)?;
         let (queue, items) = sync_channel(QUEUE);
-        let writer = Writer { output, settings, dropped: dropped.clone(), failing: false };
+        let (waiting, lost) = (String::new(), dropped.clone());
+        let writer = Writer { output, settings, policy, waiting, lines: 0, dropped: lost, failing: false };
         thread::Builder::new().name("access-log".into()).spawn(move || writer.run(&items))?;
         Ok(Self { queue, dropped })
     }
@@ -75,7 +75,7 @@ impl AccessLog {
 
     /// Opens the file anew, after log rotation has renamed it.
     pub fn reopen(&self) {
-        // It is request for by people and by timers, and may wait.
+        // People and timers ask for it, and they can wait.
         let _ = self.queue.send(Item::Reopen);
     }
 
@@ -95,8 +95,12 @@ impl fmt::Debug for AccessLog {
 }
 
 struct Writer {
-    output: Output,
+    output: Box<dyn Write + Send>,
     settings: AccessLogSettings,
+    policy: Policy,
+    /// Lines that were not written yet, and their number.
+    waiting: String,
+    lines: u64,
     dropped: IntCounter,
     /// Whether the last write failed, so that a full disk is logged once.
     failing: bool,
@@ -104,98 +108,59 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, items: &Receiver<Item>) {
-        let mut line = String::new();
         while let Ok(item) = items.recv() {
+            // Everything in the queue goes out in one write, if it is not too much.
             let mut next = Some(item);
-            let mut lines = 0;
-            // Everything in the queue goes out in one write.
-            while let Some(item) = next.take() {
+            while let Some(item) = next {
                 match item {
                     Item::Line(facts) => {
-                        line.clear();
-                        self.settings.format.write(&facts, self.settings.policy, &mut line);
-                        lines += 1;
-                        if let Err(error) = self.output.write(line.as_bytes()) {
-                            self.fail(&error, 1);
-                            lines -= 1;
+                        self.settings.format.write(&facts, self.policy, &mut self.waiting);
+                        self.lines += 1;
+                        if self.waiting.len() >= WRITE {
+                            self.flush();
                         }
                     }
                     Item::Reopen => self.reopen(),
                     Item::Flush(done) => {
-                        self.flush(std::mem::take(&mut lines));
+                        self.flush();
                         let _ = done.try_send(());
                     }
                 }
                 next = items.try_recv().ok();
             }
-            self.flush(lines);
+            self.flush();
         }
     }
 
-    fn flush(&mut self, lines: u64) {
-        match self.output.flush() {
-            Ok(()) if lines > 0 && std::mem::take(&mut self.failing) => {
+    fn flush(&mut self) {
+        match self.output.write_all(self.waiting.as_bytes()) {
+            Ok(()) if self.lines > 0 && std::mem::take(&mut self.failing) => {
                 tracing::info!("the access log is being written again");
             }
             Ok(()) => {}
-            Err(error) => self.fail(&error, lines),
+            Err(error) => {
+                self.dropped.inc_by(self.lines);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!("cannot write the access log: {error}");
+                }
+            }
         }
+        self.waiting.clear();
+        self.lines = 0;
     }
 
     fn reopen(&mut self) {
-        self.flush(0);
-        match Output::open(&self.settings.target) {
+        self.flush();
+        match open(&self.settings.target) {
             Ok(output) => self.output = output,
             Err(error) => tracing::error!("cannot reopen the access log, so it continues in the renamed file: {error}"),
         }
     }
-
-    fn fail(&mut self, error: &io::Error, lines: u64) {
-        self.dropped.inc_by(lines);
-        self.output.discard();
-        if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("cannot write the access log: {error}");
-        }
-    }
 }
 
-enum Output {
-    Stderr(BufWriter<io::Stderr>),
-    File(BufWriter<File>),
-}
-
-impl Output {
-    fn open(target: &AccessTarget) -> io::Result<Self> {
-        Ok(match target {
-            AccessTarget::Stderr => Self::Stderr(BufWriter::new(io::stderr())),
-            AccessTarget::File(path) => Self::File(BufWriter::new(append(path)?)),
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Stderr(output) => output.write_all(bytes),
-            Self::File(output) => output.write_all(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stderr(output) => output.flush(),
-            Self::File(output) => output.flush(),
-        }
-    }
-
-    /// Discards what could not be written: part of a line would spoil the next.
-    fn discard(&mut self) {
-        if let Self::File(output) = self
-            && let Ok(file) = output.get_ref().try_clone()
-        {
-            let (_, _) = std::mem::replace(output, BufWriter::new(file)).into_parts();
-        }
-    }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(MODE).open(path)
+fn open(target: &AccessTarget) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match target {
+        AccessTarget::Stderr => Box::new(io::stderr()),
+        AccessTarget::File(path) => Box::new(OpenOptions::new().append(true).create(true).mode(MODE).open(path)?),
+    })
 }

@@ -31,7 +31,6 @@ pub struct Calls {
 }
 
 impl Calls {
-    #[must_use]
     pub fn new(bounds: CallBounds) -> Self {
         Self { in_flight: InFlight::new(bounds.running), recent: RecentCalls::new(bounds.recent) }
     }
@@ -65,14 +64,12 @@ impl Calls {
         self.recent.advance(seat, call, Progress::Settled(ended, Err(why)));
     }
 
-    #[must_use]
     pub fn find(&self, call: CallId) -> Option<KnownCall> {
         // In the order in which calls move, so that a call that moves meanwhile is not missed.
         self.in_flight.find(call).or_else(|| self.recent.find(call))
     }
 
     /// At most `count` calls, of these functions or of all: running calls first, then ended ones, the latest first in each.
-    #[must_use]
     pub fn last(&self, accounts: Option<&[FunctionId]>, count: usize) -> Vec<KnownCall> {
         let wanted = |of: FunctionId| accounts.is_none_or(|accounts| accounts.contains(&of));
         let mut found = self.in_flight.all(wanted);
@@ -97,28 +94,16 @@ fn last_of_each(mut calls: Vec<KnownCall>) -> Vec<KnownCall> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::NotEstimated;
-    use crate::outcome::Outcome;
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     const FUNCTION: FunctionId = FunctionId(3);
 
-    fn ended(second: u64) -> Arc<Ended> {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        Arc::new(Ended {
-            outcome: Outcome::Ok,
-            at,
-            duration: Duration::from_millis(1),
-            estimate: Err(NotEstimated::Cancelled),
-        })
-    }
-
     fn end(calls: &Calls, call: u128, second: u64) -> Seat {
-        calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, ended(second))
+        calls.end(calls.begin(CallId(call), FUNCTION), CallId(call), FUNCTION, Ended::made_up(second))
     }
 
     fn settled(call: u128, second: u64, seat: Seat) -> Settled<CallEnd> {
-        let end = CallEnd::Call { ended: ended(second), seat, waiter: None, observer: None, booking: None };
+        let end = CallEnd::Call { ended: Ended::made_up(second), seat, waiter: None, observer: None, booking: None };
         Settled { call: CallId(call), function: FUNCTION, charge: None, end }
     }
 
@@ -129,13 +114,13 @@ mod tests {
         assert!(progress().is_none());
         let place = calls.begin(CallId(1), FUNCTION);
         assert!(matches!(progress(), Some(Progress::Running(_))));
-        let seat = calls.end(place, CallId(1), FUNCTION, ended(1));
+        let seat = calls.end(place, CallId(1), FUNCTION, Ended::made_up(1));
         assert!(matches!(progress(), Some(Progress::Ended(_))));
         calls.settle(settled(1, 1, seat));
         assert!(matches!(progress(), Some(Progress::Settled(_, Err(NoCharge::Incomplete)))));
         let seat = end(&calls, 2, 2);
         assert!(progress().is_none());
-        calls.give_up(seat, CallId(2), ended(2), NoCharge::Dropped);
+        calls.give_up(seat, CallId(2), Ended::made_up(2), NoCharge::Dropped);
         assert!(matches!(calls.find(CallId(2)).unwrap().progress, Progress::Settled(_, Err(NoCharge::Dropped))));
     }
 
@@ -150,34 +135,25 @@ mod tests {
         }
         let _running = [5, 6].map(|call| calls.begin(CallId(call), FUNCTION));
         let _other = calls.begin(CallId(7), FunctionId(9));
-        let last = |accounts: Option<FunctionId>, count| {
-            calls
-                .last(accounts.as_ref().map(std::slice::from_ref), count)
-                .iter()
-                .map(|known| known.call.0)
-                .collect::<Vec<_>>()
+        let last = |accounts: Option<&[FunctionId]>, count| {
+            calls.last(accounts, count).iter().map(|known| known.call.0).collect::<Vec<_>>()
         };
         assert_eq!(last(None, 10), [7, 6, 5, 3, 4, 2, 1]);
-        assert_eq!(last(Some(FUNCTION), 3), [6, 5, 3]);
-        assert_eq!(last(Some(FunctionId(8)), 3), [0_u128; 0]);
+        assert_eq!(last(Some(&[FUNCTION]), 3), [6, 5, 3]);
+        assert_eq!(last(Some(&[FunctionId(8)]), 3), [0_u128; 0]);
     }
 
     #[test]
     fn a_call_that_moves_during_a_lookup_is_listed_once() {
         let call = |call, progress| KnownCall { call: CallId(call), function: FUNCTION, progress };
-        let (one, two) = (ended(1), ended(2));
-        let met = last_of_each(vec![
-            call(1, Progress::Running(SystemTime::UNIX_EPOCH)),
-            call(2, Progress::Ended(two.clone())),
-            call(1, Progress::Ended(one)),
-            call(2, Progress::Settled(two, Err(NoCharge::Incomplete))),
-            call(3, Progress::Running(SystemTime::UNIX_EPOCH)),
-        ]);
-        let met: Vec<_> = met.iter().map(|known| (known.call.0, std::mem::discriminant(&known.progress))).collect();
-        let progress = |known: &Progress| std::mem::discriminant(known);
-        let running = progress(&Progress::Running(SystemTime::UNIX_EPOCH));
-        let (has_ended, settled) =
-            (progress(&Progress::Ended(ended(1))), progress(&Progress::Settled(ended(1), Err(NoCharge::Dropped))));
-        assert_eq!(met, [(1, has_ended), (2, settled), (3, running)]);
+        let running = || Progress::Running(SystemTime::UNIX_EPOCH);
+        let ended = || Progress::Ended(Ended::made_up(1));
+        let settled = Progress::Settled(Ended::made_up(1), Err(NoCharge::Incomplete));
+        let found = [call(1, running()), call(2, ended()), call(1, ended()), call(2, settled), call(3, running())];
+        let found = last_of_each(found.into());
+        let furthest: Vec<_> = found.iter().map(|known| (known.call.0, &known.progress)).collect();
+        let expected =
+            matches!(furthest[..], [(1, Progress::Ended(_)), (2, Progress::Settled(..)), (3, Progress::Running(_))]);
+        assert!(expected, "{furthest:?}");
     }
 }

@@ -61,24 +61,12 @@ impl RecentCalls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::{Ended, NoCharge, NotEstimated};
-    use crate::outcome::Outcome;
+    use crate::meter::{Ended, NoCharge};
     use nebula_metering::{Domain, Joules, Microjoules};
-    use std::sync::Arc;
-    use std::time::{Duration, SystemTime};
 
     fn call(id: u64) -> KnownCall {
-        let ended = Ended {
-            outcome: Outcome::Ok,
-            at: SystemTime::UNIX_EPOCH + Duration::from_secs(id),
-            duration: Duration::ZERO,
-            estimate: Err(NotEstimated::Cancelled),
-        };
-        KnownCall {
-            call: CallId(id.into()),
-            function: FunctionId((id % 2) as u32),
-            progress: Progress::Ended(Arc::new(ended)),
-        }
+        let progress = Progress::Ended(Ended::made_up(id));
+        KnownCall { call: CallId(id.into()), function: FunctionId((id % 2) as u32), progress }
     }
 
     #[test]
@@ -101,8 +89,8 @@ mod tests {
     fn a_call_is_updated_only_while_it_is_remembered() {
         let recent = RecentCalls::new(1);
         let settled = |seat, id: u64| {
-            let Progress::Ended(ended) = call(id).progress else { panic!("it has ended") };
-            recent.advance(seat, CallId(id.into()), Progress::Settled(ended, Err(NoCharge::Incomplete)));
+            let progress = Progress::Settled(Ended::made_up(id), Err(NoCharge::Incomplete));
+            recent.advance(seat, CallId(id.into()), progress);
         };
         let (first, second) = (recent.push(call(1)), recent.push(call(2)));
         settled(first, 1);

@@ -5,18 +5,20 @@
 mod pace;
 mod watts;
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 use super::calls::KnownCall;
+use super::metrics::Metrics;
 use crate::meter::{EnergyMeter, Snapshot};
 use pace::Pace;
 pub use watts::Watts;
@@ -67,23 +69,15 @@ pub enum SubscribeError {
     Closed,
 }
 
-#[derive(Clone, Debug)]
-pub struct EventMetrics {
-    pub clients: IntGauge,
-    pub dropped: IntCounter,
-}
-
 pub struct Events {
     bounds: EventBounds,
     places: Arc<Semaphore>,
     clients: Mutex<Vec<Client>>,
-    /// The number of clients, to be read without a lock.
-    connected: AtomicUsize,
     next_client: AtomicU64,
     next_event: AtomicU64,
-    closed: AtomicBool,
     pace: Mutex<Pace>,
-    metrics: EventMetrics,
+    clients_now: IntGauge,
+    clients_dropped: IntCounter,
 }
 
 struct Client {
@@ -98,55 +92,56 @@ struct Client {
 }
 
 impl Events {
-    #[must_use]
-    pub fn new(bounds: EventBounds, metrics: EventMetrics) -> Self {
-        Self {
+    pub fn new(bounds: EventBounds, metrics: &Metrics) -> prometheus::Result<Self> {
+        let of = metrics.instruments();
+        Ok(Self {
             bounds,
             places: Arc::new(Semaphore::new(bounds.clients)),
             clients: Mutex::default(),
-            connected: AtomicUsize::new(0),
             next_client: AtomicU64::new(0),
             next_event: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
             pace: Mutex::default(),
-            metrics,
-        }
+            clients_now: of.gauge("nebula_event_clients", "Clients listening to /events.")?,
+            clients_dropped: of.counter(
+                "nebula_event_clients_dropped_total",
+                "Clients of /events dropped because they read more slowly than events arrived.",
+            )?,
+        })
     }
 
-    /// # Errors
-    /// If there are too many clients, or the daemon is shutting down.
     pub fn subscribe(&self, filter: EventFilter) -> Result<Subscription, SubscribeError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| SubscribeError::Full(self.bounds.clients))?;
+        let place = self.places.clone().try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::NoPermits => SubscribeError::Full(self.bounds.clients),
+            TryAcquireError::Closed => SubscribeError::Closed,
+        })?;
         let (queue, events) = mpsc::channel(self.bounds.queue);
         let number = self.next_client.fetch_add(1, Ordering::Relaxed);
         let was_slow = Arc::new(AtomicBool::new(false));
         let mut clients = self.clients.lock();
-        // Read under the lock that `close` takes.
-        if self.closed.load(Ordering::Relaxed) {
+        // Asked again under the lock that `close` takes.
+        if self.places.is_closed() {
             return Err(SubscribeError::Closed);
         }
         let (burst, accounts) = (Instant::now(), filter.accounts);
         clients.push(Client { number, filter, queue, was_slow: was_slow.clone(), burst, sent: 0, omitted: 0 });
-        self.connected.store(clients.len(), Ordering::Relaxed);
         // The sampler takes both locks in the other order.
         drop(clients);
         if accounts {
             self.pace.lock().accounts_at_once();
         }
-        self.metrics.clients.inc();
-        Ok(Subscription { number, events, was_slow, clients: self.metrics.clients.clone(), _place: place })
+        self.clients_now.inc();
+        Ok(Subscription { number, events, was_slow, clients: self.clients_now.clone(), _place: place })
     }
 
-    #[must_use]
     pub fn have_clients(&self) -> bool {
-        self.connected.load(Ordering::Relaxed) > 0
+        self.places.available_permits() < self.bounds.clients
     }
 
     /// Publishes a settled call of the function of this name.
     pub fn publish_call(&self, function: &str, known: KnownCall) {
         let now = Instant::now();
-        let mut known = Some(known);
-        let mut made: Option<Arc<NumberedEvent>> = None;
+        // Numbered when the first client gets it.
+        let event = LazyCell::new(|| self.number(Event::Call(known)));
         let most = (self.bounds.queue / BURST_PART).max(1);
         self.for_each_client(|client| {
             let wanted =
@@ -162,10 +157,7 @@ impl Events {
                 return Ok(());
             }
             client.sent += 1;
-            if let Some(known) = known.take() {
-                made = Some(self.number(Event::Call(known)));
-            }
-            made.clone().map_or(Ok(()), |event| client.send(event))
+            client.send(event.clone())
         });
     }
 
@@ -180,13 +172,16 @@ impl Events {
         let Ok((watts, accounts)) = pace.due(now, wanted, || meter.snapshot()) else { return };
         drop(pace);
         if let Some(watts) = watts.filter(|_| have_clients) {
-            let event = self.number(Event::Watts(watts));
-            self.for_each_client(|client| if client.filter.watts { client.send(event.clone()) } else { Ok(()) });
+            self.publish(Event::Watts(watts), |filter| filter.watts);
         }
         if let Some(accounts) = accounts {
-            let event = self.number(Event::Accounts(Box::new(accounts)));
-            self.for_each_client(|client| if client.filter.accounts { client.send(event.clone()) } else { Ok(()) });
+            self.publish(Event::Accounts(Box::new(accounts)), |filter| filter.accounts);
         }
+    }
+
+    fn publish(&self, event: Event, is_wanted: impl Fn(&EventFilter) -> bool) {
+        let event = self.number(event);
+        self.for_each_client(|client| if is_wanted(&client.filter) { client.send(event.clone()) } else { Ok(()) });
     }
 
     /// The power of the last minutes, the earliest first, and how long ago it was.
@@ -198,9 +193,8 @@ impl Events {
     /// Ends all streams, since the daemon is shutting down.
     pub fn close(&self) {
         let mut clients = self.clients.lock();
-        self.closed.store(true, Ordering::Relaxed);
+        self.places.close();
         clients.clear();
-        self.connected.store(0, Ordering::Relaxed);
     }
 
     fn number(&self, event: Event) -> Arc<NumberedEvent> {
@@ -221,12 +215,11 @@ impl Events {
             Err(Gone::Disconnected) => false,
             Err(Gone::Slow) => {
                 client.was_slow.store(true, Ordering::Relaxed);
-                self.metrics.dropped.inc();
+                self.clients_dropped.inc();
                 tracing::debug!("client {} of /events was dropped: its queue is full", client.number);
                 false
             }
         });
-        self.connected.store(clients.len(), Ordering::Relaxed);
     }
 }
 
@@ -267,7 +260,6 @@ impl Subscription {
     }
 
     /// Whether the client was dropped because its queue was full.
-    #[must_use]
     pub fn was_slow(&self) -> bool {
         self.was_slow.load(Ordering::Relaxed)
     }
@@ -284,28 +276,16 @@ impl Drop for Subscription {
 mod tests {
     use super::super::calls::Progress;
     use super::*;
-    use crate::meter::{Ended, NoCharge, NotEstimated};
-    use crate::outcome::Outcome;
+    use crate::meter::{Ended, NoCharge};
     use nebula_metering::{CallId, FunctionId};
     use std::future::poll_fn;
-    use std::time::SystemTime;
 
     fn events(queue: usize, clients: usize) -> Events {
-        let metrics = EventMetrics {
-            clients: IntGauge::new("clients", "?").unwrap(),
-            dropped: IntCounter::new("dropped", "?").unwrap(),
-        };
-        Events::new(EventBounds { queue, clients }, metrics)
+        Events::new(EventBounds { queue, clients }, &Metrics::new(0).unwrap()).unwrap()
     }
 
     fn call(events: &Events, function: &str, call: u128) {
-        let ended = Ended {
-            outcome: Outcome::Ok,
-            at: SystemTime::UNIX_EPOCH,
-            duration: Duration::ZERO,
-            estimate: Err(NotEstimated::Cancelled),
-        };
-        let progress = Progress::Settled(Arc::new(ended), Err(NoCharge::Incomplete));
+        let progress = Progress::Settled(Ended::made_up(0), Err(NoCharge::Incomplete));
         events.publish_call(function, KnownCall { call: CallId(call), function: FunctionId(0), progress });
     }
 
@@ -350,7 +330,7 @@ mod tests {
             assert_eq!(next(&mut quick).await, Some(Ok(number)));
         }
         assert_eq!((next(&mut slow).await, next(&mut slow).await, slow.was_slow()), (Some(Ok(1)), None, true));
-        assert_eq!((events.metrics.dropped.get(), quick.was_slow()), (1, false));
+        assert_eq!((events.clients_dropped.get(), quick.was_slow()), (1, false));
     }
 
     #[tokio::test]
@@ -374,12 +354,12 @@ mod tests {
         let events = events(4, 2);
         let (first, _second) = (events.subscribe(calls(None)).unwrap(), events.subscribe(calls(None)).unwrap());
         assert_eq!(events.subscribe(calls(None)).err(), Some(SubscribeError::Full(2)));
-        assert_eq!(events.metrics.clients.get(), 2);
+        assert_eq!(events.clients_now.get(), 2);
         drop(first);
         assert!(events.subscribe(calls(None)).is_ok());
         // A disconnected client is noticed at the next event.
         call(&events, "add", 1);
-        assert_eq!((events.connected.load(Ordering::Relaxed), events.metrics.clients.get()), (1, 1));
-        assert_eq!(events.metrics.dropped.get(), 0);
+        assert_eq!((events.clients.lock().len(), events.clients_now.get()), (1, 1));
+        assert_eq!(events.clients_dropped.get(), 0);
     }
 }

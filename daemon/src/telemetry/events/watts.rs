@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(watts.accounts, accounts, "psys lies around the others");
         let additive: f64 = watts.zones.iter().filter(|zone| zone.additive).map(|zone| zone.watts).sum();
         assert_eq!(additive, watts.accounts.iter().map(|(_, watts)| watts).sum::<f64>());
-        let functions: Vec<_> = watts.functions.iter().map(|told| (told.function.0, told.watts)).collect();
+        let functions: Vec<_> = watts.functions.iter().map(|of| (of.function.0, of.watts)).collect();
         assert_eq!(functions, [(1, 6.0), (0, 2.0)]);
     }
 

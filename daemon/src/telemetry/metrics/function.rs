@@ -41,7 +41,6 @@ impl FunctionMetrics {
     }
 
     /// Calls of this version by outcome, in the order of [`Outcome::ALL`].
-    #[must_use]
     pub fn counted(&self) -> [u64; Outcome::ALL.len()] {
         self.counted.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
@@ -55,7 +54,6 @@ impl FunctionMetrics {
 
     /// How many calls of this version have been settled, and their active energy. Neither running calls nor cold starts are
     /// in it.
-    #[must_use]
     pub fn settled(&self) -> (u64, Microjoules) {
         let SettledCalls { count, active } = &self.settled;
         (count.load(Ordering::Relaxed), Microjoules(active.load(Ordering::Relaxed)))

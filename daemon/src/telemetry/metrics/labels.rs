@@ -22,19 +22,16 @@ struct Given {
 }
 
 impl Labels {
-    #[must_use]
     pub fn new(max: usize) -> Self {
         Self { max, given: Mutex::default() }
     }
 
-    #[must_use]
     pub fn of(&self, function: FunctionId) -> Arc<str> {
         let given = self.given.lock();
         given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
     /// The label of a function that earlier daemons served. If labels are left, it gets its own.
-    #[must_use]
     pub fn of_name(&self, name: &str) -> Arc<str> {
         let mut given = self.given.lock();
         match given.names.get(name) {

@@ -59,16 +59,13 @@ pub struct Metrics {
     functions: IntGauge,
     broken: IntGauge,
     deployments: IntCounterVec,
-    in_flight: IntGauge,
-    connections: IntGauge,
-    labels: Arc<Labels>,
+    pub in_flight: IntGauge,
+    pub connections: IntGauge,
+    pub labels: Arc<Labels>,
 }
 
 impl Metrics {
     /// At most `functions_max` functions have labels of their own.
-    ///
-    /// # Errors
-    /// Never with the names in this file; a test pins them.
     #[allow(clippy::too_many_lines, reason = "a table of metrics")]
     pub fn new(functions_max: usize) -> prometheus::Result<Self> {
         let of = Instruments::default();
@@ -160,9 +157,6 @@ impl Metrics {
     }
 
     /// Adds a room's metrics, whose figures are taken when somebody asks for them.
-    ///
-    /// # Errors
-    /// If a name is taken.
     pub fn register_table<T: 'static>(
         &self,
         table: &'static [Metric<T>],
@@ -172,9 +166,6 @@ impl Metrics {
     }
 
     /// The same, where figures may be missing: then none of the metrics is shown.
-    ///
-    /// # Errors
-    /// If a metric of this name is registered already.
     pub fn register_optional_table<T: 'static>(
         &self,
         table: &'static [Metric<T>],
@@ -196,7 +187,6 @@ impl Metrics {
     }
 
     /// The metrics of a new version of a function: all its versions share them.
-    #[must_use]
     pub fn function(&self, id: FunctionId, name: &str) -> FunctionMetrics {
         let label = self.labels.assign(id, name);
         let outcome = |outcome: Outcome| self.invocations.with_label_values(&[&*label, outcome.as_str()]);
@@ -230,18 +220,6 @@ impl Metrics {
         }
     }
 
-    pub fn in_flight(&self) -> &IntGauge {
-        &self.in_flight
-    }
-
-    pub fn connections(&self) -> &IntGauge {
-        &self.connections
-    }
-
-    pub fn labels(&self) -> &Arc<Labels> {
-        &self.labels
-    }
-
     /// Counts a settled call, or a settled cold start, of the function that `metrics` belong to.
     pub fn settled(&self, metrics: &FunctionMetrics, call: &Settled<CallEnd>) {
         let Some(charge) = &call.charge else { return };
@@ -259,8 +237,6 @@ impl Metrics {
         }
     }
 
-    /// # Errors
-    /// If a metric cannot be written, which its registration rules out.
     pub fn render(&self, format: MetricsFormat) -> prometheus::Result<Vec<u8>> {
         let mut families = self.instruments.gather();
         families.iter_mut().for_each(remove_empty_histograms);
@@ -272,9 +248,6 @@ impl Metrics {
     }
 
     /// The same, compressed with gzip.
-    ///
-    /// # Errors
-    /// As [`Metrics::render`].
     pub fn render_compressed(&self, format: MetricsFormat) -> prometheus::Result<Vec<u8>> {
         Ok(text::compressed(&self.render(format)?)?)
     }

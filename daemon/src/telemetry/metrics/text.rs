@@ -25,7 +25,6 @@ pub enum MetricsFormat {
 
 impl MetricsFormat {
     /// Source: Prometheus, "Exposition formats"; `OpenMetrics` 1.0, "Content Type".
-    #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",

@@ -32,7 +32,6 @@ pub struct TraceSettings {
     pub ratio: Ratio,
     /// Most calls that wait to be exported.
     pub queue: usize,
-    pub policy: Policy,
 }
 
 pub struct Traces {
@@ -44,15 +43,12 @@ pub struct Traces {
 
 impl Traces {
     /// Starts the thread that exports. `spans` counts spans by result.
-    ///
-    /// # Errors
-    /// If the thread cannot be started.
-    pub fn start(settings: TraceSettings, spans: IntCounterVec) -> io::Result<Self> {
+    pub fn start(settings: TraceSettings, policy: Policy, spans: IntCounterVec) -> io::Result<Self> {
         let (queue, calls) = sync_channel(settings.queue);
         for result in [export::EXPORTED, export::FAILED, export::DROPPED] {
             spans.with_label_values(&[result]);
         }
-        let exporter = Exporter::new(settings.endpoint, settings.policy, spans.clone());
+        let exporter = Exporter::new(settings.endpoint, policy, spans.clone());
         let ratio = settings.ratio;
         thread::Builder::new().name("traces".into()).spawn(move || exporter.run(&calls))?;
         Ok(Self { queue, ids: RandomIdGenerator::default(), ratio, spans })
@@ -60,7 +56,6 @@ impl Traces {
 
     /// The span of a request that follows `parent`, and whether it is to be exported. If it is not, the parent is passed on
     /// unchanged: a span of ours that no collector ever sees would break the caller's trace.
-    #[must_use]
     pub fn span(&self, parent: Option<&TraceContext>) -> (TraceContext, bool) {
         match parent {
             Some(parent) if parent.is_sampled() => (parent.child(self.new_span()), true),

@@ -8,7 +8,6 @@ pub struct Ratio(f64);
 
 impl Ratio {
     /// From 0 (none) to 1 (all).
-    #[must_use]
     pub fn new(ratio: f64) -> Option<Self> {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }

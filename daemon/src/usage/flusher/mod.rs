@@ -78,9 +78,6 @@ pub struct Flusher {
 
 impl Flusher {
     /// Stores what `read` returns in `store`, or else in the file of the settings, as soon as it can be opened.
-    ///
-    /// # Errors
-    /// If the thread cannot be started.
     pub fn start(
         settings: FlusherSettings,
         store: Option<Store>,

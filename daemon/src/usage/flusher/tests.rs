@@ -26,7 +26,7 @@ fn stored(settings: &FlusherSettings) -> u64 {
 }
 
 #[test]
-fn what_could_not_be_stored_is_stored_later_in_its_own_hour() {
+fn accounts_that_could_not_be_stored_are_stored_later_in_their_own_hour() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
     let status = Arc::new(FlushStatus::default());
@@ -61,7 +61,7 @@ fn without_growth_nothing_is_written() {
 }
 
 #[test]
-fn readings_wait_when_too_many_rows_do_and_none_is_lost() {
+fn no_reading_is_taken_while_too_many_rows_wait_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
     let mut accounting = Accounting::new(settings.clone(), None, Arc::default());

@@ -41,7 +41,6 @@ struct Line<'a> {
 
 impl UsageLogEntry {
     /// `None` for what is no call, such as preparing a function.
-    #[must_use]
     pub fn of(settled: &Settled<CallEnd>, function: &Arc<Revision>) -> Option<Self> {
         let CallEnd::Call { ended, .. } = &settled.end else { return None };
         Some(Self {

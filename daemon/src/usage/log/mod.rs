@@ -73,8 +73,6 @@ pub struct LogHandle {
 }
 
 impl UsageLog {
-    /// # Errors
-    /// If the file cannot be opened or the thread cannot be started.
     pub fn start(settings: LogSettings) -> Result<(Self, LogHandle), LogError> {
         let LogSettings { file: path, size, keep, queue } = settings;
         let file = RotatedFile::open(&path, size, keep).map_err(|source| LogError::Open { path, source })?;
@@ -88,7 +86,6 @@ impl UsageLog {
         Ok((Self { counts: counts.clone(), thread: Some(thread) }, LogHandle { lines, counts, queue }))
     }
 
-    #[must_use]
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
     }
@@ -136,36 +133,29 @@ impl LogHandle {
 fn write(mut file: RotatedFile, received: &Receiver<Vec<UsageLogEntry>>, counts: &Counts) {
     let mut failing = false;
     while let Ok(entries) = received.recv() {
-        let mut lines = entries.iter().map(UsageLogEntry::line).collect::<Vec<_>>();
-        let mut next = 0;
-        loop {
-            let (done, result) = file.write(&lines[next..]);
-            next += done;
+        let lines = entries.iter().map(UsageLogEntry::line).collect::<Vec<_>>();
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let (done, result) = file.write(rest);
+            rest = &rest[done..];
             counts.written.fetch_add(done as u64, Ordering::Relaxed);
             counts.queued.fetch_sub(done, Ordering::Relaxed);
-            match result {
-                Ok(()) if failing => {
-                    failing = false;
+            let Err(error) = result else {
+                if std::mem::take(&mut failing) {
                     tracing::info!("the usage log is being written again");
                 }
-                Ok(()) => {}
-                Err(error) => {
-                    if !failing {
-                        failing = true;
-                        tracing::error!("cannot write the usage log, trying again every second: {error}");
-                    }
-                    if !counts.closing.load(Ordering::Relaxed) {
-                        thread::sleep(PAUSE);
-                        continue;
-                    }
-                    let lost = lines.len() - next;
-                    counts.dropped.fetch_add(lost as u64, Ordering::Relaxed);
-                    tracing::error!("{lost} lines of the usage log are lost");
-                }
+                continue;
+            };
+            if !std::mem::replace(&mut failing, true) {
+                tracing::error!("cannot write the usage log, trying again every second: {error}");
             }
-            break;
+            if counts.closing.load(Ordering::Relaxed) {
+                counts.dropped.fetch_add(rest.len() as u64, Ordering::Relaxed);
+                tracing::error!("{} lines of the usage log are lost", rest.len());
+                break;
+            }
+            thread::sleep(PAUSE);
         }
-        lines.clear();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use nebula_metering::source::SourceKind;
 use nebula_metering::{CallId, Charge, FunctionId, Joules, Microjoules, Settled};
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::functions::{Revision, Version};
-use crate::meter::{CallEnd, ColdStartCharge, Ended, NotEstimated, Seat};
+use crate::meter::{CallEnd, ColdStartCharge, Ended, Seat};
 use crate::outcome::Outcome;
 use crate::telemetry::Metrics;
 
@@ -21,12 +20,7 @@ fn revision() -> Arc<Revision> {
 }
 
 fn settled(call: u128, charge: Option<Charge>) -> Settled<CallEnd> {
-    let ended = Ended {
-        outcome: Outcome::Trap,
-        at: SystemTime::UNIX_EPOCH,
-        duration: Duration::from_micros(7),
-        estimate: Err(NotEstimated::Cancelled),
-    };
+    let ended = Ended { outcome: Outcome::Trap, ..Ended::clone(&Ended::made_up(0)) };
     let end = CallEnd::Call { ended: Arc::new(ended), seat: Seat(0), waiter: None, booking: None, observer: None };
     Settled { call: CallId(call), function: FunctionId(0), charge, end }
 }
@@ -54,7 +48,7 @@ fn a_line_is_a_call_and_unknown_fields_are_null() {
     assert_eq!(known["invocation_id"], "00000000-0000-0000-0000-000000000001");
     assert_eq!(
         (&known["function"], &known["outcome"], &known["duration_us"]),
-        (&"f".into(), &"trap".into(), &7.into())
+        (&"f".into(), &"trap".into(), &1000.into())
     );
     assert_eq!((&known["active_microjoules"], &known["source"]), (&12.into(), &"model".into()));
     assert_eq!(known["version"].as_str().unwrap().len(), 64);

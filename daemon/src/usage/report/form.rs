@@ -18,7 +18,6 @@ impl ReportFormat {
     pub const ALL: [Self; 3] = [Self::Table, Self::Json, Self::Csv];
 
     /// The name used in options.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -26,37 +25,8 @@ impl ReportFormat {
             Self::Csv => "csv",
         }
     }
-}
 
-const HEADINGS: [&str; 21] = [
-    "function",
-    "version",
-    "hour",
-    "source",
-    "active_joules",
-    "preparing_joules",
-    "base_joules",
-    "energy_joules",
-    "kwh",
-    "gco2e",
-    "gco2e_covers",
-    "cost",
-    "cost_covers",
-    "currency",
-    "calls",
-    "errors",
-    "unmeasured_calls",
-    "joules_per_call",
-    "cpu_seconds",
-    "cold_starts",
-    "share",
-];
-
-impl ReportFormat {
     /// The report in this form; a table is no wider than `width` if that is possible.
-    ///
-    /// # Errors
-    /// If it cannot be serialized, which happens to no report.
     pub fn write(self, report: &Report, width: Option<usize>) -> Result<Vec<u8>, ReportError> {
         match self {
             Self::Table => Ok(table(report, width).into_bytes()),
@@ -70,41 +40,43 @@ impl ReportFormat {
     }
 }
 
-fn csv(report: &Report) -> io::Result<Vec<u8>> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(HEADINGS)?;
-    for row in &report.rows {
-        csv.write_record(record(report, row))?;
-    }
-    csv.write_record(record(report, &Row { function: Some(TOTAL.into()), ..report.total.clone() }))?;
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
+/// A column of the CSV: its heading, and the value of a row.
+type Column = (&'static str, fn(&Report, &Row) -> String);
+
+const COLUMNS: [Column; 21] = [
+    ("function", |_, row| text(row.function.as_ref())),
+    ("version", |_, row| text(row.version.as_ref())),
+    ("hour", |_, row| text(row.hour.as_ref())),
+    ("source", |_, row| row.source()),
+    ("active_joules", |_, row| text(row.active_joules)),
+    ("preparing_joules", |_, row| text(row.preparing_joules)),
+    ("base_joules", |_, row| text(row.base_joules)),
+    ("energy_joules", |_, row| text(row.energy_joules)),
+    ("kwh", |_, row| text(row.kwh)),
+    ("gco2e", |_, row| text(row.gco2e)),
+    ("gco2e_covers", |_, row| text(row.gco2e_covers)),
+    ("cost", |_, row| text(row.cost)),
+    ("cost_covers", |_, row| text(row.cost_covers)),
+    ("currency", |report, row| text(report.currency.as_ref().filter(|_| row.cost.is_some()))),
+    ("calls", |_, row| row.calls.to_string()),
+    ("errors", |_, row| row.errors.to_string()),
+    ("unmeasured_calls", |_, row| row.unmeasured_calls.to_string()),
+    ("joules_per_call", |_, row| text(row.joules_per_call)),
+    ("cpu_seconds", |_, row| text(row.cpu_seconds)),
+    ("cold_starts", |_, row| row.cold_starts.to_string()),
+    ("share", |_, row| text(row.share)),
+];
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn record(report: &Report, row: &Row) -> [String; 21] {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let currency = report.currency.clone().filter(|_| row.cost.is_some());
-    [
-        text(&row.function),
-        text(&row.version),
-        text(&row.hour),
-        row.source(),
-        number(row.active_joules),
-        number(row.preparing_joules),
-        number(row.base_joules),
-        number(row.energy_joules),
-        number(row.kwh),
-        number(row.gco2e),
-        number(row.gco2e_covers),
-        number(row.cost),
-        number(row.cost_covers),
-        currency.unwrap_or_default(),
-        row.calls.to_string(),
-        row.errors.to_string(),
-        row.unmeasured_calls.to_string(),
-        number(row.joules_per_call),
-        number(row.cpu_seconds),
-        row.cold_starts.to_string(),
-        number(row.share),
-    ]
+fn csv(report: &Report) -> io::Result<Vec<u8>> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(COLUMNS.map(|(heading, _)| heading))?;
+    let total = Row { function: Some(TOTAL.into()), ..report.total.clone() };
+    for row in report.rows.iter().chain([&total]) {
+        csv.write_record(COLUMNS.map(|(_, value)| value(report, row)))?;
+    }
+    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }

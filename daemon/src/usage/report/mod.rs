@@ -14,6 +14,7 @@ pub use form::ReportFormat;
 pub use nebula_api::usage::{By, Report};
 pub use query::report_of;
 pub use since::Since;
+pub(super) use since::{DAY, time_span};
 
 use super::StoreError;
 

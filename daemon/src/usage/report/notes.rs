@@ -34,13 +34,14 @@ pub fn of(report: &Report) -> Vec<String> {
             "no price was given (`price`)",
         ));
     }
-    if let (Some(kept), None) = (&report.hours_kept_since, &report.since) {
-        notes.push(format!("hours before {kept} have been folded into one sum"));
-    } else if let (Some(kept), Some(since)) = (&report.hours_kept_since, &report.since)
-        // Both are in the same format, which sorts by time.
-        && since < kept
-    {
-        notes.push(format!("hours before {kept} have been folded into one sum, which --since all includes"));
+    if let Some(kept) = &report.hours_kept_since {
+        let folded = format!("hours before {kept} have been folded into one sum");
+        match &report.since {
+            None => notes.push(folded),
+            // Both are in the same format, which sorts by time.
+            Some(since) if since < kept => notes.push(format!("{folded}, which --since all includes")),
+            Some(_) => {}
+        }
     }
     notes
 }

@@ -8,18 +8,18 @@ use nebula_metering::Microjoules;
 use rusqlite::{Connection, OptionalExtension, Row as Found};
 
 use super::super::pending::{Footprint, GRAMS};
-use super::super::store::rows::{ENERGY, each, energy_at, whole};
-use super::super::store::schema::{KEPT_SINCE, PREPARING_SINCE, STORED_AT};
+use super::super::store::rows::{self, each, energy};
+use super::super::store::schema::{
+    FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, PREPARING_SINCE, STORED_AT, SumTable, WORK, ZONE_ENERGY,
+};
 use super::super::{Hour, OTHER, StoreError};
-use super::sums::{CallCounts, Sums};
+use super::sums::Sums;
 use super::{By, Machine, ROWS_MAX, Report, Row, Since, notes};
 use crate::units::Policy;
 
 /// What a row is about: function, version and hour, or `None` for what the report does not tell apart.
 type Key = (Option<String>, Option<String>, Option<i64>);
 
-/// # Errors
-/// If the file cannot be read.
 pub fn report_of(connection: &mut Connection, since: Since, by: By, policy: Policy) -> Result<Report, StoreError> {
     read(connection, since, by, policy).map_err(StoreError::Read)
 }
@@ -47,7 +47,7 @@ fn read(connection: &mut Connection, since: Since, by: By, policy: Policy) -> ru
         }
     }
     let kept_since = note(&connection, KEPT_SINCE)?.map(|hour| shown(Hour(hour)));
-    let rows = rows(sums, by, policy, kept_since.as_deref());
+    let rows = in_order(sums, by, policy, kept_since.as_deref());
     let stored_at = note(&connection, STORED_AT)?
         .map(|seconds| format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())).to_string());
     let total = total.row(policy);
@@ -94,41 +94,35 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
         By::Version => "f.name, f.version, NULL",
         By::Hour => "NULL, NULL, t.hour",
     };
-    let select = |columns: &str, from: &str| {
+    // The sums of a table by the key and one more column.
+    let select = |table: &SumTable, column: &str| {
         format!(
-            "SELECT {key}, {columns} FROM {from} t JOIN function f ON f.id = t.function WHERE t.hour >= ?1 \
-             GROUP BY 1, 2, 3, 4"
+            "SELECT {key}, {column}, {} FROM {} t JOIN function f ON f.id = t.function WHERE t.hour >= ?1 GROUP BY 1, 2, 3, 4",
+            table.totals(),
+            table.name
         )
     };
-    let source = "(SELECT source FROM zone WHERE id = t.zone)";
-    let energy = select(&format!("{source}, {ENERGY}"), "function_energy");
-    each(connection, &energy, [first.0], |row| {
-        let energy = energy_at(row, 4)?;
-        *sums.entry(key_of(row)?).or_default().energy.entry(row.get(3)?).or_default() += energy;
+    each(connection, &select(&FUNCTION_ENERGY, "(SELECT source FROM zone WHERE id = t.zone)"), [first.0], |row| {
+        let sources = &mut sums.entry(key_of(row)?).or_default().energy;
+        *sources.entry(row.get(3)?).or_default() += energy(row, 4)?;
         Ok(())
     })?;
-    let columns = "t.metered, SUM(t.ok), SUM(t.error), SUM(t.trap), SUM(t.timeout), SUM(t.over_budget), \
-                   SUM(t.cancelled), SUM(t.rejected), SUM(t.cold_starts), SUM(t.cpu_ns)";
-    each(connection, &select(columns, "work"), [first.0], |row| {
+    each(connection, &select(&WORK, "t.metered"), [first.0], |row| {
         let sums = sums.entry(key_of(row)?).or_default();
-        let metered = row.get(3)?;
-        let calls: &mut CallCounts = if metered { &mut sums.measured } else { &mut sums.unmeasured };
-        for (place, count) in (4..).zip(calls.iter_mut()) {
-            *count += whole(row, place)?;
-        }
-        let next = 4 + calls.len();
-        sums.cold_starts += whole(row, next)?;
-        if metered {
-            *sums.cpu_nanos.get_or_insert(0) += whole(row, next + 1)?;
+        let [calls @ .., cold_starts, cpu_nanos] = rows::sums::<9>(row, 4)?;
+        sums.cold_starts += cold_starts;
+        if row.get(3)? {
+            sums.measured = calls;
+            sums.cpu_nanos = Some(cpu_nanos);
+        } else {
+            sums.unmeasured = calls;
         }
         Ok(())
     })?;
-    let columns = format!("t.unit, SUM(t.active), SUM(t.preparing), SUM(t.base), {ENERGY}");
-    each(connection, &select(&columns, "footprint"), [first.0], |row| {
+    each(connection, &select(&FOOTPRINT, "t.unit"), [first.0], |row| {
         let sums = sums.entry(key_of(row)?).or_default();
         let unit: String = row.get(3)?;
-        let (active, preparing, base) = (whole(row, 4)?, whole(row, 5)?, whole(row, 6)?);
-        let footprint = Footprint { active, preparing, base, of: energy_at(row, 7)? };
+        let footprint = Footprint { amounts: rows::sums(row, 4)?, of: energy(row, 7)? };
         if unit == GRAMS {
             sums.grams = Some(footprint);
         } else if Some(unit.as_str()) == currency {
@@ -146,43 +140,40 @@ fn add_hours(connection: &Connection, first: Hour, sums: &mut BTreeMap<Key, Sums
     each(connection, hours, [first.0], |row| {
         let sums = sums.entry((None, None, Some(row.get(0)?))).or_default();
         sums.energy.entry(row.get(1)?).or_default();
-        sums.machine += Microjoules(whole(row, 2)?);
+        let [used] = rows::sums(row, 2)?;
+        sums.machine += Microjoules(used);
         Ok(())
     })
 }
 
 fn machine(connection: &Connection, first: Hour) -> rusqlite::Result<Vec<Machine>> {
-    let mut machines = BTreeMap::<String, Machine>::new();
-    let zones = "SELECT z.source, SUM(e.total_uj), SUM(e.runtime_uj), SUM(e.host_uj), SUM(e.base_uj), SUM(e.gap_uj) \
-                 FROM zone_energy e JOIN zone z ON z.id = e.zone WHERE e.hour >= ?1 AND z.additive GROUP BY 1";
-    each(connection, zones, [first.0], |row| {
+    let zones = format!(
+        "SELECT z.source, {}, (SELECT SUM(e.active_uj + e.preparing_uj) FROM function_energy e JOIN zone y ON y.id = e.zone \
+         WHERE e.hour >= ?1 AND y.additive AND y.source = z.source) \
+         FROM zone_energy t JOIN zone z ON z.id = t.zone WHERE t.hour >= ?1 AND z.additive GROUP BY 1",
+        ZONE_ENERGY.totals()
+    );
+    let mut machines = Vec::new();
+    each(connection, &zones, [first.0], |row| {
         let source: String = row.get(0)?;
-        let machine = Machine {
+        let [total, runtime, host, base, gap] = rows::sums(row, 1)?;
+        machines.push(Machine {
             measured: notes::is_measured(&source),
-            total_microjoules: whole(row, 1)?,
-            function_microjoules: 0,
-            runtime_microjoules: whole(row, 2)?,
-            host_microjoules: whole(row, 3)?,
-            base_microjoules: whole(row, 4)?,
-            gap_microjoules: whole(row, 5)?,
             source,
-        };
-        machines.insert(machine.source.clone(), machine);
+            total_microjoules: total,
+            function_microjoules: row.get::<_, Option<i64>>(6)?.unwrap_or_default().unsigned_abs(),
+            runtime_microjoules: runtime,
+            host_microjoules: host,
+            base_microjoules: base,
+            gap_microjoules: gap,
+        });
         Ok(())
     })?;
-    let functions = "SELECT z.source, SUM(e.active_uj + e.preparing_uj) FROM function_energy e JOIN zone z ON z.id = e.zone \
-                     WHERE e.hour >= ?1 AND z.additive GROUP BY 1";
-    each(connection, functions, [first.0], |row| {
-        if let Some(machine) = machines.get_mut(&row.get::<_, String>(0)?) {
-            machine.function_microjoules = whole(row, 1)?;
-        }
-        Ok(())
-    })?;
-    Ok(machines.into_values().collect())
+    Ok(machines)
 }
 
 /// Rows in their order. Rows beyond [`ROWS_MAX`] become one.
-fn rows(sums: BTreeMap<Key, Sums>, by: By, policy: Policy, kept_since: Option<&str>) -> Vec<Row> {
+fn in_order(sums: BTreeMap<Key, Sums>, by: By, policy: Policy, kept_since: Option<&str>) -> Vec<Row> {
     let mut sums: Vec<_> = sums.into_iter().collect();
     match by {
         // They are sorted by time. The last hours matter most.

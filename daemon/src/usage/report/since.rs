@@ -6,7 +6,7 @@ use humantime::parse_rfc3339_weak;
 
 use crate::settings::{duration, rfc3339};
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
@@ -18,15 +18,12 @@ pub enum Since {
 
 impl Since {
     /// Parses a time before `now` such as `90m` or `7d`, a day such as `2026-11-01` (UTC), a moment as in RFC 3339, or `all`.
-    ///
-    /// # Errors
-    /// The error lists what is accepted.
     pub fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
         let text = text.trim();
         if text == "all" {
             return Ok(Self::Ever);
         }
-        let time = ago(text)
+        let time = time_span(text)
             .map(|ago| now.checked_sub(ago).map_or(UNIX_EPOCH, |time| time.max(UNIX_EPOCH)))
             .or_else(|| moment(text));
         time.map(Self::Time).ok_or_else(|| {
@@ -37,7 +34,8 @@ impl Since {
     }
 }
 
-fn ago(text: &str) -> Option<Duration> {
+/// A time such as `90m`, `36h`, `7d` or `4w`.
+pub fn time_span(text: &str) -> Option<Duration> {
     let of_days = |(number, days): (&str, u32)| DAY.checked_mul(number.parse::<u32>().ok()?.checked_mul(days)?);
     let days = text.strip_suffix('d').map(|number| (number, 1));
     match days.or_else(|| text.strip_suffix('w').map(|number| (number, 7))) {
@@ -59,7 +57,7 @@ mod tests {
     use humantime::parse_rfc3339;
 
     #[test]
-    fn how_long_ago_days_and_moments_are_understood() {
+    fn time_spans_days_and_moments_are_parsed() {
         let now = parse_rfc3339("2026-11-21T12:30:00Z").unwrap();
         for (text, meant) in [
             ("90m", "2026-11-21T11:00:00Z"),

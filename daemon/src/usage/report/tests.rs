@@ -61,7 +61,7 @@ fn rates() -> EnergyRates {
 }
 
 #[test]
-fn the_sums_of_a_function_are_what_it_used() {
+fn a_row_sums_up_what_a_function_used() {
     let mut days = Days::new();
     days.add(HOUR, &Reading::default(), &daemon(SourceKind::Powercap), &rates());
     let report = days.report(Since::Ever, By::Function, Policy::Active);
@@ -92,7 +92,7 @@ fn the_sums_of_a_function_are_what_it_used() {
 }
 
 #[test]
-fn joules_per_call_are_joules_of_calls_whatever_compiling_took() {
+fn joules_per_call_leave_out_preparing() {
     let mut days = Days::new();
     let mut daemon = MadeUp::new(SourceKind::Powercap, &[("f", "1"), ("f", "2")]);
     daemon.window([3_000_000, 0, 0], 0, [1_000, 0, 0]);
@@ -113,7 +113,7 @@ fn joules_per_call_are_joules_of_calls_whatever_compiling_took() {
 }
 
 #[test]
-fn what_is_not_known_is_null_and_said() {
+fn unknown_figures_are_null_and_a_note_says_why() {
     let mut days = Days::new();
     let mut off = daemon(SourceKind::Powercap);
     off.reading.zones.clear();
@@ -152,7 +152,7 @@ fn what_is_not_known_is_null_and_said() {
 }
 
 #[test]
-fn sources_are_told_apart_and_several_are_named() {
+fn sources_are_listed_apart_and_a_note_names_them() {
     let mut days = Days::new();
     days.add(HOUR, &Reading::default(), &daemon(SourceKind::Powercap), &rates());
     days.add(HOUR, &Reading::default(), &daemon(SourceKind::Model), &rates());
@@ -170,7 +170,7 @@ fn sources_are_told_apart_and_several_are_named() {
 }
 
 #[test]
-fn rows_are_of_versions_or_hours_from_a_time_on() {
+fn rows_are_by_version_or_by_hour_since_a_time() {
     let mut days = Days::new();
     let mut daemon = daemon(SourceKind::Powercap);
     days.add(HOUR, &Reading::default(), &daemon, &rates());
@@ -193,7 +193,7 @@ fn rows_are_of_versions_or_hours_from_a_time_on() {
 }
 
 #[test]
-fn folded_hours_are_one_row_of_all_that_is_known() {
+fn folded_hours_are_one_row_and_only_in_a_report_of_all_hours() {
     let mut days = Days::new();
     days.add(HOUR, &Reading::default(), &daemon(SourceKind::Powercap), &rates());
     days.add(HOUR + 5, &Reading::default(), &daemon(SourceKind::Powercap), &rates());
@@ -207,7 +207,7 @@ fn folded_hours_are_one_row_of_all_that_is_known() {
 }
 
 #[test]
-fn no_report_is_longer_than_it_may_be_and_its_sums_are_right() {
+fn rows_beyond_the_bound_become_one_and_the_total_stays_right() {
     let mut days = Days::new();
     let names: Vec<_> = (0..ROWS_MAX + 5).map(|name| format!("f{name}")).collect();
     let versions: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
@@ -229,7 +229,7 @@ fn known() -> Report {
 }
 
 #[test]
-fn a_table_is_for_people() {
+fn a_table_is_aligned_with_units_in_its_headings() {
     let text = String::from_utf8(ReportFormat::Table.write(&known(), None).unwrap()).unwrap();
     let expected = "\
 Energy of functions since 2026-11-21T11:00:00Z, as stored until 2026-11-21T11:01:00Z; policy active
@@ -261,7 +261,7 @@ fn a_table_is_no_wider_than_the_terminal() {
 }
 
 #[test]
-fn csv_has_a_line_for_each_row_and_nothing_for_what_is_not_known() {
+fn csv_has_a_line_for_each_row_and_leaves_unknown_figures_empty() {
     let mut report = known();
     report.rows[1].gco2e = None;
     let text = String::from_utf8(ReportFormat::Csv.write(&report, None).unwrap()).unwrap();
@@ -284,7 +284,7 @@ fn csv_has_a_line_for_each_row_and_nothing_for_what_is_not_known() {
 }
 
 #[test]
-fn json_can_be_read_again() {
+fn json_reads_back_as_the_same_report() {
     let report = known();
     let json = ReportFormat::Json.write(&report, None).unwrap();
     let read: Report = serde_json::from_slice(&json).unwrap();

@@ -25,7 +25,6 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether the file is damaged, so that trying again is of no use.
-    #[must_use]
     pub fn is_damage(&self) -> bool {
         let (Self::Open { source, .. } | Self::Write(source) | Self::Read(source)) = self else { return false };
         matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))

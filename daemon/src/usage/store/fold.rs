@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::super::Hour;
 use super::super::reading::FunctionVersion;
-use super::super::{Hour, OTHER};
 use super::Store;
 use super::error::StoreError;
 use super::schema::{FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, SumTable, TABLES, WORK, set_note};
-use super::write::function_id;
+use super::write::{function_id, integer};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -22,35 +22,30 @@ const OF_FUNCTIONS: [SumTable; 3] = [FUNCTION_ENERGY, WORK, FOOTPRINT];
 impl Store {
     /// Folds hours that are older than `bounds` allows, and if there are too many rows, more hours, the oldest first. If that
     /// is not enough, since there are so many functions, all versions of each function become one, and then the functions with
-    /// the least energy. Returns the number of rows.
-    ///
-    /// # Errors
-    /// If it cannot be written. Then nothing is folded.
+    /// the least energy. Returns the number of rows; after an error, nothing
+    /// is folded.
     pub fn keep_within(&mut self, bounds: Bounds, now: Hour) -> Result<u64, StoreError> {
-        let kept = self.try_keep_within(bounds, now);
-        self.forget_ids();
-        kept.map_err(StoreError::Write)
+        keep_within(&mut self.connection, bounds, now).map_err(StoreError::Write)
     }
+}
 
-    fn try_keep_within(&mut self, bounds: Bounds, now: Hour) -> rusqlite::Result<u64> {
-        let transaction = self.connection.transaction()?;
-        let hours = i64::try_from(bounds.hours).unwrap_or(i64::MAX);
-        let mut cut = now.0.saturating_sub(hours).max(1);
-        if rows(&transaction)? > bounds.rows {
-            // To three quarters of the bound, so that it is not reached again at once.
-            cut = cut.max(first_hour_within(&transaction, bounds.rows / 4 * 3)?.min(now.0));
-        }
-        fold_hours(&transaction, cut)?;
-        if rows(&transaction)? > bounds.rows {
-            fold_versions(&transaction)?;
-        }
-        if rows(&transaction)? > bounds.rows {
-            fold_functions(&transaction, bounds.rows / 8)?;
-        }
-        let left = rows(&transaction)?;
-        transaction.commit()?;
-        Ok(left)
+fn keep_within(connection: &mut Connection, bounds: Bounds, now: Hour) -> rusqlite::Result<u64> {
+    let transaction = connection.transaction()?;
+    let mut cut = now.0.saturating_sub(integer(bounds.hours)).max(1);
+    if rows(&transaction)? > bounds.rows {
+        // To three quarters of the bound, so that it is not reached again at once.
+        cut = cut.max(first_hour_within(&transaction, bounds.rows / 4 * 3)?.min(now.0));
     }
+    fold_hours(&transaction, cut)?;
+    if rows(&transaction)? > bounds.rows {
+        fold_versions(&transaction)?;
+    }
+    if rows(&transaction)? > bounds.rows {
+        fold_functions(&transaction, bounds.rows / 8)?;
+    }
+    let left = rows(&transaction)?;
+    transaction.commit()?;
+    Ok(left)
 }
 
 fn rows(connection: &Connection) -> rusqlite::Result<u64> {
@@ -62,38 +57,19 @@ fn rows(connection: &Connection) -> rusqlite::Result<u64> {
 /// The earliest hour since which there are at most this many rows.
 fn first_hour_within(transaction: &Transaction<'_>, rows_max: u64) -> rusqlite::Result<i64> {
     let hours: Vec<_> = TABLES.iter().map(|table| format!("SELECT hour FROM {}", table.name)).collect();
-    let count = format!(
-        "SELECT hour, COUNT(*) FROM ({}) WHERE hour > 0 GROUP BY hour ORDER BY hour DESC",
+    let first = format!(
+        "SELECT MIN(hour) FROM (SELECT hour, SUM(COUNT(*)) OVER (ORDER BY hour DESC) AS count FROM ({}) WHERE hour > 0 \
+         GROUP BY hour) WHERE count <= ?1",
         hours.join(" UNION ALL ")
     );
-    let mut statement = transaction.prepare(&count)?;
-    let mut counts = statement.query([])?;
-    let (mut sum, mut first) = (0, i64::MAX);
-    while let Some(row) = counts.next()? {
-        sum += row.get::<_, i64>(1)?.unsigned_abs();
-        if sum > rows_max {
-            break;
-        }
-        first = row.get(0)?;
-    }
-    Ok(first)
+    let first: Option<i64> = transaction.query_row(&first, [integer(rows_max)], |row| row.get(0))?;
+    Ok(first.unwrap_or(i64::MAX))
 }
 
 fn fold_hours(transaction: &Transaction<'_>, cut: i64) -> rusqlite::Result<()> {
     let mut folded = 0;
     for table in &TABLES {
-        let keys = table.keys.join(", ");
-        let sums: Vec<_> = table.sums.iter().map(|sum| format!("SUM({sum})")).collect();
-        let fold = format!(
-            "INSERT INTO {name} (hour, {keys}, {columns}) SELECT 0, {keys}, {sums} FROM {name} WHERE hour > 0 AND hour < ?1 \
-             GROUP BY {keys} {on_conflict}",
-            name = table.name,
-            columns = table.sums.join(", "),
-            sums = sums.join(", "),
-            on_conflict = table.on_conflict(),
-        );
-        transaction.execute(&fold, [cut])?;
-        folded += transaction.execute(&format!("DELETE FROM {} WHERE hour > 0 AND hour < ?1", table.name), [cut])?;
+        folded += fold(transaction, table, "hour", Hour::FOLDED.0, &format!("hour > 0 AND hour < {cut}"))?;
     }
     if folded > 0 {
         set_note(transaction, KEPT_SINCE, cut)?;
@@ -103,11 +79,9 @@ fn fold_hours(transaction: &Transaction<'_>, cut: i64) -> rusqlite::Result<()> {
 
 /// Folds all versions of each function into one.
 fn fold_versions(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let names: Vec<String> = {
-        let several = "SELECT name FROM function GROUP BY name HAVING COUNT(*) > 1";
-        let mut statement = transaction.prepare(several)?;
-        statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
-    };
+    let several = "SELECT name FROM function GROUP BY name HAVING COUNT(*) > 1";
+    let names: Vec<String> =
+        transaction.prepare(several)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for name in &names {
         let into = function_id(transaction, &FunctionVersion::new(name, ""))?;
         fold_into(transaction, into, "SELECT id FROM function WHERE name = ?2", params![into, name])?;
@@ -117,10 +91,10 @@ fn fold_versions(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 
 /// Folds all functions but the `kept` with the most energy into one.
 fn fold_functions(transaction: &Transaction<'_>, kept: u64) -> rusqlite::Result<()> {
-    let into = function_id(transaction, &FunctionVersion::new(OTHER, ""))?;
+    let into = function_id(transaction, &FunctionVersion::other())?;
     let least = "SELECT id FROM function WHERE id NOT IN \
                  (SELECT function FROM function_energy GROUP BY function ORDER BY SUM(active_uj + preparing_uj) DESC LIMIT ?2)";
-    fold_into(transaction, into, least, params![into, i64::try_from(kept).unwrap_or(i64::MAX)])
+    fold_into(transaction, into, least, params![into, integer(kept)])
 }
 
 /// Adds the rows of the functions that `which` selects to those of `into`, its first parameter.
@@ -134,18 +108,30 @@ fn fold_into(
         .execute_batch("CREATE TEMP TABLE IF NOT EXISTS folded (id INTEGER PRIMARY KEY); DELETE FROM folded;")?;
     transaction.execute(&format!("INSERT INTO folded SELECT id FROM ({which}) WHERE id <> ?1"), parameters)?;
     for table in &OF_FUNCTIONS {
-        let other_key = table.keys.iter().copied().find(|key| *key != "function").unwrap_or("function");
-        let sums: Vec<_> = table.sums.iter().map(|sum| format!("SUM({sum})")).collect();
-        let fold = format!(
-            "INSERT INTO {name} (hour, function, {other_key}, {columns}) SELECT hour, ?1, {other_key}, {sums} FROM {name} \
-             WHERE function IN (SELECT id FROM folded) GROUP BY hour, {other_key} {on_conflict}",
-            name = table.name,
-            columns = table.sums.join(", "),
-            sums = sums.join(", "),
-            on_conflict = table.on_conflict(),
-        );
-        transaction.execute(&fold, [into])?;
-        transaction.execute(&format!("DELETE FROM {} WHERE function IN (SELECT id FROM folded)", table.name), [])?;
+        fold(transaction, table, "function", into, "function IN (SELECT id FROM folded)")?;
     }
     transaction.execute("DELETE FROM function WHERE id IN (SELECT id FROM folded)", []).map(drop)
+}
+
+/// Folds the rows for which `which` holds: their `key` becomes `value`, and rows that no longer differ in any key become
+/// one. Returns how many there were.
+fn fold(
+    transaction: &Transaction<'_>,
+    table: &SumTable,
+    key: &str,
+    value: i64,
+    which: &str,
+) -> rusqlite::Result<usize> {
+    let others: Vec<_> = ["hour"].iter().chain(table.keys).copied().filter(|other| *other != key).collect();
+    let others = others.join(", ");
+    let fold = format!(
+        "INSERT INTO {name} ({key}, {others}, {sums}) SELECT {value}, {others}, {totals} FROM {name} t WHERE {which} \
+         GROUP BY {others} {on_conflict}",
+        name = table.name,
+        sums = table.sums.join(", "),
+        totals = table.totals(),
+        on_conflict = table.on_conflict(),
+    );
+    transaction.execute(&fold, [])?;
+    transaction.execute(&format!("DELETE FROM {} WHERE {which}", table.name), [])
 }

@@ -12,7 +12,6 @@ pub mod schema;
 mod stored;
 mod write;
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,6 @@ use std::time::{Duration, SystemTime};
 use humantime::format_rfc3339_seconds;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::pending::ZoneKey;
-use super::reading::FunctionVersion;
 pub use error::StoreError;
 pub use fold::Bounds;
 
@@ -40,15 +37,10 @@ const BESIDE: [&str; 2] = ["-wal", "-shm"];
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
-    functions: HashMap<FunctionVersion, i64>,
-    zones: HashMap<ZoneKey, i64>,
 }
 
 impl Store {
     /// Opens or creates the file. A damaged file is renamed, with the time in its name, and a new one is created.
-    ///
-    /// # Errors
-    /// If a newer nebula wrote it, or it cannot be opened or written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_as_it_is(path).or_else(|error| {
             if !error.is_damage() {
@@ -77,13 +69,10 @@ impl Store {
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         schema::migrate(&mut connection, path)?;
-        Ok(Self { connection, functions: HashMap::new(), zones: HashMap::new() })
+        Ok(Self { connection })
     }
 
     /// Opens the file for reading, whether a daemon is running or not.
-    ///
-    /// # Errors
-    /// If there is no file, a newer nebula wrote it, or it cannot be read.
     pub fn read(path: &Path) -> Result<Connection, StoreError> {
         let failed = |source| StoreError::Open { path: path.into(), source };
         if !path.exists() {

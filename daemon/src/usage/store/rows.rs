@@ -3,9 +3,6 @@
 use nebula_metering::{FunctionEnergy, Microjoules};
 use rusqlite::{Connection, Params, Row};
 
-/// The columns that [`energy_at`] reads, of the table `t`.
-pub const ENERGY: &str = "SUM(t.active_uj), SUM(t.preparing_uj), SUM(t.base_uj)";
-
 /// Calls `take` for each row.
 pub fn each(
     connection: &Connection,
@@ -21,17 +18,17 @@ pub fn each(
     Ok(())
 }
 
-/// A sum, which is never negative.
-pub fn whole(row: &Row<'_>, place: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(place).map(i64::unsigned_abs)
+/// The sums in the columns from `first` on. None is negative.
+pub fn sums<const N: usize>(row: &Row<'_>, first: usize) -> rusqlite::Result<[u64; N]> {
+    let mut sums = [0; N];
+    for (column, sum) in (first..).zip(&mut sums) {
+        *sum = row.get::<_, i64>(column)?.unsigned_abs();
+    }
+    Ok(sums)
 }
 
-pub fn microjoules(row: &Row<'_>, place: usize) -> rusqlite::Result<Microjoules> {
-    whole(row, place).map(Microjoules)
-}
-
-/// The columns of [`ENERGY`], the first of which is at `first`.
-pub fn energy_at(row: &Row<'_>, first: usize) -> rusqlite::Result<FunctionEnergy> {
-    let energy = |place| microjoules(row, first + place);
-    Ok(FunctionEnergy { active: energy(0)?, preparing: energy(1)?, base: energy(2)? })
+/// The energy whose components are in the columns from `first` on.
+pub fn energy(row: &Row<'_>, first: usize) -> rusqlite::Result<FunctionEnergy> {
+    let [active, preparing, base] = sums(row, first)?.map(Microjoules);
+    Ok(FunctionEnergy { active, preparing, base })
 }

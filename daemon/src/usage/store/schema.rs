@@ -95,6 +95,11 @@ impl SumTable {
         )
     }
 
+    /// The sums over the rows that are selected from the table as `t`.
+    pub fn totals(&self) -> String {
+        self.sums.iter().map(|sum| format!("SUM(t.{sum})")).collect::<Vec<_>>().join(", ")
+    }
+
     /// Adds to the row that has this hour and these keys, if there is one.
     pub fn on_conflict(&self) -> String {
         let add: Vec<_> = self.sums.iter().map(|sum| format!("{sum} = {sum} + excluded.{sum}")).collect();

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::UNIX_EPOCH;
 
+use nebula_metering::FunctionEnergy;
 use nebula_metering::source::SourceKind;
-use nebula_metering::{FunctionEnergy, Microjoules};
 use proptest::prelude::*;
+use rusqlite::OptionalExtension;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
@@ -102,7 +103,7 @@ proptest! {
 }
 
 #[test]
-fn counters_go_on_from_all_that_is_stored() {
+fn counters_continue_from_the_stored_sums() {
     let (_folder, path) = folder();
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1"), ("a", "2")]);
     daemon.window([1000, 100, 10], 0, [10, 0, 10]);
@@ -151,7 +152,7 @@ fn a_file_of_schema_1_is_migrated_and_no_sum_changes() {
         let energy: FunctionEnergy = stored.functions.values().copied().sum();
         assert_eq!([energy.active.0, energy.base.0], [562_203, 336_267]);
         assert_eq!(energy.preparing.0, preparing);
-        assert_eq!([footprint.active, footprint.preparing, footprint.base], [62_523, 0, 37_394]);
+        assert_eq!(footprint.amounts, [62_523, 0, 37_394]);
         assert_eq!((stored.calls["fib"][0], stored.calls["hello-world"][0]), (120, 10));
         assert!(stored.functions.keys().any(|[name, ..]| &**name == "broken"), "it never compiled, and used energy");
         assert_eq!(unbalanced(&store.connection), 0);
@@ -168,7 +169,7 @@ fn a_file_of_schema_1_is_migrated_and_no_sum_changes() {
 }
 
 #[test]
-fn a_file_of_schema_1_can_be_read_as_it_is() {
+fn a_file_of_schema_1_can_be_read_without_migrating_it() {
     let (_folder, path) = schema_1();
     let mut connection = Store::read(&path).unwrap();
     let report = |connection: &mut Connection| {
@@ -197,7 +198,7 @@ fn a_newer_file_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_accounts_begin_anew() {
+fn a_damaged_file_is_set_aside_and_accounts_start_afresh() {
     let damage: [fn(&Path); 2] = [
         |path| fs::write(path, "this is no database, and long enough to be looked at as one: ".repeat(100)).unwrap(),
         |path| {
@@ -225,7 +226,7 @@ fn a_damaged_file_is_set_aside_and_accounts_begin_anew() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_from_what_is_not_there() {
+fn a_missing_file_and_an_unreadable_one_are_different_errors() {
     let (folder, path) = folder();
     let missing = Store::read(&path).unwrap_err().to_string();
     assert!(missing.contains(folder.path().to_str().unwrap()), "{missing}");
@@ -260,19 +261,15 @@ fn a_flush_is_stored_as_a_whole_or_not_at_all() {
 
 /// Everything that can be asked for of a file, but when it was.
 fn sums(store: &Store) -> (crate::telemetry::Stored, Footprint) {
-    let footprint = "SELECT SUM(active), SUM(preparing), SUM(base), SUM(active_uj), SUM(preparing_uj), SUM(base_uj) \
-                     FROM footprint";
-    let footprint = store.connection.query_row(footprint, [], |row| {
-        let whole = |place| row.get::<_, Option<i64>>(place).map(|sum| sum.unwrap_or_default().unsigned_abs());
-        let energy = |place| whole(place).map(Microjoules);
-        let of = FunctionEnergy { active: energy(3)?, preparing: energy(4)?, base: energy(5)? };
-        Ok(Footprint { active: whole(0)?, preparing: whole(1)?, base: whole(2)?, of })
-    });
-    (store.stored().unwrap(), footprint.unwrap())
+    let select = format!("SELECT {} FROM footprint t HAVING COUNT(*) > 0", schema::FOOTPRINT.totals());
+    let footprint = store
+        .connection
+        .query_row(&select, [], |row| Ok(Footprint { amounts: rows::sums(row, 0)?, of: rows::energy(row, 3)? }));
+    (store.stored().unwrap(), footprint.optional().unwrap().unwrap_or_default())
 }
 
 #[test]
-fn hours_beyond_the_bound_become_one_and_no_sum_changes() {
+fn hours_beyond_the_bounds_are_folded_and_no_sum_changes() {
     let (_folder, path) = folder();
     let mut store = Store::open(&path).unwrap();
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1"), ("b", "1")]);
@@ -307,7 +304,7 @@ fn hours_beyond_the_bound_become_one_and_no_sum_changes() {
 }
 
 #[test]
-fn versions_and_then_functions_become_one_where_there_are_too_many() {
+fn versions_are_folded_first_and_functions_only_if_that_is_not_enough() {
     let (_folder, path) = folder();
     let mut store = Store::open(&path).unwrap();
     let names: Vec<_> =
