@@ -53,11 +53,23 @@ pub struct Cost {
     pub work: Work,
 }
 
-/// Times of a call, in microseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Where the time of a call went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Timing {
     /// Whether this was the first call since the function was loaded.
     pub cold_start: bool,
+    /// The times.
+    #[serde(flatten)]
+    pub times: Times,
+    /// Why the CPU time is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<Cow<'static, str>>,
+}
+
+/// Times in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Times {
     /// Waiting for a place.
     pub queue_us: u64,
     /// Making an instance.
@@ -66,16 +78,12 @@ pub struct Timing {
     pub execution_us: u64,
     /// From admission to the end.
     pub total_us: u64,
-    /// CPU time of the call.
+    /// CPU time; null where nothing measures it.
     pub cpu_us: Option<u64>,
-    /// Why the CPU time is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reason: Option<Cow<'static, str>>,
 }
 
 /// What the processor did for a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Work {
     /// CPU time in nanoseconds.
     pub cpu_ns: Option<u64>,

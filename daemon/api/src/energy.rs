@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The energy of one call, as far as it is known and may be shown to this client.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Energy {
     /// How final the figures are.
     pub state: EnergyState,
@@ -42,7 +42,7 @@ pub struct Energy {
 }
 
 /// How final the energy of a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnergyState {
     /// The call runs; the figures are what the windows closed so far have charged it.
@@ -52,6 +52,7 @@ pub enum EnergyState {
     /// All windows of the call have closed; the figures are its share of what they measured.
     Settled,
     /// No figure is known; `reason` says why.
+    #[default]
     Unknown,
     /// The operator does not show joules to callers.
     Withheld,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::call::Times;
 use crate::energy::Energy;
 use crate::problem::Problem;
 
@@ -64,33 +65,13 @@ pub struct FormResult<'a> {
     #[schema(nullable = false)]
     pub invocation_id: Option<Uuid>,
     /// Where the time went; null where nothing ran.
-    pub metrics: Option<FormTimes>,
+    pub metrics: Option<Times>,
     /// The call's energy as the policy counts it.
     pub energy_joules: Option<f64>,
     /// How `energy_joules` came about, if the call ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub energy: Option<Energy>,
-}
-
-/// Times in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FormTimes {
-    /// Waiting for a place.
-    #[serde(rename = "queue_us")]
-    pub queue: u64,
-    /// Making instances.
-    #[serde(rename = "startup_us")]
-    pub startup: u64,
-    /// Running the guest.
-    #[serde(rename = "execution_us")]
-    pub execution: u64,
-    /// From admission to the end.
-    #[serde(rename = "total_us")]
-    pub total: u64,
-    /// CPU time; null where nothing measures it.
-    #[serde(rename = "cpu_us")]
-    pub cpu: Option<u64>,
 }
 
 /// All calls of a form that ran, together.
@@ -101,7 +82,7 @@ pub struct FormTotals {
     /// Calls that failed.
     pub failed: usize,
     /// The sums of their times.
-    pub metrics: FormTimes,
+    pub metrics: Times,
     /// The sum of their energy.
     pub energy_joules: Option<f64>,
     /// Grams of CO2 equivalent that came with it, where that is known of every call.

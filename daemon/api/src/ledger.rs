@@ -13,7 +13,7 @@ pub type Reasons = BTreeMap<Cow<'static, str>, Cow<'static, str>>;
 
 /// What was measured, who was charged with it, and what is known of the machine. Energies are sums since the daemon
 /// started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Ledger {
     /// The source that is read.
     pub source: Source,
@@ -50,7 +50,7 @@ pub struct Ledger {
 }
 
 /// A source of energy readings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// powercap, perf, hwmon, model, simulated, rapl-energy or off.
     pub kind: Cow<'static, str>,

@@ -159,9 +159,7 @@ fn failed(code: Option<i32>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use nebula_api::call::{Timing, Work};
+    use nebula_api::call::{Times, Timing, Work};
     use nebula_api::problem::FailedCall;
     use uuid::Uuid;
 
@@ -208,22 +206,12 @@ mod tests {
             uncertainty_joules: active_joules.map(|_| 0.000_061),
             active_joules,
             base_joules: active_joules.map(|_| 0.000_09),
-            zones: BTreeMap::new(),
-            estimate: None,
-            estimate_ratio: None,
-            carbon: None,
             reason: active_joules.is_none().then(|| "no window has closed".into()),
+            ..Energy::default()
         };
-        let timing = Timing {
-            cold_start: false,
-            queue_us: 0,
-            startup_us: 4,
-            execution_us: 196,
-            total_us: 200,
-            cpu_us: Some(196),
-            reason: None,
-        };
-        let work = Work { cpu_ns: Some(196_000), instructions: None, cycles: None, cache_misses: None, reason: None };
+        let times = Times { startup_us: 4, execution_us: 196, total_us: 200, cpu_us: Some(196), ..Times::default() };
+        let timing = Timing { times, ..Timing::default() };
+        let work = Work { cpu_ns: Some(196_000), ..Work::default() };
         Cost { energy_joules: active_joules, energy, timing, work }
     }
 

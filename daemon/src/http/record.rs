@@ -12,11 +12,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, REFERER, USER_AGENT};
 use uuid::Uuid;
 
-use crate::http::Request;
-use crate::http::Response;
-use crate::http::answer::body::{BrokenOff, Reply};
+use crate::http::answer::body::{BoxError, Reply, streamed};
 use crate::http::answer::headers::{REQUEST_ID, TRACEPARENT};
-use crate::http::request::peers::Peers;
+use crate::http::request::Peers;
+use crate::http::{Request, Response};
 use crate::invocation::RequestContext;
 use crate::telemetry::{ExportedSpan, Observers, Record, RequestFacts, RequestId};
 use crate::trace_context::TraceContext;
@@ -118,7 +117,7 @@ impl OpenRequest {
         }
         let Some(mut record) = self.record else { return response };
         record.status = Some(response.status().as_u16());
-        response.map(|reply| Reply::streamed(Recorded { reply, record }))
+        response.map(|reply| streamed(Recorded { reply, record }))
     }
 }
 
@@ -143,12 +142,9 @@ struct Recorded {
 
 impl Body for Recorded {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.reply).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()

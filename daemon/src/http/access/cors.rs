@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode};
 
 use crate::http::Response;
-use crate::http::answer::body::Reply;
+use crate::http::answer::body::whole;
 use crate::http::answer::headers::EXPOSED;
 use crate::http::settings::Origins;
 
@@ -71,7 +71,7 @@ impl CorsPolicy {
         if !is_preflight {
             return None;
         }
-        let mut response = Response::new(Reply::from(bytes::Bytes::new()));
+        let mut response = Response::new(whole(""));
         *response.status_mut() = StatusCode::NO_CONTENT;
         let answered = response.headers_mut();
         answered.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn answered(origins: &Origins, origin: Option<&'static str>, own: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut response = Response::new(Reply::from(bytes::Bytes::new()));
+        let mut response = Response::new(whole(""));
         for (name, value) in own {
             response.headers_mut().append(*name, HeaderValue::from_static(value));
         }

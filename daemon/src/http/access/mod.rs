@@ -36,7 +36,7 @@ use crate::causes::chain;
 use crate::http::Exposure;
 use crate::http::answer::denied::Denied;
 use crate::http::answer::problem::Problem;
-use crate::http::request::peers::Peers;
+use crate::http::request::Peers;
 use crate::http::role::Role;
 use crate::http::settings::{AccessMode, AccessSettings, Origins};
 use crate::quota::Payers;

@@ -1,75 +1,58 @@
 //! Why a request is not let in.
 
-use hyper::StatusCode;
 use hyper::header::HeaderValue;
+use thiserror::Error;
 
+use super::problem::Kind;
 use crate::http::role::Role;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The text says what happened, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Denied {
+    #[error("send a token: `Authorization: Bearer nebula_…`")]
     NoToken,
-    /// Also after it was revoked.
+    #[error("this daemon does not know the token; it may have been revoked")]
     BadToken,
-    /// The token has a lower role.
+    #[error("this needs a token with the role `{0}`")]
     NeedsRole(Role),
-    /// The token is for other functions.
+    #[error("this token is not for `{0}`")]
     NotForFunction(String),
-    /// A web page of this origin sent it.
+    #[error(
+        "a page of `{0}` sent the request, and only the daemon's own page and the origins in `cors.origins` may make changes"
+    )]
     ForeignOrigin(String),
     /// A page that a function answered sent it.
+    #[error("without a token only the daemon's own page may make changes; reload it if the daemon has been restarted")]
     NotOurPage,
     /// The daemon is called by this name, which some web page may have made to lead here.
+    #[error(
+        "the request calls this daemon `{0}`; without a token, changes must use a name of this machine, such as localhost or \
+         127.0.0.1"
+    )]
     ForeignHost(String),
 }
 
 impl Denied {
-    /// The status, a name for programs, and a title for people.
-    pub fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "A token is needed"),
-            Self::BadToken => (StatusCode::UNAUTHORIZED, "bad-token", "The token is unknown"),
-            Self::NeedsRole(_) => (StatusCode::FORBIDDEN, "needs-role", "The token does not allow this"),
-            Self::NotForFunction(_) => (StatusCode::FORBIDDEN, "other-functions", "The token is for other functions"),
-            Self::ForeignOrigin(_) => (StatusCode::FORBIDDEN, "foreign-origin", "Not from this page"),
-            Self::NotOurPage => (StatusCode::FORBIDDEN, "not-our-page", "Not from this page"),
-            Self::ForeignHost(_) => (StatusCode::FORBIDDEN, "foreign-host", "Not under this name"),
-        }
-    }
-
-    /// What happened, and what to do about it.
-    pub fn detail(&self) -> String {
-        match self {
-            Self::NoToken => "send a token: `Authorization: Bearer nebula_…`".into(),
-            Self::BadToken => "this daemon does not know the token; it may have been revoked".into(),
-            Self::NeedsRole(role) => format!("this needs a token with the role `{role}`"),
-            Self::NotForFunction(name) => format!("this token is not for `{name}`"),
-            Self::ForeignOrigin(origin) => format!(
-                "a page of `{origin}` sent the request, and only the daemon's own page and the origins in `cors.origins` may make \
-                 changes"
-            ),
-            Self::NotOurPage => {
-                "without a token only the daemon's own page may make changes; reload it if the daemon has been \
-                 restarted"
-                    .into()
-            }
-            Self::ForeignHost(host) => format!(
-                "the request calls this daemon `{host}`; without a token, changes must use a name of this machine, such as \
-                 localhost or 127.0.0.1"
-            ),
+            Self::NoToken => (401, "no-token", "A token is needed"),
+            Self::BadToken => (401, "bad-token", "The token is unknown"),
+            Self::NeedsRole(_) => (403, "needs-role", "The token does not allow this"),
+            Self::NotForFunction(_) => (403, "other-functions", "The token is for other functions"),
+            Self::ForeignOrigin(_) => (403, "foreign-origin", "Not from this page"),
+            Self::NotOurPage => (403, "not-our-page", "Not from this page"),
+            Self::ForeignHost(_) => (403, "foreign-host", "Not under this name"),
         }
     }
 
     /// The value of `WWW-Authenticate`. Source: RFC 6750, section 3.
     pub fn challenge(&self) -> Option<HeaderValue> {
-        Some(match self {
-            Self::NoToken => HeaderValue::from_static("Bearer realm=\"nebula\""),
-            Self::BadToken => HeaderValue::from_static("Bearer realm=\"nebula\", error=\"invalid_token\""),
-            Self::NeedsRole(role) => HeaderValue::from_static(match role {
-                Role::Invoke => "Bearer realm=\"nebula\", error=\"insufficient_scope\", scope=\"invoke\"",
-                Role::Deploy => "Bearer realm=\"nebula\", error=\"insufficient_scope\", scope=\"deploy\"",
-                Role::Operate => "Bearer realm=\"nebula\", error=\"insufficient_scope\", scope=\"operate\"",
-            }),
+        let error = match self {
+            Self::NoToken => String::new(),
+            Self::BadToken => ", error=\"invalid_token\"".into(),
+            Self::NeedsRole(role) => format!(", error=\"insufficient_scope\", scope=\"{role}\""),
             Self::NotForFunction(_) | Self::ForeignOrigin(_) | Self::NotOurPage | Self::ForeignHost(_) => return None,
-        })
+        };
+        HeaderValue::try_from(format!("Bearer realm=\"nebula\"{error}")).ok()
     }
 }

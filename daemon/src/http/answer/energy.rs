@@ -1,7 +1,6 @@
 //! The energy of a call as this client may see it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy};
@@ -23,10 +22,8 @@ const NOT_YET: &str = "no window of this call has closed yet, or the energy of o
 /// What is known of a call's energy.
 #[derive(Clone, Copy, Debug)]
 pub enum Known<'a> {
-    /// It runs, and has been charged so much.
-    Running(Option<&'a Charge>),
-    /// It runs, and nothing measures it.
-    Unmeasured(Off),
+    /// It runs, and has been charged so much, unless nothing measures it.
+    Running(Result<Option<&'a Charge>, Off>),
     /// It has ended.
     Ended(&'a Ended),
     /// It has ended, and its charge is final.
@@ -42,7 +39,7 @@ impl<'a> Known<'a> {
     /// When the call ended; `None` while it runs.
     fn time(&self) -> Option<SystemTime> {
         match self {
-            Self::Running(_) | Self::Unmeasured(_) => None,
+            Self::Running(_) => None,
             Self::Ended(ended) | Self::Settled(ended, _) => Some(ended.at),
         }
     }
@@ -50,9 +47,6 @@ impl<'a> Known<'a> {
 
 /// Rounds to six digits: no intensity is known better.
 fn significant(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return value;
-    }
     format!("{value:.5e}").parse().unwrap_or(value)
 }
 
@@ -70,15 +64,6 @@ pub struct EnergyView<'a> {
     pub exposure: Exposure,
 }
 
-/// Figures of any origin.
-struct Figures<'a> {
-    source: &'static str,
-    active: Joules,
-    base: Option<Joules>,
-    uncertainty: Joules,
-    zones: Cow<'a, [(Domain, Joules)]>,
-}
-
 impl EnergyView<'_> {
     /// `energy_joules`, and everything that explains it.
     pub fn show(&self, known: Known<'_>) -> (Option<f64>, Energy) {
@@ -87,24 +72,17 @@ impl EnergyView<'_> {
             let carbon = self.carbon_of(None, time);
             return (None, Energy { carbon, ..self.unknown(State::Withheld, WITHHELD) });
         }
-        let estimated = |ended: &Ended| match &ended.estimate {
-            Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
-            Err(why) => self.unknown(State::Unknown, why.to_string()),
-        };
         let energy = match known {
-            Known::Running(Some(charge)) => self.known(State::Running, &self.charged(charge)),
-            Known::Running(None) => self.unknown(State::Running, NOT_YET),
-            Known::Unmeasured(off) => self.unknown(State::Running, off.to_string()),
-            Known::Ended(ended) => estimated(ended),
-            Known::Settled(ended, Ok(charge)) => {
-                let energy = self.known(State::Settled, &self.charged(charge));
-                self.beside(energy, &ended.estimate)
-            }
+            Known::Running(Ok(Some(charge))) => self.charged(State::Running, charge),
+            Known::Running(Ok(None)) => self.unknown(State::Running, NOT_YET),
+            Known::Running(Err(off)) => self.unknown(State::Running, off.to_string()),
+            Known::Ended(ended) => self.estimated(&ended.estimate),
+            Known::Settled(ended, Ok(charge)) => self.beside(self.charged(State::Settled, charge), &ended.estimate),
             Known::Settled(ended, Err(NotSettled::Never(why))) => {
                 self.beside(self.unknown(State::Unknown, why.to_string()), &ended.estimate)
             }
             Known::Settled(ended, Err(why @ (NotSettled::Late(_) | NotSettled::NoRoom(_)))) => {
-                let energy = estimated(ended);
+                let energy = self.estimated(&ended.estimate);
                 let reason = energy.reason.map_or_else(|| why.to_string(), |reason| format!("{why}; {reason}"));
                 Energy { reason: Some(reason.into()), ..energy }
             }
@@ -132,60 +110,48 @@ impl EnergyView<'_> {
         Some(CallCarbon { grams, intensity: rate.ok().map(|rate| rate.intensity.figure.grams()), reason })
     }
 
-    fn estimated<'a>(&self, estimate: &'a Estimate) -> Figures<'a> {
-        let Estimate { active, base, uncertainty, ref zones } = *estimate;
-        Figures { source: self.source, active, base, uncertainty, zones: zones.into() }
+    fn estimated(&self, estimate: &Result<Estimate, NotEstimated>) -> Energy {
+        match estimate {
+            Ok(estimate) => self.known(State::Estimated, self.source, estimate),
+            Err(why) => self.unknown(State::Unknown, why.to_string()),
+        }
     }
 
-    fn charged(&self, charge: &Charge) -> Figures<'static> {
-        Figures {
-            source: charge.source.as_str(),
+    fn charged(&self, state: State, charge: &Charge) -> Energy {
+        let figures = Estimate {
             active: charge.active.joules(),
             base: (self.base_known || charge.base.0 > 0).then(|| charge.base.joules()),
             uncertainty: charge.uncertainty,
             zones: charge.zones.iter().map(|(domain, energy)| (domain.clone(), energy.joules())).collect(),
-        }
+        };
+        self.known(state, charge.source.as_str(), &figures)
     }
 
-    fn known(&self, state: State, figures: &Figures<'_>) -> Energy {
+    fn known(&self, state: State, source: &'static str, figures: &Estimate) -> Energy {
         let exposure = self.exposure;
         let zone = |(zone, joules): &(Domain, Joules)| (name(zone), exposure.rounded(*joules));
-        Energy {
-            uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty, figures.active)),
-            active_joules: Some(exposure.rounded(figures.active)),
-            base_joules: figures.base.map(|base| exposure.rounded(base)),
-            zones: figures.zones.iter().map(zone).collect(),
-            ..self.blank(state, figures.source, figures.base.is_none().then_some(NO_BASE.into()))
-        }
-    }
-
-    fn unknown(&self, state: State, reason: impl Into<Cow<'static, str>>) -> Energy {
-        self.blank(state, self.source, Some(reason.into()))
-    }
-
-    fn blank(&self, state: State, source: &'static str, reason: Option<Cow<'static, str>>) -> Energy {
         Energy {
             state,
             source: source.into(),
             policy: self.policy.as_str().into(),
-            uncertainty_joules: None,
-            active_joules: None,
-            base_joules: None,
-            zones: BTreeMap::new(),
-            estimate: None,
-            estimate_ratio: None,
-            carbon: None,
-            reason,
+            uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty, figures.active)),
+            active_joules: Some(exposure.rounded(figures.active)),
+            base_joules: figures.base.map(|base| exposure.rounded(base)),
+            zones: figures.zones.iter().map(zone).collect(),
+            reason: figures.base.is_none().then_some(NO_BASE.into()),
+            ..Energy::default()
         }
+    }
+
+    fn unknown(&self, state: State, reason: impl Into<Cow<'static, str>>) -> Energy {
+        let (source, policy) = (self.source.into(), self.policy.as_str().into());
+        Energy { state, source, policy, reason: Some(reason.into()), ..Energy::default() }
     }
 
     /// Puts the estimate beside what was settled. The ratio is that of the figures shown, or it would give away more than
     /// they do.
     fn beside(&self, energy: Energy, estimate: &Result<Estimate, NotEstimated>) -> Energy {
-        let estimate = match estimate {
-            Ok(estimate) => self.known(State::Estimated, &self.estimated(estimate)),
-            Err(why) => self.unknown(State::Unknown, why.to_string()),
-        };
+        let estimate = self.estimated(estimate);
         let ratio = energy.active_joules.zip(estimate.active_joules.filter(|active| *active > 0.0));
         let Energy { active_joules, base_joules, uncertainty_joules, reason, .. } = estimate;
         Energy {
@@ -263,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_null_with_a_reason() {
+    fn unknown_figures_are_null_with_a_reason() {
         let view = view(Policy::Active, Exposure::OPERATORS);
         let nothing = ended(Err(NoEstimate::NoWindow.into()));
         for (known, state, reason) in [
             (Known::Ended(&nothing), "unknown", "no window with readings from the energy source has closed yet"),
-            (Known::Running(None), "running", NOT_YET),
+            (Known::Running(Ok(None)), "running", NOT_YET),
             (
                 Known::Settled(&nothing, Err(NoCharge::Incomplete.into())),
                 "unknown",
@@ -330,9 +296,10 @@ mod tests {
     }
 
     #[test]
-    fn where_joules_are_for_operators_callers_see_none() {
+    fn callers_see_no_joules_where_only_operators_may() {
         let ended = estimated(Some(0.5));
-        for known in [Known::Settled(&ended, Ok(&charge())), Known::Ended(&ended), Known::Running(Some(&charge()))] {
+        for known in [Known::Settled(&ended, Ok(&charge())), Known::Ended(&ended), Known::Running(Ok(Some(&charge())))]
+        {
             let shown = shown(view(Policy::Active, coarse(Expose::Operators)), known);
             assert_eq!(
                 shown,
@@ -362,7 +329,7 @@ mod tests {
         assert_eq!(of(Policy::Usage, coarse(Expose::Callers), known)["carbon_grams"], json!(2e-7));
         for (exposure, known) in [
             (coarse(Expose::Operators), known),
-            (Exposure::OPERATORS, Known::Running(None)),
+            (Exposure::OPERATORS, Known::Running(Ok(None))),
             (Exposure::OPERATORS, Known::Ended(&nothing)),
         ] {
             let shown = of(Policy::Active, exposure, known);

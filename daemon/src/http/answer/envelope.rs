@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nebula_api::call::{Cost, Output, Timing, Work};
+use nebula_api::call::{Cost, Output, Times, Timing, Work};
 
 use crate::http::answer::energy::{EnergyView, Known};
 use crate::invocation::Finished;
@@ -25,11 +25,13 @@ pub fn cost(finished: &Finished, known: Known<'_>, view: &EnergyView<'_>) -> Cos
         energy,
         timing: Timing {
             cold_start: *cold_start,
-            queue_us: micros(*queued),
-            startup_us: micros(completion.startup),
-            execution_us: micros(completion.execution),
-            total_us: micros(ended.duration),
-            cpu_us: known_work.map(|work| micros(work.cpu)),
+            times: Times {
+                queue_us: micros(*queued),
+                startup_us: micros(completion.startup),
+                execution_us: micros(completion.execution),
+                total_us: micros(ended.duration),
+                cpu_us: known_work.map(|work| micros(work.cpu)),
+            },
             reason: off.clone(),
         },
         work: Work {

@@ -20,7 +20,7 @@ use nebula_api::problem::FailedCall;
 use serde::Serialize;
 
 use crate::http::Response;
-use crate::http::answer::body::Reply;
+use crate::http::answer::body::whole;
 use crate::http::answer::headers::{CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN_OPENERS};
 use crate::http::answer::problem::Problem;
 
@@ -43,7 +43,7 @@ const LIVE_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// An answer that must not be cached, and whose type browsers must not guess.
 pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Reply::from(body.into()));
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);

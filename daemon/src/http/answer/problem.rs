@@ -1,9 +1,9 @@
-//! Everything that can go wrong with a request, and the only place that turns it into a status: one table, by room.
+//! Everything that can go wrong with a request, and the only place that turns it into a status.
 
 use std::time::Duration;
 
-use hyper::StatusCode;
 use nebula_api::problem::{FailedCall, Problem as Document};
+use thiserror::Error;
 use uuid::Uuid;
 
 use super::denied::Denied;
@@ -14,278 +14,179 @@ use crate::quota::Limit;
 use crate::telemetry::SubscribeError;
 use nebula_runtime::Ending;
 
-/// When to try again where nothing better is known: calls are short.
-const SOON: Option<Duration> = Some(Duration::from_secs(1));
+/// Seconds until it is worth trying again where nothing better is known: calls are short.
+const SOON: u64 = 1;
 
-/// A request that does not get what it asked for.
-#[derive(Debug)]
+/// The status, the `type` without its prefix for programs, and the title for people.
+pub type Kind = (u16, &'static str, &'static str);
+
+/// A request that does not get what it asked for. The text is the client's: what happened, and what to do about it.
+#[derive(Debug, Error)]
 pub enum Problem {
+    #[error("nothing is at `{0}`; `/` lists what there is")]
     NoRoute(String),
+    #[error("there is no function `{0}`; `/functions` lists them")]
     UnknownFunction(String),
+    #[error("no call `{0}` is known; the daemon remembers only the last ones (`meter.recent`)")]
     UnknownInvocation(Uuid),
+    #[error(
+        "this is served at the operators' address (`admin.listen`); figures about joules are also shown to tokens with the \
+         role `operate`"
+    )]
     OperatorsOnly,
-    /// No accounts are stored, and why.
+    /// Why no accounts are stored.
+    #[error("accounts are not stored: {0}; `/energy` shows what was used since the daemon started")]
     NoAccounts(String),
-    Denied(Denied),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("this path allows: {0}")]
     MethodNotAllowed(&'static str),
+    #[error("{0}")]
     BadRequest(String),
-    BodyTooLarge {
-        bytes_max: usize,
-        limit: &'static str,
-    },
-    BodyTooSlow {
-        time_max: Duration,
-    },
+    #[error("a body may have at most {bytes_max} bytes here (`{limit}`)")]
+    BodyTooLarge { bytes_max: usize, limit: &'static str },
+    #[error("a body must arrive within {time_max:?} (`http.body-timeout`)")]
+    BodyTooSlow { time_max: Duration },
     /// Made by [`crate::http::answer::exposure::Exposure::refused`], which leaves out what this client may not see.
+    #[error("{0}; try again {when}", when = later(.0))]
     Refused(Refused),
+    #[error("{0}; try again later")]
     TooManyListeners(SubscribeError),
+    #[error("the daemon takes no new calls; try again later")]
     Draining,
+    #[error("{0}")]
     Unhealthy(String),
-    NotDeployed(DeployError),
+    #[error("{}", chain(.0))]
+    NotDeployed(#[from] DeployError),
+    #[error("{}", guest_detail(.0))]
     Guest(Ending),
     /// The output of a command at `/fn` is not a CGI answer.
+    #[error("{0}")]
     BadAnswer(String),
-}
-
-/// A row of the table.
-struct Row {
-    status: StatusCode,
-    /// For programs: `type` without its prefix.
-    name: &'static str,
-    title: &'static str,
-    /// What happened, and what to do about it.
-    detail: String,
-    /// When it is worth trying again, if waiting helps.
-    retry: Option<Duration>,
-}
-
-fn row(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Row {
-    Row { status, name, title, detail: detail.into(), retry: None }
-}
-
-fn soon(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Row {
-    Row { retry: SOON, ..row(status, name, title, detail) }
 }
 
 impl Problem {
     /// The document that describes the problem, with the call that failed if one ran.
     pub fn document<'a>(&self, call: Option<FailedCall<'a>>) -> Document<'a> {
-        let Row { status, name, title, detail, .. } = self.row();
+        let (status, name, title) = self.kind();
         Document {
             kind: format!("urn:nebula:{name}").into(),
             title: title.into(),
-            status: status.as_u16(),
-            detail,
+            status,
+            detail: self.to_string(),
             call,
         }
     }
 
-    /// After how many seconds it is worth trying again: the least whole number that is not too early, and not 0.
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRoute(_) => (404, "no-route", "Nothing here"),
+            Self::MethodNotAllowed(_) => (405, "method-not-allowed", "Method not allowed"),
+            Self::BadRequest(_) => (400, "bad-request", "Bad request"),
+            Self::BodyTooLarge { .. } => (413, "body-too-large", "The body is too large"),
+            Self::BodyTooSlow { .. } => (408, "body-too-slow", "The body came too slowly"),
+            Self::UnknownFunction(_) => (404, "unknown-function", "No such function"),
+            Self::UnknownInvocation(_) => (404, "unknown-invocation", "No such call"),
+            Self::NoAccounts(_) => (404, "no-accounts", "No accounts are stored"),
+            Self::OperatorsOnly => (403, "operators-only", "For operators only"),
+            Self::Denied(denied) => denied.kind(),
+            Self::Refused(refused) => refusal_kind(refused),
+            Self::TooManyListeners(_) => (503, "too-many-listeners", "Too many listeners"),
+            Self::Draining => (503, "draining", "The daemon is shutting down"),
+            Self::Unhealthy(_) => (503, "unhealthy", "The daemon is not healthy"),
+            Self::NotDeployed(why) => deployment_kind(why),
+            Self::Guest(ending) => guest_kind(ending),
+            Self::BadAnswer(_) => (502, "bad-answer", "The function's answer cannot be understood"),
+        }
+    }
+
+    /// After how many seconds it is worth trying again, if waiting helps: the least whole number that is not too early, and
+    /// not 0.
     ///
     /// Source: RFC 9110, section 10.2.3: `Retry-After` has no fractions.
     pub fn retry_after(&self) -> Option<u64> {
-        self.row().retry.map(whole_seconds)
-    }
-
-    fn row(&self) -> Row {
-        use StatusCode as S;
         match self {
-            Self::NoRoute(path) => row(
-                S::NOT_FOUND,
-                "no-route",
-                "Nothing here",
-                format!("nothing is at `{path}`; `/` lists what there is"),
-            ),
-            Self::MethodNotAllowed(allowed) => row(
-                S::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Method not allowed",
-                format!("this path allows: {allowed}"),
-            ),
-            Self::BadRequest(why) => row(S::BAD_REQUEST, "bad-request", "Bad request", why),
-            Self::BodyTooLarge { bytes_max, limit } => row(
-                S::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is too large",
-                format!("a body may have at most {bytes_max} bytes here (`{limit}`)"),
-            ),
-            Self::BodyTooSlow { time_max } => row(
-                S::REQUEST_TIMEOUT,
-                "body-too-slow",
-                "The body came too slowly",
-                format!("a body must arrive within {time_max:?} (`http.body-timeout`)"),
-            ),
-            Self::UnknownFunction(name) => row(
-                S::NOT_FOUND,
-                "unknown-function",
-                "No such function",
-                format!("there is no function `{name}`; `/functions` lists them"),
-            ),
-            Self::UnknownInvocation(id) => row(
-                S::NOT_FOUND,
-                "unknown-invocation",
-                "No such call",
-                format!("no call `{id}` is known; the daemon remembers only the last ones (`meter.recent`)"),
-            ),
-            Self::NoAccounts(why) => row(
-                S::NOT_FOUND,
-                "no-accounts",
-                "No accounts are stored",
-                format!("accounts are not stored: {why}; `/energy` shows what was used since the daemon started"),
-            ),
-            Self::OperatorsOnly => row(
-                S::FORBIDDEN,
-                "operators-only",
-                "For operators only",
-                "this is served at the operators' address (`admin.listen`); figures about joules are also shown to tokens \
-                 with the role `operate`",
-            ),
-            Self::Denied(denied) => {
-                let (status, name, title) = denied.kind();
-                row(status, name, title, denied.detail())
+            Self::Refused(Refused::Quota(exceeded)) => Some(whole_seconds(exceeded.wait)),
+            Self::Refused(_) | Self::TooManyListeners(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
+                Some(SOON)
             }
-            Self::Refused(refused) => of_refused(refused),
-            Self::TooManyListeners(no_room) => soon(
-                S::SERVICE_UNAVAILABLE,
-                "too-many-listeners",
-                "Too many listeners",
-                format!("{no_room}; try again later"),
-            ),
-            Self::Draining => soon(
-                S::SERVICE_UNAVAILABLE,
-                "draining",
-                "The daemon is shutting down",
-                "the daemon takes no new calls; try again later",
-            ),
-            Self::Unhealthy(why) => row(S::SERVICE_UNAVAILABLE, "unhealthy", "The daemon is not healthy", why),
-            Self::NotDeployed(why) => of_deployment(why),
-            Self::Guest(ending) => of_guest(ending),
-            Self::BadAnswer(why) => {
-                row(S::BAD_GATEWAY, "bad-answer", "The function's answer cannot be understood", why)
-            }
+            _ => None,
         }
     }
 }
 
 /// Calls that are not let in.
-fn of_refused(refused: &Refused) -> Row {
-    use StatusCode as S;
-    let later = format!("{refused}; try again later");
+fn refusal_kind(refused: &Refused) -> Kind {
     match refused {
-        Refused::Busy(_) => soon(S::SERVICE_UNAVAILABLE, "busy", "Too many calls", later),
-        Refused::Power(_) => {
-            soon(S::SERVICE_UNAVAILABLE, "power-cap", "Functions draw as much power as they may", later)
-        }
-        Refused::Quota(exceeded) => {
-            let (name, title) = match exceeded.limit {
-                Limit::CallsPerSecond(_) => ("quota-calls-per-second", "Too many calls within a second"),
-                Limit::Concurrency(_) => ("quota-concurrency", "Too many calls at once"),
-                Limit::JoulesPerHour { .. } => ("quota-joules-per-hour", "This hour's energy is used up"),
-            };
-            let detail = format!("{exceeded}; try again in {} s", whole_seconds(exceeded.wait));
-            Row { retry: Some(exceeded.wait), ..row(S::TOO_MANY_REQUESTS, name, title, detail) }
-        }
+        Refused::Busy(_) => (503, "busy", "Too many calls"),
+        Refused::Power(_) => (503, "power-cap", "Functions draw as much power as they may"),
+        Refused::Quota(exceeded) => match exceeded.limit {
+            Limit::CallsPerSecond(_) => (429, "quota-calls-per-second", "Too many calls within a second"),
+            Limit::Concurrency(_) => (429, "quota-concurrency", "Too many calls at once"),
+            Limit::JoulesPerHour { .. } => (429, "quota-joules-per-hour", "This hour's energy is used up"),
+        },
+    }
+}
+
+fn later(refused: &Refused) -> String {
+    match refused {
+        Refused::Quota(exceeded) => format!("in {} s", whole_seconds(exceeded.wait)),
+        Refused::Busy(_) | Refused::Power(_) => "later".into(),
     }
 }
 
 /// Deployments that change nothing.
-fn of_deployment(why: &DeployError) -> Row {
-    use StatusCode as S;
-    let (status, name, title) = match why {
-        DeployError::Broken(Broken::TooLarge { .. }) => {
-            (S::PAYLOAD_TOO_LARGE, "body-too-large", "The module is too large")
-        }
+fn deployment_kind(why: &DeployError) -> Kind {
+    match why {
+        DeployError::Broken(Broken::TooLarge { .. }) => (413, "body-too-large", "The module is too large"),
         DeployError::Broken(Broken::TooMany(_) | Broken::TooManyVersions(_)) => {
-            (S::INSUFFICIENT_STORAGE, "too-many-functions", "There are too many functions")
+            (507, "too-many-functions", "There are too many functions")
         }
-        DeployError::Broken(_) | DeployError::Directory(_) => {
-            (S::UNPROCESSABLE_ENTITY, "not-deployable", "The function cannot be served")
-        }
-        DeployError::Unknown(_) => (S::NOT_FOUND, "unknown-function", "No such function"),
-        DeployError::Conflict(_) => (S::PRECONDITION_FAILED, "version-conflict", "Another version is served"),
-        DeployError::OfModules { .. } => (S::CONFLICT, "of-modules", "The function is listed in a file"),
-        DeployError::BuiltIn(_) => (S::CONFLICT, "built-in", "The function comes with the program"),
-        DeployError::NoVersion { .. } => (S::CONFLICT, "no-such-version", "There is no such version"),
-        DeployError::Nowhere => (S::CONFLICT, "nowhere", "There is nowhere to keep functions"),
-        DeployError::Busy(_) => (S::SERVICE_UNAVAILABLE, "busy", "Too many compilations"),
-        DeployError::Write { .. } | DeployError::History(_) => {
-            (S::INSUFFICIENT_STORAGE, "not-written", "The function cannot be stored")
-        }
-    };
-    let retry = SOON.filter(|_| matches!(why, DeployError::Busy(_)));
-    Row { retry, ..row(status, name, title, chain(why)) }
+        DeployError::Broken(_) | DeployError::Directory(_) => (422, "not-deployable", "The function cannot be served"),
+        DeployError::Unknown(_) => (404, "unknown-function", "No such function"),
+        DeployError::Conflict(_) => (412, "version-conflict", "Another version is served"),
+        DeployError::OfModules { .. } => (409, "of-modules", "The function is listed in a file"),
+        DeployError::BuiltIn(_) => (409, "built-in", "The function comes with the program"),
+        DeployError::NoVersion { .. } => (409, "no-such-version", "There is no such version"),
+        DeployError::Nowhere => (409, "nowhere", "There is nowhere to keep functions"),
+        DeployError::Busy(_) => (503, "busy", "Too many compilations"),
+        DeployError::Write { .. } | DeployError::History(_) => (507, "not-written", "The function cannot be stored"),
+    }
 }
 
 /// Calls that ran and failed.
-fn of_guest(ending: &Ending) -> Row {
-    use StatusCode as S;
+fn guest_kind(ending: &Ending) -> Kind {
     match ending {
-        Ending::BadInput(why) => row(S::BAD_REQUEST, "bad-input", "The function does not take this input", why),
-        Ending::TimedOut => row(
-            S::GATEWAY_TIMEOUT,
-            "timeout",
-            "The function ran for too long",
-            "it was stopped at its deadline (`limits.wall`)",
-        ),
-        Ending::Exited(code) => row(
-            S::INTERNAL_SERVER_ERROR,
-            "exit",
-            "The function reported a failure",
-            format!("it exited with {code}; `stderr` may say why"),
-        ),
+        Ending::BadInput(_) => (400, "bad-input", "The function does not take this input"),
+        Ending::TimedOut => (504, "timeout", "The function ran for too long"),
+        Ending::Exited(_) => (500, "exit", "The function reported a failure"),
         // Not a 5xx, which callers and proxies take as a reason to try again and spend the same once more.
-        Ending::OverEnergy => row(
-            S::UNPROCESSABLE_ENTITY,
-            "over-energy-budget",
-            "The function used more energy than it may",
-            "it was stopped beyond its budget (`limits.max_joules` in its manifest)",
-        ),
-        Ending::OverCpu => row(
-            S::UNPROCESSABLE_ENTITY,
-            "over-cpu-budget",
-            "The function used more CPU time than it may",
-            "it was stopped beyond its budget (`limits.cpu` in its manifest)",
-        ),
-        Ending::NoAnswer => row(
-            S::BAD_GATEWAY,
-            "no-answer",
-            "The function gave no answer",
-            "it ended without an answer; `stderr` may say why",
-        ),
-        Ending::Refused(why) => row(
-            S::BAD_GATEWAY,
-            "guest-error",
-            "The function answered with an error",
-            format!("instead of an answer it gave: {why}"),
-        ),
-        Ending::OutOfMemory => row(
-            S::INTERNAL_SERVER_ERROR,
-            "out-of-memory",
-            "The function needs more memory than it may have",
-            "it was refused more memory (`limits.memory`) and failed",
-        ),
-        Ending::OutputTooLarge => row(
-            S::INTERNAL_SERVER_ERROR,
-            "output-too-large",
-            "The function wrote more than it may",
-            "it was stopped at the limit of its output (`limits.stdout`)",
-        ),
-        Ending::Trapped(trap) => row(S::INTERNAL_SERVER_ERROR, "trap", "The function was stopped", trap),
-        // No failures: they have answers.
-        Ending::Returned | Ending::Answered(_) => row(S::INTERNAL_SERVER_ERROR, "trap", "The function was stopped", ""),
+        Ending::OverEnergy => (422, "over-energy-budget", "The function used more energy than it may"),
+        Ending::OverCpu => (422, "over-cpu-budget", "The function used more CPU time than it may"),
+        Ending::NoAnswer => (502, "no-answer", "The function gave no answer"),
+        Ending::Refused(_) => (502, "guest-error", "The function answered with an error"),
+        Ending::OutOfMemory => (500, "out-of-memory", "The function needs more memory than it may have"),
+        Ending::OutputTooLarge => (500, "output-too-large", "The function wrote more than it may"),
+        // The last two are no failures: they have answers.
+        Ending::Trapped(_) | Ending::Returned | Ending::Answered(_) => (500, "trap", "The function was stopped"),
     }
 }
 
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
+/// What happened to a call that ran and failed.
+fn guest_detail(ending: &Ending) -> String {
+    match ending {
+        Ending::BadInput(why) | Ending::Trapped(why) => return why.clone(),
+        Ending::Exited(code) => return format!("it exited with {code}; `stderr` may say why"),
+        Ending::Refused(why) => return format!("instead of an answer it gave: {why}"),
+        Ending::TimedOut => "it was stopped at its deadline (`limits.wall`)",
+        Ending::OverEnergy => "it was stopped beyond its budget (`limits.max_joules` in its manifest)",
+        Ending::OverCpu => "it was stopped beyond its budget (`limits.cpu` in its manifest)",
+        Ending::NoAnswer => "it ended without an answer; `stderr` may say why",
+        Ending::OutOfMemory => "it was refused more memory (`limits.memory`) and failed",
+        Ending::OutputTooLarge => "it was stopped at the limit of its output (`limits.stdout`)",
+        Ending::Returned | Ending::Answered(_) => "",
     }
-}
-
-impl From<DeployError> for Problem {
-    fn from(error: DeployError) -> Self {
-        Self::NotDeployed(error)
-    }
+    .into()
 }
 
 fn whole_seconds(time: Duration) -> u64 {

@@ -13,7 +13,7 @@ use super::cgi::{self, InvalidTarget, PathInfo};
 use super::plain::{failed, plain_answer};
 use super::{Context, Mount, take_context};
 use crate::functions::Gateway;
-use crate::http::answer::body::Reply;
+use crate::http::answer::body::whole;
 use crate::http::answer::costs::add_headers;
 use crate::http::answer::problem::Problem;
 use crate::http::request::query::nameable;
@@ -84,7 +84,7 @@ impl Context<'_> {
         let output = std::mem::take(&mut finished.completion.output);
         let mut response = match cgi::parse(output.into()) {
             Ok(answer) => {
-                let mut response = Response::new(Reply::from(answer.body));
+                let mut response = Response::new(whole(answer.body));
                 *response.status_mut() = answer.status;
                 *response.headers_mut() = answer.headers;
                 response

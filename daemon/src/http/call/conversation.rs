@@ -11,13 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame};
-use hyper::http::response::Parts;
-use nebula_runtime::HttpError as Error;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 use crate::invocation::{Call, Finished};
-use nebula_runtime::{Answer, AnswerBody, Ending};
+use nebula_runtime::{Answer, AnswerBody, Ending, HttpError};
 
 /// Bytes of an answer that are buffered to see whether the call ends with them.
 pub const BUFFER_MAX: usize = 64 << 10;
@@ -26,21 +24,55 @@ pub const BUFFER_MAX: usize = 64 << 10;
 /// after which a call moves to another thread, and too short to notice.
 const END_MAX: Duration = Duration::from_millis(20);
 
-/// What a guest has written of its answer so far.
-pub struct PartialAnswer {
-    pub head: Parts,
-    /// Parts of the body that have arrived.
+/// The answer of a guest as far as it is written.
+pub type PartialAnswer = hyper::Response<Written>;
+
+/// What has arrived of the body of an answer.
+pub struct Written {
     pub ready: VecDeque<Bytes>,
-    /// The rest of the body; `None` once all of it has arrived.
-    pub body: Option<AnswerBody>,
     pub trailers: Option<HeaderMap>,
     /// Why the body broke off. It becomes the ending of a call that succeeds otherwise.
-    broken: Option<Ending>,
+    pub broken: Option<Ending>,
+    /// The rest of the body; `None` once all of it has arrived.
+    rest: Option<AnswerBody>,
+    /// Bytes that have arrived.
+    size: usize,
 }
 
-impl PartialAnswer {
+impl Written {
+    fn nothing_of(body: AnswerBody) -> Self {
+        Self { ready: VecDeque::new(), trailers: None, broken: None, rest: Some(body), size: 0 }
+    }
+
+    /// Takes the next part. `true` if there was one, or the body ended.
+    pub fn take_part(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(rest) = &mut self.rest else { return false };
+        let Poll::Ready(frame) = Pin::new(rest).poll_frame(context) else { return false };
+        match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(bytes))) => {
+                self.size += bytes.len();
+                self.ready.push_back(bytes);
+            }
+            Some(Ok(Err(frame))) => self.trailers.get_or_insert_default().extend(trailers(frame)),
+            Some(Err(HttpError::HttpResponseBodySize(_))) => self.break_off(Ending::OutputTooLarge),
+            Some(Err(_)) => self.break_off(Ending::Refused("an answer without its end".into())),
+            None => self.rest = None,
+        }
+        true
+    }
+
     fn break_off(&mut self, why: Ending) {
-        (self.body, self.broken) = (None, Some(why));
+        (self.rest, self.broken) = (None, Some(why));
+    }
+
+    /// Whether all of the body has arrived.
+    pub fn has_ended(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// Whether nothing more will arrive, although the body may not have said so yet.
+    pub fn is_complete(&self) -> bool {
+        self.rest.as_ref().is_none_or(AnswerBody::is_complete)
     }
 }
 
@@ -53,7 +85,7 @@ pub enum CallState {
 
 /// Runs `call` until it ends or, once its answer has begun, until it waits or has written more than `buffer_max` bytes.
 pub async fn run_call(call: Call, answer: oneshot::Receiver<Answer>, buffer_max: usize) -> CallState {
-    let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, size: 0, end: None };
+    let mut conversation = Conversation { call: Some(call), answer: Some(answer), written: None, end: None };
     poll_fn(|context| conversation.poll(context, buffer_max)).await
 }
 
@@ -61,7 +93,6 @@ struct Conversation {
     call: Option<Call>,
     answer: Option<oneshot::Receiver<Answer>>,
     written: Option<PartialAnswer>,
-    size: usize,
     /// Fires when a complete answer has waited long enough for its call to end.
     end: Option<Pin<Box<Sleep>>>,
 }
@@ -76,19 +107,19 @@ impl Conversation {
             let most = if ended.is_ready() { usize::MAX } else { buffer_max };
             let progress = self.take_body(context, most);
             if let Poll::Ready(mut finished) = ended {
-                let broken = self.written.as_mut().and_then(|written| written.broken.take());
+                let broken = self.written.as_mut().and_then(|written| written.body_mut().broken.take());
                 if let Some(broken) = broken.filter(|_| finished.completion.status().is_some()) {
                     finished.completion.ending = broken;
                 }
                 return Poll::Ready(CallState::Ended(Box::new(finished), self.written.take()));
             }
-            if self.written.is_none() {
-                return Poll::Pending;
-            }
-            if progress && self.size < buffer_max {
+            let Some(written) = self.written.as_ref().map(PartialAnswer::body) else { return Poll::Pending };
+            if progress && written.size < buffer_max {
                 continue;
             }
-            if buffer_max == usize::MAX || self.is_broken() || self.is_about_to_end(context) {
+            // If the body broke off, the head is useless, and the guest is about to notice.
+            let (is_broken, is_complete) = (written.broken.is_some(), written.is_complete());
+            if buffer_max == usize::MAX || is_broken || (is_complete && self.is_about_to_end(context)) {
                 return Poll::Pending;
             }
             return match (self.call.take(), self.written.take()) {
@@ -98,59 +129,34 @@ impl Conversation {
         }
     }
 
-    /// Whether the answer is complete and the call may end within [`END_MAX`]. Waiting pays: an answer with a
+    /// Whether the call, whose answer is complete, may end within [`END_MAX`]. Waiting pays: an answer with a
     /// `content-length` can carry the call's energy only in its head.
     fn is_about_to_end(&mut self, context: &mut Context<'_>) -> bool {
-        let complete = |written: &PartialAnswer| written.body.as_ref().is_none_or(AnswerBody::is_complete);
-        let complete = self.written.as_ref().is_some_and(complete);
-        complete && self.end.get_or_insert_with(|| Box::pin(sleep(END_MAX))).as_mut().poll(context).is_pending()
-    }
-
-    /// Whether the body broke off. The head is useless then, and the guest is about to notice.
-    fn is_broken(&self) -> bool {
-        self.written.as_ref().is_some_and(|written| written.broken.is_some())
+        self.end.get_or_insert_with(|| Box::pin(sleep(END_MAX))).as_mut().poll(context).is_pending()
     }
 
     fn take_head(&mut self, context: &mut Context<'_>) {
         let Some(answer) = &mut self.answer else { return };
         if let Poll::Ready(answer) = Pin::new(answer).poll(context) {
             self.answer = None;
-            self.written = answer.ok().map(|answer| {
-                let (mut head, body) = answer.into_parts();
-                remove_reserved(&mut head.headers);
-                PartialAnswer { head, ready: VecDeque::new(), body: Some(body), trailers: None, broken: None }
-            });
+            self.written = answer.ok().map(|answer| answer.map(Written::nothing_of));
+            self.written.iter_mut().for_each(|written| remove_reserved(written.headers_mut()));
         }
     }
 
     /// Takes what the guest has written, up to about `most` bytes. Returns whether there was anything.
     fn take_body(&mut self, context: &mut Context<'_>, most: usize) -> bool {
-        let Some(written) = &mut self.written else { return false };
+        let Some(written) = self.written.as_mut().map(PartialAnswer::body_mut) else { return false };
         let mut progress = false;
-        while self.size < most
-            && let Some(body) = &mut written.body
-            && let Poll::Ready(frame) = Pin::new(body).poll_frame(context)
-        {
+        while written.size < most && written.take_part(context) {
             progress = true;
-            match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => {
-                        self.size += bytes.len();
-                        written.ready.push_back(bytes);
-                    }
-                    Err(frame) => written.trailers = Some(trailers(frame)),
-                },
-                Some(Err(Error::HttpResponseBodySize(_))) => written.break_off(Ending::OutputTooLarge),
-                Some(Err(_)) => written.break_off(Ending::Refused("an answer without its end".into())),
-                None => written.body = None,
-            }
         }
         progress
     }
 }
 
 /// The trailers of a frame, without the fields that only the daemon may send.
-pub fn trailers(frame: Frame<Bytes>) -> HeaderMap {
+fn trailers(frame: Frame<Bytes>) -> HeaderMap {
     let mut trailers = frame.into_trailers().unwrap_or_default();
     remove_reserved(&mut trailers);
     trailers

@@ -11,11 +11,11 @@ use hyper::{HeaderMap, Uri};
 use nebula_runtime::{Answer, Ending, Exchange, HttpError, Input, WasiBody};
 use tokio::sync::oneshot;
 
-use super::conversation::{BUFFER_MAX, CallState, PartialAnswer, run_call};
+use super::conversation::{BUFFER_MAX, CallState, PartialAnswer, Written, run_call};
 use super::plain::plain_answer;
 use super::streamed::Streamed;
 use super::{Context, Mount, log, take_context};
-use crate::http::answer::body::Reply;
+use crate::http::answer::body::{BoxError, streamed, whole, with_trailers};
 use crate::http::answer::headers::{INVOCATION_ID, TRAILERS};
 use crate::http::answer::problem::Problem;
 use crate::http::request::body;
@@ -36,10 +36,9 @@ impl Context<'_> {
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(Problem::BodyTooLarge { bytes_max, limit: "limits.body" });
         }
-        let broken =
-            |error: Box<dyn std::error::Error + Send + Sync>| HttpError::InternalError(Some(error.to_string()));
+        let broken = |error: BoxError| HttpError::InternalError(Some(error.to_string()));
         let body = if head.headers.contains_key(EXPECT) {
-            Limited::new(body::StartedBody::start(body).await, bytes_max).map_err(broken).boxed_unsync()
+            Limited::new(body::started(body).await, bytes_max).map_err(broken).boxed_unsync()
         } else {
             Limited::new(body, bytes_max).map_err(broken).boxed_unsync()
         };
@@ -75,7 +74,7 @@ impl Context<'_> {
         let call = self.start(invocation::Request { input, settle, context, ..Default::default() }).await?;
         match run_call(call, answer, usize::MAX).await {
             CallState::Ended(mut finished, written) => {
-                let ready = written.map(|written| written.ready).unwrap_or_default();
+                let ready = written.map(|written| written.into_body().ready).unwrap_or_default();
                 finished.completion.output = Vec::from(ready).concat();
                 log(self.function, &finished);
                 Ok(*finished)
@@ -104,8 +103,10 @@ impl Context<'_> {
 
     /// An answer that was complete when its call ended.
     fn whole(&self, finished: &Finished, written: PartialAnswer) -> Response {
-        let PartialAnswer { head, ready, trailers, .. } = written;
-        let mut response = Response::from_parts(head, Reply::whole(together(ready), trailers));
+        let mut response = written.map(|Written { ready, trailers, .. }| match trailers {
+            Some(trailers) => with_trailers(together(ready), trailers),
+            None => whole(together(ready)),
+        });
         self.caller.costs.add_to(response.headers_mut(), finished, self.visitor.exposure);
         response
     }
@@ -113,7 +114,6 @@ impl Context<'_> {
     /// An answer that the function is still writing. The cost follows as trailers.
     fn streamed(&self, call: Call, written: PartialAnswer) -> Response {
         let id = HeaderValue::try_from(call.id.to_string());
-        let PartialAnswer { head, ready, body, trailers, .. } = written;
         let (caller, function, exposure) = (self.caller.clone(), self.function.clone(), self.visitor.exposure);
         let at_end = move |finished: &Finished| {
             log(&function, finished);
@@ -121,8 +121,7 @@ impl Context<'_> {
             caller.costs.add_to(&mut trailers, finished, exposure);
             trailers
         };
-        let streamed = Streamed { ready, body, trailers, call: Some(call), at_end };
-        let mut response = Response::from_parts(head, Reply::streamed(streamed));
+        let mut response = written.map(|written| streamed(Streamed { written, call: Some(call), at_end }));
         response.headers_mut().append(TRAILER, TRAILERS.clone());
         if let Ok(id) = id {
             response.headers_mut().insert(INVOCATION_ID, id);
@@ -134,8 +133,7 @@ impl Context<'_> {
 /// The pieces as one; a single piece is not copied.
 fn together(mut pieces: VecDeque<Bytes>) -> Bytes {
     match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.pop_front().unwrap_or_default(),
+        0 | 1 => pieces.pop_front().unwrap_or_default(),
         _ => Vec::from(pieces).concat().into(),
     }
 }

@@ -11,8 +11,8 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use multer::Multipart;
-use nebula_api::call::{Cost, Output};
-use nebula_api::form::{FormReport, FormResult, FormTimes, FormTotals};
+use nebula_api::call::{Cost, Output, Times};
+use nebula_api::form::{FormReport, FormResult, FormTotals};
 use nebula_metering::Joules;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,8 +23,8 @@ use crate::http::access::Visitor;
 use crate::http::answer::envelope::output;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
+use crate::http::request::Peers;
 use crate::http::request::body;
-use crate::http::request::peers::Peers;
 use crate::http::{Request, Response};
 use crate::invocation::RequestContext;
 
@@ -87,13 +87,7 @@ impl Context<'_> {
         let Cost { energy_joules, energy, timing, .. } = self.cost(&mut finished).await;
         let result = FormResult {
             invocation_id: Some(finished.id),
-            metrics: Some(FormTimes {
-                queue: timing.queue_us,
-                startup: timing.startup_us,
-                execution: timing.execution_us,
-                total: timing.total_us,
-                cpu: timing.cpu_us,
-            }),
+            metrics: Some(timing.times),
             energy_joules,
             energy: Some(energy),
             ..FormResult::default()
@@ -113,13 +107,13 @@ impl Context<'_> {
 fn totals(results: &[FormResult<'_>]) -> FormTotals {
     let failed = results.iter().filter(|call| call.error.is_some()).count();
     let ran = || results.iter().filter(|call| call.metrics.is_some());
-    let mut metrics = FormTimes { cpu: Some(0), ..FormTimes::default() };
+    let mut metrics = Times { cpu_us: Some(0), ..Times::default() };
     for times in ran().filter_map(|call| call.metrics) {
-        metrics.queue += times.queue;
-        metrics.startup += times.startup;
-        metrics.execution += times.execution;
-        metrics.total += times.total;
-        metrics.cpu = metrics.cpu.zip(times.cpu).map(|(sum, cpu)| sum + cpu);
+        metrics.queue_us += times.queue_us;
+        metrics.startup_us += times.startup_us;
+        metrics.execution_us += times.execution_us;
+        metrics.total_us += times.total_us;
+        metrics.cpu_us = metrics.cpu_us.zip(times.cpu_us).map(|(sum, cpu)| sum + cpu);
     }
     let joules: Option<f64> = ran().map(|call| call.energy_joules).sum();
     let grams = |call: &FormResult<'_>| call.energy.as_ref()?.carbon.as_ref()?.grams;

@@ -146,7 +146,7 @@ fn with_headers_of(mut plain: Response, page: impl FnOnce(StatusCode) -> Respons
 }
 
 fn cost(cost: &Cost) -> Markup {
-    let Cost { energy, timing, .. } = cost;
+    let (energy, times) = (&cost.energy, &cost.timing.times);
     markup! {
         dl {
             dt { "Energy" }
@@ -156,8 +156,8 @@ fn cost(cost: &Cost) -> Markup {
                 " (" (energy.state.as_str()) ", " (energy.source) ", " (energy.policy) ")"
             }
             @if let Some(reason) = &energy.reason { dt { "Note" } dd { (reason) } }
-            dt { "CPU time" } dd { @match timing.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
-            dt { "Startup and run" } dd { (timing.startup_us) " µs + " (timing.execution_us) " µs" }
+            dt { "CPU time" } dd { @match times.cpu_us { Some(time) => { (time) " µs" } None => "not known" } }
+            dt { "Startup and run" } dd { (times.startup_us) " µs + " (times.execution_us) " µs" }
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: WHATWG, HTML, section 9.2 "Server-sent events".
 
+use std::convert::Infallible;
 use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::answer;
-use crate::http::answer::body::{BrokenOff, Reply};
+use crate::http::answer::body::streamed;
 use crate::http::answer::problem::Problem;
 use crate::http::read::invocations::CallLog;
 use crate::http::read::ledger;
@@ -95,8 +96,7 @@ impl EventFeed {
         let visitor = visitor.clone();
         let heartbeat = Box::pin(sleep(HEARTBEAT));
         let stage = Stage::Beginning(past);
-        *response.body_mut() =
-            Reply::streamed(EventStream { events: self.clone(), visitor, listener, heartbeat, stage });
+        *response.body_mut() = streamed(EventStream { events: self.clone(), visitor, listener, heartbeat, stage });
         Ok(response)
     }
 
@@ -209,9 +209,9 @@ enum Stage {
 
 impl Body for EventStream {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
         let mut text = String::new();
         match &this.stage {

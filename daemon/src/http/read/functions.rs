@@ -14,8 +14,6 @@ use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Directory, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
     Origin, Registry, Reuse, Upload, Version,
 };
-use crate::http::Request;
-use crate::http::Response;
 use crate::http::access::Visitor;
 use crate::http::answer::energy::WITHHELD;
 use crate::http::answer::envelope::micros;
@@ -27,6 +25,7 @@ use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
 use crate::http::request::query::variables;
 use crate::http::route::{Endpoint, Route};
+use crate::http::{Request, Response};
 use crate::meter::Metering;
 use crate::settings::{shown_duration, shown_size};
 use nebula_runtime::Found;

@@ -114,10 +114,7 @@ fn describe(
     view: &EnergyView<'_>,
 ) -> Invocation {
     let (known, ended, started, duration) = match &call.progress {
-        Progress::Running(started) => {
-            let known = running.map_or_else(Known::Unmeasured, Known::Running);
-            (known, None, *started, started.elapsed().unwrap_or_default())
-        }
+        Progress::Running(started) => (Known::Running(running), None, *started, started.elapsed().unwrap_or_default()),
         Progress::Ended(ended) => (Known::Ended(ended), Some(ended), began(ended), ended.duration),
         Progress::Settled(ended, charge) => (Known::settled(ended, charge), Some(ended), began(ended), ended.duration),
     };

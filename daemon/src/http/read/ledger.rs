@@ -29,7 +29,11 @@ pub fn ledger(registry: &Registry, invoker: &Invoker, carbon: &Carbon) -> Ledger
     let metering = invoker.metering();
     let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
         Ok((meter, snapshot)) => measured(meter, &snapshot, registry, invoker),
-        Err(off) => nothing(off.to_string()),
+        Err(off) => Ledger {
+            source: Source { kind: OFF.into(), reason: off.to_string(), ..Source::default() },
+            reason: Some(off.to_string()),
+            ..Ledger::default()
+        },
     };
     Ledger { carbon: intensity(carbon), price: price(carbon), ..measured }
 }
@@ -60,29 +64,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         gaps: Some(gaps.collect()),
         meter: Some(own_cost(meter, snapshot)),
         power_cap: invoker.power().map(of_power),
-        reason: None,
-        carbon: None,
-        price: None,
-    }
-}
-
-/// The ledger of a daemon that measures nothing.
-fn nothing(reason: String) -> Ledger {
-    let source = Source { kind: OFF.into(), measured: false, description: None, reason: reason.clone(), since: None };
-    Ledger {
-        source,
-        window_seconds: None,
-        zones: Vec::new(),
-        sums: None,
-        sums_by_source: None,
-        residual_microjoules: None,
-        calls: None,
-        gaps: None,
-        meter: None,
-        power_cap: None,
-        reason: Some(reason),
-        carbon: None,
-        price: None,
+        ..Ledger::default()
     }
 }
 

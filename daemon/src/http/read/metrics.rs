@@ -5,12 +5,11 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_ENCODING, HeaderValue, VARY};
 
-use crate::http::Request;
-use crate::http::Response;
 use crate::http::answer::answer;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::request::negotiate::{accepts_gzip, prefers_open_metrics};
+use crate::http::{Request, Response};
 use crate::telemetry::{Metrics, MetricsFormat};
 
 /// With a thousand functions these are megabytes, so they are written on a thread that may block.

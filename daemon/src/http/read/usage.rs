@@ -8,11 +8,10 @@ use hyper::header::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::causes::chain;
-use crate::http::Request;
-use crate::http::Response;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
+use crate::http::{Request, Response};
 use crate::units::Policy;
 use crate::usage::{By, ReportError, ReportFormat, Since, Store, report_of};
 

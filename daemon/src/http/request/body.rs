@@ -2,54 +2,26 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Frame};
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use http_body_util::{BodyExt, BodyStream, LengthLimitError, Limited, StreamBody};
+use hyper::body::Body;
 
 use crate::http::answer::problem::Problem;
 use crate::http::request::incoming::RequestBody;
 
-/// A body that has been polled once.
-pub struct StartedBody {
-    body: RequestBody,
-    first: Option<Result<Frame<Bytes>, hyper::Error>>,
-}
-
-impl StartedBody {
-    /// Polls `body` once, so that a client that sent `Expect: 100-continue` gets `100 Continue` before any answer. Otherwise
-    /// it could wait another second for it.
-    pub async fn start(mut body: RequestBody) -> Self {
-        let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
-        // hyper writes `100 Continue` between two polls of this task.
-        tokio::task::yield_now().await;
-        let first = match first {
-            Poll::Ready(first) => first,
-            Poll::Pending => None,
-        };
-        Self { body, first }
-    }
-}
-
-impl Body for StartedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(first)),
-            None => Pin::new(&mut self.body).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.body.is_end_stream()
-    }
+/// Polls `body` once, so that a client that sent `Expect: 100-continue` gets `100 Continue` before any answer. Otherwise it
+/// could wait another second for it.
+pub async fn started(mut body: RequestBody) -> impl Body<Data = Bytes, Error = hyper::Error> {
+    let first = poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await;
+    // hyper writes `100 Continue` between two polls of this task.
+    tokio::task::yield_now().await;
+    let first = if let Poll::Ready(first) = first { first } else { None };
+    StreamBody::new(iter(first).chain(BodyStream::new(body)))
 }
 
 /// Reads all of `body`, up to `bytes_max` bytes (`limits.body`).

@@ -24,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::http::access::Listener;
 use crate::http::app::App;
+use crate::http::request::Peers;
 use crate::http::request::incoming::RequestBody;
-use crate::http::request::peers::Peers;
 use crate::http::server::tls::Tls;
 use crate::http::settings::ConnectionSettings;
 

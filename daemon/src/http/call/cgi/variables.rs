@@ -9,7 +9,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 
 use super::is_hop_by_hop;
 use super::path::PathInfo;
-use crate::http::request::peers::Peers;
+use crate::http::request::Peers;
 
 #[derive(Clone, Copy, Debug)]
 pub struct CgiRequest<'a> {
