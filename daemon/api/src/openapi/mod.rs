@@ -5,11 +5,10 @@
 mod operations;
 mod parts;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, License, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Schema, tag::Tag,
-};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{call, energy, events, form, functions, invocations, ledger, problem, usage};
@@ -23,37 +22,35 @@ const CARBON: [&str; 2] = ["carbon_grams", "carbon_intensity_g_per_kwh"];
 /// The description, made anew.
 #[must_use]
 pub fn document() -> Value {
-    let license = License::builder().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
-    let info = InfoBuilder::new()
-        .title("Nebula")
-        .version("0.0.0")
-        .description(Some(
-            "Every answer carries the header `X-Request-Id`: the name the caller gave the request, or else the identity \
-             of its call.",
-        ))
-        .license(Some(license));
-    let paths = operations::all().into_iter().fold(PathsBuilder::new(), |paths, (path, method, operation)| {
-        paths.path(path, PathItem::new(method, operation))
+    let token = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Where tokens are configured. The roles are invoke, deploy and operate; each includes those before it.",
     });
-    let security = [SecurityRequirement::default(), SecurityRequirement::new("token", Vec::<String>::new())];
-    let tags = ["calls", "functions", "energy", "daemon"].map(Tag::new);
-    let openapi = OpenApiBuilder::new()
-        .info(info)
-        .tags(Some(tags))
-        .paths(paths)
-        .components(Some(components()))
-        .security(Some(security))
-        .build();
-    let mut document = serde_json::to_value(openapi).unwrap_or_default();
-    document["info"]["summary"] =
-        "Runs WebAssembly functions over HTTP and tells, for every call, how many joules it took.".into();
-    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
-        schemas.values_mut().for_each(refine);
-    }
-    document
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Nebula",
+            "summary": "Runs WebAssembly functions over HTTP and tells, for every call, how many joules it took.",
+            "description": "Every answer carries the header `X-Request-Id`: the name the caller gave the request, or else the \
+                            identity of its call.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "version": "0.0.0",
+        },
+        "paths": operations::paths(),
+        "components": {
+            "schemas": schemas(),
+            "responses": parts::responses(),
+            "parameters": parts::parameters(),
+            "securitySchemes": { "token": token },
+        },
+        "security": [{}, { "token": [] }],
+        "tags": [{ "name": "calls" }, { "name": "functions" }, { "name": "energy" }, { "name": "daemon" }],
+    })
 }
 
-fn components() -> utoipa::openapi::Components {
+/// The schemas of all bodies, and of what they consist of, by name.
+fn schemas() -> BTreeMap<String, Value> {
     let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
     macro_rules! add {
         ($($body:ty),* $(,)?) => {
@@ -82,28 +79,12 @@ fn components() -> utoipa::openapi::Components {
         events::DroppedEvent,
         usage::Report,
     ];
-    schemas.push((
-        "CallEvent".into(),
-        Ref::builder()
-            .ref_location_from_schema_name("Invocation")
-            .description(Some("Data of the event `call`: a call whose charge is final."))
-            .into(),
-    ));
-    let token = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some(
-            "Where tokens are configured. The roles are invoke, deploy and operate; each includes those before it.",
-        ))
-        .build();
-    let mut components =
-        ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme("token", SecurityScheme::Http(token));
-    for (name, parameter) in parts::parameters() {
-        components = components.parameter(name, parameter.build());
-    }
-    for (name, response) in parts::responses() {
-        components = components.response(name, response);
-    }
-    components.build()
+    let mut schemas: BTreeMap<_, _> = schemas.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
+    schemas.values_mut().for_each(refine);
+    let mut event = parts::schema("Invocation");
+    event["description"] = "Data of the event `call`: a call whose charge is final.".into();
+    schemas.insert("CallEvent".into(), event);
+    schemas
 }
 
 /// Says what serde does and a derived schema cannot know: a member that may be null is always there (see the rules of

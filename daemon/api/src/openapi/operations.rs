@@ -1,15 +1,9 @@
 //! Every operation: a method of a path, what it takes and what it answers.
 
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterStyle};
-use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Content, ContentBuilder, Header, Ref, RefOr, Required, ResponseBuilder, Schema};
+use serde_json::{Value, json};
 
-use super::parts::{in_header, in_path, in_query, matching, named, one_of, problem, text};
+use super::parts::{in_header, in_path, in_query, matching, one_of, parameter, problem, schema, text};
 use crate::usage::By;
-
-const JSON: &str = "application/json";
 
 /// What keeps any request from its answer.
 const DENIED: &[&str] = &["401", "403"];
@@ -21,338 +15,306 @@ const OF_CALLS: &[&str] = &["400", "401", "403", "404", "405", "408", "413", "42
 const OF_CHANGES: &[&str] =
     &["400", "401", "403", "404", "405", "408", "409", "412", "413", "422", "429", "503", "507"];
 
-/// An operation under construction.
-struct Draft(OperationBuilder);
-
-fn operation(id: &str, tag: &str, summary: &str) -> Draft {
-    Draft(OperationBuilder::new().operation_id(Some(id)).tag(tag).summary(Some(summary)))
+/// Paths, and the operations of each by method.
+pub fn paths() -> Value {
+    let groups = [pages(), calls(), functions(), energy(), daemon()];
+    groups.iter().filter_map(Value::as_object).flatten().map(|(path, item)| (path.clone(), item.clone())).collect()
 }
 
-impl Draft {
-    fn about(self, description: &str) -> Self {
-        Self(self.0.description(Some(description)))
+/// An operation with `more` that it takes, and its problems besides its answers.
+fn operation(tag: &str, id: &str, summary: &str, more: Value, mut answers: Value, problems: &[&str]) -> Value {
+    for status in problems {
+        answers[status] = problem(status);
     }
-
-    /// Shared parameters, by name.
-    fn shared(self, names: &[&str]) -> Self {
-        let reference = |name: &&str| Ref::new(format!("#/components/parameters/{name}"));
-        Self(names.iter().map(reference).fold(self.0, OperationBuilder::parameter_ref))
+    let mut operation = json!({ "tags": [tag], "summary": summary, "operationId": id });
+    if let (Value::Object(operation), Value::Object(more)) = (&mut operation, more) {
+        operation.extend(more);
     }
-
-    fn parameter(self, parameter: impl Into<Parameter>) -> Self {
-        Self(self.0.parameter(parameter))
-    }
-
-    fn body(self, about: &str, required: bool, kinds: Vec<(&str, Content)>) -> Self {
-        let body = RequestBodyBuilder::new().description(Some(about));
-        let body = if required { body.required(Some(Required::True)) } else { body };
-        let body = kinds.into_iter().fold(body, |body, (kind, content)| body.content(kind, content));
-        Self(self.0.request_body(Some(body.build())))
-    }
-
-    /// Input as a body.
-    fn input(self) -> Self {
-        let kinds = vec![("application/octet-stream", anything()), ("text/plain", of(text()))];
-        self.body("What the function reads.", false, kinds)
-    }
-
-    fn answer(self, status: &str, about: &str, kinds: &[(&str, Content)]) -> Self {
-        self.answer_with(status, about, kinds, &[])
-    }
-
-    fn answer_with(self, status: &str, about: &str, kinds: &[(&str, Content)], headers: &[(&str, Header)]) -> Self {
-        let response = ResponseBuilder::new().description(about);
-        let response =
-            kinds.iter().fold(response, |response, (kind, content)| response.content(*kind, content.clone()));
-        let response = headers.iter().fold(response, |response, (name, header)| response.header(*name, header.clone()));
-        Self(self.0.response(status, response.build()))
-    }
-
-    fn problems(self, statuses: &[&str]) -> Self {
-        Self(statuses.iter().fold(self.0, |operation, status| operation.response(*status, problem(status))))
-    }
-
-    /// Never asks for a token.
-    fn public(self) -> Self {
-        Self(self.0.securities(Some(Vec::<SecurityRequirement>::new())))
-    }
+    operation["responses"] = answers;
+    operation
 }
 
-fn of(schema: impl Into<RefOr<Schema>>) -> Content {
-    Content::new(Some(schema))
+/// Text in one of these forms.
+fn texts(kinds: &[&str]) -> Value {
+    kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": text() }))).collect()
 }
 
-fn anything() -> Content {
-    ContentBuilder::new().schema(Some(utoipa::openapi::schema::empty())).build()
+fn body(name: &str) -> Value {
+    json!({ "application/json": { "schema": schema(name) } })
 }
 
-fn json(schema: &str) -> [(&'static str, Content); 1] {
-    [(JSON, of(named(schema)))]
+fn ok(about: &str, content: &Value) -> Value {
+    json!({ "200": { "description": about, "content": content } })
+}
+
+/// Input as a body.
+fn input() -> Value {
+    let kinds = json!({ "application/octet-stream": { "schema": {} }, "text/plain": { "schema": text() } });
+    json!({ "description": "What the function reads.", "content": kinds })
+}
+
+fn pages() -> Value {
+    json!({
+        "/": { "get": operation(
+            "daemon", "page", "A page for people",
+            json!({}), ok("The page.", &texts(&["text/html"])), DENIED,
+        ) },
+        "/_page/{file}": { "get": operation(
+            "daemon", "pageFile", "A script or the style sheet of the page",
+            json!({ "parameters": [in_path("file", "The name of the file.", &text())], "security": [] }),
+            ok("The file.", &texts(&["text/javascript", "text/css"])), &["404"],
+        ) },
+    })
 }
 
 /// A call that is answered with an envelope.
-fn call(id: &str, summary: &str, parameters: &[&str]) -> Draft {
-    operation(id, "calls", summary)
-        .about("Other parameters of the query become environment variables of the function.")
-        .shared(parameters)
-        .shared(&["settle", "requestId", "traceparent"])
-        .answer(
-            "200",
-            "What the function gave, and what it took.",
-            &[(JSON, of(named("Envelope"))), ("text/html", of(text()))],
-        )
-        .problems(OF_CALLS)
+fn call(id: &str, summary: &str, parameters: &[&str], has_body: bool) -> Value {
+    let parameters = parameters.iter().chain(&["settle", "requestId", "traceparent"]);
+    let mut more = json!({
+        "description": "Other parameters of the query become environment variables of the function.",
+        "parameters": parameters.map(|name| parameter(name)).collect::<Value>(),
+    });
+    if has_body {
+        more["requestBody"] = input();
+    }
+    let content = json!({
+        "application/json": { "schema": schema("Envelope") },
+        "text/html": { "schema": text() },
+    });
+    operation("calls", id, summary, more, ok("What the function gave, and what it took.", &content), OF_CALLS)
 }
 
 /// A call that is answered by the function itself.
-fn own_answer(id: &str, summary: &str, about: &str) -> Draft {
-    let header = |kind| Header::new(Object::with_type(kind));
-    operation(id, "calls", summary)
-        .about(about)
-        .shared(&["function"])
-        .answer_with(
-            "200",
-            "What the function answers.",
-            &[("*/*", anything())],
-            &[
-                ("nebula-invocation-id", header(Type::String)),
-                ("nebula-energy-joules", header(Type::Number)),
-                ("nebula-energy-source", header(Type::String)),
-                ("nebula-energy-state", header(Type::String)),
-                ("nebula-carbon-grams", header(Type::Number)),
-                ("server-timing", header(Type::String)),
-            ],
-        )
-        .answer("default", "Any status the function answers, and the daemon's problems.", &[("*/*", anything())])
-}
-
-/// The answer to a change.
-fn deployed(draft: Draft, statuses: &[(&str, &str)]) -> Draft {
-    let header = |about: &str| {
-        let mut header = Header::new(text());
-        header.description = Some(about.to_owned());
-        header
-    };
-    let draft = statuses.iter().fold(draft, |draft, (status, about)| {
-        let mut headers = vec![("ETag", header("The version, in quotes."))];
-        if *status == "201" {
-            headers.push(("Location", header("The path of the function.")));
-        }
-        draft.answer_with(status, about, &json("Deployed"), &headers)
+fn own_answer(id: &str, summary: &str, about: &str, parameters: &Value, has_body: bool) -> Value {
+    let (text, number) = (json!({ "schema": text() }), json!({ "schema": { "type": "number" } }));
+    let answers = json!({
+        "200": {
+            "description": "What the function answers.",
+            "headers": {
+                "nebula-carbon-grams": number, "nebula-energy-joules": number, "nebula-energy-source": text,
+                "nebula-energy-state": text, "nebula-invocation-id": text, "server-timing": text,
+            },
+            "content": { "*/*": { "schema": {} } },
+        },
+        "default": {
+            "description": "Any status the function answers, and the daemon's problems.",
+            "content": { "*/*": { "schema": {} } },
+        },
     });
-    draft.problems(OF_CHANGES)
+    let mut more = json!({ "description": about, "parameters": parameters });
+    if has_body {
+        more["requestBody"] = input();
+    }
+    operation("calls", id, summary, more, answers, &[])
 }
 
-/// Paths, methods and operations.
-pub fn all() -> Vec<(&'static str, HttpMethod, Operation)> {
-    let mut all = Vec::new();
-    let mut add = |path, method, draft: Draft| all.push((path, method, draft.0.build()));
-    pages(&mut add);
-    calls(&mut add);
-    functions(&mut add);
-    energy(&mut add);
-    daemon(&mut add);
-    all
-}
-
-type Add<'a> = &'a mut dyn FnMut(&'static str, HttpMethod, Draft);
-
-fn pages(add: Add<'_>) {
-    let page =
-        operation("page", "daemon", "A page for people").answer("200", "The page.", &[("text/html", of(text()))]);
-    add("/", HttpMethod::Get, page.problems(DENIED));
-    let file = operation("pageFile", "daemon", "A script or the style sheet of the page")
-        .public()
-        .parameter(in_path("file", "The name of the file.", text()))
-        .answer("200", "The file.", &[("text/javascript", of(text())), ("text/css", of(text()))])
-        .problems(&["404"]);
-    add("/_page/{file}", HttpMethod::Get, file);
-}
-
-fn calls(add: Add<'_>) {
-    use HttpMethod::{Delete, Get, Patch, Post, Put};
-    add("/invoke/{function}", Get, call("invoke", "Call a function", &["function", "input"]));
+fn calls() -> Value {
     let with_body = "Call a function with the body as its input";
-    add("/invoke/{function}", Post, call("invokeWithBody", with_body, &["function"]).input());
-    let times = operation("callForm", "calls", "Call a function several times, one call after the other")
-        .shared(&["requestId", "traceparent"])
-        .body(
-            "The function, its input, and how often to call it.",
-            true,
-            vec![("application/x-www-form-urlencoded", of(named("Form"))), ("multipart/form-data", of(named("Form")))],
-        )
-        .answer("200", "What each call gave and took. A call that failed says so in its result.", &json("FormReport"))
-        .problems(&["400", "401", "403", "404", "405", "408", "413", "503"]);
-    add("/api/wasm", Post, times);
-    let in_path = "Call a function with the input in the path";
-    for [plain, plain_body, path, path_post, of, of_input] in [
-        [
-            "callApi",
-            "callApiWithBody",
-            "callApiWithInput",
-            "callApiWithInputByPost",
-            "/api/{function}",
-            "/api/{function}/{input}",
-        ],
-        [
-            "callWasm",
-            "callWasmWithBody",
-            "callWasmWithInput",
-            "callWasmWithInputByPost",
-            "/wasm/{function}",
-            "/wasm/{function}/{input}",
-        ],
-    ] {
-        add(of, Get, call(plain, "Call a function without input", &["function"]));
-        add(of, Post, call(plain_body, with_body, &["function"]).input());
-        add(of_input, Get, call(path, in_path, &["function", "inputInPath"]));
-        add(of_input, Post, call(path_post, in_path, &["function", "inputInPath"]));
+    let form = json!({ "schema": schema("Form") });
+    let [function, request_id, traceparent] = ["function", "requestId", "traceparent"].map(parameter);
+    let mut paths = json!({
+        "/invoke/{function}": {
+            "get": call("invoke", "Call a function", &["function", "input"], false),
+            "post": call("invokeWithBody", with_body, &["function"], true),
+        },
+        "/api/wasm": { "post": operation(
+            "calls", "callForm", "Call a function several times, one call after the other",
+            json!({
+                "parameters": [request_id, traceparent],
+                "requestBody": {
+                    "description": "The function, its input, and how often to call it.",
+                    "content": { "application/x-www-form-urlencoded": form, "multipart/form-data": form },
+                    "required": true,
+                },
+            }),
+            ok("What each call gave and took. A call that failed says so in its result.", &body("FormReport")),
+            &["400", "401", "403", "404", "405", "408", "413", "503"],
+        ) },
+    });
+    for (prefix, id) in [("/api", "callApi"), ("/wasm", "callWasm")] {
+        paths[format!("{prefix}/{{function}}")] = json!({
+            "get": call(id, "Call a function without input", &["function"], false),
+            "post": call(&format!("{id}WithBody"), with_body, &["function"], true),
+        });
+        let in_path =
+            |id: &str| call(id, "Call a function with the input in the path", &["function", "inputInPath"], false);
+        paths[format!("{prefix}/{{function}}/{{input}}")] = json!({
+            "get": in_path(&format!("{id}WithInput")),
+            "post": in_path(&format!("{id}WithInputByPost")),
+        });
     }
     let about = "A function that speaks HTTP gets the request and answers it; a command runs as a CGI program (RFC 3875). An \
                  answer that begins before its call has ended carries its energy in trailers.";
-    for (method, at, below) in [
-        (Get, "fnGet", "fnBelowGet"),
-        (Post, "fnPost", "fnBelowPost"),
-        (Put, "fnPut", "fnBelowPut"),
-        (Patch, "fnPatch", "fnBelowPatch"),
-        (Delete, "fnDelete", "fnBelowDelete"),
-    ] {
-        let has_body = matches!(method, Post | Put | Patch);
-        let own = |id| {
-            let draft = own_answer(id, "A function's own answer", about);
-            if has_body { draft.input() } else { draft }
-        };
-        let path = super::parts::in_path("path", "What the function sees of the path; it may have slashes.", text());
-        add("/fn/{function}", method.clone(), own(at).shared(&["requestId", "traceparent"]));
-        let below = own(below).parameter(path).shared(&["requestId", "traceparent"]);
-        add("/fn/{function}/{path}", method, below);
+    let at = json!([function, request_id, traceparent]);
+    let path = in_path("path", "What the function sees of the path; it may have slashes.", &text());
+    let below = json!([function, path, request_id, traceparent]);
+    for (method, name) in [("get", "Get"), ("post", "Post"), ("put", "Put"), ("patch", "Patch"), ("delete", "Delete")] {
+        let has_body = matches!(method, "post" | "put" | "patch");
+        let own = |id: &str, parameters| own_answer(id, "A function's own answer", about, parameters, has_body);
+        paths["/fn/{function}"][method] = own(&format!("fn{name}"), &at);
+        paths["/fn/{function}/{path}"][method] = own(&format!("fnBelow{name}"), &below);
     }
     let short = "As /fn/{function}, for names that the daemon does not use itself";
-    let short =
-        own_answer("short", short, "A route of a manifest takes precedence.").shared(&["requestId", "traceparent"]);
-    add("/{function}", Get, short);
+    paths["/{function}"]["get"] = own_answer("short", short, "A route of a manifest takes precedence.", &at, false);
+    paths
 }
 
-fn functions(add: Add<'_>) {
-    use HttpMethod::{Delete, Get, Post, Put};
+/// The answer to a change that makes or replaces a function.
+fn deployed(about: &str, is_new: bool) -> Value {
+    let header = |about: &str| json!({ "schema": text(), "description": about });
+    let mut headers = json!({ "ETag": header("The version, in quotes.") });
+    if is_new {
+        headers["Location"] = header("The path of the function.");
+    }
+    json!({ "description": about, "headers": headers, "content": body("Deployed") })
+}
+
+fn functions() -> Value {
     let tag = "functions";
-    let list = operation("functions", tag, "All functions, and files that are not served");
-    add("/functions", Get, list.answer("200", "All of them.", &json("Functions")).problems(DENIED));
-    let one = operation("function", tag, "A function").shared(&["name"]);
-    let etag = Header::new(text());
-    let one = one.answer_with("200", "The function.", &json("FunctionDetails"), &[("ETag", etag)]);
-    add("/functions/{name}", Get, one.problems(&["401", "403", "404"]));
-
-    let form = ObjectBuilder::new()
-        .property("module", ObjectBuilder::new().schema_type(Type::String).content_media_type("application/wasm"))
-        .property("manifest", ObjectBuilder::new().schema_type(Type::String).content_media_type("application/toml"))
-        .build();
-    let put = operation("deploy", tag, "Deploy a function, or replace it")
-        .about("Calls that run finish with the version that they began with.")
-        .shared(&["name", "ifMatch"])
-        .parameter(in_header("If-None-Match", "`*`: only if there is no such function.", matching(r"^\*$")))
-        .body(
-            "A module or component, in binary or text form; or a form with it and a manifest.",
-            true,
-            vec![("application/wasm", anything()), ("multipart/form-data", of(form))],
-        );
-    let put =
-        deployed(put, &[("200", "It was replaced, or was served in this version already."), ("201", "It is new.")]);
-    add("/functions/{name}", Put, put);
-    let delete = operation("remove", tag, "Remove a function").shared(&["name", "ifMatch"]);
-    add("/functions/{name}", Delete, delete.answer("204", "It is gone.", &[]).problems(OF_CHANGES));
-    let manifest = operation("putManifest", tag, "Replace the manifest of a function")
-        .shared(&["name", "ifMatch"])
-        .body("The manifest, in TOML.", true, vec![("text/plain", of(text()))]);
-    add("/functions/{name}/manifest", Put, deployed(manifest, &[("200", "It was replaced.")]));
-    let versions = operation("versions", tag, "The versions of a function that are kept, the latest first")
-        .shared(&["name"])
-        .answer("200", "The versions.", &json("Versions"))
-        .problems(&["400", "401", "403", "404"]);
-    add("/functions/{name}/versions", Get, versions);
+    let [name, if_match] = ["name", "ifMatch"].map(parameter);
+    let part = |kind: &str| json!({ "type": "string", "contentMediaType": kind });
+    let form = json!({
+        "type": "object",
+        "properties": { "module": part("application/wasm"), "manifest": part("application/toml") },
+    });
+    let if_none_match = in_header("If-None-Match", "`*`: only if there is no such function.", r"^\*$");
     let to = "The version to go back to, or four or more of its first digits; otherwise the one before.";
-    let rollback = operation("rollback", tag, "Serve an earlier version again")
-        .shared(&["name", "ifMatch"])
-        .parameter(in_query("to", to, matching("^[0-9a-f]{4,64}$")));
-    let rollback = deployed(rollback, &[("200", "It is served."), ("201", "It is served again.")]);
-    add("/functions/{name}/rollback", Post, rollback);
+    let to = in_query("to", to, &matching("^[0-9a-f]{4,64}$"));
+    json!({
+        "/functions": { "get": operation(
+            tag, "functions", "All functions, and files that are not served",
+            json!({}), ok("All of them.", &body("Functions")), DENIED,
+        ) },
+        "/functions/{name}": {
+            "get": operation(
+                tag, "function", "A function", json!({ "parameters": [name] }),
+                json!({ "200": {
+                    "description": "The function.",
+                    "headers": { "ETag": { "schema": text() } },
+                    "content": body("FunctionDetails"),
+                } }),
+                &["401", "403", "404"],
+            ),
+            "put": operation(
+                tag, "deploy", "Deploy a function, or replace it",
+                json!({
+                    "description": "Calls that run finish with the version that they began with.",
+                    "parameters": [name, if_match, if_none_match],
+                    "requestBody": {
+                        "description": "A module or component, in binary or text form; or a form with it and a manifest.",
+                        "content": { "application/wasm": { "schema": {} }, "multipart/form-data": { "schema": form } },
+                        "required": true,
+                    },
+                }),
+                json!({
+                    "200": deployed("It was replaced, or was served in this version already.", false),
+                    "201": deployed("It is new.", true),
+                }),
+                OF_CHANGES,
+            ),
+            "delete": operation(
+                tag, "remove", "Remove a function", json!({ "parameters": [name, if_match] }),
+                json!({ "204": { "description": "It is gone." } }), OF_CHANGES,
+            ),
+        },
+        "/functions/{name}/manifest": { "put": operation(
+            tag, "putManifest", "Replace the manifest of a function",
+            json!({
+                "parameters": [name, if_match],
+                "requestBody": {
+                    "description": "The manifest, in TOML.", "content": texts(&["text/plain"]), "required": true,
+                },
+            }),
+            json!({ "200": deployed("It was replaced.", false) }), OF_CHANGES,
+        ) },
+        "/functions/{name}/versions": { "get": operation(
+            tag, "versions", "The versions of a function that are kept, the latest first",
+            json!({ "parameters": [name] }), ok("The versions.", &body("Versions")), &["400", "401", "403", "404"],
+        ) },
+        "/functions/{name}/rollback": { "post": operation(
+            tag, "rollback", "Serve an earlier version again",
+            json!({ "parameters": [name, if_match, to] }),
+            json!({ "200": deployed("It is served.", false), "201": deployed("It is served again.", true) }),
+            OF_CHANGES,
+        ) },
+    })
 }
 
-fn energy(add: Add<'_>) {
-    use HttpMethod::Get;
+fn energy() -> Value {
     let tag = "energy";
     let asked = &["400", "401", "403", "404"];
-    let limit = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(1000))
-        .default(Some(20.into()))
-        .build();
-    let function = in_query("function", "Only calls of this function.", named("FunctionName"));
-    let function = function.example(Some("hello-world".into()));
-    let list = operation("invocations", tag, "Calls that run, and the last that ended")
-        .parameter(function)
-        .parameter(in_query("limit", "At most so many.", limit))
-        .answer("200", "The calls, the latest first.", &json("Invocations"))
-        .problems(asked);
-    add("/invocations", Get, list);
-    let id = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Uuid)))
-        .build();
-    let one = operation("invocation", tag, "A call, with its settled charge once there is one")
-        .parameter(in_path("id", "Its `invocation_id`.", id))
-        .answer("200", "The call.", &json("Invocation"))
-        .problems(asked);
-    add("/invocations/{id}", Get, one);
-    let ledger = operation("ledger", tag, "The ledger: what was measured, and who was charged with it");
-    add("/energy", Get, ledger.answer("200", "The ledger.", &json("Ledger")).problems(DENIED));
-
-    let kinds = ArrayBuilder::new().min_items(Some(1)).items(one_of(&["call", "watts", "accounts"], None)).build();
+    let calls_of = in_query("function", "Only calls of this function.", &schema("FunctionName"));
+    let mut with_example = calls_of.clone();
+    with_example["example"] = "hello-world".into();
+    let limit = json!({ "type": "integer", "default": 20, "maximum": 1000, "minimum": 1 });
+    let kinds = json!({ "type": "array", "items": one_of(&["call", "watts", "accounts"], None), "minItems": 1 });
     let about = "Which events, with commas between them; otherwise all that this client may see.";
-    let types = in_query("types", about, kinds).style(Some(ParameterStyle::Form)).explode(Some(false));
-    let history = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into())).build();
-    let events = operation("events", tag, "What happens, as it happens")
-        .parameter(types)
-        .parameter(in_query("function", "Only calls of this function.", named("FunctionName")))
-        .parameter(in_query("history", "Whether the stream begins with the power of the last five minutes.", history))
-        .answer(
-            "200",
-            "Server-sent events: `history` as the first if the request asks for it; `call`, `omitted`, `watts`, \
-             `accounts`; and `dropped` as the last if the client was too slow. Their data are the schemas HistoryEvent, \
-             CallEvent, OmittedEvent, WattsEvent, AccountsEvent and DroppedEvent.",
-            &[("text/event-stream", of(text()))],
-        )
-        .problems(&["400", "401", "403", "404", "503"]);
-    add("/events", Get, events);
-
-    let since = ObjectBuilder::new().schema_type(Type::String).default(Some("7d".into())).build();
+    let mut types = in_query("types", about, &kinds);
+    (types["style"], types["explode"]) = ("form".into(), false.into());
+    let history = "Whether the stream begins with the power of the last five minutes.";
+    let history = in_query("history", history, &json!({ "type": "boolean", "default": false }));
     let policy = "Which energy to count: `active`, or `usage`, which adds a share of the base energy.";
-    let usage = operation("usage", tag, "What was used since a time")
-        .parameter(in_query("since", "A time span such as `7d`, a date, or `all`.", since))
-        .parameter(in_query("by", "What the rows are about.", one_of(&By::ALL.map(By::as_str), Some("function"))))
-        .parameter(in_query("policy", policy, one_of(&["active", "usage"], None)))
-        .parameter(in_query("format", "The format of the answer.", one_of(&["json", "csv"], Some("json"))))
-        .answer("200", "The report.", &[(JSON, of(named("Report"))), ("text/csv", of(text()))])
-        .problems(&["400", "401", "403", "404", "503"]);
-    add("/usage", Get, usage);
+    let since = json!({ "type": "string", "default": "7d" });
+    json!({
+        "/invocations": { "get": operation(
+            tag, "invocations", "Calls that run, and the last that ended",
+            json!({ "parameters": [with_example, in_query("limit", "At most so many.", &limit)] }),
+            ok("The calls, the latest first.", &body("Invocations")), asked,
+        ) },
+        "/invocations/{id}": { "get": operation(
+            tag, "invocation", "A call, with its settled charge once there is one",
+            json!({
+                "parameters": [in_path("id", "Its `invocation_id`.", &json!({ "type": "string", "format": "uuid" }))],
+            }),
+            ok("The call.", &body("Invocation")), asked,
+        ) },
+        "/energy": { "get": operation(
+            tag, "ledger", "The ledger: what was measured, and who was charged with it",
+            json!({}), ok("The ledger.", &body("Ledger")), DENIED,
+        ) },
+        "/events": { "get": operation(
+            tag, "events", "What happens, as it happens", json!({ "parameters": [types, calls_of, history] }),
+            ok(
+                "Server-sent events: `history` as the first if the request asks for it; `call`, `omitted`, `watts`, \
+                 `accounts`; and `dropped` as the last if the client was too slow. Their data are the schemas HistoryEvent, \
+                 CallEvent, OmittedEvent, WattsEvent, AccountsEvent and DroppedEvent.",
+                &texts(&["text/event-stream"]),
+            ),
+            &["400", "401", "403", "404", "503"],
+        ) },
+        "/usage": { "get": operation(
+            tag, "usage", "What was used since a time",
+            json!({ "parameters": [
+                in_query("since", "A time span such as `7d`, a date, or `all`.", &since),
+                in_query("by", "What the rows are about.", &one_of(&By::ALL.map(By::as_str), Some("function"))),
+                in_query("policy", policy, &one_of(&["active", "usage"], None)),
+                in_query("format", "The format of the answer.", &one_of(&["json", "csv"], Some("json"))),
+            ] }),
+            ok("The report.", &json!({
+                "application/json": { "schema": schema("Report") },
+                "text/csv": { "schema": text() },
+            })),
+            &["400", "401", "403", "404", "503"],
+        ) },
+    })
 }
 
-fn daemon(add: Add<'_>) {
-    use HttpMethod::Get;
+fn daemon() -> Value {
     let tag = "daemon";
-    let metrics = operation("metrics", tag, "Metrics in the Prometheus text format, or as OpenMetrics with exemplars")
-        .about("Compressed for clients that accept gzip.")
-        .answer("200", "The metrics.", &[("text/plain", of(text())), ("application/openmetrics-text", of(text()))])
-        .problems(&["401", "403", "503"]);
-    add("/metrics", Get, metrics);
-    for (path, id, summary) in
-        [("/healthz", "health", "Whether the daemon works"), ("/readyz", "readiness", "Whether it takes calls")]
-    {
-        let probe = operation(id, tag, summary).answer("200", "Yes.", &[("text/plain", of(text()))]).problems(&["503"]);
-        add(path, Get, probe.public());
-    }
-    let this = operation("openapi", tag, "This document");
-    let object = of(Object::with_type(Type::Object));
-    add("/openapi.json", Get, this.answer("200", "The document.", &[(JSON, object)]).problems(DENIED));
+    let probe = |id, summary| {
+        operation(tag, id, summary, json!({ "security": [] }), ok("Yes.", &texts(&["text/plain"])), &["503"])
+    };
+    json!({
+        "/metrics": { "get": operation(
+            tag, "metrics", "Metrics in the Prometheus text format, or as OpenMetrics with exemplars",
+            json!({ "description": "Compressed for clients that accept gzip." }),
+            ok("The metrics.", &texts(&["text/plain", "application/openmetrics-text"])), &["401", "403", "503"],
+        ) },
+        "/healthz": { "get": probe("health", "Whether the daemon works") },
+        "/readyz": { "get": probe("readiness", "Whether it takes calls") },
+        "/openapi.json": { "get": operation(
+            tag, "openapi", "This document", json!({}),
+            ok("The document.", &json!({ "application/json": { "schema": { "type": "object" } } })), DENIED,
+        ) },
+    })
 }

@@ -1,88 +1,78 @@
 //! Parameters and answers that several operations share.
 
-use serde_json::json;
-use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, Header, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
-
-const PROBLEM: &str = "application/problem+json";
+use serde_json::{Value, json};
 
 /// A parameter of a path.
-pub fn in_path(name: &str, about: &str, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
-    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-    parameter.description(Some(about)).schema(Some(schema))
+pub fn in_path(name: &str, about: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "path", "description": about, "required": true, "schema": schema })
 }
 
 /// A parameter of a query.
-pub fn in_query(name: &str, about: &str, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
-    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).required(Required::False);
-    parameter.description(Some(about)).schema(Some(schema))
+pub fn in_query(name: &str, about: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
 /// A header of a request.
-pub fn in_header(name: &str, about: &str, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
-    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
-    parameter.description(Some(about)).schema(Some(schema))
+pub fn in_header(name: &str, about: &str, pattern: &str) -> Value {
+    json!({ "name": name, "in": "header", "description": about, "schema": matching(pattern) })
 }
 
-pub fn text() -> Object {
-    Object::with_type(Type::String)
+pub fn text() -> Value {
+    json!({ "type": "string" })
 }
 
-pub fn matching(pattern: &str) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build()
+pub fn matching(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
 }
 
 /// One of these words.
-pub fn one_of(words: &[&'static str], default: Option<&'static str>) -> Object {
-    let object = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()));
-    object.default(default.map(Into::into)).build()
+pub fn one_of(words: &[&str], default: Option<&str>) -> Value {
+    let mut schema = json!({ "type": "string", "enum": words });
+    if let Some(default) = default {
+        schema["default"] = default.into();
+    }
+    schema
 }
 
-pub fn named(schema: &str) -> RefOr<Schema> {
-    Ref::from_schema_name(schema).into()
+/// The schema with this name.
+pub fn schema(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The shared parameter with this name.
+pub fn parameter(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/parameters/{name}") })
+}
+
+/// The problem with this status.
+pub fn problem(status: &str) -> Value {
+    let name = PROBLEMS.iter().find(|(known, ..)| *known == status).map_or("", |(_, name, _)| name);
+    json!({ "$ref": format!("#/components/responses/{name}") })
 }
 
 /// The shared parameters by name.
-pub fn parameters() -> Vec<(&'static str, ParameterBuilder)> {
-    let function = |name, example| {
-        in_path(name, "A function of GET /functions.", named("FunctionName")).example(Some(json!(example)))
+pub fn parameters() -> Value {
+    let example = |mut parameter: Value, example: &str| {
+        parameter["example"] = example.into();
+        parameter
     };
-    let input = in_path("input", "What the function reads.", text()).example(Some(json!("10")));
-    vec![
-        ("function", function("function", "hello-world")),
-        ("name", function("name", "mine")),
-        ("inputInPath", input),
-        ("input", in_query("input", "What the function reads, in place of a body.", text())),
-        ("settle", in_query("settle", "Whether to wait for the settled charge.", Object::with_type(Type::Boolean))),
-        (
-            "requestId",
-            in_header(
-                "X-Request-Id",
-                "A name for the request, in visible ASCII; otherwise one is made.",
-                matching("^[!-~]{1,128}$"),
-            ),
-        ),
-        (
-            "traceparent",
-            in_header(
-                "traceparent",
-                "The place of the request in a trace (W3C Trace Context).",
-                matching("^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
-            ),
-        ),
-        (
-            "ifMatch",
-            in_header(
-                "If-Match",
-                "The version that must be served now, as `ETag` gives it, or `*`.",
-                matching(r#"^(\*|"[0-9a-f]{64}")$"#),
-            ),
-        ),
-    ]
+    let function = |name| in_path(name, "A function of GET /functions.", &schema("FunctionName"));
+    let request_id = "A name for the request, in visible ASCII; otherwise one is made.";
+    let traceparent = "The place of the request in a trace (W3C Trace Context).";
+    let if_match = "The version that must be served now, as `ETag` gives it, or `*`.";
+    json!({
+        "function": example(function("function"), "hello-world"),
+        "ifMatch": in_header("If-Match", if_match, r#"^(\*|"[0-9a-f]{64}")$"#),
+        "input": in_query("input", "What the function reads, in place of a body.", &text()),
+        "inputInPath": example(in_path("input", "What the function reads.", &text()), "10"),
+        "name": example(function("name"), "mine"),
+        "requestId": in_header("X-Request-Id", request_id, "^[!-~]{1,128}$"),
+        "settle": in_query("settle", "Whether to wait for the settled charge.", &json!({ "type": "boolean" })),
+        "traceparent": in_header("traceparent", traceparent, "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
+    })
 }
 
-/// Problems by name, with their status and what they mean. Those of `retry` say when to come again.
+/// Status, name and meaning of every problem.
 const PROBLEMS: [(&str, &str, &str); 16] = [
     ("400", "BadRequest", "The request is malformed."),
     ("401", "Unauthorized", "The request needs a token."),
@@ -103,19 +93,14 @@ const PROBLEMS: [(&str, &str, &str); 16] = [
 ];
 
 /// The shared answers by name: all of them are problems.
-pub fn responses() -> impl Iterator<Item = (&'static str, Response)> {
-    PROBLEMS.into_iter().map(|(status, name, about)| {
-        let content = ContentBuilder::new().schema(Some(named("Problem"))).build();
-        let mut response = ResponseBuilder::new().description(about).content(PROBLEM, content);
+pub fn responses() -> Value {
+    let response = |(status, name, about): (&str, &str, &str)| {
+        let content = json!({ "application/problem+json": { "schema": schema("Problem") } });
+        let mut response = json!({ "description": about, "content": content });
         if matches!(status, "429" | "503") {
-            response = response.header("Retry-After", Header::new(Object::with_type(Type::Integer)));
+            response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" } } });
         }
-        (name, response.build())
-    })
-}
-
-/// The problem with this status.
-pub fn problem(status: &str) -> Ref {
-    let name = PROBLEMS.iter().find(|(known, ..)| *known == status).map_or("", |(_, name, _)| name);
-    Ref::from_response_name(name)
+        (name.to_owned(), response)
+    };
+    PROBLEMS.into_iter().map(response).collect()
 }

@@ -1,15 +1,15 @@
-//! Whom [`Access::admit`] lets in, and where.
+//! Which requests [`Access::admit`] lets in, and where.
 
 use std::net::SocketAddr;
 
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{HOST, HeaderValue, ORIGIN};
 
 use super::*;
 use crate::functions::Registry;
 use crate::http::route::Route;
 use crate::http::settings::{Expose, Resolution};
 
-/// The tokens `nebula_invoke`, `nebula_deploy`, `nebula_operate`, and `nebula_shop`, which may deploy nothing but `shop`.
+/// Knows the tokens `nebula_invoke`, `nebula_deploy`, `nebula_operate`, and `nebula_shop`, which may deploy only `shop`.
 fn access(mode: AccessMode, with_tokens: bool) -> Access {
     let token = |name: &str, role: &str, more: &str| {
         let hash = secret::written(&secret::hash(&format!("nebula_{name}")));
@@ -22,11 +22,9 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
         token("shop", "deploy", "functions = [\"shop\"]"),
     ];
     let tokens = ArcSwap::from_pointee(Tokens::parse(&text.concat()).unwrap());
-    let file = TokensFile { path: "/t".into(), tokens, stamps: Stamps::of(&[]) };
-    let file = with_tokens.then_some(file);
     Access {
         mode,
-        file,
+        file: with_tokens.then(|| TokensFile { path: "/t".into(), tokens, stamps: Stamps::of(&[]) }),
         origins: Origins::Own,
         page_key: PageKey::generate(),
         refusals: RefusalLog::default(),
@@ -63,141 +61,117 @@ fn admitted(access: &Access, listener: Listener, request: &mut Request<()>) -> R
 }
 
 /// `in`, or why not.
-fn outcome(access: &Access, listener: Listener, line: &str, token: Option<&str>) -> String {
-    outcome_of(admitted(access, listener, &mut request(line, token)))
-}
-
-fn outcome_of(admitted: Result<Visitor, Problem>) -> String {
+fn outcome(admitted: Result<Visitor, Problem>) -> String {
     match admitted {
         Ok(_) => "in".into(),
-        Err(Problem::Denied(denied)) => match denied {
-            Denied::NeedsRole(role) => format!("needs {role}"),
-            other => other.kind().1.into(),
-        },
+        Err(Problem::Denied(Denied::NeedsRole(role))) => format!("needs {role}"),
+        Err(Problem::Denied(denied)) => denied.kind().1.into(),
         Err(Problem::OperatorsOnly) => "elsewhere".into(),
         Err(other) => panic!("{other:?}"),
     }
 }
 
+/// Asserts the same outcome for several requests.
+fn expect(access: &Access, listener: Listener, token: Option<&str>, lines: &[&str], expected: &str) {
+    for line in lines {
+        let admitted = admitted(access, listener, &mut request(line, token));
+        assert_eq!(outcome(admitted), expected, "{line} {token:?}");
+    }
+}
+
+const CALLS: &[&str] = &["POST /invoke/a", "GET /a", "GET /", "GET /functions", "GET /functions/a", "GET /invocations"];
+const CHANGES: &[&str] = &["PUT /functions/a", "DELETE /functions/a", "POST /functions", "POST /functions/a/rollback"];
+const TOTALS: &[&str] = &["GET /metrics", "GET /energy", "GET /events", "GET /usage", "GET /metrics/of/tomorrow"];
+const PROBES: &[&str] = &["GET /healthz", "GET /readyz"];
+
 #[test]
-fn where_all_are_asked_each_role_may_do_what_is_its_own() {
-    let asking =
-        [(access(AccessMode::Auto, true), listener(THERE)), (access(AccessMode::Tokens, true), listener(HERE))];
-    let strangers = [(None, "no-token"), (Some("guess"), "bad-token")];
-    for (access, listener) in asking {
-        for line in ["GET /healthz", "GET /readyz"] {
-            assert_eq!(outcome(&access, listener, line, None), "in", "{line}");
+fn where_a_token_is_needed_its_role_decides() {
+    for (mode, address) in [(AccessMode::Auto, THERE), (AccessMode::Tokens, HERE)] {
+        let access = access(mode, true);
+        let expect = |token, lines, expected| expect(&access, listener(address), token, lines, expected);
+        for (token, changes, totals) in
+            [("invoke", "needs deploy", "needs operate"), ("deploy", "in", "needs operate"), ("operate", "in", "in")]
+        {
+            expect(Some(token), CALLS, "in");
+            expect(Some(token), CHANGES, changes);
+            expect(Some(token), TOTALS, totals);
         }
-        for (line, expected) in [
-            ("POST /invoke/a", ["in", "in", "in"]),
-            ("GET /a", ["in", "in", "in"]),
-            ("GET /", ["in", "in", "in"]),
-            ("GET /functions", ["in", "in", "in"]),
-            ("GET /invocations", ["in", "in", "in"]),
-            ("PUT /functions/a", ["needs deploy", "in", "in"]),
-            ("DELETE /functions/a", ["needs deploy", "in", "in"]),
-            ("POST /functions/a/rollback", ["needs deploy", "in", "in"]),
-            ("GET /metrics", ["needs operate", "needs operate", "in"]),
-            ("GET /energy", ["needs operate", "needs operate", "in"]),
-            ("GET /events", ["needs operate", "needs operate", "in"]),
-            ("GET /usage", ["needs operate", "needs operate", "in"]),
-            ("GET /metrics/of/tomorrow", ["needs operate", "needs operate", "in"]),
-        ] {
-            for (token, expected) in ["invoke", "deploy", "operate"].into_iter().zip(expected) {
-                assert_eq!(outcome(&access, listener, line, Some(token)), expected, "{line} {token}");
-            }
-            for (token, expected) in strangers {
-                assert_eq!(outcome(&access, listener, line, token), expected, "{line} {token:?}");
-            }
+        expect(None, PROBES, "in");
+        for lines in [CALLS, CHANGES, TOTALS] {
+            expect(None, lines, "no-token");
+            expect(Some("guess"), lines, "bad-token");
         }
     }
 }
 
 #[test]
-fn on_this_machine_only_what_changes_something_needs_a_token_once_there_are_some() {
-    for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
-        let access = access(AccessMode::Auto, with_tokens);
-        for line in ["POST /invoke/a", "GET /metrics", "GET /functions", "GET /invocations", "POST /a"] {
-            assert_eq!(outcome(&access, listener(HERE), line, None), "in", "{line}");
+fn local_clients_need_a_token_only_to_make_changes_once_there_are_tokens() {
+    // In the mode `local`, remote clients count as local.
+    for (mode, address) in [(AccessMode::Auto, HERE), (AccessMode::Local, THERE)] {
+        for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
+            let access = access(mode, with_tokens);
+            for lines in [CALLS, TOTALS, &["POST /a"]] {
+                expect(&access, listener(address), None, lines, "in");
+            }
+            expect(&access, listener(address), None, CHANGES, changing);
+            expect(&access, listener(address), None, &["POST /metrics"], changing);
         }
-        for line in ["PUT /functions/a", "DELETE /functions/a", "POST /functions", "POST /metrics"] {
-            assert_eq!(outcome(&access, listener(HERE), line, None), changing, "{line}");
-        }
+        let access = access(mode, true);
+        expect(&access, listener(address), Some("invoke"), CHANGES, "needs deploy");
+        expect(&access, listener(address), Some("deploy"), CHANGES, "in");
     }
-    assert_eq!(
-        outcome(&access(AccessMode::Auto, true), listener(HERE), "PUT /functions/a", Some("invoke")),
-        "needs deploy"
-    );
-    assert_eq!(outcome(&access(AccessMode::Auto, true), listener(HERE), "PUT /functions/a", Some("deploy")), "in");
-    assert_eq!(outcome(&access(AccessMode::Open, true), listener(THERE), "PUT /functions/a", None), "in");
+    expect(&access(AccessMode::Open, true), listener(THERE), None, CHANGES, "in");
 }
 
 #[test]
-fn whoever_is_forwarded_from_this_machine_is_treated_as_on_loopback() {
-    for (with_tokens, changing) in [(false, "in"), (true, "no-token")] {
-        let access = access(AccessMode::Local, with_tokens);
-        for line in ["POST /invoke/a", "GET /metrics", "GET /events", "POST /a"] {
-            assert_eq!(outcome(&access, listener(THERE), line, None), "in", "{line}");
-        }
-        assert_eq!(outcome(&access, listener(THERE), "PUT /functions/a", None), changing);
-        assert_eq!(outcome(&access, listener(THERE), "PUT /functions/a", Some("operate")), "in");
-    }
-    // A page whose name was made to lead here, and whose browser therefore takes it for the daemon's own.
-    let of_a_page = |mode| {
+fn a_foreign_host_name_is_refused_where_clients_count_as_local() {
+    for (mode, expected) in [(AccessMode::Local, "foreign-host"), (AccessMode::Open, "in")] {
         let mut request = request("PUT /functions/a", None);
-        request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("evil.example"));
-        outcome_of(admitted(&access(mode, false), listener(THERE), &mut request))
-    };
-    assert_eq!(of_a_page(AccessMode::Local), "foreign-host");
-    assert_eq!(of_a_page(AccessMode::Open), "in");
+        request.headers_mut().insert(HOST, HeaderValue::from_static("evil.example"));
+        assert_eq!(outcome(admitted(&access(mode, false), listener(THERE), &mut request)), expected);
+    }
 }
 
 #[test]
-fn what_is_managed_elsewhere_is_refused_here() {
+fn with_an_address_for_operators_the_daemon_is_managed_only_there() {
     let access = access(AccessMode::Auto, false);
     let here = Listener::for_callers(HERE.parse().unwrap(), callers(), true);
     let admin = Listener::for_operators(HERE.parse().unwrap(), callers());
-    for line in ["PUT /functions/a", "POST /functions", "GET /metrics", "GET /energy", "GET /usage", "GET /events"] {
-        assert_eq!(outcome(&access, here, line, None), "elsewhere", "{line}");
-        assert_eq!(outcome(&access, admin, line, None), "in", "{line}");
-    }
-    for line in ["GET /functions", "GET /functions/a", "POST /invoke/a", "GET /", "GET /healthz"] {
-        assert_eq!(outcome(&access, here, line, None), "in", "{line}");
-        assert_eq!(outcome(&access, admin, line, None), "in", "{line}");
+    for (lines, expected) in [(CHANGES, "elsewhere"), (TOTALS, "elsewhere"), (CALLS, "in"), (PROBES, "in")] {
+        expect(&access, here, None, lines, expected);
+        expect(&access, admin, None, lines, "in");
     }
 }
 
 #[test]
-fn a_token_for_some_functions_is_for_no_others() {
+fn a_token_for_some_functions_is_refused_for_others() {
     let access = access(AccessMode::Tokens, true);
-    for (line, expected) in [
-        ("POST /invoke/shop", "in"),
-        ("POST /invoke/sho%70", "in"),
-        ("POST /invoke/other", "other-functions"),
-        ("GET /fn/shop/other", "in"),
-        ("GET /fn/other/shop", "other-functions"),
-        ("GET /api/other/shop", "other-functions"),
-        ("GET /functions/other", "other-functions"),
-        ("PUT /functions/shop", "in"),
-        ("PUT /functions/other", "other-functions"),
-        ("PUT /functions/other/manifest", "other-functions"),
-        ("POST /functions", "other-functions"),
-        ("GET /functions", "in"),
-    ] {
-        assert_eq!(outcome(&access, listener(HERE), line, Some("shop")), expected, "{line}");
-    }
+    let own =
+        ["POST /invoke/shop", "POST /invoke/sho%70", "GET /fn/shop/other", "PUT /functions/shop", "GET /functions"];
+    let others = [
+        "POST /invoke/other",
+        "GET /fn/other/shop",
+        "GET /api/other/shop",
+        "GET /functions/other",
+        "PUT /functions/other",
+        "PUT /functions/other/manifest",
+        "POST /functions",
+    ];
+    expect(&access, listener(HERE), Some("shop"), &own, "in");
+    expect(&access, listener(HERE), Some("shop"), &others, "other-functions");
     let visitor = admitted(&access, listener(HERE), &mut request("GET /", Some("shop"))).unwrap();
     assert!(visitor.is_restricted() && visitor.may_use("shop") && !visitor.may_use("other"));
     assert!(visitor.check_function("shop").is_ok() && visitor.check_function("other").is_err());
+    // Where no token is needed, showing one takes nothing away.
     let open = super::Access { mode: AccessMode::Auto, ..access };
-    assert_eq!(outcome(&open, listener(HERE), "POST /invoke/other", Some("shop")), "in", "nobody is asked");
+    expect(&open, listener(HERE), Some("shop"), &["POST /invoke/other"], "in");
 }
 
 #[test]
-fn a_function_never_sees_a_token_of_ours_and_sees_what_is_its_own() {
+fn a_function_sees_the_credentials_of_its_callers_but_no_token_of_the_daemon() {
     let kept = |access: &Access, field: &'static str| {
         let mut request = request("GET /fn/a", None);
-        request.headers_mut().insert(AUTHORIZATION, hyper::header::HeaderValue::from_static(field));
+        request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static(field));
         let visitor = admitted(access, listener(HERE), &mut request).unwrap();
         (request.headers().contains_key(AUTHORIZATION), visitor.name().map(str::to_owned))
     };
@@ -211,7 +185,7 @@ fn a_function_never_sees_a_token_of_ours_and_sees_what_is_its_own() {
 }
 
 #[test]
-fn figures_are_in_full_for_operators_alone() {
+fn only_operators_see_exact_figures() {
     let fine = |access: &Access, listener: Listener, token| {
         let exposure = admitted(access, listener, &mut request("GET /invocations", token)).unwrap().exposure;
         exposure.rounded(nebula_metering::Joules(0.000_123)) == 0.000_123
@@ -228,11 +202,11 @@ fn figures_are_in_full_for_operators_alone() {
 }
 
 #[test]
-fn a_page_of_elsewhere_changes_nothing_and_may_call() {
+fn a_foreign_page_may_call_but_not_make_changes() {
     let access = access(AccessMode::Auto, false);
     let from = |line: &str| {
         let mut request = request(line, None);
-        request.headers_mut().insert(ORIGIN, hyper::header::HeaderValue::from_static("https://evil.example"));
+        request.headers_mut().insert(ORIGIN, HeaderValue::from_static("https://evil.example"));
         admitted(&access, listener(HERE), &mut request).is_ok()
     };
     assert!(!from("PUT /functions/a") && !from("DELETE /functions/a") && !from("POST /functions"));

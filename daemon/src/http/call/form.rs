@@ -217,7 +217,7 @@ mod tests {
             (URLENCODED, "function_name=%ff", "UnknownFunction"),
         ] {
             match asked(kind, body) {
-                Err(told) => assert!(told.contains(why), "{kind} {body}: {told}"),
+                Err(problem) => assert!(problem.contains(why), "{kind} {body}: {problem}"),
                 Ok(asked) => assert_eq!((why, asked.function.as_str()), ("UnknownFunction", "\u{fffd}")),
             }
         }
