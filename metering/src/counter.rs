@@ -273,6 +273,7 @@ mod tests {
             source: SourceKind::Powercap,
             relative_error: 0.0,
             base: None,
+            stated: None,
             zone: Zone::new(Domain::Package, "0"),
             range: Some(RANGE),
             watts_max: Watts(watts_max),

@@ -59,6 +59,7 @@ impl Scripted {
             source: SourceKind::Powercap,
             relative_error: 0.0,
             base: None,
+            stated: None,
             zone: zone.clone(),
             range: Some(Microjoules(RANGE)),
             watts_max: Watts(WATTS_MAX),

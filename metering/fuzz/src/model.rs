@@ -17,7 +17,7 @@ pub(crate) fn model(bytes: &[u8]) {
     assert!(processor.threads as usize <= text.lines().count(), "a thread has a line");
     let name_fits = |name: &String| (1..=64).contains(&name.chars().count());
     assert!(processor.name.as_ref().is_none_or(name_fits), "{:?}", processor.name);
-    let coefficients = Coefficients::of(processor.signature.as_ref());
+    let coefficients = Coefficients::of(&processor);
     assert!(coefficients.idle_milliwatts <= coefficients.full_milliwatts);
 
     with_files(&[("cpuinfo", bytes), ("meminfo", bytes), ("stat", bytes)], |root| {

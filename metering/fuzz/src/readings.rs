@@ -27,6 +27,7 @@ pub(crate) fn spec(input: &mut Unstructured<'_>, zone: Zone) -> Result<CounterSp
         quantum: Microjoules(input.arbitrary::<u16>()?.into()),
         relative_error: f64::from(input.arbitrary::<u8>()?) / 100.0,
         base: input.arbitrary::<Option<u16>>()?.map(|watts| Watts(watts.into())),
+        stated: None,
     })
 }
 

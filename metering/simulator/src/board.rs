@@ -39,6 +39,7 @@ impl Board {
                     quantum: unit.quantum(),
                     relative_error: 0.0,
                     base: None,
+                    stated: None,
                 });
             }
         }

@@ -194,6 +194,7 @@ mod tests {
             quantum: unit.quantum(),
             relative_error: 0.0,
             base: None,
+            stated: None,
         })
     }
 

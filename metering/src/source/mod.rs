@@ -8,12 +8,14 @@ pub mod perf;
 pub mod powercap;
 #[cfg(feature = "rapl-energy")]
 pub mod rapl_energy;
+mod stated;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use self::stated::Stated;
 use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::zone::Zone;
@@ -82,6 +84,8 @@ pub struct CounterSpec {
     pub relative_error: f64,
     /// Power of the zone when nothing runs, if the source knows it. Otherwise it is learned.
     pub base: Option<Watts>,
+    /// What work costs in the zone, if the source states it. Otherwise it is learned.
+    pub stated: Option<Stated>,
 }
 
 /// Why a counter gave no reading.

@@ -193,6 +193,7 @@ fn spec(Shown { zone, range, watts_max, .. }: Shown) -> CounterSpec {
         quantum: quantum(range),
         relative_error: 0.0,
         base: None,
+        stated: None,
     }
 }
 

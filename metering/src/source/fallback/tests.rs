@@ -56,6 +56,7 @@ impl Scripted {
             quantum: Microjoules(1),
             relative_error: 0.0,
             base: None,
+            stated: None,
         };
         let world = World { state: State::Up, raw: 1_000_000, opened: 0, read: 0 };
         Self { spec, world: Arc::new(Mutex::new(world)), generation: 0 }

@@ -202,7 +202,16 @@ fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
         Input::Power(_) | Input::VoltsAmps(..) => (Microjoules(1), accuracy + SAMPLING_ERROR),
     };
     let watts_max = watts_max(&zone.domain);
-    CounterSpec { source: SourceKind::Hwmon, zone, range: None, watts_max, quantum, relative_error, base: None }
+    CounterSpec {
+        source: SourceKind::Hwmon,
+        zone,
+        range: None,
+        watts_max,
+        quantum,
+        relative_error,
+        base: None,
+        stated: None,
+    }
 }
 
 fn nothing_to_read(problems: Vec<SkippedSensor>, class: PathBuf) -> OpenHwmonError {

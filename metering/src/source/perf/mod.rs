@@ -208,6 +208,7 @@ impl Perf {
             quantum: QUANTUM,
             relative_error: 0.0,
             base: None,
+            stated: None,
         });
         self.names.push(found.name);
         self.running.push(Some(running));

@@ -88,6 +88,7 @@ fn open_counter(directory: &Path, zone: Zone) -> Result<Counter, ZoneObstacle> {
         quantum: quantum(range),
         relative_error: 0.0,
         base: None,
+        stated: None,
     };
     Ok(Counter { spec, file })
 }

@@ -136,6 +136,7 @@ mod tests {
             quantum: Microjoules(16),
             relative_error: 0.0,
             base: None,
+            stated: None,
         };
         let file = CounterFile::open("/dev/null".into()).expect("a file");
         Suspect::new(spec, file)
