@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nebula_metering::work::PACKAGES_MAX;
 use nebula_metering::work::host::{
-    HostClock, parse_cpu_count, parse_machine, parse_packages, parse_usage_ns, parse_usage_usec,
+    HostClock, parse_cpu_count, parse_cpu_stat, parse_machine, parse_packages, parse_usage_ns,
 };
 use nebula_metering::work::pmu::parse_pmu_type;
 use nebula_metering::work::topology::{Topology, parse_cpu_name, parse_package_id};
@@ -23,7 +23,7 @@ pub(crate) fn work(bytes: &[u8]) {
     let known = topology.packages().len().min(PACKAGES_MAX);
     assert!(packages[known..].iter().all(Duration::is_zero), "no package, no work");
 
-    let usages = [parse_usage_usec(text), parse_usage_ns(text)];
+    let usages = [parse_cpu_stat(text), parse_usage_ns(text)];
     assert!(usages.iter().flatten().count() <= 1, "{text:?} is of two kinds");
     assert!(parse_cpu_name(text).is_none_or(|cpu| format!("cpu{cpu}").len() <= text.len()));
     assert_ne!(parse_pmu_type(text), Some(0), "zero is no PMU's type");

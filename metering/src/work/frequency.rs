@@ -9,7 +9,12 @@
 //! The clock is sampled once per window. Working processors are taken to be the fastest ones: if a window held the work
 //! of three processors, the mean of the three highest clocks counts.
 //!
-//! Source: Linux `Documentation/admin-guide/pm/cpufreq.rst`, on the attributes of a policy.
+//! On x86 the kernel computes what these files show from the registers `APERF` and `MPERF` of each processor, sampled by
+//! its tick (Linux 5.19). The `msr` events of perf count the same registers over a whole window. They are not used: to
+//! read an event of another processor the kernel interrupts it, which would wake idle ones ten times a second.
+//!
+//! Source: Linux `Documentation/admin-guide/pm/cpufreq.rst`, on the attributes of a policy; `arch_freq_get_on_cpu` in
+//! `arch/x86/kernel/cpu/aperfmperf.c`; `perf_event_read` in `kernel/events/core.c`.
 
 use std::path::Path;
 use std::time::Duration;

@@ -24,7 +24,7 @@ use crate::work::frequency::{self, Clocks};
 use crate::work::{Moment, PACKAGES_MAX};
 
 pub use self::stat::{parse_cpu_count, parse_machine, parse_packages};
-pub use self::usage::{parse_usage_ns, parse_usage_usec};
+pub use self::usage::{parse_cpu_stat, parse_usage_ns};
 
 /// Interval at which the usage of the root control group is compared with the ticks, which are more expensive to read.
 const COMPARE_EVERY: Duration = Duration::from_secs(1);

@@ -54,8 +54,8 @@ fn the_root_cgroup_s_usage_is_taken_where_there_is_one() {
         (CPUACCT, "1000000000000\n", "1005000000000\n", "in nanoseconds"),
         (
             CPU_STAT,
-            "usage_usec 1000000000\nuser_usec 5\n",
-            "usage_usec 1005000000\nuser_usec 5\n",
+            "usage_usec 1000000000\nuser_usec 999999995\nsystem_usec 5\n",
+            "usage_usec 1005000000\nuser_usec 1004999995\nsystem_usec 5\n",
             "kernel's own ticks",
         ),
     ];
@@ -74,7 +74,11 @@ fn a_container_s_cgroup_is_not_the_machine() {
     let stat = ("stat", "cpu  100000 0 0 0 0 0 0\n");
     let version_1 = Machine::new(&[stat, (CPUACCT, "3000000000\n")]);
     assert!(version_1.clock(Topology::one_package(2)).describe().contains("covers only a part of the machine"));
-    let version_2 = [stat, (CPU_STAT, "usage_usec 1000000000\n"), ("fs/cgroup/cgroup.type", "domain\n")];
+    let version_2 = [
+        stat,
+        (CPU_STAT, "usage_usec 1000000000\nuser_usec 999999995\nsystem_usec 5\n"),
+        ("fs/cgroup/cgroup.type", "domain\n"),
+    ];
     let clock = Machine::new(&version_2).clock(Topology::one_package(2));
     assert!(clock.describe().contains("belongs to a control group other than the root"), "{}", clock.describe());
     assert!(clock.describe().contains("stat` in hundredths of a second"), "{}", clock.describe());

@@ -3,10 +3,10 @@
 //! | file | is | has |
 //! |---|---|---|
 //! | `fs/cgroup/cpuacct/cpuacct.usage` (version 1) | nanoseconds, summed up by the scheduler as it switches | what the thread clock has: no idling; interrupts unless the kernel keeps them apart, steal unless the hypervisor tells |
-//! | `fs/cgroup/cpu.stat`, `usage_usec` (version 2, Linux 5.8) | the counters of `/proc/stat`, not yet cut to hundredths of a second | `user + nice + system + irq + softirq`, before 6.14 and its stable updates also `steal` |
+//! | `fs/cgroup/cpu.stat`, `user_usec` and `system_usec` (version 2, Linux 5.8) | the counters of `/proc/stat`, not yet cut to hundredths of a second | `user + nice` and `system + irq + softirq` |
 //!
 //! So the first is exact. The second is as fine as the tick of the kernel (1 to 10 ms), or exact with
-//! `CONFIG_VIRT_CPU_ACCOUNTING`.
+//! `CONFIG_VIRT_CPU_ACCOUNTING`. The sum of the two, `usage_usec`, is not used: before Linux 6.14 it has stolen time too.
 //!
 //! In a container the same paths lead to its own control group. In version 2 the root is the only group without a file
 //! `cgroup.type`. In version 1 nothing marks the root, but its usage since boot equals that of the machine. Neither
@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use super::stat::TICK;
 
-/// Bytes of a file that are read: the first line of `cpu.stat`, or one number.
-const LENGTH_MAX: usize = 64;
+/// Bytes of a file that are read: the first three lines of `cpu.stat`, or one number.
+const LENGTH_MAX: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Usage {
@@ -44,7 +44,7 @@ impl Usage {
             }
             return Err(format!("`{}` covers only a part of the machine", usage.path.display()));
         }
-        let Some((usage, _)) = Self::open_file(cgroups.join("cpu.stat"), parse_usage_usec, "the kernel's own ticks")
+        let Some((usage, _)) = Self::open_file(cgroups.join("cpu.stat"), parse_cpu_stat, "the kernel's own ticks")
         else {
             return Err(format!("`{}` shows no cgroup with CPU time", cgroups.display()));
         };
@@ -74,11 +74,14 @@ fn is_of_all(usage: Duration, machine: Duration) -> bool {
     usage + TICK * 100 >= machine.mul_f64(0.9)
 }
 
-/// The first line of a cgroup's `cpu.stat`.
+/// User and system time of a cgroup's `cpu.stat`, without stolen time.
 #[must_use]
-pub fn parse_usage_usec(cpu_stat: &str) -> Option<Duration> {
-    let mut words = cpu_stat.split_ascii_whitespace();
-    (words.next() == Some("usage_usec")).then(|| words.next()?.parse().ok().map(Duration::from_micros)).flatten()
+pub fn parse_cpu_stat(cpu_stat: &str) -> Option<Duration> {
+    let time = |key: &str| {
+        let value = cpu_stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
+        value.trim_end().parse().ok().map(Duration::from_micros)
+    };
+    time("user_usec")?.checked_add(time("system_usec")?)
 }
 
 /// A cgroup's `cpuacct.usage`.
@@ -140,10 +143,17 @@ mod tests {
     #[test]
     fn the_files_are_understood() {
         let cpu_stat = "usage_usec 12815154161\nuser_usec 11963703697\nsystem_usec 851450464\n";
-        assert_eq!(parse_usage_usec(cpu_stat), Some(Duration::from_micros(12_815_154_161)));
-        assert_eq!(parse_usage_usec("user_usec 11963703697\n"), None);
+        assert_eq!(parse_cpu_stat(cpu_stat), Some(Duration::from_micros(12_815_154_161)));
+        assert_eq!(parse_cpu_stat("user_usec 11963703697\n"), None);
+        assert_eq!(parse_cpu_stat("usage_usec 12815154161\n"), None);
         assert_eq!(parse_usage_ns("12844450471477\n"), Some(Duration::from_nanos(12_844_450_471_477)));
         assert_eq!(parse_usage_ns(""), None);
+    }
+
+    #[test]
+    fn stolen_time_that_old_kernels_count_as_usage_is_left_out() {
+        let cpu_stat = "usage_usec 9000000\nuser_usec 3000000\nsystem_usec 1000000\n";
+        assert_eq!(parse_cpu_stat(cpu_stat), Some(secs(4)));
     }
 
     #[test]
@@ -156,7 +166,7 @@ mod tests {
         };
         let read = || Usage::open(root.path(), secs(1000)).map(|usage| usage.read());
         assert!(read().is_err_and(|why| why.ends_with("fs/cgroup` shows no cgroup with CPU time")));
-        write("cpu.stat", "usage_usec 1000003017\nuser_usec 1\n");
+        write("cpu.stat", "usage_usec 1000003017\nuser_usec 1000003000\nsystem_usec 17\n");
         assert_eq!(read(), Ok(Some(Duration::from_micros(1_000_003_017))));
         write("cpuacct/cpuacct.usage", "1000003017019\n");
         assert_eq!(read(), Ok(Some(Duration::from_nanos(1_000_003_017_019))));
@@ -179,14 +189,14 @@ mod tests {
         assert!(!watch.agree(secs(11), secs(102), secs(521)));
         let mut watch = Watch::new(2);
         assert!(watch.agree(secs(0), secs(100), secs(500)));
-        // The hypervisor's time is in it.
+        // It counts something else.
         assert!(!watch.agree(secs(20), secs(140), secs(510)));
     }
 
     proptest! {
         #[test]
-        fn no_text_stops_the_parsers(text in "usage_usec [0-9]{0,22}|\\PC{0,20}|[0-9]{0,22}\n") {
-            let _ = (parse_usage_usec(&text), parse_usage_ns(&text));
+        fn no_text_stops_the_parsers(text in "(user|system|usage)_usec [0-9]{0,22}\nsystem_usec [0-9]{0,22}|\\PC{0,20}|[0-9]{0,22}\n") {
+            let _ = (parse_cpu_stat(&text), parse_usage_ns(&text));
         }
 
         #[test]
