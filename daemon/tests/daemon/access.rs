@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::client::Response;
 use crate::daemon::{Daemon, nebula, run, stderr};
 use crate::guests;
-use crate::patience::{eventually, until};
 use crate::tokens::{TokensFile, make};
+use crate::waiting::{eventually, until};
 
 fn refused(options: &[&str]) -> String {
     let output = run(nebula().args(["serve", "--source", "model"]).args(options));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::patience::until;
+use crate::waiting::until;
 
 struct Logged {
     daemon: Daemon,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::daemon::{Daemon, nebula, run, stderr};
 use crate::exposition::Exposition;
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 const CALL: &str = "/invoke/fibonacci-recursive?input=22";
 const SETTLED: &str = "/invoke/fibonacci-recursive?input=22&settle=true";

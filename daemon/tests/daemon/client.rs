@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::patience::PATIENCE;
+use crate::waiting::LONGEST_WAIT;
 
 #[derive(Debug)]
 pub struct Response {
@@ -94,7 +94,7 @@ impl Daemon {
 /// A connection that waits for no longer than tests do.
 pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LONGEST_WAIT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

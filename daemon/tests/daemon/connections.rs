@@ -89,7 +89,7 @@ fn more_connections_than_allowed_wait_for_the_others_to_close() {
     third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(third.read(&mut [0; 1]).is_err(), "answered before its turn");
     drop(first);
-    third.set_read_timeout(Some(crate::patience::PATIENCE)).unwrap();
+    third.set_read_timeout(Some(crate::waiting::LONGEST_WAIT)).unwrap();
     assert_eq!(Response::parse(&read_to_end(&mut third)).0.status, 200);
 }
 

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::guests;
-use crate::patience::eventually;
+use crate::waiting::eventually;
 
 /// Compiled code, which all daemons of the suite share, as daemons of one machine may.
 pub const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");

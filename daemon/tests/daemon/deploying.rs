@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::client::{Response, connect, read_answer, read_to_end};
 use crate::daemon::Daemon;
 use crate::guests::{folder_of, sample};
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 fn answers(number: u32) -> String {
     format!("(module (func (export \"run\") (result i32) (i32.const {number})))")

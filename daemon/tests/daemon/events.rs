@@ -7,11 +7,11 @@ use nebula_api::events::{AccountsEvent, DroppedEvent, HistoryEvent, OmittedEvent
 use nebula_api::invocations::Invocation;
 use serde_json::Value;
 
+use crate::body_types::assert_is;
 use crate::client::request;
 use crate::daemon::Daemon;
-use crate::patience::{eventually, until};
 use crate::tokens::TokensFile;
-use crate::wire::assert_is;
+use crate::waiting::{eventually, until};
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 

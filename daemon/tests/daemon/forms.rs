@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::client::Response;
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 

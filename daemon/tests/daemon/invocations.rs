@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::client::request;
 use crate::daemon::Daemon;
 use crate::exposition::Exposition;
-use crate::patience::{eventually, until};
 use crate::powercap_tree::Tree;
+use crate::waiting::{eventually, until};
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::patience::eventually;
+use crate::waiting::eventually;
 
 const OPTIONS: &[&str] = &["--source", "model"];
 

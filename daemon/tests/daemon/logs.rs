@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 /// It would clear a terminal, turn its text red, and fake a line.
 const ATTACK: &str = "\x1b[2J\x1b[31mred\r2026-01-01 ERROR faked\x07\u{9b}1mcsi\nsecond line";

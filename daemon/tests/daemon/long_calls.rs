@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::client::{Response, read_to_end, request};
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 /// Every call that is not over at once is a long one.
 const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1ms", "--limits-wall", "20s"];

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use crate::client::{Response, request};
 use crate::daemon::Daemon;
-use crate::dialogue::Dialogue;
+use crate::exchange::Exchange;
 use crate::guests;
-use crate::patience::until;
+use crate::waiting::until;
 
 /// Functions with their guest and their manifest; without a guest, functions that come with the program.
 const FUNCTIONS: &[(&str, Option<&str>, &str)] = &[
@@ -175,7 +175,7 @@ fn a_manifest_bounds_the_answer_of_a_function_that_speaks_http() {
     assert_eq!(daemon.post("/invoke/http-echo", &exact).json()["output"], exact.as_str());
     let more = format!("{exact}x");
     assert_eq!(daemon.post("/invoke/http-echo", &more).problem()["type"], "urn:nebula:output-too-large");
-    let mut echo = Dialogue::begin(&daemon, "POST /fn/http-echo", &[]);
+    let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     echo.send(exact.as_bytes());
     assert_eq!((echo.head().status, echo.take(1024)), (200, exact.into_bytes()));
     echo.send(b"x");

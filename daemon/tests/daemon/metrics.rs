@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use crate::daemon::Daemon;
 use crate::exposition::Exposition;
-use crate::patience::until;
 use crate::powercap_tree::Tree;
 use crate::skipping::skipped;
+use crate::waiting::until;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
 

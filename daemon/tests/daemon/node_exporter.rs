@@ -6,10 +6,10 @@ use std::process::Command;
 use crate::client::{Response, connect, read_to_end, request};
 use crate::daemon::Daemon;
 use crate::exposition::Exposition;
-use crate::patience::until;
 use crate::peer::Peer;
 use crate::powercap_tree::{MODULUS, RANGE, Tree};
 use crate::skipping::skipped;
+use crate::waiting::until;
 
 const OURS: &str = "nebula_zone_energy_joules_total";
 

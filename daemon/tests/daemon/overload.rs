@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::client::{Response, request};
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 /// Sends so many calls at once, and gives their answers.
 fn at_once(daemon: &Daemon, calls: usize, target: &str) -> Vec<Response> {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::client::{Response, read_to_end, request};
 use crate::daemon::Daemon;
 use crate::guests;
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 /// A tenth of what the model gives one busy processor.
 const MAX: &str = "300mW";

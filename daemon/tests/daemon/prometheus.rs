@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use crate::client::{Response, connect, read_to_end, request};
 use crate::daemon::Daemon;
-use crate::patience::until;
 use crate::peer::Peer;
 use crate::skipping::skipped;
+use crate::waiting::until;
 
 /// A Prometheus that scrapes one daemon every second.
 struct Prometheus {

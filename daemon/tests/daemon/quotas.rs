@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::client::{Response, read_to_end, request};
 use crate::daemon::{Daemon, nebula, run, stderr};
 use crate::guests;
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 /// Functions that come with the program, under these manifests, and the guests `sleeper` and `endless-loop`.
 fn folder(manifests: &[(&str, &str)]) -> TempDir {

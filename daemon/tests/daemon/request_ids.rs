@@ -2,7 +2,7 @@
 
 use crate::client::Response;
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 const OPTIONS: &[&str] = &["--source", "model"];
 

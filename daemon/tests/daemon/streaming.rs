@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 use crate::client::Response;
 use crate::daemon::Daemon;
-use crate::dialogue::{BrokenOff, Dialogue};
-use crate::patience::until;
+use crate::exchange::{BrokenOff, Exchange};
+use crate::waiting::until;
 
 /// Ticks are rare, so that calls that are short stay so on a machine that is busy.
 const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1s"];
@@ -33,7 +33,7 @@ fn count(daemon: &Daemon, function: &str, outcome: &str) -> f64 {
 #[test]
 fn an_echo_is_read_before_the_request_is_at_its_end() {
     let daemon = Daemon::shared(OPTIONS);
-    let mut echo = Dialogue::begin(&daemon, "POST /fn/http-echo/a%20b?k=v", &["te: trailers", "x-mine: yes"]);
+    let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo/a%20b?k=v", &["te: trailers", "x-mine: yes"]);
     echo.send(b"first half");
     let head = echo.head();
     assert_eq!((head.status, head.header("transfer-encoding")), (200, Some("chunked")));
@@ -58,7 +58,7 @@ fn trailers_tell_the_energy_of_an_answer_that_began_before_it_was_known() {
     let daemon = Daemon::shared(OPTIONS);
     until("a window is closed", || daemon.get("/invoke/answer").json()["energy"]["state"] == "estimated");
     let mut echo =
-        Dialogue::begin(&daemon, "POST /fn/http-echo", &["te: trailers", "trailer: x-sum, nebula-invocation-id"]);
+        Exchange::begin(&daemon, "POST /fn/http-echo", &["te: trailers", "trailer: x-sum, nebula-invocation-id"]);
     echo.send(b"words");
     let head = echo.head();
     let announced: Vec<_> = head.headers.iter().filter(|(name, _)| name == "trailer").map(|(_, value)| value).collect();
@@ -80,7 +80,7 @@ fn trailers_tell_the_energy_of_an_answer_that_began_before_it_was_known() {
 #[test]
 fn nobody_who_did_not_ask_gets_trailers() {
     let daemon = Daemon::shared(OPTIONS);
-    let mut echo = Dialogue::begin(&daemon, "POST /fn/http-echo", &[]);
+    let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     echo.send(b"words");
     assert_eq!(echo.head().status, 200);
     echo.end(&[]);
@@ -96,7 +96,7 @@ fn headers_tell_the_energy_of_an_answer_that_is_at_its_end() {
         assert_eq!(response.header("nebula-energy-source"), Some("model"), "{response:?}");
         response.header("nebula-energy-joules").and_then(|joules| joules.parse().ok()) > Some(0.0)
     });
-    let mut short = Dialogue::ask(&daemon, "/fn/http-echo", &["te: trailers"]);
+    let mut short = Exchange::ask(&daemon, "/fn/http-echo", &["te: trailers"]);
     let head = short.head();
     assert!(head.header("nebula-energy-joules").is_some(), "{head:?}");
     assert_eq!(short.rest().unwrap().trailer("echo-length"), Some("0"));
@@ -110,7 +110,7 @@ fn bytes(count: usize) -> Vec<u8> {
 /// Sends a body of this length and reads its echo at the same time.
 fn echo(daemon: &Daemon, length: usize) -> Result<Vec<u8>, BrokenOff> {
     let body = bytes(length);
-    let mut echo = Dialogue::begin(daemon, "POST /fn/http-echo", &[]);
+    let mut echo = Exchange::begin(daemon, "POST /fn/http-echo", &[]);
     let mut writer = echo.writer();
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -138,7 +138,7 @@ fn an_answer_may_be_as_long_as_its_limit_and_not_a_byte_longer() {
 fn a_body_that_is_too_long_is_not_echoed_to_its_end() {
     let daemon = Daemon::shared(&["--source", "model", "--runtime-tick", "1s", "--limits-body", "1KiB"]);
     assert_eq!(echo(&daemon, 1024).unwrap(), bytes(1024));
-    let mut echo = Dialogue::begin(&daemon, "POST /fn/http-echo", &[]);
+    let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     echo.send(&bytes(1024));
     assert_eq!((echo.head().status, echo.take(1024)), (200, bytes(1024)));
     echo.send(b"x");
@@ -153,7 +153,7 @@ fn a_client_that_goes_ends_its_call_which_is_charged() {
     let energy = || daemon.metrics().sum("nebula_function_energy_joules_total", &account);
     let cpu = || daemon.metrics().sum("nebula_function_cpu_seconds_total", &[("function", "misbehave")]);
     let (cancelled, energy_before, cpu_before) = (count(&daemon, "misbehave", "cancelled"), energy(), cpu());
-    let mut caller = Dialogue::ask(&daemon, "/fn/misbehave/endless", &[]);
+    let mut caller = Exchange::ask(&daemon, "/fn/misbehave/endless", &[]);
     assert_eq!((caller.head().status, caller.take(4096).len()), (200, 4096));
     drop(caller);
     until("it is cancelled", || count(&daemon, "misbehave", "cancelled") >= cancelled + 1.0);
@@ -165,7 +165,7 @@ fn a_call_that_awaits_a_body_ends_when_its_client_goes() {
     let daemon = Daemon::start(&["--source", "model"]);
     let ended = || daemon.metrics().sum("nebula_invocations_total", &[("function", "http-echo")]);
     let before = ended();
-    let mut caller = Dialogue::begin(&daemon, "POST /fn/http-echo", &[]);
+    let mut caller = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     caller.send(b"half");
     assert_eq!((caller.head().status, caller.take(4)), (200, b"half".to_vec()));
     assert_eq!(ended(), before);
@@ -197,7 +197,7 @@ fn a_guest_that_fails_while_it_answers_has_no_complete_answer() {
     let daemon = Daemon::shared(OPTIONS);
     let traps = count(&daemon, "misbehave", "trap");
     for path in ["late", "half"] {
-        let mut caller = Dialogue::ask(&daemon, &format!("/fn/misbehave/{path}"), &["te: trailers"]);
+        let mut caller = Exchange::ask(&daemon, &format!("/fn/misbehave/{path}"), &["te: trailers"]);
         assert_eq!(caller.head().status, 200);
         let BrokenOff(part) = caller.rest().unwrap_err();
         assert!(part.len() <= 20 * 4096, "{path}: {}", part.len());
@@ -209,7 +209,7 @@ fn a_guest_that_fails_while_it_answers_has_no_complete_answer() {
 fn a_deadline_in_the_middle_of_an_answer_breaks_it_off() {
     let daemon = Daemon::start(&["--source", "model", "--limits-wall", "2s"]);
     let before = count(&daemon, "http-echo", "timeout");
-    let mut caller = Dialogue::begin(&daemon, "POST /fn/http-echo", &[]);
+    let mut caller = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     caller.send(b"half");
     assert_eq!((caller.head().status, caller.take(4)), (200, b"half".to_vec()));
     assert!(caller.rest().is_err());

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{nebula, run, stderr};
-use crate::patience::{PATIENCE, eventually};
 use crate::skipping::skipped;
+use crate::waiting::{LONGEST_WAIT, eventually};
 
 const ESCAPE: u8 = 0x1b;
 
@@ -172,9 +172,9 @@ impl Terminal {
 
     /// Waits until a line of the screen is so.
     pub fn await_line(&self, what: &str, is_so: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONGEST_WAIT;
         while !self.lines().iter().any(|line| is_so(line)) {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}: {:#?}", self.lines());
+            assert!(Instant::now() < deadline, "not within {LONGEST_WAIT:?}: {what}: {:#?}", self.lines());
             thread::sleep(PAUSE);
         }
     }

@@ -13,11 +13,11 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::authority::Authority;
+use crate::certificate_authority::Authority;
 use crate::client::read_to_end;
 use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::patience::until;
 use crate::tokens::TokensFile;
+use crate::waiting::until;
 
 fn start(authority: &Authority, options: &[&str]) -> Daemon {
     let tls = authority.options();
@@ -84,7 +84,7 @@ fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
         assert_eq!(ask().await, StatusCode::OK);
         let second = authority.vouch();
         let mut now = Vec::new();
-        let deadline = Instant::now() + crate::patience::PATIENCE;
+        let deadline = Instant::now() + crate::waiting::LONGEST_WAIT;
         while now != second {
             assert!(Instant::now() < deadline, "the new certificate is not shown");
             now = shown(&authority.connect(daemon.address(), &[]).await.unwrap());

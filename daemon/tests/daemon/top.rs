@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::client::{connect, read_to_end, request};
 use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::patience::{eventually, until};
 use crate::terminal::Terminal;
 use crate::tokens::{TokensFile, make};
+use crate::waiting::{eventually, until};
 
 const BUSY: &str = "fibonacci-recursive";
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Response;
 use crate::collector::{Collector, Seen};
 use crate::daemon::Daemon;
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use crate::client::{connect, read_to_end, request};
 use crate::daemon::{CACHE, Daemon, nebula, run, stderr};
 use crate::guests;
-use crate::patience::until;
 use crate::skipping::skipped;
+use crate::waiting::until;
 
 fn folder() -> TempDir {
     TempDir::with_prefix_in("usage-", env!("CARGO_TARGET_TMPDIR")).unwrap()

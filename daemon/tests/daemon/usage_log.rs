@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::patience::until;
+use crate::waiting::until;
 
 const SIZE: u64 = 4096;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::Response;
 use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 const SETTLE: &str = "/invoke/fibonacci-recursive?input=22&settle=true";
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::client::{Response, connect, read_answer, read_to_end, request};
 use crate::daemon::Daemon;
-use crate::patience::until;
+use crate::waiting::until;
 
 fn refuses_connections(address: SocketAddr) {
     until("new connections are refused", || connect(address).is_err());

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
-use crate::dialogue::Dialogue;
+use crate::exchange::Exchange;
 use crate::guests;
-use crate::patience::{eventually, until};
+use crate::waiting::{eventually, until};
 
 /// What the greedy ones may use, in joules: some tens of milliseconds at a few watts.
 const BUDGET: f64 = 0.2;
@@ -97,7 +97,7 @@ fn every_call_has_a_budget_of_its_own() {
 fn an_answer_that_has_begun_is_broken_off_when_the_budget_is_spent() {
     let daemon = daemon();
     let before = over_budget(&daemon, "misbehave");
-    let mut caller = Dialogue::ask(&daemon, "/fn/misbehave/endless", &[]);
+    let mut caller = Exchange::ask(&daemon, "/fn/misbehave/endless", &[]);
     assert_eq!(caller.head().status, 200);
     assert!(caller.rest().is_err());
     assert_eq!(over_budget(&daemon, "misbehave"), before + 1.0);

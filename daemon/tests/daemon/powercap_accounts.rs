@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::daemon::Daemon;
 use crate::exposition::Exposition;
-use crate::patience::until;
 use crate::powercap_tree::{MODULUS, RANGE, Tree};
+use crate::waiting::until;
 
 const ZONES: &str = "nebula_zone_energy_joules_total";
 const OBSERVED: &str = "nebula_observed_energy_joules_total";

@@ -2,8 +2,8 @@
 
 use crate::daemon::Daemon;
 use crate::exposition::Exposition;
-use crate::patience::{eventually, until};
 use crate::powercap_tree::Tree;
+use crate::waiting::{eventually, until};
 
 const ACCOUNTS: &str = "nebula_account_energy_joules_total";
 const FUNCTIONS: &str = "nebula_function_energy_joules_total";

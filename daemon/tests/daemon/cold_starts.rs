@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::daemon::Daemon;
-use crate::patience::eventually;
+use crate::waiting::eventually;
 
 /// Counts its calls in a global, and gives the count.
 const COUNTER: &str = r#"(module

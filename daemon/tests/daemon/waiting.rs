@@ -4,18 +4,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks until there is an answer.
 pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LONGEST_WAIT;
     loop {
         if let Some(answer) = answer() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {LONGEST_WAIT:?}: {what}");
         thread::sleep(PAUSE);
     }
 }

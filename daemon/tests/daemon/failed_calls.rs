@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::patience::eventually;
+use crate::waiting::eventually;
 
 const OPTIONS: &[&str] = &["--source", "model"];
 

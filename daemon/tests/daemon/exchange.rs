@@ -7,7 +7,7 @@ use crate::client::Response;
 use crate::daemon::Daemon;
 
 /// A request that is being sent, and the answer as far as it was read.
-pub struct Dialogue {
+pub struct Exchange {
     stream: TcpStream,
     read: Vec<u8>,
 }
@@ -23,7 +23,7 @@ pub struct Rest {
 #[derive(Debug)]
 pub struct BrokenOff(pub Vec<u8>);
 
-impl Dialogue {
+impl Exchange {
     /// Sends a request's line and these headers; its body is to come in chunks.
     pub fn begin(daemon: &Daemon, line: &str, headers: &[&str]) -> Self {
         Self::say(daemon, line, &[headers, &["transfer-encoding: chunked"]].concat())

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::client::{Response, read_to_end, request};
 use crate::daemon::Daemon;
-use crate::patience::{eventually, until};
 use crate::powercap_tree::Tree;
+use crate::waiting::{eventually, until};
 
 const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
 

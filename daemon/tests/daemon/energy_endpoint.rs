@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::patience::{eventually, until};
 use crate::powercap_tree::Tree;
+use crate::waiting::{eventually, until};
 
 fn microjoules(value: &Value, name: &str) -> u64 {
     value[format!("{name}_microjoules")].as_u64().unwrap_or_else(|| panic!("{name}: {value}"))
