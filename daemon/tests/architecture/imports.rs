@@ -197,15 +197,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn defines(&mut self, name: &syn::Ident) {
-        self.modules.all[self.here].names.insert(name.to_string(), Name::Defined);
-    }
-
-    fn defines_type(&mut self, name: &syn::Ident, visibility: &Visibility) {
-        self.defines(name);
-        if matches!(visibility, Visibility::Public(_)) {
-            let file = self.modules.all[self.here].file.clone();
-            self.modules.types.push((name.to_string(), file));
+    /// Notes the name of an item, and the type or trait that it makes public.
+    fn defines(&mut self, item: &Item) {
+        let (name, visibility) = match item {
+            Item::Enum(item) => (&item.ident, Some(&item.vis)),
+            Item::Struct(item) => (&item.ident, Some(&item.vis)),
+            Item::Trait(item) => (&item.ident, Some(&item.vis)),
+            Item::Type(item) => (&item.ident, Some(&item.vis)),
+            Item::Const(item) => (&item.ident, None),
+            Item::Fn(item) => (&item.sig.ident, None),
+            Item::Static(item) => (&item.ident, None),
+            _ => return,
+        };
+        let module = &mut self.modules.all[self.here];
+        module.names.insert(name.to_string(), Name::Defined);
+        if matches!(visibility, Some(Visibility::Public(_))) {
+            self.modules.types.push((name.to_string(), module.file.clone()));
         }
     }
 
@@ -284,39 +291,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.imports(&item.tree, Vec::new(), matches!(item.vis, Visibility::Inherited));
     }
 
-    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
-        self.defines_type(&item.ident, &item.vis);
-        visit::visit_item_struct(self, item);
-    }
-
-    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        self.defines_type(&item.ident, &item.vis);
-        visit::visit_item_enum(self, item);
-    }
-
-    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
-        self.defines_type(&item.ident, &item.vis);
-        visit::visit_item_trait(self, item);
-    }
-
-    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
-        self.defines_type(&item.ident, &item.vis);
-        visit::visit_item_type(self, item);
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        self.defines(&item.sig.ident);
-        visit::visit_item_fn(self, item);
-    }
-
-    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
-        self.defines(&item.ident);
-        visit::visit_item_const(self, item);
-    }
-
-    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
-        self.defines(&item.ident);
-        visit::visit_item_static(self, item);
+    fn visit_item(&mut self, item: &'ast Item) {
+        self.defines(item);
+        visit::visit_item(self, item);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

@@ -1,119 +1,107 @@
 //! The access log: one line for each answer.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use rustix::process::Signal;
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::waiting::until;
+use crate::prelude::*;
 
-struct Logged {
-    daemon: Daemon,
-    file: PathBuf,
-    _folder: TempDir,
+/// A daemon with this format of its access log, and the folder that has the file `access.log`.
+fn start(options: &[&str]) -> (TempDir, Daemon) {
+    let folder = temporary_folder();
+    let file = folder.path().join("access.log");
+    let daemon = Daemon::with_guests(&[&["--window 20ms", "--log-access", file.to_str().unwrap()], options].concat());
+    (folder, daemon)
 }
 
-impl Logged {
-    fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("access.log");
-        let access = ["--source", "model", "--window", "20ms", "--log-access", file.to_str().unwrap()];
-        Self { daemon: Daemon::with_guests(&[&access, options].concat()), file, _folder: folder }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        fs::read_to_string(&self.file).unwrap_or_default().lines().map(str::to_owned).collect()
-    }
+fn lines(folder: &TempDir) -> Vec<String> {
+    let text = fs::read_to_string(folder.path().join("access.log")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn a_json_line_tells_the_request_the_answer_the_call_and_its_joules() {
-    let logged = Logged::start(&["--log-access-format", "json"]);
-    let daemon = &logged.daemon;
-    until("there are estimates", || daemon.get("/invoke/answer").json()["energy"]["state"] == "estimated");
-    let answer = daemon.request("GET", "/invoke/echo?input=a%20b", &["x-request-id: seven", "user-agent: test/1"], b"");
+fn a_json_line_has_the_request_the_answer_and_the_call() {
+    let (folder, daemon) = start(&["--log-access-format json"]);
+    daemon.await_estimates();
+    let answer = daemon.get_with("/invoke/echo?input=a%20b", &["x-request-id: seven", "user-agent: test/1"]);
     let envelope = answer.json();
-    let line = || {
-        let lines = logged.lines().into_iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
-        lines.into_iter().find(|line| line["request_id"] == "seven")
-    };
-    until("it is logged", || line().is_some());
-    let line = line().unwrap();
-    for (name, value) in [
-        ("method", "GET".into()),
-        ("target", "/invoke/echo?input=a%20b".into()),
-        ("http", "1.1".into()),
-        ("remote", "127.0.0.1".into()),
-        ("status", Value::from(200)),
-        ("bytes", answer.body.len().into()),
-        ("user_agent", "test/1".into()),
-        ("function", "echo".into()),
-        ("outcome", "ok".into()),
-        ("invocation_id", envelope["invocation_id"].clone()),
-        ("energy_joules", envelope["energy_joules"].clone()),
-        ("energy_state", "estimated".into()),
-    ] {
-        assert_eq!(line[name], value, "{name} of {line}");
-    }
+    let line = eventually("it is logged", || {
+        let mut lines = lines(&folder).into_iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+        lines.find(|line| line["request_id"] == "seven")
+    });
+    assert_has(
+        &line,
+        &json!({
+            "method": "GET",
+            "target": "/invoke/echo?input=a%20b",
+            "http": "1.1",
+            "remote": "127.0.0.1",
+            "status": 200,
+            "bytes": answer.body.len(),
+            "user_agent": "test/1",
+            "function": "echo",
+            "outcome": "ok",
+            "invocation_id": envelope["invocation_id"],
+            "energy_joules": envelope["energy_joules"],
+            "energy_state": "estimated",
+        }),
+    );
     assert!(line["duration_us"].as_u64().is_some_and(|time| time > 0), "{line}");
 }
 
 #[test]
 fn a_combined_line_is_one_that_tools_read() {
-    let logged = Logged::start(&[]);
-    logged.daemon.get("/healthz");
-    logged.daemon.request("GET", "/invoke/unreachable", &["referer: \"q\"", "x-request-id: r"], b"");
-    until("both are logged", || logged.lines().len() >= 2);
-    let lines = logged.lines();
-    assert!(
-        lines[0].starts_with("127.0.0.1 - - [") && lines[0].contains("\"GET /healthz HTTP/1.1\" 200 3 \"-\" \"-\" \"")
-    );
-    assert!(lines[0].contains("\" - - "), "it called nothing: {}", lines[0]);
-    assert!(lines[1].contains("\"GET /invoke/unreachable HTTP/1.1\" 500 "), "{}", lines[1]);
-    assert!(lines[1].contains(" \"\\\"q\\\"\" \"-\" \"r\" unreachable "), "{}", lines[1]);
+    let (folder, daemon) = start(&[]);
+    daemon.get("/healthz");
+    daemon.get_with("/invoke/unreachable", &["referer: \"q\"", "x-request-id: r"]);
+    until("both are logged", || lines(&folder).len() >= 2);
+    let [healthz, unreachable] = &lines(&folder)[..] else { panic!("{:?}", lines(&folder)) };
+    assert!(healthz.starts_with("127.0.0.1 - - ["), "{healthz}");
+    assert!(healthz.contains("\"GET /healthz HTTP/1.1\" 200 3 \"-\" \"-\" \""), "{healthz}");
+    assert!(healthz.contains("\" - - "), "it called nothing: {healthz}");
+    assert!(unreachable.contains("\"GET /invoke/unreachable HTTP/1.1\" 500 "), "{unreachable}");
+    assert!(unreachable.contains(" \"\\\"q\\\"\" \"-\" \"r\" unreachable "), "{unreachable}");
 }
 
 #[test]
-fn a_file_that_was_moved_away_is_begun_anew_at_a_hangup_and_nothing_is_lost() {
-    let logged = Logged::start(&[]);
-    let count = |file: &PathBuf| fs::read_to_string(file).unwrap_or_default().lines().count();
+fn after_a_hangup_a_new_file_is_begun_and_nothing_is_lost() {
+    let (folder, daemon) = start(&[]);
+    let count = |file: &Path| fs::read_to_string(file).unwrap_or_default().lines().count();
+    let (file, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
     for _ in 0..10 {
-        logged.daemon.get("/healthz");
+        daemon.get("/healthz");
     }
-    until("ten are logged", || count(&logged.file) == 10);
-    let moved = logged.file.with_extension("1");
-    fs::rename(&logged.file, &moved).unwrap();
-    logged.daemon.get("/healthz");
+    until("ten are logged", || count(&file) == 10);
+    fs::rename(&file, &moved).unwrap();
+    daemon.get("/healthz");
     until("it goes on in the old file", || count(&moved) == 11);
-    logged.daemon.signal(Signal::HUP);
-    until("there is a new file", || logged.file.exists());
-    logged.daemon.get("/readyz");
-    until("it is in the new file", || count(&logged.file) == 1);
+    daemon.signal(Signal::HUP);
+    until("there is a new file", || file.exists());
+    daemon.get("/readyz");
+    until("it is in the new file", || count(&file) == 1);
     assert_eq!(count(&moved), 11);
 }
 
 #[test]
-fn what_was_answered_is_logged_before_the_daemon_ends() {
-    let Logged { daemon, file, _folder } = Logged::start(&[]);
+fn every_answer_is_logged_before_the_daemon_ends() {
+    let (folder, daemon) = start(&[]);
     for _ in 0..50 {
         daemon.get("/invoke/answer");
     }
     daemon.stop();
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 50);
+    assert_eq!(lines(&folder).len(), 50);
 }
 
 #[test]
-fn a_log_on_stderr_stands_between_the_lines_of_the_other() {
-    let daemon = Daemon::start(&["--source", "model", "--log-access", "stderr"]);
+fn the_access_log_can_go_to_stderr() {
+    let daemon = Daemon::start(&["--log-access stderr"]);
     daemon.get("/healthz");
     until("it is logged", || daemon.log().contains("\"GET /healthz HTTP/1.1\" 200 3 "));
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_told_before_anything_is_served() {
-    let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--log-access", "/nonexistent/access.log"]));
-    assert!(!output.status.success() && stderr(&output).contains("`log.access`"), "{}", stderr(&output));
+fn a_file_that_cannot_be_opened_stops_the_start() {
+    assert!(start_error(&["--log-access /nonexistent/access.log"], 1).contains("`log.access`"));
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_value, to_value};
 
-use crate::daemon::Daemon;
+use crate::prelude::*;
 
 /// Every member is read, and written again as it was.
 #[track_caller]

@@ -1,4 +1,4 @@
-//! An authority that vouches for the daemon, and a client that believes it.
+//! An authority that signs certificates for the daemon, and a client that trusts it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +16,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::daemon::temporary_folder;
+
 /// An authority, and the files of a daemon that it vouches for.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -27,7 +29,7 @@ impl Authority {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
-        let folder = TempDir::with_prefix_in("authority-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = temporary_folder();
         let authority = Self { issuer, folder };
         write(&authority.certificate(), "CERTIFICATE", authority.issuer.der());
         authority.vouch();

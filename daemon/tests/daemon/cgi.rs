@@ -1,12 +1,11 @@
-//! Commands at `/fn`: what they are told of a request, and what their output means.
+//! Commands at `/fn`: what they learn about a request, and what their output means.
 
 use std::collections::BTreeMap;
 
-use crate::client::Response;
-use crate::daemon::Daemon;
+use crate::prelude::*;
 
 /// Ticks are rare, so that calls that are short stay so on a machine that is busy.
-const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1s"];
+const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// The answer to a command that writes this.
 fn answered(output: &str) -> Response {
@@ -17,19 +16,20 @@ fn answered(output: &str) -> Response {
 fn variables(method: &str, target: &str, headers: &[&str], body: &[u8]) -> BTreeMap<String, String> {
     let response = Daemon::shared(OPTIONS).request(method, target, headers, body);
     assert_eq!(response.status, 200, "{response:?}");
-    let variables: Vec<_> = response.text().split_terminator('\0').map(|pair| pair.split_once('=').unwrap()).collect();
-    let told: BTreeMap<_, _> =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    assert_eq!(told.len(), variables.len(), "a variable is there twice: {variables:?}");
-    told
+    let mut variables = BTreeMap::new();
+    for (name, value) in response.text().split_terminator('\0').map(|pair| pair.split_once('=').unwrap()) {
+        let before = variables.insert(name.to_owned(), value.to_owned());
+        assert_eq!(before, None, "{name} is there twice");
+    }
+    variables
 }
 
 #[test]
-fn a_command_is_told_of_its_request() {
+fn a_command_gets_its_request_as_variables() {
     let daemon = Daemon::shared(OPTIONS);
     let headers = ["content-type: text/csv", "x-list: 1", "x-list: 2", "cookie: a=b"];
     let target = "/fn/environment/a%20b/c?k=v%20w&level=9";
-    let told = variables("PUT", target, &headers, b"1,2");
+    let variables = variables("PUT", target, &headers, b"1,2");
     let port = daemon.address().port().to_string();
     for (name, value) in [
         ("GATEWAY_INTERFACE", "CGI/1.1"),
@@ -50,37 +50,36 @@ fn a_command_is_told_of_its_request() {
         ("k", "v w"),
         ("level", "9"),
     ] {
-        assert_eq!(told.get(name).map(String::as_str), Some(value), "{name}");
+        assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
     }
+    let at_root = self::variables("GET", "/environment?k=v", &[], b"");
+    assert_eq!(at_root["SCRIPT_NAME"], "/environment");
+    assert!(!at_root.contains_key("PATH_INFO") && !at_root.contains_key("CONTENT_LENGTH"), "{at_root:?}");
 }
 
 #[test]
-fn a_command_at_the_root_has_no_path_of_its_own() {
-    let told = variables("GET", "/environment?k=v", &[], b"");
-    assert_eq!(told["SCRIPT_NAME"], "/environment");
-    assert!(!told.contains_key("PATH_INFO") && !told.contains_key("CONTENT_LENGTH"), "{told:?}");
-}
-
-#[test]
-fn credentials_and_proxies_are_told_to_no_command() {
+fn credentials_and_proxy_headers_are_not_passed_to_commands() {
     let headers = [
         "authorization: Basic c2VjcmV0",
         "proxy-authorization: Basic c2VjcmV0",
         "proxy: http://attacker.test",
         "x_forwarded_for: 10.0.0.1",
     ];
-    let told = variables("GET", "/fn/environment", &headers, b"");
+    let variables = variables("GET", "/fn/environment", &headers, b"");
     let forbidden = ["HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "HTTP_PROXY", "HTTP_X_FORWARDED_FOR"];
-    assert!(forbidden.iter().all(|name| !told.contains_key(*name)), "{told:?}");
-    assert!(told.values().all(|value| !value.contains("c2VjcmV0") && !value.contains("attacker")), "{told:?}");
+    assert!(forbidden.iter().all(|name| !variables.contains_key(*name)), "{variables:?}");
+    assert!(
+        variables.values().all(|value| !value.contains("c2VjcmV0") && !value.contains("attacker")),
+        "{variables:?}"
+    );
 }
 
 #[test]
 fn a_query_forges_no_variable_of_the_daemons() {
     let forged = "REMOTE_ADDR=10.0.0.1&HTTP_AUTHORIZATION=x&HTTP_PROXY=x&HTTPS=on&AUTH_TYPE=x&REMOTE_USER=root\
                   &PATH_TRANSLATED=/etc&CONTENT_LENGTH=9&PATH_INFO=/x";
-    let told = variables("GET", &format!("/fn/environment?{forged}&level=9"), &[], b"");
-    assert_eq!((told["REMOTE_ADDR"].as_str(), told["level"].as_str()), ("127.0.0.1", "9"));
+    let variables = variables("GET", &format!("/fn/environment?{forged}&level=9"), &[], b"");
+    assert_eq!((variables["REMOTE_ADDR"].as_str(), variables["level"].as_str()), ("127.0.0.1", "9"));
     for name in [
         "HTTP_AUTHORIZATION",
         "HTTP_PROXY",
@@ -91,10 +90,10 @@ fn a_query_forges_no_variable_of_the_daemons() {
         "CONTENT_LENGTH",
         "PATH_INFO",
     ] {
-        assert!(!told.contains_key(name), "{name}: {told:?}");
+        assert!(!variables.contains_key(name), "{name}: {variables:?}");
     }
     // What only looks like one is the query's.
-    assert_eq!(variables("GET", "/fn/environment?remote_addr=x", &[], b"")["remote_addr"], "x");
+    assert_eq!(self::variables("GET", "/fn/environment?remote_addr=x", &[], b"")["remote_addr"], "x");
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn arguments_are_the_path_and_the_pairs_of_the_query() {
     assert_eq!(arguments("/fn/arguments?--help"), "arguments\0--help=\0", "nobody makes an option of a query");
     assert_eq!(daemon.get("/fn/arguments/%00").problem()["status"], 400);
     assert_eq!(daemon.get("/fn/arguments?a=%00").problem()["status"], 400);
-    assert_eq!(daemon.get("/invoke/arguments?k=v").json()["output"], "arguments\0");
+    assert_eq!(daemon.output("arguments?k=v"), "arguments\0");
 }
 
 #[test]
@@ -150,7 +149,7 @@ fn output_without_fields_is_the_body() {
 }
 
 #[test]
-fn a_command_speaks_for_itself_and_not_for_the_daemon() {
+fn a_command_cannot_set_headers_of_the_daemon() {
     let response = answered(
         "Content-Type: text/css\nContent-Length: 999\nConnection: upgrade\nTransfer-Encoding: gzip\n\
          Nebula-Energy-Joules: 0\nNebula-Invocation-Id: mine\nX-Mine: yes\n\nbody",
@@ -164,7 +163,7 @@ fn a_command_speaks_for_itself_and_not_for_the_daemon() {
 }
 
 #[test]
-fn fields_that_are_no_good_are_a_bad_answer_that_has_its_energy() {
+fn malformed_fields_are_a_bad_answer_with_its_energy() {
     for (output, why) in [
         ("Status: 99\n\n", "`99` in the answer is not a status"),
         ("Status: fine\n\n", "`fine` in the answer is not a status"),
@@ -175,8 +174,7 @@ fn fields_that_are_no_good_are_a_bad_answer_that_has_its_energy() {
         ("Content-Type: text/css\nX-Bad: a\x01b\n\n", "the value of `x-bad` in the answer contains control characters"),
     ] {
         let response = answered(output);
-        let problem = response.problem();
-        assert_eq!((response.status, &problem["type"]), (502, &"urn:nebula:bad-answer".into()), "{output:?}");
+        let problem = response.expect_problem(502, "bad-answer");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.starts_with(why)), "{problem}");
         assert_eq!((&problem["function"], &problem["exit_code"]), (&"echo".into(), &0.into()), "{problem}");
         assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
@@ -188,17 +186,6 @@ fn fields_that_are_no_good_are_a_bad_answer_that_has_its_energy() {
 fn a_command_that_fails_is_a_problem_whatever_it_wrote() {
     let daemon = Daemon::shared(OPTIONS);
     let response = daemon.post("/fn/complain", "the disk is full");
-    let problem = response.problem();
-    assert_eq!((response.status, &problem["type"]), (500, &"urn:nebula:exit".into()));
+    response.expect_problem(500, "exit");
     assert_eq!(response.header("nebula-energy-source"), Some("model"));
-}
-
-#[test]
-fn an_answer_to_head_has_no_body() {
-    let daemon = Daemon::shared(OPTIONS);
-    let answer = daemon.send(&crate::client::request("HEAD", "/fn/hello-world", &[], b""));
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    assert_eq!(answer.len(), end + 4, "{}", String::from_utf8_lossy(&answer));
-    let (response, _) = Response::parse(&answer);
-    assert_eq!((response.status, response.header("content-length")), (200, Some("14")));
 }

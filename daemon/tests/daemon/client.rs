@@ -2,11 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
+use hyper::body::Body;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 
 use crate::daemon::Daemon;
-use crate::waiting::LONGEST_WAIT;
+use crate::waiting::{LONGEST_WAIT, eventually, until};
 
 #[derive(Debug)]
 pub struct Response {
@@ -54,6 +60,37 @@ impl Response {
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
         problem
     }
+
+    /// Its problem, which has this status and kind.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, kind: &str) -> Value {
+        let problem = self.problem();
+        let expected = (status, &Value::from(format!("urn:nebula:{kind}")));
+        assert_eq!((self.status, &problem["type"]), expected, "{problem}");
+        problem
+    }
+
+    /// What the function wrote, in its envelope.
+    pub fn output(&self) -> Value {
+        self.json()["output"].clone()
+    }
+}
+
+#[track_caller]
+pub fn assert_detail(problem: &Value, part: &str) {
+    assert!(problem["detail"].as_str().unwrap().contains(part), "{part}: {problem}");
+}
+
+/// The value has these members; it may have others, in every object.
+#[track_caller]
+pub fn assert_has(value: &Value, members: &Value) {
+    fn has(value: &Value, members: &Value) -> bool {
+        match members {
+            Value::Object(members) => members.iter().all(|(name, member)| has(&value[name], member)),
+            member => value == member,
+        }
+    }
+    assert!(has(value, members), "{members} in {value}");
 }
 
 impl Daemon {
@@ -61,34 +98,126 @@ impl Daemon {
         self.request("GET", target, &[], b"")
     }
 
-    pub fn post(&self, target: &str, body: impl AsRef<[u8]>) -> Response {
-        self.request("POST", target, &[], body.as_ref())
+    pub fn get_with(&self, target: &str, headers: &[&str]) -> Response {
+        self.request("GET", target, headers, b"")
     }
 
-    pub fn request(&self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Response {
-        let answer = self.send(&request(method, target, headers, body));
+    pub fn post(&self, target: &str, body: impl AsRef<[u8]>) -> Response {
+        self.request("POST", target, &[], body)
+    }
+
+    pub fn request(&self, method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Response {
+        let answer = self.send(&request(method, target, headers, body.as_ref()));
         let (response, rest) = Response::parse(&answer);
         assert_eq!(rest, b"", "after the answer to {method} {target}");
         response
     }
 
+    /// What the function writes that is called like this: `add?input=2,3`.
+    #[track_caller]
+    pub fn output(&self, call: &str) -> Value {
+        self.get(&format!("/invoke/{call}")).output()
+    }
+
+    /// Waits until the meter has closed a window. The first one of a source is its baseline: calls in it are not known.
+    pub fn await_estimates(&self) {
+        until("a window is closed", || self.get("/invoke/answer").json()["energy"]["state"] == "estimated");
+    }
+
+    /// Calls until an answer has a settled charge; the target asks for it.
+    pub fn settled(&self, target: &str) -> Value {
+        let envelope = || Some(self.get(target).json());
+        eventually("a call is settled", || envelope().filter(|envelope| envelope["energy"]["state"] == "settled"))
+    }
+
+    /// The call of this answer, as `/invocations` shows it.
+    pub fn invocation(&self, answer: &Value) -> Value {
+        let id = answer["invocation_id"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        self.get(&format!("/invocations/{id}")).json()
+    }
+
+    /// The same once it is settled.
+    pub fn settled_invocation(&self, answer: &Value) -> Value {
+        let call = || Some(self.invocation(answer));
+        eventually("the call is settled", || call().filter(|call| call["energy"]["state"] == "settled"))
+    }
+
     /// Asks where operators do.
     pub fn get_as_operator(&self, target: &str) -> Response {
-        let mut stream = connect(self.admin()).unwrap();
-        stream.write_all(&request("GET", target, &[], b"")).unwrap();
-        Response::parse(&read_to_end(&mut stream)).0
+        get_from(self.admin(), target)
     }
 
     /// Sends these bytes, and reads until the daemon closes the connection.
     pub fn send(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect();
-        stream.write_all(bytes).unwrap();
+        // A daemon that refuses a body may close the connection before all of it has gone.
+        let _ = stream.write_all(bytes);
         read_to_end(&mut stream)
     }
 
     pub fn connect(&self) -> TcpStream {
         connect(self.address()).unwrap()
     }
+
+    /// Sends a request, whose answer is still to be read.
+    pub fn begin(&self, target: &str) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(&request("GET", target, &[], b"")).unwrap();
+        stream
+    }
+}
+
+/// Sends requests without end, until it is dropped or the daemon is no more.
+pub struct Load(Arc<AtomicBool>, Vec<JoinHandle<()>>);
+
+impl Load {
+    /// One thread for each target.
+    pub fn on(daemon: &Daemon, targets: &[&'static str]) -> Self {
+        let (stop, address) = (Arc::new(AtomicBool::new(false)), daemon.address());
+        let work = |target: &&'static str| {
+            let (stop, request) = (stop.clone(), request("GET", target, &[], b""));
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = connect(address) else { return };
+                    if stream.write_all(&request).is_err() {
+                        return;
+                    }
+                    read_to_end(&mut stream);
+                }
+            })
+        };
+        let threads = targets.iter().map(work).collect();
+        Self(stop, threads)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.drain(..).for_each(|thread| thread.join().unwrap());
+    }
+}
+
+/// Runs what is asynchronous.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// A connection that speaks HTTP/2 from the start.
+pub async fn http2_connection<B>(daemon: &Daemon) -> http2::SendRequest<B>
+where
+    B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Unpin + Send + 'static,
+{
+    let stream = tokio::net::TcpStream::connect(daemon.address()).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+pub fn get_from(address: SocketAddr, target: &str) -> Response {
+    let mut stream = connect(address).unwrap();
+    stream.write_all(&request("GET", target, &[], b"")).unwrap();
+    answer(&mut stream)
 }
 
 /// A connection that waits for no longer than tests do.
@@ -121,6 +250,11 @@ pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     }
     let _ = stream.shutdown(Shutdown::Both);
     bytes
+}
+
+/// The answer on a connection that is closed after it.
+pub fn answer(stream: &mut TcpStream) -> Response {
+    Response::parse(&read_to_end(stream)).0
 }
 
 /// One answer on a connection that stays open.

@@ -1,20 +1,23 @@
 //! `nebula invoke` and `nebula list` against a real daemon.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::thread;
 
-use serde_json::Value;
-
-use crate::daemon::{Daemon, nebula};
 use crate::guests::source;
+use crate::prelude::*;
+use crate::stub_server::stub_server;
 
-const OPTIONS: &[&str] = &["--source", "model"];
+fn daemon() -> Arc<Daemon> {
+    Daemon::shared(&[])
+}
 
 impl Daemon {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = nebula();
-        command.args(arguments).args(["--daemon", &format!("http://{}", self.address())]);
+        command.args(arguments).args(["--daemon", &self.url()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -25,19 +28,11 @@ impl Daemon {
         let mut input = client.stdin.take().unwrap();
         let stdin = stdin.to_owned();
         // A client that does not read its stdin is no error.
-        let writer = std::thread::spawn(move || drop(input.write_all(&stdin)));
+        let writer = thread::spawn(move || drop(input.write_all(&stdin)));
         let output = client.wait_with_output().unwrap();
         writer.join().unwrap();
         output
     }
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
 }
 
 fn run(arguments: &[&str]) -> Output {
@@ -51,16 +46,22 @@ fn assert_bill(line: &str) {
 
 #[test]
 fn invoke_prints_the_output_and_one_line_about_energy() {
-    let daemon = Daemon::shared(OPTIONS);
-    let output = daemon.run(&["invoke", "fibonacci", "--input", "5"], b"");
-    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
+    let daemon = daemon();
+    let invoke = |options: &[&str]| daemon.run(&[&["invoke", "fibonacci", "--input", "5"], options].concat(), b"");
+    let output = invoke(&[]);
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
     assert_eq!(stderr(&output).lines().count(), 1);
-    assert_bill(stderr(&output));
+    assert_bill(&stderr(&output));
+
+    let output = invoke(&["--settle"]);
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
+    let error = stderr(&output);
+    assert!(error.trim_end().ends_with("source model (settled, but not measured)"), "{error}");
 }
 
 #[test]
-fn invoke_passes_any_bytes() {
-    let daemon = Daemon::shared(OPTIONS);
+fn invoke_passes_any_bytes_and_variables() {
+    let daemon = daemon();
     for input in [vec![], vec![0xff, 0x00, 0x0a], b"-".to_vec(), vec![b'x'; 300_000], vec![0xfe; 3 << 20]] {
         let output = daemon.run(&["invoke", "echo", "--input", "-"], &input);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -68,22 +69,18 @@ fn invoke_passes_any_bytes() {
     }
     let output = daemon.run(&["invoke", "echo", "--input", "-7"], b"not this");
     assert_eq!(stdout(&output), "-7");
-}
-
-#[test]
-fn invoke_passes_variables() {
-    let daemon = Daemon::shared(OPTIONS);
     let output = daemon.run(&["invoke", "environment", "--env", "A=1 & 2=3", "--env", "NAME=Löwe"], b"");
     let environment = stdout(&output);
     assert!(environment.contains("A=1 & 2=3\0") && environment.contains("NAME=Löwe\0"), "{environment:?}");
 }
 
 #[test]
-fn invoke_fails_as_the_function_does() {
-    let daemon = Daemon::shared(OPTIONS);
+fn invoke_fails_as_the_function_does_and_says_why() {
+    let daemon = daemon();
     let output = daemon.run(&["invoke", "complain", "--input", "oops"], b"");
-    assert_eq!((output.status.code(), stdout(&output)), (Some(3), ""));
-    let lines: Vec<_> = stderr(&output).lines().collect();
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(3), ""));
+    let error = stderr(&output);
+    let lines: Vec<_> = error.lines().collect();
     assert_eq!(lines[..2], ["oops", "nebula: The function reported a failure: it exited with 3; `stderr` may say why"]);
     assert_bill(lines[2]);
 
@@ -91,57 +88,48 @@ fn invoke_fails_as_the_function_does() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("nebula: The function was stopped: "), "{}", stderr(&output));
     assert_bill(stderr(&output).lines().last().unwrap());
-}
 
-#[test]
-fn invoke_says_why_a_daemon_refuses() {
-    let daemon = Daemon::shared(OPTIONS);
-    let output = daemon.run(&["invoke", "no/such?function"], b"");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("there is no function `no/such?function`"), "{}", stderr(&output));
-    let output = daemon.run(&["invoke", "echo", "--input", "-"], &vec![b'x'; 9 << 20]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("The body is too large"), "{}", stderr(&output));
+    for (arguments, input, why) in [
+        (&["invoke", "no/such?function"][..], 0, "there is no function `no/such?function`"),
+        (&["invoke", "echo", "--input", "-"], 9 << 20, "The body is too large"),
+    ] {
+        let output = daemon.run(arguments, &vec![b'x'; input]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
 }
 
 #[test]
 fn invoke_prints_the_answer_as_json() {
-    let daemon = Daemon::shared(OPTIONS);
-    let output = daemon.run(&["invoke", "fibonacci", "--input", "3", "--json"], b"");
-    let envelope: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&envelope["output"], &envelope["function"]), (&"[0, 1, 1]\n".into(), &"fibonacci".into()));
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
-
-    let output = daemon.run(&["invoke", "complain", "--json"], b"");
-    let problem: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &problem["exit_code"]), (Some(3), &3.into()));
-}
-
-#[test]
-fn invoke_waits_for_the_settled_charge() {
-    let daemon = Daemon::shared(OPTIONS);
-    let output = daemon.run(&["invoke", "fibonacci", "--input", "5", "--settle"], b"");
-    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
-    assert!(stderr(&output).trim_end().ends_with("source model (settled, but not measured)"), "{}", stderr(&output));
-    let output = daemon.run(&["invoke", "environment", "--env", "A=1", "--settle", "--json"], b"");
-    let envelope: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&envelope["energy"]["state"], &envelope["output"]), (&"settled".into(), &"A=1\0".into()));
+    for (arguments, code, members) in [
+        (&["fibonacci", "--input", "3"][..], 0, json!({ "output": "[0, 1, 1]\n", "function": "fibonacci" })),
+        (
+            &["environment", "--env", "A=1", "--settle"],
+            0,
+            json!({ "output": "A=1\0", "energy": { "state": "settled" } }),
+        ),
+        (&["complain"], 3, json!({ "exit_code": 3 })),
+    ] {
+        let output = daemon().run(&[&["invoke"], arguments, &["--json"]].concat(), b"");
+        assert_eq!((output.status.code(), &*stderr(&output)), (Some(code), ""));
+        assert_has(&serde_json::from_slice(&output.stdout).unwrap(), &members);
+    }
 }
 
 #[test]
 fn invoke_survives_a_reader_that_leaves() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = daemon();
     let mut client = daemon.command(&["invoke", "echo", "--input", "-"]).spawn().unwrap();
     drop(client.stdout.take());
     client.stdin.take().unwrap().write_all(&vec![b'x'; 1 << 20]).unwrap();
     let output = client.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_bill(stderr(&output));
+    assert_bill(&stderr(&output));
 }
 
 #[test]
 fn list_prints_a_table_or_json() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = daemon();
     let output = daemon.run(&["list"], b"");
     assert!(output.status.success(), "{}", stderr(&output));
     let table = stdout(&output);
@@ -191,20 +179,13 @@ fn usage_mistakes_exit_with_64() {
 
 #[test]
 fn other_servers_are_recognized() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        for answer in ["HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>", "SSH-2.0-something\r\n"] {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
-            while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
-    });
-    let output = run(&["list", "--daemon", &url]);
-    assert!(stderr(&output).contains("is not a nebula daemon (status 404"), "{}", stderr(&output));
-    let output = run(&["list", "--daemon", &url]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains(&url), "{}", stderr(&output));
-    server.join().unwrap();
+    for (answer, why) in [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>", "is not a nebula daemon (status 404"),
+        ("SSH-2.0-something\r\n", ""),
+    ] {
+        let url = format!("http://{}", stub_server(|_, _| answer.to_owned()));
+        let output = run(&["list", "--daemon", &url]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(&url) && stderr(&output).contains(why), "{}", stderr(&output));
+    }
 }

@@ -1,19 +1,19 @@
-//! What a restart need not compile again.
+//! Compiled code, which a restart does not compile again.
 
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, limited, nebula};
+use crate::daemon::limited;
+use crate::prelude::*;
 
 /// The built-in functions.
 const SAMPLES: usize = nebula::functions::SAMPLES.len();
 
 fn state() -> (TempDir, String) {
-    let folder = TempDir::with_prefix_in("state-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = temporary_folder();
     let path = folder.path().join("made/when/needed").to_str().unwrap().to_owned();
     (folder, path)
 }
@@ -40,7 +40,7 @@ fn a_restart_compiles_nothing_but_what_was_damaged() {
     let (_folder, state) = state();
     let start = || {
         let daemon = Daemon::start(&["--state", &state]);
-        assert_eq!(daemon.get("/invoke/answer").json()["output"], "42\n");
+        assert_eq!(daemon.output("answer"), "42\n");
         assert!(daemon.get("/invoke/fibonacci?input=5").json()["output"].as_str().unwrap().contains('3'));
         (compiled_and_cached(&daemon), daemon.stop())
     };
@@ -90,20 +90,20 @@ fn the_cache_stays_within_its_size() {
 }
 
 #[test]
-fn nothing_is_kept_where_nothing_shall_be() {
+fn a_cache_of_size_0_and_no_usage_leave_only_the_lock() {
     let (_folder, state) = state();
-    Daemon::start(&["--state", &state, "--cache-size", "0", "--usage-keep", "0"]).stop();
+    Daemon::start(&["--state", &state, "--cache-size 0 --usage-keep 0"]).stop();
     let names = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["lock"]);
 }
 
 #[test]
-fn a_daemon_that_has_nowhere_to_keep_code_serves_all_the_same() {
+fn a_daemon_without_a_usable_state_directory_serves_and_warns() {
     let (folder, _) = state();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let daemon = Daemon::start(&["--state", file.to_str().unwrap()]);
-    assert_eq!(daemon.get("/invoke/answer").json()["output"], "42\n");
+    assert_eq!(daemon.output("answer"), "42\n");
     let log = daemon.stop();
     assert!(log.contains("compiled code is not kept, so each start compiles again: cannot open `"), "{log}");
     assert!(log.contains("accounts are not stored and will be lost when the daemon stops"), "{log}");
@@ -111,7 +111,7 @@ fn a_daemon_that_has_nowhere_to_keep_code_serves_all_the_same() {
 }
 
 #[test]
-fn state_is_kept_where_the_user_keeps_it_unless_something_else_is_said() {
+fn the_state_directory_is_found_in_the_environment() {
     let (folder, _) = state();
     let (home, service) = (folder.path().join("home"), folder.path().join("service"));
     let serve = |variables: &[(&str, &Path)]| {
@@ -131,7 +131,7 @@ fn state_is_kept_where_the_user_keeps_it_unless_something_else_is_said() {
 }
 
 #[test]
-fn descriptors_are_left_for_connections() {
+fn the_cache_leaves_file_descriptors_for_connections() {
     const FUNCTIONS: usize = 150;
     const DESCRIPTORS: usize = 128;
     let (folder, state) = state();
@@ -141,10 +141,8 @@ fn descriptors_are_left_for_connections() {
     }
     let start = || {
         let mut command = limited(&format!("-n {DESCRIPTORS}"));
-        let functions = folder.path().to_str().unwrap();
-        Daemon::start_command(
-            command.args(["--functions", functions]).env("NEBULA_STATE", &state).env_remove("NEBULA_CACHE_DIR"),
-        )
+        command.arg("--functions").arg(folder.path());
+        Daemon::start_command(command.env("NEBULA_STATE", &state).env_remove("NEBULA_CACHE_DIR"))
     };
     let daemon = start();
     assert_eq!(compiled_and_cached(&daemon), (SAMPLES + FUNCTIONS, 0));

@@ -1,9 +1,6 @@
-//! What it takes until a function can be called, and instances that are used again.
+//! What preparing a function takes, and instances that are reused.
 
-use std::fs;
-
-use crate::daemon::Daemon;
-use crate::waiting::eventually;
+use crate::prelude::*;
 
 /// Counts its calls in a global, and gives the count.
 const COUNTER: &str = r#"(module
@@ -15,10 +12,10 @@ const COUNTER: &str = r#"(module
 const ENERGY: &str = "nebula_function_energy_joules_total";
 
 #[test]
-fn making_a_function_ready_is_charged_to_it() {
-    let folder = tempfile::tempdir().unwrap();
+fn preparing_a_function_is_charged_to_it() {
+    let folder = temporary_folder();
     let state = folder.path().join("state");
-    let options = ["--source", "model", "--window", "20ms", "--state", state.to_str().unwrap()];
+    let options = ["--window 20ms --state", state.to_str().unwrap()];
     for compiled in [true, false] {
         let daemon = Daemon::start(&options);
         let cold_start = eventually("the cold start is charged", || {
@@ -46,44 +43,39 @@ fn making_a_function_ready_is_charged_to_it() {
 }
 
 #[test]
-fn unmetered_the_time_is_known_and_the_energy_is_not() {
-    let daemon = Daemon::start(&["--source", "off"]);
+fn without_a_meter_only_the_time_of_a_cold_start_is_known() {
+    let daemon = Daemon::start(&["--source off"]);
     let cold_start = daemon.get("/functions/hello-world").json()["cold_start"].clone();
     assert!(cold_start["duration_us"].as_u64().unwrap() > 0);
     assert!(cold_start["cpu_us"].is_null() && cold_start["energy_joules"].is_null());
     assert_eq!(cold_start["reason"], "metering is switched off");
-    daemon.stop();
 }
 
 #[test]
-fn an_instance_is_used_again_only_where_the_manifest_asks_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["fresh", "serial"] {
-        fs::write(folder.path().join(format!("{name}.wat")), COUNTER).unwrap();
-    }
-    fs::write(folder.path().join("serial.toml"), "reuse = \"serial\"\n[limits]\nconcurrency = 1\n").unwrap();
-    fs::write(folder.path().join("hello-world.toml"), "reuse = \"serial\"\n").unwrap();
-    let daemon = Daemon::start(&["--source", "model", "--functions", folder.path().to_str().unwrap()]);
-    let outputs = |name: &str| -> Vec<_> {
-        (0..3).map(|_| daemon.get(&format!("/fn/{name}")).text().trim().to_owned()).collect()
-    };
+fn an_instance_is_reused_only_if_the_manifest_asks_for_it() {
+    let daemon = Daemon::with_files(
+        &[
+            ("fresh.wat", COUNTER),
+            ("serial.wat", COUNTER),
+            ("serial.toml", "reuse = 'serial'\nlimits.concurrency = 1"),
+            ("hello-world.toml", "reuse = 'serial'"),
+            ("http-echo.toml", "reuse = 'serial'"),
+        ],
+        &[],
+    );
+    let outputs = |name: &str| [(); 3].map(|()| daemon.get(&format!("/fn/{name}")).text().trim().to_owned());
     assert_eq!(outputs("fresh"), ["1", "1", "1"]);
     assert_eq!(outputs("serial"), ["1", "2", "3"]);
     assert_eq!(daemon.get("/functions/serial").json()["manifest"]["reuse"], "serial");
-    assert_eq!(daemon.get("/fn/hello-world").status, 404, "a command cannot be entered twice");
-    let log = daemon.stop();
-    assert!(log.contains("reuse"), "{log}");
-}
-
-#[test]
-fn a_proxy_that_is_used_again_answers_each_request() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("http-echo.toml"), "reuse = \"serial\"\n").unwrap();
-    let daemon = Daemon::start(&["--source", "model", "--functions", folder.path().to_str().unwrap()]);
     for number in 0..50 {
         let input = format!("call {number}");
-        let answer = daemon.post("/invoke/http-echo", input.as_bytes()).json();
-        assert_eq!((&answer["output"], &answer["status"]), (&input.into(), &200.into()));
+        let answer = daemon.post("/invoke/http-echo", &input).json();
+        assert_eq!(
+            (&answer["output"], &answer["status"]),
+            (&input.into(), &200.into()),
+            "a proxy answers each request"
+        );
     }
-    daemon.stop();
+    assert_eq!(daemon.get("/fn/hello-world").status, 404, "a command cannot be entered twice");
+    assert!(daemon.stop().contains("reuse"));
 }

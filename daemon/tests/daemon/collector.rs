@@ -1,10 +1,8 @@
-//! A collector of traces: takes what OTLP over HTTP brings, and keeps it.
+//! A collector of traces, which keeps what it gets by OTLP over HTTP.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -13,7 +11,9 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{Value, json};
 
-/// A span with what belongs to it, in a form that is easily asked.
+use crate::stub_server::stub_server;
+
+/// A span with its attributes and those of its resource, as JSON.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub span: Span,
@@ -48,14 +48,13 @@ pub struct Collector {
 impl Collector {
     /// Answers every export with this status.
     pub fn start(status: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<Seen>>>::default());
+        let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let kept = seen.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let kept = kept.clone();
-                thread::spawn(move || while take(&stream, status, &kept).is_some() {});
-            }
+        let address = stub_server(move |head, body| {
+            assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
+            assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
+            kept.lock().unwrap().extend(spans(body));
+            format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")
         });
         Self { address, seen }
     }
@@ -71,39 +70,16 @@ impl Collector {
     }
 }
 
-/// Takes one request; `None` at the end of the connection.
-fn take(mut stream: &TcpStream, status: &str, seen: &Mutex<Vec<Seen>>) -> Option<()> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        read(stream, &mut bytes)?;
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-    assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
-    assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-    let length: usize = length.parse().unwrap();
-    while bytes.len() < end + length {
-        read(stream, &mut bytes)?;
-    }
-    let export = ExportTraceServiceRequest::decode(&bytes[end..]).unwrap();
-    for of_resource in export.resource_spans {
+/// The spans that an export brings.
+fn spans(body: &[u8]) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for of_resource in ExportTraceServiceRequest::decode(body).unwrap().resource_spans {
         let resource = attributes(&of_resource.resource.unwrap_or_default().attributes);
         for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            let attributes = attributes(&span.attributes);
-            seen.lock().unwrap().push(Seen { span, attributes, resource: resource.clone() });
+            seen.push(Seen { attributes: attributes(&span.attributes), span, resource: resource.clone() });
         }
     }
-    stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).ok()
-}
-
-fn read(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 4096];
-    let count = stream.read(&mut buffer).ok().filter(|&count| count > 0)?;
-    bytes.extend_from_slice(&buffer[..count]);
-    Some(())
+    seen
 }
 
 fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, Value> {

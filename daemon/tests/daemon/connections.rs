@@ -3,15 +3,15 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::client::{Response, read_answer, read_to_end, request};
-use crate::daemon::{Daemon, limited};
+use crate::daemon::limited;
+use crate::prelude::*;
 
-const OPTIONS: &[&str] = &["--source", "model", "--http-header-timeout", "1s", "--http-body-timeout", "1s"];
+const OPTIONS: &[&str] = &["--http-header-timeout 1s --http-body-timeout 1s"];
 
 /// What the options above say.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends these bytes and nothing more; gives what comes until the daemon closes, which must not be before its time.
+/// Sends these bytes and nothing more, and reads until the daemon closes the connection, no sooner than at its timeout.
 fn stay_silent_after(daemon: &Daemon, bytes: &[u8]) -> Vec<u8> {
     let started = Instant::now();
     let answer = daemon.send(bytes);
@@ -20,7 +20,7 @@ fn stay_silent_after(daemon: &Daemon, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_head_that_does_not_come_closes_the_connection() {
+fn a_connection_without_a_complete_head_is_closed() {
     let daemon = Daemon::shared(OPTIONS);
     for bytes in
         [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: a\r\nx: "]
@@ -31,7 +31,7 @@ fn a_head_that_does_not_come_closes_the_connection() {
 }
 
 #[test]
-fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
+fn a_head_that_comes_too_slowly_closes_the_connection() {
     let daemon = Daemon::shared(OPTIONS);
     let mut stream = daemon.connect();
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -56,17 +56,17 @@ fn an_idle_connection_is_closed() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_a_timeout() {
+fn a_body_that_does_not_come_times_out() {
     let daemon = Daemon::shared(OPTIONS);
     let bytes = b"POST /invoke/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345";
-    let (response, rest) = (stay_silent_after(&daemon, bytes), b"");
-    let (response, after) = Response::parse(&response);
-    assert_eq!((response.status, after), (408, &rest[..]));
-    assert_eq!(response.problem()["type"], "urn:nebula:body-too-slow");
+    let answer = stay_silent_after(&daemon, bytes);
+    let (response, rest) = Response::parse(&answer);
+    response.expect_problem(408, "body-too-slow");
+    assert_eq!(rest, b"");
 }
 
 #[test]
-fn a_body_that_breaks_off_is_survived() {
+fn a_body_that_breaks_off_harms_nobody_else() {
     let daemon = Daemon::shared(OPTIONS);
     let mut stream = daemon.connect();
     stream.write_all(b"POST /invoke/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345").unwrap();
@@ -75,8 +75,8 @@ fn a_body_that_breaks_off_is_survived() {
 }
 
 #[test]
-fn more_connections_than_allowed_wait_for_the_others_to_close() {
-    let daemon = Daemon::start(&["--source", "model", "--http-connections", "2"]);
+fn connections_over_the_limit_wait_for_others_to_close() {
+    let daemon = Daemon::start(&["--http-connections 2"]);
     let answered = || {
         let mut stream = daemon.connect();
         stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
@@ -84,22 +84,18 @@ fn more_connections_than_allowed_wait_for_the_others_to_close() {
         stream
     };
     let (first, _second) = (answered(), answered());
-    let mut third = daemon.connect();
-    third.write_all(&request("GET", "/healthz", &[], b"")).unwrap();
+    let mut third = daemon.begin("/healthz");
     third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(third.read(&mut [0; 1]).is_err(), "answered before its turn");
     drop(first);
-    third.set_read_timeout(Some(crate::waiting::LONGEST_WAIT)).unwrap();
-    assert_eq!(Response::parse(&read_to_end(&mut third)).0.status, 200);
+    third.set_read_timeout(Some(LONGEST_WAIT)).unwrap();
+    assert_eq!(answer(&mut third).status, 200);
 }
 
 #[test]
-fn a_head_has_a_largest_size_and_a_largest_number_of_headers() {
+fn the_size_of_a_head_and_the_number_of_headers_are_bounded() {
     let daemon = Daemon::shared(OPTIONS);
-    let status = |headers: &[&str]| {
-        let answer = daemon.send(&request("GET", "/healthz", headers, b""));
-        Response::parse(&answer).0.status
-    };
+    let status = |headers: &[&str]| daemon.get_with("/healthz", headers).status;
     let long = |length: usize| format!("x: {}", "a".repeat(length));
     assert_eq!(status(&[&long(60 << 10)]), 200);
     assert_eq!(status(&[&long(65 << 10)]), 431);
@@ -109,8 +105,8 @@ fn a_head_has_a_largest_size_and_a_largest_number_of_headers() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_closed() {
-    let daemon = Daemon::with_guests(&["--source", "model", "--http-write-timeout", "1s", "--http-connections", "1"]);
+fn a_client_that_does_not_read_is_disconnected() {
+    let daemon = Daemon::with_guests(&["--http-write-timeout 1s --http-connections 1"]);
     let mut greedy = daemon.connect();
     // More than the system holds for a connection, so that the daemon has to wait for its reader.
     greedy.write_all(&b"GET /fn/pour HTTP/1.1\r\nhost: a\r\n\r\n".repeat(16)).unwrap();
@@ -121,7 +117,7 @@ fn a_client_that_takes_nothing_is_closed() {
 }
 
 #[test]
-fn a_daemon_takes_all_the_descriptors_it_may() {
+fn the_soft_limit_of_descriptors_is_raised() {
     let daemon = Daemon::start_command(limited("-Sn 40").args(["--source", "model"]));
     let mut connections: Vec<_> = (0..80).map(|_| daemon.connect()).collect();
     for stream in &mut connections {

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::guests;
 use crate::waiting::eventually;
@@ -17,11 +18,17 @@ use crate::waiting::eventually;
 /// Compiled code, which all daemons of the suite share, as daemons of one machine may.
 pub const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 
-/// Where each daemon has a directory of its own, named after this process and a number.
+/// A directory for the state of one daemon: neither the user's own nor another daemon's.
+fn state() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    STATES.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Holds the states of all daemons, each named after its test process and a number.
 static STATES: LazyLock<PathBuf> = LazyLock::new(|| {
     let states = Path::new(env!("CARGO_TARGET_TMPDIR")).join("states");
     for left in fs::read_dir(&states).into_iter().flatten().flatten() {
-        // Those of a run that has ended, however it did.
+        // Test processes that have ended, however they did, need theirs no more.
         let name = left.file_name();
         let pid = name.to_str().and_then(|name| name.split_once('-')).map_or("none", |(pid, _)| pid);
         if !Path::new("/proc").join(pid).exists() {
@@ -31,10 +38,8 @@ static STATES: LazyLock<PathBuf> = LazyLock::new(|| {
     states
 });
 
-/// Not the user's own state, nor that of another daemon.
-fn state() -> PathBuf {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    STATES.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+pub fn temporary_folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// A running `nebula serve`.
@@ -46,22 +51,33 @@ pub struct Daemon {
     reader: Option<JoinHandle<()>>,
     /// Removed with this value, if it is nobody else's.
     state: Option<PathBuf>,
+    /// Removed with this value: the functions that were made for it.
+    functions: Option<TempDir>,
 }
 
 impl Daemon {
-    /// Serves on a free port with these options besides. One that is given a directory for its state keeps compiled code
-    /// there too.
+    /// Serves on a free port with these options, as [`serve`] takes them. If they name a directory for its state,
+    /// compiled code is kept there too.
     pub fn start(options: &[&str]) -> Self {
-        let mut command = nebula();
-        if options.contains(&"--state") {
+        let mut command = serve(options);
+        if words(options).contains(&"--state") && !words(options).contains(&"--cache-dir") {
             command.env_remove("NEBULA_CACHE_DIR");
         }
-        Self::start_command(command.args(["serve", "--listen", "127.0.0.1:0"]).args(options))
+        Self::start_command(&mut command)
     }
 
     /// Serves the guests of this suite too.
     pub fn with_guests(options: &[&str]) -> Self {
         Self::start(&[&["--functions", guests::folder()], options].concat())
+    }
+
+    /// Serves functions from a folder with these files.
+    pub fn with_files<B: AsRef<[u8]>>(files: &[(&str, B)], options: &[&str]) -> Self {
+        let folder = guests::folder_of(files);
+        let functions = ["--functions", folder.path().to_str().unwrap()];
+        let mut daemon = Self::start(&[&functions, options].concat());
+        daemon.functions = Some(folder);
+        daemon
     }
 
     /// A daemon that tests of the same options share; with the guests of this suite, unless they name functions of their
@@ -71,7 +87,7 @@ impl Daemon {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let found = shared.iter().find(|(known, _)| *known == options).and_then(|(_, daemon)| daemon.upgrade());
         found.unwrap_or_else(|| {
-            let own = options.contains(&"--functions");
+            let own = words(options).contains(&"--functions");
             let daemon = Arc::new(if own { Self::start(options) } else { Self::with_guests(options) });
             shared.retain(|(known, _)| *known != options);
             shared.push((options, Arc::downgrade(&daemon)));
@@ -100,7 +116,7 @@ impl Daemon {
         let state = given.map(PathBuf::from).filter(|state| state.starts_with(&*STATES));
         let admin = second.replace("https://", "http://");
         let admin = admin.strip_prefix("admin on http://").map(|address| address.trim_end().parse().unwrap());
-        Self { child, address, admin, stderr, reader: Some(reader), state }
+        Self { child, address, admin, stderr, reader: Some(reader), state, functions: None }
     }
 
     /// Where it listens.
@@ -108,7 +124,12 @@ impl Daemon {
         self.address
     }
 
-    /// Where it listens for those who manage it, if it does.
+    /// Its address, as commands take it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens for operators.
     pub fn admin(&self) -> SocketAddr {
         self.admin.unwrap()
     }
@@ -210,6 +231,37 @@ pub fn nebula() -> Command {
     command
 }
 
+/// The command that serves with these options, on a free port and from the model unless they say otherwise. Options may
+/// stand together with their values: `"--window 20ms --policy usage"`.
+pub fn serve(options: &[&str]) -> Command {
+    let options = words(options);
+    let mut command = nebula();
+    command.arg("serve");
+    for (option, default) in [("--listen", "127.0.0.1:0"), ("--source", "model")] {
+        if !options.contains(&option) {
+            command.args([option, default]);
+        }
+    }
+    command.args(options);
+    command
+}
+
+fn words<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    let split = |option: &&'a str| match *option {
+        options if options.starts_with("--") => options.split(' ').collect(),
+        value => vec![value],
+    };
+    options.iter().flat_map(split).collect()
+}
+
+/// What a daemon writes to stderr that exits with this code before it listens.
+#[track_caller]
+pub fn start_error(options: &[&str], code: i32) -> String {
+    let output = run(&mut serve(options));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{}", stderr(&output));
+    stderr(&output)
+}
+
 /// A daemon on a free port, under what this `ulimit` says.
 pub fn limited(ulimit: &str) -> Command {
     let mut command = Command::new("sh");
@@ -224,7 +276,10 @@ pub fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// What it wrote to stderr, as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
 pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

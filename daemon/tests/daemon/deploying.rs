@@ -1,19 +1,17 @@
-//! What is served changes while it is served.
+//! Deploying, replacing and removing functions while the daemon serves.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Response, connect, read_answer, read_to_end};
-use crate::daemon::Daemon;
 use crate::guests::{folder_of, sample};
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
+use crate::small_disk::SmallDisk;
 
 fn answers(number: u32) -> String {
     format!("(module (func (export \"run\") (result i32) (i32.const {number})))")
@@ -27,35 +25,20 @@ fn slow_to_compile(functions: usize) -> String {
 }
 
 impl Daemon {
-    /// Asks as management does: at the daemon's own address.
-    fn manage(&self, method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Response {
-        let body = body.as_ref();
-        let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address());
-        for header in headers {
-            head.extend([header, "\r\n"]);
-        }
-        head.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
-        let mut stream = connect(self.address()).unwrap();
-        // One that refuses a body may close before all of it has gone.
-        let _ = stream.write_all(&[head.as_bytes(), body].concat());
-        Response::parse(&read_to_end(&mut stream)).0
-    }
-
     fn put(&self, name: &str, body: impl AsRef<[u8]>) -> Response {
-        self.manage("PUT", &format!("/functions/{name}"), &[], body)
-    }
-
-    fn output(&self, name: &str) -> Value {
-        self.get(&format!("/invoke/{name}")).json()["output"].clone()
+        self.request("PUT", &format!("/functions/{name}"), &[], body)
     }
 }
 
-fn daemon(state: &Path, options: &[&str]) -> Daemon {
-    Daemon::start(&[&["--state", state.to_str().unwrap(), "--source", "model"], options].concat())
+/// A daemon with a new state, in which nothing is compiled yet.
+fn daemon(options: &[&str]) -> (TempDir, Daemon) {
+    let state = temporary_folder();
+    let daemon = start(&state, options);
+    (state, daemon)
 }
 
-fn state() -> TempDir {
-    TempDir::with_prefix_in("state-", env!("CARGO_TARGET_TMPDIR")).unwrap()
+fn start(state: &TempDir, options: &[&str]) -> Daemon {
+    Daemon::start(&[&["--state", state.path().to_str().unwrap()], options].concat())
 }
 
 fn etag(response: &Response) -> String {
@@ -64,8 +47,7 @@ fn etag(response: &Response) -> String {
 
 #[test]
 fn a_function_is_deployed_replaced_rolled_back_and_removed() {
-    let state = state();
-    let daemon = daemon(state.path(), &[]);
+    let (state, daemon) = daemon(&[]);
     let first = daemon.put("number", answers(1));
     assert_eq!((first.status, first.header("location")), (201, Some("/functions/number")));
     assert_eq!(daemon.output("number"), "1\n");
@@ -79,51 +61,47 @@ fn a_function_is_deployed_replaced_rolled_back_and_removed() {
     assert_eq!(versions["versions"].as_array().unwrap().len(), 2);
     assert_eq!((&versions["versions"][0]["served"], &versions["version"]), (&true.into(), &second.json()["version"]));
 
-    let back = daemon.manage("POST", "/functions/number/rollback", &[], "");
+    let back = daemon.request("POST", "/functions/number/rollback", &[], "");
     assert_eq!((back.status, etag(&back)), (200, etag(&first)));
     assert_eq!(daemon.output("number"), "1\n");
-    let first_of_all = daemon.manage("POST", "/functions/number/rollback", &[], "");
+    let first_of_all = daemon.request("POST", "/functions/number/rollback", &[], "");
     assert_eq!(first_of_all.problem()["type"], "urn:nebula:no-such-version");
     let to = format!("/functions/number/rollback?to={}", &second.json()["version"].as_str().unwrap()[..12]);
-    assert_eq!(daemon.manage("POST", &to, &[], "").status, 200);
+    assert_eq!(daemon.request("POST", &to, &[], "").status, 200);
     assert_eq!(daemon.output("number"), "2\n");
 
-    assert_eq!(daemon.manage("DELETE", "/functions/number", &[], "").status, 204);
+    assert_eq!(daemon.request("DELETE", "/functions/number", &[], "").status, 204);
     assert_eq!(daemon.get("/invoke/number").status, 404);
-    assert_eq!(daemon.manage("DELETE", "/functions/number", &[], "").problem()["status"], 404);
+    assert_eq!(daemon.request("DELETE", "/functions/number", &[], "").problem()["status"], 404);
     // Its calls are still known.
     assert_eq!(daemon.get("/invocations?function=number").json()["invocations"].as_array().unwrap().len(), 4);
-    assert_eq!(daemon.manage("POST", "/functions/number/rollback", &[], "").status, 201);
+    assert_eq!(daemon.request("POST", "/functions/number/rollback", &[], "").status, 201);
     assert_eq!(daemon.output("number"), "2\n");
     daemon.stop();
 
-    let again = self::daemon(state.path(), &[]);
+    let again = start(&state, &[]);
     assert_eq!(again.output("number"), "2\n");
     assert_eq!(etag(&again.get("/functions/number")), etag(&second));
-    again.stop();
 }
 
 #[test]
-fn what_comes_with_the_program_gives_way_and_comes_back() {
-    let state = state();
-    let daemon = daemon(state.path(), &[]);
+fn a_built_in_function_can_be_replaced_and_comes_back() {
+    let (_state, daemon) = daemon(&[]);
     let built_in = etag(&daemon.get("/functions/answer"));
-    assert_eq!(daemon.manage("DELETE", "/functions/answer", &[], "").problem()["type"], "urn:nebula:built-in");
+    assert_eq!(daemon.request("DELETE", "/functions/answer", &[], "").problem()["type"], "urn:nebula:built-in");
     assert_eq!(daemon.put("answer", answers(7)).status, 200);
     assert_eq!(daemon.output("answer"), "7\n");
-    let back = daemon.manage("POST", "/functions/answer/rollback", &[], "");
+    let back = daemon.request("POST", "/functions/answer/rollback", &[], "");
     assert_eq!((back.status, etag(&back), &back.json()["origin"]), (200, built_in.clone(), &"built-in".into()));
     assert_eq!(daemon.put("answer", answers(7)).status, 200);
-    assert_eq!(daemon.manage("DELETE", "/functions/answer", &[], "").status, 204);
+    assert_eq!(daemon.request("DELETE", "/functions/answer", &[], "").status, 204);
     assert_eq!(etag(&daemon.get("/functions/answer")), built_in);
-    daemon.stop();
 }
 
 #[test]
-fn a_condition_that_does_not_hold_changes_nothing() {
-    let state = state();
-    let daemon = daemon(state.path(), &[]);
-    let put = |header: &str, number| daemon.manage("PUT", "/functions/number", &[header], answers(number));
+fn a_failed_precondition_changes_nothing() {
+    let (_state, daemon) = daemon(&[]);
+    let put = |header: &str, number| daemon.request("PUT", "/functions/number", &[header], answers(number));
     assert_eq!(put("if-match: *", 1).problem()["type"], "urn:nebula:version-conflict");
     let first = put("if-none-match: *", 1);
     assert_eq!(first.status, 201);
@@ -133,78 +111,63 @@ fn a_condition_that_does_not_hold_changes_nothing() {
     assert_eq!(put(&format!("if-match: {}", etag(&first)), 3).status, 412);
     assert_eq!(put("if-match: \"nonsense\"", 3).status, 400);
     assert_eq!(daemon.output("number"), "2\n");
-    let delete = |tag: &str| daemon.manage("DELETE", "/functions/number", &[&format!("if-match: {tag}")], "").status;
+    let delete = |tag: &str| daemon.request("DELETE", "/functions/number", &[&format!("if-match: {tag}")], "").status;
     assert_eq!((delete(&etag(&first)), delete(&etag(&second))), (412, 204));
-    daemon.stop();
 }
 
 #[test]
-fn a_manifest_comes_with_the_module_or_after_it() {
-    let state = state();
-    let daemon = daemon(state.path(), &[]);
-    let environment = fs::read(sample("echo")).unwrap();
-    let form = [
-        b"--b\r\ncontent-disposition: form-data; name=\"manifest\"\r\n\r\n[limits]\nwall = \"2s\"\r\n--b\r\n\
-          content-disposition: form-data; name=\"module\"\r\n\r\n"
-            .as_slice(),
-        &environment,
-        b"\r\n--b--\r\n",
-    ]
-    .concat();
-    let put = daemon.manage("PUT", "/functions/shop", &["content-type: multipart/form-data; boundary=b"], form);
-    assert_eq!((put.status, &put.json()["manifest"]["limits"]["wall"]), (201, &"2s".into()));
-    // A module alone keeps the manifest that is there.
-    let put = daemon.put("shop", answers(1));
-    assert_eq!(put.json()["manifest"]["limits"]["wall"], "2s");
-    let put = daemon.manage("PUT", "/functions/shop/manifest", &[], "[limits]\nwall = \"3s\"");
-    assert_eq!((put.status, &put.json()["manifest"]["limits"]["wall"]), (200, &"3s".into()));
-    let wrong = daemon.manage("PUT", "/functions/shop/manifest", &[], "[limits]\nwal = \"3s\"");
-    assert_eq!(wrong.status, 422);
-    assert!(wrong.problem()["detail"].as_str().unwrap().contains("did you mean `limits.wall`"), "{}", wrong.text());
-    assert_eq!(daemon.manage("PUT", "/functions/nobody/manifest", &[], "").status, 404);
-    assert_eq!(daemon.manage("PUT", "/functions/shop/manifest", &[], vec![b'#'; (64 << 10) + 1]).status, 413);
-    assert_eq!(daemon.manage("PUT", "/functions/shop/manifest", &[], vec![b'#'; 64 << 10]).status, 200);
-    daemon.stop();
+fn a_manifest_is_deployed_with_the_module_or_after_it() {
+    let (_state, daemon) = daemon(&[]);
+    let parts = b"--b\r\ncontent-disposition: form-data; name=\"manifest\"\r\n\r\n[limits]\nwall = \"2s\"\r\n--b\r\n\
+                  content-disposition: form-data; name=\"module\"\r\n\r\n";
+    let form = [&parts[..], &fs::read(sample("echo")).unwrap(), b"\r\n--b--\r\n"].concat();
+    let wall = |put: &Response| put.json()["manifest"]["limits"]["wall"].clone();
+    let put = daemon.request("PUT", "/functions/shop", &["content-type: multipart/form-data; boundary=b"], form);
+    assert_eq!((put.status, wall(&put)), (201, "2s".into()));
+    assert_eq!(wall(&daemon.put("shop", answers(1))), "2s", "a module alone keeps the manifest");
+
+    let manifest = |text: &[u8]| daemon.request("PUT", "/functions/shop/manifest", &[], text);
+    let put = manifest(b"[limits]\nwall = \"3s\"");
+    assert_eq!((put.status, wall(&put)), (200, "3s".into()));
+    let wrong = manifest(b"[limits]\nwal = \"3s\"").problem();
+    assert_eq!(wrong["status"], 422);
+    assert_detail(&wrong, "did you mean `limits.wall`");
+    assert_eq!([(64 << 10) + 1, 64 << 10].map(|length| manifest(&vec![b'#'; length]).status), [413, 200]);
+    assert_eq!(daemon.request("PUT", "/functions/nobody/manifest", &[], "").status, 404);
 }
 
 #[test]
-fn a_manifest_from_the_network_opens_no_directory_unless_that_was_allowed() {
-    let (state, allowed, other) = (state(), state(), state());
-    let daemon = daemon(state.path(), &["--deploy-directories", allowed.path().to_str().unwrap()]);
+fn a_deployed_manifest_opens_only_allowed_directories() {
+    let (allowed, other) = (temporary_folder(), temporary_folder());
+    let (_state, daemon) = daemon(&["--deploy-directories", allowed.path().to_str().unwrap()]);
     assert_eq!(daemon.put("shop", answers(1)).status, 201);
     let manifest = |host: &Path| {
         let text = format!("[[directories]]\nhost = {host:?}\nguest = \"/data\"");
-        daemon.manage("PUT", "/functions/shop/manifest", &[], text)
+        daemon.request("PUT", "/functions/shop/manifest", &[], text)
     };
     assert_eq!(manifest(allowed.path()).status, 200);
     std::os::unix::fs::symlink(other.path(), allowed.path().join("way-out")).unwrap();
     let way_out = allowed.path().join("way-out");
     for bad in [other.path(), Path::new("/"), &allowed.path().join(".."), &way_out, Path::new("../../..")] {
-        let answer = manifest(bad);
-        assert_eq!(answer.status, 422, "{}: {}", bad.display(), answer.text());
-        let why = answer.problem()["detail"].as_str().unwrap().to_owned();
+        let problem = manifest(bad).problem();
+        assert_eq!(problem["status"], 422, "{}: {problem}", bad.display());
+        let why = problem["detail"].as_str().unwrap();
         assert!(why.contains("`deploy.directories`") || why.contains("`..`"), "{why}");
     }
-    daemon.stop();
 }
 
 /// Compiling the second version takes far more CPU time than a call, so a charge that mixed them up would show.
 #[test]
-fn what_a_call_costs_does_not_depend_on_what_compiling_its_version_took() {
-    let (state, options) = (state(), ["--window", "20ms", "--usage-flush", "100ms"]);
-    let daemon = daemon(state.path(), &options);
+fn joules_per_call_do_not_include_compiling() {
+    let (_state, daemon) = daemon(&["--window 20ms --usage-flush 100ms"]);
     let report = || daemon.get("/usage?since=all&by=version").json()["rows"].as_array().unwrap().clone();
     let mut charged = BTreeMap::new();
     for module in [answers(1), slow_to_compile(20)] {
         let put = daemon.put("number", module);
         for _ in 0..5 {
             let call = daemon.get("/invoke/number?settle=true").json();
-            let id = call["invocation_id"].as_str().unwrap_or_else(|| panic!("{call}")).to_owned();
             // On a busy machine the answer may have given up waiting for its charge.
-            let joules = eventually("it is settled", || {
-                let energy = daemon.get(&format!("/invocations/{id}")).json()["energy"].clone();
-                (energy["state"] == "settled").then(|| energy["active_joules"].as_f64().unwrap())
-            });
+            let joules = daemon.settled_invocation(&call)["energy"]["active_joules"].as_f64().unwrap();
             *charged.entry(etag(&put).trim_matches('"').to_owned()).or_insert(0.0) += joules;
         }
     }
@@ -217,13 +180,11 @@ fn what_a_call_costs_does_not_depend_on_what_compiling_its_version_took() {
         let mean = charged[row["version"].as_str().unwrap()] / 5.0;
         assert!((row["joules_per_call"].as_f64().unwrap() - mean).abs() < 1e-6, "{mean} {row}");
     }
-    daemon.stop();
 }
 
 #[test]
-fn a_compilation_that_fails_is_charged_to_the_name_that_was_asked_for() {
-    let state = state();
-    let daemon = daemon(state.path(), &["--window", "20ms", "--usage-flush", "100ms"]);
+fn a_failed_compilation_is_charged_to_the_name_it_was_deployed_under() {
+    let (_state, daemon) = daemon(&["--window 20ms --usage-flush 100ms"]);
     let energy = || daemon.metrics().charged_to_functions(&[("function", "wrong")]);
     let wrong = slow_to_compile(2).replace("(result i32) (i32.const 1)", "(result i32) (i64.const 1)");
     assert_eq!(daemon.put("wrong", wrong).status, 422);
@@ -231,31 +192,26 @@ fn a_compilation_that_fails_is_charged_to_the_name_that_was_asked_for() {
     let ledger = daemon.get("/energy").json()["sums"]["functions"].clone();
     assert!(ledger["wrong"]["preparing_microjoules"].as_u64() > Some(0), "{ledger}");
     assert!(ledger.as_object().unwrap().keys().all(|name| !name.starts_with('#')), "{ledger}");
-    let (mut events, mut text) = (connect(daemon.address()).unwrap(), String::new());
-    events.write_all(b"GET /events?types=watts,accounts HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    while !text.contains("event: accounts") || !text.contains("event: watts") {
-        let mut bytes = [0; 4096];
-        let length = events.read(&mut bytes).unwrap();
-        text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    let (mut events, mut text) = (BufReader::new(daemon.begin("/events?types=watts,accounts")), String::new());
+    // An empty line ends an event.
+    while !(text.contains("event: accounts") && text.contains("event: watts") && text.ends_with("\n\n")) {
+        events.read_line(&mut text).unwrap();
     }
     assert!(!text.contains("\"#"), "{text}");
     until("it is stored under its name", || {
         let rows = daemon.get("/usage?since=all").json()["rows"].clone();
         rows.as_array().unwrap().iter().any(|row| row["function"] == "wrong" && row["calls"] == 0)
     });
-    daemon.stop();
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
-    let state = state();
-    let daemon = daemon(state.path(), &["--limits-module", "128KiB", "--limits-functions", "23"]);
+fn a_refused_deployment_leaves_the_previous_version_serving() {
+    let (state, daemon) = daemon(&["--limits-module 128KiB --limits-functions 23"]);
     assert_eq!(daemon.put("number", answers(1)).status, 201);
     let whole = fs::read(sample("echo")).unwrap();
     for cut in [1, 4, 7, 8, 9, whole.len() / 2, whole.len() - 1] {
-        let answer = daemon.put("number", &whole[..cut]);
         // Eight bytes are a module that does nothing, and has nothing to call.
-        assert_eq!((answer.status, &answer.problem()["type"]), (422, &"urn:nebula:not-deployable".into()), "{cut}");
+        daemon.put("number", &whole[..cut]).expect_problem(422, "not-deployable");
     }
     assert_eq!(daemon.put("number", "").status, 400);
     assert_eq!(daemon.put("number", vec![0; 128 << 10]).status, 422);
@@ -266,17 +222,14 @@ fn what_cannot_be_served_is_refused_and_what_was_served_goes_on() {
     assert_eq!(daemon.put("one-more", answers(2)).problem()["type"], "urn:nebula:too-many-functions");
     assert_eq!(daemon.output("number"), "1\n");
     assert_eq!(fs::read_dir(state.path().join("functions")).unwrap().count(), 1);
-    daemon.stop();
 }
 
 #[test]
-fn a_compilation_that_takes_too_long_is_given_up_and_stalls_nobody() {
-    let state = state();
-    let options = ["--deploy-time", "250ms", "--deploy-queue", "0", "--limits-versions", "26"];
-    let daemon = daemon(state.path(), &options);
-    let slow = daemon.put("slow", slow_to_compile(100));
-    assert_eq!(slow.status, 422, "{}", slow.text());
-    assert!(slow.problem()["detail"].as_str().unwrap().contains("`deploy.time`"));
+fn a_slow_compilation_is_given_up_and_blocks_no_calls() {
+    let (_state, daemon) = daemon(&["--deploy-time 250ms --deploy-queue 0 --limits-versions 26"]);
+    let slow = daemon.put("slow", slow_to_compile(100)).problem();
+    assert_eq!(slow["status"], 422, "{slow}");
+    assert_detail(&slow, "`deploy.time`");
     // It keeps its place until it is done; calls go on meanwhile.
     let busy = daemon.put("number", answers(1));
     assert!(busy.status == 503 && busy.header("retry-after").is_some() || busy.status == 201, "{}", busy.text());
@@ -285,18 +238,14 @@ fn a_compilation_that_takes_too_long_is_given_up_and_stalls_nobody() {
     until("it is done", || [200, 201].contains(&daemon.put("number", answers(1)).status));
     assert_eq!(daemon.put("number", answers(2)).status, 200);
     assert_eq!(daemon.put("number", answers(3)).status, 200);
-    let full = daemon.put("number", answers(4));
-    assert_eq!((full.status, &full.problem()["type"]), (507, &"urn:nebula:too-many-functions".into()));
+    daemon.put("number", answers(4)).expect_problem(507, "too-many-functions");
     assert_eq!(daemon.put("number", answers(2)).status, 200);
-    daemon.stop();
 }
 
 #[test]
-fn a_directory_is_kept_in_step() {
-    let state = state();
+fn changes_in_the_directory_are_deployed() {
     let folder = folder_of(&[("old.wat", answers(1))]);
-    let options = ["--functions", folder.path().to_str().unwrap()];
-    let daemon = daemon(state.path(), &options);
+    let (_state, daemon) = daemon(&["--functions", folder.path().to_str().unwrap()]);
     let file = |name: &str| folder.path().join(name);
     fs::write(file("new.wat"), answers(2)).unwrap();
     until("a file dropped in is deployed", || daemon.get("/invoke/new").status == 200);
@@ -306,7 +255,7 @@ fn a_directory_is_kept_in_step() {
     fs::write(file("new.wat"), "(module (func").unwrap();
     fs::write(file("Wrong Name.wasm"), "").unwrap();
     let broken = || daemon.get("/functions").json()["broken"].as_array().unwrap().clone();
-    until("broken files are told of", || broken().len() == 2);
+    until("broken files are listed", || broken().len() == 2);
     let of_new = broken().into_iter().find(|broken| broken["name"] == "new").unwrap();
     assert!(of_new["reason"].as_str().unwrap().contains("cannot compile it"), "{of_new}");
     assert!(of_new["version_served"].is_string());
@@ -315,7 +264,7 @@ fn a_directory_is_kept_in_step() {
 
     fs::write(file("new.toml"), "[limits]\nwall = \"4s\"").unwrap();
     fs::write(file("new.wat"), answers(4)).unwrap();
-    until("it is mended", || daemon.output("new") == "4\n");
+    until("the function is repaired", || daemon.output("new") == "4\n");
     until("its manifest counts", || {
         daemon.get("/functions/new").json()["manifest"]["limits"]["wall"] == "4s" && broken().len() == 1
     });
@@ -328,16 +277,14 @@ fn a_directory_is_kept_in_step() {
     until("it is kept", || kept("old") == Some(1));
     fs::write(file("old.wat"), answers(5)).unwrap();
     until("it is replaced", || daemon.output("old") == "5\n");
-    assert_eq!(daemon.manage("POST", "/functions/old/rollback", &[], "").status, 200);
+    assert_eq!(daemon.request("POST", "/functions/old/rollback", &[], "").status, 200);
     assert_eq!(daemon.output("old"), "1\n");
     assert_eq!(fs::read_to_string(file("old.wat")).unwrap(), answers(1));
-    daemon.stop();
 }
 
 #[test]
 fn a_new_version_takes_over_between_two_calls() {
-    let state = state();
-    let daemon = daemon(state.path(), &[]);
+    let (_state, daemon) = daemon(&[]);
     assert_eq!(daemon.put("number", answers(0)).status, 201);
     let done = AtomicBool::new(false);
     let calls: usize = thread::scope(|scope| {
@@ -359,43 +306,23 @@ fn a_new_version_takes_over_between_two_calls() {
         for number in 1..=10 {
             assert_eq!(daemon.put("number", answers(number)).status, 200);
         }
-        eventually("the last one is met", || (daemon.output("number") == "10\n").then_some(()));
+        until("the last one serves", || daemon.output("number") == "10\n");
         done.store(true, Ordering::Relaxed);
         callers.into_iter().map(|caller| caller.join().unwrap()).sum()
     });
     assert!(calls > 40, "{calls}");
-    // All versions are one function in what is counted.
-    let text = daemon.get("/metrics").text().to_owned();
-    let counted =
-        text.lines().find(|line| line.starts_with("nebula_invocations_total{function=\"number\",outcome=\"ok\"}"));
-    let counted: usize = counted.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
-    assert!(counted >= calls, "{counted} of {calls}");
-    daemon.stop();
+    // All versions are counted as one function.
+    assert!(daemon.calls("number", "ok") >= calls as f64);
 }
 
 #[test]
-fn where_functions_cannot_be_kept_that_is_said() {
-    let folder = state();
-    let disk = folder.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let options = [("size", "size=64k"), ("mode", "mode=0755")].map(|(_, option)| option).join(",");
-    let mounted =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&disk).status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        writeln!(std::io::stderr(), "SKIPPED: a tmpfs cannot be mounted here").unwrap();
-        return;
-    }
-    let state = state();
-    let daemon = daemon(state.path(), &["--functions", disk.to_str().unwrap()]);
+fn a_function_that_does_not_fit_on_the_disk_is_not_deployed() {
+    let Some(disk) = SmallDisk::mount("64k") else { return };
+    let (_state, daemon) = daemon(&["--functions", disk.path().to_str().unwrap()]);
     assert_eq!(daemon.put("number", answers(1)).status, 201);
     let large = format!("{};;{}", answers(2), "x".repeat(100 << 10));
-    let full = daemon.put("number", large);
-    let told = (full.status, full.problem()["type"].clone());
-    let served = daemon.output("number");
-    daemon.stop();
-    let names: Vec<_> = fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let unmounted = std::process::Command::new("umount").arg(&disk).status().unwrap();
-    assert!(unmounted.success());
-    assert_eq!(told, (507, "urn:nebula:not-written".into()));
-    assert_eq!((served, names), ("1\n".into(), vec!["number.wat".into()]));
+    daemon.put("number", large).expect_problem(507, "not-written");
+    assert_eq!(daemon.output("number"), "1\n");
+    let names: Vec<_> = fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["number.wat"]);
 }

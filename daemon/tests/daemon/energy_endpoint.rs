@@ -1,10 +1,6 @@
 //! `/energy`: the whole ledger, exactly.
 
-use serde_json::Value;
-
-use crate::daemon::Daemon;
-use crate::powercap_tree::Tree;
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
 
 fn microjoules(value: &Value, name: &str) -> u64 {
     value[format!("{name}_microjoules")].as_u64().unwrap_or_else(|| panic!("{name}: {value}"))
@@ -14,11 +10,9 @@ fn microjoules(value: &Value, name: &str) -> u64 {
 fn assert_adds_up(accounts: &Value) {
     let sum: u64 = ["function", "runtime", "host", "base", "gap"].map(|name| microjoules(accounts, name)).iter().sum();
     assert_eq!(sum, microjoules(accounts, "total"));
-    let functions = accounts["functions"].as_object().unwrap().values();
-    assert_eq!(
-        functions.map(|function| microjoules(function, "active") + microjoules(function, "preparing")).sum::<u64>(),
-        microjoules(accounts, "function")
-    );
+    let charged = |function: &Value| microjoules(function, "active") + microjoules(function, "preparing");
+    let functions: u64 = accounts["functions"].as_object().unwrap().values().map(charged).sum();
+    assert_eq!(functions, microjoules(accounts, "function"));
     let joules = accounts["total_joules"].as_f64().unwrap();
     assert_eq!((joules * 1e6).round() as u64, microjoules(accounts, "total"));
 }
@@ -32,7 +26,7 @@ fn every_zone_has_its_accounts_and_all_of_them_their_sums() {
         tree.zone("intel-rapl:1", "package-1", 0),
         tree.zone("intel-rapl:2", "psys", 0),
     ];
-    let daemon = Daemon::start(&["--source", "powercap", "--sysfs-root", tree.root(), "--window", "20ms"]);
+    let daemon = tree.daemon(&["--window 20ms"]);
     let mut given = 0;
     let ledger = eventually("functions have been charged in every zone", || {
         given += 1;
@@ -78,10 +72,10 @@ fn every_zone_has_its_accounts_and_all_of_them_their_sums() {
 fn the_ledger_shows_source_meter_and_gaps() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 0);
-    let daemon = Daemon::start(&["--source", "powercap", "--sysfs-root", tree.root(), "--window", "20ms"]);
+    let daemon = tree.daemon(&["--window 20ms"]);
     let ledger = || daemon.get("/energy").json();
     package.fail(10);
-    until("the loss is told", || ledger()["gaps"]["lost"].as_f64() > Some(0.0));
+    until("the loss is shown", || ledger()["gaps"]["lost"].as_f64() > Some(0.0));
     let lost = ledger();
     assert!(lost["zones"][0]["failure"].as_str().is_some_and(|why| why.contains("energy_uj")), "{lost}");
     assert_eq!((&lost["source"]["kind"], &lost["source"]["measured"]), (&"powercap".into(), &true.into()));
@@ -100,15 +94,8 @@ fn the_ledger_shows_source_meter_and_gaps() {
     let counters = meter["work_counters"].as_array().unwrap();
     assert_eq!(counters[0], "cpu_time");
     assert_eq!(counters.len() == 1, meter["reasons"]["work_counters"].is_string(), "{meter}");
+    assert_eq!(daemon.post("/energy", "").status, 405);
     package.show();
     until("the energy is found", || microjoules(&ledger()["sums"], "gap") == 10);
     assert_eq!(ledger()["zones"][0]["failure"], Value::Null);
-}
-
-#[test]
-fn a_model_says_that_it_is_one() {
-    let daemon = Daemon::shared(&["--source", "model", "--window", "20ms"]);
-    let ledger = daemon.get("/energy").json();
-    assert_eq!((&ledger["source"]["kind"], &ledger["source"]["measured"]), (&"model".into(), &false.into()));
-    assert_eq!(daemon.post("/energy", "").status, 405);
 }

@@ -1,14 +1,10 @@
-//! What callers are told of joules, and what operators.
+//! How exactly callers and operators may see joules.
 
-use serde_json::Value;
-
-use crate::client::Response;
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
 
 const SETTLE: &str = "/invoke/fibonacci-recursive?input=22&settle=true";
 
-/// Every number below members that tell joules.
+/// Every number below a member that holds joules.
 fn joules(value: &Value, below: bool) -> Vec<f64> {
     match value {
         Value::Object(members) => {
@@ -29,15 +25,10 @@ fn assert_coarse(value: &Value, step: f64) {
     }
 }
 
-fn settled(call: impl Fn() -> Response) -> Value {
-    eventually("a call is settled", || Some(call().json()).filter(|envelope| envelope["energy"]["state"] == "settled"))
-}
-
 #[test]
-fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
-    let options = ["--source", "model", "--window", "20ms", "--admin-listen", "127.0.0.1:0"];
-    let daemon = Daemon::start(&[&options[..], &["--energy-resolution", "1mJ"]].concat());
-    let envelope = settled(|| daemon.get(SETTLE));
+fn callers_see_joules_rounded_and_operators_in_full() {
+    let daemon = Daemon::start(&["--window 20ms --admin-listen 127.0.0.1:0 --energy-resolution 1mJ"]);
+    let envelope = daemon.settled(SETTLE);
     assert_coarse(&envelope, 1e-3);
     assert!(envelope["energy"]["uncertainty_joules"].as_f64() >= Some(1e-3), "{envelope}");
     assert_coarse(&daemon.get("/invoke/fibonacci-recursive?input=22").json(), 1e-3);
@@ -46,7 +37,7 @@ fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
     assert_coarse(&daemon.get(&path).json(), 1e-3);
     assert_coarse(&daemon.get("/invocations").json(), 1e-3);
     let header = daemon.get("/fibonacci-recursive?settle=true").header("nebula-energy-joules").unwrap().to_owned();
-    assert_coarse(&serde_json::json!({ "zones": [header.parse::<f64>().unwrap(), 0, 0, 0] }), 1e-3);
+    assert_coarse(&json!({ "zones": [header.parse::<f64>().unwrap(), 0, 0, 0] }), 1e-3);
 
     let full = daemon.get_as_operator(&path).json();
     let active = |call: &Value| call["energy"]["active_joules"].as_f64().unwrap();
@@ -54,22 +45,18 @@ fn callers_are_told_no_more_than_the_resolution_and_operators_all() {
     let fine = |envelope: &Value| joules(envelope, false).iter().any(|joules| (joules * 1e3).fract() > 1e-6);
     assert!(fine(&full), "{full}");
     assert!(fine(&daemon.get_as_operator(SETTLE).json()), "operators call too");
-    // Totals would tell by their differences what a single call took.
+    // Differences of totals would reveal what a single call took.
     for target in ["/metrics", "/energy"] {
-        let refused = daemon.get(target);
-        assert_eq!((refused.status, &refused.problem()["type"]), (403, &"urn:nebula:operators-only".into()));
-        assert!(refused.problem()["detail"].as_str().unwrap().contains("`admin.listen`"));
+        assert_detail(&daemon.get(target).expect_problem(403, "operators-only"), "`admin.listen`");
         assert_eq!(daemon.get_as_operator(target).status, 200);
     }
     assert_eq!([daemon.get("/").status, daemon.get("/functions").status, daemon.get("/readyz").status], [200; 3]);
 }
 
 #[test]
-fn strangers_are_told_less_and_those_on_this_machine_all() {
-    let mut command = nebula();
-    command.args(["serve", "--listen", "0.0.0.0:0", "--access", "open", "--source", "model", "--window", "20ms"]);
-    let daemon = Daemon::start_command(&mut command);
-    assert_coarse(&settled(|| daemon.get(SETTLE)), 1e-4);
+fn an_open_daemon_rounds_joules_of_calls_but_shows_exact_totals() {
+    let daemon = Daemon::start(&["--listen 0.0.0.0:0 --access open --window 20ms"]);
+    assert_coarse(&daemon.settled(SETTLE), 1e-4);
     // Nobody could see them otherwise.
     assert_eq!([daemon.get("/metrics").status, daemon.get("/energy").status], [200; 2]);
     let log = daemon.stop();
@@ -77,9 +64,9 @@ fn strangers_are_told_less_and_those_on_this_machine_all() {
 }
 
 #[test]
-fn where_joules_are_for_operators_callers_are_told_none() {
-    let options = ["--source", "model", "--window", "20ms", "--energy-expose", "operators"];
-    let daemon = Daemon::with_guests(&[&options[..], &["--admin-listen", "0.0.0.0:0", "--access", "open"]].concat());
+fn joules_for_operators_are_withheld_from_callers() {
+    let options = "--window 20ms --energy-expose operators --admin-listen 0.0.0.0:0 --access open";
+    let daemon = Daemon::with_guests(&[options]);
     until("joules are known", || daemon.get_as_operator("/invoke/answer").json()["energy_joules"].is_number());
     for target in ["/invoke/answer", "/invoke/answer?settle=true", "/api/answer/", "/invoke/unreachable"] {
         let answer = daemon.get(target).json();
@@ -93,17 +80,17 @@ fn where_joules_are_for_operators_callers_are_told_none() {
     assert_eq!((plain.status, plain.text()), (200, "42\n"));
     let energy = plain.headers.iter().find(|(name, _)| name.starts_with("nebula-energy"));
     assert!(energy.is_none() && plain.header("nebula-invocation-id").is_some(), "{plain:?}");
-    let page = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");
+    let page = daemon.get_with("/invoke/answer", &["accept: text/html"]);
     assert!(page.text().contains("not known") && page.text().contains("withheld"), "{}", page.text());
 
     let id = plain.header("nebula-invocation-id").unwrap();
     for target in
         ["/", "/metrics", "/energy", "/invocations", "/invocations?function=answer", &format!("/invocations/{id}")]
     {
-        assert_eq!(daemon.get(target).problem()["type"], "urn:nebula:operators-only", "{target}");
-        assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (403, 200), "{target}");
+        daemon.get(target).expect_problem(403, "operators-only");
+        assert_eq!(daemon.get_as_operator(target).status, 200, "{target}");
     }
-    let front = daemon.request("GET", "/", &["accept: text/html"], b"");
+    let front = daemon.get_with("/", &["accept: text/html"]);
     assert_eq!((front.status, front.header("content-type")), (403, Some("text/html; charset=utf-8")));
     for target in ["/healthz", "/readyz", "/functions", "/functions/answer"] {
         assert_eq!((daemon.get(target).status, daemon.get_as_operator(target).status), (200, 200), "{target}");
@@ -115,9 +102,7 @@ fn where_joules_are_for_operators_callers_are_told_none() {
 }
 
 #[test]
-fn joules_that_nobody_could_see_are_a_mistake() {
-    let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--energy-expose", "operators"]));
-    assert_eq!(output.status.code(), Some(64));
-    let told = stderr(&output);
-    assert!(told.contains("nobody could see the joules") && told.contains("admin.listen"), "{told}");
+fn joules_that_nobody_could_see_stop_the_start() {
+    let error = start_error(&["--energy-expose operators"], 64);
+    assert!(error.contains("nobody could see the joules") && error.contains("admin.listen"), "{error}");
 }

@@ -1,19 +1,15 @@
-//! `GET /events`: what happens, as it happens.
+//! `GET /events`: a stream of calls, power and accounts.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use nebula_api::events::{AccountsEvent, DroppedEvent, HistoryEvent, OmittedEvent, WattsEvent};
 use nebula_api::invocations::Invocation;
-use serde_json::Value;
 
 use crate::body_types::assert_is;
-use crate::client::request;
-use crate::daemon::Daemon;
-use crate::tokens::TokensFile;
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
 
-const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
+const OPTIONS: &[&str] = &["--window 20ms"];
 
 /// A client that listens.
 struct Listener {
@@ -37,23 +33,15 @@ impl Listener {
         let mut stream = daemon.connect();
         stream.write_all(&request("GET", &format!("/events{query}"), headers, b"")).unwrap();
         let mut listener = Self { reader: BufReader::new(stream) };
-        let head = listener.head();
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-        for header in
-            ["content-type: text/event-stream\r\n", "cache-control: no-store\r\n", "x-accel-buffering: no\r\n"]
-        {
-            assert!(head.contains(header), "{head}");
-        }
-        assert_eq!(listener.lines(), ["retry: 2000"]);
-        listener
-    }
-
-    fn head(&mut self) -> String {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(self.reader.read_line(&mut head).unwrap() > 0, "{head}");
+            assert!(listener.reader.read_line(&mut head).unwrap() > 0, "{head}");
         }
-        head
+        let (head, _) = Response::parse(head.as_bytes());
+        let headers = ["content-type", "cache-control", "x-accel-buffering"].map(|name| head.header(name).unwrap());
+        assert_eq!((head.status, headers), (200, ["text/event-stream", "no-store", "no"]));
+        assert_eq!(listener.lines(), ["retry: 2000"]);
+        listener
     }
 
     /// Lines up to an empty one, without what frames the chunks; none at the end.
@@ -110,17 +98,15 @@ fn the_event_of_a_call_is_the_same_as_in_invocations() {
     let daemon = Daemon::with_guests(OPTIONS);
     let mut listener = Listener::start(&daemon, "?types=call");
     let mut of_answer = Listener::start(&daemon, "?types=call&function=answer");
-    let settled = |event: &Event| event.data["energy"]["state"] == "settled";
     let mut last = None;
     for target in ["/invoke/fibonacci?input=10", "/invoke/unreachable", "/fn/hello-http", "/invoke/answer"] {
         daemon.get(target);
         let event = listener.next_named("call");
         assert!(event.id > last, "{event:?}");
         last = event.id;
-        let known = daemon.get(&format!("/invocations/{}", event.data["invocation_id"].as_str().unwrap())).json();
-        assert_eq!(event.data, known, "{target}");
+        assert_eq!(event.data, daemon.invocation(&event.data), "{target}");
         // The first window of a source is its baseline, and calls in it are not known.
-        assert!(settled(&event) || event.data["energy"]["state"] == "unknown", "{event:?}");
+        assert!(event.data["energy"]["state"] == "settled" || event.data["energy"]["state"] == "unknown", "{event:?}");
         assert!(target.contains(event.data["function"].as_str().unwrap()), "{event:?}");
     }
     assert_eq!(of_answer.next_named("call").data["function"], "answer", "the others were not for it");
@@ -152,11 +138,11 @@ fn watts_add_up_and_accounts_are_those_of_the_ledger() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_dropped_and_others_continue() {
-    let daemon = Daemon::with_guests(&[OPTIONS, &["--events-queue", "64", "--http-write-timeout", "10s"]].concat());
+fn a_client_that_does_not_read_is_dropped_while_others_go_on() {
+    let daemon = Daemon::with_guests(&[OPTIONS, &["--events-queue 64 --http-write-timeout 10s"]].concat());
     let stuck = Listener::start(&daemon, "?types=call");
     let mut reading = Listener::start(&daemon, "?types=call&function=answer");
-    let dropped = || daemon.metrics().sum("nebula_event_clients_dropped_total", &[]) as u64;
+    let dropped = || daemon.metric("nebula_event_clients_dropped_total", &[]) as u64;
     // Until neither the sockets nor the queue take any more.
     until("it is dropped", || {
         for _ in 0..50 {
@@ -167,13 +153,13 @@ fn a_client_that_does_not_read_is_dropped_and_others_continue() {
     assert_eq!(dropped(), 1);
     daemon.get("/invoke/answer");
     assert_eq!(reading.next_named("call").data["function"], "answer");
-    until("its place is free", || daemon.metrics().sum("nebula_event_clients", &[]) as u64 == 1);
+    until("its place is free", || daemon.metric("nebula_event_clients", &[]) as u64 == 1);
     drop(stuck);
 }
 
 #[test]
-fn the_number_of_clients_is_bounded() {
-    let daemon = Daemon::start(&["--source", "model"]);
+fn too_many_clients_are_refused() {
+    let daemon = Daemon::start(&[]);
     let mut listeners: Vec<_> = (0..64).map(|_| Listener::start(&daemon, "?types=call")).collect();
     let refused = daemon.get("/events");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
@@ -183,13 +169,13 @@ fn the_number_of_clients_is_bounded() {
         assert_eq!(listener.next_named("call").data["function"], "answer");
     }
     listeners.pop();
-    until("a place is free", || daemon.metrics().sum("nebula_event_clients", &[]) as u64 == 63);
+    until("a place is free", || daemon.metric("nebula_event_clients", &[]) as u64 == 63);
     listeners.push(Listener::start(&daemon, ""));
 }
 
 #[test]
-fn streams_end_at_once_when_the_daemon_does() {
-    let mut daemon = Daemon::start(&["--source", "model", "--http-grace", "300s"]);
+fn streams_end_as_soon_as_the_daemon_drains() {
+    let mut daemon = Daemon::start(&["--http-grace 300s"]);
     let mut listener = Listener::start(&daemon, "?types=call");
     daemon.signal(rustix::process::Signal::TERM);
     assert!(listener.next().is_none());
@@ -239,7 +225,7 @@ fn bad_queries_are_refused() {
 
 #[test]
 fn joules_in_events_are_rounded_and_withheld_as_elsewhere() {
-    let daemon = Daemon::start(&[OPTIONS, &["--energy-resolution", "1mJ"]].concat());
+    let daemon = Daemon::start(&[OPTIONS, &["--energy-resolution 1mJ"]].concat());
     let mut listener = Listener::start(&daemon, "?types=call");
     let charged = |event: &Event| event.data["energy_joules"].as_f64().is_some_and(|joules| joules > 0.0);
     let event = eventually("a charge that is not zero", || {
@@ -248,8 +234,7 @@ fn joules_in_events_are_rounded_and_withheld_as_elsewhere() {
     });
     let millijoules = event.data["energy_joules"].as_f64().unwrap() * 1e3;
     assert!((millijoules - millijoules.round()).abs() < 1e-6, "{event:?}");
-    let elsewhere = ["--admin-listen", "127.0.0.1:0", "--energy-expose", "operators"];
-    let daemon = Daemon::start(&[OPTIONS, &elsewhere].concat());
+    let daemon = Daemon::start(&["--admin-listen 127.0.0.1:0 --energy-expose operators"]);
     assert_eq!(daemon.get("/events").status, 403);
 }
 
@@ -258,12 +243,12 @@ fn a_token_for_some_functions_sees_no_others() {
     let tokens = TokensFile::empty();
     let restricted = tokens.add("some", &["--role", "operate", "--function", "answer"]);
     let caller = tokens.add("caller", &["--role", "invoke"]);
-    let daemon = Daemon::start(&[OPTIONS, &["--access", "tokens", "--tokens", &tokens.shown()]].concat());
-    assert_eq!(daemon.request("GET", "/events", &[&caller], b"").status, 403);
-    assert_eq!(daemon.request("GET", "/events?types=watts", &[&restricted], b"").status, 403);
+    let daemon = Daemon::start(&[OPTIONS, &["--access tokens --tokens", &tokens.shown()]].concat());
+    assert_eq!(daemon.get_with("/events", &[&caller]).status, 403);
+    assert_eq!(daemon.get_with("/events?types=watts", &[&restricted]).status, 403);
     let mut listener = Listener::with(&daemon, "", &[&restricted]);
     for target in ["/invoke/hello-world", "/invoke/answer"] {
-        assert_eq!(daemon.request("GET", target, &[&caller], b"").status, 200);
+        assert_eq!(daemon.get_with(target, &[&caller]).status, 200);
     }
     let event = listener.next().unwrap();
     assert_eq!((event.name.as_str(), &event.data["function"]), ("call", &"answer".into()));
@@ -271,7 +256,7 @@ fn a_token_for_some_functions_sees_no_others() {
 
 #[test]
 fn without_a_meter_events_of_calls_have_no_joules() {
-    let daemon = Daemon::start(&["--source", "off"]);
+    let daemon = Daemon::start(&["--source off"]);
     let mut listener = Listener::start(&daemon, "?types=call");
     daemon.get("/invoke/answer");
     let event = listener.next_named("call");

@@ -24,6 +24,25 @@ impl Daemon {
         assert_eq!(response.status, 200);
         Exposition::parse(response.text())
     }
+
+    /// The sum of all series of a name that have these labels among theirs.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.metrics().sum(name, labels)
+    }
+
+    /// How many calls of a function have ended like this.
+    pub fn calls(&self, function: &str, outcome: &str) -> f64 {
+        self.metric("nebula_invocations_total", &[("function", function), ("outcome", outcome)])
+    }
+
+    pub fn in_flight(&self) -> f64 {
+        self.metric("nebula_in_flight_invocations", &[])
+    }
+
+    /// What the calls of a function were charged, in joules.
+    pub fn active_joules(&self, function: &str) -> f64 {
+        self.metric("nebula_function_energy_joules_total", &[("function", function), ("component", "active")])
+    }
 }
 
 impl Exposition {

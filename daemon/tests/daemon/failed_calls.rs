@@ -1,19 +1,11 @@
-//! Calls that fail: each answer says what happened, and what the call cost all the same.
+//! Calls that fail: the answer says what happened and what the call cost.
 
-use serde_json::Value;
-
-use crate::daemon::Daemon;
-use crate::waiting::eventually;
-
-const OPTIONS: &[&str] = &["--source", "model"];
+use crate::prelude::*;
 
 /// The problem of a call that ran, having checked that it has its energy, times and work.
 fn failed(daemon: &Daemon, target: &str, body: &str, status: u16, kind: &str) -> Value {
     eventually("a window is closed", || {
-        let response = daemon.post(target, body);
-        assert_eq!(response.status, status, "{response:?}");
-        let problem = response.problem();
-        assert_eq!(problem["type"], format!("urn:nebula:{kind}"));
+        let problem = daemon.post(target, body).expect_problem(status, kind);
         assert_eq!(problem["function"], target.trim_start_matches("/invoke/"));
         assert_eq!(problem["invocation_id"].as_str().map(str::len), Some(36));
         assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
@@ -26,7 +18,7 @@ fn failed(daemon: &Daemon, target: &str, body: &str, status: u16, kind: &str) ->
 
 #[test]
 fn an_unknown_function_is_not_found() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for target in ["/invoke/nobody", "/api/nobody/1", "/fn/nobody", "/nobody", "/invoke/", "/invoke/HELLO-WORLD"] {
         let response = daemon.get(target);
         assert_eq!(response.status, 404, "{target}");
@@ -35,8 +27,8 @@ fn an_unknown_function_is_not_found() {
 }
 
 #[test]
-fn an_input_that_a_function_of_numbers_cannot_take_is_the_callers_fault() {
-    let daemon = Daemon::shared(OPTIONS);
+fn a_wrong_input_for_a_numeric_function_is_a_bad_request() {
+    let daemon = Daemon::shared(&[]);
     for (input, why) in [
         ("1", "expected 2 numbers of types i32, f64, found 1"),
         ("1,two", "expected 2 numbers of types i32, f64, found `two`, which is not of type f64"),
@@ -48,41 +40,26 @@ fn an_input_that_a_function_of_numbers_cannot_take_is_the_callers_fault() {
 }
 
 #[test]
-fn an_exit_code_comes_with_the_end_of_stderr() {
-    let daemon = Daemon::shared(OPTIONS);
+fn exit_codes_traps_and_floods_of_output_are_reported() {
+    let daemon = Daemon::shared(&[]);
     let problem = failed(&daemon, "/invoke/complain", "the disk is full", 500, "exit");
     assert_eq!((&problem["exit_code"], &problem["stderr"]), (&3.into(), &"the disk is full".into()));
-    let refused = failed(&daemon, "/invoke/factorial", "x", 500, "exit");
-    assert_eq!(refused["exit_code"], 1);
-    assert!(refused["stderr"].as_str().is_some_and(|stderr| stderr.starts_with("error: ")), "{refused}");
-}
-
-#[test]
-fn exit_code_0_is_a_success() {
-    let daemon = Daemon::shared(OPTIONS);
+    let problem = failed(&daemon, "/invoke/factorial", "x", 500, "exit");
+    assert_eq!(problem["exit_code"], 1);
+    assert!(problem["stderr"].as_str().is_some_and(|stderr| stderr.starts_with("error: ")), "{problem}");
     assert_eq!(daemon.get("/invoke/exit?input=0").json()["exit_code"], 0);
     assert_eq!(daemon.get("/invoke/exit?input=125").problem()["exit_code"], 125);
-}
-
-#[test]
-fn a_trap_names_its_cause() {
-    let daemon = Daemon::shared(OPTIONS);
-    let problem = failed(&daemon, "/invoke/unreachable", "", 500, "trap");
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("unreachable")), "{problem}");
-    assert_eq!(problem["exit_code"], Value::Null);
-    let problem = failed(&daemon, "/invoke/deep-recursion", "1", 500, "trap");
-    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("stack")), "{problem}");
-}
-
-#[test]
-fn a_flood_of_output_is_stopped() {
-    let daemon = Daemon::shared(OPTIONS);
+    for (target, input, why) in [("/invoke/unreachable", "", "unreachable"), ("/invoke/deep-recursion", "1", "stack")] {
+        let problem = failed(&daemon, target, input, 500, "trap");
+        assert_detail(&problem, why);
+        assert_eq!(problem["exit_code"], Value::Null);
+    }
     failed(&daemon, "/invoke/flood", "", 500, "output-too-large");
 }
 
 #[test]
 fn outcomes_are_counted_apart() {
-    let daemon = Daemon::shared(&["--source", "model", "--limits-wall", "150ms"]);
+    let daemon = Daemon::shared(&["--limits-wall 150ms"]);
     for (target, outcome) in [
         ("/invoke/answer", "ok"),
         ("/invoke/exit?input=2", "error"),
@@ -92,11 +69,10 @@ fn outcomes_are_counted_apart() {
         ("/invoke/endless-loop", "timeout"),
     ] {
         let name = target.split(['/', '?']).nth(2).unwrap();
-        let count = || daemon.metrics().sum("nebula_invocations_total", &[("function", name), ("outcome", outcome)]);
-        let before = count();
+        let before = daemon.calls(name, outcome);
         daemon.get(target);
-        assert_eq!(count(), before + 1.0, "{target}");
-        let all = daemon.metrics().sum("nebula_invocations_total", &[("function", name)]);
+        assert_eq!(daemon.calls(name, outcome), before + 1.0, "{target}");
+        let all = daemon.metric("nebula_invocations_total", &[("function", name)]);
         assert_eq!(all, before + 1.0, "{target} is counted once");
     }
 }

@@ -1,15 +1,14 @@
-//! Which files become functions, and what is said of the others.
+//! Which files become functions, and why others do not.
 
 use std::fs;
 
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::guests;
+use crate::prelude::*;
 
 /// The built-in functions.
 const SAMPLES: usize = nebula::functions::SAMPLES.len();
 
 #[test]
-fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
+fn files_that_cannot_be_served_are_logged_and_the_others_are_served() {
     let good = guests::source("scale");
     let good = good.as_bytes();
     let largest = format!("{}{}", guests::source("scale"), " ".repeat(2000 - good.len()));
@@ -30,8 +29,7 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
         ("imports.wat", b"(module (import \"env\" \"secret\" (func)) (func (export \"_start\")))"),
         ("readme.txt", b"not a function"),
     ];
-    let folder = guests::folder_of(&files);
-    let daemon = Daemon::start(&["--functions", folder.path().to_str().unwrap(), "--limits-module", "2000"]);
+    let daemon = Daemon::with_files(&files, &["--limits-module 2000"]);
     let names = daemon.get("/functions").json();
     let names: Vec<_> =
         names["functions"].as_array().unwrap().iter().map(|function| function["name"].clone()).collect();
@@ -63,30 +61,21 @@ fn what_cannot_be_served_is_named_with_its_reason_and_the_rest_is_served() {
 
 #[test]
 fn a_file_replaces_a_built_in_function_of_its_name() {
-    let folder = guests::folder_of(&[("answer.wat", b"(module (func (export \"run\") (result i32) i32.const 43))")]);
-    let folder = folder.path().to_str().unwrap();
-    let count = SAMPLES.to_string();
-    // Just as many as may be, since it replaces one.
-    let daemon = Daemon::start(&["--functions", folder, "--limits-functions", &count]);
-    assert_eq!(daemon.get("/invoke/answer").json()["output"], "43\n");
+    let module = "(module (func (export \"run\") (result i32) i32.const 43))";
+    // Just as many functions as are allowed, since the file replaces one.
+    let options = ["--limits-functions", &SAMPLES.to_string()];
+    let daemon = Daemon::with_files(&[("answer.wat", module)], &options);
+    assert_eq!(daemon.output("answer"), "43\n");
     assert_eq!(daemon.get("/functions/answer").json()["origin"], "file");
-    assert_eq!(daemon.metrics().sum("nebula_functions", &[]), SAMPLES as f64);
+    assert_eq!(daemon.metric("nebula_functions", &[]), SAMPLES as f64);
 }
 
 #[test]
-fn more_functions_than_allowed_are_too_many() {
-    let folder = guests::folder_of(&[("another.wat", guests::source("scale").as_bytes())]);
-    let count = SAMPLES.to_string();
-    let command = ["serve", "--listen", "127.0.0.1:0", "--limits-functions", &count, "--functions"];
-    let output = run(nebula().args(command).arg(folder.path()));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains(&format!("there are {} functions, and `limits.functions` allows", SAMPLES + 1)));
-}
-
-#[test]
-fn a_directory_that_is_not_there_is_an_error() {
-    let output = run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--functions", "/nowhere/at/all"]));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot list the functions in `/nowhere/at/all`"), "{}", stderr(&output));
-    assert!(output.stdout.is_empty());
+fn too_many_functions_or_a_missing_directory_stop_the_start() {
+    let folder = guests::folder_of(&[("another.wat", guests::source("scale"))]);
+    let options = ["--functions", folder.path().to_str().unwrap(), "--limits-functions", &SAMPLES.to_string()];
+    let expected = format!("there are {} functions, and `limits.functions` allows", SAMPLES + 1);
+    assert!(start_error(&options, 1).contains(&expected));
+    let error = start_error(&["--functions /nowhere/at/all"], 1);
+    assert!(error.contains("cannot list the functions in `/nowhere/at/all`"), "{error}");
 }

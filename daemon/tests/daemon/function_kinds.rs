@@ -1,12 +1,12 @@
-//! What functions can be, and that each kind is called in the same ways.
+//! The kinds of functions, which are all called in the same ways.
 
+use std::path::PathBuf;
 use std::process::Output;
 
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::guests;
+use crate::prelude::*;
 
 /// Ticks are rare, so that calls that are short stay so on a machine that is busy.
-const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1s"];
+const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// One function of each kind, and the status that its answers have in envelopes.
 const KINDS: [(&str, &str, Option<u16>); 5] = [
@@ -22,21 +22,13 @@ fn output_of(name: &str) -> &'static str {
 }
 
 #[test]
-fn every_kind_is_named_where_functions_are_listed() {
+fn every_kind_is_listed_and_answers_in_an_envelope() {
     let daemon = Daemon::shared(OPTIONS);
     let list = daemon.get("/functions").json();
-    for (name, kind, _) in KINDS {
-        let functions = list["functions"].as_array().unwrap();
-        let listed = functions.iter().find(|function| function["name"] == name).unwrap();
-        assert_eq!(listed["kind"], kind, "{name}");
+    let list = list["functions"].as_array().unwrap();
+    for (name, kind, status) in KINDS {
+        assert_eq!(list.iter().find(|function| function["name"] == name).unwrap()["kind"], kind, "{name}");
         assert_eq!(daemon.get(&format!("/functions/{name}")).json()["kind"], kind);
-    }
-}
-
-#[test]
-fn every_kind_answers_in_an_envelope() {
-    let daemon = Daemon::shared(OPTIONS);
-    for (name, _, status) in KINDS {
         for target in [format!("/invoke/{name}"), format!("/api/{name}")] {
             let envelope = daemon.get(&target).json();
             assert_eq!(envelope["output"], output_of(name), "{name}: {envelope}");
@@ -48,7 +40,7 @@ fn every_kind_answers_in_an_envelope() {
 }
 
 #[test]
-fn every_kind_answers_as_it_is_with_its_energy_in_headers() {
+fn every_kind_gives_plain_answers_with_energy_in_headers() {
     let daemon = Daemon::shared(OPTIONS);
     for (name, kind, _) in KINDS {
         let response = daemon.get(&format!("/fn/{name}"));
@@ -64,7 +56,7 @@ fn every_kind_answers_as_it_is_with_its_energy_in_headers() {
 }
 
 #[test]
-fn a_function_that_speaks_http_is_invoked_with_the_input_as_a_body() {
+fn proxies_and_components_get_input_and_variables() {
     let daemon = Daemon::shared(OPTIONS);
     assert_eq!(daemon.post("/invoke/http-echo", "words").json()["output"], "words");
     for target in ["/invoke/http-echo?input=words", "/api/http-echo/words", "/wasm/http-echo/words"] {
@@ -75,25 +67,20 @@ fn a_function_that_speaks_http_is_invoked_with_the_input_as_a_body() {
     assert_eq!(bytes["output_base64"], "/wA=");
     let long = "x".repeat(1 << 20);
     assert_eq!(daemon.post("/invoke/http-echo", &long).json()["output"], long.as_str(), "beyond what is kept back");
+    assert_eq!(daemon.output("hello-component?name=Ada"), "Hello, Ada!\n");
+    assert_eq!(daemon.get("/fn/hello-component?name=Ada").text(), "Hello, Ada!\n");
     let settled = daemon.get("/invoke/http-echo?settle=true").json();
     assert_eq!(settled["energy"]["state"], "settled", "{settled}");
 }
 
-#[test]
-fn a_component_reads_its_environment_and_its_input() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.get("/invoke/hello-component?name=Ada").json()["output"], "Hello, Ada!\n");
-    assert_eq!(daemon.get("/fn/hello-component?name=Ada").text(), "Hello, Ada!\n");
-}
-
-fn run_file(name: &str, arguments: &[&str]) -> Output {
-    run(nebula().args(["run", "--source", "model"]).arg(guests::sample(name)).args(arguments))
+fn run_file(path: PathBuf, arguments: &[&str]) -> Output {
+    run(nebula().args(["run", "--source", "model"]).arg(path).args(arguments))
 }
 
 #[test]
 fn every_kind_runs_from_its_file() {
     for (name, _, _) in KINDS.iter().filter(|(name, ..)| *name != "answer") {
-        let output = run_file(name, &[]);
+        let output = run_file(guests::sample(name), &[]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
         assert_eq!(str::from_utf8(&output.stdout), Ok("Hello, World!\n"), "{name}");
         assert!(stderr(&output).contains("ms CPU; source model"), "{name}: {}", stderr(&output));
@@ -101,26 +88,23 @@ fn every_kind_runs_from_its_file() {
 }
 
 #[test]
-fn a_function_that_speaks_http_runs_with_a_path() {
-    let refused = run_file("http-echo", &["/?url=nothing"]);
-    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
-    assert_eq!(str::from_utf8(&refused.stdout), Ok("expected `?url=` with an http or https URL\n"));
-    assert!(stderr(&refused).contains("nebula: the module answered with status 400"), "{}", stderr(&refused));
-}
-
-#[test]
-fn what_answers_wrongly_tells_so_when_it_runs() {
-    let misbehave = |path: &str| {
-        let file = guests::path("misbehave");
-        run(nebula().args(["run", "--source", "model"]).arg(file).arg(path))
-    };
-    for (path, code, why) in [
-        ("/silent", 1, "nebula: the module sent no answer"),
-        ("/refuse", 1, "nebula: the module failed to answer: ErrorCode::InternalError(None)"),
-        ("/late", 134, "nebula: the module trapped"),
+fn a_failed_answer_of_a_module_that_runs_has_an_exit_code_and_a_reason() {
+    let (echo, misbehave) = (guests::sample("http-echo"), guests::path("misbehave"));
+    for (file, path, code, output, why) in [
+        (
+            &echo,
+            "/?url=nothing",
+            1,
+            "expected `?url=` with an http or https URL\n",
+            "nebula: the module answered with status 400",
+        ),
+        (&misbehave, "/silent", 1, "", "nebula: the module sent no answer"),
+        (&misbehave, "/refuse", 1, "", "nebula: the module failed to answer: ErrorCode::InternalError(None)"),
+        (&misbehave, "/late", 134, "", "nebula: the module trapped"),
     ] {
-        let output = misbehave(path);
-        assert_eq!(output.status.code(), Some(code), "{path}: {}", stderr(&output));
-        assert!(stderr(&output).contains(why), "{path}: {}", stderr(&output));
+        let run = run_file(file.clone(), &[path]);
+        assert_eq!(run.status.code(), Some(code), "{path}: {}", stderr(&run));
+        assert!(output.is_empty() || stdout(&run) == output, "{path}: {}", stdout(&run));
+        assert!(stderr(&run).contains(why), "{path}: {}", stderr(&run));
     }
 }

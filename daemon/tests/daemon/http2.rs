@@ -6,35 +6,53 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
-use hyper::client::conn::http2;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::daemon::Daemon;
+use crate::prelude::*;
 
-const OPTIONS: &[&str] = &["--source", "model"];
+/// The size of a piece of a body.
+const PIECE: usize = 8 << 10;
+
+/// Sends at most so many pieces to a path that does not want them. Gives the answer's status, and how many bytes had been
+/// taken from the body when the stream was over.
+async fn send_unwanted(daemon: &Daemon, path: &str, pieces: usize) -> (StatusCode, usize) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    let piece = move || {
+        counted.fetch_add(PIECE, Ordering::Relaxed);
+        Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; PIECE])))
+    };
+    // Its length is not announced, so it is not refused for its head alone.
+    let body = StreamBody::new(futures_util::stream::iter(std::iter::repeat_with(piece).take(pieces)));
+    let request = Request::post(format!("http://{}{path}", daemon.address())).body(body).unwrap();
+    let response = http2_connection(daemon).await.send_request(request).await.unwrap();
+    let status = response.status();
+    response.into_body().collect().await.unwrap();
+    // The client lets go of the body at the end of the stream.
+    for _ in 0..1000 {
+        if Arc::strong_count(&taken) == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(Arc::strong_count(&taken), 1, "the stream is not over");
+    (status, taken.load(Ordering::Relaxed))
+}
 
 #[test]
 fn many_calls_share_one_connection() {
-    let daemon = Daemon::shared(OPTIONS);
-    let address = daemon.address();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    executor.block_on(async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+    let daemon = Daemon::shared(&[]);
+    block_on(async {
+        let sender = http2_connection(&daemon).await;
         let mut calls = JoinSet::new();
         for number in 0..50 {
             let mut sender = sender.clone();
+            let body = Full::new(Bytes::from(format!("{number},1")));
+            let request = Request::post(format!("http://{}/invoke/add", daemon.address())).body(body).unwrap();
             calls.spawn(async move {
-                let body = Full::new(Bytes::from(format!("{number},1")));
-                let request = Request::post(format!("http://{address}/invoke/add")).body(body).unwrap();
                 let response = sender.send_request(request).await.unwrap();
                 assert_eq!(response.status(), StatusCode::OK);
                 let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -51,7 +69,7 @@ fn many_calls_share_one_connection() {
 fn the_number_of_streams_is_the_one_configured() {
     const SETTINGS: u8 = 4;
     const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
-    let daemon = Daemon::shared(&["--source", "model", "--http-streams", "7"]);
+    let daemon = Daemon::shared(&["--http-streams 7"]);
     let mut stream = daemon.connect();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
     let mut head = [0; 9];
@@ -63,74 +81,21 @@ fn the_number_of_streams_is_the_one_configured() {
     assert_eq!(streams[2..], [0, 0, 0, 7]);
 }
 
-/// A stream whose body nobody wants ends without a reset until its answer is there: curl up to 8.0 takes the reset for a failure
+/// A stream with an unwanted body ends without a reset until its answer is there: curl up to 8.0 takes the reset for a failure
 /// (its error 92), and never shows the status.
 #[test]
-fn an_answer_to_a_body_that_nobody_wants_arrives_whole() {
-    let daemon = Daemon::shared(&["--source", "model", "--limits-body", "1KiB"]);
-    let address = daemon.address();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let refused = [("/invoke/add", StatusCode::PAYLOAD_TOO_LARGE), ("/no/such/route", StatusCode::NOT_FOUND)];
-    executor.block_on(async {
-        for (path, status) in refused.into_iter().cycle().take(20) {
-            let stream = TcpStream::connect(address).await.unwrap();
-            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-            tokio::spawn(connection);
-            // Of unknown length, so that it is not refused for its head alone.
-            let piece = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 8 << 10])));
-            let (taken, all) = (Arc::new(AtomicUsize::new(0)), 64);
-            let pieces = std::iter::repeat_with(piece).take(all);
-            let counted = taken.clone();
-            let pieces = futures_util::stream::iter(pieces).inspect(move |_| {
-                counted.fetch_add(1, Ordering::Relaxed);
-            });
-            let request = Request::post(format!("http://{address}{path}")).body(StreamBody::new(pieces)).unwrap();
-            let response = sender.send_request(request).await.unwrap();
-            assert_eq!(response.status(), status);
-            response.into_body().collect().await.unwrap();
-            // What was refused is taken to its end.
-            for _ in 0..500 {
-                if taken.load(Ordering::Relaxed) == all {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            assert_eq!(taken.load(Ordering::Relaxed), all, "{path}");
+fn a_refused_body_is_read_to_its_end_up_to_a_megabyte() {
+    const PIECES: usize = 64;
+    let daemon = Daemon::shared(&["--limits-body 1KiB"]);
+    block_on(async {
+        for (path, status) in
+            [("/invoke/add", StatusCode::PAYLOAD_TOO_LARGE), ("/no/such/route", StatusCode::NOT_FOUND)].repeat(10)
+        {
+            assert_eq!(send_unwanted(&daemon, path, PIECES).await, (status, PIECES * PIECE), "{path}");
         }
-    });
-}
-
-/// What nobody wants is not read for ever.
-#[test]
-fn a_body_that_nobody_wants_is_cut_off_after_a_megabyte() {
-    const PIECE: usize = 8 << 10;
-    let daemon = Daemon::shared(OPTIONS);
-    let address = daemon.address();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    executor.block_on(async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let taken = Arc::new(AtomicUsize::new(0));
-        let counted = taken.clone();
-        let endless = std::iter::repeat_with(move || {
-            counted.fetch_add(PIECE, Ordering::Relaxed);
-            Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; PIECE])))
-        });
-        let body = StreamBody::new(futures_util::stream::iter(endless));
-        let request = Request::post(format!("http://{address}/no/such/route")).body(body).unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::NOT_FOUND);
-        // The client has let go of the body when nobody else holds what counts it.
-        for _ in 0..1000 {
-            if Arc::strong_count(&taken) == 1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(Arc::strong_count(&taken), 1, "the stream was not reset");
+        let (status, taken) = send_unwanted(&daemon, "/no/such/route", usize::MAX).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
         // What is on the way comes on top: a window, and what the client holds ready.
-        let taken = taken.load(Ordering::Relaxed);
         assert!((1 << 20..2 << 20).contains(&taken), "{taken} bytes");
     });
 }

@@ -2,12 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use crate::daemon::Daemon;
-use crate::waiting::eventually;
-
-const OPTIONS: &[&str] = &["--source", "model"];
+use crate::prelude::*;
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -23,7 +18,7 @@ fn estimated(daemon: &Daemon, target: &str) -> Value {
 
 #[test]
 fn the_envelope_has_the_members_of_the_contract_and_no_others() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     let mut envelope = estimated(&daemon, "/invoke/fibonacci?input=5");
     assert_eq!(envelope["function"], "fibonacci");
     assert_eq!(envelope["output"], "[0, 1, 1, 2, 3]\n");
@@ -51,7 +46,7 @@ fn the_envelope_has_the_members_of_the_contract_and_no_others() {
 
 #[test]
 fn the_figures_of_an_envelope_fit_together() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     let envelope = estimated(&daemon, "/invoke/fibonacci-recursive?input=20");
     let number = |path: &str| envelope.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
     assert_eq!(envelope["energy"]["source"], "model");
@@ -69,25 +64,24 @@ fn the_figures_of_an_envelope_fit_together() {
 
 #[test]
 fn only_the_first_call_is_a_cold_start() {
-    let daemon = Daemon::shared(&["--source", "model", "--policy", "usage"]);
+    let daemon = Daemon::shared(&["--policy usage"]);
     let cold = || daemon.get("/invoke/add?input=1,1").json()["timing"]["cold_start"].clone();
     assert_eq!([cold(), cold(), cold()], [true, false, false]);
 }
 
 #[test]
 fn the_policy_usage_adds_the_base_energy() {
-    let daemon = Daemon::shared(&["--source", "model", "--policy", "usage"]);
+    let daemon = Daemon::shared(&["--policy usage"]);
     let envelope = estimated(&daemon, "/invoke/fibonacci-recursive?input=20");
-    let joules = |value: &Value| value.as_f64().unwrap();
-    let (active, base) = (joules(&envelope["energy"]["active_joules"]), joules(&envelope["energy"]["base_joules"]));
-    assert!(base > 0.0);
+    let number = |path: &str| envelope.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
+    let (active, base) = (number("/energy/active_joules"), number("/energy/base_joules"));
     assert_eq!(envelope["energy"]["policy"], "usage");
-    assert!((joules(&envelope["energy_joules"]) - active - base).abs() < 3e-9, "{envelope}");
+    assert!(base > 0.0 && (number("/energy_joules") - active - base).abs() < 3e-9, "{envelope}");
 }
 
 #[test]
-fn the_input_comes_as_a_body_in_the_query_or_in_the_path() {
-    let daemon = Daemon::shared(OPTIONS);
+fn the_input_is_the_body_or_in_the_query_or_in_the_path() {
+    let daemon = Daemon::shared(&[]);
     for response in [
         daemon.post("/invoke/add", "20,22"),
         daemon.get("/invoke/add?input=20,22"),
@@ -103,55 +97,43 @@ fn the_input_comes_as_a_body_in_the_query_or_in_the_path() {
         assert_eq!(response.json()["output"], "42\n");
     }
     let long = "1,".repeat(50_000) + "0";
-    assert_eq!(daemon.post("/invoke/add", long).json()["output"], "50000\n");
-}
-
-#[test]
-fn a_chunked_body_is_put_together() {
-    let daemon = Daemon::shared(OPTIONS);
-    let request = "POST /fn/echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
-                   5\r\nHello\r\n9\r\n, chunks!\r\n0\r\n\r\n";
-    let answer = daemon.send(request.as_bytes());
-    assert!(answer.ends_with(b"Hello, chunks!"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(daemon.post("/invoke/add", long).output(), "50000\n");
+    let chunked = daemon.send(
+        b"POST /fn/echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
+          5\r\nHello\r\n9\r\n, chunks!\r\n0\r\n\r\n",
+    );
+    assert!(chunked.ends_with(b"Hello, chunks!"), "{}", String::from_utf8_lossy(&chunked));
 }
 
 #[test]
 fn an_input_given_twice_is_refused() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for response in [
         daemon.get("/api/add/1,1?input=2,2"),
         daemon.post("/invoke/add?input=1,1", "2,2"),
         daemon.post("/api/add/1,1", "2,2"),
     ] {
-        assert_eq!(response.status, 400);
-        assert_eq!(response.problem()["type"], "urn:nebula:bad-request");
+        response.expect_problem(400, "bad-request");
     }
 }
 
 #[test]
 fn other_query_parameters_are_environment_variables() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.get("/invoke/hello-world?name=Ada&input=x").json()["output"], "Hello, Ada!\n");
+    let daemon = Daemon::shared(&[]);
+    assert_eq!(daemon.output("hello-world?name=Ada&input=x"), "Hello, Ada!\n");
     assert_eq!(daemon.get("/hello-world?name=Ada+L%C3%B6we").text(), "Hello, Ada Löwe!\n");
     assert_eq!(daemon.get("/fn/hello-world?name=Ada").text(), "Hello, Ada!\n");
     assert_eq!(daemon.get("/hello-world?name=Ada&name=Bob").text(), "Hello, Bob!\n");
+    for query in ["1a=x", "a-b=x", "=x", "a%3Db=x", "a=x%00y"] {
+        daemon.get(&format!("/invoke/hello-world?{query}")).expect_problem(400, "bad-request");
+    }
     let puzzle = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79";
     assert!(daemon.get(&format!("/sudoku?puzzle={puzzle}")).text().starts_with("534678912\n672195348\n"));
 }
 
 #[test]
-fn names_that_no_variable_can_have_are_refused() {
-    let daemon = Daemon::shared(OPTIONS);
-    for query in ["1a=x", "a-b=x", "=x", "a%3Db=x", "a=x%00y"] {
-        let response = daemon.get(&format!("/invoke/hello-world?{query}"));
-        assert_eq!(response.status, 400, "{query}");
-        response.problem();
-    }
-}
-
-#[test]
 fn plain_answers_carry_their_energy_in_headers() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     estimated(&daemon, "/invoke/add?input=1,1");
     for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "REPORT"] {
         let response = daemon.request(method, "/fn/add/any/rest", &[], b"20,22");
@@ -166,21 +148,14 @@ fn plain_answers_carry_their_energy_in_headers() {
         let names: Vec<_> = timing.split(", ").map(|metric| metric.split_once(";dur=").unwrap().0).collect();
         assert_eq!(names, ["queue", "startup", "execution", "cpu"]);
     }
-}
-
-#[test]
-fn a_plain_call_that_fails_has_its_energy_in_headers_too() {
-    let daemon = Daemon::shared(OPTIONS);
-    estimated(&daemon, "/invoke/add?input=1,1");
-    let response = daemon.get("/fn/unreachable");
-    assert_eq!(response.status, 500);
-    assert_eq!(response.problem()["type"], "urn:nebula:trap");
-    assert!(response.header("nebula-energy-joules").is_some_and(|joules| joules.parse::<f64>().unwrap() > 0.0));
+    let failed = daemon.get("/fn/unreachable");
+    failed.expect_problem(500, "trap");
+    assert!(failed.header("nebula-energy-joules").unwrap().parse::<f64>().unwrap() > 0.0);
 }
 
 #[test]
 fn binary_output_is_kept_to_the_byte() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     let envelope = daemon.post("/invoke/echo", [0xff, 0x00]).json();
     assert_eq!(envelope["output_base64"], "/wA=");
     assert_eq!(envelope.get("output"), None);
@@ -190,8 +165,8 @@ fn binary_output_is_kept_to_the_byte() {
 
 #[test]
 fn a_function_of_numbers_takes_them_from_its_input() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.get("/invoke/scale?input=3,2.5").json()["output"], "7.5\n");
-    assert_eq!(daemon.post("/invoke/scale", " -3 , 1e-3\n").json()["output"], "-0.003\n");
+    let daemon = Daemon::shared(&[]);
+    assert_eq!(daemon.output("scale?input=3,2.5"), "7.5\n");
+    assert_eq!(daemon.post("/invoke/scale", " -3 , 1e-3\n").output(), "-0.003\n");
     assert_eq!(daemon.get("/api/answer/").json()["output"], "42\n");
 }

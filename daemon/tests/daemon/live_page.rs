@@ -6,10 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::guests;
-use crate::skipping::skipped;
-use crate::tokens::{TokensFile, make};
+use crate::prelude::*;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/live.mjs");
 
@@ -24,7 +21,7 @@ impl Browser {
             skipped(&format!("{missing} is not installed"));
             return None;
         }
-        Some(Self(TempDir::with_prefix_in("live-page-", env!("CARGO_TARGET_TMPDIR")).unwrap()))
+        Some(Self(temporary_folder()))
     }
 
     /// Runs the steps of the script against a daemon.
@@ -38,8 +35,7 @@ impl Browser {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let output = run(command.env("BROWSER_FOLDER", self.0.path()));
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{printed}\n{}", stderr(&output));
+        assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
     }
 }
 
@@ -51,9 +47,8 @@ fn visit(options: &[&str], steps: &[&str]) {
 }
 
 #[test]
-fn people_see_and_call_and_deploy_on_the_page() {
+fn the_page_shows_calls_and_deploys_functions() {
     let Some(browser) = Browser::new() else { return };
-    let functions = guests::folder_of(&[("complain.wat", guests::source("complain"))]);
     let files = [
         (
             "Six Times Seven.wat",
@@ -65,23 +60,22 @@ fn people_see_and_call_and_deploy_on_the_page() {
     for (name, bytes) in files {
         fs::write(browser.0.path().join(name), bytes).unwrap();
     }
-    let functions = functions.path().to_str().unwrap();
-    let daemon = Daemon::start(&["--source", "model", "--functions", functions]);
+    let daemon = Daemon::with_files(&[("complain.wat", guests::source("complain"))], &[]);
     browser.visit(&daemon, &[]);
 }
 
 #[test]
-fn whoever_has_to_show_a_token_is_asked_for_it() {
+fn the_page_asks_for_a_token_if_one_is_needed() {
     let Some(browser) = Browser::new() else { return };
     let tokens = TokensFile::empty();
     let caller = make(&tokens.path(), "caller", &[]);
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
-    let daemon = Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown()]);
+    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.shown()]);
     browser.visit(&daemon, &["closed", &caller, &operator]);
 }
 
 #[test]
-fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
+fn a_guests_page_gets_neither_the_token_nor_its_rights() {
     let Some(browser) = Browser::new() else { return };
     let tokens = TokensFile::empty();
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
@@ -92,8 +86,7 @@ fn a_guests_page_gets_neither_the_token_nor_what_it_is_for() {
         ),
         ("worker.wat", answering("content-type: text/javascript\nservice-worker-allowed: /\n\nonfetch = () => {};")),
     ]);
-    let functions = functions.path().to_str().unwrap();
-    let options = ["--source", "model", "--functions", functions];
+    let options = ["--functions", functions.path().to_str().unwrap()];
     // Reading needs no token here, but changing does.
     let known = Daemon::start(&[&options[..], &["--tokens", &tokens.shown()]].concat());
     browser.visit(&known, &["spied", &operator]);
@@ -119,23 +112,23 @@ fn answering(text: &str) -> String {
 }
 
 #[test]
-fn where_too_many_listen_the_page_asks_instead() {
-    visit(&["--source", "model", "--events-clients", "1"], &["crowded"]);
+fn the_page_polls_if_there_are_too_many_listeners() {
+    visit(&["--events-clients 1"], &["crowded"]);
 }
 
 #[test]
-fn what_the_page_counts_under_load_is_what_was_called() {
+fn the_page_counts_every_call_under_load() {
     // The queue is so short that most calls get no event.
-    visit(&["--source", "model", "--events-queue", "64"], &["loaded"]);
+    visit(&["--events-queue 64"], &["loaded"]);
 }
 
 #[test]
-fn where_nothing_is_measured_the_page_says_so() {
-    visit(&["--source", "off"], &["unmeasured"]);
+fn without_a_meter_the_page_says_so() {
+    visit(&["--source off"], &["unmeasured"]);
 }
 
 #[test]
-fn the_page_comes_back_with_the_daemon() {
+fn the_page_reconnects_after_a_restart() {
     let Some(browser) = Browser::new() else { return };
     let nebula = nebula();
     let mut command = Command::new("node");
@@ -150,14 +143,13 @@ fn a_thousand_functions_do_not_freeze_the_page() {
     let module = "(module (func (export \"run\") (result i32) i32.const 42))";
     let names: Vec<_> = (0..1000).map(|number| format!("f-{number:03}.wat")).collect();
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), module)).collect();
-    let functions = guests::folder_of(&files);
-    let daemon = Daemon::start(&["--source", "model", "--functions", functions.path().to_str().unwrap()]);
+    let daemon = Daemon::with_files(&files, &[]);
     browser.visit(&daemon, &["many"]);
 }
 
 #[test]
-fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
-    let daemon = Daemon::shared(&["--source", "model"]);
+fn the_page_has_its_files_and_a_strict_policy() {
+    let daemon = Daemon::shared(&[]);
     let page = daemon.get("/");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("script-src 'self'") && policy.contains("connect-src 'self'"), "{policy}");
@@ -168,7 +160,7 @@ fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
         assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{name}");
         assert!(page.text().contains(&format!("/_page/{name}")));
         let known = format!("if-none-match: {}", file.header("etag").unwrap());
-        let again = daemon.request("GET", &format!("/_page/{name}"), &[&known], b"");
+        let again = daemon.get_with(&format!("/_page/{name}"), &[&known]);
         assert_eq!(
             (again.status, again.body.len(), again.header("cache-control")),
             (304, 0, Some("no-cache")),
@@ -176,6 +168,6 @@ fn the_page_brings_its_files_and_a_policy_that_lets_in_nothing_else() {
         );
     }
     assert_eq!(daemon.get("/_page/mod.rs").problem()["type"], "urn:nebula:no-route");
-    let answer = daemon.request("GET", "/invoke/answer", &["accept: text/html"], b"");
+    let answer = daemon.get_with("/invoke/answer", &["accept: text/html"]);
     assert!(!answer.header("content-security-policy").unwrap().contains("script-src"), "{answer:?}");
 }

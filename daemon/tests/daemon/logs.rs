@@ -1,16 +1,13 @@
-//! What stands in the log, and what cannot.
+//! The log, and what guests can write to it.
 
-use serde_json::Value;
-
-use crate::daemon::Daemon;
-use crate::waiting::until;
+use crate::prelude::*;
 
 /// It would clear a terminal, turn its text red, and fake a line.
 const ATTACK: &str = "\x1b[2J\x1b[31mred\r2026-01-01 ERROR faked\x07\u{9b}1mcsi\nsecond line";
 
 #[test]
-fn what_a_guest_writes_cannot_steer_a_terminal() {
-    let daemon = Daemon::with_guests(&["--source", "model"]);
+fn guests_cannot_write_control_characters_to_the_log() {
+    let daemon = Daemon::with_guests(&[]);
     let problem = daemon.post("/invoke/complain", ATTACK).problem();
     assert_eq!(problem["stderr"], ATTACK, "the caller gets it as it was: JSON escapes it");
     until("it is logged", || daemon.log().contains("second line"));
@@ -22,7 +19,7 @@ fn what_a_guest_writes_cannot_steer_a_terminal() {
 
 #[test]
 fn a_json_log_is_one_object_a_line() {
-    let daemon = Daemon::with_guests(&["--source", "model", "--log-format", "json"]);
+    let daemon = Daemon::with_guests(&["--log-format json"]);
     daemon.post("/invoke/complain", ATTACK);
     until("it is logged", || daemon.log().contains("second line"));
     let log = daemon.stop();
@@ -36,20 +33,21 @@ fn a_json_log_is_one_object_a_line() {
 }
 
 #[test]
-fn a_level_leaves_out_what_is_less_severe() {
-    let daemon = Daemon::with_guests(&["--source", "model", "--log-level", "error"]);
+fn a_level_leaves_out_less_severe_lines() {
+    let daemon = Daemon::with_guests(&["--log-level error"]);
     daemon.post("/invoke/complain", "words");
     assert_eq!(daemon.stop(), "");
 }
 
 #[test]
-fn a_call_can_log_only_so_many_lines() {
-    let daemon = Daemon::with_guests(&["--source", "model"]);
-    for (lines, told, left_out) in [(100, 100, false), (101, 100, true), (50_000, 100, true)] {
-        let before = daemon.log().matches("complain").count();
-        daemon.post("/invoke/complain", format!("{}end\n", "\n".repeat(lines - 1)));
-        until("it is logged", || daemon.log().matches("complain").count() >= before + told + usize::from(left_out));
-        let log = daemon.log();
-        assert_eq!(log.matches("complain").count(), before + told + usize::from(left_out), "{lines} lines");
+fn the_lines_that_a_call_logs_are_bounded() {
+    let daemon = Daemon::with_guests(&[]);
+    let logged = || daemon.log().matches("complain").count();
+    // Beyond a hundred, one line says that others are left out.
+    for (written, expected) in [(100, 100), (101, 101), (50_000, 101)] {
+        let before = logged();
+        daemon.post("/invoke/complain", format!("{}end\n", "\n".repeat(written - 1)));
+        until("it is logged", || logged() >= before + expected);
+        assert_eq!(logged(), before + expected, "{written} lines");
     }
 }

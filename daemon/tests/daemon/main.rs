@@ -1,7 +1,7 @@
 //! The daemon from outside: the real program, real connections, real signals.
 //!
-//! One binary, for linking the runtime into each of many takes longer than running them. The first modules are how
-//! tests start daemons and talk to them; each of the others pins one side of what users rely on.
+//! All tests are in one binary, because linking the runtime into each of many takes longer than running them. The first
+//! modules start daemons and talk to them; each of the others tests one part of what users rely on.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
 
@@ -14,7 +14,9 @@ mod exposition;
 mod guests;
 mod peer;
 mod powercap_tree;
-mod skipping;
+mod prelude;
+mod small_disk;
+mod stub_server;
 mod terminal;
 mod tokens;
 mod waiting;
@@ -70,5 +72,12 @@ mod tls;
 mod top;
 mod traces;
 mod usage;
-mod usage_log;
 mod wagi_modules;
+
+/// Says that a test cannot run on this machine, and why. It writes straight to stdout, since the test harness keeps what
+/// `println!` writes in a test that passes.
+fn skipped(why: &str) {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "SKIPPED: {why}").unwrap();
+}

@@ -1,10 +1,6 @@
-//! Requests that are wrong, strange or hostile: each gets an answer, and the daemon goes on.
+//! Malformed, strange and hostile requests: each gets an answer, and the daemon goes on.
 
-use crate::client::{Response, read_to_end, request};
-use crate::daemon::Daemon;
-use std::io::Write;
-
-const OPTIONS: &[&str] = &["--source", "model"];
+use crate::prelude::*;
 
 fn status(daemon: &Daemon, bytes: &str) -> u16 {
     Response::parse(&daemon.send(bytes.as_bytes())).0.status
@@ -12,7 +8,7 @@ fn status(daemon: &Daemon, bytes: &str) -> u16 {
 
 #[test]
 fn a_request_has_one_host() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for (request, expected) in [
         ("GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
         ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n", 400),
@@ -25,11 +21,11 @@ fn a_request_has_one_host() {
     }
 }
 
-/// Where both are given the chunks alone count and the connection ends: nothing behind them is taken for a request.
+/// With both lengths only the chunks count, and the connection ends: nothing behind them is taken for a request.
 /// Source: RFC 9112, section 6.3, item 3.
 #[test]
-fn two_lengths_cannot_smuggle_a_request() {
-    let daemon = Daemon::shared(OPTIONS);
+fn conflicting_lengths_cannot_smuggle_a_request() {
+    let daemon = Daemon::shared(&[]);
     for lengths in [
         "content-length: 2\r\ntransfer-encoding: chunked\r\n",
         "transfer-encoding: chunked\r\ncontent-length: 2\r\n",
@@ -47,7 +43,7 @@ fn two_lengths_cannot_smuggle_a_request() {
 
 #[test]
 fn wrong_lengths_are_refused() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for lengths in [
         "content-length: 2\r\ncontent-length: 3\r\n",
         "content-length: -1\r\n",
@@ -64,54 +60,17 @@ fn wrong_lengths_are_refused() {
 }
 
 #[test]
-fn no_path_is_a_failure_of_the_daemons() {
-    let daemon = Daemon::shared(OPTIONS);
+fn no_path_makes_the_daemon_fail() {
+    let daemon = Daemon::shared(&[]);
     let long = "a".repeat(50_000);
-    for path in [
-        "//",
-        "///",
-        "/%ff",
-        "/%",
-        "/%00",
-        "/invoke",
-        "/invoke/",
-        "/invoke//",
-        "/invoke/%ff",
-        "/invoke/../x",
-        "/invoke/..%2fx",
-        "/invoke/.",
-        "/invoke/add/",
-        "/fn",
-        "/fn/",
-        "/fn//",
-        "/fn/%ff",
-        "/api",
-        "/api/",
-        "/api//",
-        "/api/%ff/1",
-        "/wasm/",
-        "/functions/",
-        "/functions/../add",
-        "/functions/%ff",
-        "/metrics/",
-        "/metrics/x",
-        "/..",
-        "/.",
-        "/?",
-        "/??a=b",
-        "/invoke/add?",
-        "/invoke/add?input",
-        "/invoke/add?%ff=1",
-        "/invoke/add?input=%ff",
-        "/invoke/a%20b",
-        "/invoke/\u{e4}",
-        &format!("/{long}"),
-        &format!("/invoke/{long}"),
-        &format!("/fn/{long}"),
-        &format!("/functions/{long}"),
-        &format!("/invoke/hello-world?name={long}"),
-        &format!("/{}", "a/".repeat(20_000)),
-    ] {
+    let short = "// /// /%ff /% /%00 /.. /. /? /??a=b /invoke /invoke/ /invoke// /invoke/%ff /invoke/../x /invoke/..%2fx \
+                 /invoke/. /invoke/add/ /invoke/add? /invoke/add?input /invoke/add?%ff=1 /invoke/add?input=%ff \
+                 /invoke/a%20b /invoke/\u{e4} /fn /fn/ /fn// /fn/%ff /api /api/ /api// /api/%ff/1 /wasm/ /functions/ \
+                 /functions/../add /functions/%ff /metrics/ /metrics/x";
+    let long =
+        ["/", "/invoke/", "/fn/", "/functions/", "/invoke/hello-world?name="].map(|path| path.to_owned() + &long);
+    let many = format!("/{}", "a/".repeat(20_000));
+    for path in short.split(' ').chain(long.iter().map(String::as_str)).chain([&*many]) {
         let shown: String = path.chars().take(40).collect();
         let answer = daemon.send(&request("GET", path, &[], b""));
         let status = Response::parse(&answer).0.status;
@@ -122,16 +81,16 @@ fn no_path_is_a_failure_of_the_daemons() {
 }
 
 #[test]
-fn the_escapes_of_a_path_are_undone_once() {
-    let daemon = Daemon::shared(OPTIONS);
+fn a_path_is_decoded_once() {
+    let daemon = Daemon::shared(&[]);
     assert_eq!(daemon.get("/api/echo/a%2Fb%2520c").json()["output"], "a/b%20c");
     assert_eq!(daemon.get("/api/echo/a/b/c").json()["output"], "a/b/c");
     assert_eq!(daemon.get("/api/%65cho/x").json()["output"], "x");
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
-    let daemon = Daemon::shared(OPTIONS);
+fn garbage_is_refused() {
+    let daemon = Daemon::shared(&[]);
     // A TLS client's first words.
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     for bytes in [
@@ -148,21 +107,20 @@ fn what_is_no_request_is_refused() {
 
 #[test]
 fn a_request_without_a_path_is_answered() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for line in ["CONNECT a:80", "OPTIONS *", "CONNECT /invoke/add"] {
-        let answer = daemon.send(format!("{line} HTTP/1.1\r\nhost: a:80\r\nconnection: close\r\n\r\n").as_bytes());
-        let status = Response::parse(&answer).0.status;
+        let status = status(&daemon, &format!("{line} HTTP/1.1\r\nhost: a:80\r\nconnection: close\r\n\r\n"));
         assert!(matches!(status, 400 | 404 | 405), "{line}: {status}");
     }
 }
 
 #[test]
-fn requests_on_one_connection_are_answered_in_turn() {
-    let daemon = Daemon::shared(OPTIONS);
-    let mut stream = daemon.connect();
-    let both = "POST /fn/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\noneGET /fn/hello-world HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    stream.write_all(both.as_bytes()).unwrap();
-    let answers = read_to_end(&mut stream);
+fn pipelined_requests_are_answered_in_order() {
+    let daemon = Daemon::shared(&[]);
+    let answers = daemon.send(
+        b"POST /fn/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\none\
+          GET /fn/hello-world HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    );
     let (first, rest) = Response::parse(&answers);
     let (second, rest) = Response::parse(rest);
     assert_eq!((first.text(), second.text(), rest), ("one", "Hello, World!\n", &b""[..]));

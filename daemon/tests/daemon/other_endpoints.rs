@@ -1,13 +1,10 @@
-//! Everything except calls: lists, probes, pages and allowed methods.
+//! Lists, probes, pages and allowed methods.
 
-use crate::client::Response;
-use crate::daemon::Daemon;
-
-const OPTIONS: &[&str] = &["--source", "model"];
+use crate::prelude::*;
 
 #[test]
 fn functions_are_listed_and_described() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     let list = daemon.get("/functions").json();
     let list = list["functions"].as_array().unwrap();
     let names: Vec<_> = list.iter().map(|function| function["name"].as_str().unwrap()).collect();
@@ -26,15 +23,8 @@ fn functions_are_listed_and_described() {
 }
 
 #[test]
-fn the_probes_answer() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!((daemon.get("/healthz").status, daemon.get("/healthz").text()), (200, "ok\n"));
-    assert_eq!((daemon.get("/readyz").status, daemon.get("/readyz").text()), (200, "ready\n"));
-}
-
-#[test]
 fn the_first_page_shows_every_function_and_where_joules_come_from() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     let page = daemon.get("/");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     for part in ["<!DOCTYPE html>", "<strong>estimated</strong>", "action=\"/invoke/fibonacci\"", "Last calls"] {
@@ -43,9 +33,9 @@ fn the_first_page_shows_every_function_and_where_joules_come_from() {
 }
 
 #[test]
-fn whoever_prefers_html_gets_it() {
-    let daemon = Daemon::shared(OPTIONS);
-    let browse = |target: &str| daemon.request("GET", target, &["accept: text/html,*/*;q=0.8"], b"");
+fn browsers_get_html() {
+    let daemon = Daemon::shared(&[]);
+    let browse = |target: &str| daemon.get_with(target, &["accept: text/html,*/*;q=0.8"]);
     let is_html = |response: &Response| response.header("content-type") == Some("text/html; charset=utf-8");
     for target in ["/api/fibonacci/5", "/wasm/fibonacci/5", "/invoke/fibonacci?input=5"] {
         let page = browse(target);
@@ -59,21 +49,21 @@ fn whoever_prefers_html_gets_it() {
 }
 
 #[test]
-fn what_a_caller_or_a_guest_says_is_text_on_a_page_and_no_markup() {
-    let daemon = Daemon::shared(OPTIONS);
+fn inputs_and_outputs_are_escaped_on_pages() {
+    let daemon = Daemon::shared(&[]);
     let attack = "%3Cscript%3Ealert(1)%3C/script%3E";
     for target in
         [format!("/invoke/echo?input={attack}"), format!("/api/{attack}/1"), format!("/invoke/complain?input={attack}")]
     {
-        let page = daemon.request("GET", &target, &["accept: text/html"], b"");
+        let page = daemon.get_with(&target, &["accept: text/html"]);
         assert!(!page.text().contains("<script"), "{}", page.text());
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     }
 }
 
 #[test]
-fn other_methods_are_refused_and_the_right_ones_named() {
-    let daemon = Daemon::shared(OPTIONS);
+fn other_methods_are_refused_with_the_allowed_ones() {
+    let daemon = Daemon::shared(&[]);
     for (method, target, allowed) in [
         ("DELETE", "/invoke/add", "GET, POST"),
         ("PUT", "/api/add/1,1", "GET, POST"),
@@ -85,17 +75,20 @@ fn other_methods_are_refused_and_the_right_ones_named() {
         ("POST", "/", "GET"),
     ] {
         let response = daemon.request(method, target, &[], b"");
-        assert_eq!((response.status, response.header("allow")), (405, Some(allowed)), "{method} {target}");
-        assert_eq!(response.problem()["type"], "urn:nebula:method-not-allowed");
+        response.expect_problem(405, "method-not-allowed");
+        assert_eq!(response.header("allow"), Some(allowed), "{method} {target}");
     }
 }
 
 #[test]
 fn a_head_is_a_get_without_its_body() {
-    let daemon = Daemon::shared(OPTIONS);
+    let daemon = Daemon::shared(&[]);
     for target in ["/", "/healthz", "/functions", "/metrics", "/invoke/answer", "/answer"] {
         let response = daemon.request("HEAD", target, &[], b"");
         assert_eq!(response.status, 200, "{target}");
         assert!(response.body.is_empty() && response.header("content-length") != Some("0"), "{response:?}");
     }
+    let command = daemon.request("HEAD", "/fn/hello-world", &[], b"");
+    assert_eq!((command.status, command.body.len(), command.header("content-length")), (200, 0, Some("14")));
+    assert_eq!(["/healthz", "/readyz"].map(|probe| daemon.get(probe).body), [&b"ok\n"[..], b"ready\n"]);
 }

@@ -1,12 +1,10 @@
-//! The accounts against a made-up powercap tree, whose every microjoule the test has given out itself.
+//! The accounts, checked against a made-up powercap tree: the test has given out every microjoule itself.
 
 use std::thread;
 use std::time::Duration;
 
-use crate::daemon::Daemon;
-use crate::exposition::Exposition;
-use crate::powercap_tree::{MODULUS, RANGE, Tree};
-use crate::waiting::until;
+use crate::powercap_tree::{MODULUS, RANGE};
+use crate::prelude::*;
 
 const ZONES: &str = "nebula_zone_energy_joules_total";
 const OBSERVED: &str = "nebula_observed_energy_joules_total";
@@ -16,12 +14,13 @@ const FUNCTIONS: &str = "nebula_function_energy_joules_total";
 /// How often the counters move.
 const STEPS: u64 = 150;
 
-fn options(tree: &Tree) -> [&str; 6] {
-    ["--source", "powercap", "--sysfs-root", tree.root(), "--window", "20ms"]
+fn gap(daemon: &Daemon, reason: &str) -> f64 {
+    daemon.metric("nebula_gap_seconds_total", &[("reason", reason)])
 }
 
-fn lost(metrics: &Exposition) -> f64 {
-    metrics.sum("nebula_gap_seconds_total", &[("reason", "lost")])
+fn await_energy(daemon: &Daemon, zone: &str, expected: u64) {
+    let energy = || daemon.metrics().microjoules(ZONES, &[("zone", zone)]);
+    until(&format!("{zone} is {expected}"), || energy() == expected);
 }
 
 /// Each zone is the sum of its accounts, and the account of functions that of each function.
@@ -35,7 +34,7 @@ fn assert_balanced(metrics: &Exposition) {
 }
 
 #[test]
-fn every_microjoule_that_the_counters_gave_out_is_in_an_account() {
+fn every_microjoule_of_the_counters_is_in_an_account() {
     let tree = Tree::new();
     // The package is two joules before its wrap.
     let mut package = tree.zone("intel-rapl:0", "package-0", RANGE - 2_000_000);
@@ -43,7 +42,7 @@ fn every_microjoule_that_the_counters_gave_out_is_in_an_account() {
     let mut dram = tree.zone("intel-rapl:0:1", "dram", 1_000_000);
     let mut psys = tree.zone("intel-rapl:1", "psys", 0);
     // The first reading is made before the daemon listens, and the tree has stood still until then.
-    let daemon = Daemon::with_guests(&options(&tree));
+    let daemon = tree.daemon(&["--window 20ms"]);
     thread::scope(|scope| {
         let counting = scope.spawn(|| {
             for _ in 0..STEPS {
@@ -85,66 +84,59 @@ fn every_microjoule_that_the_counters_gave_out_is_in_an_account() {
         let active = [("function", function), ("component", "active")];
         assert!(metrics.microjoules(FUNCTIONS, &active) > 0, "{function}");
     }
-    assert_eq!(lost(&metrics), 0.0);
+    assert_eq!(gap(&daemon, "lost"), 0.0);
     assert_eq!(metrics.sum("nebula_energy_source_info", &[("source", "powercap"), ("measured", "true")]), 1.0);
 }
 
 #[test]
-fn a_source_that_is_lost_and_comes_back_loses_nothing() {
+fn no_energy_is_lost_while_a_counter_cannot_be_read() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 0);
     let mut dram = tree.zone("intel-rapl:0:0", "dram", 0);
-    let daemon = Daemon::with_guests(&options(&tree));
-    let is = |zone: &str, expected: u64| {
-        until(&format!("{zone} is {expected}"), || daemon.metrics().microjoules(ZONES, &[("zone", zone)]) == expected);
-    };
+    let daemon = tree.daemon(&["--window 20ms"]);
     package.advance(40_000);
-    is("package", 40_000);
+    await_energy(&daemon, "package", 40_000);
 
     package.fail(123_456);
-    until("the loss is noticed", || lost(&daemon.metrics()) > 0.0);
-    let before = lost(&daemon.metrics());
-    until("the gap grows", || lost(&daemon.metrics()) > before);
+    until("the loss is noticed", || gap(&daemon, "lost") > 0.0);
+    let before = gap(&daemon, "lost");
+    until("the gap grows", || gap(&daemon, "lost") > before);
     dram.advance(2_000);
-    is("dram", 2_000);
+    await_energy(&daemon, "dram", 2_000);
     assert_eq!(daemon.get("/invoke/answer").status, 200, "calls do not need the source");
-    is("package", 40_000);
+    await_energy(&daemon, "package", 40_000);
 
     package.show();
-    is("package", 163_456);
+    await_energy(&daemon, "package", 163_456);
     let metrics = daemon.metrics();
     assert_balanced(&metrics);
     assert_eq!(metrics.microjoules(ACCOUNTS, &[("account", "gap"), ("zone", "package")]), 123_456);
     package.advance(1_000);
-    is("package", 164_456);
-    let gap = lost(&daemon.metrics());
+    await_energy(&daemon, "package", 164_456);
+    let before = gap(&daemon, "lost");
     dram.advance(1);
-    is("dram", 2_001);
-    assert_eq!(lost(&daemon.metrics()), gap, "the gap has ended");
+    await_energy(&daemon, "dram", 2_001);
+    assert_eq!(gap(&daemon, "lost"), before, "the gap has ended");
 }
 
 #[test]
-fn a_counter_that_is_set_back_is_not_believed() {
+fn a_counter_that_is_set_back_is_a_gap() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 90_000_000);
-    let daemon = Daemon::with_guests(&options(&tree));
+    let daemon = tree.daemon(&["--window 20ms"]);
     package.advance(50_000);
-    until("it is booked", || daemon.metrics().microjoules(ZONES, &[]) == 50_000);
+    await_energy(&daemon, "package", 50_000);
     package.jump(5_000);
-    let reset = || daemon.metrics().sum("nebula_gap_seconds_total", &[("reason", "reset")]);
-    until("the reset is noticed", || reset() > 0.0);
+    until("the reset is noticed", || gap(&daemon, "reset") > 0.0);
     // The next reading has to confirm where the counter stands now; a later one is a window again.
-    let (windows, seen) = (5, reset());
-    for _ in 0..windows {
-        let before = package_booked(&daemon);
+    let seen = gap(&daemon, "reset");
+    let energy = || daemon.metrics().microjoules(ZONES, &[("zone", "package")]);
+    for _ in 0..5 {
+        let before = energy();
         package.advance(10_000);
-        until("a window is closed", || package_booked(&daemon) > before);
+        until("a window is closed", || energy() > before);
     }
-    assert_eq!(package_booked(&daemon), 50_000 + windows * 10_000);
-    assert_eq!(reset(), seen, "it was set back once");
+    assert_eq!(energy(), 50_000 + 5 * 10_000);
+    assert_eq!(gap(&daemon, "reset"), seen, "it was set back once");
     assert_balanced(&daemon.metrics());
-}
-
-fn package_booked(daemon: &Daemon) -> u64 {
-    daemon.metrics().microjoules(ZONES, &[("zone", "package")])
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use crate::daemon::{Daemon, temporary_folder};
+
 /// What the kernel states as the highest value of a counter of 2^32 steps of 61035 nJ.
 pub const RANGE: u64 = 262_143_328_850;
 
@@ -24,11 +26,16 @@ pub struct Counter {
 
 impl Tree {
     pub fn new() -> Self {
-        Self(TempDir::with_prefix_in("sysfs-", env!("CARGO_TARGET_TMPDIR")).unwrap())
+        Self(temporary_folder())
     }
 
     pub fn root(&self) -> &str {
         self.0.path().to_str().unwrap()
+    }
+
+    /// A daemon that reads these counters, and serves the guests of this suite.
+    pub fn daemon(&self, options: &[&str]) -> Daemon {
+        Daemon::with_guests(&[&["--source powercap --sysfs-root", self.root()], options].concat())
     }
 
     /// Adds a zone whose counter stands at `start`.
@@ -51,25 +58,25 @@ impl Counter {
         self.show();
     }
 
-    /// What it shows: where it stands, less what went at its wraps.
+    /// What it shows: its position, less its wraps.
     pub fn shown(&self) -> u64 {
         self.position % MODULUS
     }
 
-    /// Counts on unseen, and shows something that is no number.
+    /// Counts on unseen, and shows something that is not a number.
     pub fn fail(&mut self, microjoules: u64) {
         self.position += microjoules;
         self.write("no number");
     }
 
-    /// Counts on unseen, its file gone: who has it open reads nothing.
+    /// Counts on unseen while its file is gone. Whoever has it open reads nothing.
     pub fn vanish(&mut self, microjoules: u64) {
         self.position += microjoules;
         self.file.set_len(0).unwrap();
         fs::remove_file(&self.path).unwrap();
     }
 
-    /// Is there again, in a file of its own.
+    /// Comes back, in a new file.
     pub fn come_back(&mut self) {
         let made = self.path.with_extension("new");
         self.file = File::create(&made).unwrap();
@@ -88,7 +95,7 @@ impl Counter {
         self.show();
     }
 
-    /// One write over the whole text, so that nobody reads half of it.
+    /// Replaces the whole text in one write, so that nobody reads half of it.
     fn write(&self, text: &str) {
         self.file.write_all_at(format!("{text:<24}\n").as_bytes(), 0).unwrap();
     }

@@ -4,14 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::process::Command;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Response, connect, read_to_end, request};
-use crate::daemon::Daemon;
+use crate::client::connect;
 use crate::peer::Peer;
-use crate::skipping::skipped;
-use crate::waiting::until;
+use crate::prelude::*;
 
 /// A Prometheus that scrapes one daemon every second.
 struct Prometheus {
@@ -20,9 +17,9 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// `None` where it is not installed.
+    /// `None`, having said so, if it is not installed.
     fn scraping(daemon: &Daemon) -> Option<Self> {
-        let folder = TempDir::with_prefix_in("prometheus-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = temporary_folder();
         let config = format!(
             "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: nebula, static_configs: [{{targets: ['{}']}}]}}]\n",
             daemon.address()
@@ -31,19 +28,21 @@ impl Prometheus {
         fs::write(&file, config).unwrap();
         let mut command = Command::new("prometheus");
         command.arg(format!("--config.file={}", file.display()));
-        // Which it asks for as OpenMetrics.
+        // It asks for OpenMetrics then.
         command.arg("--enable-feature=exemplar-storage");
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
-        Peer::start(&mut command).map(|peer| Self { peer, _folder: folder })
+        let peer = Peer::start(&mut command);
+        if peer.is_none() {
+            skipped("prometheus is not installed");
+        }
+        Some(Self { peer: peer?, _folder: folder })
     }
 
     /// The results of a query: labels and value of each.
     fn query(&self, query: &str) -> Vec<(Value, f64)> {
         let Some(data) = self.ask("query", query) else { return Vec::new() };
-        let results = data["result"].as_array().unwrap().iter();
-        results
-            .map(|result| (result["metric"].clone(), result["value"][1].as_str().unwrap().parse().unwrap()))
-            .collect()
+        let value = |result: &Value| result["value"][1].as_str().unwrap().parse().unwrap();
+        data["result"].as_array().unwrap().iter().map(|result| (result["metric"].clone(), value(result))).collect()
     }
 
     /// The exemplars of a series.
@@ -60,33 +59,27 @@ impl Prometheus {
         let form = ["content-type: application/x-www-form-urlencoded"];
         let mut stream = connect(self.peer.address()).unwrap();
         stream.write_all(&request("POST", &format!("/api/v1/{what}"), &form, body.as_bytes())).unwrap();
-        let response = Response::parse(&read_to_end(&mut stream)).0;
+        let response = answer(&mut stream);
         if response.status == 503 {
             return None;
         }
-        let answer = response.json();
-        assert_eq!(answer["status"], "success", "{answer}");
-        Some(answer["data"].clone())
+        let found = response.json();
+        assert_eq!(found["status"], "success", "{found}");
+        Some(found["data"].clone())
     }
 }
 
 #[test]
-fn prometheus_sees_the_joules_of_each_function_and_that_nothing_is_missing() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let Some(prometheus) = Prometheus::scraping(&daemon) else {
-        skipped("prometheus is not installed");
-        return;
-    };
+fn prometheus_sees_the_joules_of_each_function_and_nothing_is_missing() {
+    let daemon = Daemon::start(&[]);
+    let Some(prometheus) = Prometheus::scraping(&daemon) else { return };
     until("prometheus sees the joules", || {
         daemon.get("/invoke/fibonacci-recursive?input=24");
         let functions = prometheus.query("sum by (function)(nebula_function_energy_joules_total)");
         functions.iter().any(|(labels, joules)| labels["function"] == "fibonacci-recursive" && *joules > 0.0)
     });
-    let up = prometheus.query("up");
-    assert_eq!(
-        up.iter().map(|(labels, value)| (&labels["job"], *value)).collect::<Vec<_>>(),
-        [(&"nebula".into(), 1.0)]
-    );
+    let up: Vec<_> = prometheus.query("up").into_iter().map(|(labels, value)| (labels["job"].clone(), value)).collect();
+    assert_eq!(up, [("nebula".into(), 1.0)]);
     let unaccounted = prometheus.query(
         "sum by (zone, source)(nebula_zone_energy_joules_total) - sum by (zone, source)(nebula_account_energy_joules_total)",
     );
@@ -98,17 +91,13 @@ fn prometheus_sees_the_joules_of_each_function_and_that_nothing_is_missing() {
 
 #[test]
 fn prometheus_keeps_a_call_for_a_bucket_of_joules() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let Some(prometheus) = Prometheus::scraping(&daemon) else {
-        skipped("prometheus is not installed");
-        return;
-    };
-    let mut exemplars = Vec::new();
-    until("prometheus has an exemplar", || {
+    let daemon = Daemon::start(&[]);
+    let Some(prometheus) = Prometheus::scraping(&daemon) else { return };
+    let exemplar = eventually("prometheus has an exemplar", || {
         daemon.get("/invoke/fibonacci-recursive?input=24");
-        exemplars = prometheus.exemplars("nebula_invocation_energy_joules_bucket{function=\"fibonacci-recursive\"}");
-        !exemplars.is_empty()
+        let series = "nebula_invocation_energy_joules_bucket{function=\"fibonacci-recursive\"}";
+        prometheus.exemplars(series).into_iter().next()
     });
-    let id = exemplars[0]["labels"]["invocation_id"].as_str().unwrap();
+    let id = exemplar["labels"]["invocation_id"].as_str().unwrap();
     assert_eq!(daemon.get(&format!("/invocations/{id}")).json()["function"], "fibonacci-recursive");
 }

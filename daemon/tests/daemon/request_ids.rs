@@ -1,13 +1,9 @@
-//! The name of a request, wherever it is told.
+//! `x-request-id`: in answers, logs and variables.
 
-use crate::client::Response;
-use crate::daemon::Daemon;
-use crate::waiting::until;
-
-const OPTIONS: &[&str] = &["--source", "model"];
+use crate::prelude::*;
 
 fn get(target: &str, headers: &[&str]) -> Response {
-    Daemon::shared(OPTIONS).request("GET", target, headers, b"")
+    Daemon::shared(&[]).request("GET", target, headers, b"")
 }
 
 fn id(response: &Response) -> String {
@@ -15,7 +11,7 @@ fn id(response: &Response) -> String {
 }
 
 #[test]
-fn every_answer_has_the_name_that_the_caller_gave() {
+fn every_answer_has_the_id_that_the_caller_gave() {
     for (target, status) in [
         ("/invoke/answer", 200),
         ("/fn/environment", 200),
@@ -31,12 +27,12 @@ fn every_answer_has_the_name_that_the_caller_gave() {
         assert_eq!((response.status, id(&response).as_str()), (status, "mine-7"), "{target}");
     }
     // Before a route is looked for.
-    let answer = Daemon::shared(OPTIONS).send(b"GET / HTTP/1.1\r\nx-request-id: mine-8\r\nconnection: close\r\n\r\n");
+    let answer = Daemon::shared(&[]).send(b"GET / HTTP/1.1\r\nx-request-id: mine-8\r\nconnection: close\r\n\r\n");
     assert_eq!(id(&Response::parse(&answer).0), "mine-8");
 }
 
 #[test]
-fn a_request_without_a_good_name_is_called_as_its_call() {
+fn without_a_valid_id_a_request_has_the_id_of_its_invocation() {
     let long = format!("x-request-id: {}", "x".repeat(129));
     let bad: [&[&str]; 5] =
         [&[], &["x-request-id: a b"], &["x-request-id: "], &[&long], &["x-request-id: 1", "x-request-id: 2"]];
@@ -53,10 +49,10 @@ fn a_request_without_a_good_name_is_called_as_its_call() {
 }
 
 #[test]
-fn functions_and_their_log_have_the_name() {
-    let told = get("/invoke/environment?HTTP_X_REQUEST_ID=forged", &["x-request-id: mine-9"]);
-    assert_eq!(told.json()["output"], "HTTP_X_REQUEST_ID=mine-9\0");
-    let daemon = Daemon::shared(OPTIONS);
+fn functions_and_their_log_lines_have_the_id() {
+    let response = get("/invoke/environment?HTTP_X_REQUEST_ID=forged", &["x-request-id: mine-9"]);
+    assert_eq!(response.output(), "HTTP_X_REQUEST_ID=mine-9\0");
+    let daemon = Daemon::shared(&[]);
     daemon.request("POST", "/invoke/complain", &["x-request-id: mine-10"], b"it hurts");
     let logged = |line: &str| line.contains("it hurts") && line.contains("request_id=\"mine-10\"");
     until("it is logged", || daemon.log().lines().any(logged));

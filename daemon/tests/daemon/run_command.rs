@@ -1,14 +1,11 @@
-//! `nebula run`: one module, with our own standard streams.
+//! `nebula run`: runs a module with the standard streams of the command.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use tempfile::TempDir;
-
-use crate::daemon::{nebula, stderr};
-use crate::guests;
+use crate::prelude::*;
 
 fn run(arguments: &[&str], input: &str) -> Output {
     let mut command = nebula();
@@ -31,13 +28,9 @@ fn sample(name: &str) -> String {
     text(&guests::sample(name))
 }
 
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).unwrap()
-}
-
 #[test]
-fn a_module_reads_our_stdin_and_its_joules_stand_on_stderr() {
-    // For longer than the machine's clocks take to tell.
+fn a_module_reads_stdin_and_its_joules_go_to_stderr() {
+    // It runs for longer than the resolution of the clocks.
     let output = run(&[&sample("fibonacci-recursive")], "34\n");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stdout(&output), "5702887\n");
@@ -52,7 +45,7 @@ fn a_module_reads_our_stdin_and_its_joules_stand_on_stderr() {
 fn quiet_leaves_out_the_joules() {
     for flag in ["--quiet", "-q"] {
         let output = run(&[flag, &sample("hello-world")], "");
-        assert_eq!((stdout(&output), stderr(&output).as_str()), ("Hello, World!\n", ""));
+        assert_eq!((stdout(&output), stderr(&output)), ("Hello, World!\n".into(), String::new()));
     }
 }
 
@@ -60,7 +53,7 @@ fn quiet_leaves_out_the_joules() {
 fn the_exit_code_is_the_modules() {
     for code in ["0", "1", "7", "125"] {
         let output = run(&["-q", &guest("exit"), code], "");
-        assert_eq!(output.status.code().map(|code| code.to_string()).as_deref(), Some(code));
+        assert_eq!(output.status.code(), code.parse().ok());
     }
     let output = run(&[&guest("complain")], "words");
     assert_eq!(output.status.code(), Some(3));
@@ -68,7 +61,7 @@ fn the_exit_code_is_the_modules() {
 }
 
 #[test]
-fn a_trap_is_told_and_has_the_exit_code_of_an_abort() {
+fn a_trap_is_reported_and_exits_like_an_abort() {
     for guest in [guest("unreachable"), guest("memory-bomb")] {
         let output = run(&[&guest], "");
         assert_eq!(output.status.code(), Some(134));
@@ -79,17 +72,15 @@ fn a_trap_is_told_and_has_the_exit_code_of_an_abort() {
 
 #[test]
 fn the_environment_is_what_was_given() {
-    let output = run(
-        &["-q", "--env", "LEVEL=9", "--env", "NEBULA_TEST_SECRET", "--env", "NOT_SET_ANYWHERE", &guest("environment")],
-        "",
-    );
+    let variables = ["--env", "LEVEL=9", "--env", "NEBULA_TEST_SECRET", "--env", "NOT_SET_ANYWHERE"];
+    let output = run(&[&["-q"], &variables[..], &[&guest("environment")]].concat(), "");
     assert_eq!(stdout(&output), "LEVEL=9\0NEBULA_TEST_SECRET=ours\0");
     assert_eq!(stdout(&run(&["-q", &guest("environment")], "")), "", "nothing of ours by itself");
 }
 
 #[test]
-fn a_directory_is_there_when_it_was_given() {
-    let folder = TempDir::with_prefix_in("run-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn a_module_sees_only_directories_it_was_given() {
+    let folder = temporary_folder();
     let folder = text(folder.path());
     assert_eq!(stdout(&run(&["-q", &guest("reach")], "")), "0\n");
     assert_ne!(stdout(&run(&["-q", "--dir", &format!("{folder}::/"), &guest("reach")], "")), "0\n");
@@ -101,7 +92,7 @@ fn a_directory_is_there_when_it_was_given() {
 #[test]
 fn arguments_are_the_parameters_of_a_function_of_numbers() {
     let output = run(&["-q", &guest("scale"), "3", "2.5"], "");
-    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "7.5\n"));
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "7.5\n"));
     let output = run(&["-q", &guest("scale"), "-3", "-2.5"], "");
     assert_eq!(stdout(&output), "7.5\n", "negative numbers are no flags");
     let output = run(&["-q", &guest("scale"), "3"], "");
@@ -110,8 +101,8 @@ fn arguments_are_the_parameters_of_a_function_of_numbers() {
 }
 
 #[test]
-fn what_cannot_be_run_is_a_clear_error() {
-    let folder = TempDir::with_prefix_in("run-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn a_file_that_cannot_be_run_is_a_clear_error() {
+    let folder = temporary_folder();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();

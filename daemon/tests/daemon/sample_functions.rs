@@ -1,10 +1,9 @@
-//! The functions that come with the program: they do what their page says, and are what their sources make.
+//! The built-in functions: they do what their README says, and are built from their sources.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::daemon::{Daemon, run, stderr};
-use crate::skipping::skipped;
+use crate::prelude::*;
 
 const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions");
 
@@ -22,8 +21,8 @@ fn documented() -> Vec<[String; 3]> {
 }
 
 #[test]
-fn every_documented_example_is_true() {
-    let daemon = Daemon::shared(&["--source", "model"]);
+fn every_example_in_the_readme_is_true() {
+    let daemon = Daemon::shared(&[]);
     let rows = documented();
     assert_eq!(rows.len(), nebula::functions::SAMPLES.len(), "every sample has its row");
     for [name, input, output] in rows {
@@ -33,10 +32,10 @@ fn every_documented_example_is_true() {
 }
 
 #[test]
-fn every_language_computes_and_refuses_the_same() {
-    let daemon = Daemon::shared(&["--source", "model"]);
-    let names: Vec<_> = nebula::functions::SAMPLES.iter().map(|sample| sample.name).collect();
-    let names: Vec<_> = names.into_iter().filter(|name| name.starts_with("fibonacci-recursive")).collect();
+fn all_languages_accept_and_refuse_the_same_inputs() {
+    let daemon = Daemon::shared(&[]);
+    let names = nebula::functions::SAMPLES.iter().map(|sample| sample.name);
+    let names: Vec<_> = names.filter(|name| name.starts_with("fibonacci-recursive")).collect();
     assert!(names.len() >= 5, "{names:?}");
     for name in names {
         let call = |input: &str| daemon.post(&format!("/invoke/{name}"), input).json();
@@ -46,19 +45,19 @@ fn every_language_computes_and_refuses_the_same() {
         for input in ["", " ", "+", "-1", "43", "1.5", "4_2", "4 2", "2x", "99999999999999999999", "\u{664}"] {
             let problem = call(input);
             assert_eq!(problem["exit_code"], 1, "{name} of `{input}`: {problem}");
-            let told = problem["stderr"].as_str().unwrap();
-            assert!(told.starts_with("error: expected a whole number from 0 to 42"), "{name} of `{input}`: {told}");
+            let error = problem["stderr"].as_str().unwrap();
+            assert!(error.starts_with("error: expected a whole number from 0 to 42"), "{name} of `{input}`: {error}");
         }
     }
 }
 
 #[test]
-fn the_artefacts_come_from_their_sources() {
+fn the_artefacts_are_built_from_their_sources() {
     let check = run(Command::new("bash").arg(Path::new(FUNCTIONS).join("build")).arg("--check"));
-    let told = String::from_utf8(check.stdout.clone()).unwrap();
-    assert!(check.status.success(), "{told}{}", stderr(&check));
-    assert!(told.contains("digests: sources and artefacts are those that dist/SOURCES lists"), "{told}");
-    for line in told.lines().filter(|line| line.starts_with("rebuild: skipped")) {
+    let report = stdout(&check);
+    assert!(check.status.success(), "{report}{}", stderr(&check));
+    assert!(report.contains("digests: sources and artefacts are those that dist/SOURCES lists"), "{report}");
+    for line in report.lines().filter(|line| line.starts_with("rebuild: skipped")) {
         skipped(&format!("functions/build --check: {line}"));
     }
 }

@@ -1,21 +1,16 @@
-//! `?settle=true`: the answer waits until the call's windows have closed, and for no longer.
+//! `?settle=true`: the answer waits until the call is settled, and no longer.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::thread;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
-use crate::client::{Response, read_to_end, request};
-use crate::daemon::Daemon;
-use crate::powercap_tree::Tree;
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
 
-const OPTIONS: &[&str] = &["--source", "model", "--window", "20ms"];
+const OPTIONS: &[&str] = &["--window 20ms"];
 
-/// Calls until a call was estimated and settled. The first window of a source is its baseline, and calls in it are not
-/// known; until it has closed, which a daemon that compiles nothing does not wait for, there are no estimates either.
+/// Calls until a call was estimated and settled. Calls in the first window of a source, its baseline, are not known, and
+/// have no estimates.
 fn settled(daemon: &Daemon, target: &str) -> Value {
     eventually("a call is settled", || {
         let envelope = daemon.get(target).json();
@@ -25,7 +20,7 @@ fn settled(daemon: &Daemon, target: &str) -> Value {
 }
 
 #[test]
-fn the_answer_is_what_invocations_tell_afterwards() {
+fn the_answer_equals_what_invocations_show_afterwards() {
     let daemon = Daemon::shared(OPTIONS);
     let envelope = settled(&daemon, "/invoke/fibonacci-recursive?input=20&settle=true");
     let energy = &envelope["energy"];
@@ -37,7 +32,7 @@ fn the_answer_is_what_invocations_tell_afterwards() {
     // To the microjoule, as ledgers are.
     let microjoules = joules(&energy["active_joules"]) * 1e6;
     assert!((microjoules - microjoules.round()).abs() < 1e-6, "{envelope}");
-    let call = daemon.get(&format!("/invocations/{}", envelope["invocation_id"].as_str().unwrap())).json();
+    let call = daemon.invocation(&envelope);
     assert_eq!((&call["energy"], &call["energy_joules"]), (energy, &envelope["energy_joules"]));
 }
 
@@ -62,7 +57,7 @@ fn charges_of_all_calls_add_up_to_the_account_of_their_function() {
 }
 
 #[test]
-fn every_form_can_wait() {
+fn every_endpoint_can_wait() {
     let daemon = Daemon::shared(OPTIONS);
     settled(&daemon, "/invoke/answer?settle=true");
     for target in ["/api/add/20,22?settle=true", "/wasm/add/20,22?settle=true", "/invoke/add?input=20,22&settle=true"] {
@@ -73,19 +68,17 @@ fn every_form_can_wait() {
         assert_eq!((response.text(), response.header("nebula-energy-state")), ("42\n", Some("settled")));
         assert!(response.header("nebula-energy-joules").is_some());
     }
-    let page = daemon.request("GET", "/invoke/answer?settle=true", &["accept: text/html"], b"");
+    let page = daemon.get_with("/invoke/answer?settle=true", &["accept: text/html"]);
     assert!(page.text().contains("(settled, model, active)"), "{}", page.text());
     let failed = daemon.get("/invoke/unreachable?settle=true");
     assert_eq!((failed.status, &failed.problem()["energy"]["state"]), (500, &"settled".into()));
 }
 
 #[test]
-fn waiting_is_no_part_of_the_call() {
+fn waiting_is_not_part_of_the_call() {
     let tree = Tree::new();
     let _package = tree.zone("intel-rapl:0", "package-0", 0);
-    let options =
-        ["--source", "powercap", "--sysfs-root", tree.root(), "--window", "500ms", "--limits-concurrency", "1"];
-    let daemon = Daemon::with_guests(&[&options[..], &["--limits-queue", "0"]].concat());
+    let daemon = tree.daemon(&["--window 500ms --limits-concurrency 1 --limits-queue 0"]);
     let target = "/invoke/answer?settle=true";
     thread::scope(|scope| {
         let waiting = scope.spawn(|| daemon.get(target).json());
@@ -107,7 +100,7 @@ fn waiting_is_no_part_of_the_call() {
 }
 
 #[test]
-fn a_function_is_not_told_that_its_caller_waits() {
+fn settle_is_not_passed_to_the_function() {
     let daemon = Daemon::shared(OPTIONS);
     for target in ["/environment?A=1&settle=true", "/fn/environment?settle=false&A=1"] {
         let response = daemon.get(target);
@@ -122,22 +115,20 @@ fn a_function_is_not_told_that_its_caller_waits() {
 }
 
 #[test]
-fn anything_but_true_and_false_is_refused() {
+fn values_other_than_true_and_false_are_refused() {
     let daemon = Daemon::shared(OPTIONS);
     for query in ["settle", "settle=", "settle=1", "settle=yes", "settle=True", "settle=true&settle=maybe"] {
         for path in ["/invoke/answer", "/fn/answer", "/answer", "/api/answer/1"] {
-            let response = daemon.get(&format!("{path}?{query}"));
-            assert_eq!(response.status, 400, "{path}?{query}");
-            assert!(response.problem()["detail"].as_str().unwrap().contains("`settle`"));
+            assert_detail(&daemon.get(&format!("{path}?{query}")).expect_problem(400, "bad-request"), "`settle`");
         }
     }
     assert_eq!(daemon.get("/invoke/answer?settle=false").status, 200);
 }
 
 #[test]
-fn where_nobody_may_wait_the_answer_comes_at_once_and_says_so() {
-    // A window that no test outlasts: whoever waited would be noticed.
-    let daemon = Daemon::start(&["--source", "model", "--window", "60s", "--meter-waiters", "0"]);
+fn without_places_for_waiters_the_answer_comes_at_once_and_says_so() {
+    // The window outlasts any test, so a test that waited for it would fail.
+    let daemon = Daemon::start(&["--window 60s --meter-waiters 0"]);
     let energy = daemon.get("/invoke/answer?settle=true").json()["energy"].clone();
     assert_ne!(energy["state"], "settled");
     assert!(energy["reason"].as_str().is_some_and(|reason| reason.contains("`meter.waiters`")), "{energy}");
@@ -146,14 +137,13 @@ fn where_nobody_may_wait_the_answer_comes_at_once_and_says_so() {
 }
 
 #[test]
-fn those_who_wait_get_their_answers_while_the_daemon_drains() {
-    let mut daemon = Daemon::with_guests(&["--source", "model", "--window", "500ms"]);
+fn waiting_callers_are_answered_while_the_daemon_drains() {
+    let mut daemon = Daemon::with_guests(&["--window 500ms"]);
     settled(&daemon, "/invoke/answer?settle=true");
-    let mut waiting = daemon.connect();
-    waiting.write_all(&request("GET", "/invoke/sleeper?input=1500&settle=true", &[], b"")).unwrap();
-    until("the call runs", || daemon.metrics().sum("nebula_in_flight_invocations", &[]) == 1.0);
+    let mut waiting = daemon.begin("/invoke/sleeper?input=1500&settle=true");
+    until("the call runs", || daemon.in_flight() == 1.0);
     daemon.signal(Signal::TERM);
-    let answer = Response::parse(&read_to_end(&mut waiting)).0;
+    let answer = answer(&mut waiting);
     assert_eq!((answer.status, &answer.json()["energy"]["state"]), (200, &"settled".into()));
     assert_eq!(daemon.wait().code(), Some(0));
     assert!(daemon.log().contains("drained") && !daemon.log().contains("cut off"), "{}", daemon.log());

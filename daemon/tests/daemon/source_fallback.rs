@@ -1,9 +1,6 @@
-//! Sources that die and return while the daemon serves, and one that is made up.
+//! Sources that fail and recover while the daemon serves, and the simulated one.
 
-use crate::daemon::Daemon;
-use crate::exposition::Exposition;
-use crate::powercap_tree::Tree;
-use crate::waiting::{eventually, until};
+use crate::prelude::*;
 
 const ACCOUNTS: &str = "nebula_account_energy_joules_total";
 const FUNCTIONS: &str = "nebula_function_energy_joules_total";
@@ -26,10 +23,10 @@ fn assert_balanced(metrics: &Exposition) {
 }
 
 #[test]
-fn the_model_stands_in_for_counters_that_vanish_until_they_are_back() {
+fn the_model_stands_in_while_counters_are_gone() {
     let tree = Tree::new();
     let mut package = tree.zone("intel-rapl:0", "package-0", 0);
-    let daemon = Daemon::start(&["--source", "auto", "--sysfs-root", tree.root(), "--window", "20ms"]);
+    let daemon = Daemon::start(&["--source auto --sysfs-root", tree.root(), "--window 20ms"]);
     let of_powercap = [("source", "powercap")];
     let of_model = [("source", "model")];
     package.advance(50_000);
@@ -85,8 +82,8 @@ fn the_model_stands_in_for_counters_that_vanish_until_they_are_back() {
 }
 
 #[test]
-fn what_is_simulated_says_so_everywhere() {
-    let daemon = Daemon::start(&["--source", "simulated", "--window", "20ms"]);
+fn simulated_energy_says_so_everywhere() {
+    let daemon = Daemon::start(&["--source simulated --window 20ms"]);
     let energy = eventually("a call is charged", || {
         let envelope = daemon.get("/invoke/fibonacci-recursive?input=20&settle=true").json();
         (envelope["energy"]["active_joules"].as_f64() > Some(0.0)).then(|| envelope["energy"].clone())

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::client::Response;
-use crate::daemon::{Daemon, nebula, run, stderr};
-use crate::guests;
+use crate::prelude::*;
 
 const REASON: &str = "metering is switched off";
 
 fn unmetered() -> Arc<Daemon> {
-    Daemon::shared(&["--source", "off"])
+    Daemon::shared(&["--source off"])
 }
 
 fn assert_nothing_is_known(call: &Value) {
@@ -23,13 +21,12 @@ fn assert_nothing_is_known(call: &Value) {
     for part in ["energy", "timing", "work"] {
         assert_eq!(call[part]["reason"], REASON, "{call}");
     }
-    let energy = &call["energy"];
-    assert_eq!((&energy["state"], &energy["source"]), (&"unknown".into(), &"off".into()));
-    assert_eq!(energy["zones"], Value::Object(serde_json::Map::new()));
+    assert_has(call, &json!({ "energy": { "state": "unknown", "source": "off" } }));
+    assert_eq!(call["energy"]["zones"], Value::Object(Map::new()));
 }
 
 #[test]
-fn calls_are_answered_and_what_they_cost_is_null_with_the_reason() {
+fn calls_are_answered_and_their_cost_is_null_with_the_reason() {
     let daemon = unmetered();
     let envelope = daemon.get("/invoke/fibonacci?input=5").json();
     assert_eq!(envelope["output"], "[0, 1, 1, 2, 3]\n");
@@ -40,34 +37,31 @@ fn calls_are_answered_and_what_they_cost_is_null_with_the_reason() {
 }
 
 #[test]
-fn nobody_waits_for_a_charge_and_calls_are_remembered_without_one() {
+fn settle_does_not_wait_and_calls_are_remembered_without_joules() {
     let daemon = unmetered();
     let envelope = daemon.get("/invoke/answer?settle=true").json();
     assert_nothing_is_known(&envelope);
-    let id = envelope["invocation_id"].as_str().unwrap();
-    let call = daemon.get(&format!("/invocations/{id}")).json();
-    assert_eq!((&call["outcome"], &call["energy_joules"]), (&"ok".into(), &Value::Null));
-    assert_eq!((&call["energy"]["state"], &call["energy"]["reason"]), (&"unknown".into(), &REASON.into()));
-
-    let ledger = daemon.get("/energy").json();
-    assert_eq!((&ledger["source"]["kind"], &ledger["reason"]), (&"off".into(), &REASON.into()));
-    assert_eq!((&ledger["zones"], &ledger["sums"]), (&Value::Array(Vec::new()), &Value::Null));
+    let energy = json!({ "state": "unknown", "reason": REASON });
+    let call = json!({ "outcome": "ok", "energy_joules": null, "energy": energy });
+    assert_has(&daemon.invocation(&envelope), &call);
+    let ledger = json!({ "source": { "kind": "off" }, "reason": REASON, "zones": [], "sums": null });
+    assert_has(&daemon.get("/energy").json(), &ledger);
 }
 
 #[test]
-fn an_answer_of_the_functions_own_carries_no_joules_and_no_cpu_time() {
-    let response: Response = unmetered().get("/fn/answer");
+fn plain_answers_have_no_joules_and_no_cpu_time() {
+    let response = unmetered().get("/fn/answer");
     assert_eq!((response.status, response.text().trim()), (200, "42"));
-    let header = |name| response.header(name);
-    assert_eq!(header("nebula-energy-joules"), None);
-    assert_eq!((header("nebula-energy-source"), header("nebula-energy-state")), (Some("off"), Some("unknown")));
-    let timing = header("server-timing").unwrap();
+    for (header, value) in [("joules", None), ("source", Some("off")), ("state", Some("unknown"))] {
+        assert_eq!(response.header(&format!("nebula-energy-{header}")), value, "{header}");
+    }
+    let timing = response.header("server-timing").unwrap();
     assert!(timing.contains("execution;dur=") && !timing.contains("cpu"), "{timing}");
 }
 
 #[test]
 fn metrics_count_calls_and_say_that_there_is_no_source() {
-    let daemon = Daemon::start(&["--source", "off"]);
+    let daemon = Daemon::start(&["--source off"]);
     daemon.get("/invoke/answer");
     let metrics = daemon.metrics();
     let info: Vec<_> = metrics.find("nebula_energy_source_info", &[]).collect();
@@ -83,9 +77,9 @@ fn metrics_count_calls_and_say_that_there_is_no_source() {
 }
 
 #[test]
-fn there_is_no_sampler_and_the_daemon_is_healthy_without_it() {
+fn without_a_sampler_the_daemon_is_healthy() {
     let samples = |daemon: &Daemon| daemon.threads().iter().any(|name| name == "sampler");
-    assert!(samples(&Daemon::start(&["--source", "model"])));
+    assert!(samples(&Daemon::start(&[])));
     let daemon = unmetered();
     assert!(!samples(&daemon), "{:?}", daemon.threads());
     assert_eq!(daemon.get("/healthz").status, 200);
@@ -95,11 +89,8 @@ fn there_is_no_sampler_and_the_daemon_is_healthy_without_it() {
 
 #[test]
 fn the_commands_say_why_there_are_no_joules() {
-    let daemon = unmetered();
-    let address = format!("http://{}", daemon.address());
-    let invoked = run(nebula().args(["invoke", "answer", "--daemon", &address]));
-    let file = guests::path("unreachable");
-    let ran = run(nebula().args(["run", "--source", "off"]).arg(file));
+    let invoked = run(nebula().args(["invoke", "answer", "--daemon", &unmetered().url()]));
+    let ran = run(nebula().args(["run", "--source", "off"]).arg(guests::path("unreachable")));
     for (output, code) in [(invoked, 0), (ran, 134)] {
         let said = stderr(&output);
         assert_eq!(said.lines().last(), Some("nebula: joules not known: metering is switched off; source off"));

@@ -1,4 +1,4 @@
-//! Functions that answer HTTP requests themselves: bodies go both ways as they come, and the energy comes in time.
+//! Functions that speak HTTP: bodies are streamed both ways, and the energy follows in headers or trailers.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,31 +7,20 @@ use std::thread;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Frame};
-use hyper::client::conn::http2;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::client::Response;
-use crate::daemon::Daemon;
-use crate::exchange::{BrokenOff, Exchange};
-use crate::waiting::until;
+use crate::prelude::*;
 
 /// Ticks are rare, so that calls that are short stay so on a machine that is busy.
-const OPTIONS: &[&str] = &["--source", "model", "--runtime-tick", "1s"];
+const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// Room for large bodies in either direction.
-const LARGE: &[&str] = &["--source", "model", "--limits-body", "8MiB", "--limits-stdout", "5MiB"];
-
-/// How often the function's calls have ended so.
-fn count(daemon: &Daemon, function: &str, outcome: &str) -> f64 {
-    daemon.metrics().sum("nebula_invocations_total", &[("function", function), ("outcome", outcome)])
-}
+const LARGE: &[&str] = &["--limits-body 8MiB --limits-stdout 5MiB"];
 
 #[test]
-fn an_echo_is_read_before_the_request_is_at_its_end() {
+fn an_answer_is_streamed_before_the_request_has_ended() {
     let daemon = Daemon::shared(OPTIONS);
     let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo/a%20b?k=v", &["te: trailers", "x-mine: yes"]);
     echo.send(b"first half");
@@ -54,9 +43,9 @@ fn an_echo_is_read_before_the_request_is_at_its_end() {
 }
 
 #[test]
-fn trailers_tell_the_energy_of_an_answer_that_began_before_it_was_known() {
+fn the_energy_of_a_streamed_answer_is_in_its_trailers() {
     let daemon = Daemon::shared(OPTIONS);
-    until("a window is closed", || daemon.get("/invoke/answer").json()["energy"]["state"] == "estimated");
+    daemon.await_estimates();
     let mut echo =
         Exchange::begin(&daemon, "POST /fn/http-echo", &["te: trailers", "trailer: x-sum, nebula-invocation-id"]);
     echo.send(b"words");
@@ -74,11 +63,11 @@ fn trailers_tell_the_energy_of_an_answer_that_began_before_it_was_known() {
     assert!(timing.contains("queue;dur=") && timing.contains("execution;dur="), "{timing}");
     let id = head.header("nebula-invocation-id").unwrap();
     let call = daemon.get(&format!("/invocations/{id}")).json();
-    assert_eq!((&call["function"], &call["outcome"]), (&"http-echo".into(), &"ok".into()), "{call}");
+    assert_has(&call, &json!({ "function": "http-echo", "outcome": "ok" }));
 }
 
 #[test]
-fn nobody_who_did_not_ask_gets_trailers() {
+fn trailers_are_sent_only_on_request() {
     let daemon = Daemon::shared(OPTIONS);
     let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     echo.send(b"words");
@@ -89,7 +78,7 @@ fn nobody_who_did_not_ask_gets_trailers() {
 }
 
 #[test]
-fn headers_tell_the_energy_of_an_answer_that_is_at_its_end() {
+fn the_energy_of_a_finished_answer_is_in_its_headers() {
     let daemon = Daemon::shared(OPTIONS);
     until("a window is closed", || {
         let response = daemon.get("/fn/hello-http");
@@ -123,20 +112,20 @@ fn echo(daemon: &Daemon, length: usize) -> Result<Vec<u8>, BrokenOff> {
 }
 
 #[test]
-fn an_answer_may_be_as_long_as_its_limit_and_not_a_byte_longer() {
+fn an_answer_over_its_limit_breaks_off() {
     const MOST: usize = 5 << 20;
     let daemon = Daemon::shared(LARGE);
     assert!(echo(&daemon, MOST).unwrap() == bytes(MOST));
     let BrokenOff(part) = echo(&daemon, MOST + 1).unwrap_err();
     assert!(part == bytes(MOST + 1)[..part.len()], "what came is right as far as it goes");
-    let before = count(&daemon, "http-echo", "error");
+    let before = daemon.calls("http-echo", "error");
     assert!(echo(&daemon, MOST + (2 << 20)).is_err());
-    until("it is counted as the function's failure", || count(&daemon, "http-echo", "error") > before);
+    until("it is counted as the function's failure", || daemon.calls("http-echo", "error") > before);
 }
 
 #[test]
-fn a_body_that_is_too_long_is_not_echoed_to_its_end() {
-    let daemon = Daemon::shared(&["--source", "model", "--runtime-tick", "1s", "--limits-body", "1KiB"]);
+fn a_request_body_over_its_limit_breaks_the_answer_off() {
+    let daemon = Daemon::shared(&["--runtime-tick 1s --limits-body 1KiB"]);
     assert_eq!(echo(&daemon, 1024).unwrap(), bytes(1024));
     let mut echo = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     echo.send(&bytes(1024));
@@ -147,23 +136,24 @@ fn a_body_that_is_too_long_is_not_echoed_to_its_end() {
 }
 
 #[test]
-fn a_client_that_goes_ends_its_call_which_is_charged() {
-    let daemon = Daemon::shared(&["--source", "model"]);
-    let account = [("function", "misbehave"), ("component", "active")];
-    let energy = || daemon.metrics().sum("nebula_function_energy_joules_total", &account);
-    let cpu = || daemon.metrics().sum("nebula_function_cpu_seconds_total", &[("function", "misbehave")]);
-    let (cancelled, energy_before, cpu_before) = (count(&daemon, "misbehave", "cancelled"), energy(), cpu());
+fn a_client_that_disconnects_ends_its_call_which_is_charged() {
+    let daemon = Daemon::shared(&[]);
+    let cpu = || daemon.metric("nebula_function_cpu_seconds_total", &[("function", "misbehave")]);
+    let figures = || (daemon.calls("misbehave", "cancelled"), daemon.active_joules("misbehave"), cpu());
+    let before = figures();
     let mut caller = Exchange::ask(&daemon, "/fn/misbehave/endless", &[]);
     assert_eq!((caller.head().status, caller.take(4096).len()), (200, 4096));
     drop(caller);
-    until("it is cancelled", || count(&daemon, "misbehave", "cancelled") >= cancelled + 1.0);
-    until("it is charged", || energy() > energy_before && cpu() > cpu_before);
+    until("it is cancelled and charged", || {
+        let now = figures();
+        now.0 >= before.0 + 1.0 && now.1 > before.1 && now.2 > before.2
+    });
 }
 
 #[test]
-fn a_call_that_awaits_a_body_ends_when_its_client_goes() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let ended = || daemon.metrics().sum("nebula_invocations_total", &[("function", "http-echo")]);
+fn a_call_that_awaits_a_body_ends_when_its_client_disconnects() {
+    let daemon = Daemon::start(&[]);
+    let ended = || daemon.metric("nebula_invocations_total", &[("function", "http-echo")]);
     let before = ended();
     let mut caller = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     caller.send(b"half");
@@ -174,7 +164,7 @@ fn a_call_that_awaits_a_body_ends_when_its_client_goes() {
 }
 
 #[test]
-fn a_guest_that_fails_before_its_answer_is_out_is_a_problem() {
+fn a_guest_that_fails_before_its_answer_begins_is_a_problem() {
     let daemon = Daemon::shared(OPTIONS);
     for (path, status, kind, why) in [
         ("silent", 502, "no-answer", "without an answer"),
@@ -183,9 +173,8 @@ fn a_guest_that_fails_before_its_answer_is_out_is_a_problem() {
         ("unfinished", 502, "guest-error", "an answer without its end"),
     ] {
         let response = daemon.get(&format!("/fn/misbehave/{path}"));
-        let problem = response.problem();
-        assert_eq!((response.status, &problem["type"]), (status, &format!("urn:nebula:{kind}").into()), "{path}");
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(why)), "{problem}");
+        let problem = response.expect_problem(status, kind);
+        assert_detail(&problem, why);
         assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
         assert_eq!(response.header("nebula-invocation-id"), problem["invocation_id"].as_str());
     }
@@ -193,45 +182,38 @@ fn a_guest_that_fails_before_its_answer_is_out_is_a_problem() {
 }
 
 #[test]
-fn a_guest_that_fails_while_it_answers_has_no_complete_answer() {
+fn a_guest_that_fails_during_its_answer_breaks_it_off() {
     let daemon = Daemon::shared(OPTIONS);
-    let traps = count(&daemon, "misbehave", "trap");
+    let traps = daemon.calls("misbehave", "trap");
     for path in ["late", "half"] {
         let mut caller = Exchange::ask(&daemon, &format!("/fn/misbehave/{path}"), &["te: trailers"]);
         assert_eq!(caller.head().status, 200);
         let BrokenOff(part) = caller.rest().unwrap_err();
         assert!(part.len() <= 20 * 4096, "{path}: {}", part.len());
     }
-    assert!(count(&daemon, "misbehave", "trap") >= traps + 1.0);
+    assert!(daemon.calls("misbehave", "trap") >= traps + 1.0);
 }
 
 #[test]
-fn a_deadline_in_the_middle_of_an_answer_breaks_it_off() {
-    let daemon = Daemon::start(&["--source", "model", "--limits-wall", "2s"]);
-    let before = count(&daemon, "http-echo", "timeout");
+fn a_deadline_during_an_answer_breaks_it_off() {
+    let daemon = Daemon::start(&["--limits-wall 2s"]);
+    let before = daemon.calls("http-echo", "timeout");
     let mut caller = Exchange::begin(&daemon, "POST /fn/http-echo", &[]);
     caller.send(b"half");
     assert_eq!((caller.head().status, caller.take(4)), (200, b"half".to_vec()));
     assert!(caller.rest().is_err());
-    assert_eq!(count(&daemon, "http-echo", "timeout"), before + 1.0);
+    assert_eq!(daemon.calls("http-echo", "timeout"), before + 1.0);
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_and_its_call_is_no_failure() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let calls = || {
-        (
-            count(&daemon, "hello-http", "ok"),
-            daemon.metrics().sum("nebula_invocations_total", &[("function", "hello-http")]),
-        )
-    };
-    let before = calls();
-    let answer = daemon.send(&crate::client::request("HEAD", "/fn/hello-http", &[], b""));
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    assert_eq!(answer.len(), end + 4, "{}", String::from_utf8_lossy(&answer));
+fn an_answer_to_head_has_no_body_and_its_call_succeeds() {
+    let daemon = Daemon::start(&[]);
+    let answer = daemon.send(&request("HEAD", "/fn/hello-http", &[], b""));
+    assert!(answer.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
     let (response, _) = Response::parse(&answer);
     assert_eq!((response.status, response.header("content-length")), (200, Some("14")));
-    until("the call is counted", || calls() == (before.0 + 1.0, before.1 + 1.0));
+    let all = || daemon.metric("nebula_invocations_total", &[("function", "hello-http")]);
+    until("the call is counted", || (daemon.calls("hello-http", "ok"), all()) == (1.0, 1.0));
 }
 
 /// A body whose pieces are sent one by one.
@@ -252,22 +234,15 @@ impl Body for Pieces {
 #[test]
 fn http2_streams_both_ways_with_trailers() {
     let daemon = Daemon::shared(OPTIONS);
-    until("a window is closed", || daemon.get("/invoke/answer").json()["energy"]["state"] == "estimated");
-    let address = daemon.address();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    executor.block_on(async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+    daemon.await_estimates();
+    block_on(async {
+        let mut sender = http2_connection(&daemon).await;
         let (pieces, body) = mpsc::channel(1);
-        let request = Request::post(format!("http://{address}/fn/http-echo?k=v")).body(Pieces(body)).unwrap();
+        let request = Request::post(format!("{}/fn/http-echo?k=v", daemon.url())).body(Pieces(body)).unwrap();
         let answer = sender.send_request(request);
         pieces.send(Frame::data(Bytes::from("half"))).await.unwrap();
         let mut answer = answer.await.unwrap();
-        assert_eq!(
-            (answer.status().as_u16(), &answer.headers()["echo-path"]),
-            (200, &HeaderValue::from_static("/?k=v"))
-        );
+        assert_eq!((answer.status().as_u16(), answer.headers()["echo-path"].to_str().unwrap()), (200, "/?k=v"));
         assert!(!answer.headers().contains_key("nebula-energy-joules"));
         let frame = answer.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), "half", "before the request is at its end");
@@ -284,18 +259,15 @@ fn http2_streams_both_ways_with_trailers() {
 }
 
 #[test]
-fn over_http2_an_answer_that_fails_is_reset_and_a_caller_that_goes_is_noticed() {
-    let daemon = Daemon::shared(&["--source", "model"]);
-    let cancelled = || count(&daemon, "misbehave", "cancelled");
+fn over_http2_failed_answers_are_reset_and_disconnected_callers_noticed() {
+    let daemon = Daemon::shared(&[]);
+    let cancelled = || daemon.calls("misbehave", "cancelled");
     let before = cancelled();
-    let address = daemon.address();
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    executor.block_on(async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+    block_on(async {
+        let mut sender = http2_connection(&daemon).await;
         let mut ask = |path: &str| {
-            sender.send_request(Request::get(format!("http://{address}{path}")).body(Empty::<Bytes>::new()).unwrap())
+            let uri = format!("http://{}{path}", daemon.address());
+            sender.send_request(Request::get(uri).body(Empty::<Bytes>::new()).unwrap())
         };
         // The reset may overtake the head.
         if let Ok(late) = ask("/fn/misbehave/late").await {

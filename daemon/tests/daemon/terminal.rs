@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{nebula, run, stderr};
-use crate::skipping::skipped;
+use crate::skipped;
 use crate::waiting::{LONGEST_WAIT, eventually};
 
 const ESCAPE: u8 = 0x1b;

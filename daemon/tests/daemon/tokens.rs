@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::daemon::{nebula, run, stderr};
+use crate::daemon::{nebula, run, stderr, stdout, temporary_folder};
 
 /// A file of tokens.
 pub struct TokensFile {
@@ -14,7 +14,7 @@ pub struct TokensFile {
 impl TokensFile {
     /// One with no token in it.
     pub fn empty() -> Self {
-        let file = Self { folder: TempDir::with_prefix_in("tokens-", env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        let file = Self { folder: temporary_folder() };
         std::fs::write(file.path(), "").unwrap();
         file
     }
@@ -37,8 +37,7 @@ impl TokensFile {
 pub fn make(file: &Path, name: &str, options: &[&str]) -> String {
     let output = run(nebula().args(["token", name, "--tokens"]).arg(file).args(options));
     assert!(output.status.success(), "{}", stderr(&output));
-    let told = String::from_utf8(output.stdout).unwrap();
-    let token = told.strip_suffix('\n').unwrap();
-    assert!(token.starts_with("nebula_") && !token.contains('\n'), "{told:?}");
-    token.to_owned()
+    let token = stdout(&output).strip_suffix('\n').unwrap().to_owned();
+    assert!(token.starts_with("nebula_") && !token.contains('\n'), "{token:?}");
+    token
 }

@@ -1,67 +1,31 @@
 //! `nebula top`: on a terminal, and in pipes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
-use crate::client::{connect, read_to_end, request};
-use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::prelude::*;
 use crate::terminal::Terminal;
-use crate::tokens::{TokensFile, make};
-use crate::waiting::{eventually, until};
 
 const BUSY: &str = "fibonacci-recursive";
 
-/// Calls of one function without end, until it is dropped or the daemon is no more.
-struct Load(Arc<AtomicBool>, Option<thread::JoinHandle<()>>);
-
-impl Load {
-    fn on(daemon: &Daemon) -> Self {
-        let (stop, address) = (Arc::new(AtomicBool::new(false)), daemon.address());
-        let stopped = stop.clone();
-        let work = move || {
-            while !stopped.load(Ordering::Relaxed) {
-                let Ok(mut stream) = connect(address) else { return };
-                if stream.write_all(&request("GET", &format!("/invoke/{BUSY}?input=22"), &[], b"")).is_err() {
-                    return;
-                }
-                read_to_end(&mut stream);
-            }
-        };
-        Self(stop, Some(thread::spawn(work)))
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.1.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-fn url(daemon: &Daemon) -> String {
-    format!("http://{}", daemon.address())
+fn load(daemon: &Daemon) -> Load {
+    Load::on(daemon, &["/invoke/fibonacci-recursive?input=22"])
 }
 
 fn top(daemon: &str, options: &[&str]) -> (Option<i32>, String, String) {
     let output = run(nebula().args(["top", "--interval", "500ms", "--daemon", daemon]).args(options));
-    (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
+    (output.status.code(), stdout(&output), stderr(&output))
 }
 
 #[test]
-fn frames_put_the_function_first_that_works() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let _load = Load::on(&daemon);
+fn the_busiest_function_comes_first() {
+    let daemon = Daemon::start(&[]);
+    let _load = load(&daemon);
     let frame: Value = eventually("the busy function comes first, with its joules per call", || {
-        let (code, out, err) = top(&url(&daemon), &["--format", "json"]);
+        let (code, out, err) = top(&daemon.url(), &["--format", "json"]);
         assert_eq!((code, out.lines().count()), (Some(0), 1), "{out}{err}");
         let frame: Value = serde_json::from_str(&out).unwrap();
         let first = &frame["functions"][0];
@@ -74,7 +38,7 @@ fn frames_put_the_function_first_that_works() {
     let sum: f64 = ["functions", "runtime", "host", "base", "gap"].map(watts).iter().sum();
     assert!((sum - watts("total")).abs() < 1e-9 && watts("base") > 0.0, "{frame}");
 
-    let (code, out, err) = top(&url(&daemon), &["--batch", "--count", "2", "--sort", "name"]);
+    let (code, out, err) = top(&daemon.url(), &["--batch", "--count", "2", "--sort", "name"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert!(!out.contains('\x1b'), "{out}");
     assert_eq!(out.matches("model: estimated, not measured").count(), 2);
@@ -83,27 +47,26 @@ fn frames_put_the_function_first_that_works() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_it_without_an_error() {
-    let daemon = Daemon::shared(&["--source", "model"]);
+fn a_closed_pipe_ends_it_without_an_error() {
+    let daemon = Daemon::shared(&[]);
     let mut command = nebula();
-    command.args(["top", "--count", "0", "--interval", "200ms", "--daemon", &url(&daemon)]);
+    command.args(["top", "--count", "0", "--interval", "200ms", "--daemon", &daemon.url()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     stdout.read_line(&mut line).unwrap();
     drop(stdout);
-    assert!(line.starts_with(&url(&daemon)), "{line}");
+    assert!(line.starts_with(&daemon.url()), "{line}");
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &*stderr(&output)), (Some(0), ""));
 }
 
 #[test]
-fn a_terminal_is_drawn_on_and_given_back() {
-    let daemon = Daemon::start(&["--source", "model"]);
-    let _load = Load::on(&daemon);
-    let Some(mut terminal) = Terminal::start(&format!("top --interval 200ms --daemon {}", url(&daemon)), &[]) else {
-        return;
-    };
+fn the_terminal_is_drawn_on_and_restored() {
+    let daemon = Daemon::start(&[]);
+    let _load = load(&daemon);
+    let command = format!("top --interval 200ms --daemon {}", daemon.url());
+    let Some(mut terminal) = Terminal::start(&command, &[]) else { return };
     terminal.await_line("the busy function calls", |line| line.starts_with(BUSY) && !line.contains(" 0 W "));
     terminal.await_line("it is sorted by watts", |line| line.starts_with("FUNCTION") && line.contains("WATTS▼"));
     terminal.await_line("what the joules are", |line| line.contains("model: estimated, not measured"));
@@ -131,9 +94,9 @@ fn a_terminal_is_drawn_on_and_given_back() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back_too() {
-    let daemon = Daemon::shared(&["--source", "model"]);
-    let Some(terminal) = Terminal::start(&format!("top --daemon {}", url(&daemon)), &[]) else { return };
+fn a_signal_restores_the_terminal_too() {
+    let daemon = Daemon::shared(&[]);
+    let Some(terminal) = Terminal::start(&format!("top --daemon {}", daemon.url()), &[]) else { return };
     terminal.await_line("the table", |line| line.starts_with("FUNCTION"));
     kill_process(Pid::from_raw(terminal.pid()).unwrap(), Signal::TERM).unwrap();
     let (status, screen) = terminal.wait();
@@ -142,9 +105,9 @@ fn a_signal_gives_the_terminal_back_too() {
 }
 
 #[test]
-fn a_terminal_without_colours_or_utf_8_is_taken_as_it_is() {
-    let daemon = Daemon::shared(&["--source", "model"]);
-    let arguments = format!("top --daemon {}", url(&daemon));
+fn terminals_without_colours_or_utf_8_or_control_are_respected() {
+    let daemon = Daemon::shared(&[]);
+    let arguments = format!("top --daemon {}", daemon.url());
     let Some(mut terminal) = Terminal::start(&arguments, &[("LC_ALL", "C"), ("NO_COLOR", "1")]) else { return };
     terminal.await_line("the accounts", |line| line.contains("# functions ") && line.contains("- base "));
     terminal.press("q");
@@ -159,47 +122,46 @@ fn a_terminal_without_colours_or_utf_8_is_taken_as_it_is() {
 
 #[test]
 fn a_daemon_that_goes_away_is_waited_for() {
-    let daemon = Daemon::start(&["--source", "model"]);
+    let daemon = Daemon::start(&[]);
     let address = daemon.address().to_string();
-    let Some(mut terminal) = Terminal::start(&format!("top --interval 200ms --daemon http://{address}"), &[]) else {
-        return;
-    };
+    let command = format!("top --interval 200ms --daemon http://{address}");
+    let Some(mut terminal) = Terminal::start(&command, &[]) else { return };
     terminal.await_line("rates", |line| line.contains("functions "));
     daemon.stop();
     terminal.await_line("it is missed", |line| line.starts_with("no answer for ") && line.contains("trying again"));
     terminal.await_line("the last figures stay", |line| line.contains("functions "));
-    let again = Daemon::start_command(nebula().args(["serve", "--source", "model", "--listen", &address]));
+    let again = Daemon::start_command(&mut serve(&["--listen", &address]));
     until("it is back", || !terminal.lines().iter().any(|line| line.starts_with("no answer")));
-    let _load = Load::on(&again);
+    let _load = load(&again);
     terminal.await_line("it is watched anew", |line| line.starts_with(BUSY) && !line.contains(" 0 W "));
     terminal.press("\x03");
     assert!(terminal.wait().0.success());
 }
 
 #[test]
-fn who_may_not_see_totals_is_told_what_to_do() {
+fn without_the_right_token_the_error_says_what_to_do() {
     let tokens = TokensFile::empty();
     let caller = make(&tokens.path(), "caller", &[]);
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
-    let daemon = Daemon::start(&["--source", "model", "--access", "tokens", "--tokens", &tokens.shown()]);
-    let (code, out, err) = top(&url(&daemon), &[]);
+    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.shown()]);
+    let (code, out, err) = top(&daemon.url(), &[]);
     assert_eq!((code, &*out), (Some(1), ""));
     assert!(err.contains("A token is needed") && err.contains("--token-file or --token"), "{err}");
-    let (code, _, err) = top(&url(&daemon), &["--token", &caller]);
+    let (code, _, err) = top(&daemon.url(), &["--token", &caller]);
     assert!(code == Some(1) && err.contains("--role operate") && err.contains("--token"), "{err}");
-    let (code, out, err) = top(&url(&daemon), &["--token", &operator]);
+    let (code, out, err) = top(&daemon.url(), &["--token", &operator]);
     assert!(code == Some(0) && out.contains("FUNCTION"), "{out}{err}");
 }
 
 #[test]
-fn where_there_is_nothing_to_see_it_says_so() {
+fn without_a_daemon_or_a_meter_the_error_says_so() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, out, err) = top(&format!("http://{free}"), &[]);
     assert_eq!((code, &*out), (Some(1), ""));
     assert!(err.starts_with("nebula: no daemon answers at http://127.0.0.1:"), "{err}");
 
-    let daemon = Daemon::shared(&["--source", "off"]);
-    let (code, out, err) = top(&url(&daemon), &[]);
+    let daemon = Daemon::shared(&["--source off"]);
+    let (code, out, err) = top(&daemon.url(), &[]);
     assert_eq!((code, &*out), (Some(1), ""));
     assert!(err.contains("nothing is measured at http://127.0.0.1:") && err.contains("switched off"), "{err}");
 

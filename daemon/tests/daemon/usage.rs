@@ -1,32 +1,20 @@
-//! Accounts that last: through kills, full disks and damaged files.
+//! Stored accounts, which survive kills, full disks and damaged files, and the log of settled calls.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use nebula_api::usage::Report;
 use rusqlite::Connection;
-use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::client::{connect, read_to_end, request};
-use crate::daemon::{CACHE, Daemon, nebula, run, stderr};
-use crate::guests;
-use crate::skipping::skipped;
-use crate::waiting::until;
-
-fn folder() -> TempDir {
-    TempDir::with_prefix_in("usage-", env!("CARGO_TARGET_TMPDIR")).unwrap()
-}
+use crate::daemon::CACHE;
+use crate::prelude::*;
+use crate::small_disk::SmallDisk;
 
 /// A daemon that keeps its state there, and compiled code where all do.
 fn start(state: &Path, options: &[&str]) -> Daemon {
     let state = state.to_str().unwrap();
-    let common = ["--state", state, "--cache-dir", CACHE, "--source", "model", "--window", "20ms"];
+    let common = ["--state", state, "--cache-dir", CACHE, "--window 20ms"];
     Daemon::start(&[&common, options].concat())
 }
 
@@ -40,19 +28,20 @@ fn usage(daemon: &Daemon, query: &str) -> Report {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// What is stored, whether or not a daemon runs.
-fn report(state: &Path, options: &[&str]) -> Vec<u8> {
-    let output = run(nebula().args(["report", "--since", "all", "--state"]).arg(state).args(options));
+fn report(options: &[&str]) -> String {
+    let output = run(nebula().arg("report").args(options));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    output.stdout
+    stdout(&output)
 }
 
+/// What is stored, whether or not a daemon runs.
 fn stored(state: &Path) -> Report {
-    serde_json::from_slice(&report(state, &["--format", "json"])).unwrap()
+    let report = report(&["--since", "all", "--state", state.to_str().unwrap(), "--format", "json"]);
+    serde_json::from_str(&report).unwrap()
 }
 
 fn flushes(daemon: &Daemon, result: &str) -> f64 {
-    daemon.metrics().sum("nebula_usage_flushes_total", &[("result", result)])
+    daemon.metric("nebula_usage_flushes_total", &[("result", result)])
 }
 
 fn await_flush(daemon: &Daemon) {
@@ -75,46 +64,16 @@ fn assert_sound(state: &Path) {
     assert!(rows > 0);
 }
 
-/// Calls without end, until it is dropped or the daemon is no more.
-struct Load(Arc<AtomicBool>, Vec<thread::JoinHandle<()>>);
-
-impl Load {
-    fn on(daemon: &Daemon) -> Self {
-        let (stop, address) = (Arc::new(AtomicBool::new(false)), daemon.address());
-        let work = |path: &'static str| {
-            let stop = stop.clone();
-            thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let Ok(mut stream) = connect(address) else { return };
-                    if stream.write_all(&request("GET", path, &[], b"")).is_err() {
-                        return;
-                    }
-                    read_to_end(&mut stream);
-                }
-            })
-        };
-        let threads = ["/invoke/fibonacci-recursive?input=18", "/invoke/answer"].map(work).into();
-        Self(stop, threads)
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-        self.1.drain(..).for_each(|thread| thread.join().unwrap());
-    }
-}
-
 #[test]
 fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
-    let folder = folder();
+    let folder = temporary_folder();
     let state = folder.path();
-    let options = ["--usage-flush", "100ms"];
+    let options = ["--usage-flush 100ms"];
     let calls = |report: &Report| report.total.calls;
     let mut last = 0;
     for _ in 0..3 {
         let daemon = start(state, &options);
-        let load = Load::on(&daemon);
+        let load = Load::on(&daemon, &["/invoke/fibonacci-recursive?input=18", "/invoke/answer"]);
         until("there are calls", || calls(&usage(&daemon, "since=all")) > last + 10);
         let metrics = daemon.metrics();
         await_flush(&daemon);
@@ -136,7 +95,7 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
             ("nebula_invocations_total", "answer"),
             ("nebula_cold_starts_total", "answer"),
         ] {
-            let value = |metrics: &crate::exposition::Exposition| metrics.sum(name, &[("function", label)]);
+            let value = |metrics: &Exposition| metrics.sum(name, &[("function", label)]);
             assert!(value(&metrics) > 0.0 && value(&after) >= value(&metrics), "{name} went back");
         }
         let total = |name: &str| after.microjoules(name, &[]);
@@ -155,11 +114,11 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
 
 #[test]
 fn everything_counted_is_stored_on_shutdown() {
-    let folder = folder();
+    let folder = temporary_folder();
     let mut counted = 0;
     for round in 1..=2 {
         // No flush but the last.
-        let options = ["--usage-flush", "1h", "--functions", guests::folder()];
+        let options = ["--usage-flush 1h --functions", guests::folder()];
         let daemon = start(folder.path(), &options);
         for _ in 0..7 {
             daemon.get("/invoke/answer");
@@ -181,9 +140,8 @@ fn everything_counted_is_stored_on_shutdown() {
 
 #[test]
 fn unmeasured_calls_have_no_joules_and_are_counted() {
-    let folder = folder();
-    let state = folder.path().to_str().unwrap();
-    let daemon = Daemon::start(&["--state", state, "--cache-dir", CACHE, "--source", "off"]);
+    let folder = temporary_folder();
+    let daemon = start(folder.path(), &["--source off"]);
     daemon.get("/invoke/answer");
     daemon.stop();
     let row = stored(folder.path()).rows.remove(0);
@@ -192,17 +150,12 @@ fn unmeasured_calls_have_no_joules_and_are_counted() {
 }
 
 #[test]
-fn a_report_has_three_forms_and_is_the_same_from_the_daemon_and_from_the_file() {
-    let folder = folder();
-    let daemon = start(folder.path(), &["--usage-flush", "100ms"]);
+fn reports_come_as_table_csv_or_json_from_the_daemon_or_from_the_file() {
+    let folder = temporary_folder();
+    let daemon = start(folder.path(), &["--usage-flush 100ms"]);
     daemon.get("/invoke/fibonacci-recursive?input=20");
     until("the call is stored", || usage(&daemon, "").total.calls == 1);
-    let url = format!("http://{}", daemon.address());
-    let asked = |options: &[&str]| {
-        let output = run(nebula().args(["report", "--daemon", &url]).args(options));
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let asked = |options: &[&str]| report(&[&["--daemon", &daemon.url()], options].concat());
     let table = asked(&[]);
     assert!(table.contains("fibonacci-recursive") && table.contains("TOTAL") && table.contains("gCO2e"), "{table}");
     assert!(table.contains("model: the joules are an estimate, not measured"), "{table}");
@@ -221,13 +174,13 @@ fn a_report_has_three_forms_and_is_the_same_from_the_daemon_and_from_the_file() 
     daemon.stop();
     let after = stored(folder.path());
     assert!(after.machine[0].total_microjoules >= beside.machine[0].total_microjoules);
-    let text = String::from_utf8(report(folder.path(), &[])).unwrap();
+    let text = report(&["--since", "all", "--state", folder.path().to_str().unwrap()]);
     assert!(text.starts_with("Energy of functions from the beginning, as stored until "), "{text}");
 }
 
 #[test]
 fn bad_queries_are_refused_with_the_choices() {
-    let daemon = Daemon::shared(&["--source", "model", "--window", "20ms"]);
+    let daemon = Daemon::shared(&["--window 20ms"]);
     for (query, hint) in [
         ("since=tomorrow", "2026-11-01"),
         ("since=-1d", "7d"),
@@ -235,10 +188,7 @@ fn bad_queries_are_refused_with_the_choices() {
         ("format=xml", "json, csv"),
         ("sinc=7d", "since, by, policy and format"),
     ] {
-        let answer = daemon.get(&format!("/usage?{query}"));
-        assert_eq!(answer.status, 400, "{query}");
-        let problem = answer.problem();
-        assert!(problem["detail"].as_str().unwrap().contains(hint), "{problem}");
+        assert_detail(&daemon.get(&format!("/usage?{query}")).expect_problem(400, "bad-request"), hint);
     }
     assert_eq!(daemon.post("/usage", "").status, 405);
     for (options, code) in [(&["--since", "soon"][..], 64), (&["--by", "day"], 64), (&["--state", "/nowhere"], 1)] {
@@ -249,38 +199,31 @@ fn bad_queries_are_refused_with_the_choices() {
 
 #[test]
 fn without_stored_accounts_the_answer_says_why() {
-    let daemon = Daemon::start(&["--source", "model", "--usage-keep", "0"]);
-    let answer = daemon.get("/usage");
-    assert_eq!((answer.status, &answer.problem()["type"]), (404, &"urn:nebula:no-accounts".into()));
-    assert!(answer.problem()["detail"].as_str().unwrap().contains("`usage.keep` is 0"), "{}", answer.text());
-    daemon.stop();
+    let daemon = Daemon::start(&["--usage-keep 0"]);
+    assert_detail(&daemon.get("/usage").expect_problem(404, "no-accounts"), "`usage.keep` is 0");
 }
 
 #[test]
 fn a_second_daemon_on_the_same_state_is_refused() {
-    let folder = folder();
+    let folder = temporary_folder();
     let daemon = start(folder.path(), &[]);
     let state = folder.path().to_str().unwrap();
-    let second = || run(nebula().args(["serve", "--listen", "127.0.0.1:0", "--source", "model", "--state", state]));
-    let output = second();
-    assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
+    let error = start_error(&["--state", state], 1);
     let pid = fs::read_to_string(folder.path().join("lock")).unwrap();
     let expected = format!("another daemon (process {}) keeps its state in `{state}`", pid.trim());
-    assert!(said.contains(&expected) && said.contains("--state DIR"), "{said}");
-    assert!(output.stdout.is_empty(), "it has not listened");
+    assert!(error.contains(&expected) && error.contains("--state DIR"), "{error}");
     assert_eq!(daemon.get("/invoke/answer").status, 200);
     daemon.kill();
-    // The lock of one that was killed is nobody's.
+    // A daemon that was killed holds its lock no longer.
     start(folder.path(), &[]).stop();
 }
 
 #[test]
 fn a_damaged_file_is_set_aside_and_logged_as_an_error() {
-    let folder = folder();
+    let folder = temporary_folder();
     let garbage = "no database at all, however long one looks at it. ".repeat(1000);
     fs::write(database(folder.path()), &garbage).unwrap();
-    let daemon = start(folder.path(), &["--usage-flush", "100ms"]);
+    let daemon = start(folder.path(), &["--usage-flush 100ms"]);
     daemon.get("/invoke/answer");
     until("accounts begin anew", || usage(&daemon, "since=all").total.calls == 1);
     let log = daemon.stop();
@@ -294,62 +237,19 @@ fn a_damaged_file_is_set_aside_and_logged_as_an_error() {
 
 #[test]
 fn a_newer_file_is_refused() {
-    let folder = folder();
+    let folder = temporary_folder();
     let newer = Connection::open(database(folder.path())).unwrap();
     newer.pragma_update(None, "user_version", 7).unwrap();
     drop(newer);
-    let mut command = nebula();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--source", "model", "--state"]).arg(folder.path());
-    let output = run(&mut command);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("written by a newer nebula (schema 7"), "{}", stderr(&output));
-}
-
-/// A file system of a mebibyte.
-struct Small(TempDir);
-
-impl Small {
-    /// `None` where it cannot be mounted.
-    fn mount() -> Option<Self> {
-        let folder = folder();
-        let mut command = Command::new("mount");
-        let mounted = command.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(folder))
-    }
-
-    /// Leaves no room.
-    fn fill(&self) {
-        let mut file = File::create(self.0.path().join("full")).unwrap();
-        for size in [4096, 1] {
-            loop {
-                match file.write(&[0; 4096][..size]) {
-                    Ok(_) => {}
-                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        }
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.0.path().join("full")).unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
+    let error = start_error(&["--state", folder.path().to_str().unwrap()], 1);
+    assert!(error.contains("written by a newer nebula (schema 7"), "{error}");
 }
 
 #[test]
 fn on_a_full_disk_calls_continue_and_accounts_are_stored_later() {
-    let Some(small) = Small::mount() else {
-        skipped("nothing can be mounted here: it takes root");
-        return;
-    };
-    let state = small.0.path().join("state");
-    let daemon = start(&state, &["--usage-flush", "500ms"]);
+    let Some(small) = SmallDisk::mount("1m") else { return };
+    let state = small.path().join("state");
+    let daemon = start(&state, &["--usage-flush 500ms"]);
     let mut calls = 0;
     let mut call = || {
         assert_eq!(daemon.get("/invoke/answer").status, 200);
@@ -361,14 +261,14 @@ fn on_a_full_disk_calls_continue_and_accounts_are_stored_later() {
     small.fill();
     until("accounts cannot be stored", || {
         call();
-        daemon.metrics().sum("nebula_usage_failing_seconds", &[]) > 0.0
+        daemon.metric("nebula_usage_failing_seconds", &[]) > 0.0
     });
     assert!(flushes(&daemon, "failed") > 0.0);
     assert!(daemon.log().contains("cannot store accounts"), "{}", daemon.log());
     // What was stored can be read.
     assert!(usage(&daemon, "since=all").total.calls < call());
     small.make_room();
-    until("accounts are stored again", || daemon.metrics().sum("nebula_usage_failing_seconds", &[]) == 0.0);
+    until("accounts are stored again", || daemon.metric("nebula_usage_failing_seconds", &[]) == 0.0);
     let all = call();
     until("all calls are stored", || usage(&daemon, "since=all").total.calls == all);
     let log = daemon.stop();
@@ -380,14 +280,11 @@ fn on_a_full_disk_calls_continue_and_accounts_are_stored_later() {
 
 #[test]
 fn a_disk_that_is_full_at_the_start_does_not_stop_the_daemon() {
-    let Some(small) = Small::mount() else {
-        skipped("nothing can be mounted here: it takes root");
-        return;
-    };
-    let state = small.0.path().join("state");
+    let Some(small) = SmallDisk::mount("1m") else { return };
+    let state = small.path().join("state");
     fs::create_dir(&state).unwrap();
     small.fill();
-    let daemon = start(&state, &["--usage-flush", "200ms"]);
+    let daemon = start(&state, &["--usage-flush 200ms"]);
     assert_eq!(daemon.get("/invoke/answer").status, 200);
     let log = daemon.log();
     assert!(log.contains("WARN") && log.contains("cannot store accounts in"), "{log}");
@@ -398,4 +295,50 @@ fn a_disk_that_is_full_at_the_start_does_not_stop_the_daemon() {
     });
     daemon.stop();
     assert_sound(&state);
+}
+
+#[test]
+fn every_settled_call_has_a_line_in_the_usage_log_and_full_files_are_rotated() {
+    const CALLS: usize = 60;
+    let folder = temporary_folder();
+    let file = folder.path().join("usage.ndjson");
+    let options = ["--window 20ms --usage-log-size 4KiB", "--usage-log", file.to_str().unwrap()];
+    let mut sums = 0;
+    for _ in 0..2 {
+        let daemon = Daemon::start(&options);
+        daemon.await_estimates();
+        for _ in 0..CALLS / 2 {
+            daemon.get("/invoke/prime-number?input=100");
+        }
+        let settled = || daemon.metric("nebula_invocation_energy_joules_count", &[("function", "prime-number")]);
+        until("the calls are settled", || settled() == (CALLS / 2) as f64);
+        sums += daemon.metrics().microjoules(
+            "nebula_function_energy_joules_total",
+            &[("function", "prime-number"), ("component", "active")],
+        );
+        daemon.stop();
+    }
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 3, "{files:?}");
+    let (mut calls, mut active) = (BTreeSet::new(), 0);
+    for file in &files {
+        assert!(file.metadata().unwrap().len() <= 4096, "{file:?}");
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if line["function"] == "prime-number" {
+                assert_eq!((&line["outcome"], &line["source"]), (&"ok".into(), &"model".into()));
+                assert!(calls.insert(line["invocation_id"].as_str().unwrap().to_owned()));
+                active += line["active_microjoules"].as_u64().unwrap();
+            }
+        }
+    }
+    assert_eq!(calls.len(), CALLS);
+    // The lines are the account, to the microjoule.
+    assert_eq!(active, sums);
+}
+
+#[test]
+fn a_usage_log_that_cannot_be_written_stops_the_start() {
+    let error = start_error(&["--usage-log /nowhere/at/all"], 1);
+    assert!(error.contains("`/nowhere/at/all` (`usage.log`)"), "{error}");
 }

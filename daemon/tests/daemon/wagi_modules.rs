@@ -1,13 +1,9 @@
-//! A `modules.toml` in WAGI's format, served as it stands.
+//! A `modules.toml` in WAGI's format.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 
-use tempfile::TempDir;
-
-use crate::client::Response;
-use crate::daemon::{Daemon, nebula, run, stderr};
+use crate::prelude::*;
 
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wagi/modules.toml");
 
@@ -38,16 +34,16 @@ fn routes_lead_to_modules_and_their_entries() {
     assert_eq!(daemon.get("/site").text(), "from a volume\n");
     // The daemon's own paths and its functions are where they were, and modules are functions too.
     assert_eq!(daemon.get("/healthz").text(), "ok\n");
-    assert_eq!(daemon.get("/invoke/add?input=2,3").json()["output"], "5\n");
+    assert_eq!(daemon.output("add?input=2,3"), "5\n");
     let invoked = daemon.get("/invoke/hello").json();
     assert!(invoked["output"].as_str().unwrap().ends_with("hello\n"), "{invoked}");
 }
 
 #[test]
-fn a_module_is_told_of_its_request_as_wagi_tells() {
+fn a_module_gets_its_request_as_wagi_passes_it() {
     let daemon = daemon();
     let response = daemon.request("POST", "/env/a%20b?x=1&settle=true", &["Content-Type: text/x"], b"12345");
-    let told = variables(&response);
+    let variables = variables(&response);
     for (name, value) in [
         ("X_MATCHED_ROUTE", "/env/..."),
         ("X_FULL_URL", "http://localhost/env/a%20b?x=1&settle=true"),
@@ -63,19 +59,19 @@ fn a_module_is_told_of_its_request_as_wagi_tells() {
         ("REMOTE_ADDR", "127.0.0.1"),
         ("GREETING", "good morning"),
     ] {
-        assert_eq!(told.get(name), Some(&value), "{name}: {told:#?}");
+        assert_eq!(variables.get(name), Some(&value), "{name}: {variables:#?}");
     }
-    assert!(!told.contains_key("x"), "a query is no more than arguments: {told:#?}");
+    assert!(!variables.contains_key("x"), "a query is no more than arguments: {variables:#?}");
     let bare = daemon.get("/env");
-    let told = variables(&bare);
+    let variables = self::variables(&bare);
     for name in ["PATH_INFO", "X_RAW_PATH_INFO", "CONTENT_TYPE", "AUTH_TYPE", "REMOTE_USER", "QUERY_STRING"] {
-        assert_eq!(told.get(name), Some(&""), "{name}: {told:#?}");
+        assert_eq!(variables.get(name), Some(&""), "{name}: {variables:#?}");
     }
-    assert_eq!(told["CONTENT_LENGTH"], "0");
+    assert_eq!(variables["CONTENT_LENGTH"], "0");
 }
 
 #[test]
-fn arguments_are_the_script_and_the_query_or_what_the_template_says() {
+fn arguments_follow_the_template_or_are_the_script_and_the_query() {
     let daemon = daemon();
     assert_eq!(parts(&daemon.get("/args/below?a=1&b&c=%20")), ["/args", "a=1", "b", "c=%20"]);
     assert_eq!(parts(&daemon.get("/args")), ["/args"]);
@@ -83,7 +79,7 @@ fn arguments_are_the_script_and_the_query_or_what_the_template_says() {
 }
 
 #[test]
-fn what_cannot_be_served_is_left_out_and_told() {
+fn modules_that_cannot_be_served_are_left_out_and_listed() {
     let daemon = daemon();
     for route in ["/missing", "/remote", "/entry"] {
         assert_eq!(daemon.get(route).status, 404, "{route}");
@@ -96,37 +92,28 @@ fn what_cannot_be_served_is_left_out_and_told() {
     ] {
         assert!(listed.contains(route) && listed.contains(why), "{route}: {listed}");
     }
-    let described = daemon.get("/functions/env").json();
-    assert_eq!(
-        (&described["origin"], &described["manifest"]["outbound"][0]),
-        (&"modules".into(), &"https://example.com".into())
-    );
+    let described = json!({ "origin": "modules", "manifest": { "outbound": ["https://example.com"] } });
+    assert_has(&daemon.get("/functions/env").json(), &described);
     let log = daemon.stop();
     assert!(log.contains("line 46: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
 }
 
 #[test]
-fn what_the_file_says_nothing_else_changes() {
-    let functions = TempDir::with_prefix_in("modules-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn modules_of_the_file_cannot_be_deployed_over() {
+    let functions = temporary_folder();
     let daemon = Daemon::start(&["--modules", MODULES, "--functions", functions.path().to_str().unwrap()]);
     for (method, target) in
         [("PUT", "/functions/hello"), ("DELETE", "/functions/hello"), ("POST", "/functions/hello/rollback")]
     {
-        let refused = daemon.request(method, target, &[], b"(module (func (export \"run\")))");
-        assert_eq!((refused.status, &refused.problem()["type"]), (409, &"urn:nebula:of-modules".into()), "{method}");
+        daemon.request(method, target, &[], "(module (func (export \"run\")))").expect_problem(409, "of-modules");
     }
     assert_eq!(daemon.get("/").text(), "hello\n");
 }
 
 #[test]
-fn a_file_that_is_no_list_of_modules_stops_the_start() {
-    let folder = TempDir::with_prefix_in("modules-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn a_wrong_file_stops_the_start() {
+    let folder = temporary_folder();
     let path = folder.path().join("modules.toml");
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let start = || {
-        let mut command = nebula();
-        run(command.args(["serve", "--listen", &taken.local_addr().unwrap().to_string(), "--modules"]).arg(&path))
-    };
     for (text, why) in [
         (None, "cannot read the modules in"),
         (Some("[[module]\n"), "is not a list of modules: line 1:"),
@@ -135,9 +122,7 @@ fn a_file_that_is_no_list_of_modules_stops_the_start() {
         if let Some(text) = text {
             fs::write(&path, text).unwrap();
         }
-        let output = start();
-        let told = stderr(&output);
-        assert_eq!(output.status.code(), Some(64), "{told}");
-        assert!(told.contains(why), "{why}\n{told}");
+        let error = start_error(&["--modules", path.to_str().unwrap()], 64);
+        assert!(error.contains(why), "{why}\n{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for something to be so, with an end.
+//! Waiting for a condition, but not for ever.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Asks until there is an answer.
+/// Polls until there is an answer.
+#[track_caller]
 pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LONGEST_WAIT;
     loop {
@@ -20,7 +21,8 @@ pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Asks until it is so.
+/// Polls until the condition holds.
+#[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     eventually(what, || holds().then_some(()));
 }
