@@ -25,6 +25,7 @@ pub struct Accounts {
     used: Vec<Used>,
     idle: Vec<JoulesByDomain>,
     activation: Vec<f64>,
+    neighbours: Vec<JoulesByDomain>,
     /// CPU time of the process and of everything else by package, in nanoseconds.
     process: Vec<u64>,
     host: Vec<u64>,
@@ -37,6 +38,7 @@ impl Accounts {
             used: vec![Used::default(); packages * FIRST_FUNCTION],
             idle: vec![JoulesByDomain::default(); packages],
             activation: vec![0.0; packages],
+            neighbours: vec![JoulesByDomain::default(); packages],
             process: vec![0; packages],
             host: vec![0; packages],
         }
@@ -62,8 +64,15 @@ impl Accounts {
         clock[passed.package] += passed.nanoseconds;
     }
 
-    /// Idle and activation energy of a package.
-    pub fn charge_package(&mut self, package: usize, idle: JoulesByDomain, activation: f64) {
+    /// Idle and activation energy of a package, and what other virtual machines used there.
+    pub fn charge_package(
+        &mut self,
+        package: usize,
+        idle: JoulesByDomain,
+        activation: f64,
+        neighbours: JoulesByDomain,
+    ) {
+        self.neighbours[package] += neighbours;
         self.idle[package] += idle;
         self.activation[package] += activation;
     }
@@ -91,6 +100,7 @@ impl Accounts {
             host: spent(HOST),
             activation: self.activation[package],
             idle: self.idle[package],
+            neighbours: self.neighbours[package],
         }
     }
 

@@ -125,14 +125,20 @@ impl Hardware {
         processor.task = None;
     }
 
-    /// Sets the frequencies by the number of busy cores. All processors must be settled.
-    pub fn choose_frequencies(&mut self) {
+    /// Sets the frequencies by the number of busy cores, with `others` beside those of this machine. All processors
+    /// must be settled.
+    pub fn choose_frequencies(&mut self, others: usize) {
         let Machine { packages, cores, .. } = self.machine;
         for package in 0..packages {
             let core_cpus = package * cores..(package + 1) * cores;
             let busy = core_cpus.filter(|&cpu| !self.is_core_idle(cpu)).count();
-            self.packages[package].ghz = self.machine.frequency_ghz(busy);
+            self.packages[package].ghz = self.machine.frequency_ghz(busy + others);
         }
+    }
+
+    /// The frequency of a package.
+    pub fn frequency_ghz(&self, package: usize) -> f64 {
+        self.packages[package].ghz
     }
 
     /// Takes the mean frequency of all work, relative to the highest; `None` if there was none.

@@ -90,6 +90,8 @@ pub struct Totals {
     pub activation: f64,
     /// Idle energy.
     pub idle: JoulesByDomain,
+    /// Other virtual machines on the same packages.
+    pub neighbours: JoulesByDomain,
 }
 
 impl Totals {
@@ -98,6 +100,7 @@ impl Totals {
     pub fn sum(&self) -> JoulesByDomain {
         let mut sum = JoulesByDomain { package: self.activation, dram: 0.0 };
         sum += self.idle;
+        sum += self.neighbours;
         sum += self.runtime.energy;
         sum += self.host.energy;
         self.functions.values().for_each(|spent| sum += spent.energy);
@@ -120,5 +123,6 @@ impl AddAssign for Totals {
         self.host += other.host;
         self.activation += other.activation;
         self.idle += other.idle;
+        self.neighbours += other.neighbours;
     }
 }

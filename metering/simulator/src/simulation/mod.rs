@@ -21,6 +21,7 @@ use crate::accounts::{Accounts, HOST, RUNTIME};
 use crate::board::{Board, SharedBoard};
 use crate::hardware::Hardware;
 use crate::machine::Machine;
+use crate::neighbours::Neighbourhood;
 use crate::random::Random;
 use crate::register::{Fault, Faults, UPDATE, UPDATE_JITTER};
 use crate::settings::{Function, HostClock, HostLoad, Settings};
@@ -63,6 +64,7 @@ impl Simulation {
             board,
             accounts: Accounts::new(machine.packages),
             schedule: Schedule::new(threads, cpus),
+            neighbours: machine.neighbours.clone().map(Neighbourhood::new),
             hardware: Hardware::new(machine),
             slots: Slots::new(idle_workers),
             host: Host::new(host),
@@ -164,6 +166,8 @@ impl Simulation {
         }
         self.flush();
         let frequency = self.hardware.take_frequency();
+        // A guest has no registers that would tell.
+        let frequency = frequency.filter(|_| self.neighbours.is_none());
         self.frequency_ppm = frequency.map(|frequency| (frequency * 1e6) as u32);
         self.moment()
     }
@@ -221,7 +225,10 @@ impl Simulation {
         self.flush();
         self.board.with(Board::update);
         self.advance_host();
-        self.hardware.choose_frequencies();
+        if let Some(neighbours) = &mut self.neighbours {
+            neighbours.advance(self.now, &mut self.random);
+        }
+        self.hardware.choose_frequencies(self.neighbours.as_ref().map_or(0, Neighbourhood::busy_cores));
         self.update = self.now + UPDATE - UPDATE_JITTER + self.random.below(2 * UPDATE_JITTER + 1);
     }
 
@@ -249,17 +256,21 @@ impl Simulation {
 
     /// Adds the energy since the last call to the registers. All processors must be settled.
     fn flush(&mut self) {
-        let seconds = (self.now - self.flushed) as f64 * 1e-9;
+        let passed = self.now - self.flushed;
+        let seconds = passed as f64 * 1e-9;
         self.flushed = self.now;
         let idle =
             JoulesByDomain { package: self.presence.idle.package * seconds, dram: self.presence.idle.dram * seconds };
         for package in 0..self.accounts.packages() {
             let active = self.hardware.active(package, self.now);
             let activation = self.presence.activation * (active - self.active[package]) as f64 * 1e-9;
+            let inactive = passed - (active - self.active[package]).min(passed);
             self.active[package] = active;
-            self.accounts.charge_package(package, idle, activation);
+            let others = self.used_by_neighbours(package, passed, inactive);
+            self.accounts.charge_package(package, idle, activation, others);
             let mut used = self.hardware.take_executed(package);
             used += idle;
+            used += others;
             used.package += activation;
             self.board.with(|board| {
                 let registers = &mut board.registers_mut()[2 * package..];
@@ -271,5 +282,16 @@ impl Simulation {
                 }
             });
         }
+    }
+
+    /// What other virtual machines used on a package, with activation for the time in which this one was idle.
+    fn used_by_neighbours(&self, package: usize, passed: u64, inactive: u64) -> JoulesByDomain {
+        let Some(neighbours) = self.neighbours.as_ref().filter(|neighbours| neighbours.busy_cores() > 0) else {
+            return JoulesByDomain::default();
+        };
+        let ghz = self.hardware.frequency_ghz(package);
+        let execution = neighbours.execute(self.hardware.machine(), ghz, passed as f64);
+        let activation = self.presence.activation * inactive as f64 * 1e-9;
+        JoulesByDomain { package: execution.package + activation, dram: execution.dram }
     }
 }

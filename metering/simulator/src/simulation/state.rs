@@ -7,6 +7,7 @@ use super::schedule::Schedule;
 use crate::accounts::Accounts;
 use crate::board::SharedBoard;
 use crate::hardware::Hardware;
+use crate::neighbours::Neighbourhood;
 use crate::random::Random;
 use crate::settings::{HostClock, RuntimeLoad};
 use crate::slots::{Presence, Slots};
@@ -31,6 +32,7 @@ pub struct Simulation {
     pub(super) schedule: Schedule,
     pub(super) slots: Slots,
     pub(super) host: Host,
+    pub(super) neighbours: Option<Neighbourhood>,
     pub(super) presence: Presence,
     pub(super) runtime: RuntimeLoad,
     pub(super) pmu: bool,

@@ -61,7 +61,14 @@ fn watts(posted: &[Posted], function: u32) -> f64 {
 
 #[test]
 fn the_parts_add_up_to_what_the_zones_used() {
-    for machine in [Machine::server(), Machine::server_of_two_packages(), Machine::laptop()] {
+    let machines = [
+        Machine::server(),
+        Machine::server_of_two_packages(),
+        Machine::desktop(),
+        Machine::laptop(),
+        Machine::guest_of_server(),
+    ];
+    for machine in machines {
         let mut simulation = Simulation::new(busy_settings(machine));
         run(&mut simulation, 20);
         let zones = simulation.zones();

@@ -17,6 +17,9 @@
 //! All figures are invented. They were chosen so that a busy core draws about 5 W at the all-core frequency, a package
 //! 10 to 100 W, and a memory access some ten nanojoules.
 
+mod named;
+
+use crate::neighbours::Neighbours;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{Microjoules, Watts};
 
@@ -119,6 +122,8 @@ pub struct Machine {
     pub package_unit: EnergyUnit,
     /// Unit of the memories' registers.
     pub dram_unit: EnergyUnit,
+    /// Other virtual machines on the package of this one.
+    pub neighbours: Option<Neighbours>,
 }
 
 /// What a stretch of execution did and used.
@@ -139,57 +144,6 @@ pub struct Execution {
 }
 
 impl Machine {
-    /// A server with one package of eight cores with two threads each.
-    #[must_use]
-    pub fn server() -> Self {
-        Self {
-            packages: 1,
-            cores: 8,
-            smt: 2,
-            nominal_ghz: 2.5,
-            turbo_ghz: vec![3.5, 3.5, 3.4, 3.3, 3.2, 3.1, 3.0, 2.9],
-            voltage_slope: 0.5,
-            idle_watts: 12.0,
-            activation_watts: 8.0,
-            dram_idle_watts: 2.5,
-            instruction_nanojoules: 0.55,
-            cycle_nanojoules: 0.7,
-            miss_nanojoules: 15.0,
-            dram_miss_nanojoules: 25.0,
-            smt_speed: 0.62,
-            package_watts_max: Watts(250.0),
-            dram_watts_max: Watts(60.0),
-            package_unit: EnergyUnit::Power14,
-            dram_unit: EnergyUnit::Power16,
-        }
-    }
-
-    /// The same server with two packages.
-    #[must_use]
-    pub fn server_of_two_packages() -> Self {
-        Self { packages: 2, ..Self::server() }
-    }
-
-    /// A laptop with one package of four cores with two threads each.
-    #[must_use]
-    pub fn laptop() -> Self {
-        Self {
-            cores: 4,
-            nominal_ghz: 1.8,
-            turbo_ghz: vec![4.0, 3.8, 3.3, 3.0],
-            voltage_slope: 0.6,
-            idle_watts: 1.5,
-            activation_watts: 2.5,
-            dram_idle_watts: 0.4,
-            instruction_nanojoules: 0.3,
-            cycle_nanojoules: 0.4,
-            dram_miss_nanojoules: 12.0,
-            package_watts_max: Watts(120.0),
-            dram_watts_max: Watts(30.0),
-            ..Self::server()
-        }
-    }
-
     /// Number of logical processors.
     #[must_use]
     pub fn cpus(&self) -> usize {

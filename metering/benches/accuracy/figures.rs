@@ -1,0 +1,85 @@
+//! The figures of a cell over all its seeds.
+
+use nebula_metering::FunctionId;
+
+use crate::cell::{Cell, FUNCTIONS};
+use crate::machines::Host;
+use crate::start::Start;
+use crate::watch::{Sample, Watched};
+
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub calls: usize,
+    pub unknown: usize,
+    pub median: f64,
+    pub p95: f64,
+    /// Charged over true energy, minus one, of each function.
+    pub bias: [f64; 2],
+    pub settled_coverage: f64,
+    pub estimate_coverage: f64,
+    /// Half the width of the settled interval as a part of the charge: the median of all calls.
+    pub half_width: f64,
+    /// True power of each function, in watts of CPU time, for the heading.
+    pub power: [f64; 2],
+}
+
+impl Figures {
+    /// The bias with the larger magnitude.
+    pub fn worst_bias(&self) -> f64 {
+        if self.bias[0].abs() > self.bias[1].abs() { self.bias[0] } else { self.bias[1] }
+    }
+}
+
+/// Runs a cell once for each seed, and compares all its calls.
+pub fn examine(host: Host, start: Start, cell: &Cell, seeds: u64) -> Figures {
+    let (mut samples, mut unknown, mut cpu, mut truth) = (Vec::new(), 0, [0.0; 2], [0.0; 2]);
+    for seed in 1..=seeds {
+        let mut machine = Watched::new(host, seed, cell.variant);
+        start.prepare(&mut machine, cell);
+        machine.watch(cell, start);
+        unknown += machine.unknown;
+        samples.append(&mut machine.samples);
+        for (index, function) in FUNCTIONS.iter().enumerate() {
+            let totals = machine.simulation.totals();
+            let Some(spent) = totals.functions.get(function) else { continue };
+            cpu[index] += spent.cpu.as_secs_f64();
+            truth[index] += spent.energy.sum();
+        }
+    }
+    let share =
+        |of: fn(&Sample) -> bool| samples.iter().filter(|sample| of(sample)).count() as f64 / samples.len() as f64;
+    let bias = |function: FunctionId| {
+        let of = || samples.iter().filter(|sample| sample.function == function);
+        of().map(|sample| sample.settled).sum::<f64>() / of().map(|sample| sample.truth).sum::<f64>() - 1.0
+    };
+    let errors = Quantiles::of(samples.iter().map(|sample| (sample.settled / sample.truth - 1.0).abs()));
+    let half_widths = Quantiles::of(samples.iter().map(|sample| sample.half_width / sample.settled));
+    Figures {
+        calls: samples.len(),
+        unknown,
+        median: errors.at(0.5),
+        p95: errors.at(0.95),
+        bias: FUNCTIONS.map(bias),
+        settled_coverage: share(Sample::settled_covers),
+        estimate_coverage: share(|sample| sample.estimate_covers),
+        half_width: half_widths.at(0.5),
+        power: [truth[0] / cpu[0], truth[1] / cpu[1]],
+    }
+}
+
+/// Numbers in ascending order.
+pub struct Quantiles(Vec<f64>);
+
+impl Quantiles {
+    pub fn of(numbers: impl Iterator<Item = f64>) -> Self {
+        let mut numbers: Vec<f64> = numbers.collect();
+        numbers.sort_by(f64::total_cmp);
+        Self(numbers)
+    }
+
+    /// The number below which this part of all lies; NaN if there are none.
+    pub fn at(&self, part: f64) -> f64 {
+        let index = ((self.0.len() as f64 * part) as usize).min(self.0.len().saturating_sub(1));
+        self.0.get(index).copied().unwrap_or(f64::NAN)
+    }
+}

@@ -1,0 +1,124 @@
+//! A simulated machine with a meter, and the calls whose charges are compared with the truth.
+
+use std::time::Duration;
+
+use nebula_metering::{FunctionId, Meter, PostBox, Settled};
+use nebula_simulator::{EndedCall, Function, Length, Simulation};
+
+use crate::cell::{AT_ONCE, Cell, HOST_LOADS, LENGTHS, Variant};
+use crate::machines::Host;
+use crate::start::Start;
+
+pub const WINDOW: Duration = Duration::from_millis(100);
+
+/// A settled call: truth, charge, and whether the two intervals contain the truth.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    pub function: FunctionId,
+    pub truth: f64,
+    pub settled: f64,
+    /// Half the width of the settled interval.
+    pub half_width: f64,
+    pub estimate_covers: bool,
+}
+
+impl Sample {
+    pub fn settled_covers(&self) -> bool {
+        (self.settled - self.truth).abs() <= self.half_width
+    }
+}
+
+/// What is kept of a call from its end to its settlement.
+pub struct Remembered {
+    truth: f64,
+    started: Duration,
+    /// The estimate and half the width of its interval.
+    estimate: Option<(f64, f64)>,
+}
+
+/// A simulated machine with a meter.
+pub struct Watched {
+    pub simulation: Simulation,
+    pub variant: Variant,
+    pub samples: Vec<Sample>,
+    /// Calls whose charge the meter did not know.
+    pub unknown: usize,
+    meter: Meter<Remembered>,
+    posts: PostBox<Remembered>,
+    now: Duration,
+    settled: Vec<Settled<Remembered>>,
+}
+
+impl Watched {
+    pub fn new(host: Host, seed: u64, variant: Variant) -> Self {
+        let mut settings = host.settings(seed);
+        settings.pmu &= variant == Variant::UnequalWithEvents;
+        let simulation = Simulation::new(settings);
+        let meter = Meter::new(simulation.source(), simulation.topology(), 1 << 20);
+        let posts = PostBox::new(1, 1 << 20);
+        let (settled, samples) = (Vec::new(), Vec::new());
+        Self { simulation, meter, posts, now: Duration::ZERO, settled, variant, samples, unknown: 0 }
+    }
+
+    /// The load of the cell: both functions and the host.
+    pub fn apply(&mut self, cell: &Cell, start: Start) {
+        let (length, _) = LENGTHS[cell.length];
+        let [a, b] = self.variant.tasks();
+        let function = |id, task| Function {
+            concurrency: AT_ONCE[cell.at_once],
+            call_length: Length::fixed(length),
+            gap: Length::around(length, 1.0),
+            ..Function::new(id, task, length)
+        };
+        self.simulation.set_functions(&[function(0, a), function(1, b)]);
+        self.simulation.set_host(start.host_load(HOST_LOADS[cell.host]));
+    }
+
+    /// Runs the calls of the cell, and evaluates those that began and ended under its load.
+    pub fn watch(&mut self, cell: &Cell, start: Start) {
+        self.apply(cell, start);
+        let from = self.now;
+        self.settled.clear();
+        self.run(Duration::from_secs(LENGTHS[cell.length].1[cell.at_once]));
+        self.simulation.set_functions(&[]);
+        for call in std::mem::take(&mut self.settled) {
+            self.look_at(&call, from);
+        }
+    }
+
+    fn look_at(&mut self, call: &Settled<Remembered>, from: Duration) {
+        let Remembered { truth, started, estimate } = call.end;
+        if started < from {
+            return;
+        }
+        let Some(charge) = &call.charge else {
+            self.unknown += 1;
+            return;
+        };
+        self.samples.push(Sample {
+            function: call.function,
+            truth,
+            settled: charge.active.joules().0,
+            half_width: charge.uncertainty.0,
+            estimate_covers: estimate.is_some_and(|(value, half)| (value - truth).abs() <= half),
+        });
+    }
+
+    pub fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.now += WINDOW;
+            let calibration = self.meter.calibration();
+            let moment = self.simulation.run_until(self.now, &self.posts, &mut |call: &EndedCall| {
+                let estimate = calibration.estimate(call.function, &call.work).ok();
+                Remembered {
+                    truth: call.truth.active.sum(),
+                    started: call.started,
+                    estimate: estimate.map(|estimate| (estimate.active.0, estimate.uncertainty.0)),
+                }
+            });
+            self.meter.close_window(&moment, &self.posts, &mut self.settled);
+        }
+        assert_eq!(self.posts.dropped(), 0, "every slice of the simulation has room");
+    }
+}
