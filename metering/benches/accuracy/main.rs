@@ -50,8 +50,7 @@ fn compare(options: &Options) {
         let cells = cells(options.extent, variants);
         for &start in &options.starts {
             let title = format!("{}, {}", host.name(), start.name());
-            let done: Vec<Figures> =
-                parallel::map(&title, &cells, |cell| examine(host, start, cell, options.seeds));
+            let done: Vec<Figures> = parallel::map(&title, &cells, |cell| examine(host, start, cell, options.seeds));
             if options.cells {
                 println!("{title}\n");
                 table::print_table(variants, &cells, &done);

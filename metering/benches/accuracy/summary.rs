@@ -20,7 +20,8 @@ pub fn row(machine: &str, start: &str, cells: &[Cell], done: &[Figures]) -> Stri
             cells => format!("{kept} of {cells}"),
         }
     };
-    let held = |kept: &dyn Fn(&Figures) -> bool| format!("{} of {}", done.iter().filter(|&f| kept(f)).count(), done.len());
+    let held =
+        |kept: &dyn Fn(&Figures) -> bool| format!("{} of {}", done.iter().filter(|&f| kept(f)).count(), done.len());
     let variant = all().map(|(cell, _)| cell.variant).min().unwrap_or(Variant::EqualWithout);
     let moves = Quantiles::of(movements(variant, cells, done).into_iter().map(|(moved, _)| moved));
     let half_widths = Quantiles::of(done.iter().map(|figures| figures.half_width));

@@ -80,8 +80,7 @@ impl Machine {
     /// A virtual machine with the two threads of one core of the server. Others have the remaining seven cores.
     #[must_use]
     pub fn guest_of_server() -> Self {
-        let neighbours =
-            Neighbours { cores: 7, utilisation: 0.4, stretch_seconds: 10.0, task: Task::new(1.1, 2.0) };
+        let neighbours = Neighbours { cores: 7, utilisation: 0.4, stretch_seconds: 10.0, task: Task::new(1.1, 2.0) };
         Self { cores: 1, neighbours: Some(neighbours), ..Self::server() }
     }
 }
