@@ -12,8 +12,7 @@ use super::start_error::StartError;
 use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::{
-    self, Ceilings, DeployBounds, DeploySettings, Deployer, History, Preparation, PreparationSettings, Registry,
-    load_modules, read_modules,
+    self, CallBounds, Deployer, History, Preparation, Registry, load_modules, read_modules,
 };
 use crate::meter::Metering;
 use crate::telemetry::{Metrics, escaped};
@@ -66,20 +65,13 @@ pub(super) fn load(
     }
     runtime_metrics::register_runtime(metrics, &runtime)?;
     let registry = Arc::new(Registry::new(config.functions.versions_max));
-    let settings = PreparationSettings {
-        functions_max: config.functions.functions_max,
-        size_max: config.functions.module_max,
-        ceilings: Ceilings {
-            memory: config.functions.limits.memory,
-            wall: config.functions.limits.wall,
-            output: config.functions.limits.stdout,
-            concurrency: config.invocation.concurrency,
-        },
+    let calls = CallBounds {
+        concurrency: config.invocation.concurrency,
         queue: (config.invocation.queue, config.invocation.queue_wait),
         quota: config.quota.each,
     };
-    let preparation =
-        Preparation::new(settings, Arc::new(runtime), metrics.clone(), metering.clone(), registry.clone());
+    let (settings, runtime) = (config.functions.clone(), Arc::new(runtime));
+    let preparation = Preparation::new(settings, calls, runtime, metrics.clone(), metering.clone(), registry.clone());
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {
@@ -102,8 +94,6 @@ pub(super) fn load(
     tracing::debug!("{all} functions in {:.0?}: {compiled} compiled, {cached} from the cache", started.elapsed());
     let directory = config.functions.directory.clone().or(in_state);
     let history = state.map(|state| History::new(state.join("versions"), config.functions.deploy.keep));
-    let DeploySettings { compilations, queue, time, ref directories, .. } = config.functions.deploy;
-    let bounds = DeployBounds { compilations, queue: (queue, time), time, directories: directories.clone() };
-    let deployer = Deployer::new(Arc::new(preparation), directory, history, bounds, files);
+    let deployer = Deployer::new(Arc::new(preparation), directory, history, files);
     Ok((registry, Arc::new(deployer)))
 }

@@ -106,14 +106,18 @@ impl Files {
             let built_in = built_in(name).ok_or(Broken::NoModule)?;
             return Ok(Source { manifest, ..built_in });
         };
-        let size = std::fs::metadata(path).map_err(Broken::Read)?.len();
-        if size > size_max {
-            return Err(Broken::TooLarge { size, max: size_max });
-        }
-        let module = std::fs::read(path).map_err(Broken::Read)?.into();
-        let origin = Origin::File(path.clone());
+        let (origin, module) = (Origin::File(path.clone()), read_module(path, size_max)?);
         Ok(Source { name: name.clone(), origin, module, manifest, example: "" })
     }
+}
+
+/// Reads a binary or text of at most `size_max` bytes.
+pub fn read_module(path: &Path, size_max: u64) -> Result<Cow<'static, [u8]>, Broken> {
+    let size = std::fs::metadata(path).map_err(Broken::Read)?.len();
+    if size > size_max {
+        return Err(Broken::TooLarge { size, max: size_max });
+    }
+    Ok(std::fs::read(path).map_err(Broken::Read)?.into())
 }
 
 /// The built-in function of this name.

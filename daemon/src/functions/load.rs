@@ -1,11 +1,10 @@
 //! Loads all functions when the daemon starts, on all processors.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -17,7 +16,6 @@ use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation};
 use super::registry::BrokenFile;
 use super::samples::SAMPLES;
-use crate::causes::chain;
 use crate::telemetry::escaped;
 
 #[derive(Debug, Error)]
@@ -46,11 +44,7 @@ pub fn load(
     if names.len() > max {
         return Err(LoadError::TooMany { found: names.len(), max });
     }
-    let mut broken = Vec::new();
-    for (path, why) in listing.strays {
-        log_broken(&path, &why);
-        broken.push(describe(&path, &why));
-    }
+    let mut broken: Vec<_> = listing.strays.iter().map(|(path, why)| report(path, why)).collect();
     let candidates: Vec<_> = names.into_iter().collect();
     let done = AtomicUsize::new(0);
     let mut results = in_parallel(&candidates, |(name, files)| {
@@ -65,9 +59,7 @@ pub fn load(
         match result {
             Ok(compiled) => functions.push(Arc::new(preparation.open(compiled))),
             Err(why) => {
-                let path = files.map_or(Path::new(name.as_str()), Files::path);
-                log_broken(path, &why);
-                broken.push(describe(path, &why));
+                broken.push(report(files.map_or(Path::new(name.as_str()), Files::path), &why));
             }
         }
     }
@@ -96,7 +88,7 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
     if found > max {
         return Err(LoadError::TooMany { found, max });
     }
-    let compile = |module: &Module| preparation.compile(module.read(preparation.settings.size_max)?);
+    let compile = |module: &Module| preparation.compile(module.read(preparation.settings.module_max)?);
     let mut results = in_parallel(&modules, |module| (module, compile(module)));
     results.sort_by_key(|(module, _)| module.gateway.position);
     let mut functions = Vec::new();
@@ -135,15 +127,14 @@ fn in_parallel<'a, I: Sync, T: Send>(items: &'a [I], work: impl Fn(&'a I) -> T +
 }
 
 fn describe_module(file: &Path, place: &str, why: &Broken) -> (Box<str>, BrokenFile) {
-    let told = escaped(&chain(why));
-    tracing::error!("the module of `{}` at `{}` cannot be served: {told}", file.display(), escaped(place));
-    let path = PathBuf::from(escaped(&file.display().to_string()));
-    (escaped(place).into(), BrokenFile { path, why: told, since: SystemTime::now() })
+    let (place, broken) = (escaped(place), BrokenFile::new(file, why));
+    tracing::error!("the module of `{}` at `{place}` cannot be served: {}", file.display(), broken.why);
+    (place.into(), broken)
 }
 
 fn compile(name: &FunctionName, files: Option<&Files>, preparation: &Preparation) -> Result<Compiled, Broken> {
     let source = match files {
-        Some(files) => files.read(name, preparation.settings.size_max)?,
+        Some(files) => files.read(name, preparation.settings.module_max)?,
         None => built_in(name).ok_or(Broken::NoModule)?,
     };
     preparation.compile(source)
@@ -152,14 +143,14 @@ fn compile(name: &FunctionName, files: Option<&Files>, preparation: &Preparation
 /// A file that cannot be served, by its name without extension.
 pub(super) fn describe(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let path = PathBuf::from(escaped(&path.display().to_string()));
-    (escaped(&name).into(), BrokenFile { path, why: escaped(&chain(why)), since: SystemTime::now() })
+    (escaped(&name).into(), BrokenFile::new(path, why))
 }
 
-pub(super) fn log_broken(path: &Path, broken: &Broken) {
-    let name = escaped(&path.file_stem().unwrap_or_default().to_string_lossy());
-    let (path, why) = (escaped(&path.display().to_string()), escaped(&chain(broken)));
-    tracing::error!(function = %name, "`{path}` cannot be served: {why}");
+/// Describes and logs a file that cannot be served.
+pub(super) fn report(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
+    let (name, broken) = describe(path, why);
+    tracing::error!(function = %name, "`{}` cannot be served: {}", broken.path.display(), broken.why);
+    (name, broken)
 }
 
 /// Updates the numbers of functions in the metrics.

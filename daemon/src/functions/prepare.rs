@@ -1,5 +1,6 @@
 //! Makes a function ready to be called: reads its manifest, compiles or loads its code, links it, and charges it for that.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,25 +9,23 @@ use uuid::Uuid;
 
 use super::broken::Broken;
 use super::function::{ColdStart, Function, Revision};
-use super::manifest::{self, Ceilings, Manifest, Reuse};
+use super::manifest::{Ceilings, Manifest, ManifestError, Reuse};
 use super::name::FunctionName;
 use super::registry::Registry;
+use super::settings::Settings;
 use super::source::{Origin, Source};
 use super::version::{TooManyVersions, Version};
 use crate::admission::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
 use crate::telemetry::Metrics;
-use nebula_runtime::{Directory, Grants, Limits, Policy, Program, Runtime};
+use nebula_runtime::{Grants, Limits, Policy, Program, Runtime};
 
-/// What the daemon allows functions.
-#[derive(Clone, Debug)]
-pub struct PreparationSettings {
-    pub functions_max: usize,
-    /// The largest module, in bytes.
-    pub size_max: u64,
-    /// The most that a manifest may ask for.
-    pub ceilings: Ceilings,
+/// Bounds on the calls of each function.
+#[derive(Clone, Copy, Debug)]
+pub struct CallBounds {
+    /// The most concurrency that a manifest may ask for.
+    pub concurrency: u32,
     /// How many calls of a function with a bound on concurrency may wait, and for how long.
     pub queue: (usize, Duration),
     /// The quota of functions whose manifests set none.
@@ -50,7 +49,8 @@ impl Compiled {
 }
 
 pub struct Preparation {
-    pub(super) settings: PreparationSettings,
+    pub(super) settings: Settings,
+    calls: CallBounds,
     runtime: Arc<Runtime>,
     metrics: Arc<Metrics>,
     metering: Metering,
@@ -61,13 +61,14 @@ pub struct Preparation {
 impl Preparation {
     #[must_use]
     pub fn new(
-        settings: PreparationSettings,
+        settings: Settings,
+        calls: CallBounds,
         runtime: Arc<Runtime>,
         metrics: Arc<Metrics>,
         metering: Metering,
         registry: Arc<Registry>,
     ) -> Self {
-        Self { settings, runtime, metrics, metering, registry, payers: Payers::default() }
+        Self { settings, calls, runtime, metrics, metering, registry, payers: Payers::default() }
     }
 
     #[must_use]
@@ -77,6 +78,11 @@ impl Preparation {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    pub(super) fn parse_manifest(&self, path: &Path, text: &str) -> Result<Manifest, ManifestError> {
+        let ceilings = Ceilings { limits: self.settings.limits, concurrency: self.calls.concurrency };
+        Manifest::parse_at(path, text, &ceilings)
     }
 
     /// Gives the account its label in metrics. This must happen before anything is charged to it: counters of one account
@@ -113,9 +119,9 @@ impl Preparation {
             Revision::new(id, name, version, metrics)
         });
         revision.metrics.observe_cold_start(cold_start.duration);
-        let quota = manifest.quota.or(self.settings.quota);
+        let quota = manifest.quota.or(self.calls.quota);
         revision.metrics.expect_exceeded(quota.bounded());
-        let (queue_max, wait_max) = self.settings.queue;
+        let (queue_max, wait_max) = self.calls.queue;
         let admission = |concurrency| Admission::new(concurrency as usize, queue_max, wait_max);
         let payer = self.payers.of(revision.name.as_str(), quota);
         Function {
@@ -136,11 +142,11 @@ impl Preparation {
 
     fn start(&self, source: &Source) -> Result<(Program, Manifest), Broken> {
         let size = source.module.len() as u64;
-        if source.origin != Origin::BuiltIn && size > self.settings.size_max {
-            return Err(Broken::TooLarge { size, max: self.settings.size_max });
+        if source.origin != Origin::BuiltIn && size > self.settings.module_max {
+            return Err(Broken::TooLarge { size, max: self.settings.module_max });
         }
         let manifest = match &source.manifest {
-            Some((path, text)) => Manifest::parse_at(path, text, &self.settings.ceilings)?,
+            Some((path, text)) => self.parse_manifest(path, text)?,
             None => Manifest::default(),
         };
         let grants = match &source.origin {
@@ -156,13 +162,8 @@ impl Preparation {
 
     /// What the manifest asks for, within what the daemon allows.
     fn grants(&self, manifest: &Manifest) -> Result<Grants, Broken> {
-        let (of_daemon, limits) = (*self.runtime.limits(), &manifest.limits);
-        let directory = |directory: &manifest::Directory| Directory {
-            host: directory.host.clone(),
-            guest: directory.guest.clone(),
-            writable: directory.writable,
-        };
-        let instances = || limits.concurrency.unwrap_or(self.settings.ceilings.concurrency);
+        let (of_daemon, limits) = (self.settings.limits, &manifest.limits);
+        let instances = || limits.concurrency.unwrap_or(self.calls.concurrency);
         Ok(Grants {
             limits: Limits {
                 wall: limits.wall.unwrap_or(of_daemon.wall),
@@ -172,7 +173,7 @@ impl Preparation {
             },
             start: None,
             entry: manifest.entry.clone(),
-            directories: manifest.directories.iter().map(directory).collect(),
+            directories: manifest.directories.clone(),
             outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,
             reused: (manifest.reuse == Reuse::Serial).then(instances),
         })

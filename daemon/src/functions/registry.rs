@@ -2,7 +2,7 @@
 //! all of a version or nothing of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,9 +10,12 @@ use arc_swap::ArcSwap;
 use nebula_metering::FunctionId;
 use parking_lot::Mutex;
 
+use super::broken::Broken;
 use super::function::{Function, Revision};
 use super::name::FunctionName;
 use super::version::{TooManyVersions, Version};
+use crate::causes::chain;
+use crate::telemetry::escaped;
 
 /// A file that cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,13 @@ pub struct BrokenFile {
     pub path: PathBuf,
     pub why: String,
     pub since: SystemTime,
+}
+
+impl BrokenFile {
+    pub(super) fn new(path: &Path, why: &Broken) -> Self {
+        let path = PathBuf::from(escaped(&path.display().to_string()));
+        Self { path, why: escaped(&chain(why)), since: SystemTime::now() }
+    }
 }
 
 /// What is served at one moment.
@@ -70,9 +80,8 @@ impl Registry {
     /// The function whose manifest claims a prefix of this path, and that prefix.
     #[must_use]
     pub fn route<'path>(&self, path: &'path str) -> Option<(&'path str, Arc<Function>)> {
-        let leads = |prefix: &str| {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix == "/")
-        };
+        let leads =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let table = self.table.load();
         let (prefix, function) = table.routes.iter().find(|(prefix, _)| leads(prefix))?;
         Some((&path[..prefix.len()], function.clone()))

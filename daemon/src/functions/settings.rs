@@ -78,9 +78,8 @@ pub struct Settings {
 
 #[derive(Clone, Debug)]
 pub struct DeploySettings {
-    /// Compilations at once.
     pub compilations: usize,
-    /// Compilations that wait.
+    /// How many compilations may wait for others.
     pub queue: usize,
     /// Longest time of one, and of waiting for it.
     pub time: Duration,

@@ -9,8 +9,8 @@ use thiserror::Error;
 const SHORT: usize = 12;
 
 /// The BLAKE3 digest of a function's module and manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Version(blake3::Hash);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version([u8; blake3::OUT_LEN]);
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("a version is a digest of 64 hexadecimal digits")]
@@ -31,40 +31,24 @@ impl Version {
         hasher.update(&(module.len() as u64).to_le_bytes());
         hasher.update(module);
         hasher.update(manifest.as_bytes());
-        Self(hasher.finalize())
+        Self(*hasher.finalize().as_bytes())
     }
 
     /// Its first digits, for people.
     #[must_use]
     pub fn short(&self) -> String {
-        self.0.to_hex()[..SHORT].to_owned()
+        self.to_string()[..SHORT].to_owned()
     }
 
     #[must_use]
     pub fn begins_with(&self, digits: &str) -> bool {
-        self.0.to_hex().starts_with(digits)
-    }
-
-    fn bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
-    }
-}
-
-impl Ord for Version {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.bytes().cmp(other.bytes())
-    }
-}
-
-impl PartialOrd for Version {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+        self.to_string().starts_with(digits)
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_hex())
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
     }
 }
 
@@ -72,7 +56,7 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        blake3::Hash::from_hex(text).map(Self).map_err(|_| VersionError)
+        blake3::Hash::from_hex(text).map(|hash| Self(hash.into())).map_err(|_| VersionError)
     }
 }
 

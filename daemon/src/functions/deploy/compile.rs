@@ -25,10 +25,11 @@ impl Deployer {
         };
         let failed = |_| Broken::CompilerFailed;
         std::thread::Builder::new().name("compiler".into()).spawn(work).map_err(failed)?;
-        match tokio::time::timeout(self.bounds.time, compiled).await {
+        let time_max = self.preparation.settings.deploy.time;
+        match tokio::time::timeout(time_max, compiled).await {
             Ok(Ok(compiled)) => Ok(compiled?),
             Ok(Err(_)) => Err(Broken::CompilerFailed.into()),
-            Err(_) => Err(Broken::TooSlow(self.bounds.time).into()),
+            Err(_) => Err(Broken::TooSlow(time_max).into()),
         }
     }
 }

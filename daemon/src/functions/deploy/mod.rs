@@ -10,7 +10,6 @@ mod source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -24,6 +23,7 @@ use super::history::{History, HistoryError, Past};
 use super::load::count;
 use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation};
+use super::settings::DeploySettings;
 use super::source::{Origin, Source};
 use super::version::Version;
 use crate::admission::Admission;
@@ -44,25 +44,12 @@ pub struct Deployed {
     pub created: bool,
 }
 
-#[derive(Clone, Debug)]
-pub struct DeployBounds {
-    /// Compilations at once.
-    pub compilations: usize,
-    /// How many compilations may wait, and for how long.
-    pub queue: (usize, Duration),
-    /// Longest time of a compilation.
-    pub time: Duration,
-    /// Manifests that are deployed over the network may ask for directories below these.
-    pub directories: Vec<PathBuf>,
-}
-
 /// Deploys, rolls back and removes functions.
 pub struct Deployer {
     preparation: Arc<Preparation>,
     directory: Option<PathBuf>,
     history: Option<History>,
     compilers: Admission,
-    bounds: DeployBounds,
     /// The files as they were last seen. Locked while the table of functions changes.
     files: Mutex<BTreeMap<FunctionName, Files>>,
 }
@@ -74,11 +61,11 @@ impl Deployer {
         preparation: Arc<Preparation>,
         directory: Option<PathBuf>,
         history: Option<History>,
-        bounds: DeployBounds,
         files: BTreeMap<FunctionName, Files>,
     ) -> Self {
-        let compilers = Admission::new(bounds.compilations, bounds.queue.0, bounds.queue.1);
-        Self { preparation, directory, history, compilers, bounds, files: Mutex::new(files) }
+        let DeploySettings { compilations, queue, time, .. } = preparation.settings.deploy;
+        let compilers = Admission::new(compilations, queue, time);
+        Self { preparation, directory, history, compilers, files: Mutex::new(files) }
     }
 
     #[must_use]

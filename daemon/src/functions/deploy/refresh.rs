@@ -8,7 +8,7 @@ use crate::causes::chain;
 use crate::functions::broken::Broken;
 use crate::functions::directory::{Files, ListError, Listing, built_in, list};
 use crate::functions::history::Past;
-use crate::functions::load::{count, describe, log_broken};
+use crate::functions::load::{count, describe, report};
 use crate::functions::name::FunctionName;
 use crate::functions::registry::BrokenFile;
 use crate::functions::source::Origin;
@@ -31,9 +31,8 @@ impl Deployer {
             }
             known.insert(name.clone(), files.clone());
             if let Err(why) = self.replace(name, files).await {
-                log_broken(files.path(), &why);
                 self.count("broken");
-                broken.extend([describe(files.path(), &why)]);
+                broken.extend([report(files.path(), &why)]);
             }
         }
         let gone: Vec<_> = known.keys().filter(|name| !listing.functions.contains_key(*name)).cloned().collect();
@@ -65,7 +64,7 @@ impl Deployer {
             }
             let files = self.files.lock().await;
             let Some(of_function) = files.get(&function.name) else { continue };
-            let Ok(source) = of_function.read(&function.name, self.preparation.settings.size_max) else { continue };
+            let Ok(source) = of_function.read(&function.name, self.preparation.settings.module_max) else { continue };
             // A file that has changed since is kept when it is deployed.
             let is_kept = |past: Vec<Past>| past.iter().any(|past| past.version == function.version);
             if source.version() == function.version
@@ -82,7 +81,7 @@ impl Deployer {
         if let Err(DeployError::OfModules { file, .. }) = self.check_modules(name) {
             return Err(Broken::OfModule(file));
         }
-        let source = files.read(name, self.preparation.settings.size_max)?;
+        let source = files.read(name, self.preparation.settings.module_max)?;
         if self.live(name).is_some_and(|live| live.version == source.version()) {
             return Ok(());
         }
@@ -90,7 +89,7 @@ impl Deployer {
         let compiled = match self.compile(source.clone()).await {
             Ok(compiled) => compiled,
             Err(DeployError::Broken(broken)) => return Err(broken),
-            Err(_) => return Err(Broken::TooSlow(self.bounds.time)),
+            Err(_) => return Err(Broken::TooSlow(self.preparation.settings.deploy.time)),
         };
         if let Err(error) = self.keep(&source) {
             tracing::warn!("this version is not kept for rollbacks: {}", chain(&error));
@@ -107,11 +106,10 @@ impl Deployer {
 fn strays(listing: &Listing, before: &BTreeMap<Box<str>, BrokenFile>) -> BTreeMap<Box<str>, BrokenFile> {
     let stray = |(path, why): &(PathBuf, Broken)| {
         let (name, broken) = describe(path, why);
-        let known = before.get(&name).filter(|known| (&known.path, &known.why) == (&broken.path, &broken.why));
-        if known.is_none() {
-            log_broken(path, why);
+        match before.get(&name).filter(|known| (&known.path, &known.why) == (&broken.path, &broken.why)) {
+            Some(known) => (name, known.clone()),
+            None => report(path, why),
         }
-        (name, known.cloned().unwrap_or(broken))
     };
     listing.strays.iter().map(stray).collect()
 }

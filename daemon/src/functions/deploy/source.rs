@@ -6,7 +6,6 @@ use super::{DeployError, Deployer, Upload};
 use crate::functions::broken::Broken;
 use crate::functions::directory::{built_in, manifest_path, module_path};
 use crate::functions::history::Past;
-use crate::functions::manifest::Manifest;
 use crate::functions::name::FunctionName;
 use crate::functions::source::{Origin, Source};
 
@@ -19,7 +18,7 @@ impl Deployer {
         directory: &Path,
     ) -> Result<Source, DeployError> {
         let files = self.files.lock().await;
-        let present = files.get(name).map(|files| files.read(name, self.preparation.settings.size_max));
+        let present = files.get(name).map(|files| files.read(name, self.preparation.settings.module_max));
         let present = || match present {
             Some(present) => Ok(present?),
             None => built_in(name).ok_or_else(|| DeployError::Unknown(name.clone())),
@@ -56,11 +55,11 @@ impl Deployer {
     /// A manifest that was deployed over the network may ask only for directories that the configuration allows.
     pub(super) fn check_directories(&self, source: &Source) -> Result<(), DeployError> {
         let Some((path, text)) = &source.manifest else { return Ok(()) };
-        let manifest = Manifest::parse_at(path, text, &self.preparation.settings.ceilings).map_err(Broken::from)?;
+        let manifest = self.preparation.parse_manifest(path, text).map_err(Broken::from)?;
         for directory in manifest.directories {
             let real = directory.host.canonicalize().unwrap_or_else(|_| directory.host.clone());
             let allowed = |root: &PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
-            if !self.bounds.directories.iter().any(allowed) {
+            if !self.preparation.settings.deploy.directories.iter().any(allowed) {
                 return Err(DeployError::Directory(directory.host));
             }
         }

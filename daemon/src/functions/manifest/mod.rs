@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nebula_metering::Joules;
+use nebula_runtime::Directory;
 use thiserror::Error;
 use toml::Table;
 
@@ -24,6 +25,8 @@ use values::{
     argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
 };
 pub(crate) use values::{energy, text};
+#[cfg(test)]
+pub(crate) use tests::CEILINGS;
 
 /// The longest manifest, in bytes. A page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;
@@ -47,7 +50,8 @@ pub struct Manifest {
     pub priority: Priority,
     /// Path prefixes that it answers.
     pub routes: Vec<String>,
-    /// Directories that it can open.
+    /// Directories that it can open. Their paths on the host are not shown to callers. [`Manifest::parse`] keeps them as
+    /// written, [`Manifest::parse_at`] resolves them against the manifest's folder.
     pub directories: Vec<Directory>,
     pub limits: Limits,
     /// What all of its calls together may use. The daemon's options fill the gaps.
@@ -62,17 +66,6 @@ pub enum Reuse {
     Fresh,
     /// An instance serves one call after another, and calls see what earlier ones left in it.
     Serial,
-}
-
-/// A directory of the host that a function can open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directory {
-    /// Path on the host. It is not shown to callers. [`Manifest::parse`] keeps it as written, [`Manifest::parse_at`] resolves
-    /// it against the manifest's folder.
-    pub host: PathBuf,
-    /// Path that the function sees.
-    pub guest: String,
-    pub writable: bool,
 }
 
 /// What one call may use. `None` means the daemon's limit.
@@ -92,13 +85,7 @@ pub struct Limits {
 /// The most that a manifest may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Ceilings {
-    /// `limits.memory` in bytes: instances have slots of this size.
-    pub memory: usize,
-    /// `limits.wall`.
-    pub wall: Duration,
-    /// `limits.stdout` in bytes.
-    pub output: usize,
-    /// `limits.concurrency`.
+    pub limits: nebula_runtime::Limits,
     pub concurrency: u32,
 }
 
@@ -152,7 +139,7 @@ impl Manifest {
             reuse: keys.value("reuse", text(Reuse::read)).unwrap_or_default(),
             priority: keys.value("priority", text(priority)).unwrap_or_default(),
             routes: keys.distinct("routes", text(route)),
-            directories: Directory::from_keys(keys),
+            directories: directories(keys),
             limits: keys.table("limits").map(|mut keys| Limits::from_keys(&mut keys, ceilings)).unwrap_or_default(),
             quota: keys.table("quota").map(|mut keys| quota(&mut keys)).unwrap_or_default(),
         }
@@ -183,27 +170,25 @@ pub(crate) fn quota(keys: &mut Keys<'_, '_>) -> Quota {
     }
 }
 
-impl Directory {
-    fn from_keys(keys: &mut Keys<'_, '_>) -> Vec<Self> {
-        let mut seen = Vec::new();
-        keys.tables("directories", |keys| {
-            let host = keys.needed("host", text(host_path));
-            let guest = keys.needed("guest", text(|path| guest_path(path, &seen)));
-            let writable = keys.value("writable", boolean);
-            seen.extend(guest.clone());
-            Some(Self { host: host?, guest: guest?, writable: writable.unwrap_or(false) })
-        })
-    }
+fn directories(keys: &mut Keys<'_, '_>) -> Vec<Directory> {
+    let mut seen = Vec::new();
+    keys.tables("directories", |keys| {
+        let host = keys.needed("host", text(host_path));
+        let guest = keys.needed("guest", text(|path| guest_path(path, &seen)));
+        let writable = keys.value("writable", boolean);
+        seen.extend(guest.clone());
+        Some(Directory { host: host?, guest: guest?, writable: writable.unwrap_or(false) })
+    })
 }
 
 impl Limits {
     fn from_keys(keys: &mut Keys<'_, '_>, ceilings: &Ceilings) -> Self {
         Self {
-            memory: keys.value("memory", at_most("limits.memory", MEMORY_MIN, ceilings.memory)),
-            wall: keys.value("wall", time(Some(("limits.wall", ceilings.wall)))),
+            memory: keys.value("memory", at_most("limits.memory", MEMORY_MIN, ceilings.limits.memory)),
+            wall: keys.value("wall", time(Some(("limits.wall", ceilings.limits.wall)))),
             cpu: keys.value("cpu", time(None)),
             max_joules: keys.value("max_joules", energy),
-            output: keys.value("output", at_most("limits.stdout", 0, ceilings.output)),
+            output: keys.value("output", at_most("limits.stdout", 0, ceilings.limits.stdout)),
             concurrency: keys.value("concurrency", counted("limits.concurrency", ceilings.concurrency)),
         }
     }

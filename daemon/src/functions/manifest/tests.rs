@@ -3,8 +3,16 @@ use proptest::prelude::*;
 use super::table::KEYS;
 use super::*;
 
-const CEILINGS: Ceilings =
-    Ceilings { memory: 128 << 20, wall: Duration::from_secs(30), output: 4 << 20, concurrency: 256 };
+pub(crate) const CEILINGS: Ceilings = Ceilings {
+    limits: nebula_runtime::Limits {
+        wall: Duration::from_secs(30),
+        memory: 128 << 20,
+        table_elements: 0,
+        stdout: 4 << 20,
+        stderr: 0,
+    },
+    concurrency: 256,
+};
 
 const FULL: &str = r#"
     env = { GREETING = "hello", TOKEN = "secret" }
@@ -332,8 +340,8 @@ proptest! {
         let lines = pairs.iter().map(|(key, value)| format!("{key} = {value}"));
         let text = lines.collect::<Vec<_>>().join("\n");
         if let Ok(manifest) = parse(&text) {
-            prop_assert!(manifest.limits.memory.is_none_or(|bytes| bytes <= CEILINGS.memory));
-            prop_assert!(manifest.limits.wall.is_none_or(|time| time <= CEILINGS.wall));
+            prop_assert!(manifest.limits.memory.is_none_or(|bytes| bytes <= CEILINGS.limits.memory));
+            prop_assert!(manifest.limits.wall.is_none_or(|time| time <= CEILINGS.limits.wall));
             prop_assert!(manifest.directories.iter().all(|directory| directory.guest.starts_with('/')));
         }
     }

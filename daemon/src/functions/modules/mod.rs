@@ -10,6 +10,7 @@ use thiserror::Error;
 pub use file::{Listed, Module};
 
 use super::broken::Broken;
+use super::directory::read_module;
 use super::source::{Origin, Source};
 
 /// Room for thousands of modules.
@@ -35,14 +36,10 @@ pub fn read_modules(path: &Path) -> Result<Vec<Listed>, ModulesError> {
 
 impl Module {
     pub fn read(&self, size_max: u64) -> Result<Source, Broken> {
-        let size = std::fs::metadata(&self.path).map_err(Broken::Read)?.len();
-        if size > size_max {
-            return Err(Broken::TooLarge { size, max: size_max });
-        }
         Ok(Source {
             name: self.name.clone(),
             origin: Origin::Module(self.gateway.clone()),
-            module: std::fs::read(&self.path).map_err(Broken::Read)?.into(),
+            module: read_module(&self.path, size_max)?,
             manifest: Some((self.gateway.file.clone(), self.manifest.clone())),
             example: "",
         })

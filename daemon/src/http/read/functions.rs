@@ -8,10 +8,11 @@ use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LO
 use hyper::{HeaderMap, Method, StatusCode};
 use nebula_api::functions::{self as api, BrokenFile, FunctionDetails, Functions, KeptVersion, Versions};
 use nebula_metering::Joules;
+use nebula_runtime::Directory;
 use tokio::runtime::Handle;
 
 use crate::functions::{
-    Condition, DeployError, Deployed, Deployer, Directory, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
+    Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
     Origin, Registry, Reuse, Upload, Version,
 };
 use crate::http::access::Visitor;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::functions::manifest::{CEILINGS, Manifest};
 
 fn parsed(folder: &Path, text: &str) -> Vec<Listed> {
     parse(&folder.join("modules.toml"), text).unwrap()
@@ -44,13 +45,7 @@ fn a_module_has_all_that_wagi_knows() {
     assert_eq!((bar.name.as_str(), bar.path.to_str()), ("bar", Some("/srv/b r.wasm")));
     assert_eq!((bar.gateway.entry.as_deref(), bar.gateway.connections), (Some("hello"), Some(3)));
     assert_eq!((bar.gateway.position, bar.gateway.route.as_str()), (1, "/bar/..."));
-    let ceilings = crate::functions::Ceilings {
-        memory: 1 << 20,
-        wall: std::time::Duration::from_secs(1),
-        output: 1,
-        concurrency: 1,
-    };
-    let manifest = crate::functions::Manifest::parse_at(Path::new("/x"), &bar.manifest, &ceilings).unwrap();
+    let manifest = Manifest::parse_at(Path::new("/x"), &bar.manifest, &CEILINGS).unwrap();
     assert_eq!(manifest.env["GREETING"], "hi");
     assert_eq!(manifest.outbound, ["https://example.com", "https://*", "http://*"]);
     let directory = &manifest.directories[0];
