@@ -12,7 +12,7 @@ use super::start_error::StartError;
 use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::{
-    self, CallBounds, Deployer, History, Preparation, Registry, load_modules, read_modules,
+    self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules,
 };
 use crate::meter::Metering;
 use crate::telemetry::{Metrics, escaped};
@@ -65,7 +65,7 @@ pub(super) fn load(
     }
     runtime_metrics::register_runtime(metrics, &runtime)?;
     let registry = Arc::new(Registry::new(config.functions.versions_max));
-    let calls = CallBounds {
+    let calls = AdmissionBounds {
         concurrency: config.invocation.concurrency,
         queue: (config.invocation.queue, config.invocation.queue_wait),
         quota: config.quota.each,

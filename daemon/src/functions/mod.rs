@@ -29,7 +29,7 @@ pub use manifest::{BYTES_MAX as MANIFEST_BYTES_MAX, Limits, Manifest, Reuse};
 pub(crate) use manifest::{Keys, KnownKeys, Mistake, Wrong, joined, quota, text};
 pub use modules::{Listed, Module, ModulesError, read_modules};
 pub use name::{FunctionName, NameError, OWN_PATHS};
-pub use prepare::{CallBounds, Preparation};
+pub use prepare::{AdmissionBounds, Preparation};
 pub use registry::{BrokenFile, Registry, Table};
 pub use samples::{SAMPLES, Sample};
 pub use settings::{OPTIONS, Settings};

@@ -23,7 +23,7 @@ use nebula_runtime::{Grants, Limits, Policy, Program, Runtime};
 
 /// Bounds on the calls of each function.
 #[derive(Clone, Copy, Debug)]
-pub struct CallBounds {
+pub struct AdmissionBounds {
     /// The most concurrency that a manifest may ask for.
     pub concurrency: u32,
     /// How many calls of a function with a bound on concurrency may wait, and for how long.
@@ -50,7 +50,7 @@ impl Compiled {
 
 pub struct Preparation {
     pub(super) settings: Settings,
-    calls: CallBounds,
+    calls: AdmissionBounds,
     runtime: Arc<Runtime>,
     metrics: Arc<Metrics>,
     metering: Metering,
@@ -62,7 +62,7 @@ impl Preparation {
     #[must_use]
     pub fn new(
         settings: Settings,
-        calls: CallBounds,
+        calls: AdmissionBounds,
         runtime: Arc<Runtime>,
         metrics: Arc<Metrics>,
         metering: Metering,
