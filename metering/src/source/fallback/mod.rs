@@ -50,14 +50,26 @@ const BEST: &str = "it is the best source and works";
 #[error("no energy source can be used: {0}")]
 pub struct NoSource(String);
 
-/// Opens a source of these roots as often as it is asked to.
-fn opener<S, E>(sysfs: &Path, procfs: &Path, open: fn(&Path, &Path) -> Result<S, E>) -> Opener
-where
-    S: Source + 'static,
-    E: Error + Send + Sync + 'static,
-{
-    let (sysfs, procfs) = (sysfs.to_owned(), procfs.to_owned());
-    Box::new(move || Ok(Box::new(open(&sysfs, &procfs)?)))
+/// Opens a source of the machine whose sysfs and procfs are mounted at these roots.
+pub type OpenAt = fn(&Path, &Path) -> Result<Box<dyn Source>, Box<dyn Error + Send + Sync>>;
+
+/// The sources of a machine, best first.
+///
+/// `powercap` needs nothing but files that may be read, works in containers, and its zones are the best documented. `perf`
+/// reads the same registers, but needs `CAP_PERFMON`, or a kernel that lets everyone count the whole machine. `hwmon` is
+/// coarser: many of its sensors report power a few times a second, or of the whole board. The model measures nothing.
+/// `rapl-energy` is not here because it reads what `powercap` reads.
+pub const RANKED: [(SourceKind, OpenAt); 4] = [
+    (SourceKind::Powercap, |sysfs, _| boxed(Powercap::open(sysfs))),
+    (SourceKind::Perf, |sysfs, procfs| boxed(Perf::open(sysfs, procfs))),
+    (SourceKind::Hwmon, |sysfs, _| boxed(Hwmon::open(sysfs))),
+    (SourceKind::Model, |sysfs, procfs| boxed(Model::open(procfs, sysfs))),
+];
+
+fn boxed<S: Source + 'static, E: Error + Send + Sync + 'static>(
+    opened: Result<S, E>,
+) -> Result<Box<dyn Source>, Box<dyn Error + Send + Sync>> {
+    Ok(Box::new(opened?))
 }
 
 /// A ranked list of sources, one of which is read.
@@ -77,19 +89,16 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// Opens the best source of this machine: powercap, else perf, else hwmon, else the model.
+    /// Opens the best source of this machine by the order of [`RANKED`].
     ///
     /// # Errors
     /// When even the model cannot be opened.
     pub fn of_machine(sysfs_root: &Path, procfs_root: &Path, now: &Moment) -> Result<Self, NoSource> {
-        let (sysfs, procfs) = (sysfs_root, procfs_root);
-        let open: [(SourceKind, Opener); 4] = [
-            (SourceKind::Powercap, opener(sysfs, procfs, |sysfs, _| Powercap::open(sysfs))),
-            (SourceKind::Perf, opener(sysfs, procfs, Perf::open)),
-            (SourceKind::Hwmon, opener(sysfs, procfs, |sysfs, _| Hwmon::open(sysfs))),
-            (SourceKind::Model, opener(sysfs, procfs, |sysfs, procfs| Model::open(procfs, sysfs))),
-        ];
-        Self::open(open.into_iter().map(|(kind, open)| Candidate::new(kind, open)).collect(), now)
+        let candidate = |(kind, open): (SourceKind, OpenAt)| {
+            let (sysfs, procfs) = (sysfs_root.to_owned(), procfs_root.to_owned());
+            Candidate::new(kind, Box::new(move || open(&sysfs, &procfs)))
+        };
+        Self::open(RANKED.map(candidate).into(), now)
     }
 
     /// Reads the first of `candidates` that opens and gives a reading.

@@ -343,3 +343,8 @@ proptest! {
         prop_assert_eq!(bench.zone(SourceKind::Powercap).accounts.total, Microjoules(counted));
     }
 }
+
+#[test]
+fn the_ranking_goes_by_trustworthiness() {
+    assert!(RANKED.is_sorted_by_key(|(kind, _)| *kind));
+}
