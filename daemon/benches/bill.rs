@@ -13,11 +13,11 @@ use contest::{Contender, Effort, PATH, Pair, Sample, Server};
 /// Rounds of runs: more than a difference of two in a hundred needs among busy neighbours.
 const ROUNDS: usize = 15;
 
-/// Times at rest, of this length.
+/// Periods of rest, and how long each is.
 const RESTS: usize = 6;
 const REST: Duration = Duration::from_secs(5);
 
-/// The daemon's own word on what its sampler takes.
+/// The sampler's CPU time as the daemon reports it.
 const METER_CPU: &str = "nebula_meter_cpu_seconds_total";
 
 fn main() -> ExitCode {
@@ -42,11 +42,11 @@ fn bill(effort: Effort) -> anyhow::Result<()> {
     rest(&metered, &unmetered, rests)
 }
 
-/// Both rest at the same time, so that neither rests better.
+/// CPU time of both daemons over the same periods of rest.
 fn rest(metered: &Server, unmetered: &Server, rests: usize) -> anyhow::Result<()> {
     let mut shares = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..rests {
-        // To be asked is no rest: the metric is asked for before the time begins and after it has ended.
+        // A daemon that answers is not at rest, so the metric is read before the period begins and after it has ended.
         let sampler = metered.metric(METER_CPU)?;
         let (started, before) = (Instant::now(), [metered.cpu()?, unmetered.cpu()?]);
         thread::sleep(REST);
@@ -58,8 +58,7 @@ fn rest(metered: &Server, unmetered: &Server, rests: usize) -> anyhow::Result<()
         }
     }
     for (what, shares) in ["metered", "unmetered", "difference", "sampler, by its own metric"].iter().zip(shares) {
-        let shares = Sample::new(shares);
-        println!("{what:>26} {:>7.3} %   {:.3} to {:.3}", shares.median(), shares.at(0.0), shares.at(1.0));
+        println!("{what:>26} {} %", Sample::new(shares).summary());
     }
     Ok(())
 }

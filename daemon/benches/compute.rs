@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A function, an input that keeps it busy and one that does not, and how often it is called in a round: the CPU time of
-/// processes is told in hundredths of a second.
+/// processes is reported in hundredths of a second.
 struct Guest {
     name: &'static str,
     input: &'static str,
@@ -61,13 +61,12 @@ fn compute(effort: Effort) -> anyhow::Result<()> {
         }
         let [ours, theirs, ratios] = [ours, theirs, ratios].map(Sample::new);
         println!("{name:>24} nebula {:.3}   wasmtime run {:.3}", ours.median(), theirs.median());
-        let (least, median, most) = (ratios.at(0.0), ratios.median(), ratios.at(1.0));
-        println!("{:>24} {median:.3}   {least:.3} to {most:.3}   {}", "ratio", GOAL.verdict(median));
+        println!("{:>24} {}   {}", "ratio", ratios.summary(), GOAL.verdict(ratios.median()));
     }
     Ok(())
 }
 
-/// By what its answers say.
+/// CPU seconds of a call as its answer reports them.
 fn of_nebula(server: &Server, name: &str, input: &str, times: u32) -> anyhow::Result<f64> {
     let mut connection = Connection::open(server.address, &format!("/invoke/{name}?input={input}"))?;
     let mut total = Duration::ZERO;
@@ -79,7 +78,7 @@ fn of_nebula(server: &Server, name: &str, input: &str, times: u32) -> anyhow::Re
     Ok(total.as_secs_f64() / f64::from(times))
 }
 
-/// With everything that the process does besides.
+/// CPU seconds of a whole process.
 fn of_wasmtime(wasmtime: &Wasmtime, compiled: &Path, input: &str, times: u32) -> anyhow::Result<f64> {
     let before = of_children()?;
     for _ in 0..times {

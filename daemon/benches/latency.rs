@@ -14,16 +14,16 @@ use contest::{Connection, Cut, Effort, Goal, PATH, Sample, Server};
 const BACKGROUND: &str = "/invoke/fibonacci-recursive?input=40";
 const BACKGROUND_CALLS: usize = 80;
 
-/// The CPU time of the background, by the daemon's own word.
+/// The CPU time of the background as the daemon reports it.
 const BACKGROUND_CPU: &str = "nebula_function_cpu_seconds_total{function=\"fibonacci-recursive\"";
 
-/// 80 of them on two processors take a minute.
+/// On two processors, 80 of them take a minute.
 const WALL: [&str; 2] = ["--limits-wall", "10m"];
 
-/// Until all of them run where long calls run.
+/// Time for all of them to move to the threads of long calls.
 const UNTIL_BUSY: Duration = Duration::from_secs(1);
 
-/// Times idle and busy, in turn.
+/// Idle and busy rounds alternate.
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(4);
 
@@ -63,8 +63,7 @@ fn latency(effort: Effort) -> anyhow::Result<()> {
             times
         });
     let ratios = Sample::new(ratios);
-    let (least, median, most) = (ratios.at(0.0), ratios.median(), ratios.at(1.0));
-    println!("p50 busy ÷ idle    {median:.2}   {least:.2} to {most:.2}   {}", MEDIAN_GOAL.verdict(median));
+    println!("p50 busy ÷ idle    {}   {}", ratios.summary(), MEDIAN_GOAL.verdict(ratios.median()));
     println!("p99 idle           {:.3} ms", idle.at(0.99));
     println!("p99 busy           {:.3} ms   {}", busy.at(0.99), TAIL_GOAL.verdict(busy.at(0.99)));
     let processors = Sample::new(processors);
@@ -72,7 +71,7 @@ fn latency(effort: Effort) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long each call took that was made within `round`, in milliseconds.
+/// Milliseconds of each call within `round`.
 fn times(connection: &mut Connection, round: Duration) -> anyhow::Result<Vec<f64>> {
     let (started, mut times) = (Instant::now(), Vec::new());
     while started.elapsed() < round {
@@ -91,7 +90,7 @@ impl Background {
         let calls = (0..BACKGROUND_CALLS).map(|_| {
             let mut connection = Connection::open(server.address, BACKGROUND)?;
             let cut = connection.cut()?;
-            // Ends when its connection is cut, with which its call is over too.
+            // Cutting its connection ends the call and the thread.
             Ok((cut, thread::spawn(move || while connection.ask().is_ok() {})))
         });
         Ok(Self(calls.collect::<anyhow::Result<_>>()?))

@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 const PATHS: [&str; 2] = [PATH, "/fn/hello-http"];
 
-/// Until everything that is kept for further calls is there.
+/// Calls after which everything exists that is kept for further calls.
 const WARM_UP: usize = 50_000;
 
 const CALLS: usize = 1_000_000;
 const STEPS: usize = 10;
 
-/// Steps that are compared at either end, by their median: what the allocator gives back, and when, moves a single one
-/// by several percent.
+/// The median of this many first steps is compared with that of the last: a single step moves by several percent, as the
+/// allocator returns memory.
 const OF: usize = 3;
 
 /// Connections, a thread each.
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn memory(effort: Effort) -> anyhow::Result<()> {
-    // What compiling leaves behind goes bit by bit: a daemon that finds everything compiled has nothing of it.
+    // Compiling leaves memory behind that is returned bit by bit. A daemon that finds everything compiled has none of it.
     let state = TempDir::new()?;
     drop(Server::nebula_at(state.path(), &[])?);
     for path in PATHS {

@@ -13,15 +13,15 @@ use contest::{Contender, Effort, Functions, Goal, Pair, Server, Wasmtime, artefa
 
 const ROUNDS: usize = 7;
 
-/// As nebula has them, with a fresh instance for each call.
+/// Every call has a fresh instance.
 const FRESH: &str = "/fn/hello-http";
 
 /// The same component under a name whose manifest asks for reuse.
 const REUSED: &str = "/fn/hello-http-reused";
 const REUSE: &str = "reuse = \"serial\"\n";
 
-/// What makes `wasmtime serve` fastest here: an instance serves as many requests as come, and what the pool frees it
-/// neither returns to the kernel nor looks for twice.
+/// The fastest options of `wasmtime serve` here: an instance serves any number of requests, and the pool keeps the memory
+/// that it frees.
 const FASTEST: [&str; 4] = [
     "--max-instance-reuse-count",
     "1000000",

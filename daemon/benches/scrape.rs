@@ -17,7 +17,7 @@ const SOME: usize = 10;
 
 const SCRAPES: usize = 100;
 
-/// What a scraper asks for. Source: the requests of Prometheus 2.42.
+/// The headers that a scraper sends. Source: the requests of Prometheus 2.42.
 const PROMETHEUS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\
                           accept-encoding: gzip\r\n";
 const PLAIN: &str = "accept: text/plain\r\n";

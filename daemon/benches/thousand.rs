@@ -1,5 +1,5 @@
-//! A thousand functions in one daemon: how long it takes to be ready, what each of them keeps in memory, and how much
-//! slower each is called for the others.
+//! A thousand functions in one daemon: how long it takes to be ready, how much memory each keeps, and how much the others slow
+//! down calls of one.
 //!
 //! `cargo bench --bench thousand` prints it. It needs `wrk` (Debian: `apt-get install wrk`).
 
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const FUNCTIONS: usize = 1000;
 
-/// The one that is called.
+/// The function that is called.
 const CALLED: &str = "f0500";
 const PATH: &str = "/invoke/f0500";
 

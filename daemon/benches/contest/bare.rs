@@ -1,4 +1,4 @@
-//! The fastest answer hyper can give, with the settings that nebula has: what any server of hyper's could reach at most.
+//! A server that only answers, with hyper and the same settings as nebula: the most that any server on hyper can reach.
 
 use std::convert::Infallible;
 
@@ -9,10 +9,10 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-/// Makes a benchmark the bare server instead; the body of its answers follows, and their headers as `name: value`.
+/// Runs this server in place of the benchmark. The body of its answer follows, then its headers as `name: value`.
 pub const FLAG: &str = "--bare";
 
-/// Answers every request alike.
+/// Gives every request the same answer.
 pub fn serve(answer: &[String]) -> anyhow::Result<()> {
     let (body, headers) = answer.split_first().map(|(body, headers)| (body.as_str(), headers)).unwrap_or_default();
     let body = Bytes::from(body.to_owned());

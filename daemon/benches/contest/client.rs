@@ -1,4 +1,4 @@
-//! A client that waits for each answer before it asks again: it costs little, and its times are exact.
+//! A client that waits for each answer before it asks again. It costs little, and its times are exact.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ pub struct Connection {
     room: Vec<u8>,
 }
 
-/// As much as is read at once. Metrics come by the megabyte.
+/// Bytes that are read at once. Metrics come by the megabyte.
 const ROOM: usize = 64 << 10;
 
 impl Connection {
@@ -24,7 +24,7 @@ impl Connection {
         Self::open_with(address, path, "")
     }
 
-    /// The same with header lines, each of which ends as lines of HTTP do.
+    /// The same with further header lines, each with its line break.
     pub fn open_with(address: SocketAddr, path: &str, headers: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -32,7 +32,7 @@ impl Connection {
         Ok(Self { stream, request, answer: Vec::new(), head: 0, room: vec![0; ROOM] })
     }
 
-    /// Asks once. Any answer but 200 is an error, and so is one whose length is not told in its head.
+    /// Asks once. An answer without `content-length`, or with a status other than 200, is an error.
     pub fn ask(&mut self) -> anyhow::Result<()> {
         self.answer.clear();
         self.stream.write_all(&self.request)?;
@@ -68,7 +68,7 @@ impl Connection {
         self.answer.len() - self.head - HEAD_END.len()
     }
 
-    /// What ends the connection, whoever waits on it.
+    /// Ends the connection from any thread.
     pub fn cut(&self) -> anyhow::Result<Cut> {
         Ok(Cut(self.stream.try_clone()?))
     }

@@ -1,4 +1,4 @@
-//! Load from `wrk`, and contenders that take it in turn.
+//! Load from `wrk` on several servers in turn.
 
 use std::process::Command;
 use std::thread;
@@ -11,10 +11,10 @@ use super::{Effort, Goal, Sample, Server};
 /// Connections of the load generator.
 const CONNECTIONS: [u32; 2] = [8, 64];
 
-/// Three windows of the default.
+/// Three windows of the default length.
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// Who takes load, and where.
+/// A server, and the path that is called on it.
 #[derive(Clone, Copy)]
 pub struct Contender<'a> {
     pub name: &'a str,
@@ -22,8 +22,7 @@ pub struct Contender<'a> {
     pub path: &'a str,
 }
 
-/// Two contenders, and how many times the calls per second of the other the first ought to reach. What one that is not
-/// there ought to reach is not said.
+/// Two contenders, and the goal for the ratio of their calls per second. Skipped if one of them is missing.
 #[derive(Clone, Copy)]
 pub struct Pair<'a> {
     pub one: &'a str,
@@ -31,7 +30,7 @@ pub struct Pair<'a> {
     pub goal: Option<Goal>,
 }
 
-/// Says what is missing where there is no load generator.
+/// Fails if the load generator is not installed.
 pub fn require_wrk() -> anyhow::Result<()> {
     match Command::new("wrk").arg("-v").output() {
         Ok(_) => Ok(()),
@@ -39,7 +38,7 @@ pub fn require_wrk() -> anyhow::Result<()> {
     }
 }
 
-/// What one run came to.
+/// The result of one run.
 struct Run {
     /// Requests per second.
     rate: f64,
@@ -47,7 +46,7 @@ struct Run {
     cpu: f64,
 }
 
-/// Any answer but 200 is an error.
+/// An answer other than 200 is an error.
 fn load(Contender { server, path, .. }: Contender<'_>, connections: u32, seconds: u32) -> anyhow::Result<Run> {
     let before = server.cpu()?;
     let mut wrk = Command::new("wrk");
@@ -55,7 +54,7 @@ fn load(Contender { server, path, .. }: Contender<'_>, connections: u32, seconds
     wrk.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), &url]);
     let report = String::from_utf8(wrk.output()?.stdout)?;
     anyhow::ensure!(!report.contains("Non-2xx") && !report.contains("Socket errors"), "{report}");
-    // What is done of a request after its answer is part of it: the last ones are settled within a few windows.
+    // Work after the answer counts too: the last calls are settled within a few windows.
     thread::sleep(SETTLED);
     let cpu = server.cpu()? - before;
     let rate = report.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context(report.clone())?;
@@ -63,8 +62,8 @@ fn load(Contender { server, path, .. }: Contender<'_>, connections: u32, seconds
     Ok(Run { rate: rate.trim().parse()?, cpu: cpu * 1e6 / count.trim().parse::<f64>()? })
 }
 
-/// Loads all in turn, and prints their medians and what the ratios of pairs were: what all suffer from their
-/// neighbours, the runs of one round suffer alike. They take turns in going first. CPU time suffers least.
+/// Loads all contenders in every round, each time beginning with another one, and prints their medians and the ratios of
+/// pairs. Noise from other programs affects the runs of a round alike, and CPU time least.
 pub fn compare(effort: Effort, rounds: usize, contenders: &[Contender<'_>], pairs: &[Pair<'_>]) -> anyhow::Result<()> {
     let (rounds, seconds) = (effort.of(rounds, rounds.min(3)), effort.of(3, 1));
     for connections in CONNECTIONS {

@@ -1,9 +1,8 @@
-//! Servers side by side: same load generator, same processors, turn by turn in one run.
+//! Compares servers: same load generator, same processors, in turn within one run.
 #![allow(dead_code, unused_imports, reason = "no benchmark uses all of it")]
 
 mod bare;
 mod client;
-mod goal;
 mod load;
 mod sample;
 mod server;
@@ -13,16 +12,15 @@ use std::fs;
 use std::process::ExitCode;
 
 pub use client::{Connection, Cut};
-pub use goal::Goal;
 pub use load::{Contender, Pair, compare, require_wrk};
-pub use sample::Sample;
+pub use sample::{Goal, Sample};
 pub use server::{Functions, Resident, Server, distinct};
 pub use wasmtime::{Wasmtime, artefact};
 
-/// The call that is measured where nothing else is said.
+/// The call that most benchmarks measure.
 pub const PATH: &str = "/invoke/hello-world";
 
-/// Makes a benchmark coarse and short.
+/// Makes a benchmark short and coarse.
 const QUICK: &str = "--quick";
 
 /// How much is measured.
@@ -32,13 +30,12 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// So many, or few.
     pub fn of<T>(self, thorough: T, quick: T) -> T {
         if self.quick { quick } else { thorough }
     }
 }
 
-/// Runs a benchmark. It fails where it cannot measure, never for what it measures.
+/// Runs a benchmark. It fails if it cannot measure, never because of what it measures.
 pub fn main(name: &str, benchmark: fn(Effort) -> anyhow::Result<()>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_given = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -59,7 +56,7 @@ pub fn main(name: &str, benchmark: fn(Effort) -> anyhow::Result<()>) -> ExitCode
     }
 }
 
-/// What else the machine does: figures of a busy one tell less.
+/// Shows how busy the machine is: figures of a busy one say less.
 fn say_load() -> anyhow::Result<()> {
     println!("load average {}", fs::read_to_string("/proc/loadavg")?.trim());
     Ok(())

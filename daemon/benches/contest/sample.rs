@@ -1,6 +1,6 @@
-//! A few figures of the same thing.
+//! Several measurements of one figure, and its goal.
 
-/// A few figures of the same thing, from the least to the most.
+/// Several measurements of one figure, in ascending order.
 pub struct Sample(Vec<f64>);
 
 impl Sample {
@@ -9,7 +9,6 @@ impl Sample {
         Self(values)
     }
 
-    /// The one in the middle.
     pub fn median(&self) -> f64 {
         self.at(0.5)
     }
@@ -20,7 +19,30 @@ impl Sample {
         self.0.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
     }
 
+    /// The median, the least and the most.
+    pub fn summary(&self) -> String {
+        format!("{:>7.3}   {:.3} to {:.3}", self.median(), self.at(0.0), self.at(1.0))
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// What a figure should be.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    /// The goal, and whether `value` meets it.
+    pub fn verdict(self, value: f64) -> String {
+        let (words, bound, is_met) = match self {
+            Self::AtLeast(bound) => ("at least", bound, value >= bound),
+            Self::AtMost(bound) => ("at most", bound, value <= bound),
+        };
+        format!("goal: {words} {bound}, {}", if is_met { "met" } else { "MISSED" })
     }
 }

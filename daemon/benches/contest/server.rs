@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use super::bare;
 use super::client::Connection;
 
-/// A server, ended with this value.
+/// A running server. Dropping it ends the process.
 pub struct Server {
     pub process: Child,
     pub address: SocketAddr,
     /// How long it took to be ready.
     pub start: Duration,
-    /// What a daemon keeps: no other has been there before.
+    /// The state directory, if it is of no use to others.
     state: Option<TempDir>,
 }
 
 impl Server {
-    /// Starts the daemon, with these options besides.
+    /// Starts the daemon with these options and an empty state directory.
     pub fn nebula(options: &[&str]) -> anyhow::Result<Self> {
         let state = TempDir::new()?;
         let mut server = Self::nebula_at(state.path(), options)?;
@@ -33,14 +33,14 @@ impl Server {
         Ok(server)
     }
 
-    /// The same, with what an earlier one has left in `state`.
+    /// Starts the daemon with the state that an earlier one has left.
     pub fn nebula_at(state: &Path, options: &[&str]) -> anyhow::Result<Self> {
         let mut nebula = Command::new(env!("CARGO_BIN_EXE_nebula"));
         nebula.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--state"]).arg(state).args(options);
         Self::start(&mut nebula)
     }
 
-    /// Starts a bare hyper server that answers what `server` answers at `path`, byte for byte but for the date.
+    /// Starts a bare hyper server that gives the answer of `server` at `path`, except for the date.
     pub fn bare(server: &Self, path: &str) -> anyhow::Result<Self> {
         let mut like = Connection::open(server.address, path)?;
         like.ask()?;
@@ -49,7 +49,7 @@ impl Server {
         Self::start(command.args([bare::FLAG, like.body()?]).args(like.headers().filter(own)))
     }
 
-    /// Starts a program whose first line says where it listens.
+    /// Starts a program whose first line on stdout contains its address.
     fn start(command: &mut Command) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut process = command.stdout(Stdio::piped()).spawn().context("cannot start the server")?;
@@ -57,7 +57,7 @@ impl Server {
         Self::await_address(process, stdout, started)
     }
 
-    /// The same of one that says so on stderr, such as wasmtime.
+    /// The same for stderr, such as wasmtime's.
     pub fn start_on_stderr(command: &mut Command) -> anyhow::Result<Self> {
         let started = Instant::now();
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -74,19 +74,19 @@ impl Server {
         let address = line.trim_end().split_once("http://").map(|(_, address)| address.trim_end_matches('/'));
         server.address =
             address.and_then(|address| address.parse().ok()).with_context(|| format!("it said `{line}`"))?;
-        // What it says later is of no interest, but it must be able to say it.
+        // Nobody reads the rest, but the program must be able to write it.
         thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Ok(server)
     }
 
-    /// The body of what it answers.
+    /// The body of its answer.
     pub fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut connection = Connection::open(self.address, path)?;
         connection.ask()?;
         Ok(connection.body()?.into())
     }
 
-    /// The sum of the metrics whose line begins so.
+    /// The sum of the metrics whose lines begin with `prefix`.
     pub fn metric(&self, prefix: &str) -> anyhow::Result<f64> {
         let metrics = self.get("/metrics")?;
         let lines = metrics.lines().filter(|line| line.starts_with(prefix));
@@ -100,14 +100,15 @@ impl Server {
     pub fn cpu(&self) -> anyhow::Result<f64> {
         let mut nanos = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat")).context("this kernel tells no CPU times")?;
+            let text =
+                fs::read_to_string(task?.path().join("schedstat")).context("this kernel reports no CPU times")?;
             let first = text.split(' ').next().unwrap_or_default();
-            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is no schedstat"))?;
+            nanos += first.parse::<u64>().with_context(|| format!("`{text}` is not a schedstat"))?;
         }
         Ok(Duration::from_nanos(nanos).as_secs_f64())
     }
 
-    /// Resident memory in bytes: all of it, or what is no file's.
+    /// Resident memory in bytes.
     /// Source: Linux `Documentation/filesystems/proc.rst`, `smaps_rollup`.
     pub fn resident(&self, which: Resident) -> anyhow::Result<f64> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
@@ -121,10 +122,10 @@ impl Server {
     }
 }
 
-/// Which resident memory.
 #[derive(Clone, Copy)]
 pub enum Resident {
     All,
+    /// Memory that is not a file's.
     Anonymous,
 }
 
@@ -143,14 +144,13 @@ impl Functions {
         Ok(Self(TempDir::new()?))
     }
 
-    /// Adds `NAME.wasm`, or another file.
     pub fn add(&self, file: &str, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
         Ok(fs::write(self.0.path().join(file), content)?)
     }
 
-    /// The options that have a daemon serve them.
+    /// The options that make a daemon serve them.
     pub fn options(&self) -> anyhow::Result<[&str; 2]> {
-        Ok(["--functions", self.0.path().to_str().context("a path that is no text")?])
+        Ok(["--functions", self.0.path().to_str().context("the path is not text")?])
     }
 }
 

@@ -1,13 +1,12 @@
-//! wasmtime's own command line, beside which nebula is measured: `$WASMTIME`, or the first on the path.
+//! wasmtime's command line, which nebula is compared with: `$WASMTIME`, or the first on the path.
 
 use std::ffi::OsString;
 use std::process::Command;
 
-/// The command line, where it is installed.
 pub struct Wasmtime(OsString);
 
 impl Wasmtime {
-    /// Says what installs it where it is not.
+    /// If it is missing, prints how to install it.
     pub fn find() -> Option<Self> {
         let program = std::env::var_os("WASMTIME").unwrap_or_else(|| "wasmtime".into());
         match Command::new(&program).arg("--version").output() {
@@ -17,7 +16,7 @@ impl Wasmtime {
             }
             Err(_) => {
                 println!(
-                    "SKIPPED: wasmtime, which is neither in $WASMTIME nor on the path. \
+                    "SKIPPED: wasmtime is neither in $WASMTIME nor on the path. \
                      `cargo install wasmtime-cli --version 48.0.8 --locked` installs it"
                 );
                 None
