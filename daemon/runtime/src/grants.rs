@@ -52,6 +52,6 @@ impl Grants {
     /// No directories and no hosts: only what `limits` allow.
     #[must_use]
     pub fn of(limits: Limits) -> Self {
-        Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::nobody(), reused: None }
+        Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::default(), reused: None }
     }
 }

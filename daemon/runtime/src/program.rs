@@ -95,11 +95,12 @@ impl Program {
         let background = Background::new();
         let entered = self.enter(Call::new(invocation, &recorder, background.clone()));
         let ended = tokio::time::timeout(self.sandbox.grants.limits.wall, background.beside(entered)).await;
-        recorder.complete(ended.unwrap_or(Ending::TimedOut))
+        let (Ok(ending) | Err(ending)) = ended.unwrap_or(Err(Ending::TimedOut));
+        recorder.complete(ending)
     }
 
     /// On the heap, because the futures of the kinds differ much in size.
-    fn enter<'a>(&'a self, call: Call<'a>) -> Pin<Box<dyn Future<Output = Ending> + Send + 'a>> {
+    fn enter<'a>(&'a self, call: Call<'a>) -> Pin<Box<dyn Future<Output = Result<Ending, Ending>> + Send + 'a>> {
         match &self.guest {
             Guest::Command(guest) => Box::pin(guest.call(&self.sandbox, call)),
             Guest::Numeric(guest) => Box::pin(guest.call(&self.sandbox, call)),

@@ -11,9 +11,7 @@ use super::runtime_metrics;
 use super::start_error::StartError;
 use crate::causes::chain;
 use crate::config::Config;
-use crate::functions::{
-    self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules,
-};
+use crate::functions::{self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules};
 use crate::meter::Metering;
 use crate::telemetry::{Metrics, escaped};
 use nebula_runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};

@@ -15,14 +15,13 @@ pub struct Command {
 }
 
 impl Command {
-    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Ending {
+    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Ending, Ending> {
         let recorder = call.recorder;
-        let mut store = match sandbox.module_store(call) {
-            Ok(store) => store,
-            Err(ending) => return ending,
-        };
-        let entered = self.enter(&mut store, recorder).await;
-        entered.map_or_else(|error| ending_of(&error, &store.data().limiter), |()| Ending::Returned)
+        let mut store = sandbox.module_store(call)?;
+        match self.enter(&mut store, recorder).await {
+            Ok(()) => Ok(Ending::Returned),
+            Err(error) => Err(ending_of(&error, &store.data().limiter)),
+        }
     }
 
     async fn enter(&self, store: &mut Store<ModuleState>, recorder: &Recorder) -> wasmtime::Result<()> {

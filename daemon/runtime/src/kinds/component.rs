@@ -16,16 +16,13 @@ const FAILURE: i32 = 1;
 pub struct CommandComponent(pub CommandPre<ComponentState>);
 
 impl CommandComponent {
-    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Ending {
+    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Ending, Ending> {
         let recorder = call.recorder;
-        let mut store = match sandbox.component_store(&sandbox.runtime.plain().engine, call) {
-            Ok(store) => store,
-            Err(ending) => return ending,
-        };
+        let mut store = sandbox.component_store(&sandbox.runtime.plain().engine, call)?;
         match self.enter(&mut store, recorder).await {
-            Ok(Ok(())) => Ending::Returned,
-            Ok(Err(())) => Ending::Exited(FAILURE),
-            Err(error) => ending_of(&error, &store.data().limiter),
+            Ok(Ok(())) => Ok(Ending::Returned),
+            Ok(Err(())) => Ok(Ending::Exited(FAILURE)),
+            Err(error) => Err(ending_of(&error, &store.data().limiter)),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The kinds of guest. Each is a type that instantiates its function and enters it, by a method `call`.
+//! The kinds of guest. Each is a type whose method `call` instantiates its function and enters it. If that fails, the ending is
+//! an error.
 
 mod command;
 mod component;

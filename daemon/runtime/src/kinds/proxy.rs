@@ -27,11 +27,7 @@ pub struct ProxyInstance {
 }
 
 impl Proxy {
-    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Ending {
-        self.run(sandbox, call).await.unwrap_or_else(|ending| ending)
-    }
-
-    async fn run(&self, sandbox: &Sandbox, mut call: Call<'_>) -> Result<Ending, Ending> {
+    pub async fn call(&self, sandbox: &Sandbox, mut call: Call<'_>) -> Result<Ending, Ending> {
         let exchange = call.take_exchange()?;
         let (recorder, limits) = (call.recorder, &sandbox.grants.limits);
         let mut held = match self.instances.take(recorder, limits) {

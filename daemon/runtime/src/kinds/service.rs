@@ -19,11 +19,7 @@ use crate::state::ComponentState;
 pub struct Service(pub ServicePre<ComponentState>);
 
 impl Service {
-    pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Ending {
-        self.run(sandbox, call).await.unwrap_or_else(|ending| ending)
-    }
-
-    async fn run(&self, sandbox: &Sandbox, mut call: Call<'_>) -> Result<Ending, Ending> {
+    pub async fn call(&self, sandbox: &Sandbox, mut call: Call<'_>) -> Result<Ending, Ending> {
         let exchange = call.take_exchange()?;
         let recorder = call.recorder;
         let mut store = sandbox.component_store(self.0.engine(), call)?;

@@ -2,36 +2,18 @@
 
 use wasmtime::{FuncType, Val, ValType};
 
-/// A number type of WebAssembly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
-    I32,
-    I64,
-    F32,
-    F64,
-}
-
 /// The parameters and results of a numeric function.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    parameters: Vec<Number>,
+    parameters: Vec<ValType>,
     results: usize,
 }
 
 /// The signature of `function`, or the name of a type in it that is not a number.
 pub fn signature(function: &FuncType) -> Result<Signature, String> {
-    let parameters = function.params().map(|parameter| number(&parameter)).collect::<Result<_, _>>()?;
-    let results = function.results().map(|result| number(&result)).collect::<Result<Vec<_>, _>>()?.len();
-    Ok(Signature { parameters, results })
-}
-
-fn number(of: &ValType) -> Result<Number, String> {
-    match of {
-        ValType::I32 => Ok(Number::I32),
-        ValType::I64 => Ok(Number::I64),
-        ValType::F32 => Ok(Number::F32),
-        ValType::F64 => Ok(Number::F64),
-        other => Err(other.to_string()),
+    let is_number = |of: &ValType| matches!(of, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
+    match function.params().chain(function.results()).find(|of| !is_number(of)) {
+        Some(other) => Err(other.to_string()),
+        None => Ok(Signature { parameters: function.params().collect(), results: function.results().len() }),
     }
 }
 
@@ -47,10 +29,10 @@ impl Signature {
         self.parameters
             .iter()
             .zip(given)
-            .map(|(number, text)| {
-                number.parse(text).ok_or_else(|| {
+            .map(|(of, text)| {
+                number(of, text).ok_or_else(|| {
                     let shown: String = text.chars().take(40).collect();
-                    format!("{wanted}, found `{shown}`, which is not of type {}", number.as_str())
+                    format!("{wanted}, found `{shown}`, which is not of type {of}")
                 })
             })
             .collect()
@@ -62,8 +44,8 @@ impl Signature {
     }
 
     fn expected(&self) -> String {
-        let types: Vec<_> = self.parameters.iter().map(|parameter| parameter.as_str()).collect();
-        match types[..] {
+        let types: Vec<_> = self.parameters.iter().map(ToString::to_string).collect();
+        match &types[..] {
             [] => "expected no numbers".into(),
             [one] => format!("expected 1 number of type {one}"),
             _ => format!("expected {} numbers of types {}", types.len(), types.join(", ")),
@@ -71,23 +53,13 @@ impl Signature {
     }
 }
 
-impl Number {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::I32 => "i32",
-            Self::I64 => "i64",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        }
-    }
-
-    fn parse(self, text: &str) -> Option<Val> {
-        match self {
-            Self::I32 => text.parse().ok().map(Val::I32),
-            Self::I64 => text.parse().ok().map(Val::I64),
-            Self::F32 => text.parse().ok().map(f32::to_bits).map(Val::F32),
-            Self::F64 => text.parse().ok().map(f64::to_bits).map(Val::F64),
-        }
+fn number(of: &ValType, text: &str) -> Option<Val> {
+    match of {
+        ValType::I32 => text.parse().ok().map(Val::I32),
+        ValType::I64 => text.parse().ok().map(Val::I64),
+        ValType::F32 => text.parse().ok().map(f32::to_bits).map(Val::F32),
+        ValType::F64 => text.parse().ok().map(f64::to_bits).map(Val::F64),
+        _ => None,
     }
 }
 
@@ -110,7 +82,7 @@ mod tests {
     use super::*;
 
     fn two() -> Signature {
-        Signature { parameters: vec![Number::I32, Number::F64], results: 1 }
+        Signature { parameters: vec![ValType::I32, ValType::F64], results: 1 }
     }
 
     #[test]

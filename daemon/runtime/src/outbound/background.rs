@@ -1,7 +1,6 @@
 //! Work of a call that runs beside its guest. It is polled inside the polls of the guest's future, so that whoever measures
 //! the call measures this work too, and it ends with the guest.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::{Pin, pin};
@@ -18,7 +17,7 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// It costs a call without such work one small allocation, and an uncontended lock at each poll.
 #[derive(Clone)]
 pub struct Background {
-    /// What has not been polled yet. `None` once the guest has ended.
+    /// Work that has not been polled yet. `None` once the guest has ended.
     begun: Arc<Mutex<Option<Vec<Work>>>>,
 }
 
@@ -31,15 +30,15 @@ impl Background {
     /// over; otherwise at the guest's next poll. After the guest's end it is dropped at once.
     pub fn push(&self, future: impl Future<Output = ()> + Send + 'static) {
         let work: Work = Box::pin(future);
-        let refused = self.with(|begun| match begun {
-            Some(begun) => {
-                begun.push(work);
-                None
+        let mut begun = self.begun.lock();
+        match &mut *begun {
+            Some(begun) => begun.push(work),
+            None => {
+                // Dropped without the lock, whatever it holds.
+                drop(begun);
+                drop(work);
             }
-            None => Some(work),
-        });
-        // Dropped after the lock is released, whatever it holds.
-        drop(refused);
+        }
     }
 
     /// Drives `guest` to its end and this work beside it. What is unfinished by then is dropped.
@@ -56,22 +55,6 @@ impl Background {
         })
         .await
     }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Option<Vec<Work>>) -> T) -> T {
-        act(&mut self.begun.lock())
-    }
-}
-
-impl Default for Background {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Background {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Background").finish_non_exhaustive()
-    }
 }
 
 /// The background of one call while its guest runs.
@@ -85,15 +68,15 @@ impl Running {
     /// Polls what is new and what was woken, until all of it waits.
     fn poll(&mut self, context: &mut Context<'_>) {
         loop {
-            let begun = self.background.with(|begun| begun.as_mut().map(mem::take)).unwrap_or_default();
+            let begun = self.background.begun.lock().as_mut().map(mem::take).unwrap_or_default();
             if !begun.is_empty() {
                 self.works.get_or_insert_default().extend(begun);
             }
             match self.works.as_mut().map(|works| works.poll_next_unpin(context)) {
                 // One has ended; the others may be ready.
                 Some(Poll::Ready(Some(()))) => {}
-                Some(Poll::Pending)
-                    if self.background.with(|begun| begun.as_ref().is_some_and(|begun| !begun.is_empty())) => {}
+                Some(Poll::Pending) if self.background.begun.lock().as_ref().is_some_and(|begun| !begun.is_empty()) => {
+                }
                 Some(Poll::Pending | Poll::Ready(None)) | None => break,
             }
         }
@@ -102,7 +85,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let begun = self.background.with(Option::take);
+        let begun = self.background.begun.lock().take();
         drop(begun);
     }
 }
@@ -117,16 +100,14 @@ mod tests {
 
     use super::*;
 
-    struct CountsDrop(Arc<AtomicUsize>);
-
-    impl Drop for CountsDrop {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Work that never ends and holds `count` until it is dropped.
+    async fn never(count: Arc<()>) {
+        pending::<()>().await;
+        drop(count);
     }
 
     #[tokio::test]
-    async fn a_guest_that_begins_nothing_returns_what_it_returns() {
+    async fn a_guest_without_background_work_returns_its_output() {
         assert_eq!(Background::new().beside(ready(5)).await, 5);
         let yielding = async {
             tokio::task::yield_now().await;
@@ -136,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_guest_hears_from_what_it_has_begun() {
+    async fn work_runs_beside_the_guest_and_may_begin_further_work() {
         let background = Background::new();
         let guest = async {
             let (answer, answered) = oneshot::channel();
@@ -155,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_polled_but_within_the_guests_polls() {
+    async fn work_is_polled_only_within_polls_of_the_guest() {
         let (background, polls, woken) = (Background::new(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (counted, waiting) = (polls.clone(), woken.clone());
         background.push(async move {
@@ -174,42 +155,30 @@ mod tests {
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(polled(), expected, "it was woken and has to wait for the guest's poll");
+            assert_eq!(polled(), expected, "woken work waits for the guest's poll");
         }
     }
 
     #[tokio::test]
-    async fn what_is_unfinished_ends_with_the_guest() {
-        let (background, drops) = (Background::new(), Arc::new(AtomicUsize::new(0)));
-        let never = || {
-            let counts = CountsDrop(drops.clone());
-            async move {
-                let _counts = counts;
-                pending::<()>().await;
-            }
-        };
+    async fn unfinished_work_is_dropped_with_the_guest_or_the_call() {
+        let (background, count) = (Background::new(), Arc::new(()));
         let guest = async {
-            background.push(never());
+            background.push(never(count.clone()));
             tokio::task::yield_now().await;
-            background.push(never());
+            background.push(never(count.clone()));
+            assert_eq!(Arc::strong_count(&count), 3, "one is running, and one was never polled");
         };
         background.clone().beside(guest).await;
-        assert_eq!(drops.load(Ordering::Relaxed), 2, "one that ran, and one that was never polled");
-        background.push(never());
-        assert_eq!(drops.load(Ordering::Relaxed), 3, "one that came too late");
-    }
+        assert_eq!(Arc::strong_count(&count), 1);
+        background.push(never(count.clone()));
+        assert_eq!(Arc::strong_count(&count), 1, "it came too late");
 
-    #[tokio::test]
-    async fn what_is_unfinished_ends_with_a_call_that_is_dropped() {
-        let (background, drops) = (Background::new(), Arc::new(AtomicUsize::new(0)));
-        let counts = CountsDrop(drops.clone());
-        background.push(async move {
-            let _counts = counts;
-            pending::<()>().await;
-        });
-        let mut beside = Box::pin(background.clone().beside(pending::<()>()));
-        assert!(beside.as_mut().now_or_never().is_none());
-        drop(beside);
-        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        let background = Background::new();
+        background.push(never(count.clone()));
+        let mut call = Box::pin(background.beside(pending::<()>()));
+        assert!(call.as_mut().now_or_never().is_none());
+        assert_eq!(Arc::strong_count(&count), 2);
+        drop(call);
+        assert_eq!(Arc::strong_count(&count), 1);
     }
 }

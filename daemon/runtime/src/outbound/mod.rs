@@ -92,15 +92,6 @@ impl Outbound {
     }
 }
 
-impl fmt::Debug for Outbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbound")
-            .field("function", &self.function)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
-    }
-}
-
 impl WasiHttpHooks for Outbound {
     fn send_request(
         &mut self,

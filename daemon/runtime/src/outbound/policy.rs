@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use hyper::http::uri::{Authority, Scheme};
 use thiserror::Error;
 
 use super::destination::{Destination, HostName, Protocol, parse_port, split};
 use super::limits::CONNECTIONS_MAX;
 
-/// Hosts that a function may send requests to. Cheap to clone.
+/// Hosts that a function may send requests to: none by default. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Arc<[Rule]>,
-    /// A lower bound on requests at once than the crate's own.
+    /// A limit on requests under way, below the crate's own.
     connections: Option<usize>,
 }
 
@@ -53,11 +52,6 @@ enum Hosts {
 }
 
 impl Policy {
-    /// No host at all.
-    pub fn nobody() -> Self {
-        Self::default()
-    }
-
     /// Parses entries of the form `[scheme://]host[:port]`. The scheme defaults to `https`, the port to that of the scheme.
     /// The host is a name, an address, `*.NAME` for all subdomains of a name but not the name itself, or `*` for every host,
     /// including those of the local network.
@@ -85,11 +79,7 @@ impl Policy {
         self.connections.map_or(CONNECTIONS_MAX, |connections| connections.min(CONNECTIONS_MAX))
     }
 
-    /// Whether requests may go there. An authority with a user in it is always refused.
-    pub fn allows(&self, scheme: &Scheme, authority: &Authority) -> bool {
-        Destination::of(scheme, authority).is_some_and(|destination| self.covers(&destination))
-    }
-
+    /// Whether requests may go there.
     pub(super) fn covers(&self, destination: &Destination) -> bool {
         self.rules.iter().any(|rule| rule.covers(destination))
     }

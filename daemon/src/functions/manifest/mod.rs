@@ -21,12 +21,12 @@ use crate::quota::{Priority, Quota};
 pub use mistake::Mistake;
 pub(crate) use mistake::joined;
 pub(crate) use table::{Keys, KnownKeys, Wrong};
+#[cfg(test)]
+pub(crate) use tests::CEILINGS;
 use values::{
     argument, at_most, boolean, counted, counted_freely, guest_path, host_path, nonempty, route, time, variable,
 };
 pub(crate) use values::{energy, text};
-#[cfg(test)]
-pub(crate) use tests::CEILINGS;
 
 /// The longest manifest, in bytes. A page of settings has two or three thousand.
 pub const BYTES_MAX: usize = 64 << 10;

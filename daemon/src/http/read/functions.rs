@@ -12,8 +12,8 @@ use nebula_runtime::Directory;
 use tokio::runtime::Handle;
 
 use crate::functions::{
-    Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest,
-    Origin, Registry, Reuse, Upload, Version,
+    Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest, Origin, Registry,
+    Reuse, Upload, Version,
 };
 use crate::http::access::Visitor;
 use crate::http::answer::energy::WITHHELD;

@@ -1,4 +1,4 @@
-//! How long, how many, how much.
+//! Limits on the time, the number and the size of requests.
 
 use futures_util::FutureExt;
 use tokio::io::AsyncWriteExt;
@@ -8,63 +8,55 @@ use super::server::{answers, closed, head, listen};
 use super::*;
 use crate::outbound::limits::{CONNECTIONS_MAX, RESPONSE_HEAD_BYTES_MAX};
 
-async fn failing(scheme: &str, port: u16, options: RequestOptions) -> Error {
-    let entry = format!("{scheme}://127.0.0.1:{port}");
-    let failed = calling(&[&entry], async |outbound| {
-        let (response, _) = begin(outbound, get(&entry), Some(options)).await?;
-        response.into_body().collect().await.map(http_body_util::Collected::to_bytes)
-    });
-    failed.await.expect_err("a failure")
-}
-
 #[tokio::test]
-async fn a_host_that_does_not_shake_hands_is_given_up() {
-    let port = listen(closed).await;
-    let options = RequestOptions { connect_timeout: Some(SHORT), ..RequestOptions::default() };
-    let error = failing("https", port, options).await;
-    assert!(matches!(error, Error::ConnectionTimeout), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_host_that_does_not_answer_is_given_up() {
-    let port = listen(closed).await;
-    let options = RequestOptions { first_byte_timeout: Some(SHORT), ..RequestOptions::default() };
-    let error = failing("http", port, options).await;
-    assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_host_that_stops_answering_is_given_up() {
-    let port = listen(async |mut stream| {
+async fn a_host_that_is_too_slow_or_sends_too_much_is_given_up() {
+    let silent = listen(closed).await;
+    let stops = listen(async |mut stream| {
         head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.expect("a reader");
         closed(stream).await;
     })
     .await;
-    for timeout in [SHORT, Duration::ZERO] {
-        let options = RequestOptions { between_bytes_timeout: Some(timeout), ..RequestOptions::default() };
-        let error = failing("http", port, options).await;
-        assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
+    let header = format!("x: {}\r\n", "a".repeat(1000));
+    let long = format!("HTTP/1.1 200 OK\r\n{}\r\n", header.repeat(RESPONSE_HEAD_BYTES_MAX / header.len() + 1));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: a\r\n".repeat(1000));
+
+    let none = RequestOptions::default();
+    let connect = RequestOptions { connect_timeout: Some(SHORT), ..none };
+    let first_byte = RequestOptions { first_byte_timeout: Some(SHORT), ..none };
+    let between_bytes = |timeout| RequestOptions { between_bytes_timeout: Some(timeout), ..none };
+    for (origin, options, code) in [
+        (&silent.replace("http", "https"), connect, "ConnectionTimeout"),
+        (&silent, first_byte, "ConnectionReadTimeout"),
+        (&stops, between_bytes(SHORT), "ConnectionReadTimeout"),
+        (&stops, between_bytes(Duration::ZERO), "ConnectionReadTimeout"),
+        (&answers(long).await, none, "HttpResponseHeaderSectionSize"),
+        (&answers(many).await, none, "HttpResponseHeaderSectionSize"),
+    ] {
+        let failed = calling(&[origin], async |outbound| {
+            let (response, _) = begin(outbound, get(origin), Some(options)).await?;
+            response.into_body().collect().await
+        });
+        assert_code(&failed.await.expect_err(code), code);
     }
 }
 
 #[tokio::test]
-async fn a_guest_may_wait_for_ages() {
-    let port = answers("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let entry = format!("http://127.0.0.1:{port}");
+async fn a_guest_may_set_timeouts_beyond_the_range_of_the_clock() {
+    let origin = answers(OK).await;
     let ages = Some(Duration::MAX);
     let options = RequestOptions { connect_timeout: ages, first_byte_timeout: ages, between_bytes_timeout: ages };
-    calling(&[&entry], async |outbound| {
-        let (response, _) = begin(outbound, get(&entry), Some(options)).await.expect("an answer");
+    calling(&[&origin], async |outbound| {
+        let (response, _) = begin(outbound, get(&origin), Some(options)).await.expect("an answer");
         assert_eq!(response.into_body().collect().await.expect("a body").to_bytes(), "ok");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_pause_of_the_guest_is_not_the_hosts() {
+async fn time_in_which_the_guest_reads_nothing_does_not_count() {
     let (go_on, may_go_on) = watch::channel(false);
-    let port = listen(move |mut stream| {
+    let origin = listen(move |mut stream| {
         let mut may_go_on = may_go_on.clone();
         async move {
             head(&mut stream).await;
@@ -77,10 +69,9 @@ async fn a_pause_of_the_guest_is_not_the_hosts() {
         }
     })
     .await;
-    let entry = format!("http://127.0.0.1:{port}");
     let options = RequestOptions { between_bytes_timeout: Some(SHORT * 2), ..RequestOptions::default() };
-    calling(&[&entry], async |outbound| {
-        let (response, _) = begin(outbound, get(&entry), Some(options)).await.expect("an answer");
+    calling(&[&origin], async |outbound| {
+        let (response, _) = begin(outbound, get(&origin), Some(options)).await.expect("an answer");
         let mut body = response.into_body();
         assert_eq!(body.frame().await.expect("a piece").expect("a piece").into_data().expect("data"), "ha");
         tokio::time::sleep(SHORT * 3).await;
@@ -91,75 +82,58 @@ async fn a_pause_of_the_guest_is_not_the_hosts() {
 }
 
 #[tokio::test]
-async fn a_call_has_so_many_requests_under_way_and_no_more() {
-    let port = listen(closed).await;
-    let entry = format!("http://127.0.0.1:{port}");
-    calling(&[&entry], async |outbound| {
-        let mut pending: Vec<_> = (0..CONNECTIONS_MAX).map(|_| begin(outbound, get(&entry), None)).collect();
+async fn the_requests_of_a_call_that_are_under_way_are_bounded() {
+    let origin = listen(closed).await;
+    calling(&[&origin], async |outbound| {
+        let mut pending: Vec<_> = (0..CONNECTIONS_MAX).map(|_| begin(outbound, get(&origin), None)).collect();
         for _ in 0..2 {
-            let answer = ask(outbound, &entry).await;
-            assert!(matches!(answer, Err(Error::ConnectionLimitReached)), "{answer:?}");
+            let refused = ask(outbound, get(&origin)).await.expect_err("one too many");
+            assert_code(&refused, "ConnectionLimitReached");
             // Now they are on their way.
             tokio::task::yield_now().await;
         }
-        // Whoever is not waited for any more makes room.
+        // A request that is dropped makes room.
         pending.pop();
         tokio::task::yield_now().await;
-        let mut next = Box::pin(begin(outbound, get(&entry), None));
-        assert!(next.as_mut().now_or_never().is_none());
+        assert!(begin(outbound, get(&origin), None).now_or_never().is_none());
     })
     .await;
 }
 
-#[tokio::test]
-async fn a_response_whose_head_does_not_end_is_given_up() {
-    let header = format!("x: {}\r\n", "a".repeat(1000));
-    let long = format!("HTTP/1.1 200 OK\r\n{}\r\n", header.repeat(RESPONSE_HEAD_BYTES_MAX / header.len() + 1));
-    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: a\r\n".repeat(1000));
-    for response in [long, many] {
-        let error = failing("http", answers(response).await, RequestOptions::default()).await;
-        assert!(matches!(error, Error::HttpResponseHeaderSectionSize(_)), "{error:?}");
-    }
-}
-
-/// A server that tells when a request has come and when its connection is closed.
-async fn telling() -> (u16, mpsc::UnboundedReceiver<&'static str>) {
-    let (tell, told) = mpsc::unbounded_channel();
-    let port = listen(move |mut stream| {
-        let tell = tell.clone();
+/// A server that reports when a request has come and when its connection is closed.
+async fn reporting() -> (String, mpsc::UnboundedReceiver<&'static str>) {
+    let (report, reports) = mpsc::unbounded_channel();
+    let origin = listen(move |mut stream| {
+        let report = report.clone();
         async move {
             head(&mut stream).await;
-            tell.send("asked").expect("a test");
+            report.send("asked").expect("a test");
             closed(stream).await;
-            tell.send("closed").expect("a test");
+            report.send("closed").expect("a test");
         }
-    })
-    .await;
-    (port, told)
+    });
+    (origin.await, reports)
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_closes_its_connections() {
-    let (port, mut told) = telling().await;
-    let entry = format!("http://127.0.0.1:{port}");
-    let call = calling(&[&entry], async |o| ask(o, &entry).await.map(|_| ()));
+async fn a_dropped_call_closes_its_connections() {
+    let (origin, mut reports) = reporting().await;
+    let call = calling(&[&origin], async |o| ask(o, get(&origin)).await.map(|_| ()));
     tokio::select! {
         answer = call => panic!("nobody answers: {answer:?}"),
-        told = told.recv() => assert_eq!(told, Some("asked")),
+        report = reports.recv() => assert_eq!(report, Some("asked")),
     }
-    assert_eq!(told.recv().await, Some("closed"));
+    assert_eq!(reports.recv().await, Some("closed"));
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_waits_for_closes_its_connection() {
-    let (port, mut told) = telling().await;
-    let entry = format!("http://127.0.0.1:{port}");
-    calling(&[&entry], async |outbound| {
-        let answer = begin(outbound, get(&entry), None);
-        assert_eq!(told.recv().await, Some("asked"));
+async fn a_dropped_request_closes_its_connection_while_the_call_goes_on() {
+    let (origin, mut reports) = reporting().await;
+    calling(&[&origin], async |outbound| {
+        let answer = begin(outbound, get(&origin), None);
+        assert_eq!(reports.recv().await, Some("asked"));
         drop(answer);
-        // The guest is still there: its end is not what closes the connection.
-        assert_eq!(told.recv().await, Some("closed"));
+        assert_eq!(reports.recv().await, Some("closed"));
     })
     .await;
 }

@@ -16,23 +16,28 @@ use hyper::{Request, Response, Uri};
 
 use super::*;
 
-/// What a guest of a function that may reach `entries` gets.
-fn calling<T, G>(entries: &[&str], guest: G) -> impl Future<Output = T> + use<T, G>
+/// Long enough to differ from zero, short enough to wait for.
+const SHORT: Duration = Duration::from_millis(200);
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// Runs a guest whose function may send requests to `origins`.
+fn calling<T, G>(origins: &[&str], guest: G) -> impl Future<Output = T> + use<T, G>
 where
     G: AsyncFnOnce(&mut Outbound) -> T,
 {
     let background = Background::new();
-    let mut outbound = outbound(entries, &background);
+    let mut outbound = outbound(origins, &background);
     async move { background.beside(guest(&mut outbound)).await }
 }
 
-fn outbound(entries: &[&str], background: &Background) -> Outbound {
+fn outbound(origins: &[&str], background: &Background) -> Outbound {
     server::authorities();
-    let policy = Policy::parse(entries.iter().copied()).expect("entries");
+    let policy = Policy::parse(origins.iter().copied()).expect("origins");
     Outbound::new(policy, background.clone(), "weather".into(), None)
 }
 
-/// Begins a request, as a guest does that does not wait for it.
+/// Begins a request without waiting for it.
 fn begin(
     outbound: &mut Outbound,
     request: Request<WasiBody>,
@@ -41,20 +46,22 @@ fn begin(
     Box::into_pin(outbound.send_request(request, options, Box::new(ready(Ok(())))))
 }
 
-/// The response's head, with the body to come.
-async fn ask(outbound: &mut Outbound, url: &str) -> Result<Response<WasiBody>, Error> {
-    begin(outbound, get(url), None).await.map(|(response, _)| response)
+/// The head of the response, with its body still to come.
+async fn ask(outbound: &mut Outbound, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
+    begin(outbound, request, None).await.map(|(response, _)| response)
 }
 
-/// The status and the whole body.
-async fn fetch(outbound: &mut Outbound, url: &str) -> Result<(u16, String), Error> {
-    let response = ask(outbound, url).await?;
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8(body.into()).expect("text")))
+/// The status and the whole body that a guest gets from a path of an origin that its function may use.
+async fn fetch(origin: &str, path: &str) -> Result<(u16, String), Error> {
+    let response = calling(&[origin], async |outbound| {
+        let response = ask(outbound, get(&format!("{origin}{path}"))).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    });
+    response.await.map(|(status, body)| (status, String::from_utf8(body.into()).expect("text")))
 }
 
-/// As wasmtime makes it of what a guest sets.
+/// A request as wasmtime makes it.
 fn get(url: &str) -> Request<WasiBody> {
     let uri: Uri = url.parse().expect("a URL");
     let host = uri.authority().expect("a host").to_string();
@@ -62,12 +69,15 @@ fn get(url: &str) -> Request<WasiBody> {
     Request::get(uri).header("host", host).body(body).expect("a request")
 }
 
-/// With a body of unknown length, which takes a method that has a body.
+/// A request with a body of unknown length.
 fn post(url: &str, body: WasiBody) -> Request<WasiBody> {
     let mut request = get(url).map(|_| body);
     *request.method_mut() = Method::POST;
     request
 }
 
-/// Long enough to be told from none, short enough to wait for.
-const SHORT: Duration = Duration::from_millis(200);
+/// An error starts with the name of its code.
+#[track_caller]
+fn assert_code(error: &Error, code: &str) {
+    assert!(format!("{error:?}").starts_with(code), "{error:?} is not {code}");
+}

@@ -1,4 +1,4 @@
-//! Servers on a port of their own, on the test's own thread but outside of any call.
+//! Servers on the test's own thread, outside any call.
 
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
@@ -15,30 +15,30 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::outbound::{RootsError, set_extra_roots};
 
-/// Gives every connection to `serve`, and tells the port.
-pub async fn listen<S, F>(serve: S) -> u16
+/// Gives every connection to `serve`. Returns the origin, such as `http://127.0.0.1:41234`.
+pub async fn listen<S, F>(serve: S) -> String
 where
     S: Fn(TcpStream) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream));
         }
     });
-    port
+    origin
 }
 
-/// Answers every request in the same bytes, and then closes the connection.
-pub async fn answers(response: impl Into<Vec<u8>>) -> u16 {
+/// Answers every request with the same bytes, and then closes the connection.
+pub async fn answers(response: impl Into<Vec<u8>>) -> String {
     let response = Arc::new(response.into());
     listen(move |mut stream| {
         let response = response.clone();
         async move {
             head(&mut stream).await;
-            // The peer may have had enough of it before the end.
+            // The peer may close the connection before the end.
             let _ = stream.write_all(&response).await;
         }
     })
@@ -61,7 +61,7 @@ pub async fn closed(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut rest).await;
 }
 
-/// Who the process trusts, and somebody whom it does not.
+/// An authority that the process trusts, and one that it does not.
 static AUTHORITIES: LazyLock<(Issuer, Issuer)> = LazyLock::new(|| {
     let (known, unknown) = (issuer(), issuer());
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(known.der()));
@@ -78,17 +78,17 @@ fn issuer() -> Issuer {
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("a certificate")
 }
 
-/// Settles whom the process trusts, before its first request does.
+/// Sets the authorities that the process trusts. Its first request would settle them.
 pub fn authorities() -> &'static (Issuer, Issuer) {
     &AUTHORITIES
 }
 
-/// Speaks TLS as somebody whom the process trusts.
+/// Speaks TLS with a certificate of the trusted authority.
 pub fn trusted(name: &str) -> TlsAcceptor {
     acceptor(name, &authorities().0)
 }
 
-/// Speaks TLS as somebody whom nobody knows.
+/// Speaks TLS with a certificate of the unknown authority.
 pub fn untrusted(name: &str) -> TlsAcceptor {
     acceptor(name, &authorities().1)
 }

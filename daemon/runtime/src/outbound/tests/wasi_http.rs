@@ -1,4 +1,5 @@
-//! As wasmtime asks on behalf of components: of `wasi:http` 0.2 by a task of its own, of 0.3 in the store's loop.
+//! Requests as wasmtime sends them for components: those of `wasi:http` 0.2 from a task of its own, those of 0.3 in the
+//! store's loop.
 
 use std::mem;
 
@@ -18,9 +19,7 @@ use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiH
 use super::server::answers;
 use super::*;
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// What a component's store has.
+/// The state of a component's store.
 struct Guest {
     outbound: Outbound,
     table: ResourceTable,
@@ -39,7 +38,7 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// The body, as a component of 0.2 gets it.
+/// The body as a component of 0.2 gets it.
 async fn in_p2(entry: &str, authority: &str) -> Result<Bytes, p2::ErrorCode> {
     let background = Background::new();
     let mut guest = Guest::new(outbound(&[entry], &background));
@@ -55,19 +54,19 @@ async fn in_p2(entry: &str, authority: &str) -> Result<Bytes, p2::ErrorCode> {
     let call = async {
         let answer = guest.http().handle(request, None).map_err(|error| error.downcast().expect("a code"))?;
         guest.table.get_mut(&answer).expect("an answer").ready().await;
-        let ready =
-            mem::replace(guest.table.get_mut(&answer).expect("an answer"), HostFutureIncomingResponse::Consumed);
+        let place = guest.table.get_mut(&answer).expect("an answer");
+        let ready = mem::replace(place, HostFutureIncomingResponse::Consumed);
         if let HostFutureIncomingResponse::Ready(Ok((response, _worker))) = ready {
             return Ok(response.into_body().collect().await.expect("a body").to_bytes());
         }
-        *guest.table.get_mut(&answer).expect("an answer") = ready;
+        *place = ready;
         let code = guest.http().get(answer).expect("no trap").expect("ready").expect("the first time");
         Err(code.expect_err("a failure"))
     };
     background.beside(call).await
 }
 
-/// The body, as a component of 0.3 gets it, when it has also been told that its request is through.
+/// The body as a component of 0.3 gets it, once it also knows that its request was transmitted.
 async fn in_p3(entry: &str, authority: &str) -> Result<Bytes, ErrorCode> {
     let background = Background::new();
     let mut config = Config::new();
@@ -99,18 +98,13 @@ async fn in_p3(entry: &str, authority: &str) -> Result<Bytes, ErrorCode> {
 }
 
 #[tokio::test]
-async fn components_of_both_versions_get_answers() {
-    let authority = format!("127.0.0.1:{}", answers(OK).await);
-    let entry = format!("http://{authority}");
-    assert_eq!(in_p2(&entry, &authority).await.expect("an answer"), "ok");
-    assert_eq!(in_p3(&entry, &authority).await.expect("an answer"), "ok");
-}
-
-#[tokio::test]
-async fn components_of_both_versions_are_told_that_they_may_not() {
-    let authority = format!("127.0.0.1:{}", answers(OK).await);
-    let code = in_p2("http://127.0.0.2", &authority).await;
+async fn components_of_both_versions_get_answers_and_refusals() {
+    let origin = answers(OK).await;
+    let authority = origin.trim_start_matches("http://");
+    assert_eq!(in_p2(&origin, authority).await.expect("an answer"), "ok");
+    assert_eq!(in_p3(&origin, authority).await.expect("an answer"), "ok");
+    let code = in_p2("http://127.0.0.2", authority).await;
     assert!(matches!(code, Err(p2::ErrorCode::HttpRequestDenied)), "{code:?}");
-    let code = in_p3("http://127.0.0.2", &authority).await;
+    let code = in_p3("http://127.0.0.2", authority).await;
     assert!(matches!(code, Err(ErrorCode::HttpRequestDenied)), "{code:?}");
 }
