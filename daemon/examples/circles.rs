@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "a tree that cannot be read ends the command")]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 #[path = "../tests/architecture/circles.rs"]
@@ -12,7 +12,7 @@ mod circles;
 #[path = "../tests/architecture/imports.rs"]
 mod imports;
 
-use circles::{Graph, circles};
+use circles::circles;
 use imports::Crate;
 
 fn main() {
@@ -58,49 +58,13 @@ fn rooms(member: &Crate) {
 }
 
 fn files(member: &Crate) {
-    let edges = || member.imports.keys().map(|(from, to)| (from.as_str(), to.as_str()));
-    let found = circles(edges());
+    let found = circles(member.imports.keys().map(|(from, to)| (from.as_str(), to.as_str())));
     println!("  files in circles: {} of {}", found.iter().map(BTreeSet::len).sum::<usize>(), member.files.len());
     for circle in &found {
         println!("    {}: {}", circle.len(), list(circle));
-        if circle.len() > 2 {
-            println!("      the shortest: {}", shortest(circle, edges()).join(" → "));
-        }
     }
 }
 
 fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
-}
-
-/// The shortest way from one of the circle round to itself.
-fn shortest<'a>(circle: &BTreeSet<&'a str>, edges: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
-    let mut onward = Graph::new();
-    for (from, to) in edges.into_iter().filter(|(from, to)| circle.contains(from) && circle.contains(to)) {
-        onward.entry(from).or_default().insert(to);
-    }
-    circle.iter().filter_map(|start| round(&onward, start)).min_by_key(Vec::len).unwrap_or_default()
-}
-
-fn round<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
-    let mut before = BTreeMap::new();
-    let mut open = VecDeque::from([start]);
-    while let Some(next) = open.pop_front() {
-        for to in graph.get(next).into_iter().flatten() {
-            if *to == start {
-                let mut way = vec![start];
-                let mut at = next;
-                while at != start {
-                    way.insert(1, at);
-                    at = before[at];
-                }
-                return Some(way);
-            }
-            before.entry(*to).or_insert_with(|| {
-                open.push_back(to);
-                next
-            });
-        }
-    }
-    None
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nebula_metering::source::{Source, model::Model, powercap::Powercap};
+use nebula_metering::source::{Source, fallback::Fallback};
 use nebula_metering::work::{host::HostClock, reader::WorkReader, topology::Topology};
 use nebula_metering::{Bracket, CallId, Counter, FunctionId, Microjoules, Observation, PostBox, Tally};
 use nebula_runtime::{Grants, Input, Invocation, Limits, Pool, Program, Recorder, Runtime};
@@ -20,21 +20,18 @@ const MEASURE: Duration = Duration::from_secs(2);
 
 /// An energy source, its counters, and the clock that its readings are made by.
 struct Meter {
-    source: Box<dyn Source>,
+    source: Fallback,
     counters: Vec<Counter>,
     clock: HostClock,
 }
 
 impl Meter {
-    /// The machine's counters, or a model of its processor.
     fn open() -> Result<Self, Error> {
         let (sys, proc) = (Path::new("/sys"), Path::new("/proc"));
-        let source: Box<dyn Source> = match Powercap::open(sys) {
-            Ok(powercap) => Box::new(powercap),
-            Err(_) => Box::new(Model::open(proc, sys)?),
-        };
+        let mut clock = HostClock::open(proc, sys, Topology::read(sys)?)?;
+        let source = Fallback::of_machine(sys, proc, &clock.now()?)?;
         let counters = source.counters().iter().cloned().map(Counter::new).collect();
-        Ok(Self { source, counters, clock: HostClock::open(proc, sys, Topology::read(sys)?)? })
+        Ok(Self { source, counters, clock })
     }
 
     /// Energy since the last reading; nothing at the first.

@@ -122,7 +122,7 @@ impl Recorder {
         }
     }
 
-    /// Adds to the log. If it outgrows its limit the beginning is dropped, because the end tells most.
+    /// Adds to the log. If it outgrows its limit the beginning is dropped, because the end says most.
     fn push_log(&self, bytes: &[u8]) {
         let mut written = self.log.lock();
         let bytes_kept = &bytes[bytes.len().saturating_sub(self.log_max)..];

@@ -51,7 +51,7 @@ pub fn yield_at_ticks<T: Send>(store: &mut Store<T>) {
 }
 
 /// Whether a guest on this thread has yielded at a tick since this was last asked. A guest that waits for something does not
-/// count: it tells calls that compute for long from calls that wait.
+/// count: this distinguishes calls that compute for long from calls that wait.
 #[must_use]
 pub fn take_yielded() -> bool {
     YIELDED.replace(false)

@@ -74,7 +74,7 @@ impl Body for AnswerBody {
     }
 }
 
-/// Sends a guest's answer to whoever waits for it, and records its status.
+/// Sends a guest's answer to its caller, and records its status.
 pub fn send_answer(
     answer: oneshot::Sender<Answer>,
     recorder: &Arc<Recorder>,

@@ -91,11 +91,11 @@ impl Sandbox {
     }
 
     fn limiter(&self) -> Limiter {
-        Limiter::new(self.grants.limits.memory, self.grants.limits.table_elements)
+        Limiter { limits: self.grants.limits, refused: false }
     }
 }
 
-/// How many bytes a guest may hand to the host at once: an answer in one piece, and some more for what is no answer, such as
+/// How many bytes a guest may hand to the host at once: an answer in one piece, and some more for data that is not part of it, such as
 /// the list of what it waits for. The host copies them before it looks at any limit of ours.
 fn host_call_bytes(stdout: usize) -> usize {
     stdout.max(HOST_CALL_MIN).saturating_add(HOST_CALL_MIN)

@@ -6,6 +6,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::grants::Limits;
 use super::outbound::Outbound;
 
 /// Resources, such as streams and header lists, that a component may hold at once. wasmtime sets no bound.
@@ -50,18 +51,12 @@ impl WasiHttpView for ComponentState {
 /// Refuses an instance more memory than its limit, and remembers that it did.
 #[derive(Clone, Copy, Debug)]
 pub struct Limiter {
-    memory_max: usize,
-    table_elements_max: usize,
+    pub limits: Limits,
     /// Whether anything was refused. A guest that traps afterwards ran out of memory.
     pub refused: bool,
 }
 
 impl Limiter {
-    /// At most `memory_max` bytes of linear memory and `table_elements_max` elements in each table.
-    pub fn new(memory_max: usize, table_elements_max: usize) -> Self {
-        Self { memory_max, table_elements_max, refused: false }
-    }
-
     fn allow(&mut self, desired: usize, max: usize) -> bool {
         let allowed = desired <= max;
         self.refused |= !allowed;
@@ -71,10 +66,10 @@ impl Limiter {
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.allow(desired, self.memory_max))
+        Ok(self.allow(desired, self.limits.memory))
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.allow(desired, self.table_elements_max))
+        Ok(self.allow(desired, self.limits.table_elements))
     }
 }

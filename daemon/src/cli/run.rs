@@ -114,9 +114,9 @@ fn measured(
     source: Choice,
     call: impl FnOnce(&EnergyMeter) -> (Ended, Work),
 ) -> Result<(Ended, String), Failure> {
-    let opened = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
+    let source = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
-    let meter = Arc::new(EnergyMeter::new(opened, settings, 1));
+    let meter = Arc::new(EnergyMeter::new(source, settings, 1));
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (ended, work) = call(&meter);
     // The kernel adds a thread's CPU time to the process's clock at ticks, and when the thread reads its own. Without this

@@ -36,9 +36,9 @@ pub(super) fn start(
         register_no_energy(metrics, Off::Configured)?;
         return Ok((Metering::Off(Off::Configured), None));
     };
-    let opened = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
+    let source = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     // As many threads again run long calls.
-    let meter = Arc::new(EnergyMeter::new(opened, settings, 2 * config.invocation.workers));
+    let meter = Arc::new(EnergyMeter::new(source, settings, 2 * config.invocation.workers));
     let source = meter.source()?;
     tracing::info!("energy source: {} ({}): {}", source.kind, nature(source.kind), source.description);
     tracing::debug!("this energy source was chosen because: {}", source.reason);

@@ -17,7 +17,7 @@ use crate::carbon::{self, Carbon};
 use crate::config::Config;
 use crate::functions::Watch;
 use crate::http::{Access, App, Parts, Tls, UsageFile};
-use crate::invocation::{Invoker, LongCalls};
+use crate::invocation::{Invoker, LongCalls, Waiters};
 use crate::meter::Sampler;
 use crate::settling::Settling;
 use crate::state::State;
@@ -121,14 +121,21 @@ impl Daemon {
             let bounds = config.invocation;
             Admission::new(bounds.concurrency as usize, bounds.queue, bounds.queue_wait)
         };
-        let (away, in_flight) = (long_calls.handle(), metrics.in_flight.clone());
-        let invoker =
-            Invoker::new(metering, calls.clone(), admission, away, config.invocation.settle_waiters, in_flight);
+        let invoker = Invoker {
+            metering,
+            calls: calls.clone(),
+            admission,
+            long_calls: long_calls.handle(),
+            waiters: Waiters::new(config.invocation.settle_waiters),
+            in_flight: metrics.in_flight.clone(),
+            observers: observers.clone(),
+            power,
+        };
         let app = App::new(Parts {
             access,
             registry,
             deployer: deployer.clone(),
-            invoker: Arc::new(invoker.with_power_cap(power).observed_by(observers.clone())),
+            invoker: Arc::new(invoker),
             metrics,
             calls,
             observers: observers.clone(),

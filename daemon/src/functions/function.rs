@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use nebula_metering::FunctionId;
 use nebula_metering::work::Work;
-use nebula_metering::{Charge, FunctionId};
 use nebula_runtime::{Found, Program};
 
 use super::gateway::Gateway;
@@ -15,7 +15,7 @@ use super::name::FunctionName;
 use super::source::Origin;
 use super::version::Version;
 use crate::admission::Admission;
-use crate::meter::{Budget, ColdStartCharge, NoCharge, Off};
+use crate::meter::{Budget, ColdStartCharge, Off};
 use crate::quota::Payer;
 use crate::telemetry::FunctionMetrics;
 
@@ -101,19 +101,6 @@ pub struct ColdStart {
     pub found: Found,
     pub duration: Duration,
     pub work: Result<Work, Off>,
-    charge: ColdStartCharge,
-}
-
-impl ColdStart {
-    /// The charge arrives in `charge` when its windows are settled.
-    #[must_use]
-    pub fn new(found: Found, duration: Duration, work: Result<Work, Off>, charge: ColdStartCharge) -> Self {
-        Self { found, duration, work, charge }
-    }
-
-    /// Its charge, once settled.
-    #[must_use]
-    pub fn charge(&self) -> Option<&Result<Charge, NoCharge>> {
-        self.charge.get()
-    }
+    /// Arrives when its windows are settled.
+    pub charge: ColdStartCharge,
 }

@@ -14,7 +14,7 @@ use super::name::FunctionName;
 use super::registry::Registry;
 use super::settings::Settings;
 use super::source::{Origin, Source};
-use super::version::{TooManyVersions, Version};
+use super::version::Version;
 use crate::admission::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
@@ -87,7 +87,7 @@ impl Preparation {
 
     /// Gives the account its label in metrics. This must happen before anything is charged to it: counters of one account
     /// cannot move to another label.
-    pub(super) fn label(&self, source: &Source) -> Result<(), TooManyVersions> {
+    pub(super) fn label(&self, source: &Source) -> Result<(), Broken> {
         let id = self.registry.account(&source.name, source.version())?;
         self.metrics.labels.assign(id, source.name.as_str());
         Ok(())
@@ -106,7 +106,7 @@ impl Preparation {
         if self.metering.meter().is_err() {
             warn_of_no_joules(&source.name, &manifest);
         }
-        let cold_start = ColdStart::new(program.found(), started.elapsed(), work, charge);
+        let cold_start = ColdStart { found: program.found(), duration: started.elapsed(), work, charge };
         Ok(Compiled { id, version, source, program, manifest, cold_start })
     }
 

@@ -41,16 +41,3 @@ pub const SAMPLES: &[Sample] = samples! {
     "prime-number" "600"
     "sudoku" "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::functions::FunctionName;
-
-    #[test]
-    fn every_sample_has_a_good_name() {
-        for sample in SAMPLES {
-            assert!(sample.name.parse::<FunctionName>().is_ok(), "{}", sample.name);
-        }
-    }
-}

@@ -75,7 +75,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
         let Parts { policy, carbon, form, body_max, body_timeout, .. } = parts;
-        let metering = invoker.metering().clone();
+        let metering = invoker.metering.clone();
         let costs = Costs { metering: metering.clone(), policy, carbon };
         let call_log = Arc::new(CallLog { calls, registry: registry.clone(), costs: costs.clone() });
         Self {

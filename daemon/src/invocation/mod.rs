@@ -15,13 +15,13 @@ use nebula_metering::{CallId, Estimate, Tally};
 use prometheus::IntGauge;
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 pub use placement::LongCalls;
 pub use request_context::RequestContext;
 pub use settings::{OPTIONS, Settings};
-pub use settlement::{NotSettled, Settlement};
+pub use settlement::{NotSettled, Settlement, Waiters};
 
 use crate::admission::{Admission, Busy, OverPower, PowerCap};
 use crate::functions::Function;
@@ -32,6 +32,7 @@ use crate::quota::{QuotaExceeded, QuotaPermit};
 use crate::telemetry::{CallSlot, CallTimes, Calls, KnownCall, Observers, Progress, Record, RequestId};
 use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder};
 use placement::Placed;
+use settlement::Waiter;
 
 /// A call that has ended.
 #[derive(Debug)]
@@ -78,15 +79,18 @@ pub enum Refused {
 }
 
 pub struct Invoker {
-    metering: Metering,
-    calls: Arc<Calls>,
-    admission: Admission,
-    long_calls: Option<Handle>,
-    waiters: Arc<Semaphore>,
-    waiters_max: usize,
-    in_flight: IntGauge,
-    observers: Option<Arc<Observers>>,
-    power: Option<Arc<PowerCap>>,
+    pub metering: Metering,
+    /// Running and recent calls.
+    pub calls: Arc<Calls>,
+    pub admission: Admission,
+    /// Where calls move that compute for long.
+    pub long_calls: Option<Handle>,
+    pub waiters: Waiters,
+    /// Counts running calls.
+    pub in_flight: IntGauge,
+    /// Notified of calls that will never be settled.
+    pub observers: Arc<Observers>,
+    pub power: Option<Arc<PowerCap>>,
 }
 
 /// An admitted call: a future of its end. Dropping it cancels the call, which is counted and charged anyway.
@@ -111,42 +115,6 @@ struct Admitted {
 }
 
 impl Invoker {
-    /// `calls` knows running and recent calls, `in_flight` counts running ones, and those that compute for long move to
-    /// `long_calls`. At most `waiters_max` callers wait for settled charges at once.
-    #[must_use]
-    pub fn new(
-        metering: Metering,
-        calls: Arc<Calls>,
-        admission: Admission,
-        long_calls: Option<Handle>,
-        waiters_max: usize,
-        in_flight: IntGauge,
-    ) -> Self {
-        let waiters = Arc::new(Semaphore::new(waiters_max));
-        Self { metering, calls, admission, long_calls, waiters, waiters_max, in_flight, observers: None, power: None }
-    }
-
-    #[must_use]
-    pub fn with_power_cap(self, power: Option<Arc<PowerCap>>) -> Self {
-        Self { power, ..self }
-    }
-
-    #[must_use]
-    pub fn power(&self) -> Option<&PowerCap> {
-        self.power.as_deref()
-    }
-
-    /// Tells `observers` about calls that will never be settled.
-    #[must_use]
-    pub fn observed_by(self, observers: Arc<Observers>) -> Self {
-        Self { observers: Some(observers), ..self }
-    }
-
-    #[must_use]
-    pub fn metering(&self) -> &Metering {
-        &self.metering
-    }
-
     /// Admits a call of `function`. It runs when the returned future is polled. Whatever the guest does is not an error here.
     pub async fn invoke(self: &Arc<Self>, function: &Arc<Function>, mut request: Request) -> Result<Call, Refused> {
         let id = request.context.call_id();
@@ -180,22 +148,13 @@ impl Invoker {
         Ok((permit, Admitted { _function: of_function, _all: all, queued: arrived.elapsed() }))
     }
 
-    fn settlement(&self) -> (Option<Waiter>, Option<Settlement>) {
-        let window = match self.metering.meter() {
-            Ok(meter) => meter.window(),
-            Err(off) => return (None, Some(Settlement::never(off.into()))),
-        };
-        match self.waiters.clone().try_acquire_owned() {
-            Ok(place) => {
-                let (waiter, charge) = oneshot::channel();
-                (Some(waiter), Some(Settlement::later(charge, place, window)))
-            }
-            Err(_) => (None, Some(Settlement::no_room(self.waiters_max))),
+    fn settlement(&self) -> (Option<Waiter>, Settlement) {
+        match self.metering.meter() {
+            Ok(meter) => self.waiters.wait(meter.window()),
+            Err(off) => (None, Settlement::None(NoCharge::from(off).into())),
         }
     }
 }
-
-type Waiter = oneshot::Sender<Result<nebula_metering::Charge, NoCharge>>;
 
 /// Runs a call from its admission to its end.
 async fn run(mut running: Running, admitted: Admitted, request: Request) -> Finished {
@@ -226,7 +185,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
     let work = tally.as_ref().map(Tally::total).map_err(|&off| off);
     let estimate = invoker.metering.estimate(function.id, work);
     let cold_start = function.is_cold_start();
-    let (waiter, settlement) = if request.settle { invoker.settlement() } else { (None, None) };
+    let (waiter, settlement) = request.settle.then(|| invoker.settlement()).unzip();
     let ran = CallTimes {
         queued: admitted.queued,
         startup: completion.startup,
@@ -234,7 +193,7 @@ async fn run(mut running: Running, admitted: Admitted, request: Request) -> Fini
         cpu: work.as_ref().ok().map(|work| work.cpu),
         cold_start,
     };
-    let ended = running.end(Outcome::from(&completion.ending), estimate, Some(ran), tally.ok(), waiter);
+    let ended = running.end(Outcome::from(&completion.ending), estimate, Some(ran), tally.ok(), waiter.flatten());
     function.metrics.observe(ended.duration, admitted.queued, completion.startup, cold_start);
     let id = Uuid::from_u128(running.call.0);
     let request = request.context.request;
@@ -292,13 +251,13 @@ impl Running {
         let seat = calls.end(place, call, function, ended.clone());
         let observer = record.map(|record| record as Arc<dyn ChargeObserver>);
         let end = CallEnd::Call { ended: ended.clone(), seat, waiter, observer, booking };
-        let told = match tally {
+        let posted = match tally {
             Some(tally) => tally.end(end).map_err(|_| NoCharge::Dropped),
             None => metering.end(call, function, end),
         };
-        if let Err(why) = told {
+        if let Err(why) = posted {
             calls.give_up(seat, call, ended.clone(), why);
-            if let Some(observers) = observers.as_ref().filter(|observers| observers.events.have_clients()) {
+            if observers.events.have_clients() {
                 let progress = Progress::Settled(ended.clone(), Err(why));
                 observers.events.publish_call(self.function.name.as_str(), KnownCall { call, function, progress });
             }

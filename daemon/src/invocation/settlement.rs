@@ -1,10 +1,11 @@
 //! Waiting for the settled charge of a call that has ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nebula_metering::Charge;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::meter::NoCharge;
 
@@ -16,12 +17,34 @@ const SLACK: Duration = Duration::from_secs(1);
 
 /// A charge that will arrive when the call is settled.
 #[derive(Debug)]
-pub struct Settlement(State);
-
-#[derive(Debug)]
-enum State {
+pub enum Settlement {
     Later { charge: oneshot::Receiver<Result<Charge, NoCharge>>, place: OwnedSemaphorePermit, time_max: Duration },
     None(NotSettled),
+}
+
+/// Gets the charge of a call.
+pub(super) type Waiter = oneshot::Sender<Result<Charge, NoCharge>>;
+
+/// Places for callers that wait for settled charges.
+pub struct Waiters {
+    places: Arc<Semaphore>,
+    max: usize,
+}
+
+impl Waiters {
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(max)), max }
+    }
+
+    /// Waits for the charge of a call that ends now, with windows of this length.
+    pub(super) fn wait(&self, window: Duration) -> (Option<Waiter>, Settlement) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return (None, Settlement::None(NotSettled::NoRoom(self.max)));
+        };
+        let (waiter, charge) = oneshot::channel();
+        (Some(waiter), Settlement::Later { charge, place, time_max: window * WINDOWS_MAX + SLACK })
+    }
 }
 
 /// Why the caller gets no settled charge now.
@@ -38,27 +61,11 @@ pub enum NotSettled {
 }
 
 impl Settlement {
-    pub(super) fn later(
-        charge: oneshot::Receiver<Result<Charge, NoCharge>>,
-        place: OwnedSemaphorePermit,
-        window: Duration,
-    ) -> Self {
-        Self(State::Later { charge, place, time_max: window * WINDOWS_MAX + SLACK })
-    }
-
-    pub(super) fn no_room(waiters_max: usize) -> Self {
-        Self(State::None(NotSettled::NoRoom(waiters_max)))
-    }
-
-    pub(super) fn never(why: NoCharge) -> Self {
-        Self(State::None(why.into()))
-    }
-
     /// Waits a few windows for the charge.
     pub async fn wait(self) -> Result<Charge, NotSettled> {
-        let (charge, _place, time_max) = match self.0 {
-            State::Later { charge, place, time_max } => (charge, place, time_max),
-            State::None(why) => return Err(why),
+        let (charge, _place, time_max) = match self {
+            Self::Later { charge, place, time_max } => (charge, place, time_max),
+            Self::None(why) => return Err(why),
         };
         match tokio::time::timeout(time_max, charge).await {
             Ok(Ok(charge)) => Ok(charge?),
@@ -72,34 +79,26 @@ impl Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use tokio::sync::Semaphore;
 
     const WINDOW: Duration = Duration::from_millis(100);
 
-    fn later(places: &Arc<Semaphore>) -> (oneshot::Sender<Result<Charge, NoCharge>>, Settlement) {
-        let (waiter, charge) = oneshot::channel();
-        (waiter, Settlement::later(charge, places.clone().try_acquire_owned().unwrap(), WINDOW))
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn waiting_ends_after_a_few_windows_and_releases_its_permit() {
-        let places = Arc::new(Semaphore::new(1));
-        let (_waiter, settlement) = later(&places);
-        assert_eq!(places.available_permits(), 0);
+    async fn waiting_ends_after_a_few_windows_and_frees_its_place() {
+        let waiters = Waiters::new(1);
+        let (_waiter, settlement) = waiters.wait(WINDOW);
+        assert_eq!(waiters.wait(WINDOW).1.wait().await, Err(NotSettled::NoRoom(1)));
         assert_eq!(settlement.wait().await, Err(NotSettled::Late(Duration::from_millis(1500))));
-        assert_eq!(places.available_permits(), 1);
+        assert!(waiters.wait(WINDOW).0.is_some());
     }
 
     #[tokio::test]
     async fn a_charge_that_never_comes_ends_the_wait_at_once() {
-        let places = Arc::new(Semaphore::new(2));
-        let (waiter, settlement) = later(&places);
+        let waiters = Waiters::new(2);
+        let (waiter, settlement) = waiters.wait(WINDOW);
         drop(waiter);
         assert_eq!(settlement.wait().await, Err(NotSettled::Never(NoCharge::Dropped)));
-        let (waiter, settlement) = later(&places);
-        waiter.send(Err(NoCharge::Incomplete)).unwrap();
+        let (waiter, settlement) = waiters.wait(WINDOW);
+        waiter.unwrap().send(Err(NoCharge::Incomplete)).unwrap();
         assert_eq!(settlement.wait().await, Err(NotSettled::Never(NoCharge::Incomplete)));
-        assert_eq!(Settlement::no_room(7).wait().await, Err(NotSettled::NoRoom(7)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use nebula_metering::source::{SourceKind, Switch};
+use nebula_metering::source::{Source, SourceKind, Switch};
 use nebula_metering::work::Moment;
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::{NoEvents, Work};
@@ -15,11 +15,14 @@ use nebula_metering::{
 };
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{CallEnd, NotEstimated, Off, OpenedSource, OwnCost, Settings, topology};
+use super::{CallEnd, NotEstimated, Off, OwnCost, Settings, topology};
 
 /// The sampler counts as stalled once it has missed this many windows, and some more time for an overloaded machine.
 const STALLED_WINDOWS: u32 = 10;
 const STALLED_SLACK: Duration = Duration::from_secs(5);
+
+/// Why a source is read that does not give a reason: the user named it.
+const ASKED_FOR: &str = "asked for";
 
 pub struct EnergyMeter {
     reader: WorkReader,
@@ -33,8 +36,6 @@ pub struct EnergyMeter {
     /// When the last window was closed, in milliseconds since `created`.
     last_closed: AtomicU64,
     created: Instant,
-    /// Why the source is read, unless it says so itself.
-    source_reason: &'static str,
     last_switch: Mutex<LastSwitch>,
     window: Duration,
     /// Why hardware events are not counted, if they are not.
@@ -78,9 +79,9 @@ impl EnergyMeter {
     /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a
     /// [`Sampler`](super::Sampler) is started.
     #[must_use]
-    pub fn new(source: OpenedSource, settings: &Settings, threads: usize) -> Self {
+    pub fn new(source: Box<dyn Source>, settings: &Settings, threads: usize) -> Self {
         let (reader, no_events) = WorkReader::probe(&settings.sysfs_root);
-        let meter = Meter::new(source.source, topology(&settings.sysfs_root), settings.calls);
+        let meter = Meter::new(source, topology(&settings.sysfs_root), settings.calls);
         Self {
             reader,
             posts: Arc::new(PostBox::new(threads, settings.postings)),
@@ -90,7 +91,6 @@ impl EnergyMeter {
             own_cost: Mutex::new(OwnCost::new(Instant::now())),
             last_closed: AtomicU64::new(0),
             created: Instant::now(),
-            source_reason: source.reason,
             last_switch: Mutex::new(LastSwitch { at: SystemTime::now(), number: 0 }),
             window: settings.window,
             no_events: no_events
@@ -191,7 +191,7 @@ impl EnergyMeter {
         SourceNow {
             kind: source.kind(),
             description: source.describe(),
-            reason: source.reason().unwrap_or_else(|| self.source_reason.to_owned()),
+            reason: source.reason().unwrap_or_else(|| ASKED_FOR.to_owned()),
             since: self.last_switch.lock().at,
         }
     }
@@ -307,8 +307,7 @@ impl Drop for FailOnDrop<'_> {
 mod tests {
     use super::*;
     use crate::meter::{Metering, Unhealthy};
-    use nebula_metering::source::CounterSpec;
-    use nebula_metering::source::{ReadError, Source};
+    use nebula_metering::source::{CounterSpec, ReadError};
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     /// Panics at its second reading.
@@ -335,9 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn accounts_that_a_panic_left_torn_are_not_used_any_more() {
-        let source = OpenedSource { source: Box::new(Panics(0)), reason: "asked for" };
-        let meter = Arc::new(EnergyMeter::new(source, &Settings::made_up(), 1));
+    fn accounts_are_not_used_after_a_panic() {
+        let meter = Arc::new(EnergyMeter::new(Box::new(Panics(0)), &Settings::made_up(), 1));
         let metering = Metering::On(meter.clone());
         assert!(meter.close_window(&Moment::default()).is_ok());
         assert!(meter.snapshot().is_ok() && metering.health().is_ok());

@@ -19,7 +19,7 @@ pub use metering::{Budget, Exceeded, Metering, Unhealthy};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use settings::{OPTIONS, Settings};
-pub use sources::{Choice, OpenedSource, SourceError, nature, open as open_source};
+pub use sources::{Choice, SourceError, nature, open as open_source};
 
 /// Opens the clock of the machine whose procfs and sysfs are mounted at these roots.
 pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenHostClockError> {

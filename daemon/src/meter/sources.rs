@@ -14,9 +14,6 @@ use thiserror::Error;
 
 use super::open_clock;
 
-/// Why a source that the user named was chosen.
-const ASKED_FOR: &str = "asked for";
-
 /// The seed of the simulated machine: always the same, so that a demonstration can be repeated.
 const SEED: u64 = 1;
 
@@ -50,13 +47,6 @@ impl Choice {
     }
 }
 
-/// A source that works.
-pub struct OpenedSource {
-    pub source: Box<dyn Source>,
-    /// Why this one, unless the source itself says so.
-    pub reason: &'static str,
-}
-
 /// Why a source cannot be used.
 #[derive(Debug, Error)]
 pub enum SourceError {
@@ -73,25 +63,24 @@ pub enum SourceError {
 ///
 /// # Errors
 /// If it cannot be opened; with [`Choice::Auto`] only if even the model cannot.
-pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<OpenedSource, SourceError> {
-    let source: Box<dyn Source> = match choice {
-        Choice::Auto => Box::new(Fallback::of_machine(sysfs_root, procfs_root, &now(sysfs_root, procfs_root))?),
+pub fn open(choice: Choice, sysfs_root: &Path, procfs_root: &Path) -> Result<Box<dyn Source>, SourceError> {
+    match choice {
+        Choice::Auto => Ok(Box::new(Fallback::of_machine(sysfs_root, procfs_root, &now(sysfs_root, procfs_root))?)),
         Choice::Only(SourceKind::Simulated) => {
             tracing::warn!("the energy source is simulated: nothing is measured, and every joule is made up");
             let processors = available_parallelism().map_or(1, usize::from);
-            Box::new(Demonstration::open(processors, SEED))
+            Ok(Box::new(Demonstration::open(processors, SEED)))
         }
         #[cfg(feature = "rapl-energy")]
         Choice::Only(kind @ SourceKind::RaplEnergy) => match RaplEnergy::open() {
-            Ok(source) => Box::new(source),
-            Err(source) => return Err(SourceError::Open { kind, source: source.into() }),
+            Ok(source) => Ok(Box::new(source)),
+            Err(source) => Err(SourceError::Open { kind, source: source.into() }),
         },
         Choice::Only(kind) => {
             let (_, open) = RANKED.into_iter().find(|(known, _)| *known == kind).ok_or(SourceError::NotHere(kind))?;
-            open(sysfs_root, procfs_root).map_err(|source| SourceError::Open { kind, source })?
+            open(sysfs_root, procfs_root).map_err(|source| SourceError::Open { kind, source })
         }
-    };
-    Ok(OpenedSource { source, reason: ASKED_FOR })
+    }
 }
 
 /// A moment to try sources at. If the clock cannot be read, whoever needs it reports that.

@@ -8,7 +8,7 @@ use crate::ending::Ending;
 use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ModuleState;
 
-/// A core module that starts at an export, as a rule `_start`.
+/// A core module that starts at an export, usually `_start`.
 pub struct Command {
     pub module: InstancePre<ModuleState>,
     pub start: Box<str>,

@@ -48,9 +48,8 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
 /// What `--source auto` chooses, and whether that measures.
 fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
     match open_source(Choice::Auto, sysfs_root, procfs_root) {
-        Ok(opened) => {
-            let kind = opened.source.kind();
-            let reason = opened.source.reason().unwrap_or_default();
+        Ok(source) => {
+            let (kind, reason) = (source.kind(), source.reason().unwrap_or_default());
             let fact = format!("chooses `{kind}`: {reason}");
             (Finding::new(Verdict::Ok, "--source auto", fact), kind.is_measured())
         }

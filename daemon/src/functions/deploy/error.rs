@@ -9,7 +9,7 @@ use crate::admission::Busy;
 use crate::functions::broken::Broken;
 use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
-use crate::functions::version::{TooManyVersions, Version};
+use crate::functions::version::Version;
 
 /// Why a deployment failed. Nothing has changed.
 #[derive(Debug, Error)]
@@ -44,11 +44,5 @@ fn conflict(live: Option<&Version>) -> String {
     match live {
         Some(live) => format!("version {live} is served, which is not the one that the request expects"),
         None => "no such function is served, and the request expects one".into(),
-    }
-}
-
-impl From<TooManyVersions> for DeployError {
-    fn from(error: TooManyVersions) -> Self {
-        Self::Broken(error.into())
     }
 }

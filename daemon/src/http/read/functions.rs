@@ -198,7 +198,8 @@ impl Deployments {
     /// A function with what it is granted, and what it took to prepare it.
     fn describe_in_full(&self, function: &Function, exposure: Exposure) -> FunctionDetails {
         let cold_start = &function.cold_start;
-        let (energy_joules, reason): (_, Option<Cow<'static, str>>) = match (cold_start.charge(), &cold_start.work) {
+        let (energy_joules, reason): (_, Option<Cow<'static, str>>) = match (cold_start.charge.get(), &cold_start.work)
+        {
             _ if !exposure.shows_joules() => (None, Some(WITHHELD.into())),
             (Some(Ok(charge)), _) => (Some(exposure.rounded(charge.active.joules())), None),
             (Some(Err(why)), _) => (None, Some(why.to_string().into())),

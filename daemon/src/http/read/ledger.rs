@@ -26,7 +26,7 @@ const NOT_LEARNED: &str = "nothing has been learned yet";
 
 /// The ledger as it stands.
 pub fn ledger(registry: &Registry, invoker: &Invoker, carbon: &Carbon) -> Ledger {
-    let metering = invoker.metering();
+    let metering = &invoker.metering;
     let measured = match metering.meter().and_then(|meter| Ok((meter, meter.snapshot()?))) {
         Ok((meter, snapshot)) => measured(meter, &snapshot, registry, invoker),
         Err(off) => Ledger {
@@ -63,7 +63,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         calls: Some(calls(registry)),
         gaps: Some(gaps.collect()),
         meter: Some(own_cost(meter, snapshot)),
-        power_cap: invoker.power().map(of_power),
+        power_cap: invoker.power.as_deref().map(of_power),
         ..Ledger::default()
     }
 }

@@ -18,7 +18,7 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_module_has_all_that_wagi_knows() {
+fn every_key_of_wagi_is_read() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let text = r#"
@@ -53,7 +53,7 @@ fn a_module_has_all_that_wagi_knows() {
 }
 
 #[test]
-fn what_is_wrong_with_a_module_is_told_with_its_line_and_the_others_are_served() {
+fn mistakes_name_their_line_and_the_other_modules_are_served() {
     let text = "[[module]]\nroute = \"/good\"\nmodule = \"a.wasm\"\n\n\
                 [[module]]\nrout = \"/x\"\nmodule = \"oci:foo/bar:1.2.3\"\nbindle_server = \"http://localhost\"\n\n\
                 [[module]]\nroute = \"/metrics\"\nmodule = 3\nhttp_max_concurrency = 0\nargv = [\"a\"]\n\n\
@@ -62,7 +62,7 @@ fn what_is_wrong_with_a_module_is_told_with_its_line_and_the_others_are_served()
                 [[module]]\nroute = \"/good\"\nmodule = \"https://example.com/a.wasm\"\n";
     let listed = parsed(Path::new("/nowhere"), text);
     assert_eq!(good(&listed).iter().map(|module| module.name.as_str()).collect::<Vec<_>>(), ["good"]);
-    let told = mistakes(text);
+    let found = mistakes(text);
     for expected in [
         "line 6: unknown key `rout` in a module; did you mean `route`?",
         "line 7: invalid value `oci:foo/bar:1.2.3` for `module`: modules must be files: download it and name the file",
@@ -78,13 +78,13 @@ fn what_is_wrong_with_a_module_is_told_with_its_line_and_the_others_are_served()
         "line 25: invalid value `https://example.com/a.wasm` for `module`: modules must be files: download it and name the file",
         "line 23: the module of line 1 has the route `/good`",
     ] {
-        assert!(told.iter().any(|told| told == expected), "{expected}\n{told:#?}");
+        assert!(found.iter().any(|mistake| mistake == expected), "{expected}\n{found:#?}");
     }
-    assert_eq!(told.len(), 13, "{told:#?}");
+    assert_eq!(found.len(), 13, "{found:#?}");
 }
 
 #[test]
-fn what_is_no_list_of_modules_is_no_good_at_all() {
+fn a_file_that_is_not_a_list_of_modules_is_refused() {
     let wrong = |text: &str| parse(Path::new("modules.toml"), text).unwrap_err();
     assert!(wrong("[[module]\n").starts_with("line 1: "), "{}", wrong("[[module]\n"));
     assert_eq!(wrong(""), "it has no `[[module]]`");
@@ -106,7 +106,7 @@ fn names_come_from_routes_and_are_unique() {
 }
 
 #[test]
-fn no_text_is_too_strange() {
+fn no_text_makes_it_panic() {
     for text in
         ["module = []", "[[module]]", "[module]\na=1", "module = [1, 2]", "[[module]]\nroute = \"/é\"\nmodule=\"é\""]
     {
