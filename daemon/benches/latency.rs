@@ -4,11 +4,12 @@
 
 mod contest;
 
+use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use contest::{Connection, Cut, Effort, Goal, PATH, Sample, Server};
+use contest::{Connection, Effort, Goal, PATH, Sample, Server};
 
 /// More than a second of CPU time each.
 const BACKGROUND: &str = "/invoke/fibonacci-recursive?input=40";
@@ -83,22 +84,21 @@ fn times(connection: &mut Connection, round: Duration) -> anyhow::Result<Vec<f64
 }
 
 /// Calls that compute all the time.
-struct Background(Vec<(Cut, JoinHandle<()>)>);
+struct Background(Vec<(TcpStream, JoinHandle<()>)>);
 
 impl Background {
     fn start(server: &Server) -> anyhow::Result<Self> {
         let calls = (0..BACKGROUND_CALLS).map(|_| {
             let mut connection = Connection::open(server.address, BACKGROUND)?;
-            let cut = connection.cut()?;
-            // Cutting its connection ends the call and the thread.
-            Ok((cut, thread::spawn(move || while connection.ask().is_ok() {})))
+            // Shutting it down ends the call and the thread.
+            Ok((connection.stream()?, thread::spawn(move || while connection.ask().is_ok() {})))
         });
         Ok(Self(calls.collect::<anyhow::Result<_>>()?))
     }
 
     fn stop(self) {
-        for (cut, thread) in self.0 {
-            drop(cut);
+        for (stream, thread) in self.0 {
+            let _ = stream.shutdown(Shutdown::Both);
             let _ = thread.join();
         }
     }

@@ -1,7 +1,7 @@
 //! A client that waits for each answer before it asks again. It costs little, and its times are exact.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use anyhow::Context;
 
@@ -68,21 +68,12 @@ impl Connection {
         self.answer.len() - self.head - HEAD_END.len()
     }
 
-    /// Ends the connection from any thread.
-    pub fn cut(&self) -> anyhow::Result<Cut> {
-        Ok(Cut(self.stream.try_clone()?))
+    /// Its stream, by which another thread can end it.
+    pub fn stream(&self) -> anyhow::Result<TcpStream> {
+        Ok(self.stream.try_clone()?)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers().filter_map(|line| line.split_once(": ")).find(|(is, _)| *is == name).map(|(_, value)| value)
-    }
-}
-
-/// Ends a connection when dropped.
-pub struct Cut(TcpStream);
-
-impl Drop for Cut {
-    fn drop(&mut self) {
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }

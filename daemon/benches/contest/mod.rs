@@ -11,7 +11,7 @@ mod wasmtime;
 use std::fs;
 use std::process::ExitCode;
 
-pub use client::{Connection, Cut};
+pub use client::Connection;
 pub use load::{Contender, Pair, compare, require_wrk};
 pub use sample::{Goal, Sample};
 pub use server::{Functions, Resident, Server, distinct};

@@ -19,9 +19,8 @@ use super::grants::Limits;
 #[derive(Debug)]
 pub struct Recorder {
     output: Mutex<Written>,
-    output_max: usize,
     log: Mutex<Written>,
-    log_max: usize,
+    limits: Limits,
     /// The HTTP answer: its status, or an error.
     answer: OnceLock<Result<u16, String>>,
     started: Instant,
@@ -42,9 +41,8 @@ impl Recorder {
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             output: Mutex::default(),
-            output_max: limits.stdout,
             log: Mutex::default(),
-            log_max: limits.stderr,
+            limits: *limits,
             answer: OnceLock::new(),
             started: Instant::now(),
             startup: AtomicU64::new(0),
@@ -65,7 +63,7 @@ impl Recorder {
             ending = Ending::OutputTooLarge;
         }
         let mut log = std::mem::take(&mut *self.log.lock());
-        let surplus = log.bytes.len().saturating_sub(self.log_max);
+        let surplus = log.bytes.len().saturating_sub(self.limits.stderr);
         log.bytes.drain(..surplus);
         Completion {
             ending,
@@ -86,7 +84,7 @@ impl Recorder {
     /// Adds to the output. A write beyond the limit ends the call, because half an answer is no answer.
     pub(super) fn push_output(&self, bytes: &[u8]) -> Result<(), OutputFull> {
         let mut written = self.output.lock();
-        if bytes.len() > self.output_max - written.bytes.len() {
+        if bytes.len() > self.limits.stdout - written.bytes.len() {
             written.overflowed = true;
             return Err(OutputFull);
         }
@@ -124,15 +122,12 @@ impl Recorder {
 
     /// Adds to the log. If it outgrows its limit the beginning is dropped, because the end says most.
     fn push_log(&self, bytes: &[u8]) {
-        let mut written = self.log.lock();
-        let bytes_kept = &bytes[bytes.len().saturating_sub(self.log_max)..];
-        written.bytes.extend_from_slice(bytes_kept);
-        if bytes_kept.len() < bytes.len() || written.bytes.len() > self.log_max {
-            written.overflowed = true;
-        }
+        let (mut written, max) = (self.log.lock(), self.limits.stderr);
+        written.overflowed |= written.bytes.len() + bytes.len() > max;
+        written.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(max)..]);
         // Up to twice the limit is held, so that dropping costs little per byte.
-        if written.bytes.len() > 2 * self.log_max {
-            let surplus = written.bytes.len() - self.log_max;
+        if written.bytes.len() > 2 * max {
+            let surplus = written.bytes.len() - max;
             written.bytes.drain(..surplus);
         }
     }
@@ -158,10 +153,9 @@ impl Capture {
 
     /// One byte more than the limit, so that the write that exceeds it arrives and is noticed.
     fn room(&self) -> usize {
-        let (Self::Output(recorder) | Self::Log(recorder)) = self;
         let max = match self {
-            Self::Output(_) => recorder.output_max,
-            Self::Log(_) => recorder.log_max,
+            Self::Output(recorder) => recorder.limits.stdout,
+            Self::Log(recorder) => recorder.limits.stderr,
         };
         max.saturating_add(1)
     }

@@ -33,7 +33,8 @@ pub struct Sandbox {
 impl Sandbox {
     /// A store for an instance of a core module.
     pub fn module_store(&self, call: Call<'_>) -> Result<Store<ModuleState>, Ending> {
-        let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter: self.limiter() };
+        let limiter = Limiter { limits: self.grants.limits, refused: false };
+        let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter };
         let mut store = Store::new(&self.runtime.plain().engine, state);
         store.limiter(|state| &mut state.limiter);
         self.arm(&mut store);
@@ -43,7 +44,8 @@ impl Sandbox {
     /// A store for an instance of a component.
     pub fn component_store(&self, engine: &Engine, call: Call<'_>) -> Result<Store<ComponentState>, Ending> {
         let outbound = self.outbound(&call.invocation, call.background.clone());
-        let state = ComponentState::new(self.wasi(call)?.build(), outbound, self.limiter());
+        let limiter = Limiter { limits: self.grants.limits, refused: false };
+        let state = ComponentState::new(self.wasi(call)?.build(), outbound, limiter);
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
         self.arm(&mut store);
@@ -88,10 +90,6 @@ impl Sandbox {
     fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
         let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
         Outbound::new(self.grants.outbound.clone(), background, function.into(), invocation.trace.clone())
-    }
-
-    fn limiter(&self) -> Limiter {
-        Limiter { limits: self.grants.limits, refused: false }
     }
 }
 

@@ -54,24 +54,17 @@ pub const OPTIONS: &[Setting] = &[
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A directory of functions.
     pub directory: Option<PathBuf>,
-    /// A file of modules in WAGI's format.
     pub modules: Option<PathBuf>,
     pub functions_max: usize,
-    /// Most versions in one run of the daemon.
     pub versions_max: usize,
-    /// Largest module, in bytes.
+    /// In bytes.
     pub module_max: u64,
-    /// Most compiled code to keep, in bytes; 0 keeps none.
+    /// In bytes; 0 keeps none.
     pub cache_size: u64,
-    /// Where compiled code is kept if not in the state directory.
     pub cache_dir: Option<PathBuf>,
-    /// Further certificate authorities that outbound requests trust.
     pub outbound_ca: Option<PathBuf>,
-    /// What one call may use.
     pub limits: Limits,
-    /// After how long a running call lets others have their turn.
     pub tick: Duration,
     pub deploy: DeploySettings,
 }
@@ -79,13 +72,9 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct DeploySettings {
     pub compilations: usize,
-    /// How many compilations may wait for others.
     pub queue: usize,
-    /// Longest time of one, and of waiting for it.
     pub time: Duration,
-    /// Earlier versions of each function that are kept.
     pub keep: usize,
-    /// Directories that manifests from the network may name.
     pub directories: Vec<PathBuf>,
 }
 

@@ -15,15 +15,10 @@ pub const OPTIONS: &[Setting] = &[
 
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Calls at once.
     pub concurrency: u32,
-    /// Calls that wait.
     pub queue: usize,
-    /// How long they may wait.
     pub queue_wait: Duration,
-    /// Callers that wait at once for a settled charge.
     pub settle_waiters: usize,
-    /// Threads that run calls.
     pub workers: usize,
 }
 

@@ -34,14 +34,11 @@ pub const OPTIONS: &[Setting] = &[
 pub struct Settings {
     /// `None` if nothing is to be measured.
     pub source: Option<Choice>,
-    /// Time between two readings of the source.
     pub window: Duration,
     pub policy: Policy,
     pub sysfs_root: PathBuf,
     pub procfs_root: PathBuf,
-    /// Slices and ends that each group of threads can post within a window.
     pub postings: usize,
-    /// Calls that are not settled yet.
     pub calls: usize,
 }
 

@@ -18,23 +18,18 @@ pub struct Policy {
 
 /// Why an entry is not a rule.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum PolicyError {
-    /// Neither HTTP nor HTTPS.
-    #[error("`{0}` has a scheme that is not `https://` or `http://`")]
-    Scheme(String),
-    /// More than a scheme, a host and a port.
-    #[error("`{0}` has more than a scheme, a host and a port; rules cannot name paths, queries or users")]
-    Surplus(String),
-    /// Not a port.
-    #[error("`{0}` has a port that is not a number from 1 to 65535")]
-    Port(String),
-    /// Not a host.
-    #[error(
-        "`{0}` has no host such as `api.example.com`, `*.example.com`, `*`, `127.0.0.1` or `[::1]`; \
-         names are written in ASCII, other alphabets as `xn--…`"
-    )]
-    Host(String),
+#[error("`{entry}` {why}")]
+pub struct PolicyError {
+    /// The entry as it is written.
+    pub entry: String,
+    why: &'static str,
 }
+
+const SCHEME: &str = "has a scheme that is not `https://` or `http://`";
+const SURPLUS: &str = "has more than a scheme, a host and a port; rules cannot name paths, queries or users";
+const PORT: &str = "has a port that is not a number from 1 to 65535";
+const HOST: &str = "has no host such as `api.example.com`, `*.example.com`, `*`, `127.0.0.1` or `[::1]`; names are written in \
+                    ASCII, other alphabets as `xn--…`";
 
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
@@ -87,20 +82,16 @@ impl Policy {
 
 impl Rule {
     fn parse(entry: &str) -> Result<Self, PolicyError> {
-        let (protocol, rest) = match entry.split_once("://") {
-            None => (Protocol::Https, entry),
-            Some((scheme, rest)) => {
-                (Protocol::parse(scheme).ok_or_else(|| PolicyError::Scheme(entry.to_owned()))?, rest)
-            }
-        };
+        let wrong = |why| move || PolicyError { entry: entry.to_owned(), why };
+        let (scheme, rest) = entry.split_once("://").unwrap_or(("https", entry));
+        let protocol = Protocol::parse(scheme).ok_or_else(wrong(SCHEME))?;
         if rest.contains(['/', '?', '#', '@']) {
-            return Err(PolicyError::Surplus(entry.to_owned()));
+            return Err(wrong(SURPLUS)());
         }
-        let unhosted = || PolicyError::Host(entry.to_owned());
-        let (host, port) = split(rest).ok_or_else(unhosted)?;
-        let hosts = Hosts::parse(host).ok_or_else(unhosted)?;
-        let port = port.map_or(Some(protocol.port()), parse_port);
-        Ok(Self { protocol, hosts, port: port.ok_or_else(|| PolicyError::Port(entry.to_owned()))? })
+        let (host, port) = split(rest).ok_or_else(wrong(HOST))?;
+        let hosts = Hosts::parse(host).ok_or_else(wrong(HOST))?;
+        let port = port.map_or(Some(protocol.port()), parse_port).ok_or_else(wrong(PORT))?;
+        Ok(Self { protocol, hosts, port })
     }
 
     fn covers(&self, destination: &Destination) -> bool {

@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use hyper::http::uri::Authority;
 use proptest::prelude::*;
 
+use crate::outbound::Policy;
 use crate::outbound::destination::Destination;
-use crate::outbound::{Policy, PolicyError};
 
 fn policy(entries: &[&str]) -> Policy {
     Policy::parse(entries.iter().copied()).expect("entries")
@@ -106,7 +106,8 @@ fn names_may_be_as_long_as_resolvers_allow() {
     assert_eq!(longest.len(), 253);
     assert!(allows(&policy(&[&longest]), &format!("https://{longest}")));
     for name in [format!("{longest}a"), format!("{label}a.example")] {
-        assert!(matches!(Policy::parse([name.as_str()]).unwrap_err()[..], [PolicyError::Host(_)]), "{name}");
+        let errors = Policy::parse([name.as_str()]).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].to_string().contains("no host"), "{errors:?}");
     }
 }
 
