@@ -7,7 +7,6 @@ use nebula_metering::{FunctionEnergy, Joules, Microjoules};
 /// Joules in a kilowatt-hour: exactly so by definition.
 const JOULES_PER_KILOWATT_HOUR: f64 = 3.6e6;
 
-/// Energy in kilowatt-hours.
 pub fn kilowatt_hours(joules: Joules) -> f64 {
     joules.0 / JOULES_PER_KILOWATT_HOUR
 }

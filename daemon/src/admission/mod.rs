@@ -50,7 +50,7 @@ impl Admission {
     }
 }
 
-/// One place in a queue.
+/// A place in a queue.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

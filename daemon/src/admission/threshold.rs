@@ -100,22 +100,22 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_millis(100);
 
-    /// Heights after each of so many windows at this power.
-    struct Given {
+    /// A threshold of 40 W, and windows at some power.
+    struct Windows {
         threshold: Threshold,
         now: Duration,
         used: Microjoules,
     }
 
-    impl Given {
+    impl Windows {
         fn new() -> Self {
-            let mut given =
+            let mut windows =
                 Self { threshold: Threshold::new(Watts(40.0)), now: Duration::ZERO, used: Microjoules::ZERO };
-            given.threshold.observe(given.now, given.used);
-            given
+            windows.threshold.observe(windows.now, windows.used);
+            windows
         }
 
-        fn windows(&mut self, count: usize, watts: f64) -> Vec<u8> {
+        fn at(&mut self, count: usize, watts: f64) -> Vec<u8> {
             let mut window = || {
                 self.now += WINDOW;
                 self.used += Watts(watts).during(WINDOW);
@@ -128,68 +128,68 @@ mod tests {
 
     #[test]
     fn the_level_rises_one_priority_at_a_time() {
-        let mut given = Given::new();
-        assert_eq!(given.windows(12, 41.0), [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
-        assert_eq!(given.windows(20, 41.0), [3; 20], "no higher than all");
-        assert_eq!(given.windows(5, 36.0)[4], 3, "and stays between 90 % of the cap and the cap");
+        let mut windows = Windows::new();
+        assert_eq!(windows.at(12, 41.0), [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+        assert_eq!(windows.at(20, 41.0), [3; 20], "no higher than all priorities");
+        assert_eq!(windows.at(5, 36.0)[4], 3, "and stays between 90 % of the cap and the cap");
     }
 
     #[test]
     fn the_level_falls_one_priority_at_a_time_below_nine_tenths_of_the_cap() {
-        let mut given = Given::new();
-        given.windows(12, 50.0);
-        let levels = given.windows(40, 35.9);
+        let mut windows = Windows::new();
+        windows.at(12, 50.0);
+        let levels = windows.at(40, 35.9);
         assert!(levels.windows(2).all(|pair| pair[0] - pair[1] <= 1), "{levels:?}");
         let steps: Vec<_> = levels.chunk_by(|a, b| a == b).map(|step| (step[0], step.len())).collect();
         assert!(matches!(steps[..], [(3, _), (2, 4), (1, 4), (0, _)]), "{levels:?}");
-        assert_eq!(given.windows(20, 0.0), [0; 20]);
+        assert_eq!(windows.at(20, 0.0), [0; 20]);
     }
 
     #[test]
     fn a_load_far_above_the_cap_draws_no_more_than_the_cap_on_average() {
         for load in [50.0, 100.0, 400.0] {
-            let mut given = Given::new();
+            let mut windows = Windows::new();
             for _ in 0..2000 {
-                // It is there whenever the lowest are let in.
-                let watts = if given.threshold.level() == 0 { load } else { 0.0 };
-                given.windows(1, watts);
+                // The load runs whenever the lowest priority is admitted.
+                let watts = if windows.threshold.level() == 0 { load } else { 0.0 };
+                windows.at(1, watts);
             }
-            let mean = given.used.over(given.now).unwrap();
+            let mean = windows.used.over(windows.now).unwrap();
             assert!((20.0..=41.0).contains(&mean.0), "{load} W: {mean}");
         }
     }
 
     #[test]
     fn drawing_the_cap_or_nine_tenths_of_it_changes_nothing() {
-        let mut given = Given::new();
-        assert_eq!(given.windows(30, 40.0), [0; 30]);
-        given.windows(3, 100.0);
-        let level = given.threshold.level();
+        let mut windows = Windows::new();
+        assert_eq!(windows.at(30, 40.0), [0; 30]);
+        windows.at(3, 100.0);
+        let level = windows.threshold.level();
         assert!(level > 0);
-        given.windows(20, 36.0);
-        let resting = given.threshold.level();
-        assert_eq!(given.windows(50, 36.0), [resting; 50], "it falls below 90 %, not at it");
+        windows.at(20, 36.0);
+        let resting = windows.threshold.level();
+        assert_eq!(windows.at(50, 36.0), [resting; 50], "it falls below 90 %, not at it");
     }
 
     #[test]
     fn only_the_lowest_priority_waits_if_that_is_enough() {
-        let mut given = Given::new();
-        assert_eq!(given.windows(3, 60.0)[2], 1);
-        assert_eq!(given.windows(1, 60.0), [1], "a window of before the step");
-        assert_eq!(given.windows(50, 38.0), [1; 50]);
+        let mut windows = Windows::new();
+        assert_eq!(windows.at(3, 60.0)[2], 1);
+        assert_eq!(windows.at(1, 60.0), [1], "this window is from before the step");
+        assert_eq!(windows.at(50, 38.0), [1; 50]);
     }
 
     #[test]
     fn power_is_the_mean_of_the_last_second() {
-        let mut given = Given::new();
-        assert!(given.threshold.watts().is_none());
-        given.windows(5, 10.0);
-        assert_eq!(given.threshold.watts(), Some(Watts(10.0)));
-        given.windows(5, 30.0);
-        assert_eq!(given.threshold.watts(), Some(Watts(20.0)));
-        given.windows(10, 30.0);
-        assert_eq!(given.threshold.watts(), Some(Watts(30.0)));
-        assert!(given.threshold.readings.len() <= 12);
+        let mut windows = Windows::new();
+        assert!(windows.threshold.watts().is_none());
+        windows.at(5, 10.0);
+        assert_eq!(windows.threshold.watts(), Some(Watts(10.0)));
+        windows.at(5, 30.0);
+        assert_eq!(windows.threshold.watts(), Some(Watts(20.0)));
+        windows.at(10, 30.0);
+        assert_eq!(windows.threshold.watts(), Some(Watts(30.0)));
+        assert!(windows.threshold.readings.len() <= 12);
     }
 
     #[test]

@@ -42,14 +42,6 @@ pub struct Endpoint {
     client: Client,
 }
 
-/// What the endpoint answered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Polled {
-    pub figure: GramsPerKilowattHour,
-    /// Since when it holds.
-    pub since: SystemTime,
-}
-
 #[derive(Debug, Error)]
 pub enum EndpointError {
     #[error("cannot read the token in `{}` (`carbon.token-file`)", .path.display())]
@@ -101,7 +93,8 @@ impl Endpoint {
         format!("{}{}", self.url.origin().ascii_serialization(), self.url.path())
     }
 
-    pub fn ask(&self) -> Result<Polled, EndpointError> {
+    /// The intensity, and since when it holds.
+    pub fn ask(&self) -> Result<(SystemTime, GramsPerKilowattHour), EndpointError> {
         let mut request = self.client.get(self.url.clone()).timeout(TIMEOUT).header(ACCEPT, "application/json");
         if let Some(token) = self.token()? {
             request = request.header(TOKEN, token);
@@ -149,7 +142,7 @@ fn read(response: Response) -> Result<Vec<u8>, EndpointError> {
 }
 
 /// Parses an answer that came at `now`. A `datetime` in the future, from a clock ahead of ours, counts as `now`.
-fn parse(answer: &[u8], now: SystemTime) -> Result<Polled, EndpointError> {
+fn parse(answer: &[u8], now: SystemTime) -> Result<(SystemTime, GramsPerKilowattHour), EndpointError> {
     let answer: Answer = serde_json::from_slice(answer).map_err(EndpointError::Parse)?;
     let figure = answer.carbon_intensity.ok_or(EndpointError::NoFigure)?;
     let figure = GramsPerKilowattHour::new(figure).ok_or(EndpointError::Figure(figure))?;
@@ -157,7 +150,7 @@ fn parse(answer: &[u8], now: SystemTime) -> Result<Polled, EndpointError> {
         Some(datetime) => rfc3339(&datetime).ok_or(EndpointError::Time)?.min(now),
         None => now,
     };
-    Ok(Polled { figure, since })
+    Ok((since, figure))
 }
 
 #[cfg(test)]
@@ -207,10 +200,11 @@ pub mod tests {
         let full = r#"{"zone":"DE","carbonIntensity":302,"datetime":"2026-03-01T12:00:00.000Z",
             "updatedAt":"2026-03-01T12:35:02.123Z","createdAt":"2026-02-26T12:50:57.646Z","emissionFactorType":"lifecycle",
             "isEstimated":true,"estimationMethod":"FORECASTS_HIERARCHY","temporalGranularity":"hourly"}"#;
-        let polled = of(full).unwrap();
-        assert_eq!((polled.figure.grams(), polled.since), (302.0, rfc3339("2026-03-01T12:00:00Z").unwrap()));
-        assert_eq!(of(r#"{"carbonIntensity":24.5}"#).unwrap().since, now);
-        assert_eq!(of(r#"{"carbonIntensity":1,"datetime":"2026-03-01T13:00:00Z"}"#).unwrap().since, now);
+        let figure = |grams| GramsPerKilowattHour::new(grams).unwrap();
+        assert_eq!(of(full).unwrap(), (rfc3339("2026-03-01T12:00:00Z").unwrap(), figure(302.0)));
+        assert_eq!(of(r#"{"carbonIntensity":24.5}"#).unwrap(), (now, figure(24.5)));
+        let ahead = r#"{"carbonIntensity":1,"datetime":"2026-03-01T13:00:00Z"}"#;
+        assert_eq!(of(ahead).unwrap(), (now, figure(1.0)));
     }
 
     #[test]
@@ -236,9 +230,9 @@ pub mod tests {
         fs::write(&path, "\n").unwrap();
         assert!(matches!(endpoint.ask(), Err(EndpointError::Token(_))));
         fs::write(&path, "first\n").unwrap();
-        assert_eq!(endpoint.ask().unwrap().figure.grams(), 302.0);
+        assert_eq!(endpoint.ask().unwrap().1.grams(), 302.0);
         fs::write(&path, "second\n").unwrap();
-        assert_eq!(endpoint.ask().unwrap().figure.grams(), 303.0);
+        assert_eq!(endpoint.ask().unwrap().1.grams(), 303.0);
         for token in ["first", "second"] {
             let request = requests.recv().unwrap();
             assert!(

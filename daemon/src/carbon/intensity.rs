@@ -47,7 +47,6 @@ pub enum NoIntensity {
     Stale(Duration),
 }
 
-/// All known intensities.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intensities {
     Constant(GramsPerKilowattHour),
@@ -67,9 +66,9 @@ impl Intensities {
         match self {
             Self::Constant(figure) => Ok(Intensity { figure: *figure, origin: IntensityOrigin::Constant, since: None }),
             Self::Schedule(schedule) => {
-                let entry = schedule.at(time).ok_or(NoIntensity::Before)?;
-                let since = if entry.is_last { fresh(entry.since)? } else { Some(entry.since) };
-                Ok(Intensity { figure: entry.intensity, origin: IntensityOrigin::Schedule, since })
+                let (figure, since, is_last) = schedule.at(time).ok_or(NoIntensity::Before)?;
+                let since = if is_last { fresh(since)? } else { Some(since) };
+                Ok(Intensity { figure, origin: IntensityOrigin::Schedule, since })
             }
             Self::Polled(figures) => {
                 let index = figures.partition_point(|(since, _)| *since <= time).checked_sub(1);

@@ -131,15 +131,9 @@ impl Carbon {
         self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn learn(&self, since: SystemTime, figure: GramsPerKilowattHour) {
+    fn update(&self, change: impl FnOnce(&Intensities) -> Intensities) {
         if let Some(known) = &self.0.known {
-            known.store(Arc::new(known.load().with_polled(since, figure)));
-        }
-    }
-
-    fn replace(&self, now_known: Intensities) {
-        if let Some(known) = &self.0.known {
-            known.store(Arc::new(now_known));
+            known.store(Arc::new(change(&known.load())));
         }
     }
 }
@@ -152,6 +146,11 @@ mod tests {
         let price = price.map(|price| Price::read(price).unwrap());
         let prices = Prices { price, pue: Pue::read(pue).unwrap() };
         Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap()
+    }
+
+    fn learn(carbon: &Carbon, since: SystemTime, figure: &str) {
+        let figure = GramsPerKilowattHour::read(figure).unwrap();
+        carbon.update(|known| known.with_polled(since, figure));
     }
 
     #[test]
@@ -170,7 +169,7 @@ mod tests {
         let carbon = open(None, "1", None);
         assert_eq!((carbon.intensity(), carbon.grams_per_joule()), (None, None));
         assert_eq!(carbon.cost(Joules(1.0)), None);
-        carbon.learn(SystemTime::now(), GramsPerKilowattHour::read("1").unwrap());
+        learn(&carbon, SystemTime::now(), "1");
         assert_eq!(carbon.intensity(), None);
     }
 
@@ -179,9 +178,9 @@ mod tests {
         let carbon = open(Some(IntensitySource::Endpoint("http://127.0.0.1:1/".parse().unwrap())), "1", None);
         assert_eq!((carbon.intensity(), carbon.grams_per_joule()), (Some(Err(NoIntensity::NotAnswered)), None));
         let now = SystemTime::now();
-        carbon.learn(now - Duration::from_secs(7201), GramsPerKilowattHour::read("100").unwrap());
+        learn(&carbon, now - Duration::from_secs(7201), "100");
         assert_eq!(carbon.intensity(), Some(Err(NoIntensity::Stale(Duration::from_secs(7200)))));
-        carbon.learn(now, GramsPerKilowattHour::read("200").unwrap());
+        learn(&carbon, now, "200");
         assert_eq!(carbon.intensity().unwrap().unwrap().figure.grams(), 200.0);
         // Earlier calls have the intensity of their time.
         let earlier = carbon.rate_at(now - Duration::from_secs(3600)).unwrap().unwrap();

@@ -36,15 +36,6 @@ pub struct Schedule {
     daily: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ScheduledIntensity {
-    pub intensity: GramsPerKilowattHour,
-    /// Since when it holds.
-    pub since: SystemTime,
-    /// Whether no other figure follows.
-    pub is_last: bool,
-}
-
 #[derive(Debug, Error)]
 pub enum ScheduleError {
     #[error("cannot read `{}`", .path.display())]
@@ -125,8 +116,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// The figure at `time`; `None` before the first.
-    pub fn at(&self, time: SystemTime) -> Option<ScheduledIntensity> {
+    /// The figure at `time`, since when it holds, and whether it is the last; `None` before the first.
+    pub fn at(&self, time: SystemTime) -> Option<(GramsPerKilowattHour, SystemTime, bool)> {
         let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let of_day = Duration::new(time.as_secs() % DAY.as_secs(), time.subsec_nanos());
         let midnight = if self.daily { time - of_day } else { Duration::ZERO };
@@ -137,9 +128,9 @@ impl Schedule {
             None if self.daily => (midnight.saturating_sub(DAY), self.rows.len() - 1),
             None => return None,
         };
-        let (start, intensity) = self.rows[index];
+        let (start, figure) = self.rows[index];
         let is_last = !self.daily && index + 1 == self.rows.len();
-        Some(ScheduledIntensity { intensity, since: UNIX_EPOCH + midnight + start, is_last })
+        Some((figure, UNIX_EPOCH + midnight + start, is_last))
     }
 }
 
@@ -148,8 +139,8 @@ mod tests {
     use super::*;
 
     fn at(schedule: &Schedule, time: &str) -> Option<(f64, String, bool)> {
-        let entry = schedule.at(rfc3339(time).unwrap())?;
-        Some((entry.intensity.grams(), humantime::format_rfc3339(entry.since).to_string(), entry.is_last))
+        let (figure, since, is_last) = schedule.at(rfc3339(time).unwrap())?;
+        Some((figure.grams(), humantime::format_rfc3339(since).to_string(), is_last))
     }
 
     #[test]
@@ -188,8 +179,8 @@ mod tests {
         // One figure holds all day.
         let schedule = Schedule::parse("start,g_per_kwh\n12:00,1\n").unwrap();
         assert_eq!(at(&schedule, "2026-03-01T11:00:00Z"), Some((1.0, "2026-02-28T12:00:00Z".into(), false)));
-        // Nobody reads it then, and it stands all the same.
-        assert_eq!(schedule.at(UNIX_EPOCH).map(|entry| entry.intensity.grams()), Some(1.0));
+        // Even at the start of 1970.
+        assert_eq!(schedule.at(UNIX_EPOCH).unwrap().0.grams(), 1.0);
     }
 
     #[test]

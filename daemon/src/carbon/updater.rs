@@ -69,12 +69,12 @@ fn poll(carbon: &Carbon, endpoint: &Endpoint, every: Duration, stopped: &Receive
     let mut failures = 0;
     loop {
         let pause = match endpoint.ask() {
-            Ok(polled) => {
+            Ok((since, figure)) => {
                 if failures > 0 {
                     tracing::info!("`{}` answers with the carbon intensity again", endpoint.shown());
                 }
                 failures = 0;
-                carbon.learn(polled.since, polled.figure);
+                carbon.update(|known| known.with_polled(since, figure));
                 every
             }
             Err(error) => {
@@ -122,7 +122,7 @@ impl Watched {
         match Schedule::read(&self.path) {
             Ok(schedule) => {
                 tracing::info!("`{}` has changed and was read again", self.path.display());
-                carbon.replace(Intensities::Schedule(schedule));
+                carbon.update(|_| Intensities::Schedule(schedule));
             }
             Err(error) => tracing::warn!("the previous carbon intensities stay in use: {}", chain(&error)),
         }

@@ -12,8 +12,8 @@ use crate::meter::Metering;
 use crate::state::{State, StateError};
 use crate::telemetry::{Metrics, Stored, escaped};
 use crate::usage::{
-    Bounds, EnergyRates, FILE, FlushStatus, Flusher, FlusherSettings, LogHandle, Reading, Store, StoreError, UsageLog,
-    register_logging, register_storing,
+    Bounds, EnergyRate, FILE, FlushStatus, Flusher, FlusherSettings, LOGGING, LogHandle, Reading, STORING, Store,
+    StoreError, UsageLog,
 };
 
 /// Where accounts are stored, and what earlier daemons stored.
@@ -83,15 +83,17 @@ impl Accounts {
         config: &Config,
         (metering, registry, metrics): (Metering, Arc<Registry>, &Metrics),
         log: Option<&UsageLog>,
-        rates: impl Fn() -> EnergyRates + Send + 'static,
+        rates: impl Fn() -> Vec<EnergyRate> + Send + 'static,
     ) -> Result<Option<Flusher>, StartError> {
         metrics.continue_from(&self.stored);
         if let Some(log) = log {
-            register_logging(metrics, log.counts())?;
+            let counts = log.counts();
+            metrics.register_table(LOGGING, move || counts.clone())?;
         }
         let Ok(file) = self.file else { return Ok(None) };
         let status = Arc::new(FlushStatus::default());
-        register_storing(metrics, status.clone())?;
+        let shown = status.clone();
+        metrics.register_table(STORING, move || shown.clone())?;
         let hours = config.usage.keep.as_secs() / 3600;
         let settings =
             FlusherSettings { file, flush: config.usage.flush, bounds: Bounds { hours, rows: config.usage.rows } };

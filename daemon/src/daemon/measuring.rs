@@ -16,7 +16,7 @@ use crate::settling::Settling;
 use crate::telemetry::{
     CarbonAccount, Metrics, Observers, Stored, escaped, register_carbon, register_energy, register_no_energy,
 };
-use crate::usage::{EnergyRates, Tariff};
+use crate::usage::{EnergyRate, GRAMS};
 use nebula_runtime::tls_configuration;
 
 /// How long the daemon waits for its first windows before it listens, and how often it checks.
@@ -70,13 +70,12 @@ pub(super) fn keep_carbon(
 }
 
 /// Grams and cost of a joule, at the time of asking.
-pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> EnergyRates + Send + 'static {
+pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Vec<EnergyRate> + Send + 'static {
     let carbon = carbon.clone();
-    move || EnergyRates {
-        grams_per_joule: carbon.grams_per_joule(),
-        tariff: carbon
-            .cost(Joules(1.0))
-            .map(|cost| Tariff { per_joule: cost.amount, currency: cost.currency.as_str().into() }),
+    move || {
+        let grams = carbon.grams_per_joule().map(|grams| (GRAMS.into(), grams));
+        let cost = carbon.cost(Joules(1.0)).map(|cost| (cost.currency.as_str().into(), cost.amount));
+        grams.into_iter().chain(cost).collect()
     }
 }
 

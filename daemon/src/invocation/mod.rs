@@ -51,7 +51,7 @@ pub struct Finished {
     pub settlement: Option<Settlement>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Request {
     pub input: Input,
     /// The first argument of a command; the function's name if `None`.

@@ -8,7 +8,7 @@ use crate::telemetry::{Record, RequestId};
 use crate::trace_context::TraceContext;
 
 /// The request that makes a call; all empty if there is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RequestContext {
     pub request: Option<RequestId>,
     /// Whether the caller chose the identity of the request.

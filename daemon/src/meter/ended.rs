@@ -1,6 +1,5 @@
 //! What is kept of a call from its end until it is settled, and what may be missing then.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -60,7 +59,6 @@ pub enum NotEstimated {
 }
 
 /// What is posted with the end of some work, and comes back when that is settled.
-#[derive(Debug)]
 pub enum CallEnd {
     Call {
         ended: Arc<Ended>,
@@ -89,7 +87,7 @@ impl CallEnd {
 pub type ColdStartCharge = Arc<OnceLock<Result<Charge, NoCharge>>>;
 
 /// Somebody to notify of a call's charge.
-pub trait ChargeObserver: fmt::Debug + Send + Sync {
+pub trait ChargeObserver: Send + Sync {
     fn settle(&self, charge: Result<Charge, NoCharge>);
 
     /// The trace that the call is part of, if it is exported.

@@ -7,7 +7,7 @@ use governor::clock::Clock;
 
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Time since the program first looked at it.
+/// Time since the clock was first read.
 #[derive(Clone, Debug, Default)]
 pub struct Uptime {
     /// In tests, the time that the clock was set to, in nanoseconds.

@@ -119,21 +119,9 @@ mod tests {
         hour.book(at(1, 0), Microjoules(10));
         hour.correct(minute, Microjoules(100), Microjoules(40));
         assert_eq!(hour.used(at(60, 59)), Microjoules(50));
-        assert_eq!(hour.used(at(61, 0)), Microjoules(10), "with its estimate it is forgotten");
+        assert_eq!(hour.used(at(61, 0)), Microjoules(10), "it is forgotten together with the minute of its estimate");
         hour.correct(minute, Microjoules(40), Microjoules(1_000));
-        assert_eq!(hour.used(at(61, 0)), Microjoules(10), "what is forgotten is not corrected");
-    }
-
-    #[test]
-    fn energy_is_available_again_when_the_oldest_minutes_are_forgotten() {
-        let mut hour = LastHour::default();
-        for (minute, energy) in [(0, 5), (10, 5), (20, 5)] {
-            hour.book(at(minute, 30), Microjoules(energy));
-        }
-        let now = at(20, 30);
-        for (limit, until) in [(16, now), (15, at(61, 0)), (11, at(61, 0)), (10, at(71, 0)), (1, at(81, 0))] {
-            assert_eq!(hour.until_below(Microjoules(limit), now), until - now, "{limit}");
-        }
+        assert_eq!(hour.used(at(61, 0)), Microjoules(10), "a forgotten minute is not corrected");
     }
 
     #[derive(Clone, Debug)]

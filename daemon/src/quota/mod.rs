@@ -5,15 +5,13 @@ mod clock;
 mod exceeded;
 mod hour;
 mod payer;
-mod payers;
 mod permit;
 mod settings;
 
 use nebula_metering::{Joules, Microjoules};
 
 pub use exceeded::{Limit, QuotaExceeded, QuotaOwner};
-pub use payer::{Payer, QuotaUsage};
-pub use payers::Payers;
+pub use payer::{Payer, Payers, QuotaUsage};
 pub use permit::{Booking, QuotaPermit};
 pub use settings::{OPTIONS, Settings};
 

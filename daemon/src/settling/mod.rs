@@ -13,7 +13,7 @@ use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 use crate::telemetry::{Calls, Metrics, Observers};
 use crate::usage::{LogHandle, UsageLogEntry};
 
-/// All who need settled charges.
+/// Everything that consumes settled charges.
 pub struct Settling {
     /// Empty until the functions are loaded.
     pub registry: Arc<OnceLock<Arc<Registry>>>,

@@ -55,7 +55,6 @@ impl<T> Metric<T> {
     }
 }
 
-/// The samples of one metric.
 pub struct Samples {
     kind: MetricType,
     labels: &'static [&'static str],

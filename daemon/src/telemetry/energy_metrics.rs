@@ -79,7 +79,6 @@ const SOURCE: &[Metric<Source>] = &[Metric::gauge(
     },
 )];
 
-/// The source that is read.
 struct Source {
     name: &'static str,
     measured: bool,

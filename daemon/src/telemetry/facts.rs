@@ -13,9 +13,8 @@ use crate::trace_context::TraceContext;
 use crate::units::Policy;
 
 /// A request and its call, as far as they have come.
-#[derive(Debug, Default)]
 pub struct Facts {
-    pub request: Option<RequestFacts>,
+    pub request: RequestFacts,
     pub call: OnceLock<CallFacts>,
     pub end: OnceLock<EndFacts>,
     /// The call's final charge.
@@ -26,7 +25,6 @@ pub struct Facts {
 /// A span to be exported, and its parent, if it has one.
 pub type ExportedSpan = (TraceContext, Option<u64>);
 
-#[derive(Debug)]
 pub struct RequestFacts {
     pub id: RequestId,
     pub at: SystemTime,
@@ -47,14 +45,12 @@ pub struct RequestFacts {
     pub span: Option<ExportedSpan>,
 }
 
-#[derive(Debug)]
 pub struct CallFacts {
     pub function: Arc<str>,
     pub version: Box<str>,
     pub id: Uuid,
 }
 
-#[derive(Debug)]
 pub struct EndFacts {
     pub ended: Arc<Ended>,
     /// The source that the estimate comes from.
@@ -103,6 +99,16 @@ pub struct CallEnergy {
 }
 
 impl Facts {
+    pub fn new(request: RequestFacts) -> Self {
+        Self {
+            request,
+            call: OnceLock::new(),
+            end: OnceLock::new(),
+            settled: OnceLock::new(),
+            response: OnceLock::new(),
+        }
+    }
+
     /// The call's energy, or why it is not known.
     pub fn energy(&self, policy: Policy) -> Result<CallEnergy, String> {
         let Some(end) = self.end.get() else { return Err("the call has not ended".into()) };

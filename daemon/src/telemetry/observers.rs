@@ -16,7 +16,6 @@ use crate::meter::{CallEnd, EnergyMeter, NoCharge};
 use crate::units::Policy;
 
 /// The observers that are configured.
-#[derive(Debug)]
 pub struct Observers {
     pub access_log: Option<AccessLog>,
     pub traces: Option<Traces>,

@@ -2,7 +2,6 @@
 //! ends, to the traces when nobody can add anything any more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nebula_metering::Charge;
 use uuid::Uuid;
@@ -12,7 +11,6 @@ use super::observers::Observers;
 use crate::meter::{ChargeObserver, Ended, NoCharge};
 
 /// Records one request. It is shared by all who add to it; when the last of them drops it, it is exported.
-#[derive(Debug)]
 pub struct Record {
     facts: Arc<Facts>,
     observers: Arc<Observers>,
@@ -20,7 +18,7 @@ pub struct Record {
 
 impl Record {
     pub fn new(request: RequestFacts, observers: Arc<Observers>) -> Self {
-        Self { facts: Arc::new(Facts { request: Some(request), ..Facts::default() }), observers }
+        Self { facts: Arc::new(Facts::new(request)), observers }
     }
 
     /// Adds the call that the request makes. If it makes several, the first counts.
@@ -34,7 +32,7 @@ impl Record {
 
     /// Adds the end of the response, and writes the access log's line.
     pub fn respond(&self, status: Option<u16>, bytes: u64) {
-        let duration = self.facts.request.as_ref().map_or(Duration::ZERO, |request| request.since.elapsed());
+        let duration = self.facts.request.since.elapsed();
         if self.facts.response.set(ResponseFacts { status, bytes, duration }).is_ok() {
             self.observers.log(&self.facts);
         }
@@ -47,8 +45,7 @@ impl ChargeObserver for Record {
     }
 
     fn trace(&self) -> Option<u128> {
-        let (context, _) = self.facts.request.as_ref()?.span.as_ref()?;
-        Some(context.trace)
+        self.facts.request.span.as_ref().map(|(context, _)| context.trace)
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::flusher::FlushStatus;
 use super::log::Counts;
-use crate::telemetry::{Metric, Metrics};
+use crate::telemetry::Metric;
 
-const STORING: &[Metric<Arc<FlushStatus>>] = &[
+/// How storing accounts goes.
+pub const STORING: &[Metric<Arc<FlushStatus>>] = &[
     Metric::gauge("nebula_usage_rows", "Rows of stored accounts, counted once an hour.", &[], |status, samples| {
         samples.set(status.rows() as f64);
     }),
@@ -27,7 +28,8 @@ const STORING: &[Metric<Arc<FlushStatus>>] = &[
     ),
 ];
 
-const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
+/// How many lines the usage log has.
+pub const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
     "nebula_usage_log_lines_total",
     "Lines of the usage log, by result: written, or dropped because they came faster than they could be written.",
     &["result"],
@@ -36,13 +38,3 @@ const LOGGING: &[Metric<Arc<Counts>>] = &[Metric::counter(
         samples.add(&["dropped"], counts.dropped() as f64);
     },
 )];
-
-/// Shows how storing goes.
-pub fn register_storing(metrics: &Metrics, status: Arc<FlushStatus>) -> prometheus::Result<()> {
-    metrics.register_table(STORING, move || status.clone())
-}
-
-/// Shows how many lines the usage log has.
-pub fn register_logging(metrics: &Metrics, counts: Arc<Counts>) -> prometheus::Result<()> {
-    metrics.register_table(LOGGING, move || counts.clone())
-}

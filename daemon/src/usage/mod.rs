@@ -2,7 +2,7 @@
 //!
 //! Every `usage.flush` the [`Flusher`] takes a [`Reading`] of the ledger and adds the growth of all accounts to the
 //! [`Store`], in one transaction. So the stored accounts add up to the microjoule, as the ledger does, and a daemon that is
-//! killed loses only what has come since the last flush. A [`Report`] is made from the file alone. The [`UsageLog`] has a
+//! killed loses only what was added since the last flush. A [`Report`] is made from the file alone. The [`UsageLog`] has a
 //! line for each call, for people who bill by calls.
 
 mod flusher;
@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use flusher::{FlushStatus, Flusher, FlusherError, FlusherSettings};
 pub use log::{LogError, LogHandle, LogSettings, UsageLog, UsageLogEntry};
-pub use metrics::{register_logging, register_storing};
-pub use pending::{EnergyRates, Footprint, Pending, Tariff};
+pub use metrics::{LOGGING, STORING};
+pub use pending::{EnergyRate, Footprint, GRAMS, Pending};
 pub use reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneKey};
 pub use report::{By, Report, ReportError, ReportFormat, Since, report_of};
 pub use settings::{OPTIONS, Settings};

@@ -1,4 +1,4 @@
-//! What has come since the last flush, by hour: summed in whole numbers until it is stored.
+//! What was used since the last flush, by hour: summed in whole numbers until it is stored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
@@ -42,28 +42,8 @@ pub(super) fn components(energy: FunctionEnergy) -> [u64; 3] {
     [energy.active, energy.preparing, energy.base].map(|energy| energy.0)
 }
 
-/// What a joule comes to now, including PUE. `None` if that is not known.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EnergyRates {
-    /// Grams of CO2e.
-    pub grams_per_joule: Option<f64>,
-    pub tariff: Option<Tariff>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tariff {
-    pub per_joule: f64,
-    /// Such as `EUR`.
-    pub currency: Arc<str>,
-}
-
-impl EnergyRates {
-    fn each(&self) -> impl Iterator<Item = (Arc<str>, f64)> + '_ {
-        let grams = self.grams_per_joule.map(|rate| (GRAMS.into(), rate));
-        let money = self.tariff.as_ref().map(|tariff| (tariff.currency.clone(), tariff.per_joule));
-        grams.into_iter().chain(money).filter(|(_, rate)| rate.is_finite() && *rate >= 0.0)
-    }
-}
+/// A unit and what a joule comes to in it now, including PUE: grams ([`GRAMS`]), or a currency such as `EUR`.
+pub type EnergyRate = (Arc<str>, f64);
 
 /// Everything that is not stored yet.
 #[derive(Debug, Default)]
@@ -80,7 +60,7 @@ pub struct Pending {
 
 impl Pending {
     /// Adds the growth between two readings to an hour.
-    pub fn add(&mut self, hour: Hour, earlier: &Reading, now: &Reading, rates: &EnergyRates) {
+    pub fn add(&mut self, hour: Hour, earlier: &Reading, now: &Reading, rates: &[EnergyRate]) {
         let mut charged = BTreeMap::<FunctionId, FunctionEnergy>::new();
         let version = |id| now.functions.get(&id).map_or_else(FunctionVersion::other, |found| found.version.clone());
         for (key, accounts) in &now.zones {
@@ -108,10 +88,10 @@ impl Pending {
                 *sum = sum.each(grown, |sum, grown| sum + grown);
             }
         }
-        for (unit, rate) in rates.each() {
+        for (unit, rate) in rates {
             for (&id, &energy) in &charged {
                 let carried = self.carried.entry((id, unit.clone())).or_default();
-                let footprint = Footprint { amounts: amounts(energy, rate, carried), of: energy };
+                let footprint = Footprint { amounts: amounts(energy, *rate, carried), of: energy };
                 *self.footprints.entry((hour, version(id), unit.clone())).or_default() += footprint;
             }
         }
@@ -171,7 +151,7 @@ mod tests {
         let mut pending = Pending::default();
         let readings = [Reading::default(), reading(100, 1), reading(100, 1), reading(300, 3)];
         for (hour, pair) in [1, 2, 3].map(Hour).into_iter().zip(readings.windows(2)) {
-            pending.add(hour, &pair[0], &pair[1], &EnergyRates::default());
+            pending.add(hour, &pair[0], &pair[1], &[]);
         }
         let energies: Vec<_> = pending.functions.iter().map(|((hour, ..), energy)| (hour.0, energy.active.0)).collect();
         assert_eq!(energies, [(1, 100), (3, 200)]);
@@ -184,7 +164,7 @@ mod tests {
 
     #[test]
     fn amounts_below_a_billionth_add_up() {
-        let rates = EnergyRates { grams_per_joule: Some(4e-4), tariff: None };
+        let rates = [(GRAMS.into(), 4e-4)];
         let mut pending = Pending::default();
         let mut earlier = Reading::default();
         // 1 µJ is 0.4 billionths of a gram.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use humantime::{format_rfc3339_micros, format_rfc3339_seconds};
 use serde_json::json;
 
-use super::super::facts::{Facts, RequestFacts, ResponseFacts};
+use super::super::facts::{Facts, ResponseFacts};
 use crate::units::Policy;
 
 /// The status for a caller that disconnected before its response, as nginx writes it.
@@ -29,16 +29,17 @@ pub enum AccessFormat {
 impl AccessFormat {
     /// Writes the line of a request that was answered.
     pub(super) fn write(self, facts: &Facts, policy: Policy, line: &mut String) {
-        let (Some(request), Some(response)) = (&facts.request, facts.response.get()) else { return };
+        let Some(response) = facts.response.get() else { return };
         match self {
-            Self::Combined => combined(facts, policy, request, *response, line),
-            Self::Json => json_line(facts, policy, request, *response, line),
+            Self::Combined => combined(facts, policy, *response, line),
+            Self::Json => json_line(facts, policy, *response, line),
         }
         line.push('\n');
     }
 }
 
-fn combined(facts: &Facts, policy: Policy, request: &RequestFacts, response: ResponseFacts, line: &mut String) {
+fn combined(facts: &Facts, policy: Policy, response: ResponseFacts, line: &mut String) {
+    let request = &facts.request;
     let call = facts.call.get();
     let status = response.status.unwrap_or(GONE);
     let joules = facts.energy(policy).map(|energy| energy.joules);
@@ -61,7 +62,8 @@ fn combined(facts: &Facts, policy: Policy, request: &RequestFacts, response: Res
     };
 }
 
-fn json_line(facts: &Facts, policy: Policy, request: &RequestFacts, response: ResponseFacts, line: &mut String) {
+fn json_line(facts: &Facts, policy: Policy, response: ResponseFacts, line: &mut String) {
+    let request = &facts.request;
     let call = facts.call.get();
     let end = facts.end.get();
     let energy = facts.energy(policy);
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
     use crate::meter::{Ended, NotEstimated};
     use crate::outcome::Outcome;
-    use crate::telemetry::facts::{CallFacts, EndFacts};
+    use crate::telemetry::facts::{CallFacts, EndFacts, RequestFacts};
     use crate::telemetry::request_id::RequestId;
     use nebula_metering::{Estimate, Joules};
     use std::sync::Arc;
@@ -127,31 +129,26 @@ mod tests {
 
     fn facts(estimate: Result<Estimate, NotEstimated>) -> Facts {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(971_186_136_000_007);
-        let facts = Facts {
-            request: Some(RequestFacts {
-                id: RequestId::given(b"a\"b").unwrap(),
-                at,
-                since: Instant::now(),
-                remote: "[::ffff:192.0.2.7]:5".parse().unwrap(),
-                local: "127.0.0.1:8080".parse().unwrap(),
-                method: "GET".into(),
-                target: "/invoke/add?input=\"1 ä".into(),
-                scheme: "http",
-                version: "1.1",
-                referer: None,
-                user_agent: Some("curl\n\\8".into()),
-                span: None,
-            }),
-            ..Facts::default()
-        };
+        let facts = Facts::new(RequestFacts {
+            id: RequestId::given(b"a\"b").unwrap(),
+            at,
+            since: Instant::now(),
+            remote: "[::ffff:192.0.2.7]:5".parse().unwrap(),
+            local: "127.0.0.1:8080".parse().unwrap(),
+            method: "GET".into(),
+            target: "/invoke/add?input=\"1 ä".into(),
+            scheme: "http",
+            version: "1.1",
+            referer: None,
+            user_agent: Some("curl\n\\8".into()),
+            span: None,
+        });
         let call = CallFacts { function: "add".into(), version: "1f".into(), id: Uuid::from_u128(7) };
-        facts.call.set(call).unwrap();
+        assert!(facts.call.set(call).is_ok());
         let ended = Arc::new(Ended { outcome: Outcome::Ok, at, duration: Duration::ZERO, estimate });
-        facts.end.set(EndFacts { ended, source: "model", times: None }).unwrap();
-        facts
-            .response
-            .set(ResponseFacts { status: Some(200), bytes: 3, duration: Duration::from_micros(1_500) })
-            .unwrap();
+        let response = ResponseFacts { status: Some(200), bytes: 3, duration: Duration::from_micros(1_500) };
+        assert!(facts.end.set(EndFacts { ended, source: "model", times: None }).is_ok());
+        facts.response.set(response).unwrap();
         facts
     }
 

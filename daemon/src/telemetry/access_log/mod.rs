@@ -3,7 +3,6 @@
 
 mod line;
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,7 +27,7 @@ const WRITE: usize = 64 << 10;
 /// How long the last lines may take when the daemon ends.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// Not for everyone on this machine to read: paths hold what people looked for.
+/// Not readable by everyone on this machine: paths and queries may hold private data.
 const MODE: u32 = 0o640;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,12 +84,6 @@ impl AccessLog {
         if self.queue.try_send(Item::Flush(done)).is_ok() {
             let _ = end.recv_timeout(FLUSH_MAX);
         }
-    }
-}
-
-impl fmt::Debug for AccessLog {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AccessLog").finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,6 @@ pub struct KnownCall {
     pub progress: Progress,
 }
 
-/// How far a call has come.
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// It has been running since then.

@@ -6,7 +6,6 @@ mod pace;
 mod watts;
 
 use std::cell::LazyCell;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -220,12 +219,6 @@ impl Events {
                 false
             }
         });
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Events").field("bounds", &self.bounds).finish_non_exhaustive()
     }
 }
 

@@ -111,7 +111,7 @@ mod tests {
         let watts = Watts::of_zones(&before, &after, "powercap", Duration::from_millis(500));
         assert_eq!(watts.zones.iter().map(|zone| zone.watts).collect::<Vec<_>>(), [15.0, 1.0, 400.0]);
         let accounts = [("function", 8.0), ("runtime", 2.0), ("host", 2.0), ("base", 2.0), ("gap", 2.0)];
-        assert_eq!(watts.accounts, accounts, "psys lies around the others");
+        assert_eq!(watts.accounts, accounts, "psys covers the others and is not added");
         let additive: f64 = watts.zones.iter().filter(|zone| zone.additive).map(|zone| zone.watts).sum();
         assert_eq!(additive, watts.accounts.iter().map(|(_, watts)| watts).sum::<f64>());
         let functions: Vec<_> = watts.functions.iter().map(|of| (of.function.0, of.watts)).collect();

@@ -1,4 +1,4 @@
-//! An example call for each bucket of joules: who sees an expensive bucket in a graph can look up a call that was in it.
+//! An example call for each bucket of joules, so that a call behind an expensive bucket in a graph can be looked up.
 //!
 //! Source: `OpenMetrics` 1.0, "Exemplars".
 

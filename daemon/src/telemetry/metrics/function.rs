@@ -15,7 +15,9 @@ pub struct FunctionMetrics {
     pub(super) outcomes: [IntCounter; Outcome::ALL.len()],
     /// Calls of this version alone, by outcome.
     pub(super) counted: [AtomicU64; Outcome::ALL.len()],
-    pub(super) settled: SettledCalls,
+    /// Settled calls of this version, and their active energy in microjoules. Only the sampler's thread writes.
+    pub(super) settled: AtomicU64,
+    pub(super) settled_active: AtomicU64,
     pub(super) duration: Histogram,
     pub(super) queue: Histogram,
     pub(super) startup: Histogram,
@@ -25,13 +27,6 @@ pub struct FunctionMetrics {
     pub(super) cold_start_duration: Gauge,
     pub(super) energy: Histogram,
     pub(super) exemplars: Arc<Exemplars>,
-}
-
-/// The settled calls of one version. Only the sampler's thread writes.
-#[derive(Debug, Default)]
-pub(super) struct SettledCalls {
-    count: AtomicU64,
-    active: AtomicU64,
 }
 
 impl FunctionMetrics {
@@ -46,8 +41,8 @@ impl FunctionMetrics {
     }
 
     pub(super) fn settle(&self, active: Microjoules, exemplar: Exemplar) {
-        self.settled.count.fetch_add(1, Ordering::Relaxed);
-        self.settled.active.fetch_add(active.0, Ordering::Relaxed);
+        self.settled.fetch_add(1, Ordering::Relaxed);
+        self.settled_active.fetch_add(active.0, Ordering::Relaxed);
         self.energy.observe(exemplar.joules);
         self.exemplars.keep(exemplar);
     }
@@ -55,8 +50,7 @@ impl FunctionMetrics {
     /// How many calls of this version have been settled, and their active energy. Neither running calls nor cold starts are
     /// in it.
     pub fn settled(&self) -> (u64, Microjoules) {
-        let SettledCalls { count, active } = &self.settled;
-        (count.load(Ordering::Relaxed), Microjoules(active.load(Ordering::Relaxed)))
+        (self.settled.load(Ordering::Relaxed), Microjoules(self.settled_active.load(Ordering::Relaxed)))
     }
 
     /// Counts a call that a quota refused. `of` is `function` or `token`.

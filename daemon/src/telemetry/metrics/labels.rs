@@ -31,7 +31,7 @@ impl Labels {
         given.by_id.get(&function).cloned().unwrap_or_else(|| OTHER.into())
     }
 
-    /// The label of a function that earlier daemons served. If labels are left, it gets its own.
+    /// The label of the function of this name. If labels are left, it gets its own.
     pub fn of_name(&self, name: &str) -> Arc<str> {
         let mut given = self.given.lock();
         match given.names.get(name) {
@@ -47,14 +47,8 @@ impl Labels {
 
     /// Gives this account the label of its function, or [`OTHER`] if there are none left.
     pub fn assign(&self, function: FunctionId, name: &str) -> Arc<str> {
-        let mut given = self.given.lock();
-        let label = match given.names.get(name) {
-            Some(label) => label.clone(),
-            None if given.names.len() < self.max => name.into(),
-            None => return OTHER.into(),
-        };
-        given.names.insert(label.clone());
-        given.by_id.insert(function, label.clone());
+        let label = self.of_name(name);
+        self.given.lock().by_id.insert(function, label.clone());
         label
     }
 }

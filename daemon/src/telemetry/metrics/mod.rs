@@ -8,6 +8,7 @@ mod process;
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use nebula_metering::{FunctionId, Settled};
 use prometheus::process_collector::ProcessCollector;
@@ -20,7 +21,6 @@ use super::stored::Stored;
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
 pub use function::FunctionMetrics;
-use function::SettledCalls;
 pub use instruments::Instruments;
 pub use labels::{Labels, OTHER};
 use process::ProcessMetrics;
@@ -193,7 +193,8 @@ impl Metrics {
         FunctionMetrics {
             outcomes: Outcome::ALL.map(outcome),
             counted: Default::default(),
-            settled: SettledCalls::default(),
+            settled: AtomicU64::new(0),
+            settled_active: AtomicU64::new(0),
             duration: self.durations.with_label_values(&[&*label]),
             queue: self.queue.clone(),
             startup: self.startups.with_label_values(&[&*label]),

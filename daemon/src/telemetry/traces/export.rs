@@ -61,27 +61,23 @@ impl Exporter {
         let mut until: Option<Instant> = None;
         loop {
             let wait = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-            let ended = match calls.recv_timeout(wait) {
+            let flushed = match calls.recv_timeout(wait) {
                 Ok(Item::Call(facts)) => {
                     spans::of(&facts, self.policy, &mut batch);
                     until.get_or_insert_with(|| Instant::now() + DELAY);
                     if batch.len() < BATCH {
                         continue;
                     }
-                    false
+                    None
                 }
-                Ok(Item::Flush(done)) => {
-                    self.send(&otlp, &mut batch);
-                    let _ = done.try_send(());
-                    false
-                }
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
+                Ok(Item::Flush(done)) => Some(done),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return self.send(&otlp, &mut batch),
             };
             self.send(&otlp, &mut batch);
             until = None;
-            if ended {
-                return;
+            if let Some(done) = flushed {
+                let _ = done.try_send(());
             }
         }
     }

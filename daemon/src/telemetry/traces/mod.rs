@@ -5,7 +5,6 @@ mod export;
 mod sampling;
 mod spans;
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -74,13 +73,10 @@ impl Traces {
 
     /// Queues a call whose facts are complete.
     pub(super) fn export(&self, facts: &Arc<Facts>) {
-        let wanted = facts.call.get().is_some() && facts.request.as_ref().is_some_and(|request| request.span.is_some());
-        if !wanted {
+        if facts.call.get().is_none() || facts.request.span.is_none() {
             return;
         }
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.queue.try_send(Item::Call(facts.clone()))
-        {
+        if self.queue.try_send(Item::Call(facts.clone())).is_err() {
             self.spans.with_label_values(&[export::DROPPED]).inc_by(spans::count(facts));
         }
     }
@@ -98,11 +94,5 @@ impl Traces {
             item = refused;
         }
         let _ = end.recv_timeout(until.saturating_duration_since(Instant::now()));
-    }
-}
-
-impl fmt::Debug for Traces {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Traces").field("ratio", &self.ratio).finish_non_exhaustive()
     }
 }

@@ -26,8 +26,8 @@ pub fn count(facts: &Facts) -> u64 {
 
 /// Appends the spans of a call to `spans`.
 pub fn of(facts: &Facts, policy: Policy, spans: &mut Vec<SpanData>) {
-    let (Some(request), Some(call)) = (&facts.request, facts.call.get()) else { return };
-    let Some((context, parent)) = &request.span else { return };
+    let request = &facts.request;
+    let (Some(call), Some((context, parent))) = (facts.call.get(), &request.span) else { return };
     let end = facts.end.get();
     let response = facts.response.get();
     let answer_end = response.map_or(request.at, |response| request.at + response.duration);

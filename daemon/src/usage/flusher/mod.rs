@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::Hour;
-use super::pending::{EnergyRates, Pending};
+use super::pending::{EnergyRate, Pending};
 use super::reading::Reading;
 use super::store::{Bounds, Store, StoreError};
 use crate::causes::chain;
@@ -83,7 +83,7 @@ impl Flusher {
         store: Option<Store>,
         status: Arc<FlushStatus>,
         mut read: impl FnMut() -> Reading + Send + 'static,
-        rates: impl Fn() -> EnergyRates + Send + 'static,
+        rates: impl Fn() -> Vec<EnergyRate> + Send + 'static,
     ) -> Result<Self, FlusherError> {
         let (stop, stopped) = mpsc::channel();
         let run = move || {
@@ -131,7 +131,7 @@ impl Accounting {
     }
 
     /// Stores what has come since the last reading, with everything that could not be stored before.
-    fn flush(&mut self, now: Reading, rates: &EnergyRates, time: SystemTime) {
+    fn flush(&mut self, now: Reading, rates: &[EnergyRate], time: SystemTime) {
         if self.pending.len() <= PENDING_MAX {
             self.pending.add(Hour::of(time), &self.last, &now, rates);
             self.last = now;

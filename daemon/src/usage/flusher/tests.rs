@@ -10,9 +10,18 @@ use super::super::{By, FILE, Since, report_of};
 use super::*;
 use crate::units::Policy;
 
-fn settings(folder: &tempfile::TempDir) -> FlusherSettings {
+/// Accounting for a daemon that serves `a`. The directory of the file does not exist yet.
+fn accounting() -> (tempfile::TempDir, Accounting, MadeUp) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state").join(FILE);
     let bounds = Bounds { hours: 100, rows: 1_000_000 };
-    FlusherSettings { file: folder.path().join("state").join(FILE), flush: Duration::from_millis(1), bounds }
+    let settings = FlusherSettings { file, flush: Duration::from_secs(3600), bounds };
+    let daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
+    (folder, Accounting::new(settings, None, Arc::default()), daemon)
+}
+
+fn create_directory(settings: &FlusherSettings) {
+    fs::create_dir(settings.file.parent().unwrap()).unwrap();
 }
 
 fn time(hours: u64) -> SystemTime {
@@ -27,20 +36,16 @@ fn stored(settings: &FlusherSettings) -> u64 {
 
 #[test]
 fn accounts_that_could_not_be_stored_are_stored_later_in_their_own_hour() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = settings(&folder);
-    let status = Arc::new(FlushStatus::default());
-    let mut accounting = Accounting::new(settings.clone(), None, status.clone());
-    let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
-    // The directory is not there yet.
+    let (_folder, mut accounting, mut daemon) = accounting();
+    let (settings, status) = (accounting.settings.clone(), accounting.status.clone());
     for hour in 10..13 {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
-        accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(hour));
+        accounting.flush(daemon.reading.clone(), &[], time(hour));
     }
     assert_eq!((status.stored(), status.failed()), (0, 3));
     assert!(status.failing_for() > Duration::ZERO);
-    fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(13));
+    create_directory(&settings);
+    accounting.flush(daemon.reading.clone(), &[], time(13));
     assert_eq!((status.stored(), status.failing_for()), (1, Duration::ZERO));
     assert_eq!(stored(&settings), 3000);
     let mut connection = Store::read(&settings.file).unwrap();
@@ -50,53 +55,45 @@ fn accounts_that_could_not_be_stored_are_stored_later_in_their_own_hour() {
 
 #[test]
 fn without_growth_nothing_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = settings(&folder);
-    let status = Arc::new(FlushStatus::default());
-    let mut accounting = Accounting::new(settings.clone(), None, status.clone());
-    let daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
-    accounting.flush(daemon.reading, &EnergyRates::default(), time(10));
-    assert_eq!((status.stored(), status.failed()), (0, 0));
-    assert!(!settings.file.exists());
+    let (_folder, mut accounting, daemon) = accounting();
+    create_directory(&accounting.settings);
+    accounting.flush(daemon.reading, &[], time(10));
+    assert_eq!((accounting.status.stored(), accounting.status.failed()), (0, 0));
+    assert!(!accounting.settings.file.exists());
 }
 
 #[test]
 fn no_reading_is_taken_while_too_many_rows_wait_and_nothing_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = settings(&folder);
-    let mut accounting = Accounting::new(settings.clone(), None, Arc::default());
-    let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
+    let (_folder, mut accounting, mut daemon) = accounting();
     let mut hour = 10;
     while accounting.pending.len() <= PENDING_MAX {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
         let reading = daemon.reading.clone();
         // What failing flushes do, without as many attempts.
-        accounting.pending.add(Hour(hour), &accounting.last, &reading, &EnergyRates::default());
+        accounting.pending.add(Hour(hour), &accounting.last, &reading, &[]);
         accounting.last = reading;
         hour += 1;
     }
     let most = accounting.pending.len();
     for _ in 0..3 {
         daemon.window([1000, 100, 10], 0, [1, 1, 1]);
-        accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(999_999));
+        accounting.flush(daemon.reading.clone(), &[], time(999_999));
     }
     assert_eq!(accounting.pending.len(), most);
-    fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    (0..2).for_each(|_| accounting.flush(daemon.reading.clone(), &EnergyRates::default(), time(999_999)));
+    create_directory(&accounting.settings);
+    (0..2).for_each(|_| accounting.flush(daemon.reading.clone(), &[], time(999_999)));
     let [package, dram, _] = daemon.totals();
-    assert_eq!(stored(&settings), package + dram);
+    assert_eq!(stored(&accounting.settings), package + dram);
 }
 
 #[test]
 fn the_last_accounts_are_stored_at_the_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = FlusherSettings { flush: Duration::from_secs(3600), ..settings(&folder) };
-    fs::create_dir(settings.file.parent().unwrap()).unwrap();
-    let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
+    let (_folder, Accounting { settings, .. }, mut daemon) = accounting();
+    create_directory(&settings);
     let read = move || {
         daemon.window([1000, 0, 0], 0, [1, 1, 1]);
         daemon.reading.clone()
     };
-    drop(Flusher::start(settings.clone(), None, Arc::default(), read, EnergyRates::default).unwrap());
+    drop(Flusher::start(settings.clone(), None, Arc::default(), read, Vec::new).unwrap());
     assert_eq!(stored(&settings), 1000);
 }

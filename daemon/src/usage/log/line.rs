@@ -1,7 +1,6 @@
 //! One line of the usage log.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_micros;
 use nebula_metering::{CallId, Charge, Settled};
@@ -9,16 +8,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::functions::Revision;
-use crate::meter::{CallEnd, NoCharge};
-use crate::outcome::Outcome;
+use crate::meter::{CallEnd, Ended, NoCharge};
 
-/// A settled call.
 pub struct UsageLogEntry {
     function: Arc<Revision>,
     call: CallId,
-    at: SystemTime,
-    duration: Duration,
-    outcome: Outcome,
+    ended: Arc<Ended>,
     charge: Result<Charge, NoCharge>,
 }
 
@@ -46,9 +41,7 @@ impl UsageLogEntry {
         Some(Self {
             function: function.clone(),
             call: settled.call,
-            at: ended.at,
-            duration: ended.duration,
-            outcome: ended.outcome,
+            ended: ended.clone(),
             charge: settled.charge.clone().ok_or(NoCharge::Incomplete),
         })
     }
@@ -57,12 +50,12 @@ impl UsageLogEntry {
     pub(super) fn line(&self) -> Vec<u8> {
         let charge = self.charge.as_ref().ok();
         let line = Line {
-            time: format_rfc3339_micros(self.at).to_string(),
+            time: format_rfc3339_micros(self.ended.at).to_string(),
             invocation_id: Uuid::from_u128(self.call.0),
             function: self.function.name.as_str(),
             version: self.function.version.to_string(),
-            outcome: self.outcome.as_str(),
-            duration_us: self.duration.as_micros(),
+            outcome: self.ended.outcome.as_str(),
+            duration_us: self.ended.duration.as_micros(),
             source: charge.map(|charge| charge.source.as_str()),
             active_microjoules: charge.map(|charge| charge.active.0),
             base_microjoules: charge.map(|charge| charge.base.0),

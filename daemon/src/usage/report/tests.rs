@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{Bounds, EnergyRates, FILE, Hour, Pending, Reading, Store, Tariff};
+use super::super::{Bounds, EnergyRate, FILE, GRAMS, Hour, Pending, Reading, Store};
 use super::*;
 use crate::outcome::Outcome;
 use crate::units::Policy;
@@ -29,7 +29,7 @@ impl Days {
         Self { _folder: folder, store, connection }
     }
 
-    fn add(&mut self, hour: i64, earlier: &Reading, daemon: &MadeUp, rates: &EnergyRates) {
+    fn add(&mut self, hour: i64, earlier: &Reading, daemon: &MadeUp, rates: &[EnergyRate]) {
         let mut pending = Pending::default();
         pending.add(Hour(hour), earlier, &daemon.reading, rates);
         self.store.add(&pending, Hour(hour).begin() + Duration::from_secs(60)).unwrap();
@@ -52,12 +52,9 @@ fn daemon(source: SourceKind) -> MadeUp {
     daemon
 }
 
-fn rates() -> EnergyRates {
-    // 400 g/kWh and 0.36 EUR/kWh.
-    EnergyRates {
-        grams_per_joule: Some(400.0 / 3.6e6),
-        tariff: Some(Tariff { per_joule: 1e-7, currency: "EUR".into() }),
-    }
+/// 400 g/kWh and 0.36 EUR/kWh.
+fn rates() -> Vec<EnergyRate> {
+    vec![(GRAMS.into(), 400.0 / 3.6e6), ("EUR".into(), 1e-7)]
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn unknown_figures_are_null_and_a_note_says_why() {
     assert_eq!(report.notes, ["101 calls ran while nothing was measured: their joules are not known"]);
     // Then it is measured, and the intensity is not known at first.
     let mut on = daemon(SourceKind::Model);
-    days.add(HOUR, &Reading::default(), &on, &EnergyRates::default());
+    days.add(HOUR, &Reading::default(), &on, &[]);
     let half = on.reading.clone();
     on.window([9_000_000, 900_000, 0], 0, [2_000_000_000, 1_000_000_000, 1_000_000_000]);
     days.add(HOUR + 1, &half, &on, &rates());
@@ -146,7 +143,7 @@ fn unknown_figures_are_null_and_a_note_says_why() {
     ] {
         assert!(notes.contains(note), "{note}: {notes}");
     }
-    // Nothing at all is no energy either.
+    // Without any rows, energy is not known.
     let nothing = days.report(Since::Time(Hour(HOUR + 9).begin()), By::Function, Policy::Active);
     assert_eq!((nothing.rows.len(), nothing.total.active_joules, nothing.total.share), (0, None, None));
 }
@@ -183,7 +180,7 @@ fn rows_are_by_version_or_by_hour_since_a_time() {
     let hours = days.report(Since::Ever, By::Hour, Policy::Active);
     let shown: Vec<_> = hours.rows.iter().map(|row| row.hour.as_deref().unwrap()).collect();
     assert_eq!(shown, ["2026-11-21T11:00:00Z", "2026-11-21T13:00:00Z"]);
-    // The hour that the time lies in is in it as a whole, the one before is not.
+    // The whole hour of that time counts, and the one before does not.
     let half_past = Hour(HOUR + 2).begin() + Duration::from_secs(1800);
     let later = days.report(Since::Time(half_past), By::Hour, Policy::Active);
     assert_eq!((later.rows.len(), later.since.as_deref()), (1, Some("2026-11-21T13:00:00Z")));
@@ -213,7 +210,7 @@ fn rows_beyond_the_bound_become_one_and_the_total_stays_right() {
     let versions: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     let mut daemon = MadeUp::new(SourceKind::Powercap, &versions);
     (0..u32::try_from(versions.len()).unwrap()).for_each(|function| daemon.calls(function, Outcome::Ok, 1));
-    days.add(HOUR, &Reading::default(), &daemon, &EnergyRates::default());
+    days.add(HOUR, &Reading::default(), &daemon, &[]);
     let report = days.report(Since::Ever, By::Function, Policy::Active);
     assert_eq!(report.rows.len(), ROWS_MAX + 1);
     assert_eq!((report.rows[ROWS_MAX].function.as_deref(), report.rows[ROWS_MAX].calls), (Some("other"), 5));
@@ -297,6 +294,6 @@ fn json_reads_back_as_the_same_report() {
     )
     .unwrap();
     assert_eq!((nothing.rows.len(), nothing.until), (0, None));
-    assert_eq!(Hour::of(UNIX_EPOCH), Hour(1), "no moment is in the hour of the folded ones");
+    assert_eq!(Hour::of(UNIX_EPOCH), Hour(1), "no moment falls in the hour of folded hours");
     assert!(Hour(i64::MAX).begin() > SystemTime::now());
 }

@@ -129,26 +129,27 @@ pub fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             shown.map_err(|source| StoreError::Open { path: path.into(), source })
         }
         // Created, but not written yet.
-        ..VERSION => Err(StoreError::Missing(path.parent().unwrap_or(path).into())),
-        newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
+        _ => Err(StoreError::Missing(path.parent().unwrap_or(path).into())),
     }
 }
 
 /// Migrates the file to [`VERSION`].
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    match found(connection, path)? {
+    let migrated = match found(connection, path)? {
         VERSION => Ok(()),
-        older @ ..VERSION => {
-            let migrated = if older < WITHOUT_PREPARING { create(connection) } else { add_preparing(connection) };
-            migrated.map_err(|source| StoreError::Open { path: path.into(), source })
-        }
-        newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
-    }
+        WITHOUT_PREPARING => add_preparing(connection),
+        _ => create(connection),
+    };
+    migrated.map_err(|source| StoreError::Open { path: path.into(), source })
 }
 
+/// The schema of the file; an error if a newer program wrote it.
 fn found(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
-    version.map_err(|source| StoreError::Open { path: path.into(), source })
+    match version.map_err(|source| StoreError::Open { path: path.into(), source })? {
+        found @ ..=VERSION => Ok(found),
+        newer => Err(StoreError::Newer { path: path.into(), found: newer, known: VERSION }),
+    }
 }
 
 fn add_preparing(connection: &mut Connection) -> rusqlite::Result<()> {

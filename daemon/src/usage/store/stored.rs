@@ -1,4 +1,4 @@
-//! Everything that was counted before, for counters to continue from.
+//! What earlier daemons counted: counters continue from it.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{By, EnergyRates, FILE, Footprint, Hour, OTHER, Pending, Reading, Since, report_of};
+use super::super::{By, FILE, Footprint, GRAMS, Hour, OTHER, Pending, Reading, Since, report_of};
 use super::*;
 use crate::outcome::Outcome;
 use crate::units::Policy;
@@ -21,6 +21,11 @@ fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE);
     (folder, path)
+}
+
+fn opened() -> (TempDir, Store) {
+    let (folder, path) = folder();
+    (folder, Store::open(&path).unwrap())
 }
 
 fn number(connection: &Connection, select: &str) -> i64 {
@@ -46,7 +51,7 @@ fn totals(connection: &Connection) -> [i64; 3] {
 /// Adds what a daemon has counted since it was started.
 fn add(store: &mut Store, hour: i64, daemon: &MadeUp) {
     let mut pending = Pending::default();
-    pending.add(Hour(hour), &Reading::default(), &daemon.reading, &EnergyRates::default());
+    pending.add(Hour(hour), &Reading::default(), &daemon.reading, &[]);
     store.add(&pending, NOW).unwrap();
 }
 
@@ -74,7 +79,7 @@ proptest! {
                     pending.clear();
                 }
                 2..=4 => {
-                    pending.add(Hour(hour), &last, &daemon.reading, &EnergyRates::default());
+                    pending.add(Hour(hour), &last, &daemon.reading, &[]);
                     store.add(&pending, NOW).unwrap();
                     pending.clear();
                     last = daemon.reading.clone();
@@ -113,13 +118,13 @@ fn counters_continue_from_the_stored_sums() {
     daemon.calls(1, Outcome::Ok, 4);
     daemon.calls(1, Outcome::Rejected, 1);
     let mut store = Store::open(&path).unwrap();
-    let rates = EnergyRates { grams_per_joule: Some(0.5), tariff: None };
+    let rates = [(GRAMS.into(), 0.5)];
     let mut pending = Pending::default();
     pending.add(Hour(7), &Reading::default(), &daemon.reading, &rates);
     store.add(&pending, NOW).unwrap();
     store.add(&pending, NOW).unwrap();
     let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap());
-    assert_eq!(mode & 0o777, 0o600, "it is nobody else's");
+    assert_eq!(mode & 0o777, 0o600, "only its owner may read it");
     let stored = store.stored().unwrap();
     assert_eq!(stored.calls["a"], [14, 0, 0, 0, 0, 0, 2]);
     assert_eq!((stored.cold_starts["a"], stored.cpu["a"]), (4, Duration::from_nanos(40)));
@@ -154,11 +159,14 @@ fn a_file_of_schema_1_is_migrated_and_no_sum_changes() {
         assert_eq!(energy.preparing.0, preparing);
         assert_eq!(footprint.amounts, [62_523, 0, 37_394]);
         assert_eq!((stored.calls["fib"][0], stored.calls["hello-world"][0]), (120, 10));
-        assert!(stored.functions.keys().any(|[name, ..]| &**name == "broken"), "it never compiled, and used energy");
+        assert!(
+            stored.functions.keys().any(|[name, ..]| &**name == "broken"),
+            "it failed to compile, and used energy all the same"
+        );
         assert_eq!(unbalanced(&store.connection), 0);
     };
     check(&store, 0);
-    // From here on, preparing energy is recorded separately, in existing rows and in new ones.
+    // From here on, preparing is recorded apart, in existing rows and in new ones.
     let mut daemon = MadeUp::new(SourceKind::Simulated, &[("fib", "1")]);
     daemon.preparing([3000, 300, 0], 0, [10, 0, 0]);
     for hour in [498_880, 600_000] {
@@ -232,24 +240,23 @@ fn a_missing_file_and_an_unreadable_one_are_different_errors() {
     assert!(missing.contains(folder.path().to_str().unwrap()), "{missing}");
     fs::create_dir(&path).unwrap();
     assert!(matches!(Store::open(&path), Err(StoreError::Open { .. })));
-    assert!(path.is_dir(), "what is no damaged file is not set aside");
+    assert!(path.is_dir(), "a file that is not damaged is not set aside");
 }
 
 #[test]
 fn a_flush_is_stored_as_a_whole_or_not_at_all() {
-    let (_folder, path) = folder();
-    let mut store = Store::open(&path).unwrap();
+    let (_folder, mut store) = opened();
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1")]);
     daemon.window([1000, 100, 10], 0, [10, 0, 10]);
     add(&mut store, 1, &daemon);
     let before = totals(&store.connection);
-    // SQLite's own limit, which it meets as it does a full disk.
+    // SQLite treats its own limit like a full disk.
     let pages = number(&store.connection, "PRAGMA page_count");
     store.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let mut pending = Pending::default();
     let mut later = daemon.clone();
     later.window([1000, 100, 10], 0, [10, 0, 10]);
-    (2..3000).for_each(|hour| pending.add(Hour(hour), &daemon.reading, &later.reading, &EnergyRates::default()));
+    (2..3000).for_each(|hour| pending.add(Hour(hour), &daemon.reading, &later.reading, &[]));
     let error = store.add(&pending, NOW).unwrap_err();
     assert!(!error.is_damage(), "{error:?}");
     assert_eq!(totals(&store.connection), before);
@@ -259,7 +266,7 @@ fn a_flush_is_stored_as_a_whole_or_not_at_all() {
     assert_eq!(unbalanced(&store.connection), 0);
 }
 
-/// Everything that can be asked for of a file, but when it was.
+/// Every sum of a file, over all hours.
 fn sums(store: &Store) -> (crate::telemetry::Stored, Footprint) {
     let select = format!("SELECT {} FROM footprint t HAVING COUNT(*) > 0", schema::FOOTPRINT.totals());
     let footprint = store
@@ -270,15 +277,14 @@ fn sums(store: &Store) -> (crate::telemetry::Stored, Footprint) {
 
 #[test]
 fn hours_beyond_the_bounds_are_folded_and_no_sum_changes() {
-    let (_folder, path) = folder();
-    let mut store = Store::open(&path).unwrap();
+    let (_folder, mut store) = opened();
     let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1"), ("b", "1")]);
     let mut last = Reading::default();
     for hour in 1000..1100 {
         daemon.window([hour, 100, 10], (hour % 2) as u32, [10, 3, 10]);
         daemon.calls((hour % 2) as u32, Outcome::Ok, 1);
         let mut pending = Pending::default();
-        let rates = EnergyRates { grams_per_joule: Some(1.0), tariff: None };
+        let rates = [(GRAMS.into(), 1.0)];
         pending.add(Hour(hour.cast_signed()), &last, &daemon.reading, &rates);
         store.add(&pending, NOW).unwrap();
         last = daemon.reading.clone();
@@ -287,13 +293,13 @@ fn hours_beyond_the_bounds_are_folded_and_no_sum_changes() {
     let hours =
         |store: &Store| number(&store.connection, "SELECT COUNT(DISTINCT hour) FROM zone_energy WHERE hour > 0");
     let first = |store: &Store| number(&store.connection, "SELECT MIN(hour) FROM zone_energy WHERE hour > 0");
-    // An hour that is as old as may be is kept, one that is older is not.
+    // An hour as old as the bound is kept, and an older one is not.
     store.keep_within(Bounds { hours: 99, rows: 1_000_000 }, Hour(1099)).unwrap();
     assert_eq!((hours(&store), first(&store)), (100, 1000));
     store.keep_within(Bounds { hours: 99, rows: 1_000_000 }, Hour(1100)).unwrap();
     assert_eq!((hours(&store), first(&store)), (99, 1001));
     let rows = store.keep_within(Bounds { hours: 9999, rows: 1_000_000 }, Hour(1100)).unwrap();
-    // As many rows as there may be are none too many.
+    // Exactly as many rows as allowed are not too many.
     assert_eq!(store.keep_within(Bounds { hours: 9999, rows }, Hour(1100)).unwrap(), rows);
     assert_eq!(hours(&store), 99);
     let left = store.keep_within(Bounds { hours: 9999, rows: rows - 1 }, Hour(1100)).unwrap();
@@ -305,8 +311,7 @@ fn hours_beyond_the_bounds_are_folded_and_no_sum_changes() {
 
 #[test]
 fn versions_are_folded_first_and_functions_only_if_that_is_not_enough() {
-    let (_folder, path) = folder();
-    let mut store = Store::open(&path).unwrap();
+    let (_folder, mut store) = opened();
     let names: Vec<_> =
         (0..40).flat_map(|name| (0..3).map(move |version| (format!("f{name}"), version.to_string()))).collect();
     let versions: Vec<_> = names.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
@@ -329,7 +334,7 @@ fn versions_are_folded_first_and_functions_only_if_that_is_not_enough() {
     assert_eq!((&after.accounts, &after.zones), (&before.0.accounts, &before.0.zones));
     assert_eq!(after.calls.values().map(|calls| calls[0]).sum::<u64>(), 240);
     assert!(after.calls.contains_key("f39") && after.calls.contains_key(OTHER), "{:?}", after.calls.keys());
-    // What comes later finds its place.
+    // Later rows find the right ids.
     add(&mut store, 6, &daemon);
     assert_eq!(unbalanced(&store.connection), 0);
     assert_eq!(sums(&store).0.calls.values().map(|calls| calls[0]).sum::<u64>(), 480);

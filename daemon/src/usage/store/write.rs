@@ -1,4 +1,4 @@
-//! Adds what has come since the last flush, in one transaction.
+//! Adds what was used since the last flush, in one transaction.
 
 use std::collections::HashMap;
 use std::hash::Hash;
