@@ -25,7 +25,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use intensity::{Intensity, IntensityOrigin, NoIntensity};
 pub use prices::{Cost, Currency, Price, Prices};
 pub use schedule::ScheduleError;
-pub use settings::{IntensitySource, OPTIONS, Settings};
+pub use settings::{IntensitySource, Settings};
 pub use units::{Grams, GramsPerKilowattHour, Pue};
 pub use updater::CarbonUpdater;
 

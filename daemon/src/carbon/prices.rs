@@ -5,15 +5,20 @@ use std::fmt;
 use nebula_metering::Joules;
 
 use super::units::Pue;
+use crate::settings::options;
 use crate::units::kilowatt_hours;
 
 /// More than a kilowatt-hour costs in any currency.
 const PRICE_MAX: f64 = 1e9;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prices {
-    pub price: Option<Price>,
-    pub pue: Pue,
+options! {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct Prices {
+        /// Price of a kilowatt-hour, such as "0.30 EUR"
+        price: Option<Price> => "price", PRICE, Price::read;
+        /// Power usage effectiveness: joules that the building draws per joule of the machine; counts in grams and cost
+        pue: Pue => "pue", FACTOR = "1.0", Pue::read;
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

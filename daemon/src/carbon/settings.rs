@@ -6,44 +6,26 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::prices::{Price, Prices};
-use super::units::{GramsPerKilowattHour, Pue};
-use crate::settings::{Checker, Setting, defaulted, file_path, optional};
+use super::prices::Prices;
+use super::units::GramsPerKilowattHour;
+use crate::settings::{Checker, duration_in, file_path, options};
 
-pub const OPTIONS: &[Setting] = &[
-    optional(
-        "carbon.intensity",
-        "INTENSITY",
-        "Grams of CO2e per kilowatt-hour of electricity: a number, a schedule (a CSV file with the columns \
-         start,g_per_kwh), or the http(s) address of an endpoint that answers as Electricity Maps does",
-    ),
-    optional("carbon.token-file", "FILE", "Send the token in this file to the endpoint, as the header auth-token"),
-    defaulted("carbon.poll", "DURATION", "5m", "Ask the endpoint this often"),
-    defaulted(
-        "carbon.stale",
-        "DURATION",
-        "2h",
-        "Use an intensity for this long after its time if no newer one is known; after that, grams are unknown",
-    ),
-    optional("price", "PRICE", "Price of a kilowatt-hour, such as \"0.30 EUR\""),
-    defaulted(
-        "pue",
-        "FACTOR",
-        "1.0",
-        "Power usage effectiveness: joules that the building draws per joule of the machine; counts in grams and cost",
-    ),
-];
-
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub source: Option<IntensitySource>,
-    /// A file with the token for the endpoint.
-    pub token_file: Option<PathBuf>,
-    /// How often the endpoint is asked.
-    pub poll: Duration,
-    /// For how long a figure is used if none follows.
-    pub stale: Duration,
-    pub prices: Prices,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Grams of CO2e per kilowatt-hour of electricity: a number, a schedule (a CSV file with the columns
+        /// start,g_per_kwh), or the http(s) address of an endpoint that answers as Electricity Maps does
+        source: Option<IntensitySource> => "carbon.intensity", INTENSITY, source;
+        /// Send the token in this file to the endpoint, as the header auth-token
+        token_file: Option<PathBuf> => "carbon.token-file", FILE, file_path;
+        /// Ask the endpoint this often
+        poll: Duration => "carbon.poll", DURATION = "5m",
+            duration_in(Duration::from_secs(1)..=Duration::from_secs(86_400));
+        /// Use an intensity for this long after its time if no newer one is known; after that, grams are unknown
+        stale: Duration => "carbon.stale", DURATION = "2h",
+            duration_in(Duration::from_secs(1)..=Duration::from_secs(365 * 86_400));
+        ..prices: Prices;
+    }
 }
 
 /// Where the carbon intensity comes from.
@@ -57,14 +39,7 @@ pub enum IntensitySource {
 
 impl Settings {
     pub fn check(check: &mut Checker<'_>) -> Self {
-        let seconds = |least, most| Duration::from_secs(least)..=Duration::from_secs(most);
-        let settings = Self {
-            source: check.optional("carbon.intensity", source),
-            token_file: check.optional("carbon.token-file", file_path),
-            poll: check.duration("carbon.poll", &seconds(1, 86_400)),
-            stale: check.duration("carbon.stale", &seconds(1, 365 * 86_400)),
-            prices: Prices { price: check.optional("price", Price::read), pue: check.parse("pue", Pue::read) },
-        };
+        let settings = Self::read(check);
         match (&settings.source, check.text("carbon.intensity")) {
             (Some(IntensitySource::Endpoint(url)), _) if !is_private(url) => {
                 check.refuse("carbon.token-file", "a token is sent only to `https` addresses and to this machine");
@@ -82,7 +57,7 @@ impl Settings {
 #[cfg(test)]
 impl Default for Settings {
     fn default() -> Self {
-        crate::settings::checked(OPTIONS, &[], Self::check).expect("the defaults are valid")
+        crate::settings::checked(Self::options(), &[], Self::read).expect("the defaults are valid")
     }
 }
 
@@ -114,11 +89,12 @@ fn is_private(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::units::Pue;
     use super::*;
     use crate::settings::{self, Mistakes};
 
     fn checked(flags: &[(&str, &str)]) -> Result<Settings, Mistakes> {
-        settings::checked(OPTIONS, flags, Settings::check)
+        settings::checked(Settings::options(), flags, Settings::check)
     }
 
     #[test]

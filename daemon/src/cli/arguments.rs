@@ -55,7 +55,7 @@ fn serve() -> Command {
         .args(options_by_heading().map(|(heading, setting)| option(setting).help_heading(heading)))
 }
 
-fn option(setting: &Setting) -> Arg {
+fn option(setting: Setting) -> Arg {
     let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let hint = if setting.value == "DIR" { ValueHint::DirPath } else { ValueHint::Other };
     Arg::new(setting.key).long(setting.flag()).value_name(setting.value).value_hint(hint).help(format!(

@@ -6,39 +6,39 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::meter::OFF;
-use crate::settings::{Checker, Layers, Mistakes, Setting, file_path, optional, read_file, unknown_keys};
+use crate::settings::{Checker, Layers, Mistakes, Setting, file_path, options, read_file, unknown_keys};
 use crate::{carbon, functions, http, invocation, meter, quota, telemetry, usage};
 use state::default_state;
 
-/// Options that belong to no room.
-const OWN: &[Setting] = &[optional(
-    "state",
-    "DIR",
-    "Keep what outlives the daemon here; by default in $STATE_DIRECTORY (set by systemd), or in nebula below \
-     $XDG_STATE_HOME or ~/.local/state",
-)];
-
-/// The options of `nebula serve` under the headings that help shows.
-const ROOMS: [(&str, &[Setting]); 9] = [
-    ("Server and access", http::OPTIONS),
-    ("Functions and their limits", functions::OPTIONS),
-    ("Admission", invocation::OPTIONS),
-    ("Energy", meter::OPTIONS),
-    ("Carbon and cost", carbon::OPTIONS),
-    ("Quotas", quota::OPTIONS),
-    ("Stored accounts", usage::OPTIONS),
-    ("Metrics, logs and traces", telemetry::OPTIONS),
-    ("State", OWN),
-];
-
-/// All options of `nebula serve`.
-pub fn options() -> impl Iterator<Item = &'static Setting> {
-    options_by_heading().map(|(_, option)| option)
+options! {
+    /// Options that belong to no room.
+    #[derive(Clone, Debug)]
+    pub struct OwnSettings {
+        /// Keep what outlives the daemon here; by default in $STATE_DIRECTORY (set by systemd), or in nebula below
+        /// $XDG_STATE_HOME or ~/.local/state
+        state: Option<PathBuf> => "state", DIR, file_path;
+    }
 }
 
-/// All options of `nebula serve`, with the heading that each stands under in help.
-pub fn options_by_heading() -> impl Iterator<Item = (&'static str, &'static Setting)> {
-    ROOMS.iter().flat_map(|(heading, options)| options.iter().map(|option| (*heading, option)))
+/// The options of `nebula serve` under the headings that help shows.
+pub fn options_by_heading() -> impl Iterator<Item = (&'static str, Setting)> {
+    let rooms = [
+        ("Server and access", http::Settings::options()),
+        ("Functions and their limits", functions::Settings::options()),
+        ("Admission", invocation::Settings::options()),
+        ("Energy", meter::Settings::options()),
+        ("Carbon and cost", carbon::Settings::options()),
+        ("Quotas", quota::Settings::options()),
+        ("Stored accounts", usage::Settings::options()),
+        ("Metrics, logs and traces", telemetry::Settings::options()),
+        ("State", OwnSettings::options()),
+    ];
+    rooms.into_iter().flat_map(|(heading, options)| options.into_iter().map(move |option| (heading, option)))
+}
+
+/// All options of `nebula serve`.
+pub fn options() -> impl Iterator<Item = Setting> {
+    options_by_heading().map(|(_, option)| option)
 }
 
 /// Everything that `nebula serve` can be told, checked.
@@ -78,14 +78,14 @@ impl Config {
         let mut check = Checker::new(&layers, mistakes);
         let config = Self {
             http: http::Settings::check(&mut check),
-            functions: functions::Settings::check(&mut check),
-            invocation: invocation::Settings::check(&mut check),
-            meter: meter::Settings::check(&mut check),
+            functions: functions::Settings::read(&mut check),
+            invocation: invocation::Settings::read(&mut check),
+            meter: meter::Settings::read(&mut check),
             carbon: carbon::Settings::check(&mut check),
-            quota: quota::Settings::check(&mut check),
-            usage: usage::Settings::check(&mut check),
-            telemetry: telemetry::Settings::check(&mut check),
-            state: check.optional("state", file_path).or_else(|| default_state(|name| std::env::var_os(name))),
+            quota: quota::Settings::read(&mut check),
+            usage: usage::Settings::read(&mut check),
+            telemetry: telemetry::Settings::read(&mut check),
+            state: OwnSettings::read(&mut check).state.or_else(|| default_state(|name| std::env::var_os(name))),
         };
         // A bound on energy that silently bounds nothing would be worse than none.
         if check.text("source") == Some(OFF) {

@@ -107,11 +107,11 @@ impl Accounts {
 /// # Errors
 /// If it cannot be written: a log to bill by must be complete.
 pub fn open_log(config: &Config) -> Result<Option<(UsageLog, LogHandle)>, StartError> {
-    let Some(settings) = &config.usage.log else { return Ok(None) };
+    let Some(settings) = config.usage.log() else { return Ok(None) };
     if config.meter.source.is_none() {
         tracing::warn!(
             "the usage log will stay empty: nothing is measured (`source` is `off`), so no call is ever settled"
         );
     }
-    Ok(Some(UsageLog::start(settings.clone())?))
+    Ok(Some(UsageLog::start(settings)?))
 }

@@ -34,7 +34,7 @@ pub(super) async fn listen(
         Some(address) => Some(Server::bind(address, config.http.connections, tls.clone()).await?),
         None => None,
     };
-    let exposure = Exposure::of_callers(config.http.resolution, config.http.expose, admin.is_some());
+    let exposure = Exposure::of_callers(config.http.energy.resolution, config.http.energy.expose, admin.is_some());
     warn_of_exposure(config, exposure);
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(reload_on_change(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
@@ -84,7 +84,7 @@ fn warn_of_exposure(config: &Config, callers: Exposure) {
             let is_operator = settings.admin.is_none_or(|admin| admin == address);
             let may = if is_operator { "call, deploy and see every figure" } else { "call functions" };
             tracing::warn!("anybody who can reach {address} may {may} without a token (`access = \"open\"`)");
-        } else if settings.tls.is_none() {
+        } else if settings.tls.files().is_none() {
             tracing::warn!(
                 "tokens pass in the clear at {address}: set `tls.cert` and `tls.key`, or put a proxy with TLS in front"
             );

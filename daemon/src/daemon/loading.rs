@@ -57,7 +57,7 @@ pub(super) fn load(
 ) -> Result<(Arc<Registry>, Arc<Deployer>), StartError> {
     let state = config.state.as_deref();
     let pool = Pool::Slots(config.invocation.concurrency);
-    let mut runtime = Runtime::new(config.functions.limits, pool, config.functions.tick)?;
+    let mut runtime = Runtime::new(config.functions.limits(), pool, config.functions.tick)?;
     if let Some(cache) = open_cache(config, state) {
         runtime = runtime.with_cache(cache);
     }
@@ -66,7 +66,7 @@ pub(super) fn load(
     let calls = AdmissionBounds {
         concurrency: config.invocation.concurrency,
         queue: (config.invocation.queue, config.invocation.queue_wait),
-        quota: config.quota.each,
+        quota: config.quota.each(),
     };
     let (settings, runtime) = (config.functions.clone(), Arc::new(runtime));
     let preparation = Preparation::new(settings, calls, runtime, metrics.clone(), metering.clone(), registry.clone());

@@ -81,7 +81,7 @@ pub(super) fn rates(carbon: &Carbon) -> impl Fn() -> Vec<EnergyRate> + Send + 's
 
 pub(super) fn observers(config: &Config, metrics: &Metrics) -> Result<Observers, StartError> {
     let settings = &config.telemetry;
-    if let Some(traces) = &settings.traces {
+    if let Some(traces) = settings.traces() {
         tracing::debug!("traces of calls go to {}", escaped(&traces.endpoint));
     }
     Ok(Observers::start(settings, config.meter.policy, metrics)?)

@@ -82,7 +82,7 @@ impl Daemon {
     /// If something cannot be opened that the daemon does not do without.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let access = Arc::new(Access::open(&config.http.access).map_err(StartError::configuration)?);
-        let tls = config.http.tls.as_ref().map(Tls::open).transpose().map_err(StartError::configuration)?;
+        let tls = config.http.tls.files().as_ref().map(Tls::open).transpose().map_err(StartError::configuration)?;
         let carbon = Carbon::open(&config.carbon).map_err(StartError::configuration)?;
         let metrics = Arc::new(Metrics::new(config.telemetry.labels_max)?);
         let calls = Arc::new(Calls::new(CallBounds {
@@ -143,7 +143,7 @@ impl Daemon {
             policy: config.meter.policy,
             carbon,
             form: config.http.form,
-            body_max: config.http.body_max,
+            body_max: config.http.connections.body_max,
             module_max: config.functions.module_max,
             body_timeout: config.http.connections.body_timeout,
         });

@@ -32,7 +32,7 @@ pub use name::{FunctionName, NameError, OWN_PATHS};
 pub use prepare::{AdmissionBounds, Preparation};
 pub use registry::{BrokenFile, Registry, Table};
 pub use samples::{SAMPLES, Sample};
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 pub use source::Origin;
 pub use version::{TooManyVersions, Version, VersionError};
 pub use watch::Watch;

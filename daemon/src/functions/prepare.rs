@@ -81,7 +81,7 @@ impl Preparation {
     }
 
     pub(super) fn parse_manifest(&self, path: &Path, text: &str) -> Result<Manifest, ManifestError> {
-        let ceilings = Ceilings { limits: self.settings.limits, concurrency: self.calls.concurrency };
+        let ceilings = Ceilings { limits: self.settings.limits(), concurrency: self.calls.concurrency };
         Manifest::parse_at(path, text, &ceilings)
     }
 
@@ -162,7 +162,7 @@ impl Preparation {
 
     /// What the manifest asks for, within what the daemon allows.
     fn grants(&self, manifest: &Manifest) -> Result<Grants, Broken> {
-        let (of_daemon, limits) = (self.settings.limits, &manifest.limits);
+        let (of_daemon, limits) = (self.settings.limits(), &manifest.limits);
         let instances = || limits.concurrency.unwrap_or(self.calls.concurrency);
         Ok(Grants {
             limits: Limits {

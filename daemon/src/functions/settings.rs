@@ -3,110 +3,70 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::{Checker, Setting, defaulted, file_path, optional};
 use nebula_runtime::Limits;
 
-pub const OPTIONS: &[Setting] = &[
-    optional(
-        "functions",
-        "DIR",
-        "Serve the .wasm and .wat files of this directory besides the built-in functions, and keep deployed functions \
-         there; changes are picked up at once. By default the folder `functions` of `state`",
-    ),
-    optional("modules", "FILE", "Serve the modules of this modules.toml (WAGI's format) at their routes"),
-    defaulted(
-        "cache.size",
-        "SIZE",
-        "512MiB",
-        "Keep this much compiled code, so that a restart need not compile; 0 keeps none",
-    ),
-    optional(
-        "cache.dir",
-        "DIR",
-        "Keep compiled code here rather than in `state`; several daemons may share the directory",
-    ),
-    optional("outbound.ca", "FILE", "Trust these certificates (PEM) too in functions' outbound requests"),
-    defaulted("limits.wall", "DURATION", "30s", "Time that a call may run"),
-    defaulted("limits.memory", "SIZE", "128MiB", "Memory that a call may have"),
-    defaulted("limits.table", "COUNT", "100000", "Elements that a table of a call may have"),
-    defaulted("limits.stdout", "SIZE", "4MiB", "Output that a call may write"),
-    defaulted("limits.stderr", "SIZE", "64KiB", "Keep this much from the end of a call's stderr"),
-    defaulted("limits.functions", "COUNT", "10000", "Functions that are loaded"),
-    defaulted(
-        "limits.versions",
-        "COUNT",
-        "10000",
-        "Versions of functions that one run of the daemon keeps accounts of",
-    ),
-    defaulted("limits.module", "SIZE", "64MiB", "Largest module that is loaded"),
-    defaulted("deploy.compilations", "COUNT", "1", "Deployed functions that are compiled at once"),
-    defaulted("deploy.queue", "COUNT", "16", "Deployed functions that wait to be compiled"),
-    defaulted("deploy.time", "DURATION", "60s", "Time to compile a deployed function, and to wait for others"),
-    defaulted("deploy.keep", "COUNT", "10", "Keep this many earlier versions of each function to roll back to"),
-    optional(
-        "deploy.directories",
-        "DIRS",
-        "Let manifests that are deployed over the network name these directories and those below them; separate several \
-         by colons",
-    ),
-    defaulted("runtime.tick", "DURATION", "5ms", "Let other calls have their turn after a call has run this long"),
-];
+use crate::settings::{UP_TO_A_DAY, duration_in, file_path, number_in, options, size_in};
 
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub directory: Option<PathBuf>,
-    pub modules: Option<PathBuf>,
-    pub functions_max: usize,
-    pub versions_max: usize,
-    /// In bytes.
-    pub module_max: u64,
-    /// In bytes; 0 keeps none.
-    pub cache_size: u64,
-    pub cache_dir: Option<PathBuf>,
-    pub outbound_ca: Option<PathBuf>,
-    pub limits: Limits,
-    pub tick: Duration,
-    pub deploy: DeploySettings,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Serve the .wasm and .wat files of this directory besides the built-in functions, and keep deployed functions
+        /// there; changes are picked up at once. By default the folder `functions` of `state`
+        directory: Option<PathBuf> => "functions", DIR, |text| Ok(PathBuf::from(text));
+        /// Serve the modules of this modules.toml (WAGI's format) at their routes
+        modules: Option<PathBuf> => "modules", FILE, file_path;
+        /// Keep this much compiled code, so that a restart need not compile; 0 keeps none
+        cache_size: u64 => "cache.size", SIZE = "512MiB", size_in(0..=1 << 40);
+        /// Keep compiled code here rather than in `state`; several daemons may share the directory
+        cache_dir: Option<PathBuf> => "cache.dir", DIR, file_path;
+        /// Trust these certificates (PEM) too in functions' outbound requests
+        outbound_ca: Option<PathBuf> => "outbound.ca", FILE, file_path;
+        /// Time that a call may run
+        wall: Duration => "limits.wall", DURATION = "30s", duration_in(UP_TO_A_DAY);
+        /// Memory that a call may have
+        memory: usize => "limits.memory", SIZE = "128MiB", size_in(64 << 10..=4 << 30);
+        /// Elements that a table of a call may have
+        table_elements: usize => "limits.table", COUNT = "100000", number_in(0..=10_000_000);
+        /// Output that a call may write
+        stdout: usize => "limits.stdout", SIZE = "4MiB", size_in(0..=1 << 30);
+        /// Keep this much from the end of a call's stderr
+        stderr: usize => "limits.stderr", SIZE = "64KiB", size_in(0..=1 << 30);
+        /// Functions that are loaded
+        functions_max: usize => "limits.functions", COUNT = "10000", number_in(1..=100_000);
+        /// Versions of functions that one run of the daemon keeps accounts of
+        versions_max: usize => "limits.versions", COUNT = "10000", number_in(1..=1_000_000);
+        /// Largest module that is loaded
+        module_max: u64 => "limits.module", SIZE = "64MiB", size_in(8..=1 << 30);
+        /// Let other calls have their turn after a call has run this long
+        tick: Duration => "runtime.tick", DURATION = "5ms",
+            duration_in(Duration::from_millis(1)..=Duration::from_secs(60));
+        ..deploy: DeploySettings;
+    }
 }
 
-#[derive(Clone, Debug)]
-pub struct DeploySettings {
-    pub compilations: usize,
-    pub queue: usize,
-    pub time: Duration,
-    pub keep: usize,
-    pub directories: Vec<PathBuf>,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct DeploySettings {
+        /// Deployed functions that are compiled at once
+        compilations: usize => "deploy.compilations", COUNT = "1", number_in(1..=1024);
+        /// Deployed functions that wait to be compiled
+        queue: usize => "deploy.queue", COUNT = "16", number_in(0..=100_000);
+        /// Time to compile a deployed function, and to wait for others
+        time: Duration => "deploy.time", DURATION = "60s",
+            duration_in(Duration::from_millis(1)..=Duration::from_secs(3600));
+        /// Keep this many earlier versions of each function to roll back to
+        keep: usize => "deploy.keep", COUNT = "10", number_in(0..=1000);
+        /// Let manifests that are deployed over the network name these directories and those below them; separate several
+        /// by colons
+        directories: Vec<PathBuf> => "deploy.directories", DIRS, directories, or Vec::new();
+    }
 }
 
 impl Settings {
-    pub fn check(check: &mut Checker<'_>) -> Self {
-        let short = Duration::from_millis(1)..=Duration::from_secs(60);
-        let long = Duration::from_millis(1)..=Duration::from_secs(86_400);
-        Self {
-            directory: check.optional("functions", |text| Ok(PathBuf::from(text))),
-            modules: check.optional("modules", file_path),
-            functions_max: check.number("limits.functions", 1..=100_000),
-            versions_max: check.number("limits.versions", 1..=1_000_000),
-            module_max: check.size("limits.module", 8..=1 << 30) as u64,
-            cache_size: check.size("cache.size", 0..=1 << 40) as u64,
-            cache_dir: check.optional("cache.dir", file_path),
-            outbound_ca: check.optional("outbound.ca", file_path),
-            limits: Limits {
-                wall: check.duration("limits.wall", &long),
-                memory: check.size("limits.memory", 64 << 10..=4 << 30),
-                table_elements: check.number("limits.table", 0..=10_000_000),
-                stdout: check.size("limits.stdout", 0..=1 << 30),
-                stderr: check.size("limits.stderr", 0..=1 << 30),
-            },
-            tick: check.duration("runtime.tick", &short),
-            deploy: DeploySettings {
-                compilations: check.number("deploy.compilations", 1..=1024),
-                queue: check.number("deploy.queue", 0..=100_000),
-                time: check.duration("deploy.time", &(Duration::from_millis(1)..=Duration::from_secs(3600))),
-                keep: check.number("deploy.keep", 0..=1000),
-                directories: check.optional("deploy.directories", directories).unwrap_or_default(),
-            },
-        }
+    /// What one call may use.
+    pub fn limits(&self) -> Limits {
+        let Self { wall, memory, table_elements, stdout, stderr, .. } = *self;
+        Limits { wall, memory, table_elements, stdout, stderr }
     }
 }
 
@@ -124,7 +84,7 @@ mod tests {
 
     #[test]
     fn limits_end_where_they_say() {
-        let good = |key, value| checked(OPTIONS, &[(key, value)], Settings::check).is_ok();
+        let good = |key, value| checked(Settings::options(), &[(key, value)], Settings::read).is_ok();
         for (key, inside, outside) in [
             ("limits.memory", "65536", "65535"),
             ("runtime.tick", "60s", "61s"),

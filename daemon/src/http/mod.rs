@@ -23,8 +23,7 @@ pub use role::Role;
 pub use server::tls::{Tls, TlsError};
 pub use server::{ServeError, Server};
 pub use settings::{
-    AccessMode, AccessSettings, ConnectionSettings, Expose, FormBounds, OPTIONS, Origins, Resolution, Settings,
-    TlsFiles,
+    AccessMode, AccessSettings, ConnectionSettings, Expose, FormBounds, Origins, Resolution, Settings, TlsFiles,
 };
 
 pub(crate) use answer::body::Response;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub use placement::LongCalls;
 pub use request_context::RequestContext;
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 pub use settlement::{NotSettled, Settlement, Waiters};
 
 use crate::admission::{Admission, Busy, OverPower, PowerCap};

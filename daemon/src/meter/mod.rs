@@ -18,7 +18,7 @@ pub use energy_meter::{EnergyMeter, Snapshot, SourceNow};
 pub use metering::{Budget, Exceeded, Metering, Unhealthy};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 pub use sources::{Choice, SourceError, nature, open as open_source};
 
 /// Opens the clock of the machine whose procfs and sysfs are mounted at these roots.

@@ -13,7 +13,7 @@ use nebula_metering::{Joules, Microjoules};
 pub use exceeded::{Limit, QuotaExceeded, QuotaOwner};
 pub use payer::{Payer, Payers, QuotaUsage};
 pub use permit::{Booking, QuotaPermit};
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 
 /// The highest count that a quota can set. Anything more is no limit.
 pub const COUNT_MAX: u32 = 1_000_000;

@@ -66,34 +66,33 @@ impl<'a> Checker<'a> {
             None => unreachable!("the option `{key}` has a valid default"),
         }
     }
+}
 
-    pub fn duration(&mut self, key: &str, range: &RangeInclusive<Duration>) -> Duration {
-        self.parse(key, |text| {
-            let value = duration(text)?;
-            let (least, most) = (range.start(), range.end());
-            if range.contains(&value) { Ok(value) } else { Err(format!("it must be from {least:?} to {most:?}")) }
-        })
-    }
+/// The times that most options may have.
+pub const UP_TO_A_DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 
-    pub fn size(&mut self, key: &str, range: RangeInclusive<u64>) -> usize {
-        self.parse(key, |text| {
-            let value = size(text)?;
-            let (least, most) = (range.start(), range.end());
-            let wrong = || format!("it must be from {least} to {most} bytes");
-            if range.contains(&value) { usize::try_from(value).map_err(|_| wrong()) } else { Err(wrong()) }
-        })
-    }
-
-    pub fn number<T: FromStr + PartialOrd + Display>(&mut self, key: &str, range: RangeInclusive<T>) -> T {
-        self.parse(key, |text| within(text, &range))
+/// Reads a duration within `range`.
+pub fn duration_in(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let value = Some(duration(text)?).filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("it must be from {:?} to {:?}", range.start(), range.end()))
     }
 }
 
-/// # Errors
-/// If `text` is not a whole number within `range`.
-pub fn within<T: FromStr + PartialOrd + Display>(text: &str, range: &RangeInclusive<T>) -> Result<T, String> {
-    let value = text.trim().parse().ok().filter(|value| range.contains(value));
-    value.ok_or_else(|| format!("it must be a whole number from {} to {}", range.start(), range.end()))
+/// Reads a size within `range`, which is in bytes.
+pub fn size_in<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let value = Some(size(text)?).filter(|value| range.contains(value)).and_then(|value| value.try_into().ok());
+        value.ok_or_else(|| format!("it must be from {} to {} bytes", range.start(), range.end()))
+    }
+}
+
+/// Reads a whole number within `range`.
+pub fn number_in<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let value = text.trim().parse().ok().filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("it must be a whole number from {} to {}", range.start(), range.end()))
+    }
 }
 
 /// Reads one of a few words.

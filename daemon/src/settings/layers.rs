@@ -1,47 +1,24 @@
 //! Puts together what flags, the environment and the file say, and remembers where each value came from.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use toml::{Table, Value};
 
 use super::{Setting, nearest};
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A flag on the command line.
-    Flag(String),
-    /// An environment variable.
-    Variable(String),
-    /// A key in the file.
-    File(String),
-    Default(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(flag) => write!(f, "{flag}"),
-            Self::Variable(variable) => write!(f, "{variable}"),
-            Self::File(key) => write!(f, "{key} in the configuration file"),
-            Self::Default(key) => write!(f, "the default of {key}"),
-        }
-    }
-}
-
 /// The values of the options, by key, each from the strongest layer that has it.
 #[derive(Debug, Default)]
 pub struct Layers {
-    values: BTreeMap<&'static str, (String, Origin)>,
+    /// Each value, and where it came from in the words of an error message.
+    values: BTreeMap<&'static str, (String, String)>,
     defaults: BTreeMap<&'static str, &'static str>,
 }
 
 impl Layers {
     /// Flags override variables, variables override the file, and the file overrides defaults.
-    pub fn stack<'a>(
-        options: impl IntoIterator<Item = &'a Setting>,
+    pub fn stack(
+        options: impl IntoIterator<Item = Setting>,
         flags: impl Fn(&str) -> Option<String>,
         variables: impl Fn(&str) -> Option<String>,
         file: &BTreeMap<String, String>,
@@ -49,10 +26,10 @@ impl Layers {
         let mut layers = Self::default();
         for option in options {
             let (key, flag, variable) = (option.key, option.flag(), option.variable());
-            let from_flag = || flags(key).map(|value| (value, Origin::Flag(format!("--{flag}"))));
-            let from_variable = || variables(&variable).map(|value| (value, Origin::Variable(variable.clone())));
-            let from_file = || file.get(key).map(|value| (value.clone(), Origin::File(key.into())));
-            let from_default = || option.default.map(|value| (value.into(), Origin::Default(key)));
+            let from_flag = || flags(key).map(|value| (value, format!("--{flag}")));
+            let from_variable = || variables(&variable).map(|value| (value, variable.clone()));
+            let from_file = || file.get(key).map(|value| (value.clone(), format!("{key} in the configuration file")));
+            let from_default = || option.default.map(|value| (value.into(), format!("the default of {key}")));
             if let Some(value) = from_flag().or_else(from_variable).or_else(from_file).or_else(from_default) {
                 layers.values.insert(key, value);
             }
@@ -62,8 +39,8 @@ impl Layers {
     }
 
     /// The value of an option and where it came from.
-    pub(super) fn value(&self, key: &str) -> Option<(&str, &Origin)> {
-        self.values.get(key).map(|(value, origin)| (value.as_str(), origin))
+    pub(super) fn value(&self, key: &str) -> Option<(&str, &str)> {
+        self.values.get(key).map(|(value, origin)| (value.as_str(), origin.as_str()))
     }
 
     pub(super) fn default_of(&self, key: &str) -> Option<&'static str> {
@@ -73,7 +50,7 @@ impl Layers {
 
 /// Says which keys of the file are no options, and which were probably meant.
 #[must_use]
-pub fn unknown_keys<'a>(file: &BTreeMap<String, String>, options: impl Iterator<Item = &'a Setting>) -> Vec<String> {
+pub fn unknown_keys(file: &BTreeMap<String, String>, options: impl Iterator<Item = Setting>) -> Vec<String> {
     let known: Vec<_> = options.map(|option| option.key).collect();
     let unknown = file.keys().filter(|key| !known.contains(&key.as_str()));
     let mistake = |key: &String| {

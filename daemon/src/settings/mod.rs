@@ -1,18 +1,19 @@
 //! What every room needs to declare its options and to check their values. Knows no room.
 //!
-//! A room lists its options in a table of [`Setting`]s and reads them with a [`Checker`]; a new option is a row, a field
-//! and a check, all in that room's `settings.rs`.
+//! A room declares its options with [`options!`] in its `settings.rs`: a new option is one entry there.
 
 mod checker;
 mod layers;
 mod moment;
 mod nearest;
+mod options;
 mod quantity;
 
-pub use checker::{Checker, Mistakes, file_path, one_of, within};
+pub use checker::{Checker, Mistakes, UP_TO_A_DAY, duration_in, file_path, number_in, one_of, size_in};
 pub use layers::{Layers, read_file, unknown_keys};
 pub use moment::{rfc3339, time_of_day};
 pub use nearest::nearest;
+pub(crate) use options::options;
 pub use quantity::{duration, energy, joules, shown_duration, shown_size, size, watts};
 
 /// One option of `nebula serve`. Flag, environment variable, key of the file, default and help all come from here.
@@ -25,16 +26,6 @@ pub struct Setting {
     /// Used unless the user says otherwise; `None` if the option may be absent.
     pub default: Option<&'static str>,
     pub help: &'static str,
-}
-
-/// An option that always has a value.
-pub const fn defaulted(key: &'static str, value: &'static str, default: &'static str, help: &'static str) -> Setting {
-    Setting { key, value, default: Some(default), help }
-}
-
-/// An option that may be absent.
-pub const fn optional(key: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { key, value, default: None, help }
 }
 
 impl Setting {
@@ -54,7 +45,7 @@ impl Setting {
 /// Checks only the options of one room, as its tests do.
 #[cfg(test)]
 pub fn checked<T>(
-    options: &[Setting],
+    options: Vec<Setting>,
     flags: &[(&str, &str)],
     check: impl FnOnce(&mut Checker<'_>) -> T,
 ) -> Result<T, Mistakes> {

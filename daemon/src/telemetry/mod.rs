@@ -30,6 +30,6 @@ pub use metrics::{FunctionMetrics, Labels, Metrics, MetricsFormat, OTHER};
 pub use observers::{ObserveError, Observers};
 pub use record::Record;
 pub use request_id::RequestId;
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 pub use stored::Stored;
 pub use traces::{Ratio, Traces};

@@ -36,14 +36,14 @@ impl Observers {
     /// Starts those that are configured. What they drop is counted in `metrics`.
     pub fn start(settings: &Settings, policy: Policy, metrics: &Metrics) -> Result<Self, ObserveError> {
         let of = metrics.instruments();
-        let access_log = settings.access_log.clone().map(|settings| {
+        let access_log = settings.access_log().map(|settings| {
             let dropped = of.counter(
                 "nebula_access_log_lines_dropped_total",
                 "Answers that are not in the access log: the queue to it was full, or it could not be written.",
             )?;
             AccessLog::start(settings, policy, dropped).map_err(ObserveError::AccessLog)
         });
-        let traces = settings.traces.clone().map(|settings| {
+        let traces = settings.traces().map(|settings| {
             let spans = of.counters(
                 "nebula_trace_spans_total",
                 "Spans of calls by what became of them: exported, failed (the collector did not take them) or dropped \

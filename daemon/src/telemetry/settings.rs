@@ -9,51 +9,48 @@ use super::access_log::{AccessFormat, AccessLogSettings, AccessTarget};
 use super::events::EventBounds;
 use super::logging::{LogFormat, LogLevel};
 use super::traces::{Ratio, TraceSettings};
-use crate::settings::{Checker, Setting, defaulted, one_of, optional};
+use crate::settings::{number_in, one_of, options};
 
-pub const OPTIONS: &[Setting] = &[
-    defaulted(
-        "metrics.functions",
-        "COUNT",
-        "1000",
-        "Give this many functions a label of their own in /metrics; the rest share `other`",
-    ),
-    defaulted(
-        "meter.recent",
-        "COUNT",
-        "16384",
-        "Remember this many ended calls for /invocations, at up to 500 bytes each",
-    ),
-    defaulted("events.queue", "COUNT", "256", "Drop a client of /events that falls this many events behind"),
-    defaulted("events.clients", "COUNT", "64", "Clients of /events at once"),
-    defaulted("log.format", "FORMAT", "text", "Write log lines as `text` or `json`"),
-    defaulted(
-        "log.level",
-        "LEVEL",
-        "info",
-        "Write log lines of this level and above: error, warn, info, debug, trace or off",
-    ),
-    defaulted(
-        "log.access",
-        "WHERE",
-        "off",
-        "Log every answer to `stderr` or a file, which is reopened at SIGHUP; `off` logs none",
-    ),
-    defaulted(
-        "log.access-format",
-        "FORMAT",
-        "combined",
-        "Format of the access log: `combined` (Apache's, extended) or `json`",
-    ),
-    optional(
-        "traces.otlp",
-        "URL",
-        "Send traces of calls to this collector by OTLP over HTTP, such as http://127.0.0.1:4318, or `off`; by default to \
-         OTEL_EXPORTER_OTLP_ENDPOINT, if that is set",
-    ),
-    defaulted("traces.sample", "RATIO", "1", "Record this part of the traces that begin here, from 0 to 1"),
-    defaulted("traces.queue", "COUNT", "2048", "Calls whose traces wait to be exported"),
-];
+options! {
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Give this many functions a label of their own in /metrics; the rest share `other`
+        labels_max: usize => "metrics.functions", COUNT = "1000", number_in(0..=100_000);
+        /// Remember this many ended calls for /invocations, at up to 500 bytes each
+        calls_recent: usize => "meter.recent", COUNT = "16384", number_in(0..=1 << 20);
+        /// Write log lines as `text` or `json`
+        log_format: LogFormat => "log.format", FORMAT = "text",
+            one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+        /// Write log lines of this level and above: error, warn, info, debug, trace or off
+        log_level: LogLevel => "log.level", LEVEL = "info", level;
+        /// Log every answer to `stderr` or a file, which is reopened at SIGHUP; `off` logs none
+        access_target: Option<AccessTarget> => "log.access", WHERE = "off", target;
+        /// Format of the access log: `combined` (Apache's, extended) or `json`
+        access_format: AccessFormat => "log.access-format", FORMAT = "combined",
+            one_of(&[("combined", AccessFormat::Combined), ("json", AccessFormat::Json)]);
+        /// Send traces of calls to this collector by OTLP over HTTP, such as http://127.0.0.1:4318, or `off`; by default to
+        /// OTEL_EXPORTER_OTLP_ENDPOINT, if that is set
+        trace_endpoint: Option<String> => "traces.otlp", URL, endpoint, or endpoint_of(|name| std::env::var(name).ok());
+        /// Record this part of the traces that begin here, from 0 to 1
+        trace_ratio: Ratio => "traces.sample", RATIO = "1", ratio;
+        /// Calls whose traces wait to be exported
+        trace_queue: usize => "traces.queue", COUNT = "2048", number_in(1..=1 << 20);
+        ..events: EventBounds;
+    }
+}
+
+impl Settings {
+    /// The access log, if one is to be written.
+    pub fn access_log(&self) -> Option<AccessLogSettings> {
+        Some(AccessLogSettings { target: self.access_target.clone()?, format: self.access_format })
+    }
+
+    /// Where traces go, if anywhere.
+    pub fn traces(&self) -> Option<TraceSettings> {
+        let endpoint = self.trace_endpoint.clone()?;
+        Some(TraceSettings { endpoint, ratio: self.trace_ratio, queue: self.trace_queue })
+    }
+}
 
 /// The variables that OpenTelemetry's own libraries read their endpoint from, the more specific one first.
 ///
@@ -64,47 +61,10 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Where traces go below an endpoint for everything. Source: OTLP specification, "OTLP/HTTP Request".
 const PATH_OF_TRACES: &str = "/v1/traces";
 
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Functions with labels of their own in metrics.
-    pub labels_max: usize,
-    /// Ended calls that are remembered.
-    pub calls_recent: usize,
-    pub events: EventBounds,
-    pub log_format: LogFormat,
-    pub log_level: LogLevel,
-    pub access_log: Option<AccessLogSettings>,
-    pub traces: Option<TraceSettings>,
-}
-
-impl Settings {
-    pub fn check(check: &mut Checker<'_>) -> Self {
-        let target = check.parse("log.access", target);
-        let formats = [("combined", AccessFormat::Combined), ("json", AccessFormat::Json)];
-        let format = check.parse("log.access-format", one_of(&formats));
-        let endpoint = check.optional("traces.otlp", endpoint);
-        let endpoint = endpoint.unwrap_or_else(|| endpoint_of(|name| std::env::var(name).ok()));
-        let ratio = check.parse("traces.sample", ratio);
-        let queue = check.number("traces.queue", 1..=1 << 20);
-        Self {
-            labels_max: check.number("metrics.functions", 0..=100_000),
-            calls_recent: check.number("meter.recent", 0..=1 << 20),
-            events: EventBounds {
-                queue: check.number("events.queue", 1..=1 << 20),
-                clients: check.number("events.clients", 0..=100_000),
-            },
-            log_format: check.parse("log.format", one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
-            log_level: check.parse("log.level", level),
-            access_log: target.map(|target| AccessLogSettings { target, format }),
-            traces: endpoint.map(|endpoint| TraceSettings { endpoint, ratio, queue }),
-        }
-    }
-}
-
 #[cfg(test)]
 impl Default for Settings {
     fn default() -> Self {
-        crate::settings::checked(OPTIONS, &[], Self::check).expect("the defaults are valid")
+        crate::settings::checked(Self::options(), &[], Self::read).expect("the defaults are valid")
     }
 }
 

@@ -24,7 +24,7 @@ pub use metrics::{LOGGING, STORING};
 pub use pending::{EnergyRate, Footprint, GRAMS, Pending};
 pub use reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneKey};
 pub use report::{By, Report, ReportError, ReportFormat, Since, report_of};
-pub use settings::{OPTIONS, Settings};
+pub use settings::Settings;
 pub use store::{Bounds, Store, StoreError};
 
 /// The file in the directory for state.

@@ -1,59 +1,42 @@
 //! The options of stored accounts and of the usage log.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::report::{DAY, time_span};
 use super::{HOUR, LogSettings};
-use crate::settings::{Checker, Setting, defaulted, file_path, optional};
+use crate::settings::{duration_in, file_path, number_in, options, size_in};
 
-pub const OPTIONS: &[Setting] = &[
-    defaulted("usage.flush", "DURATION", "1s", "Store accounts this often"),
-    defaulted(
-        "usage.keep",
-        "DURATION",
-        "400d",
-        "Keep accounts by the hour for this long; older hours become one sum, and 0 stores no accounts at all",
-    ),
-    defaulted(
-        "usage.rows",
-        "COUNT",
-        "1000000",
-        "Keep at most this many rows of accounts, at some 40 bytes each; beyond that, hours become one sum sooner",
-    ),
-    optional("usage.log", "FILE", "Write a line of JSON to this file for each settled call"),
-    defaulted("usage.log-size", "SIZE", "100MiB", "Begin a new usage log at this size"),
-    defaulted("usage.log-keep", "COUNT", "10", "Keep this many earlier usage logs, as FILE.1 and so on"),
-    defaulted("usage.log-queue", "COUNT", "65536", "Lines that wait to be written to the usage log; more are dropped"),
-];
-
-/// A year has 8766 hours; nobody asks for the hours of a century.
-const DAYS_MAX: u32 = 36_525;
-
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Time between two flushes.
-    pub flush: Duration,
-    /// For how long hours are kept apart; zero if nothing is to be stored.
-    pub keep: Duration,
-    /// Most rows of the file.
-    pub rows: u64,
-    pub log: Option<LogSettings>,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Store accounts this often
+        flush: Duration => "usage.flush", DURATION = "1s", duration_in(Duration::from_millis(100)..=HOUR);
+        /// Keep accounts by the hour for this long; older hours become one sum, and 0 stores no accounts at all
+        keep: Duration => "usage.keep", DURATION = "400d", kept;
+        /// Keep at most this many rows of accounts, at some 40 bytes each; beyond that, hours become one sum sooner
+        rows: u64 => "usage.rows", COUNT = "1000000", number_in(1000..=100_000_000);
+        /// Write a line of JSON to this file for each settled call
+        log_file: Option<PathBuf> => "usage.log", FILE, file_path;
+        /// Begin a new usage log at this size
+        log_size: u64 => "usage.log-size", SIZE = "100MiB", size_in(4 << 10..=1 << 40);
+        /// Keep this many earlier usage logs, as FILE.1 and so on
+        log_keep: usize => "usage.log-keep", COUNT = "10", number_in(0..=10_000);
+        /// Lines that wait to be written to the usage log; more are dropped
+        log_queue: usize => "usage.log-queue", COUNT = "65536", number_in(1..=1 << 24);
+    }
 }
 
 impl Settings {
-    pub fn check(check: &mut Checker<'_>) -> Self {
-        let size = check.size("usage.log-size", 4 << 10..=1 << 40) as u64;
-        let keep = check.number("usage.log-keep", 0..=10_000);
-        let queue = check.number("usage.log-queue", 1..=1 << 24);
-        let log = check.optional("usage.log", file_path);
-        Self {
-            flush: check.duration("usage.flush", &(Duration::from_millis(100)..=HOUR)),
-            keep: check.parse("usage.keep", kept),
-            rows: check.number("usage.rows", 1000..=100_000_000),
-            log: log.map(|file| LogSettings { file, size, keep, queue }),
-        }
+    /// The usage log, if one is to be written.
+    pub fn log(&self) -> Option<LogSettings> {
+        let file = self.log_file.clone()?;
+        Some(LogSettings { file, size: self.log_size, keep: self.log_keep, queue: self.log_queue })
     }
 }
+
+/// A year has 8766 hours; nobody asks for the hours of a century.
+const DAYS_MAX: u32 = 36_525;
 
 /// A time such as `400d` or `36h`, or `0`.
 fn kept(text: &str) -> Result<Duration, String> {

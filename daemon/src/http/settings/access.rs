@@ -1,20 +1,33 @@
-//! Who needs a token, which pages may read answers, and how connections are protected.
+//! Who needs a token, and which pages may read answers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::settings::{Checker, file_path, one_of};
+use crate::settings::{Checker, file_path, one_of, options};
 
 /// Most origins that can be listed.
 const ORIGINS_MAX: usize = 100;
 
-#[derive(Clone, Debug, Default)]
-pub struct AccessSettings {
-    pub mode: AccessMode,
-    /// The file of tokens.
-    pub tokens: Option<PathBuf>,
-    pub origins: Origins,
+options! {
+    #[derive(Clone, Debug, Default)]
+    pub struct AccessSettings {
+        /// Who needs a token. `auto`: remote clients always, local ones only to make changes, once `tokens` is set.
+        /// `tokens`: everybody. `local`: as `auto`, but every client counts as local (for a container whose port is
+        /// published on 127.0.0.1 only). `open`: nobody
+        mode: AccessMode => "access", WHO = "auto", one_of(&MODES);
+        /// Accept the tokens in this TOML file (`nebula token` adds to it); reread when it changes
+        tokens: Option<PathBuf> => "tokens", FILE, file_path;
+        /// Let pages of these origins read answers: https://a.example,https://b.example, or * for any
+        origins: Origins => "cors.origins", ORIGINS, origins, or Origins::Own;
+    }
 }
+
+const MODES: [(&str, AccessMode); 4] = [
+    ("auto", AccessMode::Auto),
+    ("tokens", AccessMode::Tokens),
+    ("local", AccessMode::Local),
+    ("open", AccessMode::Open),
+];
 
 /// Who needs a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,30 +54,16 @@ pub enum Origins {
     Listed(Vec<String>),
 }
 
-/// PEM files of the server's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and those between it and a certificate authority.
-    pub certificates: PathBuf,
-    pub key: PathBuf,
-}
-
 impl AccessSettings {
-    pub fn check(check: &mut Checker<'_>, listen: SocketAddr, admin: Option<SocketAddr>) -> Self {
-        let modes = [
-            ("auto", AccessMode::Auto),
-            ("tokens", AccessMode::Tokens),
-            ("local", AccessMode::Local),
-            ("open", AccessMode::Open),
-        ];
-        let mode = check.parse("access", one_of(&modes));
-        let tokens = check.optional("tokens", file_path);
+    /// Refuses what would let strangers in without a word, or nobody.
+    pub fn validate(&self, check: &mut Checker<'_>, addresses: [(&str, Option<SocketAddr>); 2]) {
         let has_tokens = check.text("tokens").is_some();
-        if mode == AccessMode::Tokens && !has_tokens {
+        if self.mode == AccessMode::Tokens && !has_tokens {
             check.refuse("access", "there are no tokens; pass --tokens FILE (`nebula token` makes one)");
         }
-        for (key, address) in [("listen", Some(listen)), ("admin.listen", admin)] {
-            if mode == AccessMode::Auto && !has_tokens && address.is_some_and(|address| !address.ip().is_loopback()) {
+        let is_public = |address: SocketAddr| !address.ip().is_loopback();
+        for (key, address) in addresses {
+            if self.mode == AccessMode::Auto && !has_tokens && address.is_some_and(is_public) {
                 check.refuse(
                     key,
                     "refusing to listen on a public address without authentication; pass --tokens FILE (`nebula token` \
@@ -72,7 +71,6 @@ impl AccessSettings {
                 );
             }
         }
-        Self { mode, tokens, origins: check.optional("cors.origins", origins).unwrap_or_default() }
     }
 
     /// Whether everybody who can reach `address` may call without a token.
@@ -89,18 +87,6 @@ impl AccessSettings {
     #[must_use]
     pub fn is_local(&self, address: SocketAddr) -> bool {
         self.mode == AccessMode::Local || address.ip().is_loopback()
-    }
-}
-
-impl TlsFiles {
-    pub fn check(check: &mut Checker<'_>) -> Option<Self> {
-        let (certificates, key) = (check.optional("tls.cert", file_path), check.optional("tls.key", file_path));
-        for (one, other) in [("tls.cert", "tls.key"), ("tls.key", "tls.cert")] {
-            if check.text(other).is_none() {
-                check.refuse(one, format!("TLS needs a certificate and its key; pass `{other}` too"));
-            }
-        }
-        Some(Self { certificates: certificates?, key: key? })
     }
 }
 
@@ -137,15 +123,11 @@ fn origin(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::settings::{OPTIONS, Settings};
+    use crate::http::settings::Settings;
     use crate::settings::{Mistakes, checked};
 
-    fn settings(flags: &[(&str, &str)]) -> Result<Settings, Mistakes> {
-        checked(OPTIONS, flags, Settings::check)
-    }
-
     fn check(flags: &[(&str, &str)]) -> Result<AccessSettings, Mistakes> {
-        settings(flags).map(|settings| settings.access)
+        checked(Settings::options(), flags, Settings::check).map(|settings| settings.access)
     }
 
     #[test]
@@ -180,14 +162,6 @@ mod tests {
             assert_eq!([here, there].map(|address| access.is_open_at(address)), open, "{mode}");
             assert_eq!([here, there].map(|address| access.is_local(address)), local, "{mode}");
         }
-    }
-
-    #[test]
-    fn tls_needs_a_certificate_and_its_key() {
-        let tls = settings(&[("tls.cert", "/c"), ("tls.key", "/k")]).unwrap().tls;
-        assert_eq!(tls, Some(TlsFiles { certificates: "/c".into(), key: "/k".into() }));
-        assert!(check(&[("tls.cert", "/c")]).unwrap_err().to_string().contains("pass `tls.key` too"));
-        assert!(check(&[("tls.key", "/k")]).unwrap_err().to_string().contains("pass `tls.cert` too"));
     }
 
     #[test]

@@ -3,112 +3,98 @@
 mod access;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nebula_metering::Microjoules;
 
-use crate::settings::{Checker, Setting, defaulted, energy, one_of, optional};
+use crate::settings::{Checker, UP_TO_A_DAY, duration_in, energy, file_path, number_in, one_of, options, size_in};
 
-pub use access::{AccessMode, AccessSettings, Origins, TlsFiles};
+pub use access::{AccessMode, AccessSettings, Origins};
 
-pub const OPTIONS: &[Setting] = &[
-    defaulted("listen", "ADDRESS", "127.0.0.1:8080", "Listen on this address and port; port 0 picks a free one"),
-    optional(
-        "admin.listen",
-        "ADDRESS",
-        "Listen on a second address for operators. It serves everything, with exact figures; deploying, /metrics, /energy, \
-         /usage and /events are then served only there",
-    ),
-    defaulted(
-        "access",
-        "WHO",
-        "auto",
-        "Who needs a token. `auto`: remote clients always, local ones only to make changes, once `tokens` is set. `tokens`: \
-         everybody. `local`: as `auto`, but every client counts as local (for a container whose port is published on \
-         127.0.0.1 only). `open`: nobody",
-    ),
-    optional(
-        "tokens",
-        "FILE",
-        "Accept the tokens in this TOML file (`nebula token` adds to it); reread when it changes",
-    ),
-    optional(
-        "tls.cert",
-        "FILE",
-        "Serve TLS on both addresses with this certificate chain (PEM); reread when it changes",
-    ),
-    optional("tls.key", "FILE", "Private key (PEM) of `tls.cert`"),
-    optional(
-        "cors.origins",
-        "ORIGINS",
-        "Let pages of these origins read answers: https://a.example,https://b.example, or * for any",
-    ),
-    defaulted("http.connections", "COUNT", "10000", "Open at most this many connections; further ones wait"),
-    defaulted("http.head", "SIZE", "64KiB", "Largest request head (request line and headers)"),
-    defaulted(
-        "http.header-timeout",
-        "DURATION",
-        "10s",
-        "Time to receive a request head, and to wait for the next request",
-    ),
-    defaulted("http.body-timeout", "DURATION", "30s", "Time to receive a request body"),
-    defaulted("http.write-timeout", "DURATION", "30s", "Close a connection whose client reads nothing for this long"),
-    defaulted("http.streams", "COUNT", "100", "HTTP/2 streams on one connection at once"),
-    defaulted("http.grace", "DURATION", "10s", "Time for running calls to finish after SIGTERM or SIGINT"),
-    defaulted("limits.body", "SIZE", "4MiB", "Largest request body"),
-    defaulted("api.calls", "COUNT", "1000", "Calls that one form at /api/wasm may ask for"),
-    defaulted("api.wall", "DURATION", "5m", "Time that the calls of one form may take together"),
-    optional(
-        "energy.resolution",
-        "ENERGY",
-        "Round the joules of a call for callers: `full`, or a step such as 1uJ or 1mJ; by default full on loopback and \
-         100uJ elsewhere",
-    ),
-    defaulted(
-        "energy.expose",
-        "WHOM",
-        "callers",
-        "Who sees joules: `callers`, or only `operators` (at `admin.listen` or with an operator's token)",
-    ),
-];
-
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub listen: SocketAddr,
-    /// A second address, for operators.
-    pub admin: Option<SocketAddr>,
-    pub access: AccessSettings,
-    pub tls: Option<TlsFiles>,
-    pub connections: ConnectionSettings,
-    /// Largest request body, in bytes.
-    pub body_max: usize,
-    pub form: FormBounds,
-    pub resolution: Resolution,
-    pub expose: Expose,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        /// Listen on this address and port; port 0 picks a free one
+        listen: SocketAddr => "listen", ADDRESS = "127.0.0.1:8080", address;
+        /// Listen on a second address for operators. It serves everything, with exact figures; deploying, /metrics,
+        /// /energy, /usage and /events are then served only there
+        admin: Option<SocketAddr> => "admin.listen", ADDRESS, address;
+        ..access: AccessSettings;
+        ..tls: TlsSettings;
+        ..connections: ConnectionSettings;
+        ..form: FormBounds;
+        ..energy: EnergySettings;
+    }
 }
 
-/// How connections are bounded.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionSettings {
-    pub connections: usize,
-    /// Largest request head, in bytes.
-    pub head: usize,
-    pub header_timeout: Duration,
-    pub body_timeout: Duration,
-    /// Longest time for which a client may read nothing of an answer.
-    pub write_timeout: Duration,
-    /// HTTP/2 streams on one connection.
-    pub streams: u32,
-    /// Longest time for running calls to finish when the daemon ends.
-    pub grace: Duration,
+options! {
+    #[derive(Clone, Debug)]
+    pub struct TlsSettings {
+        /// Serve TLS on both addresses with this certificate chain (PEM); reread when it changes
+        certificates: Option<PathBuf> => "tls.cert", FILE, file_path;
+        /// Private key (PEM) of `tls.cert`
+        key: Option<PathBuf> => "tls.key", FILE, file_path;
+    }
 }
 
-/// How much one form at `/api/wasm` may ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct FormBounds {
-    pub calls: u32,
-    /// Longest time for all its calls together.
-    pub wall: Duration,
+options! {
+    #[derive(Clone, Copy, Debug)]
+    pub struct ConnectionSettings {
+        /// Open at most this many connections; further ones wait
+        connections: usize => "http.connections", COUNT = "10000", number_in(1..=1_000_000);
+        /// Largest request head (request line and headers)
+        head: usize => "http.head", SIZE = "64KiB", size_in(8 << 10..=1 << 20);
+        /// Time to receive a request head, and to wait for the next request
+        header_timeout: Duration => "http.header-timeout", DURATION = "10s", duration_in(UP_TO_A_DAY);
+        /// Time to receive a request body
+        body_timeout: Duration => "http.body-timeout", DURATION = "30s", duration_in(UP_TO_A_DAY);
+        /// Close a connection whose client reads nothing for this long
+        write_timeout: Duration => "http.write-timeout", DURATION = "30s", duration_in(UP_TO_A_DAY);
+        /// HTTP/2 streams on one connection at once
+        streams: u32 => "http.streams", COUNT = "100", number_in(1..=10_000);
+        /// Time for running calls to finish after SIGTERM or SIGINT
+        grace: Duration => "http.grace", DURATION = "10s",
+            duration_in(Duration::ZERO..=Duration::from_secs(86_400));
+        /// Largest request body
+        body_max: usize => "limits.body", SIZE = "4MiB", size_in(0..=1 << 30);
+    }
+}
+
+options! {
+    #[derive(Clone, Copy, Debug)]
+    pub struct FormBounds {
+        /// Calls that one form at /api/wasm may ask for
+        calls: u32 => "api.calls", COUNT = "1000", number_in(1..=1_000_000);
+        /// Time that the calls of one form may take together
+        wall: Duration => "api.wall", DURATION = "5m", duration_in(UP_TO_A_DAY);
+    }
+}
+
+options! {
+    #[derive(Clone, Copy, Debug)]
+    pub struct EnergySettings {
+        /// Round the joules of a call for callers: `full`, or a step such as 1uJ or 1mJ; by default full on loopback and
+        /// 100uJ elsewhere
+        resolution: Resolution => "energy.resolution", ENERGY, Resolution::read, or Resolution::STRANGERS;
+        /// Who sees joules: `callers`, or only `operators` (at `admin.listen` or with an operator's token)
+        expose: Expose => "energy.expose", WHOM = "callers",
+            one_of(&[("callers", Expose::Callers), ("operators", Expose::Operators)]);
+    }
+}
+
+/// PEM files of the server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those between it and a certificate authority.
+    pub certificates: PathBuf,
+    pub key: PathBuf,
+}
+
+impl TlsSettings {
+    pub fn files(&self) -> Option<TlsFiles> {
+        Some(TlsFiles { certificates: self.certificates.clone()?, key: self.key.clone()? })
+    }
 }
 
 /// To what the joules of a call are rounded.
@@ -147,52 +133,30 @@ impl Resolution {
 
 impl Settings {
     pub fn check(check: &mut Checker<'_>) -> Self {
-        let listen: SocketAddr = check.parse("listen", address);
-        let admin = check.optional("admin.listen", address);
-        let access = AccessSettings::check(check, listen, admin);
-        let expose = [("callers", Expose::Callers), ("operators", Expose::Operators)];
-        let expose = check.parse("energy.expose", one_of(&expose));
-        check_operators(check, listen, admin, expose);
-        let strangers = if access.is_local(listen) { Resolution::Full } else { Resolution::STRANGERS };
-        let long = Duration::from_millis(1)..=Duration::from_secs(86_400);
-        Self {
-            listen,
-            admin,
-            access,
-            tls: TlsFiles::check(check),
-            connections: ConnectionSettings {
-                connections: check.number("http.connections", 1..=1_000_000),
-                head: check.size("http.head", 8 << 10..=1 << 20),
-                header_timeout: check.duration("http.header-timeout", &long),
-                body_timeout: check.duration("http.body-timeout", &long),
-                write_timeout: check.duration("http.write-timeout", &long),
-                streams: check.number("http.streams", 1..=10_000),
-                grace: check.duration("http.grace", &(Duration::ZERO..=Duration::from_secs(86_400))),
-            },
-            body_max: check.size("limits.body", 0..=1 << 30),
-            form: FormBounds {
-                calls: check.number("api.calls", 1..=1_000_000),
-                wall: check.duration("api.wall", &long),
-            },
-            resolution: check.optional("energy.resolution", Resolution::read).unwrap_or(strangers),
-            expose,
+        let mut settings = Self::read(check);
+        let Self { listen, admin, ref access, .. } = settings;
+        access.validate(check, [("listen", Some(listen)), ("admin.listen", admin)]);
+        if access.is_local(listen) && check.text("energy.resolution").is_none() {
+            settings.energy.resolution = Resolution::Full;
         }
-    }
-}
-
-/// The two addresses must differ, and somebody must see what callers must not.
-fn check_operators(check: &mut Checker<'_>, listen: SocketAddr, admin: Option<SocketAddr>, expose: Expose) {
-    // An address that is given but invalid is a mistake of its own.
-    let nobody = check.text("admin.listen").is_none() && check.text("tokens").is_none();
-    if expose == Expose::Operators && nobody {
-        check.refuse(
-            "energy.expose",
-            "nobody could see the joules; give operators an address of their own with `admin.listen`, or tokens with \
-             `tokens`",
-        );
-    }
-    if admin == Some(listen) && listen.port() != 0 {
-        check.refuse("admin.listen", "callers have this address; choose another address or port");
+        for (one, other) in [("tls.cert", "tls.key"), ("tls.key", "tls.cert")] {
+            if check.text(other).is_none() {
+                check.refuse(one, format!("TLS needs a certificate and its key; pass `{other}` too"));
+            }
+        }
+        // An address that is given but invalid is a mistake of its own.
+        let nobody = check.text("admin.listen").is_none() && check.text("tokens").is_none();
+        if settings.energy.expose == Expose::Operators && nobody {
+            check.refuse(
+                "energy.expose",
+                "nobody could see the joules; give operators an address of their own with `admin.listen`, or tokens \
+                 with `tokens`",
+            );
+        }
+        if admin == Some(listen) && listen.port() != 0 {
+            check.refuse("admin.listen", "callers have this address; choose another address or port");
+        }
+        settings
     }
 }
 
@@ -209,7 +173,7 @@ mod tests {
     use crate::settings::{Mistakes, checked};
 
     fn check(flags: &[(&str, &str)]) -> Result<Settings, Mistakes> {
-        checked(OPTIONS, flags, Settings::check)
+        checked(Settings::options(), flags, Settings::check)
     }
 
     #[test]
@@ -220,7 +184,7 @@ mod tests {
 
     #[test]
     fn strangers_see_less_unless_the_options_say_otherwise() {
-        let resolution = |flags: &[_]| check(&[flags, &[("access", "open")]].concat()).unwrap().resolution;
+        let resolution = |flags: &[_]| check(&[flags, &[("access", "open")]].concat()).unwrap().energy.resolution;
         for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
             assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
         }
@@ -248,5 +212,13 @@ mod tests {
         let both = |address| check(&[("listen", address), ("admin.listen", address)]);
         assert!(both("127.0.0.1:9090").unwrap_err().to_string().contains("callers have this address"));
         assert!(both("127.0.0.1:0").is_ok());
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_its_key() {
+        let tls = check(&[("tls.cert", "/c"), ("tls.key", "/k")]).unwrap().tls.files();
+        assert_eq!(tls, Some(TlsFiles { certificates: "/c".into(), key: "/k".into() }));
+        assert!(check(&[("tls.cert", "/c")]).unwrap_err().to_string().contains("pass `tls.key` too"));
+        assert!(check(&[("tls.key", "/k")]).unwrap_err().to_string().contains("pass `tls.cert` too"));
     }
 }

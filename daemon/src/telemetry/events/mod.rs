@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 use super::calls::KnownCall;
 use super::metrics::Metrics;
 use crate::meter::{EnergyMeter, Snapshot};
+use crate::settings::{number_in, options};
 use pace::Pace;
 pub use watts::Watts;
 
@@ -27,12 +28,14 @@ pub use watts::Watts;
 const BURST: Duration = Duration::from_millis(100);
 const BURST_PART: usize = 4;
 
-#[derive(Clone, Copy, Debug)]
-pub struct EventBounds {
-    /// Events that may wait for one client.
-    pub queue: usize,
-    /// Clients at once.
-    pub clients: usize,
+options! {
+    #[derive(Clone, Copy, Debug)]
+    pub struct EventBounds {
+        /// Drop a client of /events that falls this many events behind
+        queue: usize => "events.queue", COUNT = "256", number_in(1..=1 << 20);
+        /// Clients of /events at once
+        clients: usize => "events.clients", COUNT = "64", number_in(0..=100_000);
+    }
 }
 
 pub enum Event {
