@@ -1,11 +1,15 @@
 //! What the command line looks like. The options of `serve` come from the rooms that they configure ([`crate::config`]).
 
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 use clap_complete::Shell;
+use strum::VariantNames;
 
 use super::client;
 use super::token::roles;
-use super::top::{self, Colour, Order};
+use super::top;
 use crate::config::{options, options_by_heading};
 use crate::settings::Setting;
 use crate::units::Policy;
@@ -79,9 +83,12 @@ fn file(name: &'static str, placeholder: &'static str, help: &'static str) -> Ar
     value(name, placeholder, help).value_hint(ValueHint::FilePath)
 }
 
-/// An option that takes one of a few words.
-fn choice<const N: usize>(name: &'static str, placeholder: &'static str, words: [&'static str; N]) -> Arg {
-    Arg::new(name).long(name).value_name(placeholder).value_parser(words)
+/// Parses one of the names of an enum's variants.
+fn name_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = strum::ParseError> + VariantNames + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {
@@ -236,16 +243,19 @@ fn report() -> Command {
                 "Begin this long ago (90m, 36h, 7d, 4w), at a day (2026-11-01, UTC), at a moment (RFC 3339), or `all`",
             )
             .default_value("7d"),
-            choice("by", "WHAT", By::ALL.map(By::as_str))
+            value("by", "WHAT", "Print a row for each function, version or hour")
                 .default_value(By::Function.as_str())
-                .help("Print a row for each function, version or hour"),
-            choice("format", "FORMAT", ReportFormat::ALL.map(ReportFormat::as_str))
+                .value_parser(By::ALL.map(By::as_str)),
+            value("format", "FORMAT", "Print a table for people, or all figures for programs")
                 .default_value(ReportFormat::Table.as_str())
-                .help("Print a table for people, or all figures for programs"),
-            choice("policy", "POLICY", [Policy::Active, Policy::Usage].map(Policy::as_str)).help(
+                .value_parser(ReportFormat::ALL.map(ReportFormat::as_str)),
+            value(
+                "policy",
+                "POLICY",
                 "Which energy counts: active, or usage (adds a share of the base energy); by default the daemon's policy, \
                  and active with --state",
-            ),
+            )
+            .value_parser([Policy::Active, Policy::Usage].map(Policy::as_str)),
             value("state", "DIR", "Read the accounts in this directory instead of asking a daemon")
                 .value_hint(ValueHint::DirPath),
         ])
@@ -272,21 +282,21 @@ fn top() -> Command {
              '.watts.functions'",
         )
         .args([
-            choice("sort", "ORDER", Order::ALL.map(Order::as_str))
-                .default_value(Order::Watts.as_str())
-                .help("Sort by this; keys change it"),
+            value("sort", "ORDER", "Sort by this; keys change it")
+                .default_value("watts")
+                .value_parser(name_of::<top::Order>()),
             value("interval", "TIME", "Ask the daemon this often, from 200ms to 1h")
                 .default_value("1s")
                 .value_parser(top::interval),
-            choice("color", "WHEN", Colour::ALL.map(Colour::as_str))
-                .default_value(Colour::Auto.as_str())
-                .help("Use colours on the screen; frames have none"),
+            value("color", "WHEN", "Use colours on the screen; frames have none")
+                .default_value("auto")
+                .value_parser(name_of::<top::Colour>()),
             switch("batch", "Print frames of text one after the other instead of drawing on the terminal").short('b'),
             value("count", "N", "Print this many frames, or 0 for no end [default: 1]")
                 .short('n')
                 .value_parser(value_parser!(u64)),
-            choice("format", "FORMAT", top::FrameFormat::ALL.map(top::FrameFormat::as_str))
-                .help("Print frames as a table for people, or as lines of JSON for programs [default: table]"),
+            value("format", "FORMAT", "Print frames as a table for people, or as lines of JSON for programs [default: table]")
+                .value_parser(name_of::<top::FrameFormat>()),
         ])
         .args(client::arguments())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use strum::IntoStaticStr;
+
 /// Source: ECMA-48, SGR.
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
@@ -13,7 +15,8 @@ const STATUS_WIDTH: usize = 9;
 
 const INDENT: usize = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     Ok,
     Missing,
@@ -26,16 +29,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Missing => "missing",
-            Self::Forbidden => "forbidden",
-            Self::Masked => "masked",
-            Self::Broken => "broken",
-        }
-    }
-
     fn colour(self) -> &'static str {
         match self {
             Self::Ok => GREEN,
@@ -78,7 +71,7 @@ impl Finding {
 
     fn write(&self, indent: usize, width: usize, colours: bool, report: &mut String) {
         let (colour, plain) = if colours { (self.status.colour(), PLAIN) } else { ("", "") };
-        let (word, item, fact) = (self.status.word(), &self.item, &self.fact);
+        let (word, item, fact): (&str, _, _) = (self.status.into(), &self.item, &self.fact);
         // Writing to a string cannot fail.
         let _ = writeln!(report, "{:indent$}{colour}{word:<STATUS_WIDTH$}{plain}  {item:<width$}  {fact}", "");
         for part in &self.parts {

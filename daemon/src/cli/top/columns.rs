@@ -1,5 +1,7 @@
 //! The table's columns, and which of them there is room for.
 
+use strum::VariantArray;
+
 use super::order::Order;
 use super::rates::{FunctionRates, PerCall};
 use super::units;
@@ -16,7 +18,7 @@ const BAR_WIDTH_MIN: usize = 6;
 pub const SINCE_START: char = '~';
 
 /// From left to right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Column {
     Name,
     Watts,
@@ -29,24 +31,26 @@ pub enum Column {
 }
 
 impl Column {
-    pub const ALL: [Self; 8] =
-        [Self::Name, Self::Watts, Self::Bar, Self::Share, Self::PerCall, Self::Rate, Self::Joules, Self::Calls];
-
     /// Columns that may be left out, most important first.
     const WANTED: [Self; 7] =
         [Self::Watts, Self::PerCall, Self::Rate, Self::Bar, Self::Joules, Self::Share, Self::Calls];
 
-    pub fn heading(self) -> &'static str {
+    /// Its heading, and a width that fits any figure and the heading with an arrow.
+    fn look(self) -> (&'static str, usize) {
         match self {
-            Self::Name => "FUNCTION",
-            Self::Watts => "WATTS",
-            Self::Bar => "",
-            Self::Share => "SHARE",
-            Self::PerCall => "J/CALL",
-            Self::Rate => "CALLS/S",
-            Self::Joules => "JOULES",
-            Self::Calls => "CALLS",
+            Self::Name => ("FUNCTION", NAME_WIDTH_MIN),
+            Self::Watts => ("WATTS", 7),
+            Self::Bar => ("", BAR_WIDTH_MIN),
+            Self::Share => ("SHARE", 6),
+            Self::PerCall => ("J/CALL", 8),
+            Self::Rate => ("CALLS/S", 8),
+            Self::Joules => ("JOULES", 7),
+            Self::Calls => ("CALLS", 9),
         }
+    }
+
+    pub fn heading(self) -> &'static str {
+        self.look().0
     }
 
     /// Its text; the bar is drawn elsewhere.
@@ -76,17 +80,6 @@ impl Column {
             Order::Name => Self::Name,
         }
     }
-
-    /// Fits its widest figure, and its heading with an arrow.
-    fn width(self) -> usize {
-        match self {
-            Self::Name => NAME_WIDTH_MIN,
-            Self::Bar | Self::Share => BAR_WIDTH_MIN,
-            Self::Watts | Self::Joules => 7,
-            Self::PerCall | Self::Rate => 8,
-            Self::Calls => 9,
-        }
-    }
 }
 
 /// The columns that fit into `width`, and their widths. The sorted column is the last to be left out.
@@ -98,7 +91,7 @@ pub fn fit(width: usize, longest_name: usize, order: Order) -> Vec<(Column, usiz
     let mut wanted = vec![sorted];
     wanted.extend(Column::WANTED.into_iter().filter(|column| *column != sorted));
     wanted.retain(|column| {
-        let needed = SPACE + column.width();
+        let needed = SPACE + column.look().1;
         let fits = *column != Column::Name && needed <= left;
         left -= if fits { needed } else { 0 };
         fits
@@ -106,11 +99,11 @@ pub fn fit(width: usize, longest_name: usize, order: Order) -> Vec<(Column, usiz
     let grown = left.min(longest_name.saturating_sub(name));
     name += grown;
     left -= grown;
-    let shown = Column::ALL.into_iter().filter(|column| *column == Column::Name || wanted.contains(column));
+    let shown = Column::VARIANTS.iter().copied().filter(|column| *column == Column::Name || wanted.contains(column));
     let width = |column| match column {
         Column::Name => name,
-        Column::Bar => Column::Bar.width() + left,
-        other => other.width(),
+        Column::Bar => BAR_WIDTH_MIN + left,
+        other => other.look().1,
     };
     shown.map(|column| (column, width(column))).collect()
 }
@@ -139,10 +132,10 @@ mod tests {
 
     #[test]
     fn what_fits_is_never_wider_than_it_may_be_and_wide_ones_are_filled() {
-        for order in Order::ALL {
+        for order in <Order as VariantArray>::VARIANTS {
             for longest in [0, 3, 12, 34, 200] {
                 for width in 0..200 {
-                    let columns = fit(width, longest, order);
+                    let columns = fit(width, longest, *order);
                     let taken = columns.iter().map(|(_, width)| width).sum::<usize>() + SPACE * (columns.len() - 1);
                     assert!(taken <= width, "{taken} of {width}");
                     let bar = columns.iter().any(|(column, _)| *column == Column::Bar);

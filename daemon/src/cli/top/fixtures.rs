@@ -4,28 +4,20 @@ use std::time::{Duration, Instant};
 
 use nebula_metering::Microjoules;
 
-use super::ledger::{AccountSums, LedgerReading, SettledCalls, SourceInfo, Used};
+use super::ledger::{LedgerReading, SourceInfo, Used};
 use super::rates::{LiveRates, Readings};
 
 /// The energy of a function and of its settled calls, in millijoules.
 pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
-    let calls = SettledCalls { settled, active: millijoules(of_calls) };
-    Used { active: millijoules(active), base: millijoules(active / 2), calls }
-}
-
-fn millijoules(value: u64) -> Microjoules {
-    Microjoules(value * 1000)
+    let [active, base, settled_active] = [active, active / 2, of_calls].map(|value| Microjoules(value * 1000));
+    Used { active, base, settled, settled_active }
 }
 
 /// A reading `ms` after `begin`. The runtime draws 0.5 W, the host 1 W, base 2 W.
 pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> LedgerReading {
-    let accounts = AccountSums {
-        functions: functions.iter().map(|(_, used)| used.active).sum(),
-        runtime: Microjoules(ms * 500),
-        host: Microjoules(ms * 1000),
-        base: Microjoules(ms * 2000),
-        gap: Microjoules::ZERO,
-    };
+    let of_functions = functions.iter().map(|(_, used)| used.active).sum();
+    let [runtime, host, base] = [500, 1000, 2000].map(|rate| Microjoules(ms * rate));
+    let accounts = [of_functions, runtime, host, base, Microjoules::ZERO];
     let source = SourceInfo {
         kind: "model".into(),
         description: Some("model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured".into()),

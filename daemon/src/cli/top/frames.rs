@@ -1,13 +1,17 @@
 //! The same figures as text or lines of JSON, for files, pipes and scripts.
 
 use std::fmt::Write;
+use std::iter;
 use std::time::{Duration, SystemTime};
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
 use humantime::format_rfc3339_seconds;
-use serde::Serialize;
+use serde_json::json;
+use strum::{EnumString, VariantArray, VariantNames};
 
+use super::account::{Account, shown, total};
 use super::columns::{Column, SPACE};
-use super::draw::accounts;
 use super::ledger::{LedgerReading, SourceInfo};
 use super::order::Order;
 use super::poll::Ticks;
@@ -17,21 +21,11 @@ use super::units;
 use crate::cli::client::Client;
 use crate::cli::output::offer;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum FrameFormat {
     Table,
     Json,
-}
-
-impl FrameFormat {
-    pub const ALL: [Self; 2] = [Self::Table, Self::Json];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Json => "json",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +54,7 @@ impl Frames {
             let Some(rates) = readings.rates() else { continue };
             let frame = Frame { daemon: &client.url(), at: SystemTime::now(), source: &source, rates: &rates };
             let text = match self.format {
-                FrameFormat::Json => frame.json(self.order)?,
+                FrameFormat::Json => frame.json(self.order),
                 FrameFormat::Table if printed > 0 => format!("\n{}", frame.table(self.order, self.theme)),
                 FrameFormat::Table => frame.table(self.order, self.theme),
             };
@@ -96,104 +90,64 @@ impl Frame<'_> {
         let _ = writeln!(text, "{} at {at}, means over {seconds:.1} s", self.daemon);
         let description = self.source.description.as_deref().unwrap_or_default();
         let _ = writeln!(text, "{}: {}; {description}", self.source.kind, self.source.nature());
-        let parts = accounts(power).map(|(account, watts)| format!("{} {}", account.name(), units::watts(watts)));
+        let parts = shown(power).map(|(account, watts)| format!("{} {}", account.name(), units::watts(watts)));
         let parts = parts.collect::<Vec<_>>().join(" + ");
         let _ =
-            writeln!(text, "{} = {parts}; {} calls/s\n", units::watts(power.total()), units::rate(*calls_per_second));
+            writeln!(text, "{} = {parts}; {} calls/s\n", units::watts(total(power)), units::rate(*calls_per_second));
         let functions = self.sorted(order);
-        let columns = Column::ALL.into_iter().filter(|column| *column != Column::Bar);
-        let columns: Vec<_> = columns.map(|column| (column, widest(column, &functions))).collect();
-        let mut line = |cell: &dyn Fn(Column) -> String| {
-            let cells = columns.iter().map(|(column, width)| match column {
-                Column::Name => format!("{:<width$}", cell(*column)),
-                _ => format!("{:>width$}", cell(*column)),
-            });
-            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join(&" ".repeat(SPACE)));
-        };
-        line(&|column| column.heading().into());
+        let columns = Column::VARIANTS.iter().filter(|column| **column != Column::Bar);
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header(columns.clone().map(|column| column.heading()));
         for function in &functions {
-            line(&|column| column.cell(function));
+            table.add_row(columns.clone().map(|column| column.cell(function)));
         }
+        for (index, column) in table.column_iter_mut().enumerate() {
+            let (left, alignment) = if index == 0 { (0, CellAlignment::Left) } else { (SPACE, CellAlignment::Right) };
+            column.set_padding((left as u16, 0)).set_cell_alignment(alignment);
+        }
+        let _ = writeln!(text, "{table}");
         if functions.iter().any(|function| matches!(function.per_call, PerCall::SinceStart(_))) {
             text.push_str("~ mean since the daemon started: no call settled in this time\n");
         }
         theme.text(text).into_owned()
     }
 
-    fn json(&self, order: Order) -> serde_json::Result<String> {
+    fn json(&self, order: Order) -> String {
         let LiveRates { over, power, calls_per_second, .. } = self.rates;
-        let functions = self.sorted(order).into_iter().map(|function| FunctionLine {
-            function: &function.name,
-            watts: function.watts.0,
-            share: function.share,
-            joules_per_call: match function.per_call {
+        let each = Account::VARIANTS.iter().zip(power).map(|(account, watts)| (account.name(), watts.0));
+        let watts: serde_json::Map<_, _> = iter::once(("total", total(power).0))
+            .chain(each)
+            .map(|(name, watts)| (name.into(), watts.into()))
+            .collect();
+        let function = |function: &FunctionRates| {
+            let per_call = match function.per_call {
                 PerCall::Recent(joules) => Some(joules.0),
+                // No call settled in this time.
                 PerCall::SinceStart(_) | PerCall::Unknown => None,
-            },
-            calls_per_second: function.calls_per_second,
-            active_joules_total: function.joules.0,
-            base_joules_total: function.base.0,
-            calls_total: function.calls,
-        });
-        let frame = FrameLine {
-            daemon: self.daemon,
-            at: format_rfc3339_seconds(self.at).to_string(),
-            source: &self.source.kind,
-            measured: self.source.measured,
-            over_seconds: over.as_secs_f64(),
-            watts: WattsLine {
-                total: power.total().0,
-                functions: power.functions.0,
-                runtime: power.runtime.0,
-                host: power.host.0,
-                base: power.base.0,
-                gap: power.gap.0,
-            },
-            calls_per_second: *calls_per_second,
-            functions: functions.collect(),
+            };
+            json!({
+                "function": &*function.name,
+                "watts": function.watts.0,
+                "share": function.share,
+                "joules_per_call": per_call,
+                "calls_per_second": function.calls_per_second,
+                "active_joules_total": function.joules.0,
+                "base_joules_total": function.base.0,
+                "calls_total": function.calls,
+            })
         };
-        serde_json::to_string(&frame).map(|line| line + "\n")
+        let frame = json!({
+            "daemon": self.daemon,
+            "at": format_rfc3339_seconds(self.at).to_string(),
+            "source": self.source.kind,
+            "measured": self.source.measured,
+            "over_seconds": over.as_secs_f64(),
+            "watts": watts,
+            "calls_per_second": calls_per_second,
+            "functions": self.sorted(order).into_iter().map(function).collect::<Vec<_>>(),
+        });
+        format!("{frame}\n")
     }
-}
-
-fn widest(column: Column, functions: &[&FunctionRates]) -> usize {
-    let cells = functions.iter().map(|function| column.cell(function).chars().count());
-    cells.chain([column.heading().len()]).max().unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct FrameLine<'t> {
-    daemon: &'t str,
-    at: String,
-    source: &'t str,
-    measured: bool,
-    over_seconds: f64,
-    watts: WattsLine,
-    calls_per_second: f64,
-    functions: Vec<FunctionLine<'t>>,
-}
-
-#[derive(Serialize)]
-struct WattsLine {
-    total: f64,
-    functions: f64,
-    runtime: f64,
-    host: f64,
-    base: f64,
-    gap: f64,
-}
-
-#[derive(Serialize)]
-struct FunctionLine<'t> {
-    function: &'t str,
-    watts: f64,
-    share: f64,
-    /// Null if no call settled in this time.
-    joules_per_call: Option<f64>,
-    calls_per_second: f64,
-    active_joules_total: f64,
-    base_joules_total: f64,
-    calls_total: u64,
 }
 
 #[cfg(test)]
@@ -211,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_tells_what_the_screen_does() {
+    fn a_table_has_the_same_figures_as_the_screen() {
         let (source, rates) = example();
         let frame = Frame { daemon: "http://a", at: SystemTime::UNIX_EPOCH, source: &source, rates: &rates };
         let theme = Theme { colour: false, unicode: true };
@@ -232,10 +186,10 @@ idle          0 W    0 %  ~2.00 mJ        0  4.00 mJ      2
     }
 
     #[test]
-    fn a_line_of_json_holds_it_all() {
+    fn a_line_of_json_has_every_figure() {
         let (source, rates) = example();
         let frame = Frame { daemon: "http://a", at: SystemTime::UNIX_EPOCH, source: &source, rates: &rates };
-        let line = frame.json(Order::Name).unwrap();
+        let line = frame.json(Order::Name);
         assert_eq!(line.lines().count(), 1);
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(

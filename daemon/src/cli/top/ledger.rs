@@ -13,6 +13,7 @@ use nebula_api::ledger::Ledger;
 use nebula_metering::Microjoules;
 use thiserror::Error;
 
+use super::account::PerAccount;
 use crate::cli::client::{Client, ClientError};
 
 /// A daemon answers this from memory. One that is busy may take a while; one that takes longer is stuck.
@@ -55,30 +56,15 @@ impl SourceInfo {
     }
 }
 
-/// What each account has been charged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AccountSums {
-    pub functions: Microjoules,
-    pub runtime: Microjoules,
-    pub host: Microjoules,
-    pub base: Microjoules,
-    pub gap: Microjoules,
-}
-
 /// What a function has been charged, and what is known of its calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     /// The function's account: its calls, those that still run among them, and its cold starts.
     pub active: Microjoules,
     pub base: Microjoules,
-    pub calls: SettledCalls,
-}
-
-/// SettledCalls that have been settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SettledCalls {
+    /// Calls that have been settled, and their active energy.
     pub settled: u64,
-    pub active: Microjoules,
+    pub settled_active: Microjoules,
 }
 
 /// The ledger at one moment. All figures are sums since the daemon started.
@@ -87,15 +73,11 @@ pub struct LedgerReading {
     /// When it came.
     pub at: Instant,
     pub source: SourceInfo,
-    pub accounts: AccountSums,
+    pub accounts: PerAccount<Microjoules>,
     pub functions: BTreeMap<Arc<str>, Used>,
 }
 
 impl LedgerReading {
-    /// Asks for it.
-    ///
-    /// # Errors
-    /// When there is none.
     pub fn ask(client: &Client) -> Result<Self, LedgerError> {
         let ledger = client.get(PATH, ANSWER_TIME_MAX)?.expect::<Ledger>();
         let at = Instant::now();
@@ -110,21 +92,22 @@ impl LedgerReading {
 /// The reading, or why there is none.
 fn read(ledger: Ledger, at: Instant) -> Result<LedgerReading, String> {
     let Some(sums) = ledger.sums else { return Err(ledger.reason.unwrap_or_else(|| "it does not say why".into())) };
-    let accounts = AccountSums {
-        functions: Microjoules(sums.function_microjoules),
-        runtime: Microjoules(sums.runtime_microjoules),
-        host: Microjoules(sums.host_microjoules),
-        base: Microjoules(sums.base_microjoules),
-        gap: Microjoules(sums.gap_microjoules),
-    };
+    let accounts = [
+        sums.function_microjoules,
+        sums.runtime_microjoules,
+        sums.host_microjoules,
+        sums.base_microjoules,
+        sums.gap_microjoules,
+    ]
+    .map(Microjoules);
     let mut functions = BTreeMap::<Arc<str>, Used>::new();
     for (name, account) in sums.functions {
         let used = functions.entry(name.into()).or_default();
         (used.active, used.base) = (Microjoules(account.active_microjoules), Microjoules(account.base_microjoules));
     }
     for (name, calls) in ledger.calls.unwrap_or_default() {
-        let calls = SettledCalls { settled: calls.settled, active: Microjoules(calls.active_microjoules) };
-        functions.entry(name.into()).or_default().calls = calls;
+        let used = functions.entry(name.into()).or_default();
+        (used.settled, used.settled_active) = (calls.settled, Microjoules(calls.active_microjoules));
     }
     let nebula_api::ledger::Source { kind, measured, description, since, .. } = ledger.source;
     Ok(LedgerReading {
@@ -161,10 +144,9 @@ mod tests {
         .unwrap();
         assert_eq!(reading.source.nature(), "estimated, not measured");
         let used = |name: &str| reading.functions[name];
-        assert_eq!((used("a").active, used("a").base), (Microjoules(4), Microjoules(2)));
-        assert_eq!(used("a").calls, SettledCalls { settled: 3, active: Microjoules(4) });
-        assert_eq!((used("b").active, used("b").calls.settled), (Microjoules::ZERO, 1));
-        assert_eq!((reading.accounts.functions, reading.accounts.gap), (Microjoules(5), Microjoules(1)));
+        let a = Used { active: Microjoules(4), base: Microjoules(2), settled: 3, settled_active: Microjoules(4) };
+        assert_eq!((used("a"), used("b")), (a, Used { settled: 1, ..Used::default() }));
+        assert_eq!(reading.accounts, [5, 4, 3, 2, 1].map(Microjoules));
     }
 
     #[test]

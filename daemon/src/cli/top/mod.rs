@@ -1,5 +1,6 @@
 //! `nebula top`: the functions of a running daemon, by power, live.
 
+mod account;
 mod columns;
 mod draw;
 #[cfg(test)]
@@ -52,11 +53,9 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 }
 
 pub fn top(matches: &ArgMatches) -> super::Result {
-    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    // clap has checked the names.
-    let order = Order::ALL.into_iter().find(|order| Some(order.as_str()) == text("sort")).unwrap_or(Order::Watts);
-    let colour = Colour::ALL.into_iter().find(|colour| Some(colour.as_str()) == text("color")).unwrap_or(Colour::Auto);
-    let format = FrameFormat::ALL.into_iter().find(|format| Some(format.as_str()) == text("format"));
+    let order = matches.get_one("sort").copied().unwrap_or(Order::Watts);
+    let colour = matches.get_one("color").copied().unwrap_or(Colour::Auto);
+    let format = matches.get_one("format").copied();
     let interval = matches.get_one("interval").copied().unwrap_or(INTERVAL_MIN);
     let count = matches.get_one::<u64>("count").copied();
     let theme = Theme::of(colour, |name| std::env::var(name).ok());

@@ -2,9 +2,13 @@
 
 use std::cmp::Ordering;
 
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
+
 use super::rates::FunctionRates;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Its name on the command line begins with its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Order {
     Watts,
     JoulesPerCall,
@@ -14,26 +18,10 @@ pub enum Order {
 }
 
 impl Order {
-    pub const ALL: [Self; 5] = [Self::Watts, Self::JoulesPerCall, Self::Calls, Self::Total, Self::Name];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Watts => "watts",
-            Self::JoulesPerCall => "joules-per-call",
-            Self::Calls => "calls",
-            Self::Total => "total",
-            Self::Name => "name",
-        }
-    }
-
-    pub fn key(self) -> char {
-        match self {
-            Self::Watts => 'w',
-            Self::JoulesPerCall => 'j',
-            Self::Calls => 'c',
-            Self::Total => 't',
-            Self::Name => 'n',
-        }
+    /// The order that this key selects.
+    pub fn of_key(key: char) -> Option<Self> {
+        let orders = <Self as VariantArray>::VARIANTS;
+        orders.iter().copied().find(|order| <&str>::from(order).starts_with(key))
     }
 
     /// Whether small values come first by default.
@@ -73,6 +61,8 @@ mod tests {
     use super::super::fixtures::{rates, used};
     use super::*;
 
+    const ORDERS: [Order; 5] = [Order::Watts, Order::JoulesPerCall, Order::Calls, Order::Total, Order::Name];
+
     fn sorted(order: Order, reversed: bool) -> String {
         let before = [("a", used(0, 1, 1)), ("b", used(0, 0, 0)), ("c", used(0, 0, 0)), ("d", used(900, 1, 1))];
         let after = [("a", used(10, 3, 21)), ("b", used(200, 2, 180)), ("c", used(30, 0, 0)), ("d", used(910, 9, 2))];
@@ -84,13 +74,11 @@ mod tests {
 
     #[test]
     fn each_order_puts_the_most_first_and_names_from_a_to_z() {
-        let sorted = |order| sorted(order, false);
-        assert_eq!(Order::ALL.map(sorted), ["bcda", "badc", "dbac", "dbca", "abcd"]);
+        assert_eq!(ORDERS.map(|order| sorted(order, false)), ["bcda", "badc", "dbac", "dbca", "abcd"]);
     }
 
     #[test]
     fn reversed_the_least_comes_first_and_the_unknown_still_last() {
-        let sorted = |order| sorted(order, true);
-        assert_eq!(Order::ALL.map(sorted), ["dacb", "dabc", "cbad", "acbd", "dcba"]);
+        assert_eq!(ORDERS.map(|order| sorted(order, true)), ["dacb", "dabc", "cbad", "acbd", "dcba"]);
     }
 }

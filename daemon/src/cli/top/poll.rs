@@ -23,11 +23,6 @@ impl Ticks {
         Self { next: Instant::now() + interval, interval }
     }
 
-    /// The first tick comes after an interval or a second, whichever is sooner.
-    fn soon(interval: Duration) -> Self {
-        Self { next: Instant::now() + interval.min(SECOND_WITHIN), interval }
-    }
-
     pub fn wait(&mut self) {
         let now = Instant::now();
         thread::sleep(self.next.saturating_duration_since(now));
@@ -44,7 +39,7 @@ pub fn poll(
     interval: Duration,
     mut receive: impl FnMut(Result<LedgerReading, LedgerError>) -> bool + Send + 'static,
 ) -> io::Result<()> {
-    let mut ticks = Ticks::soon(interval);
+    let mut ticks = Ticks { next: Instant::now() + interval.min(SECOND_WITHIN), interval };
     let ask = move || {
         ticks.wait();
         while receive(LedgerReading::ask(&client)) {

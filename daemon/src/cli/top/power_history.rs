@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nebula_metering::Watts;
 
+use super::account::Account;
 use super::rates::LiveRates;
 
 /// Points are means over a second, or over the time between two readings if that is longer.
@@ -39,7 +40,7 @@ impl PowerHistory {
         }
         let drawing = rates.functions.iter().filter(|function| function.watts.0 > 0.0);
         let each = drawing.map(|function| (function.name.clone(), function.watts.0 as f32)).collect();
-        self.0.push_back(Point { at, all: rates.power.functions, each });
+        self.0.push_back(Point { at, all: rates.power[Account::Functions as usize], each });
     }
 
     /// The last points, newest first, of one function or of all.

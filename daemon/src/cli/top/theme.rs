@@ -4,47 +4,17 @@ use std::borrow::Cow;
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
+use strum::{EnumString, VariantNames};
 
+use super::account::Account;
 use super::units;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Colour {
     Auto,
     Always,
     Never,
-}
-
-impl Colour {
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Always => "always",
-            Self::Never => "never",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account {
-    Functions,
-    Runtime,
-    Host,
-    Base,
-    Gap,
-}
-
-impl Account {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Functions => "functions",
-            Self::Runtime => "runtime",
-            Self::Host => "host",
-            Self::Base => "base",
-            Self::Gap => "gap",
-        }
-    }
 }
 
 pub const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -111,31 +81,16 @@ impl Theme {
     }
 
     pub fn account(self, account: Account) -> Style {
-        if !self.colour {
-            return Style::new();
-        }
-        Style::new().fg(match account {
-            Account::Functions => Color::Cyan,
-            Account::Runtime => Color::Blue,
-            Account::Host => Color::Magenta,
-            Account::Base => Color::DarkGray,
-            Account::Gap => Color::Yellow,
-        })
+        if self.colour { Style::new().fg(look(account).0) } else { Style::new() }
     }
 
     /// The character that fills an account's part of a bar. Without colours each account has its own.
     pub fn fill(self, account: Account) -> &'static str {
-        match (self.unicode, self.colour, account) {
-            (true, true, _) | (true, false, Account::Functions) => "█",
-            (true, false, Account::Runtime) => "▓",
-            (true, false, Account::Host) => "▒",
-            (true, false, Account::Base) => "░",
-            (true, false, Account::Gap) => "·",
-            (false, _, Account::Functions) => "#",
-            (false, _, Account::Runtime) => "=",
-            (false, _, Account::Host) => "+",
-            (false, _, Account::Base) => "-",
-            (false, _, Account::Gap) => ".",
+        let (_, shade, ascii) = look(account);
+        match (self.unicode, self.colour) {
+            (true, true) => "█",
+            (true, false) => shade,
+            (false, _) => ascii,
         }
     }
 
@@ -172,8 +127,21 @@ impl Theme {
     }
 }
 
+/// An account's colour, and what stands for it without colours and in ASCII.
+fn look(account: Account) -> (Color, &'static str, &'static str) {
+    match account {
+        Account::Functions => (Color::Cyan, "█", "#"),
+        Account::Runtime => (Color::Blue, "▓", "="),
+        Account::Host => (Color::Magenta, "▒", "+"),
+        Account::Base => (Color::DarkGray, "░", "-"),
+        Account::Gap => (Color::Yellow, "·", "."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
 
     fn theme(colour: Colour, variables: &[(&str, &str)]) -> (bool, bool) {
@@ -211,10 +179,10 @@ mod tests {
 
     #[test]
     fn accounts_can_be_told_apart_without_colour() {
-        let accounts = [Account::Functions, Account::Runtime, Account::Host, Account::Base, Account::Gap];
+        let accounts = Account::VARIANTS;
         for unicode in [true, false] {
             let theme = Theme { colour: false, unicode };
-            let mut fills = accounts.map(|account| theme.fill(account)).to_vec();
+            let mut fills: Vec<_> = accounts.iter().map(|account| theme.fill(*account)).collect();
             fills.sort_unstable();
             fills.dedup();
             assert_eq!(fills.len(), accounts.len());

@@ -1,5 +1,8 @@
 //! Numbers with three digits and a unit that fits.
 
+use std::time::Duration;
+
+use indicatif::HumanCount;
 use nebula_metering::{Joules, Watts};
 
 pub const UNKNOWN: &str = "-";
@@ -51,15 +54,12 @@ pub fn rate(value: f64) -> String {
 
 /// With commas between thousands.
 pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
+    HumanCount(value).to_string()
+}
+
+/// Such as `1m 10s`.
+pub fn seconds(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
 }
 
 pub fn percent(part: f64) -> String {

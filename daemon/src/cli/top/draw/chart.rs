@@ -1,14 +1,13 @@
 //! Power over the last minutes, of all functions or of the selected one.
 
-use std::time::Duration;
-
 use nebula_metering::Watts;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{RenderDirection, Sparkline};
 
-use crate::cli::top::theme::{Account, Theme};
+use crate::cli::top::account::Account;
+use crate::cli::top::theme::Theme;
 use crate::cli::top::units;
 use crate::cli::top::view::View;
 
@@ -26,7 +25,7 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
     let name = view.detailed().map(|function| &*function.name);
     let count = area.width.into();
     let points = history.latest(count, name);
-    let span = whole_seconds(history.span(count));
+    let span = units::seconds(history.span(count));
     let text = format!("{}, last {}", name.map_or("all functions".to_owned(), |name| format!("`{name}`")), span);
     frame.render_widget(Line::styled(text, theme.faint()), caption);
     let peak = points.iter().copied().fold(0.0, f64::max);
@@ -43,8 +42,4 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
             .style(theme.account(Account::Functions));
         frame.render_widget(chart, bars);
     }
-}
-
-fn whole_seconds(time: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
 }

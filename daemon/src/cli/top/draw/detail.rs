@@ -4,8 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::cli::top::account::Account;
 use crate::cli::top::rates::{FunctionRates, PerCall};
-use crate::cli::top::theme::{Account, Theme};
+use crate::cli::top::theme::Theme;
 use crate::cli::top::units::{count, joules, percent, rate, watts};
 use crate::cli::top::view::View;
 

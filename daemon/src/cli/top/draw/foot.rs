@@ -1,13 +1,13 @@
 //! The last line: an error, the filter being typed, or the keys.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::cli::top::theme::{STRONG, Theme};
-use crate::cli::top::view::{Mode, Silence, View};
+use crate::cli::top::view::{Mode, View};
 
 /// Most important first.
 const KEYS: [(&str, &str); 8] = [
@@ -26,7 +26,7 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, now: Insta
         return;
     }
     if let Some(silence) = view.silence(now) {
-        let line = Line::styled(theme.text(describe(&silence)).into_owned(), theme.alarm());
+        let line = Line::styled(theme.text(silence).into_owned(), theme.alarm());
         frame.render_widget(line, area);
         return;
     }
@@ -69,12 +69,4 @@ fn keys(view: &View, room: usize, theme: Theme) -> Line<'static> {
         spans.extend([Span::styled(key, STRONG), Span::styled(format!(" {what}  "), theme.faint())]);
     }
     spans.into()
-}
-
-fn describe(silence: &Silence) -> String {
-    let time = humantime::format_duration(Duration::from_secs(silence.time.as_secs()));
-    match &silence.why {
-        Some(why) => format!("no answer for {time}, trying again: {why}"),
-        None => format!("no answer for {time}, still waiting"),
-    }
 }

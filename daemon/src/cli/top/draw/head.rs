@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::cli::top::account::total;
 use crate::cli::top::theme::{STRONG, Theme};
 use crate::cli::top::units;
 use crate::cli::top::view::View;
@@ -24,7 +25,7 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, watts: boo
     let mut figures = Vec::new();
     if let Some(rates) = &shown.rates {
         if watts {
-            figures.push(units::watts(rates.power.total()));
+            figures.push(units::watts(total(&rates.power)));
         }
         figures.push(format!("{} calls/s", units::rate(rates.calls_per_second)));
     }

@@ -5,25 +5,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::cli::top::rates::Power;
-use crate::cli::top::theme::{Account, STRONG, Theme};
+use crate::cli::top::account::{Account, PerAccount, shown, total};
+use crate::cli::top::theme::{STRONG, Theme};
 use crate::cli::top::units;
 use crate::cli::top::view::View;
 
 /// Of the total, which stands before the bar.
 const TOTAL_WIDTH: u16 = 9;
-
-/// The accounts to show; `gap` only if there is one.
-pub fn accounts(power: &Power) -> impl Iterator<Item = (Account, Watts)> {
-    let accounts = [
-        (Account::Functions, power.functions),
-        (Account::Runtime, power.runtime),
-        (Account::Host, power.host),
-        (Account::Base, power.base),
-        (Account::Gap, power.gap),
-    ];
-    accounts.into_iter().filter(|(account, watts)| *account != Account::Gap || watts.0 > 0.0)
-}
 
 /// Draws the bar, and the legend if there is a second line.
 pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
@@ -33,7 +21,7 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
         frame.render_widget(Line::styled("waiting for the second reading", theme.faint()), first);
         return;
     };
-    let total = theme.text(units::watts(rates.power.total())).into_owned();
+    let total = theme.text(units::watts(total(&rates.power))).into_owned();
     frame.render_widget(Line::styled(total, STRONG), first);
     let beside =
         |row: Rect| Rect { x: row.x + TOTAL_WIDTH.min(row.width), width: row.width.saturating_sub(TOTAL_WIDTH), ..row };
@@ -49,14 +37,14 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
 }
 
 /// The parts fill the bar exactly: cells lost by rounding go to the parts that lost most.
-fn bar(power: &Power, width: u16, theme: Theme) -> Line<'static> {
-    let total = power.total().0;
-    if total <= 0.0 {
+fn bar(power: &PerAccount<Watts>, width: u16, theme: Theme) -> Line<'static> {
+    let all = total(power).0;
+    if all <= 0.0 {
         return Line::default();
     }
-    let exact = |(account, watts): (Account, Watts)| (account, watts.0 / total * f64::from(width));
+    let exact = |(account, watts): (Account, Watts)| (account, watts.0 / all * f64::from(width));
     let mut parts: Vec<_> =
-        accounts(power).map(exact).map(|(account, cells)| (account, cells as u16, cells.fract())).collect();
+        shown(power).map(exact).map(|(account, cells)| (account, cells as u16, cells.fract())).collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by(|a, b| parts[*b].2.total_cmp(&parts[*a].2));
     let missing = width.saturating_sub(parts.iter().map(|(_, cells, _)| cells).sum());
@@ -70,15 +58,15 @@ fn bar(power: &Power, width: u16, theme: Theme) -> Line<'static> {
 }
 
 /// The legend, in ever shorter forms.
-fn legend(power: &Power, theme: Theme) -> [Line<'static>; 4] {
-    let total = power.total().0;
+fn legend(power: &PerAccount<Watts>, theme: Theme) -> [Line<'static>; 4] {
+    let all = total(power).0;
     let entries = |format: fn(&str, &str, &str) -> String, between: &str| {
         let mut spans = Vec::new();
-        for (account, watts) in accounts(power) {
+        for (account, watts) in shown(power) {
             if !spans.is_empty() {
                 spans.push(Span::raw(between.to_owned()));
             }
-            let share = units::percent(if total > 0.0 { watts.0 / total } else { 0.0 });
+            let share = units::percent(if all > 0.0 { watts.0 / all } else { 0.0 });
             let watts = theme.text(units::watts(watts)).into_owned();
             spans.push(Span::styled(theme.swatch(account), theme.account(account)));
             spans.push(Span::raw(format(account.name(), &watts, &share)));

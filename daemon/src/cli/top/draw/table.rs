@@ -4,9 +4,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::cli::top::account::Account;
 use crate::cli::top::columns::{Column, SPACE, fit};
 use crate::cli::top::rates::{FunctionRates, PerCall};
-use crate::cli::top::theme::{Account, SELECTED, STRONG, Theme};
+use crate::cli::top::theme::{SELECTED, STRONG, Theme};
 use crate::cli::top::view::View;
 
 pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {

@@ -1,12 +1,14 @@
 //! LiveRates: what happened between two readings of the ledger.
 
+use std::array;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nebula_metering::{Joules, Microjoules, Watts};
 
-use super::ledger::{AccountSums, LedgerReading, Used};
+use super::account::{Account, PerAccount};
+use super::ledger::{LedgerReading, Used};
 
 /// LiveRates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
 /// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
@@ -50,34 +52,12 @@ impl Readings {
 
 /// Whether the second reading can be of the same ledger as the first.
 fn follows(first: &LedgerReading, second: &LedgerReading) -> bool {
-    let accounts = |reading: &LedgerReading| {
-        let AccountSums { functions, runtime, host, base, gap } = reading.accounts;
-        [functions, runtime, host, base, gap]
-    };
-    let grew = accounts(first).iter().zip(accounts(second)).all(|(before, after)| *before <= after);
+    let grew = first.accounts.iter().zip(&second.accounts).all(|(before, after)| before <= after);
     let called = first.functions.iter().all(|(name, before)| {
         let after = second.functions.get(name);
-        after.is_none_or(|after| {
-            before.calls.settled <= after.calls.settled && before.calls.active <= after.calls.active
-        })
+        after.is_none_or(|after| before.settled <= after.settled && before.settled_active <= after.settled_active)
     });
     grew && called && first.source == second.source
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Power {
-    pub functions: Watts,
-    pub runtime: Watts,
-    pub host: Watts,
-    pub base: Watts,
-    pub gap: Watts,
-}
-
-impl Power {
-    /// What the machine draws.
-    pub fn total(&self) -> Watts {
-        Watts(self.functions.0 + self.runtime.0 + self.host.0 + self.base.0 + self.gap.0)
-    }
 }
 
 /// Mean active energy of a call.
@@ -119,7 +99,7 @@ pub struct FunctionRates {
 #[derive(Clone, Debug)]
 pub struct LiveRates {
     pub over: Duration,
-    pub power: Power,
+    pub power: PerAccount<Watts>,
     pub calls_per_second: f64,
     pub functions: Vec<FunctionRates>,
 }
@@ -131,23 +111,18 @@ impl LiveRates {
         if over.is_zero() {
             return None;
         }
-        let grown = |of: fn(&AccountSums) -> Microjoules| difference(of(&first.accounts), of(&last.accounts));
         let watts = |energy: Microjoules| energy.over(over).unwrap_or_default();
-        let functions = grown(|accounts| accounts.functions);
-        let power = Power {
-            functions: watts(functions),
-            runtime: watts(grown(|accounts| accounts.runtime)),
-            host: watts(grown(|accounts| accounts.host)),
-            base: watts(grown(|accounts| accounts.base)),
-            gap: watts(grown(|accounts| accounts.gap)),
-        };
+        let grown: PerAccount<_> =
+            array::from_fn(|account| difference(first.accounts[account], last.accounts[account]));
+        let functions = grown[Account::Functions as usize];
+        let power = grown.map(watts);
         let mut settled = 0;
         let function = |(name, now): (&Arc<str>, &Used)| {
             let before = first.functions.get(name).copied().unwrap_or_default();
             let active = difference(before.active, now.active);
             // More than all functions together: the account got another name between the two readings.
             let active = if active > functions { Microjoules::ZERO } else { active };
-            let calls = now.calls.settled.saturating_sub(before.calls.settled);
+            let calls = now.settled.saturating_sub(before.settled);
             settled += calls;
             FunctionRates {
                 name: name.clone(),
@@ -157,7 +132,7 @@ impl LiveRates {
                 calls_per_second: calls as f64 / over.as_secs_f64(),
                 joules: now.active.joules(),
                 base: now.base.joules(),
-                calls: now.calls.settled,
+                calls: now.settled,
             }
         };
         let functions = last.functions.iter().map(function).collect();
@@ -167,10 +142,10 @@ impl LiveRates {
 
 fn per_call(before: &Used, now: &Used) -> PerCall {
     let mean = |active: Microjoules, calls: u64| Joules(active.joules().0 / calls as f64);
-    match (now.calls.settled.saturating_sub(before.calls.settled), now.calls.settled) {
+    match (now.settled.saturating_sub(before.settled), now.settled) {
         (0, 0) => PerCall::Unknown,
-        (0, all) => PerCall::SinceStart(mean(now.calls.active, all)),
-        (lately, _) => PerCall::Recent(mean(difference(before.calls.active, now.calls.active), lately)),
+        (0, all) => PerCall::SinceStart(mean(now.settled_active, all)),
+        (lately, _) => PerCall::Recent(mean(difference(before.settled_active, now.settled_active), lately)),
     }
 }
 

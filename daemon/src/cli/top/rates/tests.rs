@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use super::super::account::total;
 use super::super::fixtures::{rates, reading, used};
 use super::*;
 
@@ -17,9 +18,7 @@ fn watts_calls_and_joules_are_differences_over_time() {
     assert_eq!((a.joules, a.base, a.calls), (Joules(0.4), Joules(0.2), 30));
     assert_eq!((b.watts, b.calls_per_second, b.per_call), (Watts(0.1), 0.0, PerCall::Unknown), "its first call runs");
     assert_eq!(rates.calls_per_second, 20.0);
-    let power =
-        Power { functions: Watts(0.4), runtime: Watts(0.5), host: Watts(1.0), base: Watts(2.0), gap: Watts(0.0) };
-    assert_eq!((rates.power, rates.power.total()), (power, Watts(3.9)));
+    assert_eq!((rates.power, total(&rates.power)), ([0.4, 0.5, 1.0, 2.0, 0.0].map(Watts), Watts(3.9)));
 }
 
 #[test]
@@ -71,9 +70,9 @@ fn rates_are_means_over_five_seconds_and_the_chart_over_one() {
         readings.push(reading(begin, ms, &[("a", used(energy(ms), 0, 0))]));
     }
     let rates = readings.rates().unwrap();
-    assert_eq!((rates.over, rates.power.functions), (Duration::from_secs(5), Watts(1.8)));
+    assert_eq!((rates.over, rates.power[0]), (Duration::from_secs(5), Watts(1.8)));
     let rates = readings.rates_over(Duration::from_secs(1)).unwrap();
-    assert_eq!((rates.over, rates.power.functions), (Duration::from_secs(1), Watts(3.0)));
+    assert_eq!((rates.over, rates.power[0]), (Duration::from_secs(1), Watts(3.0)));
     assert!(readings.readings.len() <= 26);
 }
 
@@ -84,7 +83,7 @@ fn readings_far_apart_are_means_over_the_time_between_them() {
         readings.push(reading(begin, ms, &[("a", used(ms, 0, 0))]));
     }
     assert_eq!(readings.rates().unwrap().over, Duration::from_secs(59));
-    assert_eq!(readings.rates_over(Duration::from_secs(1)).unwrap().power.functions, Watts(1.0));
+    assert_eq!(readings.rates_over(Duration::from_secs(1)).unwrap().power[0], Watts(1.0));
 }
 
 #[test]

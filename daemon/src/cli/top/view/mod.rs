@@ -9,6 +9,7 @@ use super::ledger::{LedgerReading, SourceInfo};
 use super::order::Order;
 use super::power_history::{POINT_OVER, PowerHistory};
 use super::rates::{FunctionRates, LiveRates, Readings};
+use super::units::seconds;
 
 /// The longest name that a function can have (`functions::FunctionName`).
 const FILTER_CHARS_MAX: usize = 63;
@@ -19,13 +20,6 @@ pub struct Shown {
     /// `None` before there are two readings.
     pub rates: Option<LiveRates>,
     pub history: PowerHistory,
-}
-
-/// The daemon does not answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
-    pub time: Duration,
-    pub why: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +100,13 @@ impl View {
         self.error = Some(why);
     }
 
-    pub fn silence(&self, now: Instant) -> Option<Silence> {
+    /// What to say while the daemon does not answer.
+    pub fn silence(&self, now: Instant) -> Option<String> {
         let time = now.saturating_duration_since(self.last_answer);
-        (self.error.is_some() || time > self.patience).then(|| Silence { time, why: self.error.clone() })
+        match &self.error {
+            Some(why) => Some(format!("no answer for {}, trying again: {why}", seconds(time))),
+            None => (time > self.patience).then(|| format!("no answer for {}, still waiting", seconds(time))),
+        }
     }
 
     pub fn is_paused(&self) -> bool {
@@ -235,7 +233,7 @@ impl View {
                 self.paused = if self.is_paused() { None } else { Some(Box::new(self.now.clone())) };
             }
             KeyCode::Char(char) => {
-                if let Some(order) = Order::ALL.into_iter().find(|order| order.key() == char) {
+                if let Some(order) = Order::of_key(char) {
                     (self.order, self.reversed) = (order, false);
                 }
             }

@@ -1,3 +1,4 @@
+use super::super::account::Account;
 use super::super::fixtures::{reading, used};
 use super::super::ledger::Used;
 use super::*;
@@ -113,16 +114,16 @@ fn a_silent_daemon_is_noticed_and_its_return_too() {
     let (mut view, begin) = view();
     let at = |ms| begin + Duration::from_millis(ms);
     assert_eq!(view.silence(at(3900)), None);
-    assert_eq!(view.silence(at(4100)), Some(Silence { time: Duration::from_millis(3100), why: None }));
+    assert_eq!(view.silence(at(4100)), Some("no answer for 3s, still waiting".into()));
     view.miss("gone".into());
-    assert_eq!(view.silence(at(2000)), Some(Silence { time: Duration::from_secs(1), why: Some("gone".into()) }));
+    assert_eq!(view.silence(at(2000)), Some("no answer for 1s, trying again: gone".into()));
     assert_eq!(names(&view).len(), 3, "the last figures stay");
 
     // It was started again: its sums begin at nothing, and the old figures stay until there are new rates.
     view.read(reading(begin, 6000, &[]));
     assert_eq!((view.silence(at(6000)), names(&view).len()), (None, 3));
     let mut again = reading(begin, 7000, &[("heavy", used(500, 1, 500))]);
-    again.accounts.host.0 += 1;
+    again.accounts[Account::Host as usize].0 += 1;
     view.read(again);
     assert_eq!((names(&view), view.rows()[0].watts.0), (vec!["heavy"], 0.5));
 }
