@@ -57,19 +57,3 @@ impl Settings {
         }
     }
 }
-
-#[cfg(test)]
-impl Settings {
-    /// Windows of 100 ms on a machine without a sysfs or procfs.
-    pub fn made_up() -> Self {
-        Self {
-            source: None,
-            window: Duration::from_millis(100),
-            policy: Policy::Active,
-            sysfs_root: "/nonexistent".into(),
-            procfs_root: "/nonexistent".into(),
-            postings: 16,
-            calls: 16,
-        }
-    }
-}
