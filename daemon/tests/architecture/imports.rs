@@ -1,8 +1,8 @@
 //! Reads which file of a crate names things of which other file.
 //!
 //! A path is followed to the file that defines what it names: through `crate`, `super` and `self`, through imports, and
-//! through the re-exports of a `mod.rs`, which are no imports themselves. What stands under `#[cfg(test)]` or
-//! `#[cfg(fuzzing)]` does not count. Two things are not seen: methods that are called on a value whose type is never named,
+//! through the re-exports of a `mod.rs`, which are no imports themselves. What stands under `#[cfg(test)]` does
+//! not count. Two things are not seen: methods that are called on a value whose type is never named,
 //! and what a macro builds out of pieces.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -130,16 +130,8 @@ impl Modules {
         if let Some((_, items)) = module.content {
             return self.read_module(items, file, &children.join(&name), Some(here));
         }
-        let named = module.attrs.iter().find(|attribute| attribute.path().is_ident("path"));
-        let named = named.and_then(|attribute| match &attribute.meta {
-            Meta::NameValue(syn::MetaNameValue { value: syn::Expr::Lit(literal), .. }) => match &literal.lit {
-                syn::Lit::Str(text) => Some(file.parent().unwrap_or(file).join(text.value())),
-                _ => None,
-            },
-            _ => None,
-        });
-        let usual = [children.join(format!("{name}.rs")), children.join(&name).join("mod.rs")];
-        let found = named.into_iter().chain(usual).find(|file| file.exists());
+        let places = [children.join(format!("{name}.rs")), children.join(&name).join("mod.rs")];
+        let found = places.into_iter().find(|file| file.exists());
         self.read_file(&found.unwrap_or_else(|| panic!("{}: `mod {name}` has no file", file.display())), Some(here))
     }
 
@@ -330,5 +322,5 @@ fn is_for_tests(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else { return attribute.path().is_ident("test") };
     let words = list.tokens.to_string();
     let says = |word| words.split(|mark: char| !mark.is_alphanumeric()).any(|part| part == word);
-    list.path.is_ident("cfg") && !says("not") && (says("test") || says("fuzzing"))
+    list.path.is_ident("cfg") && !says("not") && says("test")
 }

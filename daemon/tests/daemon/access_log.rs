@@ -100,8 +100,3 @@ fn the_access_log_can_go_to_stderr() {
     daemon.get("/healthz");
     until("it is logged", || daemon.log().contains("\"GET /healthz HTTP/1.1\" 200 3 "));
 }
-
-#[test]
-fn a_file_that_cannot_be_opened_stops_the_start() {
-    assert!(start_error(&["--log-access /nonexistent/access.log"], 1).contains("`log.access`"));
-}

@@ -57,7 +57,7 @@ fn functions_grams_are_those_of_their_settled_joules() {
             let metrics = daemon.metrics();
             let joules = |component: &&str| {
                 let labels = [of_function[0], ("component", component)];
-                metrics.sum("nebula_function_energy_joules_total", &labels)
+                metrics.sum(FUNCTION_ENERGY, &labels)
             };
             let expected = components.iter().map(joules).sum::<f64>() * GRAMS_PER_JOULE;
             let grams = metrics.sum("nebula_function_carbon_grams_total", &of_function);

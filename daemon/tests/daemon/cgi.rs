@@ -1,7 +1,5 @@
 //! Commands at `/fn`: what they learn about a request, and what their output means.
 
-use std::collections::BTreeMap;
-
 use crate::prelude::*;
 
 /// Ticks are rare, so that calls that are short stay so on a machine that is busy.
@@ -12,24 +10,13 @@ fn answered(output: &str) -> Response {
     Daemon::shared(OPTIONS).post("/fn/echo", output)
 }
 
-/// The variables that a command gets of this request.
-fn variables(method: &str, target: &str, headers: &[&str], body: &[u8]) -> BTreeMap<String, String> {
-    let response = Daemon::shared(OPTIONS).request(method, target, headers, body);
-    assert_eq!(response.status, 200, "{response:?}");
-    let mut variables = BTreeMap::new();
-    for (name, value) in response.text().split_terminator('\0').map(|pair| pair.split_once('=').unwrap()) {
-        let before = variables.insert(name.to_owned(), value.to_owned());
-        assert_eq!(before, None, "{name} is there twice");
-    }
-    variables
-}
-
 #[test]
 fn a_command_gets_its_request_as_variables() {
     let daemon = Daemon::shared(OPTIONS);
     let headers = ["content-type: text/csv", "x-list: 1", "x-list: 2", "cookie: a=b"];
     let target = "/fn/environment/a%20b/c?k=v%20w&level=9";
-    let variables = variables("PUT", target, &headers, b"1,2");
+    let response = daemon.request("PUT", target, &headers, b"1,2");
+    let got = variables(response.text());
     let port = daemon.address().port().to_string();
     for (name, value) in [
         ("GATEWAY_INTERFACE", "CGI/1.1"),
@@ -50,9 +37,10 @@ fn a_command_gets_its_request_as_variables() {
         ("k", "v w"),
         ("level", "9"),
     ] {
-        assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
+        assert_eq!(got.get(name), Some(&value), "{name}");
     }
-    let at_root = self::variables("GET", "/environment?k=v", &[], b"");
+    let at_root = daemon.get("/environment?k=v");
+    let at_root = variables(at_root.text());
     assert_eq!(at_root["SCRIPT_NAME"], "/environment");
     assert!(!at_root.contains_key("PATH_INFO") && !at_root.contains_key("CONTENT_LENGTH"), "{at_root:?}");
 }
@@ -65,35 +53,23 @@ fn credentials_and_proxy_headers_are_not_passed_to_commands() {
         "proxy: http://attacker.test",
         "x_forwarded_for: 10.0.0.1",
     ];
-    let variables = variables("GET", "/fn/environment", &headers, b"");
+    let response = Daemon::shared(OPTIONS).get_with("/fn/environment", &headers);
+    let got = variables(response.text());
     let forbidden = ["HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION", "HTTP_PROXY", "HTTP_X_FORWARDED_FOR"];
-    assert!(forbidden.iter().all(|name| !variables.contains_key(*name)), "{variables:?}");
-    assert!(
-        variables.values().all(|value| !value.contains("c2VjcmV0") && !value.contains("attacker")),
-        "{variables:?}"
-    );
+    assert!(forbidden.iter().all(|name| !got.contains_key(name)), "{got:?}");
+    assert!(got.values().all(|value| !value.contains("c2VjcmV0") && !value.contains("attacker")), "{got:?}");
 }
 
 #[test]
 fn a_query_forges_no_variable_of_the_daemons() {
     let forged = "REMOTE_ADDR=10.0.0.1&HTTP_AUTHORIZATION=x&HTTP_PROXY=x&HTTPS=on&AUTH_TYPE=x&REMOTE_USER=root\
                   &PATH_TRANSLATED=/etc&CONTENT_LENGTH=9&PATH_INFO=/x";
-    let variables = variables("GET", &format!("/fn/environment?{forged}&level=9"), &[], b"");
-    assert_eq!((variables["REMOTE_ADDR"].as_str(), variables["level"].as_str()), ("127.0.0.1", "9"));
-    for name in [
-        "HTTP_AUTHORIZATION",
-        "HTTP_PROXY",
-        "HTTPS",
-        "AUTH_TYPE",
-        "REMOTE_USER",
-        "PATH_TRANSLATED",
-        "CONTENT_LENGTH",
-        "PATH_INFO",
-    ] {
-        assert!(!variables.contains_key(name), "{name}: {variables:?}");
-    }
-    // What only looks like one is the query's.
-    assert_eq!(self::variables("GET", "/fn/environment?remote_addr=x", &[], b"")["remote_addr"], "x");
+    let response = Daemon::shared(OPTIONS).get(&format!("/fn/environment?{forged}&level=9&remote_addr=x"));
+    let got = variables(response.text());
+    // What only looks like a variable of the daemon's is the query's.
+    assert_eq!((got["REMOTE_ADDR"], got["level"], got["remote_addr"]), ("127.0.0.1", "9", "x"));
+    let names = "HTTP_AUTHORIZATION HTTP_PROXY HTTPS AUTH_TYPE REMOTE_USER PATH_TRANSLATED CONTENT_LENGTH PATH_INFO";
+    assert!(names.split(' ').all(|name| !got.contains_key(name)), "{got:?}");
 }
 
 #[test]
@@ -111,30 +87,26 @@ fn arguments_are_the_path_and_the_pairs_of_the_query() {
 #[test]
 fn fields_before_the_body_are_headers_with_either_end_of_line() {
     for end in ["\n", "\r\n"] {
-        let output = [
-            "Status: 418 Short and stout",
-            "Content-Type: text/css",
-            "Set-Cookie: a=1",
-            "Set-Cookie: b=2; Path=/",
-            "",
-            "body\n",
-        ];
-        let response = answered(&output.join(end));
+        let fields =
+            "Status: 418 Short and stout\nContent-Type: text/css\nSet-Cookie: a=1\nSet-Cookie: b=2; Path=/\n\n";
+        let response = answered(&(fields.replace('\n', end) + "body\n"));
         assert_eq!((response.status, response.text()), (418, "body\n"));
         assert_eq!(response.header("content-type"), Some("text/css"));
-        let cookies: Vec<_> = response.headers.iter().filter(|(name, _)| name == "set-cookie").collect();
-        assert_eq!(cookies.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["a=1", "b=2; Path=/"]);
+        let cookies = response.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
+        assert!(cookies.eq(["a=1", "b=2; Path=/"]), "{response:?}");
         assert_eq!(response.header("status"), None, "it is the status and no header");
     }
 }
 
 #[test]
 fn a_location_redirects() {
-    let response = answered("Location: /fn/hello-world?x=1\n\n");
-    assert_eq!((response.status, response.header("location")), (302, Some("/fn/hello-world?x=1")));
-    let response = answered("Status: 308 Elsewhere\nLocation: https://example.test/\n\nmoved");
-    assert_eq!((response.status, response.header("location")), (308, Some("https://example.test/")));
-    assert_eq!(response.text(), "moved");
+    for (output, status, location, body) in [
+        ("Location: /fn/hello-world?x=1\n\n", 302, "/fn/hello-world?x=1", ""),
+        ("Status: 308 Elsewhere\nLocation: https://example.test/\n\nmoved", 308, "https://example.test/", "moved"),
+    ] {
+        let response = answered(output);
+        assert_eq!((response.status, response.header("location"), response.text()), (status, Some(location), body));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! A small HTTP client, which sends just what it is told to, right or wrong.
+//! A small HTTP client that can also send malformed requests.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads one answer from the beginning of `bytes`, and gives what follows it.
+    /// Reads one answer from the beginning of `bytes`, and returns what follows it.
     pub fn parse(bytes: &[u8]) -> (Self, &[u8]) {
         let shown = String::from_utf8_lossy(bytes);
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
@@ -51,7 +52,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The problem that it describes, having checked what all problems have in common.
+    /// The problem in its body. Checks what all problems have in common.
     pub fn problem(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
@@ -119,12 +120,19 @@ impl Daemon {
         self.get(&format!("/invoke/{call}")).output()
     }
 
+    /// The functions that it serves, in the order of the list.
+    pub fn function_names(&self) -> Vec<String> {
+        let list = self.get("/functions").json();
+        let functions = list["functions"].as_array().unwrap().iter();
+        functions.map(|function| function["name"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Waits until the meter has closed a window. The first one of a source is its baseline: calls in it are not known.
     pub fn await_estimates(&self) {
         until("a window is closed", || self.get("/invoke/answer").json()["energy"]["state"] == "estimated");
     }
 
-    /// Calls until an answer has a settled charge; the target asks for it.
+    /// Calls until an answer has a settled charge. The target must say `settle=true`.
     pub fn settled(&self, target: &str) -> Value {
         let envelope = || Some(self.get(target).json());
         eventually("a call is settled", || envelope().filter(|envelope| envelope["energy"]["state"] == "settled"))
@@ -142,7 +150,7 @@ impl Daemon {
         eventually("the call is settled", || call().filter(|call| call["energy"]["state"] == "settled"))
     }
 
-    /// Asks where operators do.
+    /// The same at the address for operators.
     pub fn get_as_operator(&self, target: &str) -> Response {
         get_from(self.admin(), target)
     }
@@ -159,6 +167,14 @@ impl Daemon {
         connect(self.address()).unwrap()
     }
 
+    /// A connection that stays open after an answer.
+    pub fn idle_connection(&self) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        assert_eq!(read_answer(&mut stream).status, 200);
+        stream
+    }
+
     /// Sends a request, whose answer is still to be read.
     pub fn begin(&self, target: &str) -> TcpStream {
         let mut stream = self.connect();
@@ -167,7 +183,15 @@ impl Daemon {
     }
 }
 
-/// Sends requests without end, until it is dropped or the daemon is no more.
+/// The variables in what a guest writes that repeats them. None is there twice.
+pub fn variables(output: &str) -> BTreeMap<&str, &str> {
+    let pairs: Vec<_> = output.split_terminator('\0').map(|pair| pair.split_once('=').unwrap()).collect();
+    let variables: BTreeMap<_, _> = pairs.iter().copied().collect();
+    assert_eq!(variables.len(), pairs.len(), "{pairs:?}");
+    variables
+}
+
+/// Sends requests until it is dropped or the daemon has ended.
 pub struct Load(Arc<AtomicBool>, Vec<JoinHandle<()>>);
 
 impl Load {
@@ -228,7 +252,7 @@ pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A request after whose answer the connection is closed.
+/// A request that asks to close the connection after the answer.
 pub fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for header in headers {
@@ -240,7 +264,7 @@ pub fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-/// All that comes until the other side closes; a reset is a close.
+/// Reads until the other side closes the connection, or resets it.
 pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {

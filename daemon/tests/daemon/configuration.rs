@@ -49,6 +49,16 @@ fn what_stops_the_start_is_a_clear_error() {
     for (options, code, parts) in [
         (&["--config", path][..], 64, &["is not TOML"][..]),
         (&["--config /nowhere/nebula.toml"], 64, &["cannot read the configuration file"]),
+        (&["--functions /nowhere/at/all"], 1, &["cannot list the functions in `/nowhere/at/all`"]),
+        (&["--usage-log /nowhere/at/all"], 1, &["`/nowhere/at/all` (`usage.log`)"]),
+        (&["--log-access /nonexistent/access.log"], 1, &["`log.access`"]),
+        (&["--energy-expose operators"], 64, &["nobody could see the joules", "admin.listen"]),
+        (&["--source off --power-max 40W"], 64, &["invalid value `40W` for --power-max: nothing is measured"]),
+        (
+            &["--source off --quota-joules-per-hour 5J"],
+            64,
+            &["invalid value `5J` for --quota-joules-per-hour: nothing is measured"],
+        ),
         (&["--listen", &address], 1, &[&format!("cannot listen on {address}"), "in use"]),
         (&["--source powercap --sysfs-root", folder], 1, &["the source `powercap` cannot be used", "nebula doctor"]),
     ] {

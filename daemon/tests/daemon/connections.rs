@@ -49,10 +49,7 @@ fn a_head_that_comes_too_slowly_closes_the_connection() {
 #[test]
 fn an_idle_connection_is_closed() {
     let daemon = Daemon::shared(OPTIONS);
-    let mut stream = daemon.connect();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-    assert_eq!(read_answer(&mut stream).status, 200);
-    assert_eq!(read_to_end(&mut stream), b"");
+    assert_eq!(read_to_end(&mut daemon.idle_connection()), b"");
 }
 
 #[test]
@@ -68,22 +65,15 @@ fn a_body_that_does_not_come_times_out() {
 #[test]
 fn a_body_that_breaks_off_harms_nobody_else() {
     let daemon = Daemon::shared(OPTIONS);
-    let mut stream = daemon.connect();
-    stream.write_all(b"POST /invoke/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345").unwrap();
-    drop(stream);
-    assert_eq!(daemon.post("/invoke/echo", "x").json()["output"], "x");
+    let body = b"POST /invoke/echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345";
+    daemon.connect().write_all(body).unwrap();
+    assert_eq!(daemon.post("/invoke/echo", "x").output(), "x");
 }
 
 #[test]
 fn connections_over_the_limit_wait_for_others_to_close() {
     let daemon = Daemon::start(&["--http-connections 2"]);
-    let answered = || {
-        let mut stream = daemon.connect();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        assert_eq!(read_answer(&mut stream).status, 200);
-        stream
-    };
-    let (first, _second) = (answered(), answered());
+    let [first, _second] = [(); 2].map(|()| daemon.idle_connection());
     let mut third = daemon.begin("/healthz");
     third.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(third.read(&mut [0; 1]).is_err(), "answered before its turn");
@@ -119,9 +109,5 @@ fn a_client_that_does_not_read_is_disconnected() {
 #[test]
 fn the_soft_limit_of_descriptors_is_raised() {
     let daemon = Daemon::start_command(limited("-Sn 40").args(["--source", "model"]));
-    let mut connections: Vec<_> = (0..80).map(|_| daemon.connect()).collect();
-    for stream in &mut connections {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        assert_eq!(read_answer(stream).status, 200);
-    }
+    let _connections = [(); 80].map(|()| daemon.idle_connection());
 }

@@ -86,10 +86,10 @@ fn a_foreign_name_that_resolves_here_cannot_change_anything() {
 #[test]
 fn without_configured_origins_answers_have_no_cors_headers() {
     let daemon = Daemon::shared(&[]);
-    let asks = ["origin: https://a.example", "access-control-request-method: POST"];
-    let response = daemon.request("OPTIONS", "/invoke/answer", &asks, b"");
+    let preflight = ["origin: https://a.example", "access-control-request-method: POST"];
+    let response = daemon.request("OPTIONS", "/invoke/answer", &preflight, b"");
     assert_eq!(response.status, 405);
-    let response = daemon.request("GET", "/invoke/answer", &asks[..1], b"");
+    let response = daemon.get_with("/invoke/answer", &preflight[..1]);
     let said = |name: &str| name.starts_with("access-control-") || name == "vary";
     assert!(!response.headers.iter().any(|(name, _)| said(name)), "{response:?}");
 }
@@ -97,12 +97,12 @@ fn without_configured_origins_answers_have_no_cors_headers() {
 #[test]
 fn pages_of_configured_origins_may_read_answers() {
     let daemon = Daemon::shared(LISTED);
-    let asks = [
+    let preflight = [
         "origin: https://a.example",
         "access-control-request-method: PUT",
         "access-control-request-headers: authorization, content-type",
     ];
-    let answer = daemon.request("OPTIONS", "/functions/x", &asks, b"");
+    let answer = daemon.request("OPTIONS", "/functions/x", &preflight, b"");
     assert_eq!((answer.status, answer.body.len()), (204, 0));
     for (name, value) in [
         ("access-control-allow-origin", "https://a.example"),

@@ -1,4 +1,4 @@
-//! The program under test: started as people start it, asked to end as systemd asks, its last word checked.
+//! The program under test: started as people start it and stopped as systemd stops it, with its exit code checked.
 
 use std::fs::{self, DirEntry};
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::guests;
 use crate::waiting::eventually;
 
-/// Compiled code, which all daemons of the suite share, as daemons of one machine may.
+/// The cache of compiled code that all daemons of the suite share.
 pub const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 
 /// A directory for the state of one daemon: neither the user's own nor another daemon's.
@@ -80,8 +80,8 @@ impl Daemon {
         daemon
     }
 
-    /// A daemon that tests of the same options share; with the guests of this suite, unless they name functions of their
-    /// own. It ends with the last of them.
+    /// A daemon that tests with the same options share. It serves the guests of this suite, unless the options name other
+    /// functions, and ends with the last test that uses it.
     pub fn shared(options: &'static [&'static str]) -> Arc<Self> {
         static SHARED: Mutex<Vec<(&[&str], Weak<Daemon>)>> = Mutex::new(Vec::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Daemon {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        // A daemon that speaks TLS says so.
+        // With TLS the address is an https URL.
         let plain = line.replace("https://", "http://");
         let Some(address) = plain.strip_prefix("listening on http://") else {
             let _ = (child.kill(), child.wait(), reader.join());
@@ -139,7 +139,7 @@ impl Daemon {
         self.nice().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// The names of its threads and how much lower their priority is.
+    /// Its threads: their names, and how much lower their priority is.
     ///
     /// Source: proc(5), `/proc/pid/stat`: the 19th field; the second, in brackets, is the name.
     pub fn nice(&self) -> Vec<(String, i64)> {
@@ -153,7 +153,6 @@ impl Daemon {
         tasks.filter_map(stat).map(nice).collect()
     }
 
-    /// What it has logged so far.
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -162,13 +161,13 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it at once, with no time to tidy up.
+    /// Kills it without a shutdown.
     pub fn kill(mut self) {
         self.signal(Signal::KILL);
         self.wait();
     }
 
-    /// Waits for its end, which somebody has caused.
+    /// Waits until it has ended for a reason of its own, or after a signal.
     pub fn wait(&mut self) -> ExitStatus {
         let status = eventually("the daemon ends", || self.child.try_wait().unwrap());
         if let Some(reader) = self.reader.take() {
@@ -177,7 +176,7 @@ impl Daemon {
         status
     }
 
-    /// Asks it to end, and gives its whole log.
+    /// Stops it, and returns its whole log.
     pub fn stop(mut self) -> String {
         self.end();
         self.log()
@@ -219,7 +218,7 @@ fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> Jo
     })
 }
 
-/// The program, in an environment that says nothing to it.
+/// The program, in an environment without settings for it.
 pub fn nebula() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nebula"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEBULA_")) {
@@ -262,7 +261,7 @@ pub fn start_error(options: &[&str], code: i32) -> String {
     stderr(&output)
 }
 
-/// A daemon on a free port, under what this `ulimit` says.
+/// The command of a daemon under this `ulimit`.
 pub fn limited(ulimit: &str) -> Command {
     let mut command = Command::new("sh");
     let exec = format!("ulimit {ulimit} && exec \"$0\" \"$@\"");
@@ -271,7 +270,7 @@ pub fn limited(ulimit: &str) -> Command {
     command
 }
 
-/// Runs a command that ends by itself.
+/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }

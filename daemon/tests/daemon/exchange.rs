@@ -1,6 +1,7 @@
-//! A connection on which a request and its answer go on at the same time, piece by piece.
+//! A request and its answer that are streamed at the same time, piece by piece.
 
-use std::io::{Read, Write};
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use crate::client::Response;
@@ -8,8 +9,7 @@ use crate::daemon::Daemon;
 
 /// A request that is being sent, and the answer as far as it was read.
 pub struct Exchange {
-    stream: TcpStream,
-    read: Vec<u8>,
+    stream: BufReader<TcpStream>,
 }
 
 /// What is left of an answer: its body and its trailers.
@@ -39,7 +39,7 @@ impl Exchange {
         let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
         let head = format!("{line} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
-        Self { stream, read: Vec::new() }
+        Self { stream: BufReader::new(stream) }
     }
 
     /// Sends a piece of the body.
@@ -55,20 +55,17 @@ impl Exchange {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-        match self.stream.write_all(bytes) {
-            // Of a connection that was closed in the middle the answer tells.
-            Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionReset) => panic!("{error}"),
-            _ => {}
-        }
+        // If the daemon has closed the connection, the answer shows it.
+        unless_closed(self.stream.get_mut().write_all(bytes));
     }
 
     /// The answer's head.
     pub fn head(&mut self) -> Response {
-        let head = self.until(b"\r\n\r\n").unwrap_or_else(|| panic!("no head, but {:?}", self.read));
-        let (mut response, _) = Response::parse(&head);
-        response.body.clear();
-        response
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head += &self.line().unwrap_or_else(|| panic!("no head, but {head:?}"));
+        }
+        Response::parse(head.as_bytes()).0
     }
 
     /// As many bytes of a body that comes in chunks.
@@ -92,48 +89,41 @@ impl Exchange {
         }
         let mut trailers = Vec::new();
         loop {
-            let Some(line) = self.until(b"\r\n") else { return Err(BrokenOff(body)) };
-            let line = str::from_utf8(&line).unwrap().trim_end();
-            let Some((name, value)) = line.split_once(": ") else { return Ok(Rest { body, trailers }) };
+            let Some(line) = self.line() else { return Err(BrokenOff(body)) };
+            let Some((name, value)) = line.trim_end().split_once(": ") else { return Ok(Rest { body, trailers }) };
             trailers.push((name.to_lowercase(), value.to_owned()));
         }
     }
 
-    /// The next chunk, of which the last is empty; nothing where the connection was closed before.
-    fn chunk(&mut self) -> Option<Vec<u8>> {
-        let line = self.until(b"\r\n")?;
-        let length = usize::from_str_radix(str::from_utf8(&line).unwrap().trim_end(), 16).unwrap();
-        while length > 0 && self.read.len() < length + 2 {
-            self.more()?;
+    /// The next chunk, of which the last is empty; `None` if the connection was closed before.
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        let length = usize::from_str_radix(self.line()?.trim_end(), 16).unwrap();
+        let mut chunk = vec![0; length];
+        if length > 0 {
+            unless_closed(self.stream.read_exact(&mut chunk))?;
+            self.line()?;
         }
-        Some(if length == 0 { Vec::new() } else { self.read.drain(..length + 2).take(length).collect() })
+        Some(chunk)
     }
 
-    fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
-        loop {
-            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
-                return Some(self.read.drain(..at + end.len()).collect());
-            }
-            self.more()?;
-        }
-    }
-
-    fn more(&mut self) -> Option<()> {
-        let mut buffer = vec![0; 64 << 10];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => None,
-            Ok(count) => {
-                self.read.extend_from_slice(&buffer[..count]);
-                Some(())
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
-            Err(error) => panic!("{error}; so far: {:?}", String::from_utf8_lossy(&self.read)),
-        }
+    /// A line with its end.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        unless_closed(self.stream.read_line(&mut line)).filter(|_| line.ends_with('\n'))?;
+        Some(line)
     }
 
     /// The other way to the same connection, for sending while this one reads.
     pub fn writer(&self) -> Self {
-        Self { stream: self.stream.try_clone().unwrap(), read: Vec::new() }
+        Self { stream: BufReader::new(self.stream.get_ref().try_clone().unwrap()) }
+    }
+}
+
+/// `None` if the daemon has closed the connection.
+fn unless_closed<T>(result: std::io::Result<T>) -> Option<T> {
+    match result {
+        Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof) => panic!("{error}"),
+        result => result.ok(),
     }
 }
 

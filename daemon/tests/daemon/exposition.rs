@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::daemon::Daemon;
 
+/// Energy in joules: what zones used, what accounts were charged, and each function's account.
+pub const ZONE_ENERGY: &str = "nebula_zone_energy_joules_total";
+pub const ACCOUNT_ENERGY: &str = "nebula_account_energy_joules_total";
+pub const FUNCTION_ENERGY: &str = "nebula_function_energy_joules_total";
+
 #[derive(Clone, Debug)]
 pub struct Exposition {
     pub text: String,
@@ -41,7 +46,7 @@ impl Daemon {
 
     /// What the calls of a function were charged, in joules.
     pub fn active_joules(&self, function: &str) -> f64 {
-        self.metric("nebula_function_energy_joules_total", &[("function", function), ("component", "active")])
+        self.metric(FUNCTION_ENERGY, &[("function", function), ("component", "active")])
     }
 }
 
@@ -81,7 +86,7 @@ impl Exposition {
     pub fn charged_to_functions(&self, labels: &[(&str, &str)]) -> u64 {
         let of = |component| {
             let labels = [labels, &[("component", component)]].concat();
-            self.microjoules("nebula_function_energy_joules_total", &labels)
+            self.microjoules(FUNCTION_ENERGY, &labels)
         };
         of("active") + of("preparing")
     }

@@ -95,11 +95,8 @@ fn a_running_call_is_listed_with_its_joules_so_far() {
         (so_far, metric) = (joules, now);
         rises >= 10
     });
-    assert_eq!(
-        daemon.metric("nebula_invocation_energy_joules_count", &[("function", "endless-loop")]),
-        0.0,
-        "nothing is settled"
-    );
+    let settled = daemon.metric("nebula_invocation_energy_joules_count", &[("function", "endless-loop")]);
+    assert_eq!(settled, 0.0, "the call is not settled");
     drop(caller);
     let call = daemon.settled_invocation(&call);
     assert_eq!(call["outcome"], "cancelled");

@@ -63,15 +63,10 @@ fn the_figures_of_an_envelope_fit_together() {
 }
 
 #[test]
-fn only_the_first_call_is_a_cold_start() {
-    let daemon = Daemon::shared(&["--policy usage"]);
-    let cold = || daemon.get("/invoke/add?input=1,1").json()["timing"]["cold_start"].clone();
-    assert_eq!([cold(), cold(), cold()], [true, false, false]);
-}
-
-#[test]
-fn the_policy_usage_adds_the_base_energy() {
-    let daemon = Daemon::shared(&["--policy usage"]);
+fn the_policy_usage_adds_the_base_energy_and_only_the_first_call_is_a_cold_start() {
+    let daemon = Daemon::start(&["--policy usage"]);
+    let cold = [(); 3].map(|()| daemon.get("/invoke/add?input=1,1").json()["timing"]["cold_start"].clone());
+    assert_eq!(cold, [true, false, false]);
     let envelope = estimated(&daemon, "/invoke/fibonacci-recursive?input=20");
     let number = |path: &str| envelope.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
     let (active, base) = (number("/energy/active_joules"), number("/energy/base_joules"));
@@ -157,8 +152,7 @@ fn plain_answers_carry_their_energy_in_headers() {
 fn binary_output_is_kept_to_the_byte() {
     let daemon = Daemon::shared(&[]);
     let envelope = daemon.post("/invoke/echo", [0xff, 0x00]).json();
-    assert_eq!(envelope["output_base64"], "/wA=");
-    assert_eq!(envelope.get("output"), None);
+    assert_eq!((&envelope["output_base64"], envelope.get("output")), (&"/wA=".into(), None));
     let plain = daemon.post("/fn/echo", [0xff, 0x00]);
     assert_eq!((plain.header("content-type"), &plain.body[..]), (Some("application/octet-stream"), &[0xff, 0x00][..]));
 }
@@ -168,5 +162,5 @@ fn a_function_of_numbers_takes_them_from_its_input() {
     let daemon = Daemon::shared(&[]);
     assert_eq!(daemon.output("scale?input=3,2.5"), "7.5\n");
     assert_eq!(daemon.post("/invoke/scale", " -3 , 1e-3\n").output(), "-0.003\n");
-    assert_eq!(daemon.get("/api/answer/").json()["output"], "42\n");
+    assert_eq!(daemon.get("/api/answer/").output(), "42\n");
 }

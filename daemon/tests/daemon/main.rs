@@ -54,7 +54,6 @@ mod metrics;
 mod node_exporter;
 mod other_endpoints;
 mod outbound;
-mod overload;
 mod power_cap;
 mod powercap_accounts;
 mod prometheus;

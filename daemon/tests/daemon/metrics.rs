@@ -38,7 +38,7 @@ static SHOWN: LazyLock<String> = LazyLock::new(|| {
     }
     until("the calls are settled", || {
         let metrics = daemon.metrics();
-        let other = metrics.find("nebula_function_energy_joules_total", &[("function", "other")]).count();
+        let other = metrics.find(FUNCTION_ENERGY, &[("function", "other")]).count();
         other > 0 && metrics.sum("nebula_invocation_energy_joules_count", &[]) >= 3.0
     });
     daemon.metrics().text

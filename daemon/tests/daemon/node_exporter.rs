@@ -8,8 +8,6 @@ use crate::peer::Peer;
 use crate::powercap_tree::{MODULUS, RANGE};
 use crate::prelude::*;
 
-const OURS: &str = "nebula_zone_energy_joules_total";
-
 /// How often the counters move, each time once the daemon has seen the last.
 const STEPS: u64 = 24;
 
@@ -62,7 +60,7 @@ fn totals_are_exact_across_a_wrap_unlike_those_of_node_exporter() {
         return;
     };
     let daemon = tree.daemon(&["--window 20ms"]);
-    let ours = |zone: &str| daemon.metrics().exact_microjoules(OURS, &[("zone", zone), ("package", "0")]);
+    let ours = |zone: &str| daemon.metrics().exact_microjoules(ZONE_ENERGY, &[("zone", zone), ("package", "0")]);
 
     let mut theirs = vec![exporter.microjoules("package")];
     assert_eq!(theirs, [start], "it shows the counter as it stands");
@@ -80,7 +78,7 @@ fn totals_are_exact_across_a_wrap_unlike_those_of_node_exporter() {
     let falls: Vec<usize> = (1..theirs.len()).filter(|&index| theirs[index] < theirs[index - 1]).collect();
     let [fall] = falls[..] else { panic!("the exporter's counter fell {} times", falls.len()) };
     let (first, last, before_fall) = (theirs[0], theirs[theirs.len() - 1], theirs[fall - 1]);
-    let told = format!(
+    let summary = format!(
         "package, in microjoules, across one wrap: truth {truth}; nebula {}; node_exporter fell from {before_fall} to \
          {}, its difference is {} and increase() of it {}\n",
         ours("package"),
@@ -88,7 +86,7 @@ fn totals_are_exact_across_a_wrap_unlike_those_of_node_exporter() {
         i128::from(last) - i128::from(first),
         increase(&theirs),
     );
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    std::io::stderr().write_all(summary.as_bytes()).unwrap();
 
     assert_eq!(ours("package"), truth);
     assert_eq!(i128::from(last) - i128::from(first), i128::from(truth) - i128::from(MODULUS), "a modulus is missing");

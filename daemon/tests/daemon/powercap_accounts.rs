@@ -6,10 +6,7 @@ use std::time::Duration;
 use crate::powercap_tree::{MODULUS, RANGE};
 use crate::prelude::*;
 
-const ZONES: &str = "nebula_zone_energy_joules_total";
 const OBSERVED: &str = "nebula_observed_energy_joules_total";
-const ACCOUNTS: &str = "nebula_account_energy_joules_total";
-const FUNCTIONS: &str = "nebula_function_energy_joules_total";
 
 /// How often the counters move.
 const STEPS: u64 = 150;
@@ -19,17 +16,21 @@ fn gap(daemon: &Daemon, reason: &str) -> f64 {
 }
 
 fn await_energy(daemon: &Daemon, zone: &str, expected: u64) {
-    let energy = || daemon.metrics().microjoules(ZONES, &[("zone", zone)]);
+    let energy = || daemon.metrics().microjoules(ZONE_ENERGY, &[("zone", zone)]);
     until(&format!("{zone} is {expected}"), || energy() == expected);
 }
 
 /// Each zone is the sum of its accounts, and the account of functions that of each function.
 fn assert_balanced(metrics: &Exposition) {
     for zone in ["package", "dram"] {
-        let accounts = metrics.microjoules(ACCOUNTS, &[("zone", zone)]);
-        assert_eq!(metrics.microjoules(ZONES, &[("zone", zone)]), accounts, "{zone}");
+        let accounts = metrics.microjoules(ACCOUNT_ENERGY, &[("zone", zone)]);
+        assert_eq!(metrics.microjoules(ZONE_ENERGY, &[("zone", zone)]), accounts, "{zone}");
         let functions = metrics.charged_to_functions(&[("zone", zone)]);
-        assert_eq!(metrics.microjoules(ACCOUNTS, &[("zone", zone), ("account", "function")]), functions, "{zone}");
+        assert_eq!(
+            metrics.microjoules(ACCOUNT_ENERGY, &[("zone", zone), ("account", "function")]),
+            functions,
+            "{zone}"
+        );
     }
 }
 
@@ -64,8 +65,8 @@ fn every_microjoule_of_the_counters_is_in_an_account() {
     assert!(RANGE - 2_000_000 + given > MODULUS, "the package has wrapped");
     // A counter that wraps shows what it has counted less the modulus, which is more than the range.
     let expected = [
-        (ZONES, "package", given),
-        (ZONES, "dram", STEPS * 7_001),
+        (ZONE_ENERGY, "package", given),
+        (ZONE_ENERGY, "dram", STEPS * 7_001),
         (OBSERVED, "core", STEPS * 30_003),
         (OBSERVED, "psys", STEPS * 90_007),
     ];
@@ -77,12 +78,12 @@ fn every_microjoule_of_the_counters_is_in_an_account() {
     let metrics = daemon.metrics();
     assert_balanced(&metrics);
     for zone in ["core", "psys"] {
-        assert_eq!(metrics.find(ZONES, &[("zone", zone)]).count(), 0, "{zone} is never added");
-        assert_eq!(metrics.find(ACCOUNTS, &[("zone", zone)]).count(), 0, "{zone} has no accounts");
+        assert_eq!(metrics.find(ZONE_ENERGY, &[("zone", zone)]).count(), 0, "{zone} is never added");
+        assert_eq!(metrics.find(ACCOUNT_ENERGY, &[("zone", zone)]).count(), 0, "{zone} has no accounts");
     }
     for function in ["fibonacci-recursive", "unreachable"] {
         let active = [("function", function), ("component", "active")];
-        assert!(metrics.microjoules(FUNCTIONS, &active) > 0, "{function}");
+        assert!(metrics.microjoules(FUNCTION_ENERGY, &active) > 0, "{function}");
     }
     assert_eq!(gap(&daemon, "lost"), 0.0);
     assert_eq!(metrics.sum("nebula_energy_source_info", &[("source", "powercap"), ("measured", "true")]), 1.0);
@@ -110,7 +111,7 @@ fn no_energy_is_lost_while_a_counter_cannot_be_read() {
     await_energy(&daemon, "package", 163_456);
     let metrics = daemon.metrics();
     assert_balanced(&metrics);
-    assert_eq!(metrics.microjoules(ACCOUNTS, &[("account", "gap"), ("zone", "package")]), 123_456);
+    assert_eq!(metrics.microjoules(ACCOUNT_ENERGY, &[("account", "gap"), ("zone", "package")]), 123_456);
     package.advance(1_000);
     await_energy(&daemon, "package", 164_456);
     let before = gap(&daemon, "lost");
@@ -130,7 +131,7 @@ fn a_counter_that_is_set_back_is_a_gap() {
     until("the reset is noticed", || gap(&daemon, "reset") > 0.0);
     // The next reading has to confirm where the counter stands now; a later one is a window again.
     let seen = gap(&daemon, "reset");
-    let energy = || daemon.metrics().microjoules(ZONES, &[("zone", "package")]);
+    let energy = || daemon.metrics().microjoules(ZONE_ENERGY, &[("zone", "package")]);
     for _ in 0..5 {
         let before = energy();
         package.advance(10_000);

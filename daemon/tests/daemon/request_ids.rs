@@ -3,7 +3,7 @@
 use crate::prelude::*;
 
 fn get(target: &str, headers: &[&str]) -> Response {
-    Daemon::shared(&[]).request("GET", target, headers, b"")
+    Daemon::shared(&[]).get_with(target, headers)
 }
 
 fn id(response: &Response) -> String {

@@ -119,8 +119,8 @@ fn a_file_that_cannot_be_run_is_a_clear_error() {
     ] {
         let output = run(&[&path], "");
         assert_eq!(output.status.code(), Some(1), "{path}");
-        let told = stderr(&output);
-        assert!(told.contains(why) && told.contains(&path), "{why}\n{told}");
-        assert!(!told.contains("panicked") && output.stdout.is_empty(), "{told}");
+        let error = stderr(&output);
+        assert!(error.contains(why) && error.contains(&path), "{why}\n{error}");
+        assert!(!error.contains("panicked") && output.stdout.is_empty(), "{error}");
     }
 }

@@ -1,25 +1,13 @@
-//! What a guest can reach: what its call gave it, and nothing else.
+//! What a guest can reach.
 
 use crate::prelude::*;
 
-const OPTIONS: &[&str] = &[];
-
 #[test]
-fn the_environment_is_the_query_and_nothing_of_the_daemons() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.output("environment"), "");
+fn a_call_gets_a_fresh_instance_and_only_what_the_caller_gave() {
+    let daemon = Daemon::shared(&[]);
+    assert_eq!(daemon.output("environment"), "", "nothing of the daemon's environment");
     assert_eq!(daemon.output("environment?LEVEL=9&input=x"), "LEVEL=9\0");
-}
-
-#[test]
-fn no_directory_file_or_socket_is_open() {
-    let daemon = Daemon::shared(OPTIONS);
-    assert_eq!(daemon.output("reach"), "0\n");
-}
-
-#[test]
-fn every_call_has_an_instance_of_its_own() {
-    let daemon = Daemon::shared(OPTIONS);
+    assert_eq!(daemon.output("reach"), "0\n", "no directory, file or socket is open");
     for _ in 0..3 {
         assert_eq!(daemon.output("memory?input=10"), "1\n", "one page, whatever was before");
     }

@@ -12,35 +12,28 @@ fn refuses_connections(address: SocketAddr) {
     until("new connections are refused", || connect(address).is_err());
 }
 
-fn running_calls_finish_after(signal: Signal) {
-    let mut daemon = Daemon::with_guests(&[]);
-    let address = daemon.address();
-    let mut sleeping = daemon.begin("/invoke/sleeper?input=1500");
-    until("the call runs", || daemon.in_flight() >= 1.0);
-    let mut probe = daemon.connect();
-    probe.write_all(b"GET /readyz HTTP/1.1\r\n").unwrap();
-    // The daemon has accepted the connection before the signal: it answers others that came after it.
-    assert_eq!(daemon.get("/readyz").status, 200);
-    daemon.signal(signal);
-    refuses_connections(address);
-    probe.write_all(b"host: a\r\n\r\n").unwrap();
-    let probed = answer(&mut probe);
-    probed.expect_problem(503, "draining");
-    assert_eq!(probed.header("retry-after"), Some("1"));
-    let answer = answer(&mut sleeping);
-    assert_eq!((answer.status, answer.output()), (200, "0\n".into()));
-    assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-    assert!(daemon.log().contains("drained"), "{}", daemon.log());
-}
-
 #[test]
-fn running_calls_finish_after_sigterm() {
-    running_calls_finish_after(Signal::TERM);
-}
-
-#[test]
-fn running_calls_finish_after_sigint() {
-    running_calls_finish_after(Signal::INT);
+fn running_calls_finish_after_sigterm_and_sigint() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Daemon::with_guests(&[]);
+        let address = daemon.address();
+        let mut sleeping = daemon.begin("/invoke/sleeper?input=1500");
+        until("the call runs", || daemon.in_flight() >= 1.0);
+        let mut probe = daemon.connect();
+        probe.write_all(b"GET /readyz HTTP/1.1\r\n").unwrap();
+        // The daemon has accepted the connection before the signal: it answers others that came after it.
+        assert_eq!(daemon.get("/readyz").status, 200);
+        daemon.signal(signal);
+        refuses_connections(address);
+        probe.write_all(b"host: a\r\n\r\n").unwrap();
+        let probed = answer(&mut probe);
+        probed.expect_problem(503, "draining");
+        assert_eq!(probed.header("retry-after"), Some("1"));
+        let answer = answer(&mut sleeping);
+        assert_eq!((answer.status, answer.output()), (200, "0\n".into()));
+        assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
+        assert!(daemon.log().contains("drained"), "{}", daemon.log());
+    }
 }
 
 #[test]
@@ -69,9 +62,7 @@ fn connections_without_a_call_do_not_delay_the_end() {
     // Longer than the grace period, so waiting for a request on them would cut them off.
     let daemon = Daemon::start(&["--http-header-timeout 60s"]);
     let silent = daemon.connect();
-    let mut idle = daemon.connect();
-    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-    assert_eq!(read_answer(&mut idle).status, 200);
+    let idle = daemon.idle_connection();
     let log = daemon.stop();
     assert!(log.contains("drained") && !log.contains("cut off"), "{log}");
     drop((silent, idle));

@@ -2,9 +2,6 @@
 
 use crate::prelude::*;
 
-const ACCOUNTS: &str = "nebula_account_energy_joules_total";
-const FUNCTIONS: &str = "nebula_function_energy_joules_total";
-const ZONES: &str = "nebula_zone_energy_joules_total";
 const SOURCE: &str = "nebula_energy_source_info";
 const GAPS: &str = "nebula_gap_seconds_total";
 
@@ -16,9 +13,9 @@ fn source(metrics: &Exposition) -> (String, String) {
 
 /// Every zone of every source equals the sum of its accounts. Domains have one zone each here.
 fn assert_balanced(metrics: &Exposition) {
-    for zone in metrics.find(ZONES, &[]) {
+    for zone in metrics.find(ZONE_ENERGY, &[]) {
         let of = [("zone", &*zone.labels["zone"]), ("source", &*zone.labels["source"])];
-        assert_eq!(metrics.microjoules(ACCOUNTS, &of), metrics.microjoules(ZONES, &of), "{of:?}");
+        assert_eq!(metrics.microjoules(ACCOUNT_ENERGY, &of), metrics.microjoules(ZONE_ENERGY, &of), "{of:?}");
     }
 }
 
@@ -30,10 +27,10 @@ fn the_model_stands_in_while_counters_are_gone() {
     let of_powercap = [("source", "powercap")];
     let of_model = [("source", "model")];
     package.advance(50_000);
-    until("the counter is read", || daemon.metrics().microjoules(ZONES, &of_powercap) == 50_000);
+    until("the counter is read", || daemon.metrics().microjoules(ZONE_ENERGY, &of_powercap) == 50_000);
     let before = daemon.metrics();
     assert_eq!(source(&before), ("powercap".into(), "true".into()));
-    assert_eq!(before.find(ZONES, &of_model).count(), 0, "nobody has asked the model");
+    assert_eq!(before.find(ZONE_ENERGY, &of_model).count(), 0, "nobody has asked the model");
     assert_eq!(before.sum(GAPS, &[("reason", "lost")]), 0.0);
 
     package.vanish(7_000);
@@ -45,11 +42,11 @@ fn the_model_stands_in_while_counters_are_gone() {
     let modelled = eventually("calls are charged by the model", || {
         daemon.get("/invoke/fibonacci-recursive?input=20");
         let metrics = daemon.metrics();
-        let charged = metrics.microjoules(FUNCTIONS, &[("source", "model"), ("component", "active")]) > 0;
+        let charged = metrics.microjoules(FUNCTION_ENERGY, &[("source", "model"), ("component", "active")]) > 0;
         charged.then_some(metrics)
     });
     assert_balanced(&modelled);
-    assert_eq!(modelled.microjoules(ZONES, &of_powercap), 50_000, "what is modelled is not measured");
+    assert_eq!(modelled.microjoules(ZONE_ENERGY, &of_powercap), 50_000, "what is modelled is not measured");
     let ledger = daemon.get("/energy").json();
     assert_eq!((&ledger["source"]["kind"], &ledger["source"]["measured"]), (&"model".into(), &false.into()));
     assert_eq!(ledger["sums_by_source"]["powercap"]["total_microjoules"], 50_000);
@@ -62,15 +59,15 @@ fn the_model_stands_in_while_counters_are_gone() {
     package.come_back();
     until("the counters are read again", || source(&daemon.metrics()) == ("powercap".into(), "true".into()));
     // What was counted meanwhile has come to light, and belongs to no window.
-    until("what was missed is found", || daemon.metrics().microjoules(ZONES, &of_powercap) == 57_000);
+    until("what was missed is found", || daemon.metrics().microjoules(ZONE_ENERGY, &of_powercap) == 57_000);
     let gap = [("source", "powercap"), ("account", "gap")];
-    assert_eq!(daemon.metrics().microjoules(ACCOUNTS, &gap), 7_000);
+    assert_eq!(daemon.metrics().microjoules(ACCOUNT_ENERGY, &gap), 7_000);
     let modelled = eventually("the model's last window is settled", || {
         let [first, second] = [(); 2].map(|()| {
             package.advance(1_000);
-            let expected = daemon.metrics().microjoules(ZONES, &of_powercap);
-            until("a window closes", || daemon.metrics().microjoules(ZONES, &of_powercap) > expected);
-            daemon.metrics().microjoules(ZONES, &of_model)
+            let expected = daemon.metrics().microjoules(ZONE_ENERGY, &of_powercap);
+            until("a window closes", || daemon.metrics().microjoules(ZONE_ENERGY, &of_powercap) > expected);
+            daemon.metrics().microjoules(ZONE_ENERGY, &of_model)
         });
         (first == second).then_some(second)
     });

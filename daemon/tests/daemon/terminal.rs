@@ -1,4 +1,4 @@
-//! A terminal for the program under test: `script` makes it, and what is drawn on it is read here.
+//! A terminal for the program under test: made by `script`, and its screen read here.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -114,8 +114,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `nebula` with these arguments on a terminal of 80 columns and 24 lines; `None` where there is none to be had.
-    /// Before and after, the terminal's settings are told.
+    /// Runs `nebula` with these arguments on a terminal of 80 columns and 24 lines, or returns `None` without `script`.
+    /// The settings of the terminal are printed before and after.
     pub fn start(arguments: &str, variables: &[(&str, &str)]) -> Option<Self> {
         let program = nebula();
         let path = program.get_program().to_str().unwrap();
@@ -148,7 +148,6 @@ impl Terminal {
         Some(Self { child, keys, screen, reader: Some(reader), pid })
     }
 
-    /// The program's own number.
     pub fn pid(&self) -> i32 {
         self.pid
     }
@@ -170,7 +169,7 @@ impl Terminal {
         self.screen.lock().unwrap().lines()
     }
 
-    /// Waits until a line of the screen is so.
+    /// Waits until a line of the screen is like this.
     pub fn await_line(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + LONGEST_WAIT;
         while !self.lines().iter().any(|line| is_so(line)) {
@@ -179,8 +178,7 @@ impl Terminal {
         }
     }
 
-    /// Waits for the program's end: how it ended, and what the terminal has seen. The settings of the terminal are what
-    /// they were.
+    /// Waits for the end of the program, and checks that the settings of the terminal are restored.
     pub fn wait(mut self) -> (ExitStatus, Screen) {
         let status = eventually("the program ends", || self.child.try_wait().unwrap());
         self.reader.take().unwrap().join().unwrap();

@@ -76,7 +76,7 @@ fn the_terminal_is_drawn_on_and_restored() {
     let rows = || terminal.lines().into_iter().skip_while(|line| !line.starts_with("FUNCTION")).skip(1);
     until("names are sorted", || rows().next().is_some_and(|row| row.starts_with("add ")));
     terminal.press("\x1b[B\r");
-    terminal.await_line("more is told", |line| line.starts_with("add: "));
+    terminal.await_line("the details", |line| line.starts_with("add: "));
     terminal.press("/sud\r");
     terminal.await_line("the filter", |line| line.starts_with("filter `sud`"));
     terminal.resize(60, 12);

@@ -14,11 +14,9 @@ fn traced(collector: &Collector, options: &[&str]) -> Daemon {
     Daemon::with_guests(&[&["--window 20ms", "--traces-otlp", &collector.url()], options].concat())
 }
 
-/// The variable of this name that a command got.
+/// The variable of this name that a function called by `/invoke` got.
 fn variable(response: &Response, name: &str) -> Option<String> {
-    let envelope = response.json();
-    let output = envelope["output"].as_str().unwrap().to_owned();
-    output.split_terminator('\0').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
+    variables(response.output().as_str().unwrap()).get(name).map(|value| (*value).to_owned())
 }
 
 /// The span of this call.
@@ -32,10 +30,9 @@ fn server_span(collector: &Collector, envelope: &Value) -> Seen {
 fn a_call_becomes_a_span_with_its_settled_joules_and_three_parts() {
     let collector = Collector::start("200 OK");
     let daemon = traced(&collector, &[]);
-    let settled = |envelope: &Value| envelope["energy"]["state"] == "settled";
-    let call =
-        || daemon.get_with("/invoke/fibonacci-recursive?input=20&settle=true", &[PARENT, "tracestate: a=1"]).json();
-    let envelope = eventually("a call is settled", || Some(call()).filter(settled));
+    daemon.settled("/invoke/answer?settle=true");
+    let target = "/invoke/fibonacci-recursive?input=20&settle=true";
+    let envelope = daemon.get_with(target, &[PARENT, "tracestate: a=1"]).json();
     let span = server_span(&collector, &envelope);
     assert_eq!((span.trace(), span.parent()), (TRACE.to_owned(), "00f067aa0ba902b7".to_owned()));
     assert_eq!((span.span.name.as_str(), span.span.kind), ("fibonacci-recursive", 2), "a server's");
@@ -90,11 +87,10 @@ fn a_function_gets_its_own_span_as_parent_if_it_is_exported() {
     for target in ["/invoke/environment", "/fn/environment"] {
         let before = collector.spans().len();
         let response = daemon.get_with(target, &[PARENT]);
-        let (name, output) = match target {
-            "/invoke/environment" => ("TRACEPARENT", response.json()["output"].as_str().unwrap().to_owned()),
-            _ => ("HTTP_TRACEPARENT", response.text().to_owned()),
+        let parent = match target {
+            "/invoke/environment" => variable(&response, "TRACEPARENT").unwrap(),
+            _ => variables(response.text())["HTTP_TRACEPARENT"].to_owned(),
         };
-        let parent = output.split_terminator('\0').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap();
         let seen = eventually("its span comes", || {
             collector.spans().into_iter().skip(before).find(|seen| seen.span.name == "environment")
         });
@@ -147,9 +143,8 @@ fn the_parents_sampling_decision_overrides_the_ratio() {
 #[test]
 fn a_failing_collector_loses_spans_but_no_calls() {
     let refusing = Collector::start("400 Bad Request");
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("http://{free}");
     for url in [refusing.url(), gone] {
         let daemon = Daemon::start(&["--window 20ms --traces-otlp", &url]);
         assert_eq!(daemon.get("/invoke/answer").status, 200);
@@ -167,10 +162,6 @@ fn remaining_spans_are_sent_before_the_daemon_ends() {
     let daemon = traced(&collector, &[]);
     let ids: BTreeSet<_> = (0..20).map(|_| daemon.get("/invoke/answer").json()["invocation_id"].to_string()).collect();
     daemon.stop();
-    let sent: BTreeSet<_> = collector
-        .spans()
-        .iter()
-        .filter_map(|seen| Some(seen.attributes.get("faas.invocation_id")?.to_string()))
-        .collect();
-    assert_eq!(sent, ids);
+    let id = |seen: Seen| Some(seen.attributes.get("faas.invocation_id")?.to_string());
+    assert_eq!(collector.spans().into_iter().filter_map(id).collect::<BTreeSet<_>>(), ids);
 }

@@ -90,7 +90,7 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
         let again = start(state, &options);
         let after = again.metrics();
         for (name, label) in [
-            ("nebula_function_energy_joules_total", "fibonacci-recursive"),
+            (FUNCTION_ENERGY, "fibonacci-recursive"),
             ("nebula_function_cpu_seconds_total", "fibonacci-recursive"),
             ("nebula_invocations_total", "answer"),
             ("nebula_cold_starts_total", "answer"),
@@ -98,15 +98,11 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
             let value = |metrics: &Exposition| metrics.sum(name, &[("function", label)]);
             assert!(value(&metrics) > 0.0 && value(&after) >= value(&metrics), "{name} went back");
         }
-        let total = |name: &str| after.microjoules(name, &[]);
-        assert_eq!(total("nebula_zone_energy_joules_total"), total("nebula_account_energy_joules_total"));
-        assert_eq!(
-            after.charged_to_functions(&[]),
-            after.microjoules("nebula_account_energy_joules_total", &[("account", "function")])
-        );
-        assert!(
-            total("nebula_zone_energy_joules_total") >= metrics.microjoules("nebula_zone_energy_joules_total", &[])
-        );
+        let zones = |metrics: &Exposition| metrics.microjoules(ZONE_ENERGY, &[]);
+        let accounts = |labels: &[_]| after.microjoules(ACCOUNT_ENERGY, labels);
+        assert_eq!(zones(&after), accounts(&[]));
+        assert_eq!(after.charged_to_functions(&[]), accounts(&[("account", "function")]));
+        assert!(zones(&after) >= zones(&metrics));
         again.stop();
         last = last.max(calls(&stored(state)));
     }
@@ -312,10 +308,7 @@ fn every_settled_call_has_a_line_in_the_usage_log_and_full_files_are_rotated() {
         }
         let settled = || daemon.metric("nebula_invocation_energy_joules_count", &[("function", "prime-number")]);
         until("the calls are settled", || settled() == (CALLS / 2) as f64);
-        sums += daemon.metrics().microjoules(
-            "nebula_function_energy_joules_total",
-            &[("function", "prime-number"), ("component", "active")],
-        );
+        sums += daemon.metrics().microjoules(FUNCTION_ENERGY, &[("function", "prime-number"), ("component", "active")]);
         daemon.stop();
     }
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -335,10 +328,4 @@ fn every_settled_call_has_a_line_in_the_usage_log_and_full_files_are_rotated() {
     assert_eq!(calls.len(), CALLS);
     // The lines are the account, to the microjoule.
     assert_eq!(active, sums);
-}
-
-#[test]
-fn a_usage_log_that_cannot_be_written_stops_the_start() {
-    let error = start_error(&["--usage-log /nowhere/at/all"], 1);
-    assert!(error.contains("`/nowhere/at/all` (`usage.log`)"), "{error}");
 }
