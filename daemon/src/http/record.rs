@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_function_never_sees_half_a_context() {
+    fn traceparent_and_tracestate_are_replaced_together() {
         let mut headers = HeaderMap::new();
         headers.insert(TRACEPARENT, HeaderValue::from_static("nonsense"));
         headers.append(TRACEPARENT, HeaderValue::from_static("twice"));

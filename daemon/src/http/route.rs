@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_needs_what_it_should() {
+    fn endpoint_role_and_function_follow_from_method_and_path() {
         let (invoke, deploy, operate) = (Some(Role::Invoke), Some(Role::Deploy), Some(Role::Operate));
         for (method, path, endpoint, role, function, changes) in [
             ("GET", "/", Endpoint::Page, invoke, None, false),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_the_daemons_own_that_is_no_endpoint_is_for_operators() {
+    fn unlisted_paths_below_reserved_words_are_for_operators() {
         for own in OWN_PATHS {
             let is_open = |path: &str| of("GET", path).endpoint != Endpoint::Reserved;
             let below = format!("/{own}/nobody/thought/of/it");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn every_endpoint_is_at_its_path_and_every_own_path_has_one() {
+    fn endpoints_and_reserved_words_match() {
         let mut own = BTreeSet::new();
         for endpoint in Endpoint::ALL.iter().filter(|endpoint| !endpoint.path().is_empty()) {
             let path = endpoint.path().replace(['{', '}'], "");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_description_has_every_endpoint_and_no_others() {
+    fn the_api_description_lists_exactly_the_endpoints() {
         let document: serde_json::Value = serde_json::from_str(nebula_api::openapi::JSON).unwrap();
         let described: BTreeSet<_> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
         let served: BTreeSet<_> =
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_path_is_the_endpoints_to_read() {
+    fn the_rest_of_the_path_is_left_to_the_endpoint() {
         for (path, script, rest) in [
             ("/_page/main.js", "/_page/", "main.js"),
             ("/api/a/1/2", "/api/a", "/1/2"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_those_of_the_endpoint() {
+    fn only_the_endpoints_methods_are_allowed() {
         let allowed = |method: &str, path| of(method, path).check_method(&method.parse().unwrap()).is_ok();
         for (method, path) in
             [("GET", "/"), ("HEAD", "/"), ("POST", "/invoke/a"), ("BREW", "/fn/a"), ("PUT", "/functions/a")]

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_a_function_sets_stays() {
+    fn a_functions_own_cors_policy_is_kept() {
         let own = [("access-control-allow-origin", "https://its.own"), ("vary", "accept")];
         let headers = answered(&listed(), Some("https://a.example"), &own);
         assert_eq!(headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter().collect::<Vec<_>>(), ["https://its.own"]);

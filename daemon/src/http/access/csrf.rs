@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_name_that_leads_here_is_refused() {
+    fn a_foreign_host_name_is_refused_on_loopback() {
         for ours in
             ["localhost", "Localhost:8080", "localhost.:1", "x.localhost", "127.0.0.1:8080", "127.7.7.7", "[::1]:1"]
         {

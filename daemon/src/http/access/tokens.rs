@@ -216,10 +216,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_come_with_what_was_meant() {
+    fn mistakes_are_reported_with_suggestions() {
         let hash = hash_of("x");
         let good = format!("hash = {hash:?}\nroles = [\"invoke\"]\n");
-        for (text, told) in [
+        for (text, expected) in [
             ("[token.a]".into(), "unknown key `token` in a file of tokens; did you mean `tokens`?"),
             (format!("[tokens.a]\n{good}role = 1"), "unknown key `tokens.a.role` in a token; did you mean `roles`?"),
             (
@@ -240,7 +240,7 @@ mod tests {
             ("tokens = 3".into(), "`tokens` must be a table, not a whole number"),
             ("x\n=".into(), "line 1 is not TOML"),
         ] {
-            assert!(mistakes(&text).contains(told), "{text}: {}", mistakes(&text));
+            assert!(mistakes(&text).contains(expected), "{text}: {}", mistakes(&text));
         }
     }
 
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_everybody_may_write_is_refused() {
+    fn a_world_writable_or_too_long_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         assert!(matches!(Tokens::read(&path), Err(TokensError::Read { .. })));

@@ -1,6 +1,5 @@
 //! What calls cost, as a client may see it: in envelopes, and in the headers of answers that are the function's own.
 
-use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -28,16 +27,15 @@ pub struct Costs {
 impl Costs {
     /// How clients with this exposure see the energy of calls.
     pub fn view(&self, exposure: Exposure) -> EnergyView<'_> {
-        let (policy, carbon) = (self.policy, &self.carbon);
-        match self.metering.meter() {
+        let (source, base_known, no_events) = match self.metering.meter() {
             Ok(meter) => {
                 let calibration = meter.calibration();
                 let base_known = calibration.zones.iter().all(|zone| zone.base.is_some());
-                let no_events = meter.no_events_word();
-                EnergyView { source: calibration.source.as_str(), base_known, no_events, policy, carbon, exposure }
+                (calibration.source.as_str(), base_known, meter.no_events_word())
             }
-            Err(_) => EnergyView { source: OFF, base_known: false, no_events: None, policy, carbon, exposure },
-        }
+            Err(_) => (OFF, false, None),
+        };
+        EnergyView { source, base_known, no_events, policy: self.policy, carbon: &self.carbon, exposure }
     }
 
     /// The estimate, or the settled charge if the caller waits for it.
@@ -61,31 +59,26 @@ impl Costs {
 
 /// Adds energy and times of a call whose body is its own.
 pub fn add_headers(headers: &mut HeaderMap, finished: &Finished, cost: &Cost) {
-    headers.reserve(6);
-    let mut insert = |name, value: HeaderValue| drop(headers.insert(name, value));
-    let made = |value: String| HeaderValue::try_from(value).ok();
-    if let Some(joules) = cost.energy_joules.and_then(|joules| made(joules.to_string())) {
-        insert(ENERGY_JOULES, joules);
-    }
-    if let Some(grams) = cost.energy.carbon.as_ref().and_then(|carbon| made(carbon.grams?.to_string())) {
-        insert(CARBON_GRAMS, grams);
-    }
-    if cost.energy.state != EnergyState::Withheld {
-        match &cost.energy.source {
-            Cow::Borrowed(source) => insert(ENERGY_SOURCE, HeaderValue::from_static(source)),
-            Cow::Owned(source) => made(source.clone()).into_iter().for_each(|source| insert(ENERGY_SOURCE, source)),
-        }
-        insert(ENERGY_STATE, HeaderValue::from_static(cost.energy.state.as_str()));
-    }
     let (startup, execution) = (finished.completion.startup, finished.completion.execution);
     let (queue, startup, execution) = (Milliseconds(finished.queued), Milliseconds(startup), Milliseconds(execution));
     let mut timing = format!("queue;dur={queue}, startup;dur={startup}, execution;dur={execution}");
     if let Ok(work) = finished.work {
         let _ = write!(timing, ", cpu;dur={}", Milliseconds(work.cpu));
     }
-    for (name, value) in [(INVOCATION_ID, made(finished.id.to_string())), (SERVER_TIMING, made(timing))] {
-        if let Some(value) = value {
-            insert(name, value);
+    let energy = &cost.energy;
+    let shown = Some(energy).filter(|energy| energy.state != EnergyState::Withheld);
+    let fields = [
+        (ENERGY_JOULES, cost.energy_joules.map(|joules| joules.to_string())),
+        (CARBON_GRAMS, energy.carbon.as_ref().and_then(|carbon| carbon.grams).map(|grams| grams.to_string())),
+        (ENERGY_SOURCE, shown.map(|energy| energy.source.to_string())),
+        (ENERGY_STATE, shown.map(|energy| energy.state.as_str().to_owned())),
+        (INVOCATION_ID, Some(finished.id.to_string())),
+        (SERVER_TIMING, Some(timing)),
+    ];
+    headers.reserve(fields.len());
+    for (name, value) in fields {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
         }
     }
 }

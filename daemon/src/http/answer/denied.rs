@@ -3,8 +3,10 @@
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
-use super::problem::Kind;
 use crate::http::role::Role;
+
+/// The status, the name for programs, and the title for people.
+pub type Kind = (u16, &'static str, &'static str);
 
 /// The text says what happened, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

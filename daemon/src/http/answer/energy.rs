@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn grams_are_those_of_the_joules_that_are_shown() {
+    fn grams_are_computed_from_the_joules_that_are_shown() {
         let source = Some(IntensitySource::Constant(GramsPerKilowattHour::read("300").unwrap()));
         let prices = Prices { price: None, pue: Pue::read("1.2").unwrap() };
         let carbon = Carbon::open(&Settings { source, prices, ..Settings::default() }).unwrap();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settlement_that_is_late_leaves_the_estimate() {
+    fn a_late_settlement_leaves_the_estimate() {
         let late = NotSettled::Late(Duration::from_secs(1));
         let ended = estimated(Some(0.5));
         let shown = shown(view(Policy::Active, Exposure::OPERATORS), Known::Settled(&ended, Err(late)));

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_that_is_no_text_comes_in_base64() {
+    fn binary_output_is_in_base64() {
         assert_eq!(output(b"[0, 1]\n"), Output::Text("[0, 1]\n".into()));
         assert_eq!(output(&[0xff, 0x00]), Output::Base64("/wA=".into()));
     }

@@ -7,7 +7,6 @@
 
 use nebula_metering::{Joules, Microjoules};
 
-use crate::admission::OverPower;
 use crate::http::answer::problem::Problem;
 use crate::http::settings::{Expose, Resolution};
 use crate::invocation::Refused;
@@ -71,21 +70,17 @@ impl Exposure {
             Resolution::Step(step) => multiple((uncertainty.0 * 1e6 / step.0 as f64 + 0.5).ceil(), step),
         }
     }
-}
 
-impl Exposure {
     /// The answer to a call that was refused, without joules that the client may not see.
-    pub(crate) fn refused(self, why: Refused) -> Problem {
-        Problem::Refused(match why {
-            Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait }) => {
-                let used = used.filter(|_| self.shows_joules()).map(|used| Joules(self.rounded(used)));
-                Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { limit, used }, owner, name, wait })
+    pub(crate) fn refused(self, mut why: Refused) -> Problem {
+        match &mut why {
+            Refused::Quota(QuotaExceeded { limit: Limit::JoulesPerHour { used, .. }, .. }) => {
+                *used = used.filter(|_| self.calls).map(|used| Joules(self.rounded(used)));
             }
-            Refused::Power(over) => {
-                Refused::Power(OverPower { now: over.now.filter(|_| self.check_totals().is_ok()), ..over })
-            }
-            why @ (Refused::Busy(_) | Refused::Quota(_)) => why,
-        })
+            Refused::Power(over) if !self.totals => over.now = None,
+            Refused::Power(_) | Refused::Busy(_) | Refused::Quota(_) => {}
+        }
+        Problem::Refused(why)
     }
 }
 
@@ -128,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_shown_where_they_give_nothing_away() {
+    fn totals_are_hidden_where_they_would_reveal_single_calls() {
         let coarse = Resolution::Step(Microjoules(100));
         for (resolution, expose, elsewhere, calls, totals) in [
             (Resolution::Full, Expose::Callers, false, true, true),

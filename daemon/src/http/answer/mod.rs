@@ -1,7 +1,6 @@
 //! Builds answers: text, HTML, JSON and problems.
 
 pub mod body;
-pub mod carbon;
 pub mod costs;
 pub mod denied;
 pub mod energy;

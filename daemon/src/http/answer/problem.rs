@@ -6,7 +6,7 @@ use nebula_api::problem::{FailedCall, Problem as Document};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::denied::Denied;
+use super::denied::{Denied, Kind};
 use crate::causes::chain;
 use crate::functions::{Broken, DeployError};
 use crate::invocation::Refused;
@@ -16,9 +16,6 @@ use nebula_runtime::Ending;
 
 /// Seconds until it is worth trying again where nothing better is known: calls are short.
 const SOON: u64 = 1;
-
-/// The status, the `type` without its prefix for programs, and the title for people.
-pub type Kind = (u16, &'static str, &'static str);
 
 /// A request that does not get what it asked for. The text is the client's: what happened, and what to do about it.
 #[derive(Debug, Error)]
@@ -198,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_never_come_too_early() {
+    fn retry_after_is_rounded_up_and_never_zero() {
         for (nanos, seconds) in [(0, 1), (1, 1), (1_000_000_000, 1), (1_000_000_001, 2), (3_659_999_999_999, 3660)] {
             assert_eq!(whole_seconds(Duration::from_nanos(nanos)), seconds, "{nanos}");
         }

@@ -1,16 +1,12 @@
 //! `POST /api/wasm`: the form of the thesis on Nebula, with the fields `function_name`, `input` and `num_calls`. The function
 //! is called so many times, one call after the other, and the answer has a result for each.
 
-use std::convert::Infallible;
-use std::future::ready;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream::once;
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
-use multer::Multipart;
 use nebula_api::call::{Cost, Output, Times};
 use nebula_api::form::{FormReport, FormResult, FormTotals};
 use nebula_metering::Joules;
@@ -134,17 +130,10 @@ async fn read(head: &Parts, body: Bytes, calls_max: u32) -> Result<Form, Problem
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let mut fields: Vec<(String, Bytes)> = Vec::new();
     if kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let owned = |(name, value): (_, std::borrow::Cow<'_, str>)| -> (String, Bytes) {
-            (std::borrow::Cow::into_owned(name), value.into_owned().into())
-        };
-        fields.extend(form_urlencoded::parse(&body).map(owned));
+        fields.extend(form_urlencoded::parse(&body).into_owned().map(|(name, value)| (name, value.into())));
     } else if let Ok(boundary) = multer::parse_boundary(kind) {
-        let mut parts = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
-        let broken = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
-        while let Some(part) = parts.next_field().await.map_err(broken)? {
-            let name = part.name().unwrap_or_default().to_owned();
-            fields.push((name, part.bytes().await.map_err(broken)?));
-        }
+        let parts = body::parts(body, &boundary).await?;
+        fields.extend(parts.into_iter().map(|(name, value)| (name.unwrap_or_default(), value)));
     } else {
         return Err(bad("a form must be `application/x-www-form-urlencoded` or `multipart/form-data`"));
     }

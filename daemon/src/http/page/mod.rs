@@ -64,7 +64,7 @@ pub fn index(call_log: &CallLog, visitor: &Visitor, page_key: Option<&str>) -> R
         h2 { "Last calls" }
         (calls(call_log, visitor))
     };
-    live_html(StatusCode::OK, live::page(&plain, page_key).into_string())
+    live_html(StatusCode::OK, live::page(plain, page_key))
 }
 
 /// The first page for clients that need a token. Scripts ask for one.
@@ -75,7 +75,7 @@ pub fn closed(problem: &Problem) -> Response {
         p { "Without scripts, this page cannot show more, because a browser does not send a token by itself." }
     };
     let plain_response = problem.response(None);
-    with_headers_of(plain_response, |status| live_html(status, live::page(&plain, None).into_string()))
+    with_headers_of(plain_response, |status| live_html(status, live::page(plain, None)))
 }
 
 fn calls(call_log: &CallLog, visitor: &Visitor) -> Markup {

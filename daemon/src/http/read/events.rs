@@ -27,7 +27,7 @@ use crate::http::answer::body::streamed;
 use crate::http::answer::problem::Problem;
 use crate::http::read::invocations::CallLog;
 use crate::http::read::ledger;
-use crate::http::request::query::variables;
+use crate::http::request::query::{shortened, unknown_parameter, variables};
 use crate::telemetry::{Event, EventFilter, NumberedEvent, Observers, SubscribeError, Subscription, Watts};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -64,27 +64,25 @@ impl EventFeed {
                 "function" => function = Some(self.name_of(value)?),
                 "history" if matches!(&*value, "true" | "false") => history = value == "true",
                 "history" => return Err(Problem::BadRequest("`history` is `true` or `false`".into())),
-                _ => {
-                    let why = format!("`{name}` is not a parameter here; `types`, `function` and `history` are");
-                    return Err(Problem::BadRequest(why));
-                }
+                _ => return Err(unknown_parameter(&name, "`types`, `function` and `history` are")),
             }
         }
         // Totals are of all functions.
         let may_see_totals =
             if visitor.is_restricted() { Err(Problem::OperatorsOnly) } else { visitor.exposure.check_totals() };
         let wants = match types {
-            Some(wants) if wants.watts || wants.accounts => {
-                may_see_totals?;
+            Some(wants) => {
+                if wants.watts || wants.accounts {
+                    may_see_totals?;
+                }
                 wants
             }
-            Some(wants) => wants,
             None => {
                 let totals = may_see_totals.is_ok();
                 EventFilter { calls: true, watts: totals, accounts: totals, function: None }
             }
         };
-        // Before it listens: what comes later it hears.
+        // Taken before subscribing: the subscription delivers whatever comes later.
         let past = if history && wants.watts { self.observers.events.past() } else { Vec::new() };
         let listener =
             self.observers.events.subscribe(EventFilter { function, ..wants }).map_err(|no_room| match no_room {
@@ -93,10 +91,13 @@ impl EventFeed {
             })?;
         let mut response = answer(StatusCode::OK, EVENT_STREAM, "");
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        let visitor = visitor.clone();
-        let heartbeat = Box::pin(sleep(HEARTBEAT));
-        let stage = Stage::Beginning(past);
-        *response.body_mut() = streamed(EventStream { events: self.clone(), visitor, listener, heartbeat, stage });
+        *response.body_mut() = streamed(EventStream {
+            events: self.clone(),
+            visitor: visitor.clone(),
+            listener,
+            heartbeat: Box::pin(sleep(HEARTBEAT)),
+            stage: Stage::Beginning(past),
+        });
         Ok(response)
     }
 
@@ -174,8 +175,8 @@ fn read_types(text: &str) -> Result<EventFilter, Problem> {
             "watts" => wants.watts = true,
             "accounts" => wants.accounts = true,
             _ => {
-                let shown: String = name.chars().take(40).collect();
-                return Err(Problem::BadRequest(format!("`{shown}` is not a type of event; there are {TYPES}")));
+                let why = format!("`{}` is not a type of event; there are {TYPES}", shortened(name));
+                return Err(Problem::BadRequest(why));
             }
         }
     }
@@ -257,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_named_one_by_one() {
+    fn types_are_separated_by_commas() {
         let wants = |text| read_types(text).ok().map(|wants| (wants.calls, wants.watts, wants.accounts));
         assert_eq!(wants("call"), Some((true, false, false)));
         assert_eq!(wants("accounts,watts,watts"), Some((false, true, true)));
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_its_lines_and_an_empty_one() {
+    fn an_event_is_lines_that_an_empty_one_ends() {
         let mut text = String::new();
         write_event(&mut text, Some(7), "call", "{}");
         write_event(&mut text, None, "dropped", "{\"a\":1}");

@@ -24,7 +24,7 @@ use crate::http::answer::{JSON, answer, json};
 use crate::http::read::quota;
 use crate::http::read::upload::{boundary, manifest_text, read_form};
 use crate::http::request::body;
-use crate::http::request::query::variables;
+use crate::http::request::query::{unknown_parameter, variables};
 use crate::http::route::{Endpoint, Route};
 use crate::http::{Request, Response};
 use crate::meter::Metering;
@@ -69,7 +69,10 @@ impl Deployments {
             (Endpoint::Manifest, _) => self.put_manifest(request, exposure, name).await,
             (Endpoint::Versions, _) => self.versions(name),
             (Endpoint::Rollback, _) => self.roll_back(&request, exposure, name).await,
-            _ => Ok(self.described(StatusCode::OK, route.function()?, exposure)),
+            _ => {
+                let function = route.function()?;
+                Ok(tagged(json(StatusCode::OK, JSON, &self.describe_in_full(function, exposure)), function))
+            }
         }
     }
 
@@ -112,13 +115,13 @@ impl Deployments {
         condition: Condition,
         exposure: Exposure,
     ) -> Result<Response, Problem> {
-        let deployed = self.change(move |deployer, handle| handle.block_on(deployer.deploy(&name, upload, &condition)));
-        Ok(self.deployed(&deployed.await?, exposure))
+        let deploy = async move |deployer: &Deployer| deployer.deploy(&name, upload, &condition).await;
+        Ok(self.deployed(&self.change(deploy).await?, exposure))
     }
 
     async fn delete_function(&self, request: &Request, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
-        self.change(move |deployer, handle| handle.block_on(deployer.remove(&name, &condition))).await?;
+        self.change(async move |deployer: &Deployer| deployer.remove(&name, &condition).await).await?;
         let mut response = answer(StatusCode::NO_CONTENT, JSON, "");
         response.headers_mut().remove(CONTENT_TYPE);
         Ok(response)
@@ -131,16 +134,13 @@ impl Deployments {
             match &*key {
                 "to" if value.len() >= 4 => to = Some(value),
                 "to" => {
-                    return Err(Problem::BadRequest(
-                        "`to` must be a version, or four or more of its first digits".into(),
-                    ));
+                    let why = "`to` must be a version, or four or more of its first digits";
+                    return Err(Problem::BadRequest(why.into()));
                 }
-                _ => return Err(Problem::BadRequest(format!("`{key}` is not a parameter here; `to` is"))),
+                _ => return Err(unknown_parameter(&key, "`to` is")),
             }
         }
-        let roll_back = move |deployer: &Deployer, handle: Handle| {
-            handle.block_on(deployer.roll_back(&name, to.as_deref(), &condition))
-        };
+        let roll_back = async move |deployer: &Deployer| deployer.roll_back(&name, to.as_deref(), &condition).await;
         Ok(self.deployed(&self.change(roll_back).await?, exposure))
     }
 
@@ -168,10 +168,10 @@ impl Deployments {
     /// Makes a change on a thread that may block, and finishes it even if the client goes away.
     async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Deployer, Handle) -> Result<T, DeployError> + Send + 'static,
+        change: impl AsyncFnOnce(&Deployer) -> Result<T, DeployError> + Send + 'static,
     ) -> Result<T, Problem> {
         let (deployer, handle) = (self.deployer.clone(), Handle::current());
-        let changed = tokio::task::spawn_blocking(move || change(&deployer, handle)).await;
+        let changed = tokio::task::spawn_blocking(move || handle.block_on(change(&deployer))).await;
         Ok(changed.map_err(|_| Problem::Draining)??)
     }
 
@@ -189,10 +189,6 @@ impl Deployments {
             response.headers_mut().insert(LOCATION, location);
         }
         response
-    }
-
-    fn described(&self, status: StatusCode, function: &Arc<Function>, exposure: Exposure) -> Response {
-        tagged(json(status, JSON, &self.describe_in_full(function, exposure)), function)
     }
 
     /// A function with what it is granted, and what it took to prepare it.
@@ -340,15 +336,14 @@ mod tests {
         );
     }
 
-    fn headers(pairs: &[(hyper::header::HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::try_from(*value).unwrap())).collect()
-    }
-
     #[test]
-    fn conditions_are_those_of_http() {
+    fn preconditions_are_read_from_if_match_and_if_none_match() {
         let version = Version::of(b"", "");
         let quoted = format!("\"{version}\"");
-        let condition = |pairs: &[(hyper::header::HeaderName, &str)]| condition(&headers(pairs)).ok();
+        let condition = |pairs: &[(hyper::header::HeaderName, &str)]| {
+            let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::try_from(*value).unwrap()));
+            condition(&headers.collect()).ok()
+        };
         assert_eq!(condition(&[]), Some(Condition::Any));
         assert_eq!(condition(&[(IF_MATCH, "*")]), Some(Condition::Exists));
         assert_eq!(condition(&[(IF_NONE_MATCH, "*")]), Some(Condition::Missing));

@@ -16,7 +16,7 @@ use crate::http::answer::energy::{EnergyView, Known};
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, json};
-use crate::http::request::query::variables;
+use crate::http::request::query::{unknown_parameter, variables};
 use crate::meter::{Ended, EnergyMeter, Off};
 use crate::telemetry::{Calls, KnownCall, Progress};
 
@@ -50,10 +50,7 @@ impl CallLog {
             match &*name {
                 "function" => function = Some(self.accounts_of(value)?),
                 "limit" => limit = read_limit(&value)?,
-                _ => {
-                    let why = format!("`{name}` is not a parameter here; `function` and `limit` are");
-                    return Err(Problem::BadRequest(why));
-                }
+                _ => return Err(unknown_parameter(&name, "`function` and `limit` are")),
             }
         }
         let calls = self.last_calls(visitor, function.as_deref(), limit);

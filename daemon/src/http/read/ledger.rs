@@ -1,7 +1,9 @@
 //! `GET /energy`: the ledger. Energies are exact: a whole number of microjoules, and beside it the same in joules.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
+use humantime::format_rfc3339_millis;
 use nebula_api::ledger::{
     self as api, Calibration, FunctionAccount, Ledger, MeterCost, Reasons, SettledCalls, Source, Zone,
 };
@@ -10,7 +12,6 @@ use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId
 
 use crate::carbon::Carbon;
 use crate::functions::Registry;
-use crate::http::answer::carbon::{intensity, price};
 use crate::http::read::quota::of_power;
 use crate::invocation::Invoker;
 use crate::meter::{EnergyMeter, OFF, Snapshot};
@@ -36,6 +37,29 @@ pub fn ledger(registry: &Registry, invoker: &Invoker, carbon: &Carbon) -> Ledger
         },
     };
     Ledger { carbon: intensity(carbon), price: price(carbon), ..measured }
+}
+
+/// The grid's intensity; `None` where none is configured.
+fn intensity(carbon: &Carbon) -> Option<api::Carbon> {
+    let intensity = carbon.intensity()?;
+    let known = intensity.ok();
+    let since = known.and_then(|known| known.since);
+    let age = since.and_then(|since| SystemTime::now().duration_since(since).ok());
+    Some(api::Carbon {
+        intensity_g_per_kwh: known.map(|known| known.figure.grams()),
+        origin: known.map(|known| known.origin.as_str().into()),
+        since: since.map(|since| format_rfc3339_millis(since).to_string()),
+        age_seconds: age.map(|age| age.as_secs_f64()),
+        stale_seconds: carbon.stale().as_secs_f64(),
+        pue: carbon.prices().pue.factor(),
+        reason: intensity.err().map(|why| why.to_string()),
+    })
+}
+
+/// The price of energy; `None` where none is configured.
+fn price(carbon: &Carbon) -> Option<api::Price> {
+    let (price, pue) = (carbon.prices().price.as_ref()?, carbon.prices().pue.factor());
+    Some(api::Price { per_kwh: price.per_kilowatt_hour, currency: price.currency.as_str().to_owned(), pue })
 }
 
 fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invoker: &Invoker) -> Ledger {
@@ -232,11 +256,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn accounts() -> Accounts {
-        let energy = |active, base| FunctionEnergy {
-            active: Microjoules(active),
-            base: Microjoules(base),
-            ..FunctionEnergy::default()
-        };
+        let preparing = Microjoules(0);
+        let energy = |active, base| FunctionEnergy { active: Microjoules(active), preparing, base: Microjoules(base) };
         Accounts {
             total: Microjoules(9_007_199_254_740_993),
             functions: vec![energy(1, 2), energy(0, 0), energy(3, 0)],
@@ -248,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Of three accounts, none of which came to be served.
+    /// Has three accounts of functions that are not served.
     fn registry() -> Registry {
         let registry = Registry::default();
         for name in ["failed", "idle", "served"] {
@@ -274,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn energies_are_exact_beyond_what_a_float_can_hold() {
+    fn energies_beyond_the_precision_of_floats_are_exact() {
         let shown = totals(&accounts(), &registry());
         assert_eq!(shown.total_microjoules, 9_007_199_254_740_993);
         let accounts = [shown.function_microjoules, shown.runtime_microjoules, shown.host_microjoules];
@@ -294,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_of_a_zone_is_null_with_its_reason() {
+    fn unknown_members_of_a_zone_are_null_with_a_reason() {
         let shown = zone(&report(Domain::Package, None), SourceKind::Powercap);
         assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
         let nothing = json!({

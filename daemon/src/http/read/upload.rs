@@ -2,6 +2,7 @@
 
 use crate::functions::{MANIFEST_BYTES_MAX, Upload};
 use crate::http::answer::problem::Problem;
+use crate::http::request::body;
 
 /// The boundary, if this is the type of a form.
 pub fn boundary(content_type: &str) -> Option<String> {
@@ -12,12 +13,9 @@ pub fn boundary(content_type: &str) -> Option<String> {
 
 /// The parts `module` and `manifest`. A part without a name is the module, or the manifest if there is a module already.
 pub async fn read_form(form: bytes::Bytes, boundary: &str) -> Result<Upload, Problem> {
-    let wrong = |error: multer::Error| Problem::BadRequest(format!("cannot read the form: {error}"));
-    let body = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(form) });
-    let mut parts = multer::Multipart::new(body, boundary);
     let mut upload = Upload::default();
-    while let Some(part) = parts.next_field().await.map_err(wrong)? {
-        let is_module = match part.name() {
+    for (name, content) in body::parts(form, boundary).await? {
+        let is_module = match name.as_deref() {
             Some("module") => true,
             Some("manifest") => false,
             Some(other) => {
@@ -26,7 +24,7 @@ pub async fn read_form(form: bytes::Bytes, boundary: &str) -> Result<Upload, Pro
             }
             None => upload.module.is_none(),
         };
-        let bytes: Vec<u8> = part.bytes().await.map_err(wrong)?.into();
+        let bytes = content.into();
         let twice = if is_module {
             upload.module.replace(bytes).is_some()
         } else {

@@ -11,6 +11,7 @@ use crate::causes::chain;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer};
+use crate::http::request::query::{shortened, unknown_parameter};
 use crate::http::{Request, Response};
 use crate::units::Policy;
 use crate::usage::{By, ReportError, ReportFormat, Since, Store, report_of};
@@ -85,11 +86,7 @@ fn parse(query: Option<&str>, default: Policy, now: SystemTime) -> Result<Query,
                 let policies = [Policy::Active, Policy::Usage].map(|policy| (policy.as_str(), policy));
                 parsed.policy = choice(&name, &value, &policies)?;
             }
-            _ => {
-                let name = shortened(&name);
-                let why = format!("`{name}` is not a parameter here; since, by, policy and format are");
-                return Err(Problem::BadRequest(why));
-            }
+            _ => return Err(unknown_parameter(&name, "since, by, policy and format are")),
         }
     }
     parsed.since = Since::parse(&since, now)
@@ -107,17 +104,12 @@ fn choice<T: Copy>(parameter: &str, value: &str, choices: &[(&str, T)]) -> Resul
     })
 }
 
-/// As much of a caller's text as an error shows.
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn queries_are_parsed_or_refused_with_the_choices_there_are() {
+    fn a_bad_query_is_refused_with_the_choices_there_are() {
         let parse = |query| parse(query, Policy::Usage, SystemTime::UNIX_EPOCH);
         let week = Since::parse(SINCE, SystemTime::UNIX_EPOCH).unwrap();
         let default = Query { since: week, by: By::Function, policy: Policy::Usage, format: ReportFormat::Json };

@@ -1,5 +1,6 @@
 //! Reads request bodies within their limits.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
@@ -10,6 +11,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use http_body_util::{BodyExt, BodyStream, LengthLimitError, Limited, StreamBody};
 use hyper::body::Body;
+use multer::Multipart;
 
 use crate::http::answer::problem::Problem;
 use crate::http::request::incoming::RequestBody;
@@ -22,6 +24,17 @@ pub async fn started(mut body: RequestBody) -> impl Body<Data = Bytes, Error = h
     tokio::task::yield_now().await;
     let first = if let Poll::Ready(first) = first { first } else { None };
     StreamBody::new(iter(first).chain(BodyStream::new(body)))
+}
+
+/// The parts of a multipart form: names and contents.
+pub async fn parts(form: Bytes, boundary: &str) -> Result<Vec<(Option<String>, Bytes)>, Problem> {
+    let broken = |error: multer::Error| Problem::BadRequest(format!("the form cannot be read: {error}"));
+    let mut form = Multipart::new(iter([Ok::<_, Infallible>(form)]), boundary);
+    let mut parts = Vec::new();
+    while let Some(part) = form.next_field().await.map_err(broken)? {
+        parts.push((part.name().map(str::to_owned), part.bytes().await.map_err(broken)?));
+    }
+    Ok(parts)
 }
 
 /// Reads all of `body`, up to `bytes_max` bytes (`limits.body`).

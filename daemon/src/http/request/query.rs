@@ -18,7 +18,7 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
     let mut variables: Vec<(String, String)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if !is_variable(&name) {
-            let shown: String = name.chars().take(40).collect();
+            let shown = shortened(&name);
             let why = "use letters, digits and `_`, and do not begin with a digit";
             return Err(Problem::BadRequest(format!("`{shown}` is not a name for an environment variable: {why}")));
         }
@@ -43,6 +43,16 @@ pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
         }
     }
     nameable
+}
+
+/// The problem of a parameter that the endpoint does not have.
+pub fn unknown_parameter(name: &str, known: &str) -> Problem {
+    Problem::BadRequest(format!("`{}` is not a parameter here; {known}", shortened(name)))
+}
+
+/// As much of a caller's text as an error shows.
+pub fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// Removes `settle` from a call's variables: whether the caller waits for the settled charge.
@@ -73,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_that_no_variable_can_have_are_refused() {
+    fn names_and_values_that_cannot_be_variables_are_refused() {
         for query in ["1a=x", "a-b=x", "=x", "a%3Db=x", "a=x%00y", "%00=x"] {
             assert!(variables(Some(query)).is_err(), "{query}");
         }

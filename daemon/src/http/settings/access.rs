@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn openness_depends_on_the_address_unless_it_is_said() {
+    fn the_mode_and_the_address_decide_who_needs_a_token() {
         let (here, there) = ("127.0.0.1:1".parse().unwrap(), "192.0.2.1:1".parse().unwrap());
         let tokens = ("tokens", "/t");
         for (mode, open, local) in [
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_what_browsers_write() {
+    fn origins_have_the_form_that_browsers_send() {
         let origins = |text| check(&[("cors.origins", text)]).map(|access| access.origins);
         assert_eq!(check(&[]).unwrap().origins, Origins::Own);
         assert_eq!(origins("*").unwrap(), Origins::Any);

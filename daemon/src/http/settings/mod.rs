@@ -177,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_is_no_address() {
+    fn a_port_alone_is_not_an_address() {
         assert!(check(&[("listen", "8080")]).unwrap_err().to_string().contains("such as 127.0.0.1:8080"));
         assert!(check(&[("listen", "localhost:8080")]).unwrap_err().to_string().contains("[::1]:8080"));
     }
 
     #[test]
-    fn strangers_see_less_unless_the_options_say_otherwise() {
+    fn joules_are_rounded_on_public_addresses_by_default() {
         let resolution = |flags: &[_]| check(&[flags, &[("access", "open")]].concat()).unwrap().energy.resolution;
         for loopback in ["127.0.0.1:8080", "127.8.9.10:1", "[::1]:8080"] {
             assert_eq!(resolution(&[("listen", loopback)]), Resolution::Full, "{loopback}");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_must_see_what_callers_must_not() {
+    fn joules_for_operators_only_need_a_way_in_for_operators() {
         let operators = ("energy.expose", "operators");
         assert!(check(&[operators, ("admin.listen", "127.0.0.1:0")]).is_ok());
         assert!(check(&[operators, ("tokens", "/t")]).is_ok());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_and_callers_have_two_addresses() {
+    fn operators_and_callers_cannot_share_an_address() {
         let both = |address| check(&[("listen", address), ("admin.listen", address)]);
         assert!(both("127.0.0.1:9090").unwrap_err().to_string().contains("callers have this address"));
         assert!(both("127.0.0.1:0").is_ok());

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_queries_that_no_program_can_take_are_refused() {
+    fn invalid_paths_and_queries_are_refused() {
         assert_eq!(PathInfo::parse("a"), Err(InvalidTarget::NotBelow));
         assert_eq!(PathInfo::parse("/%ff"), Err(InvalidTarget::NotText));
         assert_eq!(PathInfo::parse("/a%00b"), Err(InvalidTarget::NulInPath));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_the_path_and_then_the_pairs() {
+    fn arguments_are_the_path_and_then_the_querys_pairs() {
         let table: [(&str, Option<&str>, &[&str]); 6] = [
             ("", None, &[]),
             ("/", None, &["/"]),

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn some_fields_are_withheld() {
+    fn credentials_and_connection_fields_are_withheld() {
         let connection = "Connection Keep-Alive TE Trailer Transfer-Encoding Upgrade HTTP2-Settings Proxy-Connection";
         let others = "Authorization Proxy-Authorization Proxy Content-Length X_Forwarded_For X.Dot";
         for name in connection.split(' ').chain(others.split(' ')) {

@@ -83,7 +83,7 @@ fn output_without_fields_is_plain() {
 }
 
 #[test]
-fn fields_end_within_their_bounds() {
+fn too_many_fields_or_bytes_of_them_are_plain_output() {
     let fields = |count: usize| format!("Status: 201\n{}\nx", "X-A: 1\n".repeat(count - 1));
     assert_eq!((answer(&fields(FIELDS_MAX)).0, answer(&fields(FIELDS_MAX + 1)).0), (201, 200));
 
