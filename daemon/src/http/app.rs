@@ -71,7 +71,6 @@ pub struct App {
 }
 
 impl App {
-    #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
         let Parts { policy, carbon, form, body_max, body_timeout, .. } = parts;

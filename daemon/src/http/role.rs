@@ -16,7 +16,6 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 3] = [Self::Invoke, Self::Deploy, Self::Operate];
 
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invoke => "invoke",

@@ -10,10 +10,11 @@
 use std::net::IpAddr;
 
 use hyper::Request;
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::ORIGIN;
 use hyper::http::uri::Authority;
 
 use crate::http::answer::denied::Denied;
+use crate::http::request::authority;
 use crate::http::settings::Origins;
 
 /// What is known of the sender of a request.
@@ -28,7 +29,7 @@ pub enum Sender {
 
 /// Refuses a change that some other web page may have sent.
 pub fn check<B>(request: &Request<B>, origins: &Origins, is_local: bool, sender: Sender) -> Result<(), Denied> {
-    let (host, has_token) = (authority(request), sender == Sender::WithToken);
+    let (host, has_token) = (authority(request.uri(), request.headers()), sender == Sender::WithToken);
     let origin = request.headers().get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
     let is_listed = origin.as_ref().is_some_and(|origin| match origins {
         Origins::Own => false,
@@ -49,12 +50,6 @@ pub fn check<B>(request: &Request<B>, origins: &Origins, is_local: bool, sender:
     }
 }
 
-/// The host and port that the request names. Source: RFC 9112, section 3.2.2.
-fn authority<B>(request: &Request<B>) -> Option<Authority> {
-    let host = || request.headers().get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    request.uri().authority().cloned().or_else(host)
-}
-
 /// Whether a page of this origin came from the host that it now asks. Schemes may differ: a proxy may speak TLS for us.
 fn is_own(origin: &str, host: Option<&Authority>) -> bool {
     let (Some((scheme, origin)), Some(host)) = (origin.split_once("://"), host) else { return false };
@@ -73,6 +68,8 @@ fn is_of_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HOST;
+
     use super::Sender::{Anybody, OurPage, WithToken as Known};
     use super::*;
 

@@ -18,13 +18,11 @@ pub struct Listener {
 
 impl Listener {
     /// The address for callers. The daemon is managed there too, unless there is a second address.
-    #[must_use]
     pub fn for_callers(address: SocketAddr, exposure: Exposure, managed_elsewhere: bool) -> Self {
         Self { exposure, callers: exposure, loopback: address.ip().is_loopback(), management: !managed_elsewhere }
     }
 
     /// The second address, for operators.
-    #[must_use]
     pub fn for_operators(address: SocketAddr, callers: Exposure) -> Self {
         Self { exposure: Exposure::OPERATORS, callers, loopback: address.ip().is_loopback(), management: true }
     }

@@ -100,7 +100,6 @@ impl Access {
         })
     }
 
-    #[must_use]
     pub fn watched(self: &Arc<Self>) -> Option<Watched> {
         let file = self.file.as_ref()?;
         let access = self.clone();

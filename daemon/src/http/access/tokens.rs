@@ -54,7 +54,6 @@ pub struct Token {
 }
 
 impl Token {
-    #[must_use]
     pub fn is_for(&self, function: &str) -> bool {
         self.functions.as_ref().is_none_or(|functions| functions.contains(function))
     }
@@ -102,24 +101,20 @@ impl Tokens {
     }
 
     /// The token with this text. The time that it takes gives nothing away.
-    #[must_use]
     pub fn find(&self, text: &str) -> Option<&Arc<Token>> {
         let presented = secret::hash(text);
         // Hashes compare in constant time, and all are compared.
         self.0.iter().fold(None, |found, (hash, token)| if *hash == presented { Some(token) } else { found })
     }
 
-    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(_, token)| token.name == name)
     }
 
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

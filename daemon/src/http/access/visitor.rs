@@ -22,18 +22,15 @@ pub struct Visitor {
 
 impl Visitor {
     /// The name of their token.
-    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.token.as_ref().map(|token| &*token.name)
     }
 
-    #[must_use]
     pub fn may_use(&self, function: &str) -> bool {
         !self.needed_token || self.token.as_ref().is_some_and(|token| token.is_for(function))
     }
 
     /// Whether their token is for some functions only.
-    #[must_use]
     pub fn is_restricted(&self) -> bool {
         self.needed_token && self.token.as_ref().is_none_or(|token| token.functions.is_some())
     }

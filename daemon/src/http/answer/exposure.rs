@@ -27,19 +27,16 @@ impl Exposure {
 
     /// Totals stay exact, or they would not add up. Where the joules of calls are rounded, totals are for operators only as
     /// soon as those have an address of their own.
-    #[must_use]
     pub fn of_callers(resolution: Resolution, expose: Expose, operators_elsewhere: bool) -> Self {
         let calls = expose == Expose::Callers;
         Self { resolution, calls, totals: calls && (resolution == Resolution::Full || !operators_elsewhere) }
     }
 
-    #[must_use]
     pub fn shows_joules(&self) -> bool {
         self.calls
     }
 
     /// Whether joules of calls are rounded, but exact totals give them away.
-    #[must_use]
     pub fn is_undone_by_totals(&self) -> bool {
         self.totals && self.resolution != Resolution::Full
     }

@@ -32,7 +32,6 @@ pub struct UsageFile {
 
 impl UsageFile {
     /// The file, or why there is none.
-    #[must_use]
     pub fn new(file: Result<PathBuf, String>) -> Self {
         Self { file, places: Semaphore::new(AT_ONCE) }
     }

@@ -23,18 +23,13 @@ pub(crate) type Request = hyper::Request<RequestBody>;
 pub struct RequestBody {
     /// `None` once dropped.
     incoming: Option<Incoming>,
+    /// Whether it came over HTTP/2. hyper closes a connection of HTTP/1 cleanly.
     is_multiplexed: bool,
 }
 
 impl RequestBody {
-    /// The body of an HTTP/1 request. hyper closes such a connection cleanly.
-    pub fn alone(incoming: Incoming) -> Self {
-        Self { incoming: Some(incoming), is_multiplexed: false }
-    }
-
-    /// The body of an HTTP/2 request.
-    pub fn multiplexed(incoming: Incoming) -> Self {
-        Self { incoming: Some(incoming), is_multiplexed: true }
+    pub fn new(incoming: Incoming, is_multiplexed: bool) -> Self {
+        Self { incoming: Some(incoming), is_multiplexed }
     }
 }
 

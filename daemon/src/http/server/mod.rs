@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus::IntGauge;
 use thiserror::Error;
@@ -48,8 +48,6 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: std::io::Error },
 }
 
-type ServiceContext = (Arc<App>, Listener, Peers);
-
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -71,12 +69,10 @@ impl Server {
     }
 
     /// With the port that the system has chosen if the settings leave it open.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
@@ -95,14 +91,20 @@ impl Server {
                 let Ok(permit) = room.clone().acquire_owned().await else { break };
                 match listener.accept().await {
                     Ok((stream, remote)) => {
-                        let (app, watcher, stopping) = (app.clone(), graceful.watcher(), stopping.subscribe());
+                        let open = OpenConnection::count(&app.metrics.connections);
                         let tls = tls.as_ref().map(|tls| tls.acceptor());
+                        let local = stream.local_addr().unwrap_or(address);
+                        let connection = Connection {
+                            app: app.clone(),
+                            listener: clients,
+                            peers: Peers { remote, local, https: tls.is_some() },
+                            settings,
+                            watcher: graceful.watcher(),
+                            stopping: stopping.subscribe(),
+                        };
                         tokio::spawn(async move {
-                            let _open = OpenConnection::count(&app.metrics.connections);
-                            let local = stream.local_addr().unwrap_or(address);
-                            let context = (app, clients, Peers { remote, local, https: tls.is_some() });
-                            serve_tcp(stream, tls, context, settings, watcher, stopping).await;
-                            drop(permit);
+                            connection.serve(stream, tls).await;
+                            drop((open, permit));
                         });
                     }
                     Err(error) => {
@@ -112,10 +114,9 @@ impl Server {
                 }
             }
         };
-        tokio::pin!(stop);
         tokio::select! {
             () = accept => {}
-            () = &mut stop => {}
+            () = stop => {}
         }
         app.draining.store(true, Ordering::Relaxed);
         // Event streams would last until the grace period ends.
@@ -143,70 +144,74 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Serves a connection, over TLS if there is an acceptor.
-async fn serve_tcp(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    context: ServiceContext,
+/// A connection that was accepted.
+struct Connection {
+    app: Arc<App>,
+    listener: Listener,
+    peers: Peers,
     settings: ConnectionSettings,
     watcher: Watcher,
-    mut stopping: watch::Receiver<()>,
-) {
-    // Otherwise Nagle's algorithm delays small answers.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else {
-        let (reader, writer) = stream.into_split();
-        return serve_stream(reader, writer, context, settings, watcher, stopping).await;
-    };
-    // Boxed to keep the future of plain connections small.
-    let secured = Box::pin(async move {
-        let secured = tokio::select! {
-            biased;
-            secured = tokio::time::timeout(settings.header_timeout, tls.accept(stream)) => secured,
-            _ = stopping.changed() => return,
-        };
-        match secured {
-            Ok(Ok(stream)) => {
-                let (reader, writer) = tokio::io::split(stream);
-                serve_stream(reader, writer, context, settings, watcher, stopping).await;
-            }
-            Ok(Err(error)) => tracing::debug!("TLS handshake failed: {error}"),
-            Err(_) => tracing::debug!("TLS handshake not finished within {:?}", settings.header_timeout),
-        }
-    });
-    secured.await;
+    /// Changes when the server stops.
+    stopping: watch::Receiver<()>,
 }
 
-/// Detects the HTTP version of a client and serves its requests.
-async fn serve_stream(
-    mut reader: impl AsyncRead + Unpin + Send + 'static,
-    writer: impl AsyncWrite + Send + 'static,
-    context: ServiceContext,
-    settings: ConnectionSettings,
-    watcher: Watcher,
-    mut stopping: watch::Receiver<()>,
-) {
-    let first = tokio::select! {
-        biased;
-        first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
-        _ = stopping.changed() => return,
-    };
-    let Ok(Ok(first)) = first else { return };
-    if first.is_empty() {
-        return;
+impl Connection {
+    /// Serves it, over TLS if there is an acceptor.
+    async fn serve(mut self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        // Otherwise Nagle's algorithm delays small answers.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else {
+            let (reader, writer) = stream.into_split();
+            return self.serve_stream(reader, writer).await;
+        };
+        // Boxed to keep the future of plain connections small.
+        let secured = Box::pin(async move {
+            let time_max = self.settings.header_timeout;
+            let secured = tokio::select! {
+                biased;
+                secured = tokio::time::timeout(time_max, tls.accept(stream)) => secured,
+                _ = self.stopping.changed() => return,
+            };
+            match secured {
+                Ok(Ok(stream)) => {
+                    let (reader, writer) = tokio::io::split(stream);
+                    self.serve_stream(reader, writer).await;
+                }
+                Ok(Err(error)) => tracing::debug!("TLS handshake failed: {error}"),
+                Err(_) => tracing::debug!("TLS handshake not finished within {time_max:?}"),
+            }
+        });
+        secured.await;
     }
-    let is_http2 = first.starts_with(HTTP2_PREFACE);
-    // Without it, a client that reads no answers would keep them in memory forever.
-    let mut writer = TimeoutWriter::new(writer);
-    writer.set_timeout(Some(settings.write_timeout));
-    let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), Box::pin(writer));
-    let served = if is_http2 {
-        serve_http2(stream, context, settings, watcher).await
-    } else {
-        serve_http1(stream, context, settings, watcher).await
-    };
-    if let Err(error) = served {
-        tracing::debug!("a connection ended early: {error}");
+
+    /// Detects the HTTP version of the client and serves its requests.
+    async fn serve_stream(
+        self,
+        mut reader: impl AsyncRead + Unpin + Send + 'static,
+        writer: impl AsyncWrite + Send + 'static,
+    ) {
+        let Self { app, listener, peers, settings, watcher, mut stopping } = self;
+        let first = tokio::select! {
+            biased;
+            first = tokio::time::timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
+            _ = stopping.changed() => return,
+        };
+        let Ok(Ok(first)) = first else { return };
+        if first.is_empty() {
+            return;
+        }
+        let is_http2 = first.starts_with(HTTP2_PREFACE);
+        // Without it, a client that reads no answers would keep them in memory forever.
+        let mut writer = TimeoutWriter::new(writer);
+        writer.set_timeout(Some(settings.write_timeout));
+        let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), Box::pin(writer));
+        let service = service_fn(move |request: Request<Incoming>| {
+            app.clone().answer(request.map(|body| RequestBody::new(body, is_http2)), listener, peers)
+        });
+        let builder = builder(&settings, is_http2);
+        if let Err(error) = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await {
+            tracing::debug!("a connection ended early: {error}");
+        }
     }
 }
 
@@ -221,31 +226,15 @@ async fn first_bytes(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<V
     Ok(bytes)
 }
 
-async fn serve_http1(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, listener, peers): ServiceContext,
-    settings: ConnectionSettings,
-    watcher: Watcher,
-) -> hyper::Result<()> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        app.clone().answer(request.map(RequestBody::alone), listener, peers)
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(settings.head);
-    watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
-}
-
-async fn serve_http2(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (app, listener, peers): ServiceContext,
-    settings: ConnectionSettings,
-    watcher: Watcher,
-) -> hyper::Result<()> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        app.clone().answer(request.map(RequestBody::multiplexed), listener, peers)
-    });
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn builder(settings: &ConnectionSettings, is_http2: bool) -> Builder<TokioExecutor> {
+    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
     builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(settings.head)
+        .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.streams)
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
@@ -253,5 +242,5 @@ async fn serve_http2(
         .max_header_list_size(u32::try_from(settings.head).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(settings.header_timeout);
-    watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
+    builder
 }

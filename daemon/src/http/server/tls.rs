@@ -54,7 +54,6 @@ impl Tls {
         Ok(Self { files: files.clone(), configuration, stamps })
     }
 
-    #[must_use]
     pub fn watched(self: &Arc<Self>) -> Watched {
         let paths = vec![self.files.certificates.clone(), self.files.key.clone()];
         let tls = self.clone();

@@ -74,7 +74,6 @@ impl AccessSettings {
     }
 
     /// Whether everybody who can reach `address` may call without a token.
-    #[must_use]
     pub fn is_open_at(&self, address: SocketAddr) -> bool {
         match self.mode {
             AccessMode::Open | AccessMode::Local => true,
@@ -84,7 +83,6 @@ impl AccessSettings {
     }
 
     /// Whether everybody who can reach `address` counts as being on this machine.
-    #[must_use]
     pub fn is_local(&self, address: SocketAddr) -> bool {
         self.mode == AccessMode::Local || address.ip().is_loopback()
     }

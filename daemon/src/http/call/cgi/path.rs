@@ -33,7 +33,6 @@ impl PathInfo {
         if path.contains('\0') { Err(InvalidTarget::NulInPath) } else { Ok(Self(path.into_owned())) }
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

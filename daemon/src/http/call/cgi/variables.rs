@@ -9,7 +9,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 
 use super::is_hop_by_hop;
 use super::path::PathInfo;
-use crate::http::request::Peers;
+use crate::http::request::{Peers, authority};
 
 #[derive(Clone, Copy, Debug)]
 pub struct CgiRequest<'a> {
@@ -30,10 +30,9 @@ pub struct CgiRequest<'a> {
 /// runs an ident service any more. `AUTH_TYPE` and `REMOTE_USER` are set if the client sent a token.
 ///
 /// Source: RFC 3875, section 4.1. `REQUEST_URI` and `HTTPS` are customary additions of web servers.
-#[must_use]
 pub fn variables(call: &CgiRequest<'_>) -> Vec<(String, String)> {
     let CgiRequest { head, script, path, body, peers: Peers { remote, local, https }, user } = *call;
-    let authority = authority(head);
+    let authority = authority(&head.uri, &head.headers);
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| str::from_utf8(value.as_bytes()).ok());
     let remote = remote.ip().to_canonical().to_string();
     let uri = head.uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
@@ -61,14 +60,6 @@ pub fn variables(call: &CgiRequest<'_>) -> Vec<(String, String)> {
     let passed_on = |name: &&HeaderName| is_passed_on(name) && !(*name == HOST && head.uri.authority().is_some());
     let fields = head.headers.keys().filter(passed_on);
     own.chain(fields.filter_map(|name| Some((variable(name), joined(&head.headers, name)?)))).collect()
-}
-
-/// The host and port that the request names. The URI, as HTTP/2 and requests to proxies have it, takes precedence over `Host`.
-///
-/// Source: RFC 9112, section 3.2.2.
-fn authority(head: &Parts) -> Option<Authority> {
-    let host = || head.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    head.uri.authority().cloned().or_else(host)
 }
 
 /// The host that the request names, or else the local address. An IPv6 address is in brackets.
