@@ -10,7 +10,7 @@ use crate::prelude::*;
 
 /// A daemon that asks everybody for a token, also on this machine.
 fn closed(tokens: &TokensFile, options: &[&str]) -> Daemon {
-    Daemon::with_guests(&[&["--access tokens", "--tokens", &tokens.shown()], options].concat())
+    Daemon::with_guests(&[&["--access tokens", "--tokens", &tokens.path_str()], options].concat())
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_daemon_that_others_can_reach_asks_for_tokens_or_does_not_start() {
 
     let tokens = TokensFile::empty();
     let alice = tokens.add("alice", &[]);
-    let daemon = Daemon::start(&["--listen 0.0.0.0:0", "--tokens", &tokens.shown()]);
+    let daemon = Daemon::start(&["--listen 0.0.0.0:0", "--tokens", &tokens.path_str()]);
     // Local callers too: behind a proxy, everybody is local.
     daemon.get("/invoke/answer").expect_problem(401, "no-token");
     assert_eq!(daemon.get_with("/invoke/answer", &[&alice]).status, 200);
@@ -39,7 +39,7 @@ fn a_daemon_that_others_can_reach_asks_for_tokens_or_does_not_start() {
 #[test]
 fn a_wrong_file_of_tokens_stops_the_start() {
     let tokens = TokensFile::empty();
-    let start = || start_error(&["--tokens", &tokens.shown()], 64);
+    let start = || start_error(&["--tokens", &tokens.path_str()], 64);
     fs::write(tokens.path(), "[tokens.alice]\nrols = [\"invoke\"]\n").unwrap();
     let error = start();
     assert!(error.contains("did you mean `roles`?") && error.contains("`tokens.alice.hash` is missing"), "{error}");
@@ -186,7 +186,7 @@ fn a_token_for_some_functions_may_use_only_their_routes() {
     let tokens = TokensFile::empty();
     let (shop, stock) = (tokens.add("shop", &["--function", "shop"]), tokens.add("stock", &["--function", "stock"]));
     let files = [("shop.wat", guests::source("environment")), ("shop.toml", "routes = ['/cart']".into())];
-    let daemon = Daemon::with_files(&files, &["--access tokens", "--tokens", &tokens.shown()]);
+    let daemon = Daemon::with_files(&files, &["--access tokens", "--tokens", &tokens.path_str()]);
     for target in ["/cart", "/cart/items"] {
         assert_eq!(daemon.get_with(target, &[&shop]).status, 200, "{target}");
         daemon.get_with(target, &[&stock]).expect_problem(403, "other-functions");
@@ -197,7 +197,7 @@ fn a_token_for_some_functions_may_use_only_their_routes() {
 fn local_callers_need_a_token_only_for_changes() {
     let tokens = TokensFile::empty();
     let (caller, deployer) = (tokens.add("caller", &[]), tokens.add("deployer", &["--role", "deploy"]));
-    let daemon = Daemon::start(&["--tokens", &tokens.shown()]);
+    let daemon = Daemon::start(&["--tokens", &tokens.path_str()]);
     for target in ["/invoke/answer", "/", "/metrics", "/energy", "/functions", "/invocations"] {
         assert_eq!(daemon.get(target).status, 200, "{target}");
     }
@@ -276,7 +276,7 @@ fn tokens_are_printed_once_and_kept_as_hashes() {
     assert_eq!(fs::metadata(tokens.path()).unwrap().permissions().mode() & 0o777, 0o600);
 
     for (arguments, code, error) in [
-        (&["alice", "--tokens", &tokens.shown()][..], 1, "already has a token `alice`"),
+        (&["alice", "--tokens", &tokens.path_str()][..], 1, "already has a token `alice`"),
         (&["a b"], 64, "letters, digits"),
         (&["bob", "--function", "../x"], 64, "`../x`"),
         (&["bob", "--role", "root"], 64, ""),

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::daemon::temporary_folder;
 
-/// An authority, and the files of a daemon that it vouches for.
+/// An authority, and the certificate and key that it issued to the daemon.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
@@ -32,7 +32,7 @@ impl Authority {
         let folder = temporary_folder();
         let authority = Self { issuer, folder };
         write(&authority.certificate(), "CERTIFICATE", authority.issuer.der());
-        authority.vouch();
+        authority.issue();
         authority
     }
 
@@ -40,18 +40,16 @@ impl Authority {
         self.folder.path().join(name)
     }
 
-    /// The authority's own certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path("ca.pem")
     }
 
-    /// The key of the daemon.
     pub fn key(&self) -> PathBuf {
         self.path("key.pem")
     }
 
-    /// Writes a new certificate for the daemon and its key, and gives the certificate.
-    pub fn vouch(&self) -> Vec<u8> {
+    /// Issues a new certificate and key to the daemon, and returns the certificate.
+    pub fn issue(&self) -> Vec<u8> {
         let key = KeyPair::generate().unwrap();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
@@ -60,13 +58,12 @@ impl Authority {
         certificate.der().to_vec()
     }
 
-    /// The options by which a daemon speaks TLS.
     pub fn options(&self) -> Vec<String> {
         let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
         vec!["--tls-cert".into(), path("cert.pem"), "--tls-key".into(), path("key.pem")]
     }
 
-    /// A connection that speaks one of these inside.
+    /// A TLS connection that offers these protocols.
     pub async fn connect(&self, address: SocketAddr, protocols: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::prelude::*;
 
-/// Ticks are rare, so that calls that are short stay so on a machine that is busy.
+/// Rare ticks keep short calls short, even on a busy machine.
 const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// The answer to a command that writes this.

@@ -39,7 +39,6 @@ impl Seen {
     }
 }
 
-/// A collector on a free port.
 pub struct Collector {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -59,18 +58,16 @@ impl Collector {
         Self { address, seen }
     }
 
-    /// Its address, as an option names it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The spans that have come.
     pub fn spans(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-/// The spans that an export brings.
+/// The spans of an export.
 fn spans(body: &[u8]) -> Vec<Seen> {
     let mut seen = Vec::new();
     for of_resource in ExportTraceServiceRequest::decode(body).unwrap().resource_spans {

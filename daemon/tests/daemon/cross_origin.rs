@@ -90,8 +90,8 @@ fn without_configured_origins_answers_have_no_cors_headers() {
     let response = daemon.request("OPTIONS", "/invoke/answer", &preflight, b"");
     assert_eq!(response.status, 405);
     let response = daemon.get_with("/invoke/answer", &preflight[..1]);
-    let said = |name: &str| name.starts_with("access-control-") || name == "vary";
-    assert!(!response.headers.iter().any(|(name, _)| said(name)), "{response:?}");
+    let is_cors = |name: &str| name.starts_with("access-control-") || name == "vary";
+    assert!(!response.headers.iter().any(|(name, _)| is_cors(name)), "{response:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn answers(number: u32) -> String {
     format!("(module (func (export \"run\") (result i32) (i32.const {number})))")
 }
 
-/// Takes long to compile: so many functions, each with much to do. A hundred never compile quickly.
+/// A module that is slow to compile. With a hundred functions it is slow on every machine.
 fn slow_to_compile(functions: usize) -> String {
     let body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (i32.const 7)))".repeat(4000);
     let function = format!("(func (param i32) (result i32) {body} (local.get 0))");

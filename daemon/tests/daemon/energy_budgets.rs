@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::prelude::*;
 
-/// What the greedy ones may use, in joules: some tens of milliseconds at a few watts.
+/// The budget of greedy functions, in joules: some tens of milliseconds at a few watts.
 const BUDGET: f64 = 0.2;
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {

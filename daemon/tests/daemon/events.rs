@@ -8,14 +8,12 @@ use crate::prelude::*;
 
 const OPTIONS: &[&str] = &["--window 20ms"];
 
-/// A client that listens.
 struct Listener {
     exchange: Exchange,
     /// Text that was received, but not returned yet.
     text: String,
 }
 
-/// An event as it came.
 #[derive(Debug)]
 struct Event {
     id: Option<u64>,
@@ -235,7 +233,7 @@ fn a_token_for_some_functions_sees_no_others() {
     let tokens = TokensFile::empty();
     let restricted = tokens.add("some", &["--role", "operate", "--function", "answer"]);
     let caller = tokens.add("caller", &["--role", "invoke"]);
-    let daemon = Daemon::start(&[OPTIONS, &["--access tokens --tokens", &tokens.shown()]].concat());
+    let daemon = Daemon::start(&[OPTIONS, &["--access tokens --tokens", &tokens.path_str()]].concat());
     assert_eq!(daemon.get_with("/events", &[&caller]).status, 403);
     assert_eq!(daemon.get_with("/events?types=watts", &[&restricted]).status, 403);
     let mut listener = Listener::with(&daemon, "", &[&restricted]);

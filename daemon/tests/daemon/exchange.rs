@@ -7,29 +7,27 @@ use std::net::TcpStream;
 use crate::client::Response;
 use crate::daemon::Daemon;
 
-/// A request that is being sent, and the answer as far as it was read.
 pub struct Exchange {
     stream: BufReader<TcpStream>,
 }
 
-/// What is left of an answer: its body and its trailers.
+/// The rest of an answer.
 #[derive(Debug, Default)]
 pub struct Rest {
     pub body: Vec<u8>,
     pub trailers: Vec<(String, String)>,
 }
 
-/// The connection was closed before the answer's end; this had come of its body.
+/// The connection was closed before the end of the answer. This part of its body had been received.
 #[derive(Debug)]
 pub struct BrokenOff(pub Vec<u8>);
 
 impl Exchange {
-    /// Sends a request's line and these headers; its body is to come in chunks.
+    /// Sends a request line and these headers. The body follows in chunks.
     pub fn begin(daemon: &Daemon, line: &str, headers: &[&str]) -> Self {
         Self::say(daemon, line, &[headers, &["transfer-encoding: chunked"]].concat())
     }
 
-    /// Sends a request that has no body.
     pub fn ask(daemon: &Daemon, target: &str, headers: &[&str]) -> Self {
         Self::say(daemon, &format!("GET {target}"), headers)
     }
@@ -59,7 +57,6 @@ impl Exchange {
         unless_closed(self.stream.get_mut().write_all(bytes));
     }
 
-    /// The answer's head.
     pub fn head(&mut self) -> Response {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -68,7 +65,7 @@ impl Exchange {
         Response::parse(head.as_bytes()).0
     }
 
-    /// As many bytes of a body that comes in chunks.
+    /// Reads at least this many bytes of a chunked body.
     pub fn take(&mut self, length: usize) -> Vec<u8> {
         let mut body = Vec::new();
         while body.len() < length {
@@ -77,7 +74,7 @@ impl Exchange {
         body
     }
 
-    /// The rest of a body that comes in chunks, and what follows it.
+    /// Reads a chunked body and its trailers to the end.
     pub fn rest(&mut self) -> Result<Rest, BrokenOff> {
         let mut body = Vec::new();
         loop {
@@ -113,7 +110,7 @@ impl Exchange {
         Some(line)
     }
 
-    /// The other way to the same connection, for sending while this one reads.
+    /// The same connection, for sending while this value reads.
     pub fn writer(&self) -> Self {
         Self { stream: BufReader::new(self.stream.get_ref().try_clone().unwrap()) }
     }
@@ -128,7 +125,6 @@ fn unless_closed<T>(result: std::io::Result<T>) -> Option<T> {
 }
 
 impl Rest {
-    /// The trailer of this name.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         self.trailers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

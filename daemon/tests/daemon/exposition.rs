@@ -1,4 +1,4 @@
-//! What `/metrics` says, as values that can be asked for.
+//! The text of `/metrics`, parsed.
 
 use std::collections::BTreeMap;
 
@@ -68,12 +68,12 @@ impl Exposition {
         self.series().filter(move |series| series.name == name && has(series))
     }
 
-    /// Their sum; none is zero.
+    /// Their sum, or 0 if there are none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.find(name, labels).map(|series| series.value).sum()
     }
 
-    /// The one series that has these labels, in microjoules as its digits say, not as a floating-point number has them.
+    /// The one series that has these labels, in microjoules: read from its digits, without rounding to a float.
     pub fn exact_microjoules(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let found: Vec<_> = self.find(name, labels).collect();
         let [series] = found[..] else { panic!("there are {} series {name} {labels:?}", found.len()) };
@@ -82,7 +82,7 @@ impl Exposition {
         format!("{joules}{rest:0<6}").parse().unwrap()
     }
 
-    /// What functions were charged, by these labels: their calls and their preparing, in microjoules.
+    /// What functions with these labels were charged for calls and for preparing, in microjoules.
     pub fn charged_to_functions(&self, labels: &[(&str, &str)]) -> u64 {
         let of = |component| {
             let labels = [labels, &[("component", component)]].concat();
@@ -91,7 +91,7 @@ impl Exposition {
         of("active") + of("preparing")
     }
 
-    /// Their sum in whole microjoules, each value being one of joules that stands for a whole number of them.
+    /// The sum of these series of joules in microjoules. Each of them is rounded to a whole number first.
     pub fn microjoules(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.find(name, labels).map(|series| (series.value * 1e6).round() as u64).sum()
     }
@@ -107,7 +107,6 @@ impl Series {
         Self { name: name.into(), labels, value: value.parse().unwrap(), digits: value.into() }
     }
 
-    /// Whether it may only rise.
     pub fn is_cumulative(&self) -> bool {
         ["_total", "_count", "_sum", "_bucket"].iter().any(|suffix| self.name.ends_with(suffix))
     }

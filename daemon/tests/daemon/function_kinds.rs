@@ -5,7 +5,7 @@ use std::process::Output;
 
 use crate::prelude::*;
 
-/// Ticks are rare, so that calls that are short stay so on a machine that is busy.
+/// Rare ticks keep short calls short, even on a busy machine.
 const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// One function of each kind, and the status that its answers have in envelopes.

@@ -1,4 +1,4 @@
-//! The guests of this suite, in a folder as people would serve them from.
+//! The guests of this suite, and folders of functions to serve.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,27 +6,24 @@ use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-/// Where the guests' sources are.
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests")
 }
 
-/// A guest's source.
 pub fn source(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap()
 }
 
-/// The path of a guest's source.
 pub fn path(name: &str) -> PathBuf {
     sources().join(name).with_extension("wat")
 }
 
-/// The path of a function that comes with the program.
+/// The path of a built-in function.
 pub fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/dist").join(name).with_extension("wasm")
 }
 
-/// A folder with all of them. A copy, so that a daemon that wrote into it would not change the sources.
+/// A folder with all guests. It is a copy, so a daemon that writes into it does not change the sources.
 pub fn folder() -> &'static str {
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
         let folder = TempDir::with_prefix_in("guests-", env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -70,7 +70,7 @@ fn the_page_asks_for_a_token_if_one_is_needed() {
     let tokens = TokensFile::empty();
     let caller = make(&tokens.path(), "caller", &[]);
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
-    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.shown()]);
+    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.path_str()]);
     browser.visit(&daemon, &["closed", &caller, &operator]);
 }
 
@@ -88,7 +88,7 @@ fn a_guests_page_gets_neither_the_token_nor_its_rights() {
     ]);
     let options = ["--functions", functions.path().to_str().unwrap()];
     // Reading needs no token here, but changing does.
-    let known = Daemon::start(&[&options[..], &["--tokens", &tokens.shown()]].concat());
+    let known = Daemon::start(&[&options[..], &["--tokens", &tokens.path_str()]].concat());
     browser.visit(&known, &["spied", &operator]);
     let open = Daemon::start(&options);
     browser.visit(&open, &["spied"]);

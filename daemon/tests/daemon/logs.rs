@@ -27,9 +27,9 @@ fn a_json_log_is_one_object_a_line() {
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log}");
     let guest: Vec<_> = lines.iter().filter(|line| line["target"] == "nebula::guest").collect();
     assert!(guest.iter().all(|line| line["function"] == "complain" && line["level"] == "INFO"), "{log}");
-    let said: Vec<_> = guest.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    let messages: Vec<_> = guest.iter().map(|line| line["message"].as_str().unwrap()).collect();
     let first = "\\u{1b}[2J\\u{1b}[31mred\\u{d}2026-01-01 ERROR faked\\u{7}\\u{9b}1mcsi";
-    assert_eq!(said, [first, "second line"]);
+    assert_eq!(messages, [first, "second line"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn masked(text: &str) -> String {
     text.lines().map(mask).collect()
 }
 
-/// Everything that a daemon with a measured source and few labels shows after some calls.
+/// The whole text of a daemon with a measured source and few labels, after some calls.
 static SHOWN: LazyLock<String> = LazyLock::new(|| {
     let tree = Tree::new();
     let mut counters = [

@@ -1,18 +1,18 @@
-//! Other people's programs that serve beside the daemon: each takes a free port and says which on stderr.
+//! Prometheus and its exporters: each takes a free port and logs it to stderr.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-/// A program of the Prometheus family, ended with this value.
+/// A program of the Prometheus family. It is stopped when this value is dropped.
 pub struct Peer {
     child: Child,
     address: SocketAddr,
 }
 
 impl Peer {
-    /// Starts it, and waits until it listens. `None` where it is not installed.
+    /// Starts it and waits until it listens, or returns `None` if it is not installed.
     pub fn start(command: &mut Command) -> Option<Self> {
         command.arg("--web.listen-address=127.0.0.1:0").stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().ok()?;
@@ -25,7 +25,6 @@ impl Peer {
         Some(Self { child, address })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

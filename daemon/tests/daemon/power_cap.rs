@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::prelude::*;
 
-/// The cap is a tenth of what the model gives one busy processor.
+/// A daemon with a cap at a tenth of what the model gives one busy processor.
 fn start(options: &[&str]) -> Daemon {
     let files = [
         ("burner.wat", &*guests::source("endless-loop")),

@@ -14,7 +14,6 @@ pub const RANGE: u64 = 262_143_328_850;
 /// What such a counter has counted when it starts again at zero, in microjoules: `RANGE` · 2^32 / (2^32 − 1).
 pub const MODULUS: u64 = (61_035 << 32) / 1000;
 
-/// The root of the tree.
 pub struct Tree(TempDir);
 
 pub struct Counter {
@@ -52,7 +51,6 @@ impl Tree {
 }
 
 impl Counter {
-    /// Counts this much more.
     pub fn advance(&mut self, microjoules: u64) {
         self.position += microjoules;
         self.show();
@@ -84,7 +82,6 @@ impl Counter {
         fs::rename(&made, &self.path).unwrap();
     }
 
-    /// Shows the number again.
     pub fn show(&self) {
         self.write(&self.shown().to_string());
     }

@@ -17,7 +17,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// `None`, having said so, if it is not installed.
+    /// `None`, and a note that the test is skipped, if it is not installed.
     fn scraping(daemon: &Daemon) -> Option<Self> {
         let folder = temporary_folder();
         let config = format!(

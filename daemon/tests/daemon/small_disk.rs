@@ -1,4 +1,4 @@
-//! A disk that is soon full.
+//! A disk that can be filled up.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -14,7 +14,7 @@ use crate::skipped;
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// `None`, having said so, if it cannot be mounted.
+    /// `None`, and a note that the test is skipped, if it cannot be mounted.
     pub fn mount(size: &str) -> Option<Self> {
         let folder = temporary_folder();
         let options = format!("size={size},mode=0755");
@@ -30,7 +30,6 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Leaves no room.
     pub fn fill(&self) {
         let mut file = File::create(self.path().join("full")).unwrap();
         for size in [4096, 1] {

@@ -71,8 +71,8 @@ fn metrics_count_calls_and_say_that_there_is_no_source() {
     assert_eq!(metrics.sum("nebula_invocations_total", &[("function", "answer"), ("outcome", "ok")]), 1.0);
     assert_eq!(metrics.sum("nebula_invocation_duration_seconds_count", &[("function", "answer")]), 1.0);
     for series in metrics.series().filter(|series| series.name.starts_with("nebula_")) {
-        let said = series.name.contains("energy_joules") || series.name.contains("cpu_seconds");
-        assert!(!said, "{} is shown", series.name);
+        let shows_energy = series.name.contains("energy_joules") || series.name.contains("cpu_seconds");
+        assert!(!shows_energy, "{} is shown", series.name);
     }
 }
 
@@ -92,8 +92,8 @@ fn the_commands_say_why_there_are_no_joules() {
     let invoked = run(nebula().args(["invoke", "answer", "--daemon", &unmetered().url()]));
     let ran = run(nebula().args(["run", "--source", "off"]).arg(guests::path("unreachable")));
     for (output, code) in [(invoked, 0), (ran, 134)] {
-        let said = stderr(&output);
-        assert_eq!(said.lines().last(), Some("nebula: joules not known: metering is switched off; source off"));
+        let error = stderr(&output);
+        assert_eq!(error.lines().last(), Some("nebula: joules not known: metering is switched off; source off"));
         assert_eq!(output.status.code(), Some(code));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::prelude::*;
 
-/// Ticks are rare, so that calls that are short stay so on a machine that is busy.
+/// Rare ticks keep short calls short, even on a busy machine.
 const OPTIONS: &[&str] = &["--runtime-tick 1s"];
 
 /// Room for large bodies in either direction.
@@ -91,7 +91,7 @@ fn the_energy_of_a_finished_answer_is_in_its_headers() {
     assert_eq!(short.rest().unwrap().trailer("echo-length"), Some("0"));
 }
 
-/// As many bytes, no two neighbours alike.
+/// This many bytes, no two neighbours alike.
 fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|index| (index % 251) as u8).collect()
 }
@@ -216,7 +216,7 @@ fn an_answer_to_head_has_no_body_and_its_call_succeeds() {
     until("the call is counted", || (daemon.calls("hello-http", "ok"), all()) == (1.0, 1.0));
 }
 
-/// A body whose pieces are sent one by one.
+/// A body that is sent piece by piece.
 struct Pieces(mpsc::Receiver<Frame<Bytes>>);
 
 impl Body for Pieces {

@@ -12,10 +12,9 @@ use crate::waiting::{LONGEST_WAIT, eventually};
 
 const ESCAPE: u8 = 0x1b;
 
-/// Between two looks at the screen.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What it shows, as far as programs here draw: text, where the cursor goes, clearing, and the alternate screen.
+/// The screen, as far as our programs use it: text, movements of the cursor, clearing, and the alternate screen.
 ///
 /// Source: ECMA-48 (CUP, ED, EL, SGR); xterm's control sequences for the modes 25 and 1049.
 #[derive(Debug, Default)]
@@ -26,16 +25,15 @@ pub struct Screen {
     /// Whether the alternate screen is shown.
     pub alternate: bool,
     pub cursor_hidden: bool,
-    /// All that came, sequences left out.
+    /// Everything that was written, without control sequences.
     pub text: String,
-    /// Bytes of a sequence or a character that has not come in full.
+    /// Bytes of a sequence or a character that is not complete yet.
     pending: Vec<u8>,
-    /// How many sequences came.
+    /// The number of control sequences.
     pub sequences: usize,
 }
 
 impl Screen {
-    /// The lines without blanks at their ends.
     pub fn lines(&self) -> Vec<String> {
         self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect()
     }
@@ -157,7 +155,6 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    /// Gives it another size.
     pub fn resize(&self, columns: u16, rows: u16) {
         let size = [columns, rows].map(|size| size.to_string());
         let terminal = format!("/proc/{}/fd/0", self.pid);

@@ -77,7 +77,7 @@ fn a_new_certificate_is_used_for_new_connections_and_old_ones_go_on() {
         let mut sender = http1_connection(&authority, daemon.address(), &[b"http/1.1"]).await;
         let mut ask = async || get(&mut sender, "/healthz").await.0;
         assert_eq!(ask().await, StatusCode::OK);
-        let second = authority.vouch();
+        let second = authority.issue();
         let mut now = Vec::new();
         let deadline = Instant::now() + LONGEST_WAIT;
         while now != second {
@@ -144,7 +144,7 @@ fn unusable_files_stop_the_start() {
 fn the_client_commands_speak_tls_and_send_tokens() {
     let authority = Authority::new();
     let tokens = TokensFile::empty();
-    let (file, shown) = (tokens.path().with_extension("alice"), tokens.shown());
+    let (file, shown) = (tokens.path().with_extension("alice"), tokens.path_str());
     let token = make(&tokens.path(), "alice", &[]);
     std::fs::write(&file, format!("{token}\n")).unwrap();
     let daemon = start(&authority, &["--access tokens --tokens", &shown]);

@@ -1,4 +1,4 @@
-//! Tokens as people make them: by `nebula token`, in a file.
+//! Files of tokens, made with `nebula token`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,11 @@ use tempfile::TempDir;
 
 use crate::daemon::{nebula, run, stderr, stdout, temporary_folder};
 
-/// A file of tokens.
 pub struct TokensFile {
     folder: TempDir,
 }
 
 impl TokensFile {
-    /// One with no token in it.
     pub fn empty() -> Self {
         let file = Self { folder: temporary_folder() };
         std::fs::write(file.path(), "").unwrap();
@@ -23,17 +21,16 @@ impl TokensFile {
         self.folder.path().join("tokens.toml")
     }
 
-    pub fn shown(&self) -> String {
+    pub fn path_str(&self) -> String {
         self.path().to_str().unwrap().to_owned()
     }
 
-    /// Makes a token, and gives the header that presents it.
+    /// Makes a token, and returns the header that presents it.
     pub fn add(&self, name: &str, options: &[&str]) -> String {
         format!("authorization: Bearer {}", make(&self.path(), name, options))
     }
 }
 
-/// Makes a token.
 pub fn make(file: &Path, name: &str, options: &[&str]) -> String {
     let output = run(nebula().args(["token", name, "--tokens"]).arg(file).args(options));
     assert!(output.status.success(), "{}", stderr(&output));

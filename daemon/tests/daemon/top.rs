@@ -143,7 +143,7 @@ fn without_the_right_token_the_error_says_what_to_do() {
     let tokens = TokensFile::empty();
     let caller = make(&tokens.path(), "caller", &[]);
     let operator = make(&tokens.path(), "operator", &["--role", "operate"]);
-    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.shown()]);
+    let daemon = Daemon::start(&["--access tokens --tokens", &tokens.path_str()]);
     let (code, out, err) = top(&daemon.url(), &[]);
     assert_eq!((code, &*out), (Some(1), ""));
     assert!(err.contains("A token is needed") && err.contains("--token-file or --token"), "{err}");

@@ -11,7 +11,7 @@ use crate::daemon::CACHE;
 use crate::prelude::*;
 use crate::small_disk::SmallDisk;
 
-/// A daemon that keeps its state there, and compiled code where all do.
+/// A daemon that keeps its state here, and compiled code in the cache of the suite.
 fn start(state: &Path, options: &[&str]) -> Daemon {
     let state = state.to_str().unwrap();
     let common = ["--state", state, "--cache-dir", CACHE, "--window 20ms"];
@@ -34,7 +34,7 @@ fn report(options: &[&str]) -> String {
     stdout(&output)
 }
 
-/// What is stored, whether or not a daemon runs.
+/// The stored report, whether or not a daemon runs.
 fn stored(state: &Path) -> Report {
     let report = report(&["--since", "all", "--state", state.to_str().unwrap(), "--format", "json"]);
     serde_json::from_str(&report).unwrap()
@@ -50,7 +50,7 @@ fn await_flush(daemon: &Daemon) {
     until("accounts are stored", || flushes(daemon, "stored") >= before + 2.0);
 }
 
-/// The file is whole, and in each zone and hour the accounts are what was measured.
+/// The database is intact, and in each zone and hour the accounts add up to what was measured.
 fn assert_sound(state: &Path) {
     let connection = Connection::open(database(state)).unwrap();
     let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -77,14 +77,14 @@ fn a_kill_under_load_loses_no_more_than_a_flush_and_counters_go_on() {
         until("there are calls", || calls(&usage(&daemon, "since=all")) > last + 10);
         let metrics = daemon.metrics();
         await_flush(&daemon);
-        let said = usage(&daemon, "since=all");
+        let reported = usage(&daemon, "since=all");
         daemon.kill();
         drop(load);
         assert_sound(state);
         let kept = stored(state);
-        assert!(calls(&kept) >= calls(&said), "{} of {}", calls(&kept), calls(&said));
-        assert!(kept.total.active_microjoules >= said.total.active_microjoules);
-        assert!(kept.machine[0].total_microjoules >= said.machine[0].total_microjoules);
+        assert!(calls(&kept) >= calls(&reported), "{} of {}", calls(&kept), calls(&reported));
+        assert!(kept.total.active_microjoules >= reported.total.active_microjoules);
+        assert!(kept.machine[0].total_microjoules >= reported.machine[0].total_microjoules);
         last = calls(&kept);
 
         let again = start(state, &options);
