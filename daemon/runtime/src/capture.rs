@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn output_may_reach_the_limit_and_not_exceed_it() {
+    fn output_up_to_the_limit_is_kept_and_more_is_an_error() {
         let answer = recorder(4);
         assert!(answer.push_output(b"abcd").is_ok());
         assert!(answer.push_output(b"").is_ok());
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_whose_guest_never_ran_was_starting_all_the_time() {
+    fn until_the_guest_runs_all_time_counts_as_startup() {
         let never = recorder(4).complete(Ending::TimedOut);
         assert!(never.execution.is_zero());
         let ran = recorder(4);

@@ -116,12 +116,6 @@ impl Runtime {
         }
     }
 
-    /// The most that one call may use.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.shared.limits
-    }
-
     pub(super) fn plain(&self) -> &Plain {
         &self.shared.plain
     }

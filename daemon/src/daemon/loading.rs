@@ -13,6 +13,7 @@ use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::{self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules};
 use crate::meter::Metering;
+use crate::quota::Payers;
 use crate::telemetry::{Metrics, escaped};
 use nebula_runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 
@@ -68,8 +69,15 @@ pub(super) fn load(
         queue: (config.invocation.queue, config.invocation.queue_wait),
         quota: config.quota.each(),
     };
-    let (settings, runtime) = (config.functions.clone(), Arc::new(runtime));
-    let preparation = Preparation::new(settings, calls, runtime, metrics.clone(), metering.clone(), registry.clone());
+    let preparation = Preparation {
+        settings: config.functions.clone(),
+        calls,
+        runtime,
+        metrics: metrics.clone(),
+        metering: metering.clone(),
+        registry: registry.clone(),
+        payers: Payers::default(),
+    };
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: usize, all: usize| {

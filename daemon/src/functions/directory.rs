@@ -157,10 +157,10 @@ pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manif
     for extension in ["wasm", "wat"] {
         let path = directory.join(format!("{name}.{extension}"));
         if written.as_ref().is_none_or(|(written, _)| *written != path) {
-            remove_file(&path)?;
+            removed(std::fs::remove_file(&path))?;
         }
     }
-    if manifest.is_none() { remove_file(&manifest_path) } else { Ok(()) }
+    if manifest.is_none() { removed(std::fs::remove_file(&manifest_path)) } else { Ok(()) }
 }
 
 /// Writes a file beside `path`, and renames it when it is complete.
@@ -180,10 +180,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     placed
 }
 
-fn remove_file(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// The outcome of removing something that may be missing.
+pub fn removed(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -3,13 +3,14 @@
 //! A version is a folder `NAME/NUMBER-VERSION` with the module and, if there is one, the manifest. Numbers rise with time. A
 //! folder is written under another name and renamed when it is complete.
 
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::directory::write_whole;
+use super::directory::{removed, write_whole};
 use super::name::FunctionName;
 use super::version::Version;
 
@@ -51,7 +52,7 @@ impl History {
     pub fn versions(&self, name: &FunctionName) -> Result<Vec<Past>, HistoryError> {
         let folder = self.folder(name);
         let failed = |source| HistoryError { act: "list", path: folder.clone(), source };
-        let entries = match std::fs::read_dir(&folder) {
+        let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };
@@ -59,7 +60,7 @@ impl History {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let Some((number, version)) = entry.file_name().to_str().and_then(parse) else { continue };
-            let module = std::fs::metadata(entry.path().join(MODULE)).map_err(failed)?;
+            let module = fs::metadata(entry.path().join(MODULE)).map_err(failed)?;
             let deployed = module.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             versions.push(Past { version, deployed, size: module.len(), number });
         }
@@ -84,17 +85,17 @@ impl History {
         let folder = self.folder(name);
         let (beside, place) = (folder.join(".part"), folder.join(format!("{number:08}-{version}")));
         let failed = |source| HistoryError { act: "keep", path: place.clone(), source };
-        let written = remove(&beside).and_then(|()| {
-            std::fs::create_dir_all(&beside)?;
+        let written = removed(fs::remove_dir_all(&beside)).and_then(|()| {
+            fs::create_dir_all(&beside)?;
             write_whole(&beside.join(MODULE), module)?;
             if let Some(manifest) = manifest {
                 write_whole(&beside.join(MANIFEST), manifest.as_bytes())?;
             }
-            std::fs::rename(&beside, &place)
+            fs::rename(&beside, &place)
         });
         if written.is_err() {
             // The disk may be full: what is left must not take space.
-            let _ = remove(&beside);
+            let _ = fs::remove_dir_all(&beside);
         }
         written.map_err(failed)?;
         let same = known.iter().filter(|past| past.version == version);
@@ -102,7 +103,7 @@ impl History {
         let surplus = (others.clone().count() + 1).saturating_sub(self.keep);
         for past in same.chain(others.take(surplus)) {
             let path = self.path(name, past);
-            remove(&path).map_err(|source| HistoryError { act: "forget", path, source })?;
+            removed(fs::remove_dir_all(&path)).map_err(|source| HistoryError { act: "forget", path, source })?;
         }
         Ok(())
     }
@@ -111,8 +112,8 @@ impl History {
     pub fn read(&self, name: &FunctionName, past: &Past) -> Result<(Vec<u8>, Option<String>), HistoryError> {
         let path = self.path(name, past);
         let failed = |source| HistoryError { act: "read", path: path.clone(), source };
-        let module = std::fs::read(path.join(MODULE)).map_err(failed)?;
-        match std::fs::read_to_string(path.join(MANIFEST)) {
+        let module = fs::read(path.join(MODULE)).map_err(failed)?;
+        match fs::read_to_string(path.join(MANIFEST)) {
             Ok(manifest) => Ok((module, Some(manifest))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((module, None)),
             Err(error) => Err(failed(error)),
@@ -131,13 +132,6 @@ impl History {
 fn parse(name: &str) -> Option<(u64, Version)> {
     let (number, version) = name.split_once('-')?;
     Some((number.parse().ok()?, version.parse().ok()?))
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

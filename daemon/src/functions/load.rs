@@ -63,7 +63,7 @@ pub fn load(
             }
         }
     }
-    preparation.registry().change(|table| {
+    preparation.registry.change(|table| {
         table.functions = functions.into_iter().map(|function| (function.name.as_str().into(), function)).collect();
         table.broken = broken.into_iter().collect();
     });
@@ -81,7 +81,7 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
             Listed::Wrong(place, mistakes) => wrong.push((place, Broken::Listed(mistakes))),
         }
     }
-    let registry = preparation.registry();
+    let registry = &preparation.registry;
     let known = registry.table();
     let further = modules.iter().filter(|module| !known.functions.contains_key(module.name.as_str())).count();
     let (found, max) = (known.functions.len() + further, preparation.settings.functions_max);
@@ -155,6 +155,6 @@ pub(super) fn report(path: &Path, why: &Broken) -> (Box<str>, BrokenFile) {
 
 /// Updates the numbers of functions in the metrics.
 pub(super) fn count(preparation: &Preparation) {
-    let table = preparation.registry().table();
-    preparation.metrics().count_functions(table.functions.len(), table.broken.len());
+    let table = preparation.registry.table();
+    preparation.metrics.count_functions(table.functions.len(), table.broken.len());
 }

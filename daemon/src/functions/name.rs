@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain() {
+    fn names_have_only_plain_characters() {
         for good in ["a", "hello-world", "v2_beta", "0", &"x".repeat(63)] {
             assert_eq!(good.parse::<FunctionName>().unwrap().as_str(), good);
         }

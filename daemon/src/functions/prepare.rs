@@ -49,37 +49,16 @@ impl Compiled {
 }
 
 pub struct Preparation {
-    pub(super) settings: Settings,
-    calls: AdmissionBounds,
-    runtime: Arc<Runtime>,
-    metrics: Arc<Metrics>,
-    metering: Metering,
-    registry: Arc<Registry>,
-    payers: Payers,
+    pub settings: Settings,
+    pub calls: AdmissionBounds,
+    pub runtime: Runtime,
+    pub metrics: Arc<Metrics>,
+    pub metering: Metering,
+    pub registry: Arc<Registry>,
+    pub payers: Payers,
 }
 
 impl Preparation {
-    #[must_use]
-    pub fn new(
-        settings: Settings,
-        calls: AdmissionBounds,
-        runtime: Arc<Runtime>,
-        metrics: Arc<Metrics>,
-        metering: Metering,
-        registry: Arc<Registry>,
-    ) -> Self {
-        Self { settings, calls, runtime, metrics, metering, registry, payers: Payers::default() }
-    }
-
-    #[must_use]
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.registry
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
     pub(super) fn parse_manifest(&self, path: &Path, text: &str) -> Result<Manifest, ManifestError> {
         let ceilings = Ceilings { limits: self.settings.limits(), concurrency: self.calls.concurrency };
         Manifest::parse_at(path, text, &ceilings)

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_has_one_account_and_accounts_are_bounded() {
+    fn each_version_has_one_account_up_to_the_limit() {
         let registry = Registry::new(2);
         let name = |name: &str| name.parse::<FunctionName>().unwrap();
         let (one, two) = (Version::of(b"1", ""), Version::of(b"2", ""));

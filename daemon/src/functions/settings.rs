@@ -83,7 +83,7 @@ mod tests {
     use crate::settings::checked;
 
     #[test]
-    fn limits_end_where_they_say() {
+    fn values_out_of_range_are_refused() {
         let good = |key, value| checked(Settings::options(), &[(key, value)], Settings::read).is_ok();
         for (key, inside, outside) in [
             ("limits.memory", "65536", "65535"),

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_its_content() {
+    fn a_version_depends_on_all_of_the_content() {
         let version = Version::of(b"module", "manifest");
         assert_eq!(version, Version::of(b"module", "manifest"));
         for other in
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_read_as_it_is_written() {
+    fn a_version_is_parsed_from_its_text() {
         let version = Version::of(b"", "");
         assert_eq!(version.to_string().parse(), Ok(version));
         assert!(version.begins_with(&version.short()) && !version.begins_with("x"));

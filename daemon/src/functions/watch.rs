@@ -39,7 +39,7 @@ impl Watch {
         let run = move || {
             lower_priority();
             handle.block_on(deployer.keep_what_is_served());
-            let Some(directory) = deployer.directory().map(Path::to_owned) else { return };
+            let Some(directory) = deployer.directory.clone() else { return };
             let mut watcher = None;
             let mut failing = false;
             loop {

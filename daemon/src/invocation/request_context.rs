@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_sees_the_identity_that_the_caller_sent_and_none_that_the_daemon_made() {
+    fn a_command_sees_a_request_id_only_if_the_caller_sent_one() {
         let id = Uuid::now_v7();
         let made = RequestContext { request: Some(RequestId::made(id)), id: Some(id), ..RequestContext::default() };
         let mut environment = vec![("TRACEPARENT".to_owned(), "forged".to_owned())];

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_a_meter_a_call_runs_and_nothing_is_known_of_it() {
+    async fn without_a_meter_calls_run_unmeasured() {
         let metering = Metering::Off(Off::Configured);
         let (output, tally) = metering.measure(CallId(1), FunctionId(0), &Budget::default(), async { 42 }).await;
         assert_eq!((output, tally.err()), (Ok(42), Some(Off::Configured)));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_exceeded_by_more_and_not_by_as_much() {
+    fn a_budget_may_be_used_up_but_not_exceeded() {
         let budget = Budget { energy: Some(Joules(2.0)), cpu: Some(Duration::from_secs(1)) };
         let by = |cpu, energy| budget.exceeded_by(Duration::from_secs(cpu), || energy);
         assert_eq!(by(1, Some(Joules(2.0))), None);

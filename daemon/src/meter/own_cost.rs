@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lately_forgets_what_was_long_ago() {
+    fn the_recent_share_leaves_out_earlier_cpu_time() {
         let start = Instant::now();
         let mut cost = OwnCost::new(start);
         assert_eq!((cost.share(), cost.share_lately()), (None, None));

@@ -47,7 +47,7 @@ pub struct Deployed {
 /// Deploys, rolls back and removes functions.
 pub struct Deployer {
     preparation: Arc<Preparation>,
-    directory: Option<PathBuf>,
+    pub(super) directory: Option<PathBuf>,
     history: Option<History>,
     compilers: Admission,
     /// The files as they were last seen. Locked while the table of functions changes.
@@ -66,11 +66,6 @@ impl Deployer {
         let DeploySettings { compilations, queue, time, .. } = preparation.settings.deploy;
         let compilers = Admission::new(compilations, queue, time);
         Self { preparation, directory, history, compilers, files: Mutex::new(files) }
-    }
-
-    #[must_use]
-    pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref()
     }
 
     /// Deploys a new function or a new version.
@@ -203,7 +198,7 @@ impl Deployer {
     }
 
     fn check_room(&self, name: &FunctionName) -> Result<(), Broken> {
-        let (table, max) = (self.preparation.registry().table(), self.preparation.settings.functions_max);
+        let (table, max) = (self.preparation.registry.table(), self.preparation.settings.functions_max);
         let has_room = table.functions.contains_key(name.as_str()) || table.functions.len() < max;
         if has_room { Ok(()) } else { Err(Broken::TooMany(max)) }
     }
@@ -211,7 +206,7 @@ impl Deployer {
     /// Serves `compiled` under this name from now on, or nothing.
     fn put(&self, name: &FunctionName, compiled: Option<Compiled>) -> Option<Arc<Function>> {
         let function = compiled.map(|compiled| Arc::new(self.preparation.open(compiled)));
-        self.preparation.registry().change(|table| {
+        self.preparation.registry.change(|table| {
             table.broken.remove(name.as_str());
             match &function {
                 Some(function) => drop(table.functions.insert(name.as_str().into(), function.clone())),
@@ -243,10 +238,10 @@ impl Deployer {
     }
 
     fn live(&self, name: &FunctionName) -> Option<Arc<Function>> {
-        self.preparation.registry().find(name.as_str())
+        self.preparation.registry.find(name.as_str())
     }
 
     fn count(&self, result: &'static str) {
-        self.preparation.metrics().count_deployment(result);
+        self.preparation.metrics.count_deployment(result);
     }
 }

@@ -20,7 +20,7 @@ impl Deployer {
         let Some(directory) = &self.directory else { return Ok(()) };
         let mut known = self.files.lock().await;
         let listing = list(directory)?;
-        let before = self.preparation.registry().table().broken.clone();
+        let before = self.preparation.registry.table().broken.clone();
         let mut broken = strays(&listing, &before);
         // Files elsewhere are read only when the daemon starts.
         broken.extend(before.clone().into_iter().filter(|(_, known)| !known.path.starts_with(directory)));
@@ -50,7 +50,7 @@ impl Deployer {
             tracing::info!("removed `{name}`, which is no longer in `{}`", directory.display());
         }
         if broken != before {
-            self.preparation.registry().change(|table| table.broken = broken);
+            self.preparation.registry.change(|table| table.broken = broken);
         }
         count(&self.preparation);
         Ok(())
@@ -58,7 +58,7 @@ impl Deployer {
 
     /// Keeps the versions that the daemon started with, for rollbacks.
     pub async fn keep_what_is_served(&self) {
-        for function in self.preparation.registry().all() {
+        for function in self.preparation.registry.all() {
             if matches!(function.origin, Origin::BuiltIn) {
                 continue;
             }

@@ -162,7 +162,7 @@ fn a_syntax_error_names_its_line() {
 }
 
 #[test]
-fn limits_and_quotas_end_where_they_say() {
+fn limits_and_quotas_out_of_range_are_refused() {
     let limits = "memory = '128MiB' | memory = 65536 | wall = '30s' | wall = '1ms' | cpu = '1h' | output = 0 | \
                   output = '4MiB' | concurrency = 1 | concurrency = 256 | max_joules = '1uJ' | max_joules = 1e-6 | \
                   max_joules = 2 | max_joules = '1.5kJ'";
