@@ -37,7 +37,6 @@ struct Written {
 
 impl Recorder {
     /// For a call that starts now.
-    #[must_use]
     pub fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             output: Mutex::default(),

@@ -50,7 +50,6 @@ pub struct Completion {
 
 impl Completion {
     /// The HTTP status that the guest answered with.
-    #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.ending {
             Ending::Answered(status) => Some(status),
@@ -59,7 +58,6 @@ impl Completion {
     }
 
     /// The exit code as a process would have it; `None` if the guest did not exit by itself.
-    #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         match self.ending {
             Ending::Returned => Some(0),

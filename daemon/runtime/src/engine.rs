@@ -125,7 +125,6 @@ impl Runtime {
     }
 
     /// The cache of compiled code, if there is one.
-    #[must_use]
     pub fn cache(&self) -> Option<&Arc<CodeCache>> {
         self.cache.as_ref()
     }

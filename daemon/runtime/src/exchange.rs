@@ -37,7 +37,6 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     /// Whether all of it has been read.
-    #[must_use]
     pub fn is_complete(&self) -> bool {
         self.ended || self.left == Some(0)
     }

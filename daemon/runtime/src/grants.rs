@@ -50,7 +50,6 @@ pub struct Grants {
 
 impl Grants {
     /// No directories and no hosts: only what `limits` allow.
-    #[must_use]
     pub fn of(limits: Limits) -> Self {
         Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::default(), reused: None }
     }

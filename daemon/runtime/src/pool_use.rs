@@ -19,7 +19,6 @@ pub struct PoolUse {
 
 impl Runtime {
     /// The use of each pool; empty with [`Pool::OnDemand`].
-    #[must_use]
     pub fn pools(&self) -> Vec<PoolUse> {
         let Pool::Slots(slots) = self.pool() else { return Vec::new() };
         let engines = [Some(&self.plain().engine), self.concurrent_if_made().map(|concurrent| &concurrent.engine)];

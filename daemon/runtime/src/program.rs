@@ -111,13 +111,11 @@ impl Program {
     }
 
     /// Whether its code was compiled or found in the cache.
-    #[must_use]
     pub fn found(&self) -> Found {
         self.found
     }
 
     /// What it is.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.guest {
             Guest::Command(_) => Kind::Command,
@@ -129,7 +127,6 @@ impl Program {
     }
 
     /// What it may use.
-    #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.sandbox.grants
     }

@@ -39,7 +39,6 @@ impl Stamp {
     }
 }
 
-/// The files of one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     module: Option<(PathBuf, Stamp)>,
@@ -90,7 +89,6 @@ fn name_of(path: &Path) -> Result<FunctionName, Broken> {
 
 impl Files {
     /// The file to name if the function is broken.
-    #[must_use]
     pub fn path(&self) -> &Path {
         let file = self.module.as_ref().or(self.manifest.as_ref());
         file.map_or(Path::new(""), |(path, _)| path)
@@ -120,8 +118,6 @@ pub fn read_module(path: &Path, size_max: u64) -> Result<Cow<'static, [u8]>, Bro
     Ok(std::fs::read(path).map_err(Broken::Read)?.into())
 }
 
-/// The built-in function of this name.
-#[must_use]
 pub fn built_in(name: &FunctionName) -> Option<Source> {
     let sample = SAMPLES.iter().find(|sample| sample.name == name.as_str())?;
     Some(Source {
@@ -133,13 +129,11 @@ pub fn built_in(name: &FunctionName) -> Option<Source> {
     })
 }
 
-#[must_use]
 pub fn module_path(directory: &Path, name: &FunctionName, module: &[u8]) -> PathBuf {
     let extension = if module.starts_with(BINARY_MAGIC) { "wasm" } else { "wat" };
     directory.join(format!("{name}.{extension}"))
 }
 
-#[must_use]
 pub fn manifest_path(directory: &Path, name: &FunctionName) -> PathBuf {
     directory.join(format!("{name}.toml"))
 }

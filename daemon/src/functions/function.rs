@@ -30,7 +30,6 @@ pub struct Revision {
 }
 
 impl Revision {
-    #[must_use]
     pub fn new(id: FunctionId, name: FunctionName, version: Version, metrics: FunctionMetrics) -> Self {
         Self { id, name, version, metrics, called: AtomicBool::new(false) }
     }
@@ -72,7 +71,6 @@ pub struct Function {
 
 impl Function {
     /// How requests reach it, if a `modules.toml` lists it.
-    #[must_use]
     pub fn gateway(&self) -> Option<&Arc<Gateway>> {
         match &self.origin {
             Origin::Module(gateway) => Some(gateway),
@@ -81,7 +79,6 @@ impl Function {
     }
 
     /// Whether it is a built-in function without a manifest.
-    #[must_use]
     pub fn is_as_built_in(&self) -> bool {
         self.origin == Origin::BuiltIn && self.manifest == Manifest::default()
     }

@@ -15,10 +15,8 @@ const WILDCARD: &str = "/...";
 /// Paths of the daemon that a route may take anyway: `/invoke` offers the same.
 const TAKEABLE: [&str; 2] = ["api", "wasm"];
 
-/// How requests reach a module.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// The file that lists it.
     pub file: PathBuf,
     /// Its place in the file: the first module whose route matches gets the request.
     pub position: usize,
@@ -32,7 +30,6 @@ pub struct Gateway {
 
 impl Gateway {
     /// Narrows the grants of a function to what this entry says.
-    #[must_use]
     pub fn grant(&self, grants: Grants) -> Grants {
         let outbound = match self.connections {
             Some(connections) => grants.outbound.at_once(connections),
@@ -61,13 +58,11 @@ impl ModuleRoute {
         Ok(Self { text: text.into() })
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether a request for `path` goes to the module. A path of the daemon matches only a route that names it.
-    #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let own = first_segment(path);
         if OWN_PATHS.contains(&own) && first_segment(&self.text) != own {
@@ -80,7 +75,6 @@ impl ModuleRoute {
     }
 
     /// The path of the module itself (`SCRIPT_NAME`), and the rest.
-    #[must_use]
     pub fn split<'p>(&self, path: &'p str) -> (&str, &'p str) {
         match self.text.strip_suffix(WILDCARD) {
             Some("") => ("/", path),
@@ -107,13 +101,11 @@ impl Default for Argv {
 
 impl Argv {
     /// Words separated by spaces, with `${SCRIPT_NAME}` and `${ARGS}` in them.
-    #[must_use]
     pub fn parse(text: &str) -> Self {
         Self(text.split_whitespace().map(str::to_owned).collect())
     }
 
     /// The arguments of a request. `${ARGS}` are the parts of the query between `&`, unchanged.
-    #[must_use]
     pub fn fill(&self, script: &str, query: Option<&str>) -> Vec<String> {
         let args: Vec<&str> = query.unwrap_or_default().split('&').filter(|part| !part.is_empty()).collect();
         let mut filled = Vec::with_capacity(self.0.len() + args.len());

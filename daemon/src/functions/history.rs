@@ -43,7 +43,6 @@ pub struct History {
 
 impl History {
     /// Keeps the last `keep` versions of each function below `root`, which is created when needed.
-    #[must_use]
     pub fn new(root: PathBuf, keep: usize) -> Self {
         Self { root, keep }
     }
@@ -108,7 +107,6 @@ impl History {
         Ok(())
     }
 
-    /// Module and manifest of a version.
     pub fn read(&self, name: &FunctionName, past: &Past) -> Result<(Vec<u8>, Option<String>), HistoryError> {
         let path = self.path(name, past);
         let failed = |source| HistoryError { act: "read", path: path.clone(), source };

@@ -44,7 +44,6 @@ pub enum NameError {
 }
 
 impl FunctionName {
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -17,7 +17,6 @@ use super::version::{TooManyVersions, Version};
 use crate::causes::chain;
 use crate::telemetry::escaped;
 
-/// A file that cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenFile {
     pub path: PathBuf,
@@ -32,7 +31,6 @@ impl BrokenFile {
     }
 }
 
-/// What is served at one moment.
 #[derive(Clone, Default)]
 pub struct Table {
     pub functions: BTreeMap<Box<str>, Arc<Function>>,
@@ -51,7 +49,6 @@ struct Accounts {
     revisions: BTreeMap<FunctionId, Arc<Revision>>,
 }
 
-/// The functions of a daemon, and the accounts of their versions.
 pub struct Registry {
     table: ArcSwap<Table>,
     revisions: ArcSwap<BTreeMap<FunctionId, Arc<Revision>>>,
@@ -66,19 +63,15 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Without functions. Opens accounts for at most `versions_max` versions.
-    #[must_use]
     pub fn new(versions_max: usize) -> Self {
         Self { table: ArcSwap::default(), revisions: ArcSwap::default(), accounts: Mutex::default(), versions_max }
     }
 
-    #[must_use]
     pub fn table(&self) -> Arc<Table> {
         self.table.load_full()
     }
 
     /// The function whose manifest claims a prefix of this path, and that prefix.
-    #[must_use]
     pub fn route<'path>(&self, path: &'path str) -> Option<(&'path str, Arc<Function>)> {
         let leads =
             |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -88,51 +81,43 @@ impl Registry {
     }
 
     /// The first module of a `modules.toml` whose route matches this path.
-    #[must_use]
     pub fn module(&self, path: &str) -> Option<Arc<Function>> {
         let table = self.table.load();
         let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.matches(path));
         table.modules.iter().find(leads).cloned()
     }
 
-    #[must_use]
     pub fn find(&self, name: &str) -> Option<Arc<Function>> {
         self.table.load().functions.get(name).cloned()
     }
 
-    #[must_use]
     pub fn all(&self) -> Vec<Arc<Function>> {
         self.table.load().functions.values().cloned().collect()
     }
 
     /// The version that has this account, served or not.
-    #[must_use]
     pub fn revision(&self, id: FunctionId) -> Option<Arc<Revision>> {
         self.revisions.load().get(&id).cloned()
     }
 
     /// Every version that is or was served, by account.
-    #[must_use]
     pub fn revisions(&self) -> Arc<BTreeMap<FunctionId, Arc<Revision>>> {
         self.revisions.load_full()
     }
 
     /// The name and version of an account, even if the version was never served.
-    #[must_use]
     pub fn version(&self, id: FunctionId) -> Option<(FunctionName, Version)> {
         let accounts = self.accounts.lock();
         accounts.by_version.iter().find(|(_, known)| **known == id).map(|(version, _)| version.clone())
     }
 
     /// The name of the function of this account, whether or not it ever came to be served.
-    #[must_use]
     pub fn name(&self, id: FunctionId) -> Option<FunctionName> {
         let served = self.revision(id).map(|revision| revision.name.clone());
         served.or_else(|| self.version(id).map(|(name, _)| name))
     }
 
     /// The accounts of all versions of a function since the daemon started.
-    #[must_use]
     pub fn accounts(&self, name: &str) -> Vec<FunctionId> {
         let revisions = self.revisions.load();
         revisions.values().filter(|revision| revision.name.as_str() == name).map(|revision| revision.id).collect()
@@ -159,7 +144,6 @@ impl Registry {
         accounts.revisions.entry(id).or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// Replaces the table.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Table)) {
         let accounts = self.accounts.lock();
         let mut table = Table::clone(&self.table.load());

@@ -8,18 +8,13 @@ use super::gateway::Gateway;
 use super::name::FunctionName;
 use super::version::Version;
 
-/// Where a function came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Part of the program.
     BuiltIn,
-    /// A file in the directory of functions.
     File(PathBuf),
-    /// Listed in a `modules.toml`.
     Module(Arc<Gateway>),
 }
 
-/// What a function is made from.
 #[derive(Clone)]
 pub struct Source {
     pub name: FunctionName,
@@ -33,7 +28,6 @@ pub struct Source {
 }
 
 impl Source {
-    #[must_use]
     pub fn version(&self) -> Version {
         Version::of(&self.module, self.manifest.as_ref().map_or("", |(_, text)| text))
     }

@@ -24,7 +24,6 @@ pub struct TooManyVersions(pub usize);
 
 impl Version {
     /// No manifest counts as an empty one.
-    #[must_use]
     pub fn of(module: &[u8], manifest: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         // The length separates module from manifest.
@@ -35,12 +34,10 @@ impl Version {
     }
 
     /// Its first digits, for people.
-    #[must_use]
     pub fn short(&self) -> String {
         self.to_string()[..SHORT].to_owned()
     }
 
-    #[must_use]
     pub fn begins_with(&self, digits: &str) -> bool {
         self.to_string().starts_with(digits)
     }

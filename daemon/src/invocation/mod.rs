@@ -34,7 +34,6 @@ use nebula_runtime::{Completion, Ending, Input, Invocation, Propagate, Recorder}
 use placement::Placed;
 use settlement::Waiter;
 
-/// A call that has ended.
 #[derive(Debug)]
 pub struct Finished {
     pub id: Uuid,
@@ -67,7 +66,6 @@ pub struct Request {
     pub context: RequestContext,
 }
 
-/// Why a call was not admitted.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refused {
     #[error(transparent)]
@@ -80,13 +78,11 @@ pub enum Refused {
 
 pub struct Invoker {
     pub metering: Metering,
-    /// Running and recent calls.
     pub calls: Arc<Calls>,
     pub admission: Admission,
     /// Where calls move that compute for long.
     pub long_calls: Option<Handle>,
     pub waiters: Waiters,
-    /// Counts running calls.
     pub in_flight: IntGauge,
     /// Notified of calls that will never be settled.
     pub observers: Arc<Observers>,
@@ -206,7 +202,6 @@ struct Running {
     function: Arc<Function>,
     call: CallId,
     started: Instant,
-    /// Given back at its end.
     place: Option<CallSlot>,
     record: Option<Arc<Record>>,
     /// Its place in quotas, which ends with this.

@@ -27,7 +27,6 @@ impl LongCalls {
         Ok(Self(Some(builder.enable_all().build()?)))
     }
 
-    #[must_use]
     pub fn handle(&self) -> Option<Handle> {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }

@@ -26,7 +26,6 @@ impl RequestContext {
         self.id.unwrap_or_else(Uuid::now_v7)
     }
 
-    /// Sets the environment variables by which a command learns of the request.
     pub fn add_to(&self, environment: &mut Vec<(String, String)>) {
         let named = self.request.as_ref().filter(|_| self.is_named);
         let state = self.trace.as_ref().and_then(|context| context.state.as_deref());

@@ -32,7 +32,6 @@ pub struct Waiters {
 }
 
 impl Waiters {
-    #[must_use]
     pub fn new(max: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(max)), max }
     }

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use crate::outcome::Outcome;
 use crate::quota::Booking;
 
-/// The name of the source if nothing is measured.
 pub const OFF: &str = "off";
 
 /// Why nothing is measured. Functions run all the same.
@@ -23,7 +22,6 @@ pub enum Off {
     Failed,
 }
 
-/// How a call ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub outcome: Outcome,
@@ -47,7 +45,6 @@ impl Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat(pub usize);
 
-/// Why a call has no estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotEstimated {
     #[error(transparent)]

@@ -48,7 +48,6 @@ struct LastSwitch {
     number: u64,
 }
 
-/// The source that is read.
 #[derive(Clone, Debug)]
 pub struct SourceNow {
     pub kind: SourceKind,
@@ -56,20 +55,15 @@ pub struct SourceNow {
     pub description: String,
     /// Why this source is read, and not a better one.
     pub reason: String,
-    /// When it took over.
     pub since: SystemTime,
 }
 
-/// The meter's state at one moment.
 pub struct Snapshot {
     pub source: SourceNow,
-    /// Every zone with its accounts.
     pub zones: Vec<ZoneReport>,
     /// Time without energy, by reason.
     pub gaps: Vec<(GapReason, Duration)>,
-    /// CPU time of each function's calls.
     pub function_cpu: Vec<(FunctionId, Duration)>,
-    /// CPU time of the sampler itself.
     pub own_cost: OwnCost,
     /// Slices and ends that were lost because a queue was full.
     pub postings_dropped: u64,
@@ -78,7 +72,6 @@ pub struct Snapshot {
 impl EnergyMeter {
     /// A meter that reads `source`, for calls that run on `threads` threads. Nothing is read before a
     /// [`Sampler`](super::Sampler) is started.
-    #[must_use]
     pub fn new(source: Box<dyn Source>, settings: &Settings, threads: usize) -> Self {
         let (reader, no_events) = WorkReader::probe(&settings.sysfs_root);
         let meter = Meter::new(source, topology(&settings.sysfs_root), settings.calls);
@@ -98,18 +91,14 @@ impl EnergyMeter {
         }
     }
 
-    /// What measures the work of calls, in a line for people.
-    #[must_use]
     pub fn describe_work(&self) -> String {
         self.reader.describe()
     }
 
-    /// Adds up the slices of `call`.
     pub fn tally(&self, call: CallId, function: FunctionId) -> Tally<CallEnd> {
         Tally::new(call, function, self.reader, self.posts.clone())
     }
 
-    /// Measures the slices of `call`.
     pub fn bracket<F: Future>(&self, call: CallId, function: FunctionId, future: F) -> Bracket<F, CallEnd> {
         Bracket::new(future, self.tally(call, function))
     }
@@ -123,7 +112,6 @@ impl EnergyMeter {
     }
 
     /// What running calls have been charged by the windows that have closed, as far as that is known.
-    #[must_use]
     pub fn running(&self, calls: impl IntoIterator<Item = CallId>) -> Vec<Option<Charge>> {
         let mut calls = calls.into_iter().peekable();
         // Without calls there is no need to wait for the sampler.
@@ -142,20 +130,16 @@ impl EnergyMeter {
         Ok(self.calibration.load().estimate(function, work)?)
     }
 
-    /// What has been learned about the machine so far.
-    #[must_use]
     pub fn calibration(&self) -> Arc<Calibration> {
         self.calibration.load_full()
     }
 
     /// Why hardware events are not counted, if they are not.
-    #[must_use]
     pub fn no_events(&self) -> Option<&str> {
         self.no_events.as_ref().map(|(_, reason)| &**reason)
     }
 
     /// The same reason as one word of a closed set, such as `no_pmu`.
-    #[must_use]
     pub fn no_events_word(&self) -> Option<&'static str> {
         self.no_events.as_ref().map(|(word, _)| word.as_str())
     }
@@ -172,16 +156,11 @@ impl EnergyMeter {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Time between two readings of the source.
-    #[must_use]
     pub fn window(&self) -> Duration {
         self.window
     }
 
     /// The source that is read.
-    ///
-    /// # Errors
-    /// If the meter has failed.
     pub fn source(&self) -> Result<SourceNow, Off> {
         Ok(self.source_now(&*self.accounts()?))
     }
@@ -216,9 +195,6 @@ impl EnergyMeter {
     }
 
     /// The accounts as they stand.
-    ///
-    /// # Errors
-    /// If the meter has failed.
     pub fn snapshot(&self) -> Result<Snapshot, Off> {
         let meter = self.accounts()?;
         Ok(Snapshot {
@@ -232,17 +208,11 @@ impl EnergyMeter {
     }
 
     /// Settled energy of each function, by its number: in all zones that may be added, by whatever source.
-    ///
-    /// # Errors
-    /// If the meter has failed.
     pub fn energy_by_function(&self) -> Result<Vec<FunctionEnergy>, Off> {
         Ok(self.accounts()?.energy_by_function())
     }
 
     /// Active energy of all functions' calls, cold starts included, since the daemon started.
-    ///
-    /// # Errors
-    /// If the meter has failed.
     pub fn functions_energy(&self) -> Result<Microjoules, Off> {
         Ok(self.accounts()?.functions_energy())
     }

@@ -122,15 +122,10 @@ impl Metering {
     }
 
     /// Posts the end of a call whose tally is gone and has posted all its slices.
-    ///
-    /// # Errors
-    /// If the call will never be settled.
     pub fn end(&self, call: CallId, function: FunctionId, end: CallEnd) -> Result<(), NoCharge> {
         self.meter()?.end(call, function, end).map_err(|_| NoCharge::Dropped)
     }
 
-    /// # Errors
-    /// If nothing is measured.
     pub fn meter(&self) -> Result<&Arc<EnergyMeter>, Off> {
         match self {
             Self::On(meter) if meter.has_failed() => Err(Off::Failed),
@@ -139,8 +134,6 @@ impl Metering {
         }
     }
 
-    /// # Errors
-    /// If calls are to be measured, and are not.
     pub fn health(&self) -> Result<(), Unhealthy> {
         let Self::On(meter) = self else { return Ok(()) };
         if meter.has_failed() {
@@ -150,7 +143,6 @@ impl Metering {
     }
 
     /// The name of the source that figures come from.
-    #[must_use]
     pub fn source(&self) -> &'static str {
         self.meter().map_or(OFF, |meter| meter.calibration().source.as_str())
     }

@@ -36,19 +36,16 @@ impl OwnCost {
         }
     }
 
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         self.now.cpu
     }
 
     /// The share of one processor since the start; `None` before the first window.
-    #[must_use]
     pub fn share(&self) -> Option<f64> {
         share(self.start, self.now)
     }
 
     /// The share of one processor lately.
-    #[must_use]
     pub fn share_lately(&self) -> Option<f64> {
         share(self.earlier, self.now)
     }

@@ -24,9 +24,6 @@ pub struct Sampler {
 
 impl Sampler {
     /// Closes a window of `meter` every [`EnergyMeter::window`] from now on, and hands what it settled to `settled`.
-    ///
-    /// # Errors
-    /// If the thread cannot be started.
     pub fn start(
         meter: Arc<EnergyMeter>,
         mut clock: HostClock,

@@ -18,7 +18,6 @@ use super::open_clock;
 const SEED: u64 = 1;
 
 /// What the figures of a source are worth, in a word or two.
-#[must_use]
 pub fn nature(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Simulated => "made up, nothing is measured",
@@ -47,7 +46,6 @@ impl Choice {
     }
 }
 
-/// Why a source cannot be used.
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error("the source `{kind}` cannot be used; run `nebula doctor` to see what is missing")]

@@ -108,25 +108,21 @@ impl CodeCache {
     }
 
     /// The directory of the entries.
-    #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// How often code was found here, and how often it was compiled.
-    #[must_use]
     pub fn requests(&self) -> (u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
     /// The size of all entries in bytes; `None` if the directory is read-only.
-    #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         self.space.as_ref()?.bytes()
     }
 
     /// The bound of that size in bytes; `None` if the directory is read-only.
-    #[must_use]
     pub fn bytes_max(&self) -> Option<u64> {
         Some(self.space.as_ref()?.bytes_max())
     }

@@ -32,7 +32,6 @@ pub enum Kind {
 
 impl Kind {
     /// The name shown to people.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
@@ -44,13 +43,11 @@ impl Kind {
     }
 
     /// Whether an instance can serve more than one call.
-    #[must_use]
     pub fn can_be_reused(self) -> bool {
         matches!(self, Self::Numeric | Self::Proxy)
     }
 
     /// Whether the function answers HTTP requests. Otherwise it reads stdin and writes stdout.
-    #[must_use]
     pub fn speaks_http(self) -> bool {
         matches!(self, Self::Proxy | Self::Service)
     }

@@ -6,14 +6,10 @@ use crate::functions::version::Version;
 /// What must be served for a deployment to go ahead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// Anything, or nothing.
     #[default]
     Any,
-    /// Some version of the function.
     Exists,
-    /// No version of the function.
     Missing,
-    /// One of these versions.
     OneOf(Vec<Version>),
 }
 

@@ -11,7 +11,6 @@ use crate::functions::history::HistoryError;
 use crate::functions::name::FunctionName;
 use crate::functions::version::Version;
 
-/// Why a deployment failed. Nothing has changed.
 #[derive(Debug, Error)]
 pub enum DeployError {
     #[error(transparent)]

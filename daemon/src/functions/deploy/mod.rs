@@ -40,11 +40,9 @@ pub struct Deployed {
     pub function: Arc<Function>,
     /// The version served before, if it was another one.
     pub before: Option<Version>,
-    /// Whether the name is new.
     pub created: bool,
 }
 
-/// Deploys, rolls back and removes functions.
 pub struct Deployer {
     preparation: Arc<Preparation>,
     pub(super) directory: Option<PathBuf>,
@@ -56,7 +54,6 @@ pub struct Deployer {
 
 impl Deployer {
     /// Functions are kept in `directory`, whose `files` have been loaded, and earlier versions in `history`.
-    #[must_use]
     pub fn new(
         preparation: Arc<Preparation>,
         directory: Option<PathBuf>,
@@ -68,7 +65,6 @@ impl Deployer {
         Self { preparation, directory, history, compilers, files: Mutex::new(files) }
     }
 
-    /// Deploys a new function or a new version.
     pub async fn deploy(
         &self,
         name: &FunctionName,

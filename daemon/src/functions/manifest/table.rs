@@ -7,7 +7,6 @@ use toml::{Table, Value};
 use super::mistake::{Mistake, kind};
 use crate::settings::nearest;
 
-/// The keys of a manifest.
 pub const KEYS: &[&str] = &[
     "env",
     "args",
@@ -146,7 +145,6 @@ impl<'t, 'm> Keys<'t, 'm> {
         pairs.iter().filter_map(pair).collect()
     }
 
-    /// The table of this name.
     pub fn table(&mut self, name: &str) -> Option<Keys<'t, '_>> {
         Some(self.inner(name)?.known(&format!("{name}.")))
     }

@@ -35,7 +35,6 @@ const NAME_MAX: usize = 50;
 #[derive(Clone, Debug)]
 pub struct Module {
     pub name: FunctionName,
-    /// Its binary or text.
     pub path: PathBuf,
     /// The text of a manifest that says what it may do.
     pub manifest: String,
