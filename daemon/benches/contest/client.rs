@@ -53,12 +53,10 @@ impl Connection {
         Ok(())
     }
 
-    /// The headers of the last answer, as `name: value`.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         std::str::from_utf8(&self.answer[..self.head]).unwrap_or_default().lines().skip(1)
     }
 
-    /// The body of the last answer.
     pub fn body(&self) -> anyhow::Result<&str> {
         Ok(std::str::from_utf8(&self.answer[self.head + HEAD_END.len()..])?)
     }

@@ -8,7 +8,6 @@ use anyhow::{Context, bail};
 
 use super::{Effort, Goal, Sample, Server};
 
-/// Connections of the load generator.
 const CONNECTIONS: [u32; 2] = [8, 64];
 
 /// Three windows of the default length.
@@ -38,7 +37,6 @@ pub fn require_wrk() -> anyhow::Result<()> {
     }
 }
 
-/// The result of one run.
 struct Run {
     /// Requests per second.
     rate: f64,

@@ -79,7 +79,6 @@ impl Server {
         Ok(server)
     }
 
-    /// The body of its answer.
     pub fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut connection = Connection::open(self.address, path)?;
         connection.ask()?;
@@ -136,7 +135,6 @@ impl Drop for Server {
     }
 }
 
-/// A directory of functions.
 pub struct Functions(TempDir);
 
 impl Functions {

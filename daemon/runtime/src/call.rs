@@ -40,7 +40,6 @@ impl Default for Input {
     }
 }
 
-/// A call on its way into an instance.
 pub struct Call<'a> {
     pub invocation: Invocation,
     pub recorder: &'a Arc<Recorder>,

@@ -75,14 +75,12 @@ struct Shared {
     epoch: EpochClock,
 }
 
-/// The engine for core modules and WASI 0.2.
 pub struct Plain {
     pub engine: Engine,
     pub modules: Linker<ModuleState>,
     pub components: component::Linker<ComponentState>,
 }
 
-/// The engine for WASI 0.3.
 pub struct Concurrent {
     pub engine: Engine,
     pub components: component::Linker<ComponentState>,

@@ -26,7 +26,6 @@ impl<T> Held<T> {
     }
 }
 
-/// The idle instances of a function.
 pub struct Instances<T> {
     idle: Mutex<Vec<Held<T>>>,
     /// `None` if instances are not reused.

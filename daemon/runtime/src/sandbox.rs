@@ -31,7 +31,6 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A store for an instance of a core module.
     pub fn module_store(&self, call: Call<'_>) -> Result<Store<ModuleState>, Ending> {
         let limiter = Limiter { limits: self.grants.limits, refused: false };
         let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter };
@@ -41,7 +40,6 @@ impl Sandbox {
         Ok(store)
     }
 
-    /// A store for an instance of a component.
     pub fn component_store(&self, engine: &Engine, call: Call<'_>) -> Result<Store<ComponentState>, Ending> {
         let outbound = self.outbound(&call.invocation, call.background.clone());
         let limiter = Limiter { limits: self.grants.limits, refused: false };

@@ -12,13 +12,11 @@ use super::outbound::Outbound;
 /// Resources, such as streams and header lists, that a component may hold at once. wasmtime sets no bound.
 const RESOURCES_MAX: usize = 10_000;
 
-/// The state of a core module's instance.
 pub struct ModuleState {
     pub wasi: WasiP1Ctx,
     pub limiter: Limiter,
 }
 
-/// The state of a component's instance.
 pub struct ComponentState {
     wasi: WasiCtx,
     table: ResourceTable,

@@ -23,7 +23,6 @@ pub const OTHERS_WRITE: u32 = 0o022;
 /// How stale the time of last use may be. Eviction needs no better, and not every start writes to the disk.
 const USED_WITHIN: Duration = Duration::from_secs(3600);
 
-/// Why an entry is not used.
 #[derive(Debug, Error)]
 pub enum Unfit {
     #[error("it cannot be read")]

@@ -21,7 +21,6 @@ pub const ENTRY: &str = "cwasm";
 const PATIENCE: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The space for entries in a directory.
 #[derive(Debug)]
 pub struct Space {
     directory: PathBuf,

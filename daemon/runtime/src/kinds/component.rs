@@ -12,7 +12,6 @@ use crate::state::ComponentState;
 /// The exit code of a command that fails without one, as in a shell.
 const FAILURE: i32 = 1;
 
-/// A component that exports `wasi:cli/run`.
 pub struct CommandComponent(pub CommandPre<ComponentState>);
 
 impl CommandComponent {

@@ -9,7 +9,6 @@ use crate::reuse::{Held, Instances};
 use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ModuleState;
 
-/// A module, and the function in it that is called.
 pub struct Numeric {
     pub module: InstancePre<ModuleState>,
     pub entry: String,

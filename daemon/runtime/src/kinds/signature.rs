@@ -2,7 +2,6 @@
 
 use wasmtime::{FuncType, Val, ValType};
 
-/// The parameters and results of a numeric function.
 pub struct Signature {
     parameters: Vec<ValType>,
     results: usize,
@@ -38,7 +37,6 @@ impl Signature {
             .collect()
     }
 
-    /// Room for the results.
     pub fn results(&self) -> Vec<Val> {
         vec![Val::I32(0); self.results]
     }

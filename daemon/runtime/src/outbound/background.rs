@@ -57,7 +57,6 @@ impl Background {
     }
 }
 
-/// The background of one call while its guest runs.
 struct Running {
     background: Background,
     /// `None` until the first.

@@ -12,7 +12,6 @@ use super::destination::{Destination, HostName, Protocol};
 use super::limits::LOOKUPS_MAX;
 use super::{failure, tls};
 
-/// A connection, with TLS or without.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

@@ -17,7 +17,6 @@ const NAME_BYTES_MAX: usize = 253;
 /// Bytes of a label. Source: RFC 1035, section 2.3.4.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     pub protocol: Protocol,
@@ -31,7 +30,6 @@ pub enum Protocol {
     Https,
 }
 
-/// A name or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostName {
     /// In lower case and without the root's dot.
@@ -52,7 +50,6 @@ impl Destination {
 }
 
 impl Protocol {
-    /// From the scheme of a URI.
     pub fn parse(scheme: &str) -> Option<Self> {
         if scheme.eq_ignore_ascii_case("https") {
             Some(Self::Https)
@@ -61,7 +58,6 @@ impl Protocol {
         }
     }
 
-    /// The default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Http => HTTP_PORT,

@@ -8,7 +8,6 @@ use wasmtime_wasi_http::Error;
 
 use super::limits::RESPONSE_HEAD_BYTES_MAX;
 
-/// No connection could be made.
 pub fn of_connecting(error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::ConnectionRefused => Error::ConnectionRefused,
@@ -59,7 +58,6 @@ pub fn of_exchanging(error: &hyper::Error) -> Error {
     }
 }
 
-/// The first cause of type `T`.
 fn cause<T: StdError + 'static>(error: &dyn StdError) -> Option<&T> {
     let mut next = error.source();
     while let Some(error) = next {

@@ -22,7 +22,6 @@ struct Arriving {
     timeout: Duration,
     /// `None` until the guest has to wait.
     alarm: Option<Pin<Box<Sleep>>>,
-    /// Whether the alarm is set.
     waiting: bool,
 }
 

@@ -20,7 +20,6 @@ use super::destination::HostName;
 /// The protocol inside TLS. Source: RFC 7301, section 6.
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-/// Made when it is first needed.
 static CONFIGURATION: OnceLock<Arc<ClientConfig>> = OnceLock::new();
 
 /// Why extra certificate authorities could not be added.

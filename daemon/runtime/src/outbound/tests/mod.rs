@@ -76,7 +76,6 @@ fn post(url: &str, body: WasiBody) -> Request<WasiBody> {
     request
 }
 
-/// An error starts with the name of its code.
 #[track_caller]
 fn assert_code(error: &Error, code: &str) {
     assert!(format!("{error:?}").starts_with(code), "{error:?} is not {code}");

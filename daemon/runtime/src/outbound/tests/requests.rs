@@ -139,7 +139,6 @@ async fn a_failure_has_the_error_code_of_wasi_http() {
     assert_code(&failed.expect_err("a body that is too short"), "HttpRequestBodySize(Some(1))");
 }
 
-/// Lines that were logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -19,7 +19,6 @@ use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiH
 use super::server::answers;
 use super::*;
 
-/// The state of a component's store.
 struct Guest {
     outbound: Outbound,
     table: ResourceTable,
