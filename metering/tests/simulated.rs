@@ -8,8 +8,8 @@ use nebula_metering::{Domain, FunctionId, GapReason, LearningState, Meter, Micro
 use nebula_simulator::{EndedCall, Faults, Function, HostClock, HostLoad, Length, Machine, Settings, Simulation, Task};
 
 const WINDOW: Duration = Duration::from_millis(100);
-const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
-const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
+const LIGHT: Task = Task::new(0.7, 1.0);
+const HEAVY: Task = Task::new(2.6, 0.5);
 
 /// A machine with a meter, and the settled calls.
 struct Life {

@@ -57,9 +57,9 @@ impl Variant {
     }
 }
 
-const LIGHT: Task = Task { ipc: 0.7, misses_per_kilo_instruction: 1.0, factor: 1.0 };
-const HEAVY: Task = Task { ipc: 2.6, misses_per_kilo_instruction: 0.5, factor: 1.0 };
-const MIDDLE: Task = Task { ipc: 1.5, misses_per_kilo_instruction: 1.0, factor: 1.0 };
+const LIGHT: Task = Task::new(0.7, 1.0);
+const HEAVY: Task = Task::new(2.6, 0.5);
+const MIDDLE: Task = Task::new(1.5, 1.0);
 
 /// One cell of the table. The numbers are places in [`LENGTHS`], [`AT_ONCE`] and [`HOST_LOADS`].
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ pub struct Accounts {
     /// By consumer, then by package.
     used: Vec<Used>,
     idle: Vec<JoulesByDomain>,
-    activation: Vec<f64>,
+    activation: Vec<JoulesByDomain>,
     neighbours: Vec<JoulesByDomain>,
     /// CPU time of the process and of everything else by package, in nanoseconds.
     process: Vec<u64>,
@@ -37,7 +37,7 @@ impl Accounts {
             functions: Vec::new(),
             used: vec![Used::default(); packages * FIRST_FUNCTION],
             idle: vec![JoulesByDomain::default(); packages],
-            activation: vec![0.0; packages],
+            activation: vec![JoulesByDomain::default(); packages],
             neighbours: vec![JoulesByDomain::default(); packages],
             process: vec![0; packages],
             host: vec![0; packages],
@@ -69,7 +69,7 @@ impl Accounts {
         &mut self,
         package: usize,
         idle: JoulesByDomain,
-        activation: f64,
+        activation: JoulesByDomain,
         neighbours: JoulesByDomain,
     ) {
         self.neighbours[package] += neighbours;

@@ -1,5 +1,7 @@
 //! The processors at work: what each has done and used since it was last settled.
 
+use std::time::Duration;
+
 use crate::machine::{Execution, Machine, Task};
 use crate::truth::JoulesByDomain;
 
@@ -25,6 +27,14 @@ struct Processor {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+struct Core {
+    /// Start of the idle time of both threads.
+    idle_since: u64,
+    /// Time until which it holds the licence for wide vector instructions.
+    licensed_until: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Package {
     ghz: f64,
     busy: usize,
@@ -45,6 +55,7 @@ struct Package {
 pub struct Hardware {
     machine: Machine,
     processors: Vec<Processor>,
+    cores: Vec<Core>,
     packages: Vec<Package>,
 }
 
@@ -60,7 +71,8 @@ impl Hardware {
         let processors = (0..machine.cpus()).map(processor).collect();
         let ghz = machine.frequency_ghz(1);
         let packages = vec![Package { ghz, ..Package::default() }; machine.packages];
-        Self { machine, processors, packages }
+        let cores = vec![Core::default(); machine.packages * machine.cores];
+        Self { machine, processors, cores, packages }
     }
 
     pub fn machine(&self) -> &Machine {
@@ -89,10 +101,11 @@ impl Hardware {
         if nanoseconds == 0 {
             return None;
         }
-        let beside_sibling = processor.sibling.is_some_and(|sibling| self.is_busy(sibling));
+        let sibling = processor.sibling.and_then(|sibling| self.processors[sibling].task);
+        let licence = self.licence(cpu, processor.since, task.wide || sibling.is_some_and(|sibling| sibling.wide), now);
         let package = &mut self.packages[processor.package];
         package.advance(now);
-        let execution = self.machine.execute(&task, package.ghz, beside_sibling, nanoseconds as f64);
+        let execution = self.machine.execute(&task, package.ghz * licence, sibling.is_some(), nanoseconds as f64);
         package.cycles.0 += execution.cycles;
         package.cycles.1 += nanoseconds;
         package.executed += JoulesByDomain { package: execution.package, dram: execution.dram };
@@ -102,13 +115,36 @@ impl Hardware {
         Some(Passed { package: processor.package, nanoseconds, execution, part })
     }
 
-    /// An idle processor starts to execute. Its sibling, which slows down, must be settled.
-    pub fn occupy(&mut self, cpu: usize, now: u64, task: Task) {
+    /// Frequency of a core relative to that of its package: lower while it holds a licence.
+    fn licence(&mut self, cpu: usize, since: u64, wide: bool, now: u64) -> f64 {
+        let Some(licences) = self.machine.laws.licences else { return 1.0 };
+        let core = cpu % self.cores.len();
+        let is_licensed = wide || since < self.cores[core].licensed_until;
+        if wide {
+            self.cores[core].licensed_until = now + licences.kept.as_nanos() as u64;
+        }
+        if is_licensed { licences.frequency } else { 1.0 }
+    }
+
+    /// An idle processor starts to execute. Its sibling, which slows down, must be settled. Returns what it costs to wake
+    /// the core.
+    pub fn occupy(&mut self, cpu: usize, now: u64, task: Task) -> Option<Passed> {
+        let woken = self.wake(cpu, now);
         let processor = &mut self.processors[cpu];
         let package = &mut self.packages[processor.package];
         package.advance(now);
         package.busy += 1;
         (processor.task, processor.since, processor.parts) = (Some(task), now, package.parts);
+        woken
+    }
+
+    fn wake(&mut self, cpu: usize, now: u64) -> Option<Passed> {
+        let sleep = self.machine.laws.sleep.filter(|_| self.is_core_idle(cpu))?;
+        let idle = now - self.cores[cpu % self.cores.len()].idle_since;
+        let execution = Execution { package: sleep.joules(Duration::from_nanos(idle)), ..Execution::default() };
+        let package = self.processors[cpu].package;
+        self.packages[package].executed.package += execution.package;
+        Some(Passed { package, nanoseconds: 0, execution, part: 0.0 })
     }
 
     /// A busy processor, which must be settled, continues with another task.
@@ -123,17 +159,25 @@ impl Hardware {
         package.advance(now);
         package.busy -= 1;
         processor.task = None;
+        if self.is_core_idle(cpu) {
+            let cores = self.cores.len();
+            self.cores[cpu % cores].idle_since = now;
+        }
     }
 
     /// Sets the frequencies by the number of busy cores, with `others` beside those of this machine. All processors
     /// must be settled.
     pub fn choose_frequencies(&mut self, others: usize) {
-        let Machine { packages, cores, .. } = self.machine;
-        for package in 0..packages {
-            let core_cpus = package * cores..(package + 1) * cores;
-            let busy = core_cpus.filter(|&cpu| !self.is_core_idle(cpu)).count();
+        for package in 0..self.machine.packages {
+            let busy = self.busy_cores(package);
             self.packages[package].ghz = self.machine.frequency_ghz(busy + others);
         }
+    }
+
+    /// Number of cores of a package of which any thread is busy.
+    pub fn busy_cores(&self, package: usize) -> usize {
+        let cores = self.machine.cores;
+        (package * cores..(package + 1) * cores).filter(|&cpu| !self.is_core_idle(cpu)).count()
     }
 
     /// The frequency of a package.

@@ -10,6 +10,7 @@ mod accounts;
 mod board;
 pub mod demonstration;
 mod hardware;
+pub mod laws;
 pub mod machine;
 pub mod neighbours;
 pub mod random;
@@ -22,7 +23,8 @@ pub mod truth;
 
 pub use board::{Board, SharedBoard};
 pub use demonstration::Demonstration;
-pub use machine::{Machine, Task};
+pub use laws::Laws;
+pub use machine::{Machine, Recorded, Task};
 pub use neighbours::Neighbours;
 pub use random::Random;
 pub use register::{Fault, Faults, Register};

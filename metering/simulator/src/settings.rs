@@ -77,6 +77,9 @@ pub struct HostLoad {
     /// How much its utilization changes from one stretch of about a second to the next: 0 for never, 1 for between
     /// nothing and twice as much.
     pub burstiness: f64,
+    /// Whether each of its threads stays on its processor, even if the other thread of the core is busy, as the workers of
+    /// `stress-ng` do.
+    pub pinned: bool,
 }
 
 impl HostLoad {
@@ -89,7 +92,7 @@ impl HostLoad {
     /// An ordinary task that keeps this fraction of the machine busy.
     #[must_use]
     pub fn steady(utilisation: f64) -> Self {
-        Self { utilisation, task: Task::new(1.1, 2.0), wander: 0.0, burstiness: 0.0 }
+        Self { utilisation, task: Task::new(1.1, 2.0), wander: 0.0, burstiness: 0.0, pinned: false }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Slot {
 /// Power of a package while it is busy, in watts.
 #[derive(Clone, Copy, Debug)]
 pub struct Presence {
-    pub activation: f64,
+    pub activation: JoulesByDomain,
     pub idle: JoulesByDomain,
 }
 
@@ -57,8 +57,7 @@ impl Slot {
         let seconds = part * 1e-9;
         self.truth.active += JoulesByDomain { package: execution.package, dram: execution.dram };
         self.truth.activation += presence.activation * seconds;
-        self.truth.base +=
-            JoulesByDomain { package: presence.idle.package * seconds, dram: presence.idle.dram * seconds };
+        self.truth.base += presence.idle * seconds;
     }
 
     pub fn end_slice(&mut self, pmu: bool) -> Work {

@@ -1,7 +1,7 @@
 //! The truth: the energy of every call, and of all consumers together.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Mul};
 use std::time::Duration;
 
 use nebula_metering::work::Work;
@@ -24,6 +24,14 @@ impl JoulesByDomain {
     }
 }
 
+impl Mul<f64> for JoulesByDomain {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self { package: self.package * factor, dram: self.dram * factor }
+    }
+}
+
 impl AddAssign for JoulesByDomain {
     fn add_assign(&mut self, other: Self) {
         self.package += other.package;
@@ -37,9 +45,9 @@ pub struct Truth {
     /// Energy of its own execution: its cycles, instructions and misses, at the frequency and voltage at which they
     /// ran.
     pub active: JoulesByDomain,
-    /// Its share of the activation energy, in joules: at every instant, equal parts among the busy processors of the
-    /// package. Not in `active`.
-    pub activation: f64,
+    /// Its share of the activation energy: at every instant, equal parts among the busy processors of the package. Not in
+    /// `active`.
+    pub activation: JoulesByDomain,
     /// Its share of the idle energy, divided in the same way. Not in `active`.
     pub base: JoulesByDomain,
 }
@@ -86,8 +94,8 @@ pub struct Totals {
     pub runtime: Spent,
     /// Everything else that ran.
     pub host: Spent,
-    /// Activation energy of packages, in joules.
-    pub activation: f64,
+    /// Activation energy.
+    pub activation: JoulesByDomain,
     /// Idle energy.
     pub idle: JoulesByDomain,
     /// Other virtual machines on the same packages.
@@ -98,7 +106,7 @@ impl Totals {
     /// All parts together: the energy of the zones.
     #[must_use]
     pub fn sum(&self) -> JoulesByDomain {
-        let mut sum = JoulesByDomain { package: self.activation, dram: 0.0 };
+        let mut sum = self.activation;
         sum += self.idle;
         sum += self.neighbours;
         sum += self.runtime.energy;

@@ -12,13 +12,18 @@
 //! Switching energy grows with the square of the voltage. The voltage rises with the frequency, but less than
 //! proportionally, since part of it is the threshold of the transistors. A cycle is spent by the core: two threads on a
 //! core share the energy of its cycles. A miss is served outside the core, at a voltage that does not follow that of
-//! the core.
+//! the core. [`Laws`] tells what else can be simulated.
 //!
 //! All figures are invented. They were chosen so that a busy core draws about 5 W at the all-core frequency, a package
 //! 10 to 100 W, and a memory access some ten nanojoules.
 
+mod drawn;
 mod named;
+mod recorded;
 
+pub use recorded::Recorded;
+
+use crate::laws::Laws;
 use crate::neighbours::Neighbours;
 use nebula_metering::work::topology::Topology;
 use nebula_metering::{Microjoules, Watts};
@@ -33,19 +38,28 @@ pub struct Task {
     /// Multiplies the core energy beyond what counters see, as wide vector instructions do. With 1, counters see
     /// everything.
     pub factor: f64,
+    /// Whether it executes wide vector instructions, which matters on machines with
+    /// [`Licences`](crate::laws::Licences).
+    pub wide: bool,
 }
 
 impl Task {
     /// A task whose energy follows from its instructions, cycles and misses.
     #[must_use]
-    pub fn new(ipc: f64, misses_per_kilo_instruction: f64) -> Self {
-        Self { ipc, misses_per_kilo_instruction, factor: 1.0 }
+    pub const fn new(ipc: f64, misses_per_kilo_instruction: f64) -> Self {
+        Self { ipc, misses_per_kilo_instruction, factor: 1.0, wide: false }
     }
 
     /// The same task with another factor.
     #[must_use]
     pub fn with_factor(self, factor: f64) -> Self {
         Self { factor, ..self }
+    }
+
+    /// The same task with wide vector instructions.
+    #[must_use]
+    pub fn wide(self) -> Self {
+        Self { wide: true, ..self }
     }
 }
 
@@ -102,6 +116,8 @@ pub struct Machine {
     pub idle_watts: f64,
     /// Additional power of a package while any of its processors is busy.
     pub activation_watts: f64,
+    /// Additional power of its memory in that time, as it leaves its self-refresh.
+    pub dram_activation_watts: f64,
     /// Power that the memory of a package always draws.
     pub dram_idle_watts: f64,
     /// Energy of an instruction.
@@ -124,6 +140,8 @@ pub struct Machine {
     pub dram_unit: EnergyUnit,
     /// Other virtual machines on the package of this one.
     pub neighbours: Option<Neighbours>,
+    /// Laws beyond those described above.
+    pub laws: Laws,
 }
 
 /// What a stretch of execution did and used.
@@ -178,6 +196,19 @@ impl Machine {
         self.turbo_ghz.get(index).copied().unwrap_or(self.nominal_ghz)
     }
 
+    /// Voltage at a frequency, relative to that at the reference.
+    #[must_use]
+    pub fn voltage(&self, ghz: f64) -> f64 {
+        let line = || 1.0 + self.voltage_slope * (ghz / self.nominal_ghz - 1.0);
+        self.laws.voltage.as_ref().map_or_else(line, |curve| curve.at(ghz))
+    }
+
+    /// The same machine with these laws.
+    #[must_use]
+    pub fn with_laws(self, laws: Laws) -> Self {
+        Self { laws, ..self }
+    }
+
     /// What a thread does and uses in `nanoseconds` at a frequency, alone on its core or beside a busy sibling.
     #[must_use]
     pub fn execute(&self, task: &Task, ghz: f64, beside_sibling: bool, nanoseconds: f64) -> Execution {
@@ -185,7 +216,7 @@ impl Machine {
         let cycles = ghz * nanoseconds;
         let instructions = cycles * task.ipc * speed;
         let misses = instructions * task.misses_per_kilo_instruction / 1000.0;
-        let voltage = 1.0 + self.voltage_slope * (ghz / self.nominal_ghz - 1.0);
+        let voltage = self.voltage(ghz);
         let switching = cycles * cycle_share * self.cycle_nanojoules + instructions * self.instruction_nanojoules;
         let core = voltage * voltage * switching + misses * self.miss_nanojoules;
         Execution {

@@ -1,6 +1,7 @@
 //! The simulated machines. Their figures are invented, and of the size that such machines have.
 
 use super::{EnergyUnit, Machine, Task};
+use crate::laws::Laws;
 use crate::neighbours::Neighbours;
 use nebula_metering::Watts;
 
@@ -17,6 +18,7 @@ impl Machine {
             voltage_slope: 0.5,
             idle_watts: 12.0,
             activation_watts: 8.0,
+            dram_activation_watts: 0.0,
             dram_idle_watts: 2.5,
             instruction_nanojoules: 0.55,
             cycle_nanojoules: 0.7,
@@ -28,6 +30,7 @@ impl Machine {
             package_unit: EnergyUnit::Power14,
             dram_unit: EnergyUnit::Power16,
             neighbours: None,
+            laws: Laws::default(),
         }
     }
 

@@ -31,6 +31,10 @@ impl Host {
         (self.load.utilisation * self.level).clamp(0.0, 1.0)
     }
 
+    pub fn is_pinned(&self) -> bool {
+        self.load.pinned
+    }
+
     pub fn task(&self) -> Task {
         let factor = self.load.task.factor * (1.0 + self.deviation).max(0.1);
         self.load.task.with_factor(factor)

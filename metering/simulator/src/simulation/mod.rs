@@ -1,6 +1,7 @@
 //! A machine in virtual time, which advances only on request and always in the same way.
 
 mod calls;
+mod climate;
 mod events;
 mod host;
 mod post;
@@ -12,6 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
+use self::climate::Climate;
 use self::host::Host;
 use self::post::Postman;
 use self::schedule::Schedule;
@@ -51,25 +53,29 @@ impl Simulation {
         threads.push(Thread::background(RUNTIME, runtime.task, 0, &mut random));
         threads.extend((0..cpus).map(|cpu| Thread::background(HOST, host.task, cpu, &mut random)));
         let presence = Presence {
-            activation: machine.activation_watts,
+            activation: JoulesByDomain { package: machine.activation_watts, dram: machine.dram_activation_watts },
             idle: JoulesByDomain { package: machine.idle_watts, dram: machine.dram_idle_watts },
         };
+        let packages = machine.packages;
+        let climates = vec![Climate::new(&machine.laws); packages];
         let mut simulation = Self {
             now: 0,
             update: UPDATE,
             slept: Duration::ZERO,
             flushed: 0,
-            active: vec![0; machine.packages],
-            carries: vec![0.0; machine.packages * 2],
+            active: vec![0; packages],
+            carries: vec![0.0; packages * 2],
             board,
-            accounts: Accounts::new(machine.packages),
+            accounts: Accounts::new(packages),
             schedule: Schedule::new(threads, cpus),
             neighbours: machine.neighbours.clone().map(Neighbourhood::new),
             hardware: Hardware::new(machine),
             slots: Slots::new(idle_workers),
             host: Host::new(host),
             random,
-            presence,
+            presence: vec![presence; packages],
+            climates,
+            extra_watts: 0.0,
             runtime,
             pmu,
             tick: nanoseconds(tick).max(1),
@@ -136,6 +142,14 @@ impl Simulation {
     /// The next readings of a zone have these faults.
     pub fn script(&mut self, zone: &Zone, faults: impl IntoIterator<Item = Fault>) {
         self.board.with(|board| board.script(zone, faults));
+    }
+
+    /// From now on, something beside the processors draws these watts in the first package's zone: a fan, a graphics unit,
+    /// another virtual machine.
+    pub fn set_extra_watts(&mut self, watts: f64) {
+        self.settle_all();
+        self.flush();
+        self.extra_watts = watts;
     }
 
     /// Suspends the machine: only `CLOCK_BOOTTIME` continues.
@@ -259,19 +273,26 @@ impl Simulation {
         let passed = self.now - self.flushed;
         let seconds = passed as f64 * 1e-9;
         self.flushed = self.now;
-        let idle =
-            JoulesByDomain { package: self.presence.idle.package * seconds, dram: self.presence.idle.dram * seconds };
+        if passed == 0 {
+            return;
+        }
         for package in 0..self.accounts.packages() {
+            let presence = self.presence[package];
+            let mut idle = presence.idle * seconds;
+            if package == 0 {
+                idle.package += self.extra_watts * seconds;
+            }
             let active = self.hardware.active(package, self.now);
-            let activation = self.presence.activation * (active - self.active[package]) as f64 * 1e-9;
+            let activation = presence.activation * ((active - self.active[package]) as f64 * 1e-9);
             let inactive = passed - (active - self.active[package]).min(passed);
             self.active[package] = active;
             let others = self.used_by_neighbours(package, passed, inactive);
-            self.accounts.charge_package(package, idle, activation, others);
             let mut used = self.hardware.take_executed(package);
-            used += idle;
             used += others;
-            used.package += activation;
+            used += activation;
+            idle.package += self.advance_climate(package, seconds, used.package / seconds);
+            used += idle;
+            self.accounts.charge_package(package, idle, activation, others);
             self.board.with(|board| {
                 let registers = &mut board.registers_mut()[2 * package..];
                 let carries = &mut self.carries[2 * package..];
@@ -291,7 +312,18 @@ impl Simulation {
         };
         let ghz = self.hardware.frequency_ghz(package);
         let execution = neighbours.execute(self.hardware.machine(), ghz, passed as f64);
-        let activation = self.presence.activation * inactive as f64 * 1e-9;
-        JoulesByDomain { package: execution.package + activation, dram: execution.dram }
+        let mut used = self.presence[package].activation * (inactive as f64 * 1e-9);
+        used += JoulesByDomain { package: execution.package, dram: execution.dram };
+        used
+    }
+
+    /// Heat and uncore follow the load. Returns the leakage that heat has added, in joules.
+    fn advance_climate(&mut self, package: usize, seconds: f64, watts: f64) -> f64 {
+        let machine = self.hardware.machine();
+        let busy = self.hardware.busy_cores(package) as f64 / machine.cores as f64;
+        let climate = &mut self.climates[package];
+        let leaked = climate.advance(&machine.laws, seconds, busy, watts);
+        self.presence[package].activation.package = machine.activation_watts * climate.activation(&machine.laws);
+        leaked
     }
 }

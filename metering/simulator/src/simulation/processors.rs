@@ -1,7 +1,9 @@
 //! Assigns processors to threads, and settles what each has executed.
 
 use super::state::Simulation;
-use crate::threads::Role;
+use crate::accounts::HOST;
+use crate::hardware::Passed;
+use crate::threads::{Role, Thread};
 
 /// Time slice of a thread while others wait, in nanoseconds.
 /// Source: Linux `kernel/sched/fair.c`, `sysctl_sched_base_slice`: 0.75 ms, times four on eight processors and more.
@@ -17,7 +19,9 @@ impl Simulation {
     }
 
     pub(super) fn make_runnable(&mut self, thread: usize) {
-        match self.idle_processor(self.schedule.threads[thread].cpu) {
+        let Thread { consumer, cpu: last, .. } = self.schedule.threads[thread];
+        let stays = consumer == HOST && self.host.is_pinned() && !self.hardware.is_busy(last);
+        match if stays { Some(last) } else { self.idle_processor(last) } {
             Some(cpu) => self.enter(cpu, thread),
             None => self.schedule.queue.push_back(thread),
         }
@@ -47,7 +51,10 @@ impl Simulation {
         if let Some(sibling) = self.hardware.sibling(cpu) {
             self.settle(sibling);
         }
-        self.hardware.occupy(cpu, self.now, self.schedule.threads[thread].task);
+        let woken = self.hardware.occupy(cpu, self.now, self.schedule.threads[thread].task);
+        if let Some(woken) = woken {
+            self.charge(thread, &woken);
+        }
         self.switch(cpu, thread);
     }
 
@@ -91,14 +98,19 @@ impl Simulation {
     /// Settles a processor.
     pub(super) fn settle(&mut self, cpu: usize) {
         let Some(passed) = self.hardware.settle(cpu, self.now) else { return };
-        let Some(thread) = self.schedule.running[cpu] else { return };
+        if let Some(thread) = self.schedule.running[cpu] {
+            self.charge(thread, &passed);
+        }
+    }
+
+    fn charge(&mut self, thread: usize, passed: &Passed) {
         let thread = &mut self.schedule.threads[thread];
         thread.left = thread.left.saturating_sub(passed.nanoseconds);
-        self.accounts.charge(thread.consumer, &passed);
+        self.accounts.charge(thread.consumer, passed);
         if let Role::Worker { slot: Some(slot), calling: true, .. } = thread.role
             && let Some(slot) = self.slots.get(slot)
         {
-            slot.charge(&passed, &self.presence);
+            slot.charge(passed, &self.presence[passed.package]);
         }
     }
 

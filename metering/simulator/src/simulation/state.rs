@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::climate::Climate;
 use super::host::Host;
 use super::schedule::Schedule;
 use crate::accounts::Accounts;
@@ -33,7 +34,11 @@ pub struct Simulation {
     pub(super) slots: Slots,
     pub(super) host: Host,
     pub(super) neighbours: Option<Neighbourhood>,
-    pub(super) presence: Presence,
+    /// What each package draws while it is busy, and while it is not.
+    pub(super) presence: Vec<Presence>,
+    pub(super) climates: Vec<Climate>,
+    /// What something beside the processors draws from the first package's supply.
+    pub(super) extra_watts: f64,
     pub(super) runtime: RuntimeLoad,
     pub(super) pmu: bool,
     pub(super) tick: u64,
