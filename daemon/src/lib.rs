@@ -1,9 +1,9 @@
-//! Nebula runs WebAssembly functions over HTTP and tells, for every call, how many joules it took.
+//! Nebula runs WebAssembly functions over HTTP and reports how many joules each call took.
 //!
 //! The way of a call: [`http`] reads the request and finds the function in [`functions`]; [`invocation`] admits it and
 //! brackets it with [`meter`]; [`nebula_runtime`] runs it in a fresh instance; its estimate goes into the answer, its settled
 //! charge into [`telemetry`]. [`carbon`] says what joules mean in grams and money, and [`quota`] what a function or a
-//! caller may use of all that. [`cli`] and [`config`] are how people tell the program what to do.
+//! caller may use of all that. [`cli`] and [`config`] read what the user asks for.
 
 pub mod admission;
 pub mod carbon;

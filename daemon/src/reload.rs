@@ -13,29 +13,17 @@ use tokio::time::MissedTickBehavior;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What identifies a version of a file. The kernel alone sets the change time, so an equal stamp means an unchanged file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-/// The stamps of several files; `None` for one that does not exist.
+/// For each of several files, what identifies its version: inode, size, and the times of the last modification and change.
+/// `None` for one that does not exist. The kernel alone sets the time of change, so an equal stamp means an unchanged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamps(Vec<Option<Stamp>>);
+pub struct Stamps(Vec<Option<(u64, u64, [i64; 4])>>);
 
 impl Stamps {
     pub fn of(paths: &[PathBuf]) -> Self {
         let stamp = |path: &PathBuf| {
             let found = fs::metadata(path).ok()?;
-            Some(Stamp {
-                inode: found.ino(),
-                bytes: found.size(),
-                modified: (found.mtime(), found.mtime_nsec()),
-                changed: (found.ctime(), found.ctime_nsec()),
-            })
+            let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+            Some((found.ino(), found.size(), times))
         };
         Self(paths.iter().map(stamp).collect())
     }

@@ -92,7 +92,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn one_at_a_time_has_it_and_says_who() {
+    fn only_one_daemon_holds_the_directory_and_the_error_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("made/when/needed");
         let state = State::hold(&path).unwrap();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_cannot_be_had() {
+    fn a_path_that_is_no_directory_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();

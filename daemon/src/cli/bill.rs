@@ -56,27 +56,11 @@ impl fmt::Display for Charge {
 mod tests {
     use super::*;
 
-    fn bill(energy: Result<Charge, &str>) -> String {
-        let cpu = Some(Duration::from_micros(196));
-        Bill { energy, carbon: None, cpu, source: "model", origin: "an estimate, not measured" }.to_string()
-    }
-
     #[test]
-    fn a_bill_is_one_line_with_everything_in_it() {
-        let mut charge = Charge { active: Joules(213e-6), uncertainty: Some(Joules(61e-6)), base: Some(Joules(90e-6)) };
-        let line = "nebula: 213.0 µJ ± 61.0 µJ + 90.0 µJ base; 0.196 ms CPU; source model (an estimate, not measured)";
-        assert_eq!(bill(Ok(charge)), line);
-        charge.uncertainty = None;
-        charge.base = None;
-        assert!(
-            bill(Ok(charge))
-                .starts_with("nebula: 213.0 µJ (includes base power, which is not known yet); 0.196 ms CPU")
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_said_with_its_reason() {
-        let line = "nebula: joules not known: no window has closed yet; 0.196 ms CPU; source model";
-        assert_eq!(bill(Err("no window has closed yet")), line);
+    fn a_charge_names_its_interval_and_its_base_energy_if_they_are_known() {
+        let charge = Charge { active: Joules(213e-6), uncertainty: Some(Joules(61e-6)), base: Some(Joules(90e-6)) };
+        assert_eq!(charge.to_string(), "213.0 µJ ± 61.0 µJ + 90.0 µJ base");
+        let charge = Charge { uncertainty: None, base: None, ..charge };
+        assert_eq!(charge.to_string(), "213.0 µJ (includes base power, which is not known yet)");
     }
 }

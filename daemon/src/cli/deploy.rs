@@ -27,7 +27,7 @@ const VERSION_DIGITS: usize = 12;
 const SPIN: Duration = Duration::from_millis(100);
 
 pub fn deploy(matches: &ArgMatches) -> super::Result {
-    let client = client(matches)?;
+    let client = Client::of(matches)?;
     let file = matches.get_one::<String>("file").map(PathBuf::from).unwrap_or_default();
     let name = match matches.get_one::<String>("name") {
         Some(name) => name.clone(),
@@ -63,20 +63,20 @@ pub fn deploy(matches: &ArgMatches) -> super::Result {
     };
     let answer = client.send(Method::PUT, &path(&name, ""), content);
     progress.finish_and_clear();
-    tell_deployed(&answer?, matches, |_| format!("`nebula rollback {name}` goes back"))
+    report_deployed(&answer?, matches, |_| format!("`nebula rollback {name}` goes back"))
 }
 
 pub fn roll_back(matches: &ArgMatches) -> super::Result {
-    let client = client(matches)?;
+    let client = Client::of(matches)?;
     let to = matches.get_one::<String>("to").map(|to| format!("?to={}", utf8_percent_encode(to, RESERVED)));
     let below = format!("/rollback{}", to.unwrap_or_default());
     let name = name(matches);
     let answer = client.send(Method::POST, &path(name, &below), Content::default())?;
-    tell_deployed(&answer, matches, |before| format!("`nebula rollback {name} --to {before}` undoes it"))
+    report_deployed(&answer, matches, |before| format!("`nebula rollback {name} --to {before}` undoes it"))
 }
 
 pub fn remove(matches: &ArgMatches) -> super::Result {
-    let client = client(matches)?;
+    let client = Client::of(matches)?;
     let name = name(matches);
     let answer = client.send(Method::DELETE, &path(name, ""), Content::default())?;
     if !answer.is_success() {
@@ -84,10 +84,6 @@ pub fn remove(matches: &ArgMatches) -> super::Result {
     }
     note(format_args!("removed `{name}`; `nebula rollback {name}` brings it back"));
     Ok(ExitCode::SUCCESS)
-}
-
-fn client(matches: &ArgMatches) -> Result<Client, Failure> {
-    Client::of(matches).map_err(Failure::usage)
 }
 
 fn name(matches: &ArgMatches) -> &str {
@@ -137,7 +133,7 @@ fn show(bar: &ProgressBar) -> Sent {
 }
 
 /// `undo` says how to return to the version that was served before.
-fn tell_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> String) -> super::Result {
+fn report_deployed(answer: &Answer, matches: &ArgMatches, undo: impl Fn(&str) -> String) -> super::Result {
     if !answer.is_success() {
         return refused(answer);
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ArgMatches;
+use hyper::Method;
 use nebula_api::call::{Cost, Envelope, Output};
 use nebula_api::energy::{Energy, EnergyState};
 use nebula_api::problem::Problem;
@@ -16,7 +17,7 @@ use nebula_metering::source::SourceKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bill::{Bill, Charge};
-use super::client::{Answer, Client, refusal};
+use super::client::{Answer, Client, Content, refusal};
 use super::output::print;
 use super::{EXIT_FAILURE, Failure, note};
 use crate::carbon::Grams;
@@ -34,11 +35,12 @@ const SETTLE: (&str, &str) = ("settle", "wait for the settled charge with --sett
 /// Calls the function, and exits as it did.
 pub fn invoke(matches: &ArgMatches) -> super::Result {
     let text = |key: &str| matches.get_one::<String>(key).map(String::as_str);
-    let client = Client::of(matches).map_err(Failure::usage)?;
+    let client = Client::of(matches)?;
     let variables = matches.get_many::<String>("env").into_iter().flatten();
     let settle = matches.get_flag("settle");
     let path = path(text("name").unwrap_or_default(), variables, settle).map_err(Failure::usage)?;
-    let answer = client.post(&path, input(text("input"))?)?;
+    let content = Content { body: input(text("input"))?.into(), ..Content::default() };
+    let answer = client.send(Method::POST, &path, content)?;
     if matches.get_flag("json") { as_json(&answer) } else { as_text(&answer) }
 }
 
@@ -165,29 +167,29 @@ mod tests {
 
     use super::*;
 
-    fn path_of(name: &str, variables: &[&str]) -> anyhow::Result<String> {
+    fn path_of(name: &str, variables: &[&str], settle: bool) -> anyhow::Result<String> {
         let variables: Vec<String> = variables.iter().map(|&variable| variable.to_owned()).collect();
-        path(name, variables.iter(), false)
+        path(name, variables.iter(), settle)
     }
 
     #[test]
     fn names_and_variables_are_escaped() {
-        assert_eq!(path_of("hello-world_2", &[]).unwrap(), "/invoke/hello-world_2");
-        assert_eq!(path_of("a/../b?ü", &[]).unwrap(), "/invoke/a%2F..%2Fb%3F%C3%BC");
-        assert_eq!(path_of("x", &["A=1=2", "B=a b&ö"]).unwrap(), "/invoke/x?A=1%3D2&B=a+b%26%C3%B6");
+        for (name, variables, settle, expected) in [
+            ("hello-world_2", &[][..], false, "/invoke/hello-world_2"),
+            ("a/../b?ü", &[], false, "/invoke/a%2F..%2Fb%3F%C3%BC"),
+            ("x", &["A=1=2", "B=a b&ö"], false, "/invoke/x?A=1%3D2&B=a+b%26%C3%B6"),
+            ("x", &[], true, "/invoke/x?settle=true"),
+            ("x", &["A=1"], true, "/invoke/x?A=1&settle=true"),
+        ] {
+            assert_eq!(path_of(name, variables, settle).unwrap(), expected);
+        }
     }
 
     #[test]
     fn a_variable_has_a_value_and_is_not_the_input() {
-        assert!(path_of("x", &["A"]).unwrap_err().to_string().contains("NAME=VALUE"));
-        assert!(path_of("x", &["input=1"]).unwrap_err().to_string().contains("--input"));
-        assert!(path_of("x", &["settle=true"]).unwrap_err().to_string().contains("--settle"));
-    }
-
-    #[test]
-    fn waiting_is_asked_for_in_the_query() {
-        assert_eq!(path("x", [].iter(), true).unwrap(), "/invoke/x?settle=true");
-        assert_eq!(path("x", ["A=1".to_owned()].iter(), true).unwrap(), "/invoke/x?A=1&settle=true");
+        for (variable, hint) in [("A", "NAME=VALUE"), ("input=1", "--input"), ("settle=true", "--settle")] {
+            assert!(path_of("x", &[variable], false).unwrap_err().to_string().contains(hint), "{variable}");
+        }
     }
 
     #[test]
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn joules_that_are_null_are_not_known() {
+    fn a_bill_without_joules_says_why() {
         assert_eq!(
             bill(&cost(EnergyState::Unknown, "powercap", None)),
             "nebula: joules not known: no window has closed; 0.196 ms CPU; source powercap"
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_the_call_that_failed_or_none() {
+    fn a_problem_may_hold_the_call_that_failed() {
         let busy = r#"{"type":"urn:nebula:busy","title":"Too many calls","status":503,"detail":"later"}"#;
         let busy: Problem<'_> = serde_json::from_str(busy).unwrap();
         assert!(busy.call.is_none());

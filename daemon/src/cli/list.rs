@@ -9,8 +9,8 @@ use comfy_table::{CellAlignment, Table};
 use nebula_api::functions::{BrokenFile, Function, Functions};
 
 use super::client::Client;
+use super::note;
 use super::output::print;
-use super::{Failure, note};
 
 /// Longest time to wait: a daemon answers this from memory.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ const HEADINGS: [&str; 5] = ["NAME", "VERSION", "KIND", "ORIGIN", "SIZE"];
 const VERSION_DIGITS: usize = 12;
 
 pub fn list(matches: &ArgMatches) -> super::Result {
-    let client = Client::of(matches).map_err(Failure::usage)?;
+    let client = Client::of(matches)?;
     let answer = client.get("/functions", ANSWER_TIME_MAX)?;
     let listing: Functions = answer.expect()?;
     if matches.get_flag("json") {
@@ -53,18 +53,17 @@ fn table(functions: &[Function]) -> String {
 
 /// Bytes in the unit that a person reads.
 pub fn size(bytes: u64) -> String {
-    let units = ["KiB", "MiB", "GiB"];
-    let mut scaled = bytes as f64;
-    let mut unit = "B";
-    for next in units.iter().take_while(|_| bytes >= 1024) {
-        // 1024.0 goes to the next unit.
-        if scaled < 1023.95 {
-            break;
-        }
-        scaled /= 1024.0;
-        unit = next;
+    if bytes < 1024 {
+        return format!("{bytes} B");
     }
-    if unit == "B" { format!("{bytes} B") } else { format!("{scaled:.1} {unit}") }
+    let scaled = |bits: u32| bytes as f64 / f64::from(1_u32 << bits);
+    // What would be shown as 1024.0 goes to the next unit.
+    let (bits, unit) = match [10, 20].map(|bits| scaled(bits) < 1023.95) {
+        [true, _] => (10, "KiB"),
+        [_, true] => (20, "MiB"),
+        _ => (30, "GiB"),
+    };
+    format!("{:.1} {unit}", scaled(bits))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn report(matches: &ArgMatches) -> super::Result {
             report_of(&mut Store::read(&Path::new(directory).join(FILE))?, parsed, by, policy)?
         }
         None => {
-            let client = Client::of(matches).map_err(Failure::usage)?;
+            let client = Client::of(matches)?;
             let mut query = form_urlencoded::Serializer::new(String::from("/usage?"));
             query.append_pair("since", since).append_pair("by", by.as_str());
             if let Some(policy) = policy {

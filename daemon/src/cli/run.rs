@@ -16,7 +16,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::bill::{Bill, Charge};
 use super::output::print;
-use super::{EXIT_USAGE, Failure, note};
+use super::{EXIT_FAILURE, EXIT_USAGE, Failure, note};
 use crate::config::Config;
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
@@ -127,37 +127,26 @@ fn measured(
     Ok((ended, bill(&meter, &work)))
 }
 
+/// The module's own exit code, or one that says how it failed.
 fn exit_code(completion: &Completion) -> ExitCode {
-    match &completion.ending {
-        Ending::Returned => ExitCode::SUCCESS,
-        Ending::Answered(status) if *status < 400 => ExitCode::SUCCESS,
-        Ending::Answered(status) => {
-            note(format_args!("nebula: the module answered with status {status}"));
-            ExitCode::FAILURE
-        }
-        Ending::NoAnswer => {
-            note("nebula: the module sent no answer");
-            ExitCode::FAILURE
-        }
-        Ending::Refused(why) => {
-            note(format_args!("nebula: the module failed to answer: {why}"));
-            ExitCode::FAILURE
-        }
+    let (code, why) = match &completion.ending {
         // The kernel keeps the lowest byte of an exit code, as it does for every process.
-        Ending::Exited(code) => ExitCode::from((code & 0xff) as u8),
-        Ending::BadInput(why) => {
-            note(format_args!("nebula: {why}"));
-            ExitCode::from(EXIT_USAGE)
-        }
-        Ending::Trapped(why) => {
-            note(format_args!("nebula: the module trapped: {why}"));
-            ExitCode::from(EXIT_TRAP)
-        }
-        Ending::OutOfMemory | Ending::OutputTooLarge | Ending::TimedOut | Ending::OverCpu | Ending::OverEnergy => {
-            note(format_args!("nebula: the module was stopped at a limit: {:?}", completion.ending));
-            ExitCode::from(EXIT_TRAP)
-        }
-    }
+        Ending::Exited(code) => return ExitCode::from((code & 0xff) as u8),
+        Ending::Returned => return ExitCode::SUCCESS,
+        Ending::Answered(status) if *status < 400 => return ExitCode::SUCCESS,
+        Ending::Answered(status) => (EXIT_FAILURE, format!("the module answered with status {status}")),
+        Ending::NoAnswer => (EXIT_FAILURE, "the module sent no answer".into()),
+        Ending::Refused(why) => (EXIT_FAILURE, format!("the module failed to answer: {why}")),
+        Ending::BadInput(why) => (EXIT_USAGE, why.to_string()),
+        Ending::Trapped(why) => (EXIT_TRAP, format!("the module trapped: {why}")),
+        limit @ (Ending::OutOfMemory
+        | Ending::OutputTooLarge
+        | Ending::TimedOut
+        | Ending::OverCpu
+        | Ending::OverEnergy) => (EXIT_TRAP, format!("the module was stopped at a limit: {limit:?}")),
+    };
+    note(format_args!("nebula: {why}"));
+    ExitCode::from(code)
 }
 
 /// The joules of the call, from the windows that it ran in.

@@ -12,6 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::output::print;
 use super::{Failure, note};
+use crate::functions::joined;
 use crate::http::{Role, Tokens, check_token_name, read_tokens, secret};
 
 const MODE: u32 = 0o600;
@@ -25,9 +26,7 @@ pub fn token(matches: &ArgMatches) -> super::Result {
     let token = secret::make().context("cannot read random numbers from the system")?;
     let lines = lines(name, &token, &roles, &functions);
     // Checked before anything is written.
-    Tokens::parse(&lines).map_err(|wrong| {
-        Failure::usage(anyhow!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-    })?;
+    Tokens::parse(&lines).map_err(|wrong| Failure::usage(anyhow!(joined(&wrong))))?;
     match matches.get_one::<String>("tokens") {
         Some(path) => {
             append(Path::new(path), name, &lines)?;
@@ -60,10 +59,7 @@ fn append(path: &Path, name: &str, lines: &str) -> anyhow::Result<()> {
     // Another process may be adding a token too.
     flock(&file, FlockOperation::LockExclusive).with_context(|| format!("cannot lock `{shown}`"))?;
     let text = read_tokens(&file, path)?;
-    let wrong = |wrong: Vec<_>| {
-        let wrong: Vec<String> = wrong.iter().map(|wrong: &crate::functions::Mistake| wrong.to_string()).collect();
-        anyhow!("the tokens in `{shown}` cannot be used: {}", wrong.join("; "))
-    };
+    let wrong = |wrong: Vec<_>| anyhow!("the tokens in `{shown}` cannot be used: {}", joined(&wrong));
     if Tokens::parse(&text).map_err(wrong)?.has(name) {
         bail!("`{shown}` already has a token `{name}`; remove it first to make a new one");
     }

@@ -41,7 +41,7 @@ pub fn options() -> impl Iterator<Item = Setting> {
     options_by_heading().map(|(_, option)| option)
 }
 
-/// Everything that `nebula serve` can be told, checked.
+/// The checked configuration of `nebula serve`.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub http: http::Settings,
@@ -58,9 +58,6 @@ pub struct Config {
 
 impl Config {
     /// Reads flags, the environment and the file.
-    ///
-    /// # Errors
-    /// All mistakes together.
     pub fn read(flags: impl Fn(&str) -> Option<String>, file: Option<&Path>) -> Result<Self, Mistakes> {
         let mut mistakes = Vec::new();
         let file = file.map(|path| read_file(path, &mut mistakes)).unwrap_or_default();

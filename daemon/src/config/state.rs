@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn state_goes_where_systemd_says_else_where_the_user_keeps_it() {
+    fn systemd_comes_before_xdg_and_xdg_before_home() {
         let state = |variables: &[(&str, &str)]| {
             let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
             default_state(find)

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::start_error::StartError;
-
+use super::StartError;
 use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::Registry;
@@ -26,9 +25,6 @@ pub struct Accounts {
 }
 
 /// Locks the state directory, so that no other daemon uses it.
-///
-/// # Errors
-/// If another daemon uses it.
 pub fn hold(directory: Option<&Path>) -> Result<Result<State, String>, StartError> {
     let Some(directory) = directory else {
         return Ok(Err("no `state` directory is set".into()));
@@ -75,9 +71,6 @@ impl Accounts {
     }
 
     /// Starts to store accounts, and shows in `metrics` how that goes.
-    ///
-    /// # Errors
-    /// If the thread cannot be started.
     pub fn keep(
         self,
         config: &Config,

@@ -6,7 +6,6 @@ mod loading;
 mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
-mod start_error;
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,11 +24,30 @@ use crate::telemetry::{CallBounds, Calls, Metrics, Observers};
 use crate::usage::{self, UsageLog};
 use accounts::Accounts;
 pub use listening::Addresses;
-pub use start_error::StartError;
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
 const EVENT_INTERVAL: u32 = 8;
+
+/// Why a daemon does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A file that the configuration names cannot be used.
+    Configuration(anyhow::Error),
+    Failed(anyhow::Error),
+}
+
+impl StartError {
+    fn configuration(error: impl Into<anyhow::Error>) -> Self {
+        Self::Configuration(error.into())
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for StartError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 /// A daemon that is ready to listen.
 ///
@@ -46,7 +64,7 @@ pub struct Daemon {
     _carbon: Option<carbon::CarbonUpdater>,
     /// Closes a last window and settles all calls.
     _sampler: Option<Sampler>,
-    /// Writes and sends what observers were told, the last settled calls included.
+    /// Writes and sends what observers still hold, the last settled calls included.
     _observers: Flush,
     /// Stores what the last window has settled.
     _accounts: Option<usage::Flusher>,
@@ -168,10 +186,7 @@ impl Daemon {
         })
     }
 
-    /// Listens, tells `announce` where, and serves until a signal comes; then lets running calls finish and ends.
-    ///
-    /// # Errors
-    /// If an address cannot be listened on.
+    /// Listens, passes the addresses to `announce`, and serves until a signal comes; then lets running calls finish.
     pub fn run(self, announce: impl FnOnce(&Addresses) -> std::io::Result<()>) -> Result<(), StartError> {
         let Some(workers) = &self.workers.0 else { return Ok(()) };
         workers.block_on(listening::listen(&self.config, self.app.clone(), self.tls.clone(), announce))

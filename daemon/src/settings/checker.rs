@@ -29,8 +29,6 @@ impl<'a> Checker<'a> {
         Self { layers, mistakes }
     }
 
-    /// # Errors
-    /// All mistakes together, if there are any.
     pub fn finish(self) -> Result<(), Mistakes> {
         if self.mistakes.is_empty() { Ok(()) } else { Err(Mistakes(self.mistakes)) }
     }
@@ -104,8 +102,6 @@ pub fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&str) -> Result
     }
 }
 
-/// # Errors
-/// If `text` is empty.
 pub fn file_path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("it must be a path".into()) } else { Ok(text.into()) }
 }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_short_forms_and_wrong_tables_are_seen_through() {
+    fn typos_short_forms_and_wrong_tables_are_recognized() {
         let known = ["env", "entry", "limits.memory", "limits.max_joules", "limits.concurrency", "limits.cpu"];
         let meant = [
             ("evn", "env"),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use nebula_metering::{Joules, Microjoules, Watts};
 
+/// A year.
+const SECONDS_MAX: f64 = 86_400.0 * 365.0;
+
 /// A duration such as `250us`, `100ms`, `1.5s`, `2m` or `1h`.
-///
-/// # Errors
-/// Says what a duration looks like.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let scale = match unit {
@@ -19,69 +19,60 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err("a duration is a number with its unit, such as 100ms, 30s or 2m".into()),
     };
     let seconds = number.parse::<f64>().ok().map(|number| number * scale);
-    let seconds = seconds.filter(|seconds| seconds.is_finite() && *seconds <= 86400.0 * 365.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a duration is a number with its unit, such as 100ms, and at most a year".into())
+    let duration =
+        seconds.filter(|seconds| *seconds <= SECONDS_MAX).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "a duration is a number with its unit, such as 100ms, and at most a year".into())
 }
 
 /// A size such as `512`, `64KiB`, `4MiB`, `2GiB`, or with the decimal units kB, MB and GB.
-///
-/// # Errors
-/// Says what a size looks like.
 pub fn size(text: &str) -> Result<u64, String> {
-    let (number, unit) = split(text);
-    let scale: u64 = match unit {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err("a size is a whole number of bytes or has a unit, such as 64KiB or 4MiB".into()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    let bytes = whole(text, |unit| match unit {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "MB" => Some(1_000_000),
+        "GB" => Some(1_000_000_000),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    });
     bytes.ok_or_else(|| "a size is a whole number of bytes or has a unit, such as 64KiB or 4MiB".into())
 }
 
 /// An energy such as `1uJ`, `100µJ`, `1mJ` or `2J`: a whole number, and not zero.
-///
-/// # Errors
-/// Says what an energy looks like.
 pub fn energy(text: &str) -> Result<Microjoules, String> {
-    let (number, unit) = split(text);
-    let energy = microjoules_in(unit).and_then(|scale| number.parse::<u64>().ok()?.checked_mul(scale));
-    let energy = energy.filter(|energy| *energy > 0).map(Microjoules);
+    let energy = whole(text, microjoules_in).filter(|energy| *energy > 0).map(Microjoules);
     energy.ok_or_else(|| "an energy is a whole number with its unit, such as 1uJ, 100uJ or 1mJ".into())
 }
 
 /// An energy that need not be whole, such as `0.5J`, `500mJ`, `1.5kJ` or `0.1kWh`, and not zero.
-///
-/// # Errors
-/// Says what an energy looks like.
 pub fn joules(text: &str) -> Result<Joules, String> {
-    let (number, unit) = split(text);
-    let joules = microjoules_in(unit).and_then(|scale| Some(number.parse::<f64>().ok()? * (scale as f64 / 1e6)));
-    let joules = joules.filter(|joules| joules.is_finite() && *joules > 0.0).map(Joules);
+    let joules = positive(text, |unit| Some(microjoules_in(unit)? as f64 / 1e6)).map(Joules);
     joules.ok_or_else(|| "an energy is a number above zero with its unit, such as 500mJ, 0.5J, 2kJ or 0.1kWh".into())
 }
 
 /// A power such as `40W`, `0.5kW` or `250mW`, and not zero.
-///
-/// # Errors
-/// Says what a power looks like.
 pub fn watts(text: &str) -> Result<Watts, String> {
-    let (number, unit) = split(text);
-    let scale = match unit {
+    let watts = positive(text, |unit| match unit {
         "mW" => Some(1e-3),
         "W" => Some(1.0),
         "kW" => Some(1e3),
         _ => None,
-    };
-    let watts = scale.and_then(|scale| Some(number.parse::<f64>().ok()? * scale));
-    let watts = watts.filter(|watts| watts.is_finite() && *watts > 0.0).map(Watts);
-    watts.ok_or_else(|| "a power is a number above zero with its unit, such as 40W, 500mW or 1.5kW".into())
+    });
+    watts.map(Watts).ok_or_else(|| "a power is a number above zero with its unit, such as 40W, 500mW or 1.5kW".into())
+}
+
+/// A whole number times what its unit stands for.
+fn whole(text: &str, scale: impl Fn(&str) -> Option<u64>) -> Option<u64> {
+    let (number, unit) = split(text);
+    number.parse::<u64>().ok()?.checked_mul(scale(unit)?)
+}
+
+/// A number above zero times what its unit stands for.
+fn positive(text: &str, scale: impl Fn(&str) -> Option<f64>) -> Option<f64> {
+    let (number, unit) = split(text);
+    let value = number.parse::<f64>().ok()? * scale(unit)?;
+    Some(value).filter(|value| value.is_finite() && *value > 0.0)
 }
 
 /// A duration as [`duration`] reads it, in the largest unit of which it is a whole number.
@@ -184,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_can_be_read() {
+    fn shown_quantities_can_be_read_back() {
         for text in ["1h", "90m", "5s", "1500ms", "250us", "1.5us", "0s"] {
             assert_eq!(shown_duration(duration(text).unwrap()), text);
         }

@@ -4,6 +4,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, ValueHint};
 
 use super::{Client, ClientError};
+use crate::cli::Failure;
 
 const DAEMON: &str = "http://127.0.0.1:8080";
 
@@ -35,9 +36,12 @@ pub fn arguments() -> [Arg; 4] {
 }
 
 impl Client {
-    /// # Errors
-    /// If the arguments are unusable.
-    pub fn of(matches: &ArgMatches) -> Result<Self, ClientError> {
+    /// The client of the daemon that the arguments name.
+    pub fn of(matches: &ArgMatches) -> Result<Self, Failure> {
+        Self::read(matches).map_err(Failure::usage)
+    }
+
+    fn read(matches: &ArgMatches) -> Result<Self, ClientError> {
         let text = |key: &str| matches.get_one::<String>(key);
         let mut client = Self::new(text("daemon").map(String::as_str).unwrap_or_default())?;
         if let Some(path) = text("ca") {

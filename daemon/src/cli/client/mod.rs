@@ -166,24 +166,11 @@ impl Client {
         Ok(())
     }
 
-    /// # Errors
-    /// If no answer comes within `time_max`.
     pub fn get(&self, path: &str, time_max: Duration) -> Result<Answer, ClientError> {
         self.exchange(Method::GET, path, Content::default(), time_max)
     }
 
     /// Waits as long as it takes: the daemon limits how long a call may run.
-    ///
-    /// # Errors
-    /// If no answer comes.
-    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, ClientError> {
-        self.send(Method::POST, path, Content { body: body.into(), ..Content::default() })
-    }
-
-    /// Waits as long as it takes.
-    ///
-    /// # Errors
-    /// If no answer comes.
     pub fn send(&self, method: Method, path: &str, content: Content) -> Result<Answer, ClientError> {
         self.exchange(method, path, content, Duration::MAX)
     }
@@ -301,9 +288,6 @@ impl Answer {
     }
 
     /// The body of a success.
-    ///
-    /// # Errors
-    /// What the daemon says instead.
     pub fn expect<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         if self.is_success() { self.parse() } else { Err(ClientError::Refusal(Box::new(self.parse()?))) }
     }

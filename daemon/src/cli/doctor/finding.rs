@@ -1,7 +1,8 @@
-//! The result of one check, and what would fix it.
+//! The result of one check, and what several checks suggest to fix it.
 
 use std::fmt::Write;
 
+use nebula_metering::source::model::cpu::{Processor, Signature};
 use strum::IntoStaticStr;
 
 /// Source: ECMA-48, SGR.
@@ -53,13 +54,12 @@ impl Finding {
         Self { status, item: item.into(), fact: fact.into(), parts: Vec::new(), remedies: Vec::new() }
     }
 
-    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedies.push(remedy.into());
-        self
+    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        self.with_remedies([remedy])
     }
 
-    pub fn with_remedies(mut self, remedies: impl IntoIterator<Item = String>) -> Self {
-        self.remedies.extend(remedies);
+    pub fn with_remedies<R: Into<String>>(mut self, remedies: impl IntoIterator<Item = R>) -> Self {
+        self.remedies.extend(remedies.into_iter().map(Into::into));
         self
     }
 
@@ -90,6 +90,39 @@ pub fn report(findings: &[Finding], colours: bool) -> String {
         finding.write(0, width, colours, &mut report);
     }
     report
+}
+
+/// Source: moby's default seccomp profile.
+pub const FILTERED: &str =
+    "the kernel allows it, so a system call filter must forbid it: in a container, docker run --cap-add PERFMON …";
+
+pub const NO_PROCFS: &str = "mount procfs, or pass its location with --procfs-root";
+
+/// Whether a processor may have RAPL: any that is not known to be of another architecture.
+pub fn is_x86(processor: &Processor) -> bool {
+    match &processor.signature {
+        Some(Signature::X86 { .. }) => true,
+        Some(Signature::Arm { .. }) => false,
+        None => cfg!(any(target_arch = "x86_64", target_arch = "x86")),
+    }
+}
+
+/// The path of this program, quoted for a shell.
+pub fn program() -> String {
+    let plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+    match std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()) {
+        Some(path) if plain(&path) => path,
+        Some(path) => format!("'{}'", path.replace('\'', r"'\''")),
+        None => r#""$(command -v nebula)""#.into(),
+    }
+}
+
+/// What /proc/cpuinfo says of an Intel server and of an Arm one.
+#[cfg(test)]
+pub mod processors {
+    pub const INTEL: &str =
+        "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n";
+    pub const ARM: &str = "processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n";
 }
 
 #[cfg(test)]

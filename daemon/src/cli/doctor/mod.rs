@@ -2,7 +2,6 @@
 
 mod finding;
 mod powercap;
-mod remedy;
 mod sources;
 mod work;
 

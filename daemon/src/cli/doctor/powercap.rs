@@ -6,20 +6,18 @@ use nebula_metering::Zone;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::powercap::{ClassState, Survey, SurveyedZone, ZoneObstacle};
 
-use super::finding::{Finding, Verdict};
-use super::remedy::{is_x86, program};
+use super::finding::{Finding, Verdict, is_x86, program};
 use crate::causes::chain;
 
 const ITEM: &str = "powercap";
 
 pub fn finding(survey: &Survey, sysfs_root: &Path, processor: &Processor) -> Finding {
     let looked_in = survey.looked_in.display();
+    let absent = |fact| Finding::new(Verdict::Missing, ITEM, fact).with_remedies(without_zones(sysfs_root, processor));
     match &survey.class {
         ClassState::Present => present(survey),
-        ClassState::Missing => Finding::new(Verdict::Missing, ITEM, format!("there is no `{looked_in}`"))
-            .with_remedies(without_zones(sysfs_root, processor)),
-        ClassState::Empty => Finding::new(Verdict::Missing, ITEM, format!("`{looked_in}` has no RAPL zone"))
-            .with_remedies(without_zones(sysfs_root, processor)),
+        ClassState::Missing => absent(format!("there is no `{looked_in}`")),
+        ClassState::Empty => absent(format!("`{looked_in}` has no RAPL zone")),
         ClassState::Masked => {
             let fact = format!("a container runtime hides the zones of `{looked_in}`");
             let mut finding = Finding::new(Verdict::Masked, ITEM, fact).with_remedies(masked());
@@ -159,9 +157,9 @@ mod tests {
     use std::path::PathBuf;
 
     use nebula_metering::Domain;
-
     use nebula_metering::source::model::cpu::parse_cpuinfo;
 
+    use super::super::finding::processors::{ARM, INTEL};
     use super::*;
 
     fn zone(domain: Domain, obstacle: Option<ZoneObstacle>) -> SurveyedZone {
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_readable_package_is_enough_and_what_is_lost_is_still_told() {
+    fn one_readable_package_is_enough_and_lost_zones_are_still_listed() {
         let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Dram, Some(denied()))]);
         assert_eq!(finding.status, Verdict::Ok);
         assert_eq!(finding.parts[1].status, Verdict::Forbidden);
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_lost_package_says_how_it_is() {
+    fn without_a_readable_package_the_verdict_is_that_of_the_first_lost_one() {
         let core = || zone(Domain::Core, None);
         assert_eq!(present_with(vec![zone(Domain::Package, Some(denied())), core()]).status, Verdict::Forbidden);
         assert_eq!(present_with(vec![zone(Domain::Package, Some(ZoneObstacle::Masked))]).status, Verdict::Masked);
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repetition_needs_no_remedy() {
+    fn a_duplicate_zone_needs_no_remedy() {
         let repeated = ZoneObstacle::Duplicate { of: PathBuf::from("/sys/y") };
         let finding = present_with(vec![zone(Domain::Package, None), zone(Domain::Package, Some(repeated))]);
         assert_eq!(finding.status, Verdict::Ok);
@@ -208,19 +206,17 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_zones_is_told_what_it_can_do() {
+    fn the_remedy_for_missing_zones_depends_on_the_machine() {
         let sysfs = tempfile::tempdir().unwrap();
         let remedy = |processor: &Processor| without_zones(sysfs.path(), processor).join("\n");
         let bare = Processor { signature: None, ..Processor::default() };
         assert!(remedy(&bare).contains("is no sysfs"));
         std::fs::create_dir(sysfs.path().join("class")).unwrap();
-        let intel = parse_cpuinfo(
-            "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n",
-        );
+        let intel = parse_cpuinfo(INTEL);
         assert!(remedy(&intel).contains("modprobe intel_rapl_msr"));
         let guest = Processor { is_guest: true, ..intel.clone() };
         assert!(remedy(&guest).contains("hypervisor"));
-        let arm = parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
+        let arm = parse_cpuinfo(ARM);
         assert!(remedy(&arm).contains("its model instead"));
         std::fs::create_dir_all(sysfs.path().join("module/intel_rapl_msr")).unwrap();
         assert!(remedy(&intel).contains("newer kernel"));

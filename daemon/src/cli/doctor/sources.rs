@@ -7,8 +7,7 @@ use nebula_metering::source::model::Model;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::source::{Source, hwmon, perf};
 
-use super::finding::{Finding, Verdict};
-use super::remedy::{NO_PROCFS, is_x86, program};
+use super::finding::{FILTERED, Finding, NO_PROCFS, Verdict, is_x86, program};
 use crate::causes::chain;
 
 /// The highest value of `perf_event_paranoid` that lets everyone count events of the whole machine.
@@ -18,10 +17,7 @@ const PARANOID_MAX: i32 = 0;
 
 pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
     match Model::open(procfs_root, sysfs_root) {
-        Ok(model) => {
-            let fact = model.describe();
-            Finding::new(Verdict::Ok, "model", &fact)
-        }
+        Ok(model) => Finding::new(Verdict::Ok, "model", model.describe()),
         Err(error) => Finding::new(Verdict::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
     }
 }
@@ -45,8 +41,8 @@ fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor
         OpenPerfError::NoPmu { .. } if processor.is_guest => finding(Verdict::Missing)
             .with_remedy("hypervisors do not expose this PMU to virtual machines: run nebula on the host"),
         OpenPerfError::NoPmu { .. } => finding(Verdict::Missing).with_remedies([
-            "sudo modprobe rapl   (in a container: on the host)".into(),
-            "if there is no such module, use a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL".into(),
+            "sudo modprobe rapl   (in a container: on the host)",
+            "if there is no such module, use a kernel built with CONFIG_PERF_EVENTS_INTEL_RAPL",
         ]),
         OpenPerfError::Forbidden { paranoid, .. } => finding(Verdict::Forbidden)
             .with_remedies(perf_forbidden(paranoid.is_some_and(|level| level <= PARANOID_MAX))),
@@ -65,10 +61,7 @@ fn judge_perf(opened: Result<String, perf::OpenPerfError>, processor: &Processor
 /// Source: `perf_event_open(2)`, `capabilities(7)`; moby's default seccomp profile.
 fn perf_forbidden(allowed_by_setting: bool) -> Vec<String> {
     if allowed_by_setting {
-        return vec![
-            "the kernel allows it, so a system call filter must forbid it: in a container, docker run --cap-add PERFMON …"
-                .into(),
-        ];
+        return vec![FILTERED.into()];
     }
     vec![
         format!(
@@ -97,8 +90,8 @@ fn judge_hwmon(opened: Result<String, hwmon::OpenHwmonError>) -> Finding {
         OpenHwmonError::NoClass { .. } => finding(Verdict::Missing)
             .with_remedy("use a kernel built with CONFIG_HWMON; in a container, mount the host's sysfs"),
         OpenHwmonError::NoSensor { .. } => finding(Verdict::Missing).with_remedies([
-            "sudo sensors-detect   (package lm-sensors; finds the drivers of this board)".into(),
-            "if the firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter".into(),
+            "sudo sensors-detect   (package lm-sensors; finds the drivers of this board)",
+            "if the firmware has a power meter (ACPI000D): sudo modprobe acpi_power_meter",
         ]),
         OpenHwmonError::Forbidden { path, .. } => finding(Verdict::Forbidden).with_remedies([
             format!("sudo setcap cap_dac_read_search+ep {}", program()),
@@ -141,12 +134,11 @@ mod tests {
 
     use nebula_metering::source::model::cpu::parse_cpuinfo;
 
+    use super::super::finding::processors::{ARM, INTEL};
     use super::*;
 
     fn server() -> Processor {
-        parse_cpuinfo(
-            "processor : 0\nvendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 4\nflags : fpu\n",
-        )
+        parse_cpuinfo(INTEL)
     }
 
     fn refused() -> io::Error {
@@ -154,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_count_the_whole_machine_is_told_the_capability() {
+    fn without_permission_for_perf_the_capability_is_named() {
         let judged = |paranoid| {
             let error = perf::OpenPerfError::Forbidden { event: "energy-pkg".into(), paranoid, source: refused() };
             judge_perf(Err(error), &server())
@@ -168,18 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn a_pmu_that_is_not_there_is_looked_for_where_it_could_be() {
+    fn the_remedy_for_a_missing_pmu_depends_on_the_machine() {
         let judged = |processor: &Processor| {
             judge_perf(Err(perf::OpenPerfError::NoPmu { path: PathBuf::from("/sys/x") }), processor).remedies.join("\n")
         };
         assert!(judged(&server()).contains("sudo modprobe rapl"));
         assert!(judged(&Processor { is_guest: true, ..server() }).contains("run nebula on the host"));
-        let arm = parse_cpuinfo("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd0c\n");
+        let arm = parse_cpuinfo(ARM);
         assert!(judged(&arm).contains("none: only Intel"));
     }
 
     #[test]
-    fn every_obstacle_of_a_sensor_has_its_status_and_a_remedy() {
+    fn every_obstacle_of_a_sensor_has_a_status_and_a_remedy() {
         use hwmon::OpenHwmonError;
         let path = || PathBuf::from("/sys/x");
         let broken = || io::Error::from(io::ErrorKind::InvalidData);

@@ -6,8 +6,7 @@ use std::path::Path;
 use nebula_metering::source::model::cpu::Processor;
 use nebula_metering::work::reader::WorkReader;
 
-use super::finding::{Finding, Verdict};
-use super::remedy::{NO_PROCFS, program};
+use super::finding::{FILTERED, Finding, NO_PROCFS, Verdict, program};
 use crate::causes::chain;
 use crate::meter::open_clock;
 
@@ -59,10 +58,7 @@ fn missing(is_guest: bool) -> &'static str {
 /// Source: `perf_event_open(2)`, `capabilities(7)`; moby's default seccomp profile.
 fn forbidden(allowed_by_setting: bool) -> Vec<String> {
     if allowed_by_setting {
-        return vec![
-            "the kernel allows it, so a system call filter must forbid it: in a container, docker run --cap-add PERFMON …"
-                .into(),
-        ];
+        return vec![FILTERED.into()];
     }
     vec![
         format!("sudo sysctl kernel.perf_event_paranoid={PARANOID_MAX}"),
@@ -109,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strict_setting_is_named_with_what_loosens_it() {
+    fn a_strict_setting_is_named_with_the_command_that_loosens_it() {
         let (status, text) = judged(Some(EACCES), Some(4), false);
         assert_eq!(status, Verdict::Forbidden);
         assert!(text.contains("perf_event_paranoid is 4"), "{text}");
@@ -124,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_pmu_is_told_from_one_that_forbids_it() {
+    fn a_machine_without_a_pmu_differs_from_one_that_forbids_it() {
         for errno in [ENOENT, ENOSYS, NO_DEVICE] {
             let (status, text) = judged(Some(errno), Some(2), true);
             assert_eq!(status, Verdict::Missing, "{text}");

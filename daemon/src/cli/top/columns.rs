@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_go_one_by_one_and_the_sorted_one_last() {
+    fn columns_are_dropped_one_by_one_the_sorted_one_last() {
         use Column::{Bar, Calls, Joules, Name, PerCall, Rate, Share, Watts};
         assert_eq!(shown(120, Order::Watts), [Name, Watts, Bar, Share, PerCall, Rate, Joules, Calls]);
         assert_eq!(shown(80, Order::Watts), [Name, Watts, Bar, Share, PerCall, Rate, Joules]);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_never_wider_than_it_may_be_and_wide_ones_are_filled() {
+    fn columns_never_exceed_the_width_and_a_bar_fills_it() {
         for order in <Order as VariantArray>::VARIANTS {
             for longest in [0, 3, 12, 34, 200] {
                 for width in 0..200 {

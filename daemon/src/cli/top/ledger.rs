@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_joules_are_is_said_plainly() {
+    fn the_nature_of_joules_depends_on_the_source() {
         let nature =
             |kind: &str, measured| SourceInfo { kind: kind.into(), measured, ..SourceInfo::default() }.nature();
         assert_eq!(nature("powercap", true), "measured");

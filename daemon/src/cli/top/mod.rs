@@ -30,7 +30,6 @@ pub use theme::Colour;
 use theme::Theme;
 use view::View;
 
-use super::Failure;
 use super::client::Client;
 use crate::settings;
 
@@ -59,7 +58,7 @@ pub fn top(matches: &ArgMatches) -> super::Result {
     let interval = matches.get_one("interval").copied().unwrap_or(INTERVAL_MIN);
     let count = matches.get_one::<u64>("count").copied();
     let theme = Theme::of(colour, |name| std::env::var(name).ok());
-    let client = Client::of(matches).map_err(Failure::usage)?;
+    let client = Client::of(matches)?;
 
     let asked = matches.get_flag("batch") || count.is_some() || format.is_some();
     // A terminal without cursor movement, such as an editor's.

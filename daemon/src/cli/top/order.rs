@@ -73,12 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn each_order_puts_the_most_first_and_names_from_a_to_z() {
+    fn figures_sort_from_high_to_low_and_names_from_a_to_z() {
         assert_eq!(ORDERS.map(|order| sorted(order, false)), ["bcda", "badc", "dbac", "dbca", "abcd"]);
     }
 
     #[test]
-    fn reversed_the_least_comes_first_and_the_unknown_still_last() {
+    fn reversed_figures_sort_from_low_to_high_with_unknown_ones_last() {
         assert_eq!(ORDERS.map(|order| sorted(order, true)), ["dacb", "dabc", "cbad", "acbd", "dcba"]);
     }
 }

@@ -31,9 +31,6 @@ impl Ticks {
 }
 
 /// Hands a reading, or why there is none, to `receive` at every tick, until it returns `false`.
-///
-/// # Errors
-/// If the thread cannot be started.
 pub fn poll(
     client: Client,
     interval: Duration,

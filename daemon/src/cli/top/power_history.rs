@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_a_point_a_second_and_an_end_to_them() {
+    fn history_has_a_point_a_second_up_to_a_maximum() {
         let (begin, mut history) = (Instant::now(), PowerHistory::default());
         let one = rates(&[], &[("a", used(1000, 0, 0)), ("b", used(500, 0, 0))]);
         let other = rates(&[], &[("a", used(2000, 0, 0))]);

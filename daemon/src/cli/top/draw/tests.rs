@@ -54,7 +54,7 @@ fn press(view: &mut View, keys: &str) {
 }
 
 #[test]
-fn a_usual_terminal_shows_it_all() {
+fn a_terminal_of_80_by_24_shows_every_part() {
     let (mut view, now) = watched(10);
     let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
     let expected = [
@@ -78,7 +78,7 @@ fn a_usual_terminal_shows_it_all() {
 }
 
 #[test]
-fn nothing_is_too_small_or_too_large() {
+fn drawing_fits_terminals_of_any_size() {
     for (keys, trouble) in
         [("", false), ("", true), ("?", false), ("\n", false), ("\n", true), ("/x", false), ("p", true)]
     {
@@ -98,7 +98,7 @@ fn nothing_is_too_small_or_too_large() {
 }
 
 #[test]
-fn a_low_and_narrow_terminal_keeps_what_counts() {
+fn a_small_terminal_keeps_the_most_important_figures() {
     let (mut view, now) = watched(10);
     let screen = lines(&drawn(&mut view, PLAIN, now, 60, 10));
     assert!(screen[1].starts_with("5.50 W   ███"), "{screen:#?}");
@@ -130,7 +130,7 @@ fn the_accounts_fill_the_bar_exactly() {
 }
 
 #[test]
-fn without_colour_there_is_none_and_in_ascii_nothing_else() {
+fn a_plain_theme_uses_no_colour_and_an_ascii_theme_only_ascii() {
     let (mut view, now) = watched(10);
     press(&mut view, "\n");
     for theme in [PLAIN, ASCII] {
@@ -169,7 +169,7 @@ fn a_silent_daemon_is_reported_and_its_last_figures_stay() {
 }
 
 #[test]
-fn what_is_typed_filtered_and_paused_shows() {
+fn the_filter_and_the_pause_are_shown() {
     let (mut view, now) = watched(10);
     press(&mut view, "/hell");
     let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
@@ -184,7 +184,7 @@ fn what_is_typed_filtered_and_paused_shows() {
 }
 
 #[test]
-fn the_first_reading_alone_says_that_it_waits() {
+fn one_reading_alone_shows_that_another_is_needed() {
     let (mut view, now) = watched(0);
     let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24)).join("\n");
     assert!(screen.contains("waiting for the second reading"), "{screen}");

@@ -22,7 +22,7 @@ fn watts_calls_and_joules_are_differences_over_time() {
 }
 
 #[test]
-fn without_a_call_lately_the_mean_of_all_is_told_as_such() {
+fn without_recent_calls_the_mean_of_all_calls_is_marked_as_such() {
     let rates = rates(&[("a", used(100, 10, 80))], &[("a", used(150, 10, 80))]);
     assert_eq!(of(&rates, "a").per_call, PerCall::SinceStart(Joules(0.008)));
     assert_eq!(of(&rates, "a").calls_per_second, 0.0);
@@ -30,7 +30,7 @@ fn without_a_call_lately_the_mean_of_all_is_told_as_such() {
 }
 
 #[test]
-fn a_function_that_appears_begins_at_nothing_and_one_that_vanishes_is_gone() {
+fn a_new_function_starts_at_zero_and_a_removed_one_is_not_listed() {
     let rates = rates(&[("old", used(100, 1, 90))], &[("old", used(100, 1, 90)), ("new", used(50, 5, 50))]);
     assert_eq!((of(&rates, "new").watts, of(&rates, "new").calls_per_second), (Watts(0.05), 5.0));
     let vanished =
@@ -39,7 +39,7 @@ fn a_function_that_appears_begins_at_nothing_and_one_that_vanishes_is_gone() {
 }
 
 #[test]
-fn an_account_that_changes_its_name_is_no_power() {
+fn renaming_an_account_counts_as_no_power() {
     let rates =
         rates(&[("#7", used(5000, 0, 0)), ("a", used(10, 0, 0))], &[("shop", used(5001, 0, 0)), ("a", used(20, 0, 0))]);
     assert_eq!((of(&rates, "shop").watts, of(&rates, "shop").joules), (Watts(0.0), Joules(5.001)));
@@ -47,7 +47,7 @@ fn an_account_that_changes_its_name_is_no_power() {
 }
 
 #[test]
-fn counters_that_went_back_begin_anew() {
+fn readings_start_over_when_counters_go_back() {
     let (begin, mut readings) = (Instant::now(), Readings::default());
     let with = |active, settled| [("a", used(active, settled, active))];
     assert!(readings.push(reading(begin, 10_000, &with(500, 5))));
@@ -87,7 +87,7 @@ fn readings_far_apart_are_means_over_the_time_between_them() {
 }
 
 #[test]
-fn no_time_makes_no_rate() {
+fn there_are_no_rates_without_time_between_readings() {
     let (begin, mut readings) = (Instant::now(), Readings::default());
     assert!(readings.rates().is_none());
     readings.push(reading(begin, 0, &[]));

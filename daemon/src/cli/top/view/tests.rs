@@ -30,7 +30,7 @@ fn names(view: &View) -> Vec<&str> {
 }
 
 #[test]
-fn keys_sort_and_turn_round() {
+fn keys_sort_and_reverse() {
     let (mut view, _) = view();
     assert_eq!(names(&view), ["heavy", "medium", "light"]);
     type_in(&mut view, "c");
@@ -66,7 +66,7 @@ fn a_selection_follows_its_function_and_stays_in_sight() {
 }
 
 #[test]
-fn a_filter_is_typed_and_left() {
+fn a_filter_is_typed_and_cleared() {
     let (mut view, _) = view();
     type_in(&mut view, "/Hxq");
     assert_eq!((&*view.filter, view.mode, names(&view).len()), ("hxq", Mode::Filter, 0));
@@ -97,7 +97,7 @@ fn details_are_of_the_selected_function_or_the_first() {
 }
 
 #[test]
-fn a_pause_holds_what_is_shown_and_misses_nothing() {
+fn a_pause_freezes_the_figures_and_loses_none() {
     let (mut view, begin) = view();
     type_in(&mut view, "p");
     for second in 2..=5 {
@@ -110,7 +110,7 @@ fn a_pause_holds_what_is_shown_and_misses_nothing() {
 }
 
 #[test]
-fn a_silent_daemon_is_noticed_and_its_return_too() {
+fn a_silent_daemon_is_noticed_and_so_is_its_return() {
     let (mut view, begin) = view();
     let at = |ms| begin + Duration::from_millis(ms);
     assert_eq!(view.silence(at(3900)), None);
@@ -129,7 +129,7 @@ fn a_silent_daemon_is_noticed_and_its_return_too() {
 }
 
 #[test]
-fn the_first_key_leaves_the_help() {
+fn any_key_closes_the_help() {
     let (mut view, _) = view();
     type_in(&mut view, "?");
     assert_eq!(view.mode, Mode::Help);
