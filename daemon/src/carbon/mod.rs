@@ -154,13 +154,15 @@ mod tests {
     }
 
     #[test]
-    fn grams_are_energy_times_intensity_times_pue() {
+    fn grams_and_cost_count_what_the_building_draws() {
         let constant = IntensitySource::Constant(GramsPerKilowattHour::read("302").unwrap());
         let carbon = open(Some(constant), "1.5", Some("0.30 EUR"));
         let close = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-9 * expected, "{value}");
         close(carbon.grams(Joules(3.6e6)).unwrap().0, 453.0);
         close(carbon.grams_per_joule().unwrap(), 453.0 / 3.6e6);
-        close(carbon.cost(Joules(3.6e6)).unwrap().amount, 0.45);
+        let cost = carbon.cost(Joules(3.6e6)).unwrap();
+        close(cost.amount, 0.45);
+        assert_eq!(cost.currency.to_string(), "EUR");
         assert_eq!(carbon.intensity().unwrap().unwrap().origin, IntensityOrigin::Constant);
     }
 

@@ -95,12 +95,4 @@ mod tests {
             assert!(Price::read(bad).is_err(), "{bad}");
         }
     }
-
-    #[test]
-    fn a_kilowatt_hour_costs_its_price_times_pue() {
-        let prices = Prices { price: Price::read("0.30 EUR").ok(), pue: Pue::read("1.5").unwrap() };
-        let cost = prices.cost(Joules(7.2e6)).unwrap();
-        assert!((cost.amount - 0.9).abs() < 1e-12 && cost.currency.to_string() == "EUR", "{cost:?}");
-        assert_eq!(Prices { price: None, ..prices }.cost(Joules(1.0)), None);
-    }
 }

@@ -80,9 +80,8 @@ struct Grams {
 /// expensive when the intensity has fallen.
 #[derive(Debug, Default)]
 struct Sums {
-    /// The energy that was counted so far, by function.
-    seen: Vec<Microjoules>,
-    grams: Vec<f64>,
+    /// The energy of each function that was counted so far, and its grams.
+    functions: Vec<(Microjoules, f64)>,
     /// Energy that was settled while the intensity was not known.
     without: Microjoules,
 }
@@ -98,10 +97,9 @@ pub struct CarbonAccount {
 impl Sums {
     /// Counts what each function's energy has grown to, at this many grams for a joule.
     fn advance(&mut self, energy: &[FunctionEnergy], policy: Policy, grams_per_joule: Option<f64>) {
-        let count = self.seen.len().max(energy.len());
-        self.seen.resize(count, Microjoules::ZERO);
-        self.grams.resize(count, 0.0);
-        for ((seen, grams), energy) in self.seen.iter_mut().zip(&mut self.grams).zip(energy) {
+        let count = self.functions.len().max(energy.len());
+        self.functions.resize(count, (Microjoules::ZERO, 0.0));
+        for ((seen, grams), energy) in self.functions.iter_mut().zip(energy) {
             let more = Microjoules(policy.counted(*energy).0.saturating_sub(seen.0));
             *seen += more;
             match grams_per_joule {
@@ -131,14 +129,14 @@ impl CarbonAccount {
         self.advance();
         let (own, without) = {
             let sums = self.sums.lock();
-            (sums.grams.clone(), sums.without)
+            (sums.functions.clone(), sums.without)
         };
         let mut by_label = BTreeMap::<Arc<str>, f64>::new();
         for (name, [active, preparing, base]) in &stored.grams {
             let billionths = self.policy.of(active + preparing, *base);
             *by_label.entry(labels.of_name(name)).or_default() += billionths as f64 / BILLIONTHS;
         }
-        for (id, own) in (0..).map(FunctionId).zip(own) {
+        for (id, (_, own)) in (0..).map(FunctionId).zip(own) {
             *by_label.entry(labels.of(id)).or_default() += own;
         }
         Grams { by_label, without }
@@ -179,7 +177,7 @@ mod tests {
             };
             sums.advance(&functions.iter().map(energy).collect::<Vec<_>>(), policy, *rate);
         }
-        (sums.grams, sums.without)
+        (sums.functions.into_iter().map(|(_, grams)| grams).collect(), sums.without)
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use nebula_metering::source::SourceKind;
 use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Purpose, Weights, Zone};
 
+use super::Hour;
+use super::pending::{EnergyRate, Pending};
 use super::reading::{FunctionReading, FunctionVersion, FunctionWork, Reading, ZoneKey};
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,13 @@ impl MadeUp {
 
     fn work(&mut self, function: u32) -> &mut FunctionWork {
         &mut self.reading.functions.get_mut(&FunctionId(function)).expect("this function is served").work
+    }
+
+    /// What has grown in this hour since an earlier reading.
+    pub fn pending(&self, hour: i64, earlier: &Reading, rates: &[EnergyRate]) -> Pending {
+        let mut pending = Pending::default();
+        pending.add(Hour(hour), earlier, &self.reading, rates);
+        pending
     }
 
     /// What each zone has used.

@@ -40,10 +40,6 @@ impl Exemplars {
         let bucket = ENERGY_BUCKETS.partition_point(|bound| *bound < exemplar.joules);
         self.0.lock()[bucket] = Some(exemplar);
     }
-
-    pub fn by_bucket(&self) -> ByBucket {
-        *self.0.lock()
-    }
 }
 
 impl ByLabel {
@@ -52,7 +48,7 @@ impl ByLabel {
     }
 
     pub fn find(&self, label: &str) -> Option<ByBucket> {
-        self.0.lock().get(label).map(|exemplars| exemplars.by_bucket())
+        self.0.lock().get(label).map(|exemplars| *exemplars.0.lock())
     }
 }
 

@@ -33,8 +33,5 @@ mod tests {
         assert_eq!((taken(0.0), taken(1.0)), (0, ids.len()));
         assert!((2_300..2_700).contains(&taken(0.25)), "{}", taken(0.25));
         assert!(Ratio::new(1.0).unwrap().takes(u128::MAX));
-        for bad in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            assert_eq!(Ratio::new(bad), None, "{bad}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::made_up::MadeUp;
-use super::super::{Bounds, EnergyRate, FILE, GRAMS, Hour, Pending, Reading, Store};
+use super::super::{Bounds, EnergyRate, FILE, GRAMS, Hour, Reading, Store};
 use super::*;
 use crate::outcome::Outcome;
 use crate::units::Policy;
@@ -30,9 +30,8 @@ impl Days {
     }
 
     fn add(&mut self, hour: i64, earlier: &Reading, daemon: &MadeUp, rates: &[EnergyRate]) {
-        let mut pending = Pending::default();
-        pending.add(Hour(hour), earlier, &daemon.reading, rates);
-        self.store.add(&pending, Hour(hour).begin() + Duration::from_secs(60)).unwrap();
+        let a_minute_later = Hour(hour).begin() + Duration::from_secs(60);
+        self.store.add(&daemon.pending(hour, earlier, rates), a_minute_later).unwrap();
     }
 
     fn report(&mut self, since: Since, by: By, policy: Policy) -> Report {

@@ -50,9 +50,7 @@ fn totals(connection: &Connection) -> [i64; 3] {
 
 /// Adds what a daemon has counted since it was started.
 fn add(store: &mut Store, hour: i64, daemon: &MadeUp) {
-    let mut pending = Pending::default();
-    pending.add(Hour(hour), &Reading::default(), &daemon.reading, &[]);
-    store.add(&pending, NOW).unwrap();
+    store.add(&daemon.pending(hour, &Reading::default(), &[]), NOW).unwrap();
 }
 
 proptest! {
@@ -118,9 +116,7 @@ fn counters_continue_from_the_stored_sums() {
     daemon.calls(1, Outcome::Ok, 4);
     daemon.calls(1, Outcome::Rejected, 1);
     let mut store = Store::open(&path).unwrap();
-    let rates = [(GRAMS.into(), 0.5)];
-    let mut pending = Pending::default();
-    pending.add(Hour(7), &Reading::default(), &daemon.reading, &rates);
+    let pending = daemon.pending(7, &Reading::default(), &[(GRAMS.into(), 0.5)]);
     store.add(&pending, NOW).unwrap();
     store.add(&pending, NOW).unwrap();
     let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap());
@@ -283,10 +279,7 @@ fn hours_beyond_the_bounds_are_folded_and_no_sum_changes() {
     for hour in 1000..1100 {
         daemon.window([hour, 100, 10], (hour % 2) as u32, [10, 3, 10]);
         daemon.calls((hour % 2) as u32, Outcome::Ok, 1);
-        let mut pending = Pending::default();
-        let rates = [(GRAMS.into(), 1.0)];
-        pending.add(Hour(hour.cast_signed()), &last, &daemon.reading, &rates);
-        store.add(&pending, NOW).unwrap();
+        store.add(&daemon.pending(hour.cast_signed(), &last, &[(GRAMS.into(), 1.0)]), NOW).unwrap();
         last = daemon.reading.clone();
     }
     let before = sums(&store);
