@@ -3,7 +3,7 @@
 use nebula_metering::FunctionId;
 
 use crate::cell::{Cell, FUNCTIONS};
-use crate::machines::Host;
+use crate::machines::{Changes, Host};
 use crate::start::Start;
 use crate::watch::{Sample, Watched};
 
@@ -13,7 +13,7 @@ pub struct Figures {
     pub unknown: usize,
     pub median: f64,
     pub p95: f64,
-    /// Charged over true energy, minus one, of each function.
+    /// Charged over true energy, minus one, of each function; NaN for one that did not run.
     pub bias: [f64; 2],
     pub settled_coverage: f64,
     pub estimate_coverage: f64,
@@ -26,15 +26,16 @@ pub struct Figures {
 impl Figures {
     /// The bias with the larger magnitude.
     pub fn worst_bias(&self) -> f64 {
-        if self.bias[0].abs() > self.bias[1].abs() { self.bias[0] } else { self.bias[1] }
+        let ran = self.bias.into_iter().filter(|bias| !bias.is_nan());
+        ran.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(f64::NAN)
     }
 }
 
 /// Runs a cell once for each seed, and compares all its calls.
-pub fn examine(host: Host, start: Start, cell: &Cell, seeds: u64) -> Figures {
+pub fn examine(host: Host, changes: Changes, start: Start, cell: &Cell, seeds: u64) -> Figures {
     let (mut samples, mut unknown, mut cpu, mut truth) = (Vec::new(), 0, [0.0; 2], [0.0; 2]);
     for seed in 1..=seeds {
-        let mut machine = Watched::new(host, seed, cell.variant);
+        let mut machine = Watched::new(host, changes, seed, cell.variant);
         start.prepare(&mut machine, cell);
         machine.watch(cell, start);
         unknown += machine.unknown;

@@ -1,6 +1,7 @@
 //! The machines that can be watched, by the names that `--machine` takes.
 
-use nebula_simulator::{Machine, Settings};
+use nebula_simulator::laws::{Leakage, VoltageCurve};
+use nebula_simulator::{Laws, Machine, Recorded, Settings};
 
 /// A machine, and what a meter on it can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,19 +13,42 @@ pub enum Host {
     /// A virtual machine with the two threads of one core and no PMU. Its counter is that of the whole package, where
     /// other virtual machines run unseen.
     Cloud,
+    /// Fitted to recordings of servers.
+    I3,
+    M5zn,
+    Z1d,
+}
+
+/// How the machines differ from those of these names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changes {
+    /// They follow all laws of the simulator, also those that the meter does not contain.
+    pub laws: bool,
+    /// Each seed has a machine of its own, drawn around the named one.
+    pub drawn: bool,
 }
 
 impl Host {
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("server", Self::Server),
         ("two-packages", Self::TwoPackages),
         ("desktop", Self::Desktop),
         ("laptop", Self::Laptop),
         ("cloud", Self::Cloud),
+        ("i3", Self::I3),
+        ("m5zn", Self::M5zn),
+        ("z1d", Self::Z1d),
     ];
 
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, host)| *host == self).map_or("", |(name, _)| name)
+    }
+
+    /// Its name, with what was changed.
+    pub fn title(self, changes: Changes) -> String {
+        let laws = if changes.laws { ", all laws" } else { "" };
+        let drawn = if changes.drawn { ", drawn" } else { "" };
+        format!("{}{laws}{drawn}", self.name())
     }
 
     /// Whether hardware events are counted.
@@ -32,15 +56,36 @@ impl Host {
         self != Self::Cloud
     }
 
-    /// A simulation of the machine, on which nothing runs yet.
-    pub fn settings(self, seed: u64) -> Settings {
-        let machine = match self {
+    fn machine(self) -> Machine {
+        match self {
             Self::Server => Machine::server(),
             Self::TwoPackages => Machine::server_of_two_packages(),
             Self::Desktop => Machine::desktop(),
             Self::Laptop => Machine::laptop(),
             Self::Cloud => Machine::guest_of_server(),
-        };
+            Self::I3 => Recorded::i3().machine,
+            Self::M5zn => Recorded::m5zn().machine,
+            Self::Z1d => Recorded::z1d().machine,
+        }
+    }
+
+    fn laws(self, machine: &Machine) -> Laws {
+        match self {
+            Self::Desktop => Laws::all(VoltageCurve::ryzen_1700x(machine.nominal_ghz), Leakage::desktop()),
+            Self::Laptop => Laws::all(VoltageCurve::ryzen_mobile(machine.frequency_ghz(1)), Leakage::laptop()),
+            _ => Laws::all(VoltageCurve::epyc_7551(machine.nominal_ghz), Leakage::server()),
+        }
+    }
+
+    /// A simulation of the machine, on which nothing runs yet.
+    pub fn settings(self, changes: Changes, seed: u64) -> Settings {
+        let mut machine = self.machine();
+        if changes.laws {
+            machine.laws = self.laws(&machine);
+        }
+        if changes.drawn {
+            machine = machine.drawn(seed);
+        }
         Settings { pmu: self.has_pmu(), ..Settings::new(seed, machine) }
     }
 }

@@ -11,6 +11,7 @@ mod machines;
 mod options;
 mod parallel;
 mod start;
+mod step;
 mod summary;
 mod table;
 mod watch;
@@ -33,7 +34,11 @@ fn main() -> ExitCode {
     }
     match Options::parse(arguments.into_iter()) {
         Ok(options) => {
-            compare(&options);
+            if options.step {
+                step(&options);
+            } else {
+                compare(&options);
+            }
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -44,23 +49,32 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: &Options) {
-    let mut rows = Vec::new();
+    if !options.cells {
+        println!("{}", summary::HEADING);
+    }
     for &host in &options.hosts {
         let variants = Variant::of_machine(host.has_pmu());
         let cells = cells(options.extent, variants);
+        let machine = host.title(options.changes);
         for &start in &options.starts {
-            let title = format!("{}, {}", host.name(), start.name());
-            let done: Vec<Figures> = parallel::map(&title, &cells, |cell| examine(host, start, cell, options.seeds));
+            let title = format!("{machine}, {}", start.name());
+            let done: Vec<Figures> =
+                parallel::map(&title, &cells, |cell| examine(host, options.changes, start, cell, options.seeds));
+            let row = summary::row(&machine, start.name(), &cells, &done);
             if options.cells {
                 println!("{title}\n");
                 table::print_table(variants, &cells, &done);
-                println!();
+                println!("\n{}", summary::HEADING);
             }
-            rows.push(summary::row(host.name(), start.name(), &cells, &done));
+            println!("{row}");
         }
     }
-    println!("{}", summary::HEADING);
-    for row in rows {
-        println!("{row}");
+}
+
+fn step(options: &Options) {
+    for &host in &options.hosts {
+        for &start in &options.starts {
+            step::print(host, options.changes, start);
+        }
     }
 }

@@ -1,14 +1,19 @@
 //! What is measured, as the command line says.
 
 use crate::cell::Extent;
-use crate::machines::Host;
+use crate::machines::{Changes, Host};
 use crate::start::Start;
 
 pub const HELP: &str = "\
 Compares settled charges with the truth on simulated machines.
 
-  --machine NAME[,NAME]  server (default), two-packages, desktop, laptop, cloud, or all
-  --start NAME[,NAME]    what the meter sees before: morning (default), none, busy, steady, or all
+  --machine NAME[,NAME]  server (default), two-packages, desktop, laptop, cloud, or all five;
+                         i3, m5zn, z1d: servers fitted to recordings
+  --start NAME[,NAME]    what the meter sees before: morning (default), none, busy, steady, one
+                         (nothing, and then one function alone), or all
+  --laws                 all laws of the simulator, also those that the meter does not contain
+  --drawn                each seed has a machine of its own, drawn around the named one
+  --step                 in place of cells: who pays while idle power steps by 15 W
   --quick                54 of the 108 cells, with one seed
   --smoke                six cells, with one seed
   --seeds N              seeds of each cell; three by default
@@ -17,10 +22,13 @@ Compares settled charges with the truth on simulated machines.
 pub struct Options {
     pub hosts: Vec<Host>,
     pub starts: Vec<Start>,
+    pub changes: Changes,
     pub extent: Extent,
     pub seeds: u64,
     /// Whether the table of cells is printed.
     pub cells: bool,
+    /// Whether a step of idle power takes the place of the cells.
+    pub step: bool,
 }
 
 impl Options {
@@ -29,30 +37,35 @@ impl Options {
     /// The first argument that is not understood.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let (mut hosts, mut starts) = (vec![Host::Server], vec![Start::Morning]);
-        let (mut extent, mut seeds, mut cells) = (Extent::All, None, false);
+        let (mut extent, mut seeds, mut cells, mut step) = (Extent::All, None, false, false);
+        let mut changes = Changes::default();
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` takes a value"));
             match argument.as_str() {
                 "--bench" => {}
-                "--machine" => hosts = names(&Host::ALL, &value()?)?,
-                "--start" => starts = names(&Start::ALL, &value()?)?,
+                "--machine" => hosts = names(&Host::ALL, 5, &value()?)?,
+                "--start" => starts = names(&Start::ALL, Start::ALL.len(), &value()?)?,
                 "--quick" => extent = Extent::Quick,
                 "--smoke" => extent = Extent::Smoke,
                 "--seeds" => seeds = Some(count(&value()?)?),
                 "--cells" => cells = true,
+                "--step" => step = true,
+                "--laws" => changes.laws = true,
+                "--drawn" => changes.drawn = true,
                 _ => return Err(format!("unknown option `{argument}`")),
             }
         }
         let seeds = seeds.unwrap_or(if extent == Extent::All { 3 } else { 1 });
         let cells = cells || hosts.len() * starts.len() == 1;
-        Ok(Self { hosts, starts, extent, seeds, cells })
+        Ok(Self { hosts, starts, changes, extent, seeds, cells, step })
     }
 }
 
-fn names<T: Copy>(all: &[(&str, T)], list: &str) -> Result<Vec<T>, String> {
+/// The values of a list of names; those of the first `many` for `all`.
+fn names<T: Copy>(all: &[(&str, T)], many: usize, list: &str) -> Result<Vec<T>, String> {
     if list == "all" {
-        return Ok(all.iter().map(|(_, value)| *value).collect());
+        return Ok(all.iter().take(many).map(|(_, value)| *value).collect());
     }
     let named = |name: &str| {
         let found = all.iter().find(|(known, _)| *known == name);

@@ -23,11 +23,18 @@ pub enum Start {
     Busy,
     /// A minute of the cell's own load, none of which varies.
     Steady,
+    /// Nothing, and then only the second of the two functions.
+    One,
 }
 
 impl Start {
-    pub const ALL: [(&'static str, Self); 4] =
-        [("morning", Self::Morning), ("none", Self::None), ("busy", Self::Busy), ("steady", Self::Steady)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("morning", Self::Morning),
+        ("none", Self::None),
+        ("busy", Self::Busy),
+        ("steady", Self::Steady),
+        ("one", Self::One),
+    ];
 
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, start)| *start == self).map_or("", |(name, _)| name)
@@ -38,11 +45,16 @@ impl Start {
         if self == Self::Steady { HostLoad::steady(utilisation) } else { host_load(utilisation) }
     }
 
+    /// Which of the two functions run in the cell.
+    pub fn functions(self) -> &'static [usize] {
+        if self == Self::One { &[1] } else { &[0, 1] }
+    }
+
     /// Lives through everything before the cell.
     pub fn prepare(self, watched: &mut Watched, cell: &Cell) {
         match self {
             Self::Morning => live_through_a_morning(watched),
-            Self::None => {}
+            Self::None | Self::One => {}
             Self::Busy => {
                 watched.simulation.set_host(host_load(0.95));
                 watched.run(BEFORE);

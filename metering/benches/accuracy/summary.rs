@@ -56,7 +56,9 @@ pub fn movements<'a>(variant: Variant, cells: &'a [Cell], done: &[Figures]) -> V
         let Some(alone) = alone.map(|alone| &done[alone]) else { continue };
         for function in 0..FUNCTIONS.len() {
             let ratio = (1.0 + with.bias[function]) / (1.0 + alone.bias[function]);
-            moved.push(((ratio - 1.0).abs(), cell));
+            if !ratio.is_nan() {
+                moved.push(((ratio - 1.0).abs(), cell));
+            }
         }
     }
     moved.sort_by(|a, b| a.0.total_cmp(&b.0));

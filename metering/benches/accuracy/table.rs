@@ -34,7 +34,9 @@ pub fn print_table(variants: &[Variant], cells: &[Cell], done: &[Figures]) {
     let unknown: usize = done.iter().map(|figures| figures.unknown).sum();
     println!("{seen} calls, of which {unknown} are not fully known.");
     for (cell, figures) in cells.iter().zip(done).take(variants.len()) {
-        println!("{:?}: {:.2} and {:.2} W of CPU time", cell.variant, figures.power[0], figures.power[1]);
+        let ran = figures.power.iter().filter(|watts| !watts.is_nan());
+        let watts: Vec<String> = ran.map(|watts| format!("{watts:.2}")).collect();
+        println!("{:?}: {} W of CPU time", cell.variant, watts.join(" and "));
     }
     for &variant in variants {
         print_movement(variant, cells, done);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use nebula_metering::{FunctionId, Meter, PostBox, Settled};
 use nebula_simulator::{EndedCall, Function, Length, Simulation};
 
-use crate::cell::{AT_ONCE, Cell, HOST_LOADS, LENGTHS, Variant};
-use crate::machines::Host;
+use crate::cell::{AT_ONCE, Cell, FUNCTIONS, HOST_LOADS, LENGTHS, Variant};
+use crate::machines::{Changes, Host};
 use crate::start::Start;
 
 pub const WINDOW: Duration = Duration::from_millis(100);
@@ -39,19 +39,19 @@ pub struct Remembered {
 /// A simulated machine with a meter.
 pub struct Watched {
     pub simulation: Simulation,
+    pub meter: Meter<Remembered>,
     pub variant: Variant,
     pub samples: Vec<Sample>,
     /// Calls whose charge the meter did not know.
     pub unknown: usize,
-    meter: Meter<Remembered>,
     posts: PostBox<Remembered>,
     now: Duration,
     settled: Vec<Settled<Remembered>>,
 }
 
 impl Watched {
-    pub fn new(host: Host, seed: u64, variant: Variant) -> Self {
-        let mut settings = host.settings(seed);
+    pub fn new(host: Host, changes: Changes, seed: u64, variant: Variant) -> Self {
+        let mut settings = host.settings(changes, seed);
         settings.pmu &= variant == Variant::UnequalWithEvents;
         let simulation = Simulation::new(settings);
         let meter = Meter::new(simulation.source(), simulation.topology(), 1 << 20);
@@ -63,14 +63,16 @@ impl Watched {
     /// The load of the cell: both functions and the host.
     pub fn apply(&mut self, cell: &Cell, start: Start) {
         let (length, _) = LENGTHS[cell.length];
-        let [a, b] = self.variant.tasks();
-        let function = |id, task| Function {
+        let tasks = self.variant.tasks();
+        let function = |&index: &usize| Function {
+            id: FUNCTIONS[index],
+            task: tasks[index],
             concurrency: AT_ONCE[cell.at_once],
             call_length: Length::fixed(length),
             gap: Length::around(length, 1.0),
-            ..Function::new(id, task, length)
         };
-        self.simulation.set_functions(&[function(0, a), function(1, b)]);
+        let functions: Vec<Function> = start.functions().iter().map(function).collect();
+        self.simulation.set_functions(&functions);
         self.simulation.set_host(start.host_load(HOST_LOADS[cell.host]));
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::machine::{Execution, Machine, Task};
+use crate::machine::{Execution, Machine};
+use crate::task::Task;
 use crate::truth::JoulesByDomain;
 
 /// What happened on a processor since it was last settled.

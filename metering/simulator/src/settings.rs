@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::machine::{Machine, Task};
+use crate::machine::Machine;
 use crate::random::Random;
 use crate::register::Faults;
+use crate::task::Task;
 use nebula_metering::FunctionId;
 
 /// A length of time, evenly distributed around its mean.

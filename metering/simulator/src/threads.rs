@@ -1,7 +1,7 @@
 //! The threads of the machine: workers that run calls, and background threads.
 
-use crate::machine::Task;
 use crate::random::Random;
+use crate::task::Task;
 
 /// Longest mean time between two bursts of a background thread, in nanoseconds, and the time after which an idle one
 /// checks for work.

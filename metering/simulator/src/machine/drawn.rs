@@ -57,7 +57,7 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Task;
+    use crate::task::Task;
 
     #[test]
     fn seeds_draw_different_machines_of_the_same_shape() {

@@ -1,8 +1,9 @@
 //! The simulated machines. Their figures are invented, and of the size that such machines have.
 
-use super::{EnergyUnit, Machine, Task};
+use super::{EnergyUnit, Machine};
 use crate::laws::Laws;
 use crate::neighbours::Neighbours;
+use crate::task::Task;
 use nebula_metering::Watts;
 
 impl Machine {

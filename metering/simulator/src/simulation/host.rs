@@ -1,8 +1,8 @@
 //! Other load on the machine, and how it changes over time.
 
-use crate::machine::Task;
 use crate::random::Random;
 use crate::settings::HostLoad;
+use crate::task::Task;
 
 /// Interval at which the power of the host changes, in nanoseconds, and how much of its deviation it keeps: a time
 /// constant of about a second.

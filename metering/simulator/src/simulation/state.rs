@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::climate::Climate;
 use super::host::Host;
+use super::neighbourhood::Neighbourhood;
 use super::schedule::Schedule;
 use crate::accounts::Accounts;
 use crate::board::SharedBoard;
 use crate::hardware::Hardware;
-use crate::neighbours::Neighbourhood;
 use crate::random::Random;
 use crate::settings::{HostClock, RuntimeLoad};
 use crate::slots::{Presence, Slots};

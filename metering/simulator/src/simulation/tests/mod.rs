@@ -4,8 +4,8 @@ mod laws;
 
 use super::*;
 use crate::laws::{Laws, Leakage, VoltageCurve};
-use crate::machine::Task;
 use crate::settings::Length;
+use crate::task::Task;
 use crate::truth::Spent;
 use nebula_metering::{Counter, Domain, FunctionId, Observation, Posting, Slice};
 

@@ -1,6 +1,7 @@
 //! Machines fitted to recordings of real servers.
 
-use super::{Machine, Task};
+use crate::machine::Machine;
+use crate::task::Task;
 use nebula_metering::Watts;
 
 /// A server whose power was recorded, the machine fitted to it, and what runs in the recording.
