@@ -8,9 +8,9 @@ use clap_complete::Shell;
 use strum::VariantNames;
 
 use super::client;
-use super::token::roles;
 use super::top;
 use crate::config::{options, options_by_heading};
+use crate::http::Role;
 use crate::settings::Setting;
 use crate::units::Policy;
 use crate::usage::{By, ReportFormat};
@@ -223,7 +223,7 @@ fn token() -> Command {
             value("role", "ROLE", "What its bearer may do")
                 .action(ArgAction::Append)
                 .default_value("invoke")
-                .value_parser(roles()),
+                .value_parser(PossibleValuesParser::new(Role::VARIANTS)),
             value("function", "NAME", "Restrict it to this function; by default it is for all").action(ArgAction::Append),
             file("tokens", "FILE", "Add it to this file, which is created if missing; by default print its entry on stderr"),
         ])

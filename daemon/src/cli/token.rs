@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::output::print;
 use super::{Failure, note};
 use crate::functions::joined;
-use crate::http::{Role, Tokens, check_token_name, read_tokens, secret};
+use crate::http::{Tokens, check_token_name, read_tokens, secret};
 
 const MODE: u32 = 0o600;
 
@@ -38,10 +38,6 @@ pub fn token(matches: &ArgMatches) -> super::Result {
     }
     print(format!("{token}\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-pub fn roles() -> [&'static str; 3] {
-    Role::ALL.map(Role::as_str)
 }
 
 fn lines(name: &str, token: &str, roles: &[&str], functions: &[&str]) -> String {
@@ -88,7 +84,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         append(&path, "bob", &lines("bob", "nebula_b", &["invoke"], &["x", "y"])).unwrap();
         let tokens = Tokens::read(&path).unwrap();
-        assert_eq!(tokens.find("nebula_a").unwrap().role, Role::Deploy);
+        assert_eq!(tokens.find("nebula_a").unwrap().role, crate::http::Role::Deploy);
         assert!(tokens.find("nebula_b").unwrap().is_for("y") && !tokens.find("nebula_b").unwrap().is_for("z"));
         let before = fs::read(&path).unwrap();
         let again = append(&path, "alice", &lines("alice", "nebula_c", &["invoke"], &[])).unwrap_err();

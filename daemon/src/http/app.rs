@@ -25,7 +25,7 @@ use crate::http::read::functions::Deployments;
 use crate::http::read::invocations::CallLog;
 use crate::http::read::ledger::ledger;
 use crate::http::read::metrics::metrics;
-use crate::http::read::openapi::openapi;
+use crate::http::read::openapi;
 use crate::http::read::usage::UsageFile;
 use crate::http::request::Peers;
 use crate::http::request::negotiate::prefers_html;
@@ -43,16 +43,12 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub calls: Arc<Calls>,
     pub observers: Arc<Observers>,
-    /// Where stored accounts are read.
     pub usage: UsageFile,
     pub policy: Policy,
     pub carbon: Carbon,
     pub form: FormBounds,
-    /// Largest request body, in bytes.
     pub body_max: usize,
-    /// Largest module, in bytes.
     pub module_max: u64,
-    /// Longest time until a body is complete.
     pub body_timeout: Duration,
 }
 
@@ -91,7 +87,7 @@ impl App {
         }
     }
 
-    /// Answers a request. Never fails: what goes wrong is an answer too.
+    /// Answers a request. Never fails: problems are answers too.
     pub async fn answer(
         self: Arc<Self>,
         mut request: Request,
@@ -219,8 +215,8 @@ impl App {
     }
 }
 
-/// What hyper lets through and a careful server does not. A request with both lengths is settled by hyper: it believes
-/// the chunks, hides the other length from us, and closes the connection.
+/// Refuses what hyper lets through although the standard does not. hyper itself handles a request with both lengths: it reads
+/// the chunks, hides the other length, and closes the connection.
 ///
 /// Source: RFC 9112, sections 3.2 (`Host`) and 6.3 (both lengths: a request made to be read in two ways).
 fn check_head(request: &Request) -> Result<(), Problem> {

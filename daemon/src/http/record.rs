@@ -22,14 +22,14 @@ use crate::trace_context::TraceContext;
 
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// A request whose answer is not out yet.
+/// A request that has not been answered yet.
 pub struct OpenRequest {
     request_id: Option<HeaderValue>,
     record: Option<Unanswered>,
 }
 
-/// Names a request and finds its place in a trace. Its headers then say what a function is to see; what calls need is among
-/// its extensions.
+/// Gives a request its id and its place in a trace. Afterwards its headers hold what functions see of both, and its extensions
+/// what calls need.
 pub fn begin(observers: &Arc<Observers>, request: &mut Request, peers: Peers) -> OpenRequest {
     let headers = request.headers();
     let given = match (headers.get(REQUEST_ID), headers.get_all(REQUEST_ID).iter().count()) {

@@ -1,9 +1,10 @@
 //! What a token allows.
 
-use std::fmt;
+use strum::{Display, EnumString, VariantNames};
 
 /// Each role includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Call functions and list them.
     Invoke,
@@ -14,24 +15,7 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 3] = [Self::Invoke, Self::Deploy, Self::Operate];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Invoke => "invoke",
-            Self::Deploy => "deploy",
-            Self::Operate => "operate",
-        }
-    }
-
     pub fn read(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("it must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
+        text.parse().map_err(|_| format!("it must be one of {}", Self::VARIANTS.join(", ")))
     }
 }

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::parts::{in_header, in_path, in_query, matching, one_of, parameter, problem, schema, text};
 use crate::usage::By;
 
-/// What keeps any request from its answer.
+/// Problems of any request.
 const DENIED: &[&str] = &["401", "403"];
 
-/// What keeps a call from its answer.
+/// Problems of calls.
 const OF_CALLS: &[&str] = &["400", "401", "403", "404", "405", "408", "413", "422", "429", "500", "502", "503", "504"];
 
-/// What keeps a change from being made.
+/// Problems of changes.
 const OF_CHANGES: &[&str] =
     &["400", "401", "403", "404", "405", "408", "409", "412", "413", "422", "429", "503", "507"];
 

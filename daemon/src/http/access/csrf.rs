@@ -50,7 +50,7 @@ pub fn check<B>(request: &Request<B>, origins: &Origins, is_local: bool, sender:
     }
 }
 
-/// Whether a page of this origin came from the host that it now asks. Schemes may differ: a proxy may speak TLS for us.
+/// Whether a page's origin is the host that its request goes to. Schemes may differ: a proxy may speak TLS for us.
 fn is_own(origin: &str, host: Option<&Authority>) -> bool {
     let (Some((scheme, origin)), Some(host)) = (origin.split_once("://"), host) else { return false };
     let Ok(origin) = Authority::try_from(origin) else { return false };
@@ -59,7 +59,7 @@ fn is_own(origin: &str, host: Option<&Authority>) -> bool {
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
 
-/// Whether a name leads to this machine everywhere. Source: RFC 6761, section 6.3, on `localhost`.
+/// Whether a host name means this machine wherever it is resolved. Source: RFC 6761, section 6.3, on `localhost`.
 fn is_of_this_machine(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

@@ -43,7 +43,7 @@ use crate::quota::Payers;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 
-/// What a request takes to be let in.
+/// What a request needs to be admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need<'a> {
     /// `None` if anybody may send it.
@@ -118,7 +118,7 @@ impl Access {
         }
     }
 
-    /// Lets a request in that came through `listener`, or says why not.
+    /// Admits a request that came through `listener`, or says why not.
     pub(super) fn admit<B>(
         &self,
         request: &mut Request<B>,

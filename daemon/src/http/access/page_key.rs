@@ -14,7 +14,7 @@ use hyper::header::{HeaderMap, HeaderName};
 
 use super::secret;
 
-/// What a browser loads.
+/// What the browser will use the response as.
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Carries the key.
@@ -28,7 +28,7 @@ impl PageKey {
         Self(secret::make().ok())
     }
 
-    /// The key, if the request loads the page to be looked at.
+    /// The key, if a browser loads the page as a document.
     pub fn for_document(&self, headers: &HeaderMap) -> Option<&str> {
         self.0.as_deref().filter(|_| headers.get(SEC_FETCH_DEST).is_none_or(|loaded| loaded == "document"))
     }

@@ -16,7 +16,7 @@ pub struct Visitor {
     pub token: Option<Arc<Token>>,
     /// The token's quota, which their calls count against besides the function's.
     pub payer: Option<Arc<Payer>>,
-    /// Whether they needed the token. Its restrictions bind only then: nobody is worse off for showing one.
+    /// Whether they needed the token. Its restrictions apply only then, so that showing a token never takes rights away.
     pub(super) needed_token: bool,
 }
 

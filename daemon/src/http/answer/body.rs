@@ -11,12 +11,13 @@ use hyper::body::{Body, Frame};
 
 pub(crate) type Response = hyper::Response<Reply>;
 
-/// The body of an answer: all of it, or one that comes bit by bit.
+/// The body of an answer: complete, or streamed.
 pub type Reply = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BoxError>>;
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A function failed while its answer was on the way. The connection is cut, so that nobody takes the part for the whole.
+/// A function failed while its answer was being sent. The connection is closed, so that no client mistakes the part for the
+/// whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the function failed while it was answering")]
 pub struct BrokenOff;

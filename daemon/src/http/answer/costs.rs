@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
-use nebula_api::call::Cost;
+use nebula_api::call::{Cost, Times, Timing, Work};
 use nebula_api::energy::EnergyState;
 
 use super::energy::{EnergyView, Known};
-use super::envelope::cost;
 use super::exposure::Exposure;
 use super::headers::{CARBON_GRAMS, ENERGY_JOULES, ENERGY_SOURCE, ENERGY_STATE, INVOCATION_ID, SERVER_TIMING};
 use crate::carbon::Carbon;
@@ -55,6 +54,41 @@ impl Costs {
     pub fn add_to(&self, headers: &mut HeaderMap, finished: &Finished, exposure: Exposure) {
         add_headers(headers, finished, &cost(finished, Known::Ended(&finished.ended), &self.view(exposure)));
     }
+}
+
+/// The cost of a finished call, of whose energy `known` is known.
+fn cost(finished: &Finished, known: Known<'_>, view: &EnergyView<'_>) -> Cost {
+    let Finished { completion, work, ended, queued, cold_start, .. } = finished;
+    let (known_work, off) = (work.ok(), work.err().map(|off| off.to_string().into()));
+    let events = known_work.and_then(|work| work.all_events());
+    let (energy_joules, energy) = view.show(known);
+    Cost {
+        energy_joules,
+        energy,
+        timing: Timing {
+            cold_start: *cold_start,
+            times: Times {
+                queue_us: micros(*queued),
+                startup_us: micros(completion.startup),
+                execution_us: micros(completion.execution),
+                total_us: micros(ended.duration),
+                cpu_us: known_work.map(|work| micros(work.cpu)),
+            },
+            reason: off.clone(),
+        },
+        work: Work {
+            cpu_ns: known_work.map(|work| u64::try_from(work.cpu.as_nanos()).unwrap_or(u64::MAX)),
+            instructions: events.map(|events| events.instructions),
+            cycles: events.map(|events| events.cycles),
+            cache_misses: events.map(|events| events.cache_misses),
+            reason: off.or_else(|| view.no_events.filter(|_| events.is_none()).map(Into::into)),
+        },
+    }
+}
+
+/// Whole microseconds.
+pub fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Adds energy and times of a call whose body is its own.

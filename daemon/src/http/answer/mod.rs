@@ -4,17 +4,19 @@ pub mod body;
 pub mod costs;
 pub mod denied;
 pub mod energy;
-pub mod envelope;
 pub mod exposure;
 pub mod headers;
 pub mod problem;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use nebula_api::call::Output;
 use nebula_api::problem::FailedCall;
 use serde::Serialize;
 
@@ -74,6 +76,11 @@ pub fn json(status: StatusCode, content_type: HeaderValue, value: &impl Serializ
     answer(status, content_type, body)
 }
 
+/// Output as text if it is UTF-8, in base64 if not.
+pub fn output(bytes: &[u8]) -> Output<'_> {
+    std::str::from_utf8(bytes).map_or_else(|_| Output::Base64(STANDARD.encode(bytes)), |text| Output::Text(text.into()))
+}
+
 impl Problem {
     /// The `application/problem+json` answer, with the call that failed if one ran.
     pub fn response(&self, call: Option<FailedCall<'_>>) -> Response {
@@ -92,5 +99,16 @@ impl Problem {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_output_is_in_base64() {
+        assert_eq!(output(b"[0, 1]\n"), Output::Text("[0, 1]\n".into()));
+        assert_eq!(output(&[0xff, 0x00]), Output::Base64("/wA=".into()));
     }
 }

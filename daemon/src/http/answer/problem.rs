@@ -97,8 +97,7 @@ impl Problem {
         }
     }
 
-    /// After how many seconds it is worth trying again, if waiting helps: the least whole number that is not too early, and
-    /// not 0.
+    /// The seconds until it is worth trying again, if waiting helps: rounded up, and never 0.
     ///
     /// Source: RFC 9110, section 10.2.3: `Retry-After` has no fractions.
     pub fn retry_after(&self) -> Option<u64> {

@@ -8,9 +8,8 @@ use nebula_runtime::Input;
 
 use super::plain::{failed, has_succeeded};
 use super::{Context, take_context};
-use crate::http::answer::envelope::output;
 use crate::http::answer::problem::Problem;
-use crate::http::answer::{JSON, html as html_page, json};
+use crate::http::answer::{JSON, html as html_page, json, output};
 use crate::http::request::query::variables;
 use crate::http::{Request, Response, page};
 use crate::invocation::{self, Finished};

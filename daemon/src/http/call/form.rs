@@ -1,5 +1,5 @@
 //! `POST /api/wasm`: the form of the thesis on Nebula, with the fields `function_name`, `input` and `num_calls`. The function
-//! is called so many times, one call after the other, and the answer has a result for each.
+//! is called `num_calls` times, one call after the other, and the answer has a result for each.
 
 use std::sync::Arc;
 
@@ -16,9 +16,8 @@ use super::plain::has_succeeded;
 use super::{Caller, Context};
 use crate::functions::Registry;
 use crate::http::access::Visitor;
-use crate::http::answer::envelope::output;
 use crate::http::answer::problem::Problem;
-use crate::http::answer::{JSON, json};
+use crate::http::answer::{JSON, json, output};
 use crate::http::request::Peers;
 use crate::http::request::body;
 use crate::http::{Request, Response};

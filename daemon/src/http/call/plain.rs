@@ -8,9 +8,8 @@ use nebula_runtime::{Ending, Input};
 use super::{Context, take_context};
 use crate::functions::Function;
 use crate::http::answer::costs::add_headers;
-use crate::http::answer::envelope::output;
 use crate::http::answer::problem::Problem;
-use crate::http::answer::{BYTES, TEXT, answer};
+use crate::http::answer::{BYTES, TEXT, answer, output};
 use crate::http::request::query::variables;
 use crate::http::{Request, Response};
 use crate::invocation::{self, Finished};
@@ -29,7 +28,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether the function came to its end as it wanted.
+/// Whether the function ended by itself, and not with a failure.
 pub fn has_succeeded(finished: &Finished) -> bool {
     matches!(finished.completion.ending, Ending::Returned | Ending::Answered(_))
 }

@@ -35,13 +35,13 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// Asks proxies not to buffer. Source: nginx, `proxy_buffering`.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Without an event for so long, a comment keeps the connection open: proxies close connections that are silent.
+/// After this long without an event, a comment keeps the connection open: proxies close silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long a browser that lost its stream waits before it reconnects, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
-/// About how much goes out in one piece.
+/// About how many bytes one frame carries.
 const BYTES_AT_ONCE: usize = 64 << 10;
 
 /// The names of events that can be asked for.
@@ -113,7 +113,7 @@ impl EventFeed {
         };
         match &numbered.event {
             Event::Call(known) if !self.call_log.is_seen(visitor, known) => {}
-            // How much others do is none of their business either.
+            // Nor may restricted visitors see how much others do.
             Event::Omitted(_) if visitor.is_restricted() => {}
             Event::Call(known) => {
                 let shown = self.call_log.describe_calls(visitor.exposure, std::slice::from_ref(known));

@@ -16,8 +16,8 @@ use crate::functions::{
     Reuse, Upload, Version,
 };
 use crate::http::access::Visitor;
+use crate::http::answer::costs::micros;
 use crate::http::answer::energy::WITHHELD;
-use crate::http::answer::envelope::micros;
 use crate::http::answer::exposure::Exposure;
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer, json};
@@ -283,7 +283,7 @@ fn function_name(name: &str) -> Result<FunctionName, Problem> {
     })
 }
 
-/// What must be served now for the change to be made. Source: RFC 9110, sections 13.1.1 and 13.1.2.
+/// What must be served for the change to go ahead. Source: RFC 9110, sections 13.1.1 and 13.1.2.
 fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     let wrong = |what: &str| Problem::BadRequest(what.to_owned());
     let text = |value: &HeaderValue| value.to_str().map(str::trim).map(str::to_owned).unwrap_or_default();

@@ -97,11 +97,11 @@ impl TlsSettings {
     }
 }
 
-/// To what the joules of a call are rounded.
+/// How finely the joules of a call are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
     Full,
-    /// To a multiple of this.
+    /// Rounded to a multiple of this.
     Step(Microjoules),
 }
 
@@ -110,12 +110,12 @@ pub enum Resolution {
 pub enum Expose {
     /// All callers, rounded to the resolution.
     Callers,
-    /// Only those who come in at the operators' address, or with an operator's token.
+    /// Only clients of the operators' address, and those with an operator's token.
     Operators,
 }
 
 impl Resolution {
-    /// What strangers see unless the options say otherwise.
+    /// The default on addresses that are not loopback.
     ///
     /// At five watts it is the energy of 20 µs. An attacker who can call often enough can average the rounding away, as the
     /// PLATYPUS attacks average many readings: rounding slows them down, `energy.expose` stops them.
