@@ -2,18 +2,16 @@
 
 use crate::prelude::*;
 
-/// The problem of a call that ran, having checked that it has its energy, times and work.
+/// The problem of a call that ran. Checks that it has its energy, times and work.
 fn failed(daemon: &Daemon, target: &str, body: &str, status: u16, kind: &str) -> Value {
-    eventually("a window is closed", || {
-        let problem = daemon.post(target, body).expect_problem(status, kind);
-        assert_eq!(problem["function"], target.trim_start_matches("/invoke/"));
-        assert_eq!(problem["invocation_id"].as_str().map(str::len), Some(36));
-        assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
-        assert!(problem["timing"]["total_us"].is_u64(), "{problem}");
-        let known = problem["energy"]["state"] == "estimated";
-        assert!(!known || problem["energy_joules"].as_f64() > Some(0.0), "{problem}");
-        known.then_some(problem)
-    })
+    let problem = daemon.post(target, body).expect_problem(status, kind);
+    assert_eq!(problem["function"], target.trim_start_matches("/invoke/"));
+    assert_eq!(problem["invocation_id"].as_str().map(str::len), Some(36));
+    assert!(problem["work"]["cpu_ns"].as_u64() > Some(0), "{problem}");
+    assert!(problem["timing"]["total_us"].is_u64(), "{problem}");
+    assert_eq!(problem["energy"]["state"], "estimated");
+    assert!(problem["energy_joules"].as_f64() > Some(0.0), "{problem}");
+    problem
 }
 
 #[test]
@@ -42,6 +40,7 @@ fn a_wrong_input_for_a_numeric_function_is_a_bad_request() {
 #[test]
 fn exit_codes_traps_and_floods_of_output_are_reported() {
     let daemon = Daemon::shared(&[]);
+    daemon.await_estimates();
     let problem = failed(&daemon, "/invoke/complain", "the disk is full", 500, "exit");
     assert_eq!((&problem["exit_code"], &problem["stderr"]), (&3.into(), &"the disk is full".into()));
     let problem = failed(&daemon, "/invoke/factorial", "x", 500, "exit");
