@@ -1,9 +1,10 @@
 //! Estimates: the expected cost of a call at the moment it ends, from past windows.
 
-use crate::learning::{DEVIATIONS_95, Learner};
+use crate::learning::{Doubt, Learner};
 use crate::post::FunctionId;
 use crate::rate::Rate;
 use crate::source::SourceKind;
+use crate::uncertainty::Uncertainty;
 use crate::units::{Joules, Microjoules, Watts};
 use crate::work::Work;
 use crate::zone::{Domain, Zone};
@@ -40,8 +41,8 @@ pub struct Estimate {
     pub active: Joules,
     /// Its share of the base energy; `None` while the base is unknown and still part of `active`.
     pub base: Option<Joules>,
-    /// Half the width of the 95 % interval of `active`.
-    pub uncertainty: Joules,
+    /// The parts of the 95 % interval of `active`.
+    pub uncertainty: Uncertainty,
     /// `active` by domain, all packages added.
     pub zones: Vec<(Domain, Joules)>,
 }
@@ -69,50 +70,48 @@ impl Calibration {
         let mut estimate = Estimate {
             active: Joules(0.0),
             base: base_known.then_some(Joules(0.0)),
-            uncertainty: Joules(0.0),
+            uncertainty: Uncertainty::default(),
             zones: Vec::with_capacity(self.zones.len()),
         };
-        let (mut variance, mut systematic) = (0.0, 0.0_f64);
+        let (mut doubt, mut systematic) = (Doubt::default(), 0.0);
         for zone in &self.zones {
-            let (active, zone_variance) = zone.expect(function, work).ok_or(NoEstimate::NoWindow)?;
+            let (active, zone_doubt) = zone.expect(function, work).ok_or(NoEstimate::NoWindow)?;
             estimate.active.0 += active;
             if let (Some(base), Some(expected)) = (&mut estimate.base, zone.rate.expect(work.cpu)) {
                 base.0 += expected.base.0 * zone.share;
             }
             // The error of a difference of two readings, each rounded down to a quantum, is triangular on ±1 quantum:
             // its variance is a sixth of the square of the quantum.
-            variance += zone_variance + zone.quantum.joules().0.powi(2) / 6.0;
+            doubt.common += zone_doubt.common;
+            doubt.own += zone_doubt.own + zone.quantum.joules().0.powi(2) / 6.0;
             systematic += zone.relative_error * active;
             match estimate.zones.iter_mut().find(|(domain, _)| *domain == zone.zone.domain) {
                 Some((_, joules)) => joules.0 += active,
                 None => estimate.zones.push((zone.zone.domain.clone(), Joules(active))),
             }
         }
-        estimate.uncertainty = interval(variance, systematic);
+        estimate.uncertainty = Uncertainty::new(doubt, systematic);
         Ok(estimate)
     }
 }
 
 impl ZoneCalibration {
     /// Active energy in joules and its variance.
-    fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, f64)> {
-        let learned = self.learner.expect(function, work).zip(self.learner.variance(function, work, false));
-        let known = learned.map(|(expected, variance)| (expected.0, variance)).or_else(|| {
+    fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, Doubt)> {
+        let learned = self.learner.expect(function, work).zip(self.learner.doubt(function, work, false));
+        let (Joules(active), Doubt { common, own }) = learned.or_else(|| {
             let expected = self.rate.expect(work.cpu)?;
-            Some((expected.active.0, expected.deviation.0.powi(2)))
-        });
-        known.map(|(active, variance)| (active * self.share, variance * self.share.powi(2)))
+            Some((expected.active, Doubt { common: 0.0, own: expected.deviation.0.powi(2) }))
+        })?;
+        let square = self.share.powi(2);
+        Some((active * self.share, Doubt { common: common * square, own: own * square }))
     }
-}
-
-/// Half the width of a 95 % interval, from the variance and the systematic error of the source.
-pub(crate) fn interval(variance: f64, systematic: f64) -> Joules {
-    Joules((DEVIATIONS_95 * variance.sqrt()).hypot(systematic))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::CounterSpec;
     use std::time::Duration;
 
     const WINDOW: Duration = Duration::from_millis(100);
@@ -126,13 +125,28 @@ mod tests {
                 zone: Zone::new(domain.clone(), package),
                 base,
                 rate,
-                learner: Learner::new(true, false),
+                learner: stated(),
                 share,
                 quantum: Microjoules(61),
                 relative_error: 0.0,
             }
         };
         Calibration { source: SourceKind::Powercap, zones: zones.iter().map(zone).collect() }
+    }
+
+    /// A learner that has nothing to learn.
+    fn stated() -> Learner {
+        let spec = CounterSpec {
+            source: SourceKind::Model,
+            zone: Zone::new(Domain::Package, "0"),
+            range: None,
+            watts_max: Watts(100.0),
+            quantum: Microjoules(1),
+            relative_error: 0.0,
+            base: None,
+            stated: None,
+        };
+        Learner::new(&spec, 1.0)
     }
 
     fn work(cpu: Duration) -> Work {
@@ -155,7 +169,7 @@ mod tests {
     fn a_call_below_the_quantum_is_uncertain_by_more_than_itself() {
         let calibration = calibration(&[(Domain::Package, "0", 500_000)], None);
         let estimate = calibration.estimate(FunctionId(0), &work(Duration::from_micros(5))).unwrap();
-        assert!(estimate.active < estimate.uncertainty, "{estimate:?}");
+        assert!(estimate.active < estimate.uncertainty.total(), "{estimate:?}");
         assert_eq!(estimate.base, None);
     }
 
@@ -165,7 +179,7 @@ mod tests {
         let mut modelled = Calibration { source: SourceKind::Model, ..known };
         modelled.zones[0].relative_error = 0.5;
         let estimate = modelled.estimate(FunctionId(0), &work(Duration::from_secs(1))).unwrap();
-        assert!((estimate.uncertainty.0 / estimate.active.0 - 0.5).abs() < 0.01, "{estimate:?}");
+        assert!((estimate.uncertainty.total().0 / estimate.active.0 - 0.5).abs() < 0.01, "{estimate:?}");
     }
 
     #[test]

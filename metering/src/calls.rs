@@ -5,7 +5,8 @@ use crate::call_map::CallMap;
 use crate::ledger::CallEnergy;
 use crate::post::{CallId, FunctionId};
 use crate::source::SourceKind;
-use crate::units::{Joules, Microjoules};
+use crate::uncertainty::Uncertainty;
+use crate::units::Microjoules;
 use crate::work::Work;
 use crate::zone::Domain;
 
@@ -19,8 +20,8 @@ pub struct Charge {
     pub active: Microjoules,
     /// Its share of the base energy, all zones together.
     pub base: Microjoules,
-    /// Half the width of the 95 % interval of `active`.
-    pub uncertainty: Joules,
+    /// The parts of the 95 % interval of `active`.
+    pub uncertainty: Uncertainty,
     /// `active` by domain, packages added.
     pub zones: Vec<(Domain, Microjoules)>,
     /// The source of the energy readings.

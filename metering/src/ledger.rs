@@ -169,22 +169,15 @@ pub struct Charges {
 }
 
 impl Accounts {
-    /// Splits the `energy` of a window, of which `base` is base, among its consumers and charges them: by `weights`, or
-    /// by CPU time if all weights are zero. The part of activation is base too.
+    /// Splits the `energy` of a window among base and its consumers and charges them: by `weights`, or by CPU time if all
+    /// weights are zero.
     ///
     /// When the accounts do not add up to the measured energy, which no input can cause.
-    pub fn book(
-        &mut self,
-        energy: Microjoules,
-        base: Microjoules,
-        consumers: &Consumers,
-        weights: &Weights,
-    ) -> Charges {
-        let dynamic = energy - base.at_most(energy);
+    pub fn book(&mut self, energy: Microjoules, consumers: &Consumers, weights: &Weights) -> Charges {
         let count = consumers.functions.len();
-        let by_weight = weights.functions.iter().copied().chain([weights.runtime, weights.host, weights.activation]);
-        let parts = split(dynamic.0, &by_weight.collect::<Vec<_>>());
-        let Some(parts) = parts.or_else(|| split(dynamic.0, &consumers.cpu_times())) else {
+        let by_weight = weights.functions.iter().copied().chain([weights.runtime, weights.host, weights.base]);
+        let parts = split(energy.0, &by_weight.collect::<Vec<_>>());
+        let Some(parts) = parts.or_else(|| split(energy.0, &consumers.cpu_times())) else {
             // Nobody ran: all of it is base.
             self.base += energy;
             self.total += energy;
@@ -192,8 +185,7 @@ impl Accounts {
             return Charges { functions: Vec::new(), active: Microjoules::ZERO, base: energy };
         };
         let part = |index: usize| Microjoules(parts.get(index).copied().unwrap_or(0));
-        let (runtime, host, activation) = (part(count), part(count + 1), part(count + 2));
-        let base = energy - dynamic + activation;
+        let (runtime, host, base) = (part(count), part(count + 1), part(count + 2));
         let base_shares = split(base.0, &consumers.cpu_times()).unwrap_or_default();
         let share = |index: usize| Microjoules(base_shares.get(index).copied().unwrap_or(0));
         let functions: Vec<_> =
@@ -213,7 +205,7 @@ impl Accounts {
         self.base += base;
         self.total += energy;
         self.assert_balanced();
-        Charges { functions, active: dynamic - activation, base }
+        Charges { functions, active: energy - base, base }
     }
 
     /// Records energy of a zone that charges nobody.
@@ -292,15 +284,15 @@ mod tests {
         Consumers { functions, runtime, host }
     }
 
-    fn weights(functions: &[u64], runtime: u64, host: u64, activation: u64) -> Weights {
-        Weights { functions: functions.to_vec(), runtime, host, activation }
+    fn weights(functions: &[u64], runtime: u64, host: u64, base: u64) -> Weights {
+        Weights { functions: functions.to_vec(), runtime, host, base }
     }
 
     #[test]
     fn active_energy_goes_by_weight_and_base_energy_by_cpu_time() {
         let mut accounts = Accounts::default();
         let consumers = consumers(&[(0, 30), (2, 10)], 10, 50);
-        let charges = accounts.book(Microjoules(1_000), Microjoules(400), &consumers, &weights(&[2, 1], 1, 1, 1));
+        let charges = accounts.book(Microjoules(1_000), &consumers, &weights(&[2, 1], 1, 1, 5));
         assert_eq!(charges.functions[0], CallEnergy { active: Microjoules(200), base: Microjoules(150) });
         assert_eq!(charges.functions[1], CallEnergy { active: Microjoules(100), base: Microjoules(50) });
         assert_eq!(accounts.functions[1], FunctionEnergy::default());
@@ -313,7 +305,7 @@ mod tests {
         let mut accounts = Accounts::default();
         let functions = [Purpose::Call, Purpose::Preparing].map(|purpose| (FunctionId(0), purpose, 10)).to_vec();
         let consumers = Consumers { functions, runtime: 0, host: 0 };
-        accounts.book(Microjoules(1_000), Microjoules(400), &consumers, &weights(&[1, 2], 0, 0, 0));
+        accounts.book(Microjoules(1_000), &consumers, &weights(&[1, 2], 0, 0, 2));
         let [function] = accounts.functions[..] else { panic!("one function: {accounts:?}") };
         assert_eq!([function.active, function.preparing, function.base], [200, 400, 200].map(Microjoules));
         assert_eq!((accounts.functions_total(), accounts.base), (Microjoules(600), Microjoules(400)));
@@ -323,14 +315,14 @@ mod tests {
     fn without_weights_cpu_time_decides() {
         let mut accounts = Accounts::default();
         let consumers = consumers(&[(0, 30)], 10, 60);
-        accounts.book(Microjoules(1_000), Microjoules(0), &consumers, &weights(&[0], 0, 0, 0));
+        accounts.book(Microjoules(1_000), &consumers, &weights(&[0], 0, 0, 0));
         assert_eq!([accounts.functions[0].active.0, accounts.runtime.0, accounts.host.0], [300, 100, 600]);
     }
 
     #[test]
     fn energy_that_nobody_caused_is_base() {
         let mut accounts = Accounts::default();
-        let charges = accounts.book(Microjoules(700), Microjoules(400), &consumers(&[], 0, 0), &Weights::default());
+        let charges = accounts.book(Microjoules(700), &consumers(&[], 0, 0), &Weights::default());
         assert_eq!(charges.base, Microjoules(700));
         assert_eq!([accounts.base, accounts.total], [Microjoules(700); 2]);
     }

@@ -37,7 +37,6 @@
 
 #![warn(missing_docs)]
 
-mod base;
 mod bracket;
 mod bucket;
 mod calibration;
@@ -52,6 +51,7 @@ mod presence;
 mod rate;
 mod remainder;
 mod shares;
+mod uncertainty;
 mod units;
 mod whole;
 mod zone;
@@ -66,11 +66,12 @@ pub use calibration::{Calibration, Estimate, NoEstimate, ZoneCalibration};
 pub use call_map::{CallHasher, CallMap};
 pub use calls::{Charge, Settled};
 pub use counter::{Counter, GapReason, Observation};
-pub use learning::{Coefficient, Feature, Learned, LearningState, Weights};
+pub use learning::{Coefficient, Feature, Knowledge, Learned, LearningState, METHOD, Weights};
 pub use ledger::{Accounts, CallEnergy, Charges, Consumers, FunctionEnergy};
 pub use meter::Meter;
 pub use post::{CallId, Full, FunctionId, PostBox, Posting, Purpose, Slice};
 pub use shares::split;
+pub use uncertainty::Uncertainty;
 pub use units::{Joules, Microjoules, Watts};
 pub use zone::{Domain, Zone};
 pub use zone_meter::ZoneReport;

@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::bucket::{Bucket, Entry, Owner, cut};
-use crate::calibration::{Calibration, interval};
+use crate::calibration::Calibration;
 use crate::calls::{Calls, Charge, OpenCall, Settled, ZoneCharge, deal};
 use crate::counter::GapReason;
-use crate::learning::Consumption;
+use crate::learning::{Consumption, Doubt, Knowledge};
 use crate::ledger::{Accounts, FunctionEnergy};
 use crate::post::{CallId, FunctionId, PostBox, Posting, Purpose, Slice};
 use crate::presence::{Seen, together};
 use crate::remainder::Remainder;
 use crate::source::{ReadError, Source, SourceKind};
-use crate::units::{Joules, Microjoules};
+use crate::uncertainty::Uncertainty;
+use crate::units::Microjoules;
 use crate::whole::WholeCharges;
 use crate::work::topology::Topology;
 use crate::work::{Moment, PACKAGES_MAX};
@@ -28,6 +29,8 @@ pub struct Meter<E> {
     source: Box<dyn Source>,
     topology: Topology,
     zones: Vec<ZoneMeter>,
+    /// What an earlier process learned.
+    known: Vec<Knowledge>,
     readings: Vec<Result<Microjoules, ReadError>>,
     start: Option<Moment>,
     last: Moment,
@@ -43,6 +46,8 @@ pub struct Meter<E> {
     /// CPU time of all slices, including those of preparing.
     calls_cpu: Duration,
     functions_cpu: BTreeMap<FunctionId, Duration>,
+    /// Uncertainty of the settled calls of each function together.
+    functions_uncertainty: BTreeMap<FunctionId, Uncertainty>,
     runtime: Remainder,
     host: Remainder,
     gaps: [Duration; GapReason::ALL.len()],
@@ -52,7 +57,6 @@ pub struct Meter<E> {
 struct Window<E> {
     end: Moment,
     time: Duration,
-    busy: Duration,
     packages: [Duration; PACKAGES_MAX],
     bucket: Bucket,
     /// What the whole calls of the bucket posted with their ends, in their order.
@@ -71,6 +75,7 @@ impl<E> Meter<E> {
             source,
             topology,
             zones: Vec::new(),
+            known: Vec::new(),
             readings: Vec::new(),
             start: None,
             last: Moment::default(),
@@ -81,10 +86,24 @@ impl<E> Meter<E> {
             calls: Calls::new(calls_max),
             calls_cpu: Duration::ZERO,
             functions_cpu: BTreeMap::new(),
+            functions_uncertainty: BTreeMap::new(),
             runtime: Remainder::default(),
             host: Remainder::default(),
             gaps: Default::default(),
         }
+    }
+
+    /// Takes up what an earlier process learned about this machine, zone by zone. Zones that the source finds later are
+    /// included. What contradicts the first windows is dropped again.
+    pub fn recall(&mut self, known: Vec<Knowledge>) {
+        self.zones.iter_mut().for_each(|zone| zone.recall(&known));
+        self.known = known;
+    }
+
+    /// What has been learned, for [`Meter::recall`] of a later process on the same machine.
+    #[must_use]
+    pub fn knowledge(&self) -> Vec<Knowledge> {
+        self.zones.iter().filter_map(ZoneMeter::knowledge).collect()
     }
 
     /// The source.
@@ -99,7 +118,9 @@ impl<E> Meter<E> {
         let mut readings = std::mem::take(&mut self.readings);
         self.source.read(now, &mut readings);
         for spec in &self.source.counters()[self.zones.len()..] {
-            self.zones.push(ZoneMeter::new(spec.clone()));
+            let mut zone = ZoneMeter::new(spec.clone(), &self.topology);
+            zone.recall(&self.known);
+            self.zones.push(zone);
         }
 
         let last = if self.start.is_none() { *now } else { self.last };
@@ -109,7 +130,6 @@ impl<E> Meter<E> {
         let mut window = Window {
             end: *now,
             time,
-            busy: now.busy.saturating_sub(last.busy),
             packages: std::array::from_fn(|package| now.packages[package].saturating_sub(last.packages[package])),
             bucket: Bucket::new(last.monotonic, now.monotonic),
             ends: Vec::new(),
@@ -199,6 +219,19 @@ impl<E> Meter<E> {
         self.functions_cpu.iter().map(|(&function, &cpu)| (function, cpu))
     }
 
+    /// The uncertainty of the active energy of all settled calls of each function.
+    pub fn functions_uncertainty(&self) -> impl Iterator<Item = (FunctionId, Uncertainty)> + '_ {
+        self.functions_uncertainty.iter().map(|(&function, &uncertainty)| (function, uncertainty))
+    }
+
+    /// Adds a settled call.
+    fn settle(&mut self, call: Settled<E>, settled: &mut Vec<Settled<E>>) {
+        if let Some(charge) = &call.charge {
+            *self.functions_uncertainty.entry(call.function).or_default() += charge.uncertainty;
+        }
+        settled.push(call);
+    }
+
     /// Puts a slice into the windows in which it ran.
     fn place(&mut self, slice: &Slice, before: Option<&mut Window<E>>, window: &mut Window<E>) {
         let (now, later) = cut(slice, window.end.monotonic);
@@ -282,12 +315,7 @@ impl<E> Meter<E> {
         let zone = &mut self.zones[index];
         let package = zone.package(&self.topology);
         let consumption = package.map_or(machine, |package| &packages[package]);
-        // A moment has room for a few packages. Of others, only their consumers are known.
-        let seen = || consumption.calls_cpu() + consumption.runtime + consumption.host;
-        let busy_of = |of: usize| window.packages.get(of).copied().unwrap_or_else(seen);
-        let busy = package.filter(|_| packages.len() > 1).map_or(window.busy, busy_of);
-        let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
-        let charges = zone.charge(energy, &Package { consumption, time: window.time, busy, cpus });
+        let charges = zone.charge(energy, &Package { consumption, time: window.time });
         let mut charges = charges.functions.iter();
         let learner = &zone.learner;
         for entries in entries.chunk_by(|a, b| a.consumer() == b.consumer()) {
@@ -325,14 +353,14 @@ impl<E> Meter<E> {
     }
 
     /// Settles the calls that were a single slice within this window.
-    fn settle_whole(&self, window: Window<E>, whole: &WholeCharges, is_complete: bool, settled: &mut Vec<Settled<E>>) {
+    fn settle_whole(&mut self, window: Window<E>, whole: &WholeCharges, is_complete: bool, settled: &mut Vec<Settled<E>>) {
         settled.reserve(window.ends.len());
         for ((place, slice), end) in window.bucket.whole().iter().enumerate().zip(window.ends) {
             let part = |(zone, charged)| ZoneCharge { zone, charged, work: slice.work, windows: 1 };
             let mut parts = whole.of(place).map(part).peekable();
             let is_known = is_complete && parts.peek().is_some();
             let charge = is_known.then(|| self.charge(slice.function, parts, window.source));
-            settled.push(Settled { call: slice.call, function: slice.function, charge, end });
+            self.settle(Settled { call: slice.call, function: slice.function, charge, end }, settled);
         }
     }
 
@@ -340,7 +368,7 @@ impl<E> Meter<E> {
         let mut calls = std::mem::replace(&mut self.calls, Calls::new(0));
         calls.take_settled(seen, self.number - 1, |call, function, open, end| {
             let charge = open.map(|open| self.charge(function, open.zones.into_iter(), self.settled_source));
-            settled.push(Settled { call, function, charge, end });
+            self.settle(Settled { call, function, charge, end }, settled);
         });
         self.calls = calls;
     }
@@ -373,18 +401,20 @@ impl<E> Meter<E> {
         let mut charge = Charge {
             active: Microjoules::ZERO,
             base: Microjoules::ZERO,
-            uncertainty: Joules(0.0),
+            uncertainty: Uncertainty::default(),
             zones: Vec::with_capacity(self.zones.len()),
             source,
         };
-        let (mut variance, mut systematic, mut worst) = (0.0, 0.0, None);
+        let (mut doubt, mut systematic, mut worst) = (Doubt::default(), 0.0, None);
         for part in parts {
             let zone = &self.zones[part.zone];
             // A call that waited while sources changed may have been charged by both. The lesser one counts.
             worst = worst.max(Some(zone.spec().source));
             charge.active += part.charged.active;
             charge.base += part.charged.base;
-            variance += zone.settled_variance(function, &part.work, part.windows);
+            let of_zone = zone.settled_doubt(function, &part.work, part.windows);
+            doubt.common += of_zone.common;
+            doubt.own += of_zone.own;
             systematic += zone.spec().relative_error * part.charged.active.joules().0;
             let domain = &zone.spec().zone.domain;
             match charge.zones.iter_mut().find(|(known, _)| known == domain) {
@@ -393,7 +423,7 @@ impl<E> Meter<E> {
             }
         }
         charge.source = worst.unwrap_or(source);
-        charge.uncertainty = interval(variance, systematic);
+        charge.uncertainty = Uncertainty::new(doubt, systematic);
         charge
     }
 }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::base::Base;
 use crate::calibration::ZoneCalibration;
 use crate::counter::{Counter, GapReason, Observation};
-use crate::learning::{Consumption, Learned, Learner};
+use crate::learning::{Consumption, DEVIATIONS_95, Doubt, Knowledge, Learned, Learner};
 use crate::ledger::{Accounts, Charges, Consumers};
 use crate::post::FunctionId;
 use crate::rate::Rate;
@@ -13,7 +12,7 @@ use crate::source::{CounterSpec, ReadError, SourceKind};
 use crate::units::{Microjoules, Watts};
 use crate::work::topology::Topology;
 use crate::work::{Moment, Work};
-use crate::zone::{Domain, Zone};
+use crate::zone::Zone;
 
 /// RAPL counters advance about every 0.976 ms, so a reading is at most that old.
 ///
@@ -38,8 +37,6 @@ pub(crate) enum Reading {
 pub(crate) struct Package<'a> {
     pub consumption: &'a Consumption,
     pub time: Duration,
-    pub busy: Duration,
-    pub cpus: usize,
 }
 
 /// The state of one zone.
@@ -53,8 +50,10 @@ pub struct ZoneReport {
     pub accounts: Accounts,
     /// Mean power of the last window that had energy.
     pub watts: Option<Watts>,
-    /// Base power, once known.
+    /// Base power, once anything is known of it.
     pub base: Option<Watts>,
+    /// Half the width of the 95 % interval of the base power.
+    pub base_uncertainty: Option<Watts>,
     /// What work costs in it; `None` if the zone charges nobody.
     pub learned: Option<Learned>,
     /// Error of the last reading.
@@ -63,7 +62,6 @@ pub struct ZoneReport {
 
 pub(crate) struct ZoneMeter {
     counter: Counter,
-    base: Base,
     rate: Rate,
     pub learner: Learner,
     pub accounts: Accounts,
@@ -74,10 +72,12 @@ pub(crate) struct ZoneMeter {
 }
 
 impl ZoneMeter {
-    pub fn new(spec: CounterSpec) -> Self {
-        let learner = Learner::new(spec.source == SourceKind::Model, spec.zone.domain == Domain::Dram);
+    pub fn new(spec: CounterSpec, topology: &Topology) -> Self {
+        let package = package(&spec, topology);
+        let cores = package.map_or(topology.cores(), |package| topology.cores_of(package));
+        let cpus = package.map_or(topology.cpus(), |package| topology.cpus_of(package));
+        let learner = Learner::new(&spec, capacity(cores, cpus));
         Self {
-            base: Base::new(spec.base),
             counter: Counter::new(spec),
             rate: Rate::default(),
             learner,
@@ -94,8 +94,7 @@ impl ZoneMeter {
 
     /// Index of the package of the zone; `None` if it covers the machine.
     pub fn package(&self, topology: &Topology) -> Option<usize> {
-        let number = self.spec().zone.package.split('-').next()?.parse::<u32>().ok()?;
-        topology.packages().iter().position(|&package| package == number)
+        package(self.spec(), topology)
     }
 
     /// Takes a reading made at `now`, `time` after the last one.
@@ -126,35 +125,47 @@ impl ZoneMeter {
 
     /// Charges the energy of a window to its consumers.
     pub fn charge(&mut self, energy: Microjoules, package: &Package) -> Charges {
-        let Package { consumption, time, busy, cpus } = package;
-        let known = self.base.watts().is_some();
-        self.base.learn(energy, *time, *busy, *cpus, self.learner.active(consumption));
-        if let (false, Some(base)) = (known, self.base.watts()) {
-            self.learner.take_off(base.0);
-        }
-        let base = self.base.part_of(energy, *time);
-        let dynamic = energy - base;
+        let Package { consumption, time } = package;
         let noise = self.reading_noise(energy, *time);
         self.before = energy.over(*time).unwrap_or(self.before);
-        let weights = self.learner.weigh(consumption, dynamic.joules(), noise, *time);
+        let weights = self.learner.weigh(consumption, energy.joules(), noise, *time);
         let consumers = Consumers::from(*consumption);
-        let charges = self.accounts.book(energy, base, &consumers, &weights);
+        let charges = self.accounts.book(energy, &consumers, &weights);
         self.rate.learn(charges.active, charges.base, consumers.total(), *time);
         charges
     }
 
-    /// The variance, in joules squared, of the charge of a call: of its work, and of cutting it to whole microjoules in
+    /// The variances, in joules squared, of the charge of a call: of its work, and of cutting it to whole microjoules in
     /// each window, which may add or remove one.
-    pub fn settled_variance(&self, function: FunctionId, work: &Work, windows: u32) -> f64 {
+    pub fn settled_doubt(&self, function: FunctionId, work: &Work, windows: u32) -> Doubt {
         let cut = f64::from(windows) / 6.0 * 1e-12;
-        let known = self.learner.variance(function, work, true);
-        known.or_else(|| Some(self.rate.expect(work.cpu)?.deviation.0.powi(2))).unwrap_or(0.0) + cut
+        let by_rate = || self.rate.expect(work.cpu).map_or(0.0, |expected| expected.deviation.0.powi(2));
+        let known = self.learner.doubt(function, work, true);
+        let Doubt { common, own } = known.unwrap_or_else(|| Doubt { common: 0.0, own: by_rate() });
+        Doubt { common, own: own + cut }
+    }
+
+    /// What has been learned about the zone, if anything.
+    pub fn knowledge(&self) -> Option<Knowledge> {
+        let spec = self.spec();
+        if !spec.zone.is_additive() {
+            return None;
+        }
+        self.learner.knowledge(&spec.zone.to_string(), spec.source.as_str())
+    }
+
+    /// Takes up what an earlier process learned about this zone by the same source.
+    pub fn recall(&mut self, known: &[Knowledge]) {
+        let (zone, source) = (self.spec().zone.to_string(), self.spec().source.as_str());
+        if let Some(known) = known.iter().find(|known| known.zone == zone && known.source == source) {
+            self.learner.recall(known);
+        }
     }
 
     pub fn calibration(&self, share: f64) -> ZoneCalibration {
         ZoneCalibration {
             zone: self.spec().zone.clone(),
-            base: self.base.watts(),
+            base: self.learner.base().map(|(watts, _)| watts),
             rate: self.rate.clone(),
             learner: self.learner.clone(),
             share,
@@ -169,7 +180,8 @@ impl ZoneMeter {
             zone: self.spec().zone.clone(),
             accounts: self.accounts.clone(),
             watts: self.watts,
-            base: self.base.watts(),
+            base: self.learner.base().map(|(watts, _)| watts),
+            base_uncertainty: self.learner.base().map(|(_, deviation)| Watts(DEVIATIONS_95 * deviation.0)),
             learned: self.spec().zone.is_additive().then(|| self.learner.report()),
             failure: self.failure.clone(),
         }
@@ -182,4 +194,21 @@ impl ZoneMeter {
         let update = |watts: Watts| (watts.0 * UPDATE).powi(2) / 12.0;
         self.spec().quantum.joules().0.powi(2) / 6.0 + update(now) + update(self.before)
     }
+}
+
+/// CPU time beside a busy thread of the same core costs this much less.
+///
+/// Source: Marr et al., "Hyper-Threading Technology Architecture and Microarchitecture", Intel Technology Journal 6(1),
+/// 2002: two threads of a core do up to 30 % more work than one.
+const SHARED: f64 = 0.44;
+
+/// CPU time that processors can use in a second, in units of what a thread costs that has its core to itself.
+fn capacity(cores: usize, cpus: usize) -> f64 {
+    if cpus > cores { cpus as f64 * (1.0 - SHARED) } else { cpus as f64 }
+}
+
+/// Index of the package of a counter; `None` if it covers the machine.
+fn package(spec: &CounterSpec, topology: &Topology) -> Option<usize> {
+    let number = spec.zone.package.split('-').next()?.parse::<u32>().ok()?;
+    topology.packages().iter().position(|&package| package == number)
 }

@@ -228,8 +228,11 @@ fn an_overlapping_zone_is_shown_and_charges_nobody() {
     let script = vec![vec![Event::Use(1_000_000); 3]; 3];
     let (meter, _) = run(Scripted::new(&[0, 0, 0], script), &vec![(vec![(0, 0, 50_000_000)], 0); 3]);
     let [package, dram, psys] = &meter.report()[..] else { panic!("three zones") };
-    assert_eq!(package.accounts.functions_total(), Microjoules(2_000_000));
-    assert_eq!(dram.accounts.functions_total(), Microjoules(2_000_000));
+    for zone in [package, dram] {
+        let accounts = &zone.accounts;
+        assert_eq!(accounts.functions_total() + accounts.base, Microjoules(2_000_000));
+        assert!(accounts.functions_total() > Microjoules::ZERO, "{accounts:?}");
+    }
     assert_eq!(psys.accounts.functions_total(), Microjoules::ZERO);
     assert_eq!(psys.accounts.total, Microjoules(2_000_000));
 }
@@ -250,10 +253,10 @@ fn a_whole_call_is_charged_as_one_that_comes_in_parts() {
     let windows = [(vec![], 0), (vec![whole, in_parts], 40_000_000), (vec![], 0), (vec![], 0)];
     let (_, settled) = run(Scripted::new(&[0, 9], script), &windows);
     let [first, second] = [0, 1].map(|call| settled[call].charge.clone().unwrap());
-    assert!(first.active.0 > 1_000_000 && first.active.0.abs_diff(second.active.0) <= 2, "{first:?} {second:?}");
+    assert!(first.active.0 > 500_000 && first.active.0.abs_diff(second.active.0) <= 2, "{first:?} {second:?}");
     assert!(first.base.0.abs_diff(second.base.0) <= 2, "{first:?} {second:?}");
     assert_eq!((first.zones.len(), first.source), (second.zones.len(), second.source));
-    assert!((first.uncertainty.0 / second.uncertainty.0 - 1.0).abs() < 1e-3, "{first:?} {second:?}");
+    assert!((first.uncertainty.total().0 / second.uncertainty.total().0 - 1.0).abs() < 1e-3, "{first:?} {second:?}");
 }
 
 #[test]

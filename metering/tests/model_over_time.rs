@@ -70,7 +70,7 @@ impl Minute {
         let Some(charge) = &call.charge else { return };
         self.calls += 1;
         self.joules += charge.active.joules().0;
-        self.uncertainty += charge.uncertainty.0;
+        self.uncertainty += charge.uncertainty.total().0;
     }
 
     /// Joules of a call, and half the width of its interval.

@@ -100,7 +100,7 @@ fn settled_calls_make_up_their_functions_and_lie_in_their_intervals() {
     for (charge, _) in charges() {
         assert_eq!(charge.zones.iter().map(|(_, energy)| *energy).sum::<Microjoules>(), charge.active);
     }
-    let covered = charges().filter(|(charge, truth)| (charge.active.joules().0 - truth).abs() <= charge.uncertainty.0);
+    let covered = charges().filter(|(charge, truth)| (charge.active.joules().0 - truth).abs() <= charge.uncertainty.total().0);
     let coverage = covered.count() as f64 / charges().count() as f64;
     assert!(coverage > 0.9, "{coverage} of {} calls", charges().count());
 }
@@ -112,7 +112,7 @@ fn what_work_costs_is_learned_and_told() {
     life.live();
     let learned = life.zone(&Domain::Package, "0").learned.unwrap();
     assert!(matches!(learned.state, LearningState::Learning | LearningState::Frozen), "{learned:?}");
-    let activation = learned.coefficients[0].value;
+    let activation = learned.coefficients[1].value;
     assert_near("activation", activation, Machine::server().activation_watts, 0.15);
     let base = life.zone(&Domain::Package, "0").base.unwrap().0;
     assert_near("base", base, Machine::server().idle_watts, 0.02);

@@ -169,7 +169,7 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
         let base_known = additive().all(|zone| zone.base.is_some());
         Ok(Charge {
             active: charged(|function| function.active).joules(),
-            uncertainty: calibration.estimate(FUNCTION, work).ok().map(|estimate| estimate.uncertainty),
+            uncertainty: calibration.estimate(FUNCTION, work).ok().map(|estimate| estimate.uncertainty.total()),
             base: base_known.then(|| charged(|function| function.base).joules()),
         })
     };

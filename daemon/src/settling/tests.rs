@@ -58,7 +58,7 @@ fn charge(active: u64) -> Charge {
     Charge {
         active: Microjoules(active),
         base: Microjoules(0),
-        uncertainty: Joules(0.0),
+        uncertainty: nebula_metering::Uncertainty::default(),
         zones: Vec::new(),
         source: SourceKind::Simulated,
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use nebula_metering::{Charge, Joules};
+use nebula_metering::{Charge, Joules, Uncertainty};
 use uuid::Uuid;
 
 use super::request_id::RequestId;
@@ -112,7 +112,7 @@ impl Facts {
     /// The call's energy, or why it is not known.
     pub fn energy(&self, policy: Policy) -> Result<CallEnergy, String> {
         let Some(end) = self.end.get() else { return Err("the call has not ended".into()) };
-        let energy = |state, source, active: Joules, base: Option<Joules>, uncertainty: Joules| {
+        let energy = |state, source, active: Joules, base: Option<Joules>, uncertainty: Uncertainty| {
             let counted = base.filter(|_| policy == Policy::Usage).map_or(active, |base| Joules(active.0 + base.0));
             CallEnergy {
                 state,
@@ -120,7 +120,7 @@ impl Facts {
                 joules: counted.to_nanojoule(),
                 active: active.to_nanojoule(),
                 base: base.map(Joules::to_nanojoule),
-                uncertainty: uncertainty.0,
+                uncertainty: uncertainty.total().0,
             }
         };
         match (self.settled.get(), &end.ended.estimate) {

@@ -101,7 +101,7 @@ impl Watched {
             function: call.function,
             truth,
             settled: charge.active.joules().0,
-            half_width: charge.uncertainty.0,
+            half_width: charge.uncertainty.total().0,
             estimate_covers: estimate.is_some_and(|(value, half)| (value - truth).abs() <= half),
         });
     }
@@ -116,7 +116,7 @@ impl Watched {
                 Remembered {
                     truth: call.truth.active.sum(),
                     started: call.started,
-                    estimate: estimate.map(|estimate| (estimate.active.0, estimate.uncertainty.0)),
+                    estimate: estimate.map(|estimate| (estimate.active.0, estimate.uncertainty.total().0)),
                 }
             });
             self.meter.close_window(&moment, &self.posts, &mut self.settled);

@@ -94,7 +94,7 @@ fn check(meter: &Meter<()>) {
     for cpu in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1)] {
         let Ok(estimate) = calibration.estimate(FunctionId(0), &Work::of_cpu(cpu)) else { continue };
         let base = estimate.base.map_or(0.0, |base| base.0);
-        for joules in [estimate.active.0, estimate.uncertainty.0, base] {
+        for joules in [estimate.active.0, estimate.uncertainty.total().0, base] {
             assert!(joules.is_finite() && joules >= 0.0, "{cpu:?}: {estimate:?}");
         }
     }
@@ -105,7 +105,7 @@ fn check_charges(meter: &Meter<()>, settled: &[Settled<()>]) {
     let charges: Vec<&Charge> = settled.iter().filter_map(|call| call.charge.as_ref()).collect();
     for charge in &charges {
         assert_eq!(charge.zones.iter().map(|(_, energy)| *energy).sum::<Microjoules>(), charge.active);
-        assert!(charge.uncertainty.0.is_finite() && charge.uncertainty.0 >= 0.0, "{charge:?}");
+        assert!(charge.uncertainty.total().0.is_finite() && charge.uncertainty.total().0 >= 0.0, "{charge:?}");
     }
     let calls: Microjoules = charges.iter().map(|charge| charge.active).sum();
     let functions = meter.report().iter().map(|zone| zone.accounts.functions_total()).sum();

@@ -2,8 +2,9 @@
 //! by half and more, for all consumers at once.
 //!
 //! Switching energy grows with the square of the voltage, and the voltage rises with the frequency. How much it rises
-//! is published nowhere, so several laws are tried side by side and the one that predicts windows best is used
-//! ([`LAWS`]). Two threads on a core share the energy of its cycles, and each gets less done.
+//! is published nowhere. Over the range in which a processor works, a power of the frequency describes it ([`Law`]), and
+//! the exponent is learned like a coefficient. Two threads on a core share the energy of its cycles, and each gets less
+//! done; how much that saves is learned too.
 //!
 //! Source: for the energy Chandrakasan, Sheng and Brodersen, "Low-Power CMOS Digital Design", IEEE JSSC 27(4), 1992; for
 //! two threads a core Marr et al., "Hyper-Threading Technology Architecture and Microarchitecture", Intel Technology
@@ -11,17 +12,22 @@
 
 use std::time::Duration;
 
-/// Factors of a law on CPU time, instructions and cycles.
+/// Factors of conditions on CPU time, instructions and cycles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scales {
     pub time: f64,
     pub instructions: f64,
     pub cycles: f64,
+    /// Logarithm of the frequency, relative to the highest: the relative change of all three by the exponent.
+    pub log_clock: f64,
+    /// Change of `time` with [`Law::sharing`].
+    pub time_by_sharing: f64,
 }
 
 impl Scales {
     /// No change.
-    pub const NONE: Self = Self { time: 1.0, instructions: 1.0, cycles: 1.0 };
+    #[cfg(test)]
+    pub const NONE: Self = Self { time: 1.0, instructions: 1.0, cycles: 1.0, log_clock: 0.0, time_by_sharing: 0.0 };
 }
 
 /// Conditions in one package during one window.
@@ -63,41 +69,33 @@ impl Conditions {
 
 /// How conditions change the cost of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Law {
-    /// Not at all: the zone is independent of cores.
-    Constant,
-    /// The voltage falls by this fraction of the fall in frequency, both relative to their highest.
-    Voltage(f64),
+pub struct Law {
+    /// The power of a core grows with its frequency to this power.
+    pub exponent: f64,
+    /// How much less CPU time costs beside a busy thread.
+    pub sharing: f64,
 }
-
-/// The laws: close enough that the nearest is at most 6 % off at three quarters of the highest frequency.
-pub const LAWS: [Law; 7] = [
-    Law::Constant,
-    Law::Voltage(0.0),
-    Law::Voltage(0.2),
-    Law::Voltage(0.4),
-    Law::Voltage(0.6),
-    Law::Voltage(0.8),
-    Law::Voltage(1.0),
-];
-
-/// How much less CPU time costs beside a busy thread: two share the cycles of the core, and each does 0.6 of what it
-/// does alone.
-const TIME_BESIDE: f64 = 0.44;
 
 /// Two threads share the cycles of one core.
 const CYCLES_BESIDE: f64 = 0.5;
 
+/// Lowest frequency, relative to the highest, that a law is asked about.
+const FREQUENCY_MIN: f64 = 0.05;
+
 impl Law {
-    /// Factors at a frequency relative to the highest, if a part of the work ran beside a busy thread.
+    /// Factors at a frequency relative to the highest, if a part of the work ran beside a busy thread. Energy by cycle
+    /// has one power less of the frequency than energy by time.
     pub fn scales(self, frequency: f64, beside: f64) -> Scales {
-        let Self::Voltage(slope) = self else { return Scales::NONE };
-        let voltage = 1.0 - slope * (1.0 - frequency);
-        let switching = voltage * voltage;
+        let frequency = frequency.max(FREQUENCY_MIN);
+        let clock = frequency.powf(self.exponent);
+        // Work that no frequency changes is not switched by this core's clock.
+        let switching = if self.exponent == 0.0 { 1.0 } else { clock / frequency };
         Scales {
-            time: switching * frequency * (1.0 - TIME_BESIDE * beside),
+            time: clock * (1.0 - self.sharing * beside),
             instructions: switching,
-            cycles: switching * (1.0 - CYCLES_BESIDE * beside),
+            cycles: switching * (1.0 - CYCLES_BESIDE * beside * f64::from(self.sharing > 0.0)),
+            log_clock: frequency.ln(),
+            time_by_sharing: -clock * beside,
         }
     }
 }
@@ -160,13 +158,23 @@ mod tests {
 
     #[test]
     fn work_costs_less_at_a_low_frequency_and_beside_others() {
-        let scales = |frequency, beside| Law::Voltage(0.6).scales(frequency, beside);
+        let scales = |frequency, beside| Law { exponent: 2.0, sharing: 0.44 }.scales(frequency, beside);
         assert_eq!(scales(1.0, 0.0), Scales::NONE);
         let slow = scales(0.5, 0.0);
-        assert!((slow.instructions - 0.49).abs() < 1e-9 && (slow.time - 0.245).abs() < 1e-9, "{slow:?}");
+        assert!((slow.instructions - 0.5).abs() < 1e-9 && (slow.time - 0.25).abs() < 1e-9, "{slow:?}");
         let crowded = scales(1.0, 1.0);
         assert!(crowded.cycles == 0.5 && crowded.instructions == 1.0, "{crowded:?}");
-        assert_eq!(Law::Constant.scales(0.5, 1.0), Scales::NONE);
+    }
+
+    #[test]
+    fn the_slopes_of_a_law_are_its_differences() {
+        let (law, step) = (Law { exponent: 2.2, sharing: 0.44 }, 1e-6);
+        let here = law.scales(0.7, 0.5);
+        let steeper = Law { exponent: law.exponent + step, ..law }.scales(0.7, 0.5);
+        assert!(((steeper.time - here.time) / step - here.time * here.log_clock).abs() < 1e-5);
+        assert!(((steeper.cycles - here.cycles) / step - here.cycles * here.log_clock).abs() < 1e-5);
+        let shared = Law { sharing: law.sharing + step, ..law }.scales(0.7, 0.5);
+        assert!(((shared.time - here.time) / step - here.time_by_sharing).abs() < 1e-5);
     }
 
     #[test]

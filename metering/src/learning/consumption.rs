@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::conditions::Conditions;
-use super::inputs::Slots;
+use super::slots::Slots;
 use crate::post::{FunctionId, Purpose};
 use crate::work::Work;
 
@@ -63,7 +63,7 @@ impl Consumption {
     }
 }
 
-/// Weights for splitting the dynamic energy of a window.
+/// Weights for splitting the energy of a window.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weights {
     /// Each function's calls, and each preparation, in the order of the consumption.
@@ -72,15 +72,11 @@ pub struct Weights {
     pub runtime: u64,
     /// Everything else.
     pub host: u64,
-    /// Waking the package, which nobody in particular causes.
-    pub activation: u64,
+    /// What the zone draws when nothing runs, and waking it, which nobody in particular causes.
+    pub base: u64,
 }
 
 /// Joules in whole picojoules.
 pub fn weight(joules: f64) -> u64 {
-    (joules.max(0.0) * 1e12) as u64
-}
-
-pub fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    (joules.max(0.0) * 1e12).round() as u64
 }

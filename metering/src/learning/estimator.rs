@@ -1,16 +1,17 @@
-//! Non-negative recursive least squares with forgetting: coefficients, their uncertainty, and how a window changes
-//! them.
+//! An extended Kalman filter: coefficients, their covariance, and how a window changes them.
 //!
-//! The state is a mean and a covariance. Between windows each coefficient may drift: its variance grows up to that of
-//! its prior. So what is not excited is forgotten slowly, and nothing winds up. A window changes the mean by the Kalman
-//! gain. A window that says nothing new, because its inputs are a mixture of known ones, is skipped: learning is frozen
-//! for it.
+//! Between windows each coefficient may drift: its variance grows up to that of its prior. So what is not excited is
+//! forgotten slowly, and nothing winds up. A window changes the mean by the Kalman gain. A window that says nothing
+//! new, because its inputs are a mixture of known ones, is skipped: learning is frozen for it.
 //!
-//! With drift instead of a forgetting factor, this is the recursive least squares of Åström and Wittenmark, "Adaptive
-//! Control", 2nd ed., section 2.2, in random-walk form. Negative means are moved to zero along the covariance, as a
-//! step of an active-set method (Lawson and Hanson, "Solving Least Squares Problems", chapter 23).
+//! The energy of a window is linear in the costs and nearly so in the two laws of conditions, so the filter is linear
+//! except for these two, which enter by their slopes (Jazwinski, "Stochastic Processes and Filtering Theory", 1970,
+//! section 8.3). Without them it is the recursive least squares of Åström and Wittenmark, "Adaptive Control", 2nd ed.,
+//! section 2.2, in random-walk form. Means outside their bounds are moved to them along the covariance, as a step of an
+//! active-set method (Lawson and Hanson, "Solving Least Squares Problems", chapter 23).
 
-use super::inputs::{COUNT, FEATURES, Vector};
+use super::conditions::Law;
+use super::inputs::{CLOCK_EXPONENT, CORE_SHARING, COUNT, FEATURES, Inputs, Vector};
 
 /// A window is skipped if the variance of its prediction is below this fraction of the variance of the measurement.
 const NEWS_MIN: f64 = 0.01;
@@ -22,23 +23,36 @@ pub struct Prior {
     pub deviation: f64,
     /// Standard deviation of its drift per second.
     pub drift: f64,
+    /// Lowest and highest value.
+    pub bounds: (f64, f64),
 }
 
 /// Coefficients with their covariance.
 #[derive(Clone, Debug)]
 pub struct Estimator {
-    priors: [Prior; COUNT],
-    mean: Vector,
-    covariance: Box<[Vector; COUNT]>,
+    pub(super) priors: [Prior; COUNT],
+    pub(super) mean: Vector,
+    pub(super) covariance: Box<[Vector; COUNT]>,
 }
 
 impl Estimator {
-    pub fn new(priors: &[Prior; COUNT]) -> Self {
+    /// Coefficients that are known by their priors. What all of them are in units of is unknown by the fraction
+    /// `common` on top: they are off together.
+    pub fn new(priors: &[Prior; COUNT], common: f64) -> Self {
+        let mean = priors.map(|prior| prior.mean);
         let mut covariance = Box::new([[0.0; COUNT]; COUNT]);
-        for (place, prior) in priors.iter().enumerate() {
-            covariance[place][place] = prior.deviation.powi(2);
+        let is_cost = |place: usize| place != CLOCK_EXPONENT && place != CORE_SHARING;
+        for (place, row) in covariance.iter_mut().enumerate().filter(|(place, _)| is_cost(*place)) {
+            for other in (0..COUNT).filter(|&other| is_cost(other)) {
+                row[other] = mean[place] * mean[other] * common * common;
+            }
         }
-        Self { priors: *priors, mean: priors.map(|prior| prior.mean), covariance }
+        let mut priors = *priors;
+        for (place, prior) in priors.iter_mut().enumerate() {
+            covariance[place][place] += prior.deviation.powi(2);
+            prior.deviation = covariance[place][place].sqrt();
+        }
+        Self { priors, mean, covariance }
     }
 
     pub fn mean(&self) -> &Vector {
@@ -49,22 +63,36 @@ impl Estimator {
         self.covariance[place][place].max(0.0).sqrt()
     }
 
+    /// How conditions change the cost of work, as far as is known.
+    pub fn law(&self) -> Law {
+        Law { exponent: self.mean[CLOCK_EXPONENT], sharing: self.mean[CORE_SHARING] }
+    }
+
     /// Expected cost of `inputs`.
-    pub fn predict(&self, inputs: &Vector) -> f64 {
-        dot(&self.mean, inputs)
+    pub fn predict(&self, inputs: &Inputs) -> f64 {
+        dot(&self.mean, &inputs.amounts)
     }
 
-    /// The variance of that.
-    pub fn variance(&self, inputs: &Vector) -> f64 {
-        dot(&self.spread(inputs), inputs).max(0.0)
+    /// By how much the cost of `inputs` changes with each coefficient.
+    pub fn slopes(&self, inputs: &Inputs) -> Vector {
+        let mut slopes = inputs.amounts;
+        slopes[CLOCK_EXPONENT] = dot(&self.mean, &inputs.by_exponent);
+        slopes[CORE_SHARING] = dot(&self.mean, &inputs.by_sharing);
+        slopes
     }
 
-    /// The covariance times `inputs`.
-    pub fn spread(&self, inputs: &Vector) -> Vector {
+    /// The variance of the expected cost of `inputs`.
+    pub fn variance(&self, inputs: &Inputs) -> f64 {
+        let slopes = self.slopes(inputs);
+        dot(&self.spread(&slopes), &slopes).max(0.0)
+    }
+
+    /// The covariance times `slopes`.
+    pub fn spread(&self, slopes: &Vector) -> Vector {
         let mut spread = [0.0; COUNT];
-        for (row, &input) in self.covariance.iter().zip(inputs) {
-            if input != 0.0 {
-                spread.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value * input);
+        for (row, &slope) in self.covariance.iter().zip(slopes) {
+            if slope != 0.0 {
+                spread.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value * slope);
             }
         }
         spread
@@ -73,24 +101,29 @@ impl Estimator {
     /// Lets coefficients drift for this many seconds.
     pub fn drift(&mut self, seconds: f64) {
         for place in 0..COUNT {
-            let Prior { deviation, drift, .. } = self.priors[place];
-            let row = &mut self.covariance[place];
-            row[place] += drift.powi(2) * seconds;
-            let most = deviation.powi(2);
-            if row[place] > most {
-                let scale = (most / row[place]).sqrt();
-                for other in 0..COUNT {
-                    self.covariance[place][other] *= scale;
-                    self.covariance[other][place] *= scale;
-                }
+            self.widen(place, self.priors[place].drift.powi(2) * seconds);
+        }
+    }
+
+    /// Adds `variance` to that of a coefficient, up to that of its prior.
+    pub fn widen(&mut self, place: usize, variance: f64) {
+        let row = &mut self.covariance[place];
+        row[place] += variance;
+        let most = self.priors[place].deviation.powi(2);
+        if row[place] > most {
+            let scale = (most / row[place]).sqrt();
+            for other in 0..COUNT {
+                self.covariance[place][other] *= scale;
+                self.covariance[other][place] *= scale;
             }
         }
     }
 
     /// Learns that `inputs` cost `measured`, with variance `noise`. Returns whether anything changed.
-    pub fn learn(&mut self, measured: f64, inputs: &Vector, noise: f64) -> bool {
-        let spread = self.spread(inputs);
-        let known = dot(&spread, inputs);
+    pub fn learn(&mut self, measured: f64, inputs: &Inputs, noise: f64) -> bool {
+        let slopes = self.slopes(inputs);
+        let spread = self.spread(&slopes);
+        let known = dot(&spread, &slopes);
         let total = known + noise;
         if known.is_nan() || known <= noise * NEWS_MIN {
             return false;
@@ -101,7 +134,7 @@ impl Estimator {
             self.mean[place] += gain * innovation;
             self.covariance[place].iter_mut().zip(&spread).for_each(|(value, &other)| *value -= gain * other);
         }
-        self.stay_non_negative();
+        self.stay_in_bounds();
         true
     }
 
@@ -115,28 +148,43 @@ impl Estimator {
         self.covariance[place][place] = self.priors[place].deviation.powi(2);
     }
 
-    /// Lowers a coefficient by what is now accounted for elsewhere.
-    pub fn lower(&mut self, place: usize, by: f64) {
-        self.mean[place] = (self.mean[place] - by).max(0.0);
-        self.covariance[place][place] =
-            self.priors[place].deviation.powi(2).min(self.covariance[place][place] + by * by);
+    /// Takes a coefficient over from another estimator, without what it had to do with others.
+    pub fn adopt(&mut self, place: usize, other: &Self) {
+        self.reset(place);
+        self.mean[place] = other.mean[place];
+        self.covariance[place][place] = other.covariance[place][place];
     }
 
-    /// Moves negative coefficients to zero. The functions' own coefficients are differences and may be negative.
-    fn stay_non_negative(&mut self) {
+    /// Moves coefficients that are out of bounds to the bound. The functions' own are differences and have none.
+    fn stay_in_bounds(&mut self) {
+        let over = |mean: &Vector, place: usize| {
+            let (low, high) = self.priors[place].bounds;
+            mean[place].clamp(low, high) - mean[place]
+        };
         for _ in 0..FEATURES.len() {
-            let lowest = (0..FEATURES.len()).min_by(|&a, &b| self.mean[a].total_cmp(&self.mean[b]));
-            let Some(place) = lowest.filter(|&place| self.mean[place] < 0.0) else { return };
+            let furthest = (0..FEATURES.len()).max_by(|&a, &b| {
+                over(&self.mean, a).abs().total_cmp(&over(&self.mean, b).abs())
+            });
+            let Some((place, move_by)) = furthest.map(|place| (place, over(&self.mean, place))).filter(|of| of.1 != 0.0)
+            else {
+                return;
+            };
             let variance = self.covariance[place][place];
             if variance > 0.0 {
-                let step = -self.mean[place] / variance;
+                let step = move_by / variance;
                 for other in 0..COUNT {
                     self.mean[other] += step * self.covariance[place][other];
                 }
             }
-            self.mean[place] = 0.0;
+            self.mean[place] = {
+                let (low, high) = self.priors[place].bounds;
+                self.mean[place].clamp(low, high)
+            };
         }
-        self.mean[..FEATURES.len()].iter_mut().for_each(|value| *value = value.max(0.0));
+        for place in 0..FEATURES.len() {
+            let (low, high) = self.priors[place].bounds;
+            self.mean[place] = self.mean[place].clamp(low, high);
+        }
     }
 }
 
@@ -150,13 +198,15 @@ mod tests {
     use crate::learning::inputs::{ACTIVATION, CALL_CPU, HOST_CPU};
 
     fn estimator() -> Estimator {
-        Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 0.0 }; COUNT])
+        Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 0.0, bounds: POSITIVE }; COUNT], 0.0)
     }
 
-    fn inputs(values: &[(usize, f64)]) -> Vector {
-        let mut inputs = [0.0; COUNT];
+    const POSITIVE: (f64, f64) = (0.0, f64::INFINITY);
+
+    fn inputs(values: &[(usize, f64)]) -> Inputs {
+        let mut inputs = Inputs::default();
         for &(place, value) in values {
-            inputs[place] = value;
+            inputs.amounts[place] = value;
         }
         inputs
     }
@@ -166,7 +216,7 @@ mod tests {
         for window in 0..windows {
             let part = |period: usize| (window % period) as f64 / period as f64;
             let x = inputs(&[(ACTIVATION, 0.5 + part(3)), (CALL_CPU, part(7)), (HOST_CPU, part(11))]);
-            let cost = 2.0 * x[ACTIVATION] + 5.0 * x[CALL_CPU] + 3.0 * x[HOST_CPU];
+            let cost = 2.0 * x.amounts[ACTIVATION] + 5.0 * x.amounts[CALL_CPU] + 3.0 * x.amounts[HOST_CPU];
             estimator.learn(cost, &x, 1e-4);
         }
     }
@@ -205,7 +255,7 @@ mod tests {
 
     #[test]
     fn drift_forgets_up_to_the_prior_and_no_further() {
-        let mut estimator = Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 1.0 }; COUNT]);
+        let mut estimator = Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 1.0, bounds: POSITIVE }; COUNT], 0.0);
         teach(&mut estimator, 200);
         assert!(estimator.deviation(CALL_CPU) < 1.0);
         (0..1000).for_each(|_| estimator.drift(1.0));

@@ -3,17 +3,15 @@
 //! Units are chosen so that a processor that works for a second makes about one of each. So coefficients are of similar
 //! magnitude, and their matrix stays well-conditioned.
 
-use crate::post::FunctionId;
 use crate::work::{Events, Work};
 
 use super::Feature;
 use super::conditions::Scales;
+use super::slots::FUNCTIONS_MAX;
 
-/// Maximum number of functions with a coefficient of their own: those with most recent CPU time.
-pub const FUNCTIONS_MAX: usize = 16;
-
-/// The features of every zone, in the order of their places.
-pub const FEATURES: [Feature; 9] = [
+/// The features of every zone, in the order of their places. After them come the functions' own places.
+pub const FEATURES: [Feature; 12] = [
+    Feature::Base,
     Feature::Activation,
     Feature::CallCpu,
     Feature::Instructions,
@@ -23,89 +21,100 @@ pub const FEATURES: [Feature; 9] = [
     Feature::EfficientCycles,
     Feature::RuntimeCpu,
     Feature::HostCpu,
+    Feature::ClockExponent,
+    Feature::CoreSharing,
 ];
 
-pub const ACTIVATION: usize = 0;
-pub const CALL_CPU: usize = 1;
-pub const INSTRUCTIONS: usize = 2;
-pub const CYCLES: usize = 3;
-pub const CACHE_MISSES: usize = 4;
-pub const EFFICIENT_INSTRUCTIONS: usize = 5;
-pub const EFFICIENT_CYCLES: usize = 6;
-pub const RUNTIME_CPU: usize = 7;
-pub const HOST_CPU: usize = 8;
+pub const BASE: usize = 0;
+pub const ACTIVATION: usize = 1;
+pub const CALL_CPU: usize = 2;
+pub const INSTRUCTIONS: usize = 3;
+pub const CYCLES: usize = 4;
+pub const CACHE_MISSES: usize = 5;
+pub const EFFICIENT_INSTRUCTIONS: usize = 6;
+pub const EFFICIENT_CYCLES: usize = 7;
+pub const RUNTIME_CPU: usize = 8;
+pub const HOST_CPU: usize = 9;
+pub const CLOCK_EXPONENT: usize = 10;
+pub const CORE_SHARING: usize = 11;
 
 /// Number of coefficients.
 pub const COUNT: usize = FEATURES.len() + FUNCTIONS_MAX;
 
 /// Amount of each feature that makes one unit.
-pub const UNITS: [f64; FEATURES.len()] = [1.0, 1.0, 1e9, 1e9, 1e7, 1e9, 1e9, 1.0, 1.0];
+pub const UNITS: [f64; FEATURES.len()] = [1.0, 1.0, 1.0, 1e9, 1e9, 1e7, 1e9, 1e9, 1.0, 1.0, 1.0, 1.0];
 
 /// A value for every coefficient.
 pub type Vector = [f64; COUNT];
 
-/// Adds the work of a call, or of all calls of a function, to `inputs`. `slot` is the function's own place, if it has
-/// one.
-pub fn add_work(inputs: &mut Vector, work: &Work, slot: Option<usize>, scales: &Scales) {
-    let cpu = work.cpu.as_secs_f64() * scales.time;
-    inputs[CALL_CPU] += cpu;
-    if let Some(slot) = slot {
-        inputs[FEATURES.len() + slot] += cpu;
-    }
-    let mut add = |place: usize, count: u64| {
-        let scale = match place {
-            INSTRUCTIONS | EFFICIENT_INSTRUCTIONS => scales.instructions,
-            CYCLES | EFFICIENT_CYCLES => scales.cycles,
-            _ => 1.0,
-        };
-        inputs[place] += count as f64 / UNITS[place] * scale;
-    };
-    if let Some(Events { instructions, cycles, cache_misses, .. }) = work.events {
-        add(INSTRUCTIONS, instructions);
-        add(CYCLES, cycles);
-        add(CACHE_MISSES, cache_misses);
-    }
-    if let Some(Events { instructions, cycles, cache_misses, .. }) = work.efficient {
-        add(EFFICIENT_INSTRUCTIONS, instructions);
-        add(EFFICIENT_CYCLES, cycles);
-        add(CACHE_MISSES, cache_misses);
+/// What a consumer did, in units of each coefficient, and how its cost changes with the two laws of its conditions.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs {
+    /// Factors of the coefficients. The places of the laws stay zero.
+    pub amounts: Vector,
+    /// By how much the amounts change with the exponent of the clock, and with the sharing of cores.
+    pub by_exponent: Vector,
+    pub by_sharing: Vector,
+}
+
+impl Default for Inputs {
+    fn default() -> Self {
+        Self { amounts: [0.0; COUNT], by_exponent: [0.0; COUNT], by_sharing: [0.0; COUNT] }
     }
 }
 
-/// The functions with a place of their own.
-#[derive(Clone, Debug, Default)]
-pub struct Slots {
-    functions: [Option<(FunctionId, f64)>; FUNCTIONS_MAX],
-}
-
-impl Slots {
-    /// Place of the function, if it has one.
-    pub fn of(&self, function: FunctionId) -> Option<usize> {
-        self.functions.iter().position(|slot| slot.is_some_and(|(owner, _)| owner == function))
+impl Inputs {
+    /// An amount that no condition changes.
+    pub fn fixed(place: usize, amount: f64) -> Self {
+        let mut inputs = Self::default();
+        inputs.amounts[place] = amount;
+        inputs
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (usize, FunctionId)> + '_ {
-        self.functions.iter().enumerate().filter_map(|(place, slot)| slot.map(|(function, _)| (place, function)))
+    /// Seconds of CPU time.
+    pub fn time(place: usize, seconds: f64, scales: &Scales) -> Self {
+        let mut inputs = Self::default();
+        inputs.add_time(place, seconds, scales);
+        inputs
     }
 
-    /// Multiplies past CPU time by `keep`.
-    pub fn forget(&mut self, keep: f64) {
-        self.functions.iter_mut().flatten().for_each(|(_, recent)| *recent *= keep);
-    }
-
-    /// Records CPU time of a function. Returns the place it has just been given, whose former owner has lost it. To
-    /// take one, it must have used twice as much.
-    pub fn note(&mut self, function: FunctionId, cpu: f64) -> Option<usize> {
-        if let Some((_, recent)) = self.functions.iter_mut().flatten().find(|(owner, _)| *owner == function) {
-            *recent += cpu;
-            return None;
+    /// The work of a call, or of all calls of a function. `slot` is the function's own place, if it has one.
+    pub fn work(work: &Work, slot: Option<usize>, scales: &Scales) -> Self {
+        let mut inputs = Self::default();
+        let cpu = work.cpu.as_secs_f64();
+        inputs.add_time(CALL_CPU, cpu, scales);
+        if let Some(slot) = slot {
+            inputs.add_time(FEATURES.len() + slot, cpu, scales);
         }
-        let least = |slot: &Option<(FunctionId, f64)>| slot.map_or(-1.0, |(_, recent)| recent);
-        let (place, slot) = self.functions.iter_mut().enumerate().min_by(|a, b| least(a.1).total_cmp(&least(b.1)))?;
-        (least(slot) * 2.0 < cpu).then(|| {
-            *slot = Some((function, cpu));
-            place
-        })
+        for (events, instruction_place, cycle_place) in
+            [(work.events, INSTRUCTIONS, CYCLES), (work.efficient, EFFICIENT_INSTRUCTIONS, EFFICIENT_CYCLES)]
+        {
+            let Some(Events { instructions, cycles, cache_misses, .. }) = events else { continue };
+            inputs.add_switching(instruction_place, instructions, scales.instructions, scales.log_clock);
+            inputs.add_switching(cycle_place, cycles, scales.cycles, scales.log_clock);
+            inputs.amounts[CACHE_MISSES] += cache_misses as f64 / UNITS[CACHE_MISSES];
+        }
+        inputs
+    }
+
+    fn add_time(&mut self, place: usize, seconds: f64, scales: &Scales) {
+        self.amounts[place] += seconds * scales.time;
+        self.by_exponent[place] += seconds * scales.time * scales.log_clock;
+        self.by_sharing[place] += seconds * scales.time_by_sharing;
+    }
+
+    fn add_switching(&mut self, place: usize, count: u64, scale: f64, log_clock: f64) {
+        let amount = count as f64 / UNITS[place] * scale;
+        self.amounts[place] += amount;
+        self.by_exponent[place] += amount * log_clock;
+    }
+
+    /// Adds what another consumer did.
+    pub fn add(&mut self, other: &Self) {
+        let add = |sum: &mut Vector, more: &Vector| sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        add(&mut self.amounts, &other.amounts);
+        add(&mut self.by_exponent, &other.by_exponent);
+        add(&mut self.by_sharing, &other.by_sharing);
     }
 }
 
@@ -114,26 +123,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_that_use_more_take_the_place_of_those_that_use_less() {
-        let mut slots = Slots::default();
-        for function in 0..FUNCTIONS_MAX as u32 {
-            assert!(slots.note(FunctionId(function), f64::from(function) + 1.0).is_some());
-        }
-        assert_eq!(slots.note(FunctionId(99), 1.5), None);
-        assert_eq!(slots.note(FunctionId(99), 2.5), Some(0));
-        assert_eq!((slots.of(FunctionId(0)), slots.of(FunctionId(99))), (None, Some(0)));
-        slots.forget(0.1);
-        assert_eq!(slots.note(FunctionId(100), 0.5), Some(1));
-    }
-
-    #[test]
     fn efficiency_cores_are_counted_apart() {
         let events = |instructions| Events { instructions, cycles: 2_000_000_000, ..Events::default() };
         let work =
             Work { events: Some(events(1_000_000_000)), efficient: Some(events(500_000_000)), ..Work::default() };
-        let mut inputs = [0.0; COUNT];
-        add_work(&mut inputs, &work, None, &Scales::NONE);
-        assert_eq!((inputs[INSTRUCTIONS], inputs[EFFICIENT_INSTRUCTIONS]), (1.0, 0.5));
-        assert_eq!((inputs[CYCLES], inputs[EFFICIENT_CYCLES]), (2.0, 2.0));
+        let Inputs { amounts, .. } = Inputs::work(&work, None, &Scales::NONE);
+        assert_eq!((amounts[INSTRUCTIONS], amounts[EFFICIENT_INSTRUCTIONS]), (1.0, 0.5));
+        assert_eq!((amounts[CYCLES], amounts[EFFICIENT_CYCLES]), (2.0, 2.0));
     }
 }

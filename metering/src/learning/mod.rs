@@ -1,60 +1,69 @@
 //! Learns from closed windows what work costs in one zone, and splits the energy of a window by it.
 //!
-//! The energy of a window without base is modelled as a sum over its consumers,
+//! The energy of a window is modelled as a sum over its consumers,
 //!
 //! ```text
-//! dynamic = activation · awake + Σ calls θ·x + runtime · cpu + host · cpu
+//! energy = base · time + activation · awake + Σ calls θ·x + runtime · cpu + host · cpu
 //! ```
 //!
 //! with `awake` the time in which any processor of the package was busy, and `x` the CPU time, instructions, cycles and
-//! cache misses of calls, as far as the machine counts them. The busiest functions have one more coefficient each: how
-//! their CPU time deviates from what their work predicts. It is small where hardware events explain work, and large
-//! where CPU time is all there is. So functions of equal CPU time and unequal power are told apart as soon as their
-//! mixture changes. Until then the interval is as wide as the prior of that coefficient.
+//! cache misses of calls, as far as the machine counts them. All of it is learned at once, from the first window on, so
+//! no calm is needed: what windows cannot tell apart stays as uncertain as it was assumed to be, and the interval of
+//! every charge contains it. The busiest functions have one more coefficient each: how their CPU time deviates from what
+//! their work predicts. It is small where hardware events explain work, and large where CPU time is all there is. So
+//! functions of equal CPU time and unequal power are told apart as soon as their mixture changes.
 //!
 //! The difference between sum and measurement goes to the consumers in proportion to their part of the variance, as in
 //! the reconciliation of measurements by generalised least squares. So a host with varying power does not change what
 //! functions are charged.
 
-mod candidate;
 mod conditions;
 mod consumption;
 mod estimator;
 mod inputs;
+mod knowledge;
 mod moments;
 mod past;
+mod priors;
 mod report;
+mod residuals;
+mod slots;
+mod split;
 
 use std::time::Duration;
 
-use self::candidate::{Candidate, Parts, best};
-use self::conditions::LAWS;
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
 pub use self::consumption::Weights;
 pub(crate) use self::consumption::{Consumption, FunctionWork};
-use self::consumption::{nanos, weight};
-use self::estimator::Prior;
+use self::consumption::weight;
+use self::estimator::Estimator;
 use self::inputs::{
-    ACTIVATION, CACHE_MISSES, CALL_CPU, COUNT, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
-    INSTRUCTIONS, RUNTIME_CPU, Slots, UNITS, Vector, add_work,
+    ACTIVATION, BASE, CLOCK_EXPONENT, CORE_SHARING, FEATURES, HOST_CPU, Inputs, UNITS,
 };
 pub(crate) use self::moments::DEVIATIONS_95;
+pub use self::knowledge::{Knowledge, METHOD};
+use self::knowledge::Trial;
 use self::moments::Moments;
 use self::past::Past;
+use self::priors::{GUESSED, Kind, SEEN, function_stray};
 pub use self::report::{Coefficient, Feature, Learned, LearningState};
+use self::residuals::{Residuals, Verdict};
+use self::slots::Slots;
+use self::split::{Parts, function_cost};
 use crate::post::{FunctionId, Purpose};
-use crate::units::Joules;
+use crate::source::{CounterSpec, SourceKind, Stated};
+use crate::units::{Joules, Watts};
 use crate::work::Work;
+use crate::zone::Domain;
 
 /// CPU time that must have been used before its cost has an order of magnitude.
-const CPU_SECONDS_MIN: f64 = 0.2;
+const CPU_SECONDS_MIN: f64 = 0.3;
 
-/// Part of the dynamic energy that is taken to be the cost of CPU time before more is known.
-const CPU_PART: f64 = 0.6;
-
-/// A window with less than this part of a busy processor says nothing about the cost of CPU time: a small error of the
-/// base power would count as the cost of almost nothing.
+/// A window with less than this part of a busy processor says nothing about the cost of CPU time.
 const BUSY_MIN: f64 = 0.2;
+
+/// If the order of magnitude was guessed wrong by this factor, learning starts over with the right one.
+const GUESS_OFF: f64 = 1.3;
 
 /// Half-life of CPU time, in seconds, when functions are chosen for a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
@@ -69,72 +78,114 @@ const RECENT: Duration = Duration::from_secs(1);
 const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
 const CALL_STRAY_WITHOUT: f64 = 0.026;
 
-/// Deviation of the power of a function from what its work predicts, with hardware events and with CPU time alone:
-/// standard deviations, as fractions of the mean cost of CPU time.
-const FUNCTION_STRAY_WITH_EVENTS: f64 = 0.02;
-const FUNCTION_STRAY_WITHOUT: f64 = 0.35;
+/// Variances of the cost of a call, in joules squared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Doubt {
+    /// Of what all calls of the function have in common: the coefficients.
+    pub common: f64,
+    /// Of what is the call's own: the conditions of its moments.
+    pub own: f64,
+}
 
 /// Learns what work costs in one zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
     state: LearningState,
-    is_memory: bool,
-    /// Energy and CPU time for the order of magnitude.
+    kind: Kind,
+    /// Base power and the cost of work, if the source states them.
+    base: Option<Watts>,
+    stated: Option<Stated>,
+    /// CPU time that has been seen, at the highest frequency, and its energy.
     seen: (f64, f64),
-    has_events: bool,
-    /// One for each law; empty while the order of magnitude is unknown.
-    candidates: Vec<Candidate>,
+    /// Cost of a second of CPU time that the priors were made with.
+    scale: f64,
+    /// `None` before the first window.
+    estimator: Option<Estimator>,
+    residuals: Residuals,
+    /// What was recalled from an earlier process is on trial.
+    trial: Option<Trial>,
     slots: Slots,
     /// Past conditions of work.
     past: Past,
 }
 
 impl Learner {
-    /// A learner. If the source states what CPU time costs, there is nothing to learn.
-    pub fn new(stated: bool, is_memory: bool) -> Self {
-        let state = if stated { LearningState::Stated } else { LearningState::Waiting };
+    /// A learner for a zone whose processors can use `capacity` seconds of CPU time in a second. If its source states
+    /// what CPU time costs, there is nothing to learn.
+    pub fn new(spec: &CounterSpec, capacity: f64) -> Self {
+        let is_stated = spec.source == SourceKind::Model;
         Self {
-            state,
-            is_memory,
+            state: if is_stated { LearningState::Stated } else { LearningState::Waiting },
+            kind: Kind { is_memory: spec.zone.domain == Domain::Dram, has_events: false, capacity: capacity.max(1.0) },
+            base: spec.base,
+            stated: spec.stated,
             seen: (0.0, 0.0),
-            has_events: false,
-            candidates: Vec::new(),
+            scale: 0.0,
+            estimator: None,
+            residuals: Residuals::default(),
+            trial: None,
             slots: Slots::default(),
             past: Past::default(),
         }
     }
 
-    /// Learns that `consumption` cost `dynamic` within `time`, with measurement variance `noise` in joules squared, and
+    /// Learns that `consumption` cost `energy` within `time`, with measurement variance `noise` in joules squared, and
     /// returns how to split it.
-    pub fn weigh(&mut self, consumption: &Consumption, dynamic: Joules, noise: f64, time: Duration) -> Weights {
-        self.look(consumption, dynamic, time);
-        for candidate in &mut self.candidates {
-            let parts = Parts::new(consumption, &self.slots, candidate.law);
-            candidate.learn(&parts, dynamic, noise, time);
+    pub fn weigh(&mut self, consumption: &Consumption, energy: Joules, noise: f64, time: Duration) -> Weights {
+        if self.state == LearningState::Stated {
+            return self.as_stated(consumption, energy, time);
         }
-        let Some(best) = best(&self.candidates) else { return by_cpu_time(consumption) };
-        self.state = if best.learned { LearningState::Learning } else { LearningState::Frozen };
-        best.weigh(&Parts::new(consumption, &self.slots, best.law), dynamic)
+        self.look(consumption, energy, time);
+        let Some(estimator) = &mut self.estimator else { return self.as_stated(consumption, energy, time) };
+        estimator.drift(time.as_secs_f64());
+        let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
+        let expected = estimator.predict(&parts.total);
+        let variance = noise + self.residuals.fit() * parts.stray(estimator);
+        let (off_by, known) = (energy.0 - expected, estimator.variance(&parts.total));
+        match self.trial.as_mut().map(|trial| trial.add(off_by / (known + variance).max(f64::MIN_POSITIVE).sqrt())) {
+            Some(Some(true)) => {
+                self.forget();
+                return self.weigh(consumption, energy, noise, time);
+            }
+            Some(None) => self.trial = None,
+            Some(Some(false)) | None => {}
+        }
+        let verdict = self.residuals.judge(off_by, known, variance, time);
+        if let Verdict::Step(watts) = verdict {
+            if self.trial.is_some() {
+                self.forget();
+                return self.weigh(consumption, energy, noise, time);
+            }
+            // Functions are told apart by their mixtures. What comes or goes unseen is the machine's or a neighbour's.
+            estimator.widen(BASE, watts.powi(2));
+            let host = consumption.host.as_secs_f64() / time.as_secs_f64();
+            if host > BUSY_MIN {
+                estimator.widen(HOST_CPU, (watts / host).powi(2));
+            }
+        }
+        let learned = verdict != Verdict::Outlier
+            && estimator.learn(energy.0, &parts.total, variance * self.residuals.windows_for_one());
+        self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
+        let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
+        parts.weigh(estimator, energy, noise)
     }
 
-    /// Expected cost of everything that ran, as far as anything is known.
-    pub fn active(&self, consumption: &Consumption) -> Joules {
-        let Some(best) = best(&self.candidates) else { return Joules(0.0) };
-        let parts = Parts::new(consumption, &self.slots, best.law);
-        Joules(best.estimator.predict(&parts.total()).max(0.0))
+    /// Base power and its standard deviation; `None` while nothing is known.
+    pub fn base(&self) -> Option<(Watts, Watts)> {
+        let learned = self.estimator.as_ref().map(|of| (Watts(of.mean()[BASE]), Watts(of.deviation(BASE))));
+        self.base.map(|watts| (watts, Watts(0.0))).or(learned)
     }
 
     /// Expected cost of the work of a function under the conditions of the last windows; `None` while nothing is known.
     pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
-        let best = best(&self.candidates)?;
+        let estimator = self.estimator.as_ref()?;
         let Conditions { frequency, beside, .. } = self.past.mean(work.cpu);
-        Some(Joules(self.cost(best, function, work, frequency, beside).max(0.0)))
+        Some(Joules(self.cost(estimator, function, work, frequency, beside)))
     }
 
-    /// The variance of that, in joules squared: of the coefficients, of the conditions of the call, and of single
-    /// calls.
-    pub fn variance(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<f64> {
-        let best = best(&self.candidates)?;
+    /// The variance of that.
+    pub fn doubt(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<Doubt> {
+        let estimator = self.estimator.as_ref()?;
         let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
         let moments = if is_settled {
             Moments::of_settled(&windows, cpu)
@@ -142,135 +193,141 @@ impl Learner {
             Moments::of_ended(&windows, &self.past.mean(work.cpu.max(RECENT)), cpu)
         };
         let Conditions { frequency, beside, .. } = windows;
-        let cost = |frequency: f64, beside| self.cost(best, function, work, frequency, beside);
-        let inputs = self.inputs(best, function, work, frequency, beside);
-        let expected = best.estimator.predict(&inputs);
+        let cost = |frequency: f64, beside| self.cost(estimator, function, work, frequency, beside);
+        let expected = cost(frequency, beside);
         let neighbours = moments.beside * (cost(frequency, 0.0) - cost(frequency, 1.0));
         let clock = expected - cost((frequency - moments.frequency).max(0.0), beside);
-        let strays = call_stray(self.has_events) * expected;
-        let mut variance = best.estimator.variance(&inputs) + neighbours.powi(2) + clock.powi(2) + strays.powi(2);
+        let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
+        let mut common = estimator.variance(&self.inputs(estimator, function, work, frequency, beside));
         if self.slots.of(function).is_none() {
-            variance += (function_stray(self.has_events) * self.scale() * cpu).powi(2);
+            common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
         }
-        Some(variance)
+        Some(Doubt { common, own: neighbours.powi(2) + clock.powi(2) + stray.powi(2) })
     }
 
     /// Weight of a call among the calls of one function: it has done `work`, a part of it beside a busy thread.
     pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
-        let Some(best) = best(&self.candidates) else { return nanos(work.cpu) };
-        weight(self.cost(best, function, work, self.past.last().frequency, beside))
-    }
-
-    /// The base power of the zone has become known and is subtracted from now on.
-    pub fn take_off(&mut self, base_watts: f64) {
-        for candidate in &mut self.candidates {
-            candidate.estimator.lower(ACTIVATION, base_watts);
-        }
+        let Some(estimator) = &self.estimator else { return weight(self.stated_cost(work)) };
+        weight(self.cost(estimator, function, work, self.past.last().frequency, beside))
     }
 
     /// Everything learned, for people.
     pub fn report(&self) -> Learned {
         let coefficient = |feature, place: usize, unit: f64| {
-            let estimator = &best(&self.candidates)?.estimator;
+            let estimator = self.estimator.as_ref()?;
             let (value, deviation) = (estimator.mean()[place] / unit, estimator.deviation(place) / unit);
             Some(Coefficient { feature, value, deviation })
         };
-        let shared = FEATURES.into_iter().enumerate().filter(|(_, feature)| self.has_events || !feature.is_event());
+        let shared = FEATURES.into_iter().enumerate();
+        let shared = shared.filter(|(_, feature)| self.kind.has_events || !feature.is_event());
         let shared = shared.filter_map(|(place, feature)| coefficient(feature, place, UNITS[place]));
         let own = self.slots.iter();
         let own = own.filter_map(|(slot, id)| coefficient(Feature::Function(id), FEATURES.len() + slot, 1.0));
         Learned { state: self.state, coefficients: shared.chain(own).collect() }
     }
 
-    /// Records who ran. Starts when the order of magnitude is known, and starts over when hardware events appear.
-    fn look(&mut self, consumption: &Consumption, dynamic: Joules, time: Duration) {
-        if self.state == LearningState::Stated {
+    /// Records who ran. Starts with the first window, again when the order of magnitude is known and the guess was far
+    /// off, and again when hardware events appear.
+    fn look(&mut self, consumption: &Consumption, energy: Joules, time: Duration) {
+        self.past.add(time, consumption.conditions);
+        let seconds = time.as_secs_f64();
+        if seconds <= 0.0 || energy.0 <= 0.0 {
             return;
         }
-        self.past.add(time, consumption.conditions);
-        let calls = consumption.calls_cpu().as_secs_f64();
-        let cpu = calls + consumption.runtime.as_secs_f64() + consumption.host.as_secs_f64();
-        if cpu >= time.as_secs_f64() * BUSY_MIN {
-            self.seen.0 += dynamic.0;
-            self.seen.1 += cpu;
-        }
+        let Conditions { frequency, beside, .. } = consumption.conditions;
+        let law = self.estimator.as_ref().map(Estimator::law).unwrap_or_else(|| {
+            let priors = self.kind.priors(1.0);
+            conditions::Law { exponent: priors[CLOCK_EXPONENT].mean, sharing: priors[CORE_SHARING].mean }
+        });
+        let used = consumption.calls_cpu() + consumption.runtime + consumption.host;
+        let cpu = used.as_secs_f64() * law.scales(frequency, beside).time;
         let has_events = consumption.functions.iter().any(|part| part.work.events.is_some());
-        if has_events && !self.has_events {
-            self.has_events = true;
-            self.candidates.clear();
+        if has_events && !self.kind.has_events {
+            self.kind.has_events = true;
+            let before = self.estimator.take();
+            if let Some(before) = before {
+                self.start(self.scale, SEEN, Some(&before));
+            }
         }
-        if self.candidates.is_empty() && self.seen.1 >= CPU_SECONDS_MIN && self.seen.0 > 0.0 {
-            let priors = priors(self.scale(), self.has_events, self.is_memory);
-            self.candidates = LAWS.map(|law| Candidate::new(law, &priors)).into();
+        if self.estimator.is_none() {
+            self.start(self.kind.guess(energy.0, cpu, seconds), GUESSED, None);
         }
-        self.slots.forget(0.5_f64.powf(time.as_secs_f64() / SLOT_HALF_LIFE));
+        if used.as_secs_f64() >= seconds * BUSY_MIN && !self.is_seen() {
+            let estimator = self.estimator.as_ref();
+            let fixed = estimator.map_or(0.0, |of| {
+                of.mean()[BASE] * seconds + of.mean()[ACTIVATION] * consumption.awake.as_secs_f64()
+            });
+            self.seen.0 += cpu;
+            self.seen.1 += (energy.0 - fixed).max(0.0);
+            if self.seen.0 >= CPU_SECONDS_MIN && self.seen.1 > 0.0 {
+                let scale = self.seen.1 / self.seen.0;
+                if (scale / self.scale).ln().abs() > GUESS_OFF.ln() {
+                    let before = self.estimator.take();
+                    self.start(scale, SEEN, before.as_ref());
+                }
+            }
+        }
+        self.slots.forget(0.5_f64.powf(seconds / SLOT_HALF_LIFE));
         for part in consumption.functions.iter().filter(|part| part.purpose == Purpose::Call) {
-            if let Some(slot) = self.slots.note(part.function, part.work.cpu.as_secs_f64()) {
-                self.candidates.iter_mut().for_each(|candidate| candidate.estimator.reset(FEATURES.len() + slot));
+            if let (Some(slot), Some(estimator)) =
+                (self.slots.note(part.function, part.work.cpu.as_secs_f64()), &mut self.estimator)
+            {
+                estimator.reset(FEATURES.len() + slot);
             }
         }
     }
 
-    /// Rough cost of a second of CPU time: its part of the energy so far. The rest is activation.
-    fn scale(&self) -> f64 {
-        CPU_PART * self.seen.0 / self.seen.1
+    /// Starts with priors for CPU time that costs `scale` a second, give or take `common`. Base, activation and the laws
+    /// are taken over from `before`.
+    fn start(&mut self, scale: f64, common: f64, before: Option<&Estimator>) {
+        let mut estimator = Estimator::new(&self.kind.priors(scale), common);
+        if let Some(before) = before {
+            for place in [BASE, ACTIVATION, CLOCK_EXPONENT, CORE_SHARING] {
+                estimator.adopt(place, before);
+            }
+        }
+        self.scale = scale;
+        self.estimator = Some(estimator);
+        self.residuals = Residuals::default();
     }
 
-    fn cost(&self, best: &Candidate, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> f64 {
-        best.estimator.predict(&self.inputs(best, function, work, frequency, beside))
+    /// Forgets everything learned: it contradicts what is measured.
+    fn forget(&mut self) {
+        (self.estimator, self.seen, self.trial, self.scale) = (None, (0.0, 0.0), None, 0.0);
+        self.residuals = Residuals::default();
     }
 
-    fn inputs(&self, best: &Candidate, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> Vector {
-        let mut inputs = [0.0; COUNT];
-        add_work(&mut inputs, work, self.slots.of(function), &best.law.scales(frequency, beside));
-        inputs
+    /// Whether the cost of CPU time has an order of magnitude.
+    fn is_seen(&self) -> bool {
+        self.seen.0 >= CPU_SECONDS_MIN
     }
-}
 
-/// Priors, in multiples of the cost of CPU time. Where events explain work, cycles and instructions cost about half of
-/// it each, at about three per nanosecond. A cache miss costs a package little; memory costs nothing else.
-fn priors(scale: f64, has_events: bool, is_memory: bool) -> [Prior; COUNT] {
-    let prior = |mean: f64, deviation: f64, drift: f64| Prior {
-        mean: mean * scale,
-        deviation: deviation * scale,
-        drift: drift * scale,
-    };
-    let nothing = prior(0.0, 1e-6, 0.0);
-    let mut priors = [nothing; COUNT];
-    priors[ACTIVATION] = prior(0.5, 2.0, 0.0005);
-    priors[CALL_CPU] = match (has_events, is_memory) {
-        (false, _) => prior(1.0, 0.6, 0.001),
-        (true, _) => prior(0.0, 0.02, 0.0001),
-    };
-    if has_events && !is_memory {
-        for place in [INSTRUCTIONS, EFFICIENT_INSTRUCTIONS, CYCLES, EFFICIENT_CYCLES] {
-            priors[place] = prior(0.15, 0.1, 0.0002);
+    fn cost(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> f64 {
+        function_cost(estimator, &self.inputs(estimator, function, work, frequency, beside)).max(0.0)
+    }
+
+    fn inputs(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> Inputs {
+        Inputs::work(work, self.slots.of(function), &estimator.law().scales(frequency, beside))
+    }
+
+    /// Splits what is left after base by the cost that the source states, or by CPU time if it states none.
+    fn as_stated(&self, consumption: &Consumption, energy: Joules, time: Duration) -> Weights {
+        let base = self.base.map_or(0.0, |watts| (watts.0 * time.as_secs_f64()).min(energy.0));
+        let functions: Vec<f64> = consumption.functions.iter().map(|part| self.stated_cost(&part.work)).collect();
+        let [runtime, host] =
+            [consumption.runtime, consumption.host].map(|cpu| self.stated_cost(&Work::of_cpu(cpu)));
+        let all = functions.iter().sum::<f64>() + runtime + host;
+        let of = |cost: f64| if all > 0.0 { weight((energy.0 - base) * cost / all) } else { 0 };
+        Weights {
+            functions: functions.into_iter().map(of).collect(),
+            runtime: of(runtime),
+            host: of(host),
+            base: weight(base),
         }
     }
-    if has_events {
-        priors[CACHE_MISSES] = if is_memory { prior(2.0, 2.0, 0.005) } else { prior(0.03, 0.03, 0.0001) };
-    }
-    priors[RUNTIME_CPU] = prior(1.0, 0.3, 0.001);
-    priors[HOST_CPU] = prior(1.0, 0.6, 0.05);
-    let stray = function_stray(has_events);
-    priors[FEATURES.len()..].fill(prior(0.0, stray, stray / 500.0));
-    priors
-}
 
-fn call_stray(has_events: bool) -> f64 {
-    if has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT }
-}
-
-fn function_stray(has_events: bool) -> f64 {
-    if has_events { FUNCTION_STRAY_WITH_EVENTS } else { FUNCTION_STRAY_WITHOUT }
-}
-
-fn by_cpu_time(consumption: &Consumption) -> Weights {
-    Weights {
-        functions: consumption.functions.iter().map(|part| nanos(part.work.cpu)).collect(),
-        runtime: nanos(consumption.runtime),
-        host: nanos(consumption.host),
-        activation: 0,
+    fn stated_cost(&self, work: &Work) -> f64 {
+        self.stated.map_or(work.cpu.as_secs_f64(), |stated| stated.cost(work).0)
     }
 }
 

@@ -7,6 +7,8 @@ use crate::post::FunctionId;
 /// What a coefficient multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
+    /// Seconds: the power of the zone when nothing runs.
+    Base,
     /// Seconds in which any processor of the package was busy: the cost of waking the package.
     Activation,
     /// Seconds of CPU time of calls.
@@ -27,6 +29,10 @@ pub enum Feature {
     HostCpu,
     /// Seconds of CPU time of the calls of one function: how they deviate from what their work predicts.
     Function(FunctionId),
+    /// Not a factor of work but an exponent: the power of a core grows with its frequency to this power.
+    ClockExponent,
+    /// Not a factor of work either: the part of its cost that CPU time saves beside a busy thread on the same core.
+    CoreSharing,
 }
 
 impl Feature {
@@ -34,6 +40,7 @@ impl Feature {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Base => "base",
             Self::Activation => "activation",
             Self::CallCpu => "call_cpu",
             Self::Instructions => "instructions",
@@ -44,13 +51,15 @@ impl Feature {
             Self::RuntimeCpu => "runtime_cpu",
             Self::HostCpu => "host_cpu",
             Self::Function(_) => "function",
+            Self::ClockExponent => "clock_exponent",
+            Self::CoreSharing => "core_sharing",
         }
     }
 
     /// Whether it is a hardware event.
     #[must_use]
     pub fn is_event(self) -> bool {
-        self.unit() != "watts"
+        self.unit().starts_with("joules_per")
     }
 
     /// The unit of its coefficient.
@@ -60,7 +69,13 @@ impl Feature {
             Self::Instructions | Self::EfficientInstructions => "joules_per_instruction",
             Self::Cycles | Self::EfficientCycles => "joules_per_cycle",
             Self::CacheMisses => "joules_per_miss",
-            Self::Activation | Self::CallCpu | Self::RuntimeCpu | Self::HostCpu | Self::Function(_) => "watts",
+            Self::Base
+            | Self::Activation
+            | Self::CallCpu
+            | Self::RuntimeCpu
+            | Self::HostCpu
+            | Self::Function(_) => "watts",
+            Self::ClockExponent | Self::CoreSharing => "none",
         }
     }
 }

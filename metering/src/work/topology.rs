@@ -113,6 +113,12 @@ impl Topology {
         self.cores.get(package).copied().unwrap_or(0)
     }
 
+    /// Number of cores of the machine.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cores.iter().sum()
+    }
+
     /// Core of a processor, counted over the whole machine; `None` if the processor is unknown.
     #[must_use]
     pub fn core_of(&self, cpu: u32) -> Option<usize> {

@@ -134,7 +134,7 @@ impl EnergyView<'_> {
             state,
             source: source.into(),
             policy: self.policy.as_str().into(),
-            uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty, figures.active)),
+            uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty.total(), figures.active)),
             active_joules: Some(exposure.rounded(figures.active)),
             base_joules: figures.base.map(|base| exposure.rounded(base)),
             zones: figures.zones.iter().map(zone).collect(),
@@ -197,7 +197,7 @@ mod tests {
         ended(Ok(Estimate {
             active: Joules(0.002),
             base: base.map(Joules),
-            uncertainty: Joules(0.0005),
+            uncertainty: nebula_metering::Uncertainty { own: Joules(0.0005), ..Default::default() },
             zones: vec![(Domain::Package, Joules(0.002))],
         }))
     }
@@ -210,7 +210,7 @@ mod tests {
         Charge {
             active: Microjoules(1_749),
             base: Microjoules(251),
-            uncertainty: Joules(0.000_021),
+            uncertainty: nebula_metering::Uncertainty { own: Joules(0.000_021), ..Default::default() },
             zones: vec![(Domain::Package, Microjoules(1_700)), (Domain::Dram, Microjoules(49))],
             source: SourceKind::Powercap,
         }

@@ -285,6 +285,7 @@ mod tests {
             accounts: accounts(),
             watts: Some(Watts(2.5)),
             base: None,
+            base_uncertainty: None,
             learned,
             failure: None,
         }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn estimate() -> Estimate {
-        Estimate { active: Joules(0.000_213_456_7), base: None, uncertainty: Joules(0.0), zones: Vec::new() }
+        Estimate { active: Joules(0.000_213_456_7), base: None, uncertainty: nebula_metering::Uncertainty::default(), zones: Vec::new() }
     }
 
     #[test]

@@ -95,6 +95,7 @@ mod tests {
             accounts,
             watts: None,
             base: None,
+            base_uncertainty: None,
             learned: None,
             failure: None,
         }

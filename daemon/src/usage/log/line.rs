@@ -59,7 +59,7 @@ impl UsageLogEntry {
             source: charge.map(|charge| charge.source.as_str()),
             active_microjoules: charge.map(|charge| charge.active.0),
             base_microjoules: charge.map(|charge| charge.base.0),
-            uncertainty_joules: charge.map(|charge| charge.uncertainty.0),
+            uncertainty_joules: charge.map(|charge| charge.uncertainty.total().0),
             reason: self.charge.as_ref().err().map(ToString::to_string),
         };
         // Nothing in it can fail to be serialized.

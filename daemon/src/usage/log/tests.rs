@@ -29,7 +29,7 @@ fn charge() -> Charge {
     Charge {
         active: Microjoules(12),
         base: Microjoules(3),
-        uncertainty: Joules(1e-6),
+        uncertainty: nebula_metering::Uncertainty { own: Joules(1e-6), ..Default::default() },
         zones: Vec::new(),
         source: SourceKind::Model,
     }

@@ -1,0 +1,132 @@
+//! How windows deviate from what was expected of them: how far, for how long, and when the machine has changed.
+
+use std::time::Duration;
+
+/// Half-life of a window, in seconds.
+const HALF_LIFE: f64 = 120.0;
+
+/// Most that one window counts, as a multiple of its variance, and the bounds of [`Residuals::fit`].
+const STRAYED_MAX: f64 = 16.0;
+const FIT_MIN: f64 = 0.01;
+const FIT_MAX: f64 = 100.0;
+
+/// A window this many standard deviations off is not learned from.
+const OUTLIER: f64 = 5.0;
+
+/// Outliers on one side for this long mean that the machine has changed.
+const STEP_TIME: Duration = Duration::from_millis(800);
+
+/// Highest correlation of neighbouring windows that is reckoned with.
+const CORRELATION_MAX: f64 = 0.95;
+
+/// What a window is to learning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// It can be learned from.
+    Ordinary,
+    /// It is far off: a disturbance, or the first window of a change.
+    Outlier,
+    /// The machine has drawn this many watts more than expected for some time, beyond what could be chance.
+    Step(f64),
+}
+
+/// The deviations of past windows, recent ones counting more.
+#[derive(Clone, Debug)]
+pub struct Residuals {
+    /// Mean square deviation, relative to what was expected.
+    fit: f64,
+    /// Last deviation, in standard deviations.
+    last: f64,
+    /// Sums of squares, and of products of neighbours.
+    squares: f64,
+    products: f64,
+    /// Time and energy of the outliers in a row.
+    outliers: (Duration, f64),
+}
+
+impl Default for Residuals {
+    fn default() -> Self {
+        Self { fit: 1.0, last: 0.0, squares: 0.0, products: 0.0, outliers: (Duration::ZERO, 0.0) }
+    }
+}
+
+impl Residuals {
+    /// Factor on the variance by which consumers are taken to deviate.
+    pub fn fit(&self) -> f64 {
+        self.fit
+    }
+
+    /// How many windows say as little as one would if neighbours were independent: the sum of the correlations at all
+    /// lags if each depends on the one before.
+    ///
+    /// Source: Box, Jenkins and Reinsel, "Time Series Analysis", 4th ed., section 2.1.6, for the AR(1) process.
+    pub fn windows_for_one(&self) -> f64 {
+        let correlation = if self.squares > 0.0 { self.products / self.squares } else { 0.0 };
+        let correlation = correlation.clamp(0.0, CORRELATION_MAX);
+        (1.0 + correlation) / (1.0 - correlation)
+    }
+
+    /// Judges a window that deviates by `innovation`, of which the coefficients explain the variance `known` and
+    /// everything else `noise`, all in joules.
+    pub fn judge(&mut self, innovation: f64, known: f64, noise: f64, time: Duration) -> Verdict {
+        let variance = known + noise;
+        if variance <= 0.0 {
+            return Verdict::Ordinary;
+        }
+        let off = innovation / variance.sqrt();
+        let keep = 0.5_f64.powf(time.as_secs_f64() / HALF_LIFE);
+        let fit = self.fit * (off * off).min(STRAYED_MAX);
+        self.fit = (self.fit + (fit - self.fit) * (1.0 - keep)).clamp(FIT_MIN, FIT_MAX);
+        // While coefficients explain most of it, neighbours agree because of these.
+        if known < noise && off.abs() < OUTLIER {
+            self.squares = self.squares * keep + off * off;
+            self.products = self.products * keep + off * self.last;
+            self.last = off;
+        }
+        let (lasted, energy) = self.outliers;
+        if off.abs() < OUTLIER || energy * innovation < 0.0 {
+            self.outliers = (Duration::ZERO, 0.0);
+            if off.abs() < OUTLIER {
+                return Verdict::Ordinary;
+            }
+        }
+        self.outliers.0 += time;
+        self.outliers.1 += innovation;
+        if lasted + time < STEP_TIME {
+            return Verdict::Outlier;
+        }
+        let (lasted, energy) = std::mem::take(&mut self.outliers);
+        Verdict::Step(energy / lasted.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    #[test]
+    fn one_window_that_is_far_off_is_an_outlier_and_many_are_a_step() {
+        let mut residuals = Residuals::default();
+        assert_eq!(residuals.judge(4.0, 0.0, 1.0, WINDOW), Verdict::Ordinary);
+        assert_eq!(residuals.judge(40.0, 0.0, 1.0, WINDOW), Verdict::Outlier);
+        assert_eq!(residuals.judge(1.0, 0.0, 1.0, WINDOW), Verdict::Ordinary);
+        for _ in 0..7 {
+            assert_eq!(residuals.judge(15.0, 0.0, 1.0, WINDOW), Verdict::Outlier);
+        }
+        let Verdict::Step(watts) = residuals.judge(15.0, 0.0, 1.0, WINDOW) else { panic!("a step") };
+        assert!((watts - 150.0).abs() < 1e-9, "{watts}");
+        assert_eq!(residuals.judge(40.0, 0.0, 1.0, WINDOW), Verdict::Outlier, "it is over");
+    }
+
+    #[test]
+    fn windows_that_follow_each_other_say_less() {
+        let mut alone = Residuals::default();
+        (0..1000).for_each(|step| _ = alone.judge(if step % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
+        assert_eq!(alone.windows_for_one(), 1.0);
+        let mut slow = Residuals::default();
+        (0..1000).for_each(|step| _ = slow.judge(if step / 20 % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
+        assert!((15.0..25.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
+    }
+}
