@@ -353,7 +353,13 @@ impl<E> Meter<E> {
     }
 
     /// Settles the calls that were a single slice within this window.
-    fn settle_whole(&mut self, window: Window<E>, whole: &WholeCharges, is_complete: bool, settled: &mut Vec<Settled<E>>) {
+    fn settle_whole(
+        &mut self,
+        window: Window<E>,
+        whole: &WholeCharges,
+        is_complete: bool,
+        settled: &mut Vec<Settled<E>>,
+    ) {
         settled.reserve(window.ends.len());
         for ((place, slice), end) in window.bucket.whole().iter().enumerate().zip(window.ends) {
             let part = |(zone, charged)| ZoneCharge { zone, charged, work: slice.work, windows: 1 };

@@ -100,7 +100,8 @@ fn settled_calls_make_up_their_functions_and_lie_in_their_intervals() {
     for (charge, _) in charges() {
         assert_eq!(charge.zones.iter().map(|(_, energy)| *energy).sum::<Microjoules>(), charge.active);
     }
-    let covered = charges().filter(|(charge, truth)| (charge.active.joules().0 - truth).abs() <= charge.uncertainty.total().0);
+    let covered =
+        charges().filter(|(charge, truth)| (charge.active.joules().0 - truth).abs() <= charge.uncertainty.total().0);
     let coverage = covered.count() as f64 / charges().count() as f64;
     assert!(coverage > 0.9, "{coverage} of {} calls", charges().count());
 }

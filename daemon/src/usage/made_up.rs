@@ -44,8 +44,7 @@ impl MadeUp {
             Consumers { functions: vec![(FunctionId(function), purpose, cpu[0])], runtime: cpu[1], host: cpu[2] };
         // A third is base.
         let used = cpu.iter().sum::<u64>();
-        let weights =
-            Weights { functions: vec![2 * cpu[0]], runtime: 2 * cpu[1], host: 2 * cpu[2], base: used };
+        let weights = Weights { functions: vec![2 * cpu[0]], runtime: 2 * cpu[1], host: 2 * cpu[2], base: used };
         for ((key, accounts), energy) in self.reading.zones.iter_mut().zip(microjoules.map(Microjoules)) {
             if key.zone.is_additive() {
                 accounts.book(energy, &consumers, &weights);

@@ -162,10 +162,10 @@ impl Estimator {
             mean[place].clamp(low, high) - mean[place]
         };
         for _ in 0..FEATURES.len() {
-            let furthest = (0..FEATURES.len()).max_by(|&a, &b| {
-                over(&self.mean, a).abs().total_cmp(&over(&self.mean, b).abs())
-            });
-            let Some((place, move_by)) = furthest.map(|place| (place, over(&self.mean, place))).filter(|of| of.1 != 0.0)
+            let furthest =
+                (0..FEATURES.len()).max_by(|&a, &b| over(&self.mean, a).abs().total_cmp(&over(&self.mean, b).abs()));
+            let Some((place, move_by)) =
+                furthest.map(|place| (place, over(&self.mean, place))).filter(|of| of.1 != 0.0)
             else {
                 return;
             };
@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn drift_forgets_up_to_the_prior_and_no_further() {
-        let mut estimator = Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 1.0, bounds: POSITIVE }; COUNT], 0.0);
+        let mut estimator =
+            Estimator::new(&[Prior { mean: 0.0, deviation: 10.0, drift: 1.0, bounds: POSITIVE }; COUNT], 0.0);
         teach(&mut estimator, 200);
         assert!(estimator.deviation(CALL_CPU) < 1.0);
         (0..1000).for_each(|_| estimator.drift(1.0));

@@ -34,15 +34,13 @@ use std::time::Duration;
 
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
 pub use self::consumption::Weights;
-pub(crate) use self::consumption::{Consumption, FunctionWork};
 use self::consumption::weight;
+pub(crate) use self::consumption::{Consumption, FunctionWork};
 use self::estimator::Estimator;
-use self::inputs::{
-    ACTIVATION, BASE, CLOCK_EXPONENT, CORE_SHARING, FEATURES, HOST_CPU, Inputs, UNITS,
-};
-pub(crate) use self::moments::DEVIATIONS_95;
-pub use self::knowledge::{Knowledge, METHOD};
+use self::inputs::{ACTIVATION, BASE, CLOCK_EXPONENT, CORE_SHARING, FEATURES, HOST_CPU, Inputs, UNITS};
 use self::knowledge::Trial;
+pub use self::knowledge::{Knowledge, METHOD};
+pub(crate) use self::moments::DEVIATIONS_95;
 use self::moments::Moments;
 use self::past::Past;
 use self::priors::{GUESSED, Kind, SEEN, function_stray};
@@ -254,9 +252,8 @@ impl Learner {
         }
         if used.as_secs_f64() >= seconds * BUSY_MIN && !self.is_seen() {
             let estimator = self.estimator.as_ref();
-            let fixed = estimator.map_or(0.0, |of| {
-                of.mean()[BASE] * seconds + of.mean()[ACTIVATION] * consumption.awake.as_secs_f64()
-            });
+            let fixed = estimator
+                .map_or(0.0, |of| of.mean()[BASE] * seconds + of.mean()[ACTIVATION] * consumption.awake.as_secs_f64());
             self.seen.0 += cpu;
             self.seen.1 += (energy.0 - fixed).max(0.0);
             if self.seen.0 >= CPU_SECONDS_MIN && self.seen.1 > 0.0 {
@@ -314,8 +311,7 @@ impl Learner {
     fn as_stated(&self, consumption: &Consumption, energy: Joules, time: Duration) -> Weights {
         let base = self.base.map_or(0.0, |watts| (watts.0 * time.as_secs_f64()).min(energy.0));
         let functions: Vec<f64> = consumption.functions.iter().map(|part| self.stated_cost(&part.work)).collect();
-        let [runtime, host] =
-            [consumption.runtime, consumption.host].map(|cpu| self.stated_cost(&Work::of_cpu(cpu)));
+        let [runtime, host] = [consumption.runtime, consumption.host].map(|cpu| self.stated_cost(&Work::of_cpu(cpu)));
         let all = functions.iter().sum::<f64>() + runtime + host;
         let of = |cost: f64| if all > 0.0 { weight((energy.0 - base) * cost / all) } else { 0 };
         Weights {

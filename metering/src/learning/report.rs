@@ -69,12 +69,9 @@ impl Feature {
             Self::Instructions | Self::EfficientInstructions => "joules_per_instruction",
             Self::Cycles | Self::EfficientCycles => "joules_per_cycle",
             Self::CacheMisses => "joules_per_miss",
-            Self::Base
-            | Self::Activation
-            | Self::CallCpu
-            | Self::RuntimeCpu
-            | Self::HostCpu
-            | Self::Function(_) => "watts",
+            Self::Base | Self::Activation | Self::CallCpu | Self::RuntimeCpu | Self::HostCpu | Self::Function(_) => {
+                "watts"
+            }
             Self::ClockExponent | Self::CoreSharing => "none",
         }
     }

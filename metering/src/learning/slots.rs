@@ -47,9 +47,9 @@ impl Slots {
         if self.of(function).is_some() {
             return None;
         }
-        let used = |owner: &Option<FunctionId>| owner.map_or(-1.0, |owner| self.recent.get(&owner).copied().unwrap_or(0.0));
-        let (place, least) =
-            self.owners.iter().map(used).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let used =
+            |owner: &Option<FunctionId>| owner.map_or(-1.0, |owner| self.recent.get(&owner).copied().unwrap_or(0.0));
+        let (place, least) = self.owners.iter().map(used).enumerate().min_by(|a, b| a.1.total_cmp(&b.1))?;
         (least * LEAD < recent).then(|| {
             self.owners[place] = Some(function);
             place

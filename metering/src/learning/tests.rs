@@ -59,7 +59,8 @@ fn cost(truth: &Truth, consumption: &Consumption) -> Joules {
     let seconds = |function: usize| consumption.functions[function].work.cpu.as_secs_f64();
     let calls = truth.light * seconds(0) + truth.heavy * seconds(1);
     let base = truth.base * WINDOW.as_secs_f64();
-    let others = base + truth.activation * consumption.awake.as_secs_f64() + truth.host * consumption.host.as_secs_f64();
+    let others =
+        base + truth.activation * consumption.awake.as_secs_f64() + truth.host * consumption.host.as_secs_f64();
     Joules(calls + others)
 }
 

@@ -159,7 +159,12 @@ mod tests {
     }
 
     fn estimate() -> Estimate {
-        Estimate { active: Joules(0.000_213_456_7), base: None, uncertainty: nebula_metering::Uncertainty::default(), zones: Vec::new() }
+        Estimate {
+            active: Joules(0.000_213_456_7),
+            base: None,
+            uncertainty: nebula_metering::Uncertainty::default(),
+            zones: Vec::new(),
+        }
     }
 
     #[test]
