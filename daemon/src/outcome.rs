@@ -1,9 +1,11 @@
 //! How calls end, as metrics count them.
 
 use nebula_runtime::Ending;
+use strum::IntoStaticStr;
 
 /// How a call ended. A closed set: it is a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The guest came to its end.
     Ok,
@@ -30,15 +32,7 @@ impl Outcome {
     /// The label's value.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Trap => "trap",
-            Self::Timeout => "timeout",
-            Self::OverBudget => "over_budget",
-            Self::Cancelled => "cancelled",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 

@@ -19,7 +19,6 @@ const PID_MAX: u64 = 32;
 /// Why a directory is not ours.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// Another daemon has it.
     #[error(
         "another daemon{} keeps its state in `{}`; give this one a directory of its own with --state DIR",
         pid.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default(),
@@ -33,9 +32,7 @@ pub enum StateError {
     /// It can be neither found nor made, or not be written to.
     #[error("cannot write to `{}`", path.display())]
     Open {
-        /// The directory or the file.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
 }

@@ -137,7 +137,7 @@ fn exit_code(completion: &Completion) -> ExitCode {
         Ending::Answered(status) => (EXIT_FAILURE, format!("the module answered with status {status}")),
         Ending::NoAnswer => (EXIT_FAILURE, "the module sent no answer".into()),
         Ending::Refused(why) => (EXIT_FAILURE, format!("the module failed to answer: {why}")),
-        Ending::BadInput(why) => (EXIT_USAGE, why.to_string()),
+        Ending::BadInput(why) => (EXIT_USAGE, why.clone()),
         Ending::Trapped(why) => (EXIT_TRAP, format!("the module trapped: {why}")),
         limit @ (Ending::OutOfMemory
         | Ending::OutputTooLarge

@@ -118,60 +118,54 @@ fn split(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use super::*;
+
+    fn check<T: PartialEq + Debug>(read: fn(&str) -> Result<T, String>, good: &[(&str, T)], bad: &[&str]) {
+        for (text, value) in good {
+            assert_eq!(read(text).as_ref(), Ok(value), "{text}");
+        }
+        for text in bad {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_a_unit() {
         let good = [("100ms", 100_000), ("1.5s", 1_500_000), ("250us", 250), ("2 m", 120_000_000), ("0s", 0)];
-        for (text, micros) in good {
-            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
-        }
-        for bad in ["", "5", "s", "-1s", "1.2.3s", "1e3s", "1d", "99999999h"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
+        let good = good.map(|(text, micros)| (text, Duration::from_micros(micros)));
+        check(duration, &good, &["", "5", "s", "-1s", "1.2.3s", "1e3s", "1d", "99999999h"]);
     }
 
     #[test]
     fn sizes_are_whole() {
         let good = [("512", 512), ("64KiB", 65_536), ("4 MiB", 4 << 20), ("2GB", 2_000_000_000)];
-        for (text, bytes) in good {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "1.5MiB", "-1", "4mb", "99999999999GiB"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
+        check(size, &good, &["", "1.5MiB", "-1", "4mb", "99999999999GiB"]);
     }
 
     #[test]
-    fn energies_are_whole_microjoules() {
-        for (text, microjoules) in [("1uJ", 1), ("100µJ", 100), ("5 mJ", 5_000), ("2J", 2_000_000)] {
-            assert_eq!(energy(text), Ok(Microjoules(microjoules)), "{text}");
-        }
-        for bad in ["", "0uJ", "1", "1nJ", "1.5mJ", "-1mJ", "mJ", "99999999999999999999J", "18446744073710J"] {
-            assert!(energy(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn energies_need_not_be_whole() {
-        for (text, energy) in
-            [("500mJ", 0.5), ("0.5 J", 0.5), ("1.5kJ", 1500.0), ("250uJ", 0.000_25), ("2Wh", 7200.0), ("0.5kWh", 1.8e6)]
-        {
-            assert_eq!(joules(text), Ok(Joules(energy)), "{text}");
-        }
-        for bad in ["", "0J", "0.0mJ", "1", "-1J", "1MJ", "1.2.3J", "NaNJ", "J", "1e3J"] {
-            assert!(joules(bad).is_err(), "{bad}");
-        }
+    fn energies_are_whole_microjoules_or_not_as_the_option_says() {
+        let good = [("1uJ", 1), ("100µJ", 100), ("5 mJ", 5_000), ("2J", 2_000_000)];
+        let bad = ["", "0uJ", "1", "1nJ", "1.5mJ", "-1mJ", "mJ", "99999999999999999999J", "18446744073710J"];
+        check(energy, &good.map(|(text, energy)| (text, Microjoules(energy))), &bad);
+        let good = [
+            ("500mJ", 0.5),
+            ("0.5 J", 0.5),
+            ("1.5kJ", 1500.0),
+            ("250uJ", 0.000_25),
+            ("2Wh", 7200.0),
+            ("0.5kWh", 1.8e6),
+        ];
+        let bad = ["", "0J", "0.0mJ", "1", "-1J", "1MJ", "1.2.3J", "NaNJ", "J", "1e3J"];
+        check(joules, &good.map(|(text, energy)| (text, Joules(energy))), &bad);
     }
 
     #[test]
     fn powers_have_a_unit() {
-        for (text, power) in [("40W", 40.0), ("0.5 kW", 500.0), ("250mW", 0.25)] {
-            assert_eq!(watts(text), Ok(Watts(power)), "{text}");
-        }
-        for bad in ["", "40", "W", "0W", "-1W", "1e3W", "40w", "5J"] {
-            assert!(watts(bad).is_err(), "{bad}");
-        }
+        let good = [("40W", 40.0), ("0.5 kW", 500.0), ("250mW", 0.25)];
+        let good = good.map(|(text, power)| (text, Watts(power)));
+        check(watts, &good, &["", "40", "W", "0W", "-1W", "1e3W", "40w", "5J"]);
     }
 
     #[test]

@@ -201,25 +201,23 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<TcpStream, ClientError> {
-        let connecting = TcpStream::connect((&*self.host, self.port));
-        match tokio::time::timeout(CONNECT_TIME_MAX, connecting).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                Err(ClientError::Refused(self.url()))
-            }
-            Ok(Err(source)) => Err(ClientError::Connect { url: self.url(), source }),
-            Err(_) => Err(ClientError::ConnectTimedOut { url: self.url() }),
-        }
+        let stream = self.in_time(TcpStream::connect((&*self.host, self.port))).await?;
+        stream.map_err(|error| match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => ClientError::Refused(self.url()),
+            _ => ClientError::Connect { url: self.url(), source: error },
+        })
     }
 
     async fn secure(&self, stream: TcpStream, tls: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ClientError> {
         let unnamed = |error| ClientError::Name { url: self.url(), source: Box::new(error) };
         let name = ServerName::try_from(self.host.clone()).map_err(unnamed)?;
-        let connecting = TlsConnector::from(tls.clone()).connect(name, stream);
-        match tokio::time::timeout(CONNECT_TIME_MAX, connecting).await {
-            Ok(secured) => secured.map_err(|source| ClientError::Secure { url: self.url(), source }),
-            Err(_) => Err(ClientError::ConnectTimedOut { url: self.url() }),
-        }
+        let secured = self.in_time(TlsConnector::from(tls.clone()).connect(name, stream)).await?;
+        secured.map_err(|source| ClientError::Secure { url: self.url(), source })
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = T>) -> Result<T, ClientError> {
+        let connected = tokio::time::timeout(CONNECT_TIME_MAX, connecting).await;
+        connected.map_err(|_| ClientError::ConnectTimedOut { url: self.url() })
     }
 
     async fn ask(

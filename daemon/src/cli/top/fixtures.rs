@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use nebula_metering::Microjoules;
 
 use super::ledger::{LedgerReading, SourceInfo, Used};
+use super::order::Order;
 use super::rates::{LiveRates, Readings};
+use super::view::View;
 
 /// The energy of a function and of its settled calls, in millijoules.
 pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
@@ -32,4 +34,13 @@ pub fn rates(before: &[(&str, Used)], after: &[(&str, Used)]) -> LiveRates {
     let (begin, mut readings) = (Instant::now(), Readings::default());
     assert!(readings.push(reading(begin, 0, before)) && readings.push(reading(begin, 1000, after)));
     readings.rates().unwrap()
+}
+
+/// A view of a daemon that was read each second for so many seconds, and when that began.
+pub fn watched(seconds: u64, functions: impl Fn(u64) -> Vec<(&'static str, Used)>) -> (View, Instant) {
+    let begin = Instant::now();
+    let at = |second: u64| reading(begin, second * 1000, &functions(second));
+    let mut view = View::new("http://127.0.0.1:8080".into(), Order::Watts, at(0), Duration::from_secs(3));
+    (1..=seconds).for_each(|second| view.read(at(second)));
+    (view, begin)
 }

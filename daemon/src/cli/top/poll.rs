@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ledger::{LedgerError, LedgerReading};
 use crate::cli::client::Client;
 
-/// LiveRates need two readings, so the second one comes early even if the interval is long.
+/// Rates need two readings, so the second one comes early even if the interval is long.
 const SECOND_WITHIN: Duration = Duration::from_secs(1);
 
 /// Ticks at every interval; a tick that is late is skipped.

@@ -6,9 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Color, Modifier};
 
-use super::super::fixtures::{reading, used};
+use super::super::fixtures::{self, used};
 use super::super::ledger::Used;
-use super::super::order::Order;
 use super::*;
 
 const PLAIN: Theme = Theme { colour: false, unicode: true };
@@ -26,12 +25,7 @@ fn functions(second: u64) -> Vec<(&'static str, Used)> {
 
 /// A daemon that has been watched for so many seconds.
 fn watched(seconds: u64) -> (View, Instant) {
-    let begin = Instant::now();
-    let first = reading(begin, 0, &functions(0));
-    let mut view = View::new("http://127.0.0.1:8080".into(), Order::Watts, first, Duration::from_secs(3));
-    for second in 1..=seconds {
-        view.read(reading(begin, second * 1000, &functions(second)));
-    }
+    let (view, begin) = fixtures::watched(seconds, functions);
     (view, begin + Duration::from_secs(seconds))
 }
 

@@ -1,4 +1,4 @@
-//! LiveRates: what happened between two readings of the ledger.
+//! Rates: what happened between two readings of the ledger.
 
 use std::array;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use nebula_metering::{Joules, Microjoules, Watts};
 use super::account::{Account, PerAccount};
 use super::ledger::{LedgerReading, Used};
 
-/// LiveRates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
+/// Rates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
 /// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
 pub const MEAN_OVER: Duration = Duration::from_secs(5);
 

@@ -182,22 +182,14 @@ impl View {
             };
         }
         match self.mode {
-            _ if key.code == KeyCode::Esc => self.leave(),
-            Mode::Filter => {
-                self.type_in(key.code);
-                Next::Go
-            }
-            _ if key.code == KeyCode::Char('q') => Next::Quit,
+            _ if key.code == KeyCode::Esc => return self.leave(),
+            Mode::Filter => self.type_in(key.code),
+            _ if key.code == KeyCode::Char('q') => return Next::Quit,
             // Any key closes the help, and does nothing else.
-            Mode::Help => {
-                self.mode = Mode::Table;
-                Next::Go
-            }
-            Mode::Table => {
-                self.move_or_sort(key.code);
-                Next::Go
-            }
+            Mode::Help => self.mode = Mode::Table,
+            Mode::Table => self.move_or_sort(key.code),
         }
+        Next::Go
     }
 
     fn type_in(&mut self, key: KeyCode) {

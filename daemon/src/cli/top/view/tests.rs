@@ -1,20 +1,16 @@
 use super::super::account::Account;
-use super::super::fixtures::{reading, used};
+use super::super::fixtures::{reading, used, watched};
 use super::super::ledger::Used;
 use super::*;
 
 /// What functions have used after so many seconds: the first draws 3 W, the second 2 W, the third 1 W.
-fn functions(second: u64) -> [(&'static str, Used); 3] {
+fn functions(second: u64) -> Vec<(&'static str, Used)> {
     let of = |watts: u64| used(second * watts * 1000, second * (4 - watts), second * watts * 1000);
-    [("heavy", of(3)), ("medium", of(2)), ("light", of(1))]
+    vec![("heavy", of(3)), ("medium", of(2)), ("light", of(1))]
 }
 
 fn view() -> (View, Instant) {
-    let begin = Instant::now();
-    let first = reading(begin, 0, &functions(0));
-    let mut view = View::new("http://a".into(), Order::Watts, first, Duration::from_secs(3));
-    view.read(reading(begin, 1000, &functions(1)));
-    (view, begin)
+    watched(1, functions)
 }
 
 fn press(view: &mut View, code: KeyCode) -> Next {
