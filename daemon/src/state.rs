@@ -31,10 +31,7 @@ pub enum StateError {
     },
     /// It can be neither found nor made, or not be written to.
     #[error("cannot write to `{}`", path.display())]
-    Open {
-        path: PathBuf,
-        source: io::Error,
-    },
+    Open { path: PathBuf, source: io::Error },
 }
 
 /// A directory that no other daemon has, until this is dropped.
