@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::Registry;

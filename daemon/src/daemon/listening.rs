@@ -10,7 +10,7 @@ use crate::http::{AccessMode, App, Exposure, Listener, Server, Tls};
 use crate::reload::reload_on_change;
 use crate::telemetry::{AccessLog, Observers};
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// What a shell adds to the number of the signal that ended a process.
 const EXIT_SIGNAL: i32 = 128;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use super::StartError;
 use super::runtime_metrics;
+use super::start_error::StartError;
 use crate::causes::chain;
 use crate::config::Config;
 use crate::functions::{self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use nebula_metering::work::Work;
 use nebula_metering::{FunctionId, Joules};
 
-use super::StartError;
 use super::quota_metrics;
+use super::start_error::StartError;
 use crate::admission::PowerCap;
 use crate::carbon::{Carbon, CarbonUpdater};
 use crate::config::Config;

@@ -6,6 +6,7 @@ mod loading;
 mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
+mod start_error;
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,30 +25,11 @@ use crate::telemetry::{CallBounds, Calls, Metrics, Observers};
 use crate::usage::{self, UsageLog};
 use accounts::Accounts;
 pub use listening::Addresses;
+pub use start_error::StartError;
 
 /// After how many polls a worker looks for news from its sockets. A poll of a guest that computes lasts a whole tick, and
 /// tokio's own interval is 61 polls: too long for a new request to wait behind endless loops.
 const EVENT_INTERVAL: u32 = 8;
-
-/// Why a daemon does not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// A file that the configuration names cannot be used.
-    Configuration(anyhow::Error),
-    Failed(anyhow::Error),
-}
-
-impl StartError {
-    fn configuration(error: impl Into<anyhow::Error>) -> Self {
-        Self::Configuration(error.into())
-    }
-}
-
-impl<E: Into<anyhow::Error>> From<E> for StartError {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// A daemon that is ready to listen.
 ///
