@@ -23,7 +23,7 @@ const ROOMS: [(&str, &str); 2] = [
     ),
     (
         "nebula-metering",
-        "units shares base rate remainder zone sysfs work source post counter learning ledger whole calibration call_map \
+        "units shares rate remainder zone sysfs work source post counter learning uncertainty ledger whole calibration call_map \
          bucket presence calls bracket zone_meter meter",
     ),
 ];

@@ -1,7 +1,12 @@
+use std::time::Duration;
+
+use super::inputs::{ACTIVATION, BASE};
 use super::*;
-use crate::units::Microjoules;
-use crate::work::Events;
-use crate::zone::Zone;
+use crate::post::{FunctionId, Purpose};
+use crate::source::{CounterSpec, SourceKind};
+use crate::units::{Joules, Microjoules, Watts};
+use crate::work::{Events, Work};
+use crate::zone::{Domain, Zone};
 
 const WINDOW: Duration = Duration::from_millis(100);
 const LIGHT: FunctionId = FunctionId(0);

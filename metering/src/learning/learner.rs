@@ -1,0 +1,294 @@
+//! Learns what work costs in one zone, and answers what it is expected to cost.
+
+use std::time::Duration;
+
+use super::conditions::{Conditions, Law};
+use super::consumption::{Consumption, Weights, weight};
+use super::estimator::Estimator;
+use super::inputs::{ACTIVATION, BASE, CLOCK_EXPONENT, CORE_SHARING, FEATURES, HOST_CPU, Inputs, UNITS};
+use super::knowledge::Trial;
+use super::moments::Moments;
+use super::past::Past;
+use super::priors::{GUESSED, Kind, SEEN, function_stray};
+use super::report::{Coefficient, Feature, Learned, LearningState};
+use super::residuals::{Residuals, Verdict};
+use super::slots::Slots;
+use super::split::{Parts, function_cost};
+use crate::post::{FunctionId, Purpose};
+use crate::source::{CounterSpec, SourceKind, Stated};
+use crate::units::{Joules, Watts};
+use crate::work::Work;
+use crate::zone::Domain;
+
+/// CPU time that must have been used before its cost has an order of magnitude.
+pub(super) const CPU_SECONDS_MIN: f64 = 0.3;
+
+/// A window with less than this part of a busy processor says nothing about the cost of CPU time.
+const BUSY_MIN: f64 = 0.2;
+
+/// If the order of magnitude was guessed wrong by this factor, learning starts over with the right one.
+const GUESS_OFF: f64 = 1.3;
+
+/// Half-life of CPU time, in seconds, when functions are chosen for a coefficient of their own.
+const SLOT_HALF_LIFE: f64 = 60.0;
+
+/// An estimate does not know the windows of its call. Conditions of this recent time may recur.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// Deviation of a call from what the coefficients say of all calls of its function, apart from the conditions of its
+/// moments: with hardware events, what the simulated machine shows (`benches/accuracy.rs`). With CPU time alone, a busy
+/// sibling costs one function more than another: two threads save 0.4 to 0.5 of what each costs alone, a deviation of
+/// 0.029 of the remaining 0.56, and half of that if the coefficients were learned beside half as many.
+const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
+const CALL_STRAY_WITHOUT: f64 = 0.026;
+
+/// Variances of the cost of a call, in joules squared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Doubt {
+    /// Of what all calls of the function have in common: the coefficients.
+    pub common: f64,
+    /// Of what is the call's own: the conditions of its moments.
+    pub own: f64,
+}
+
+/// Learns what work costs in one zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Learner {
+    pub(super) state: LearningState,
+    pub(super) kind: Kind,
+    /// Base power and the cost of work, if the source states them.
+    base: Option<Watts>,
+    stated: Option<Stated>,
+    /// CPU time that has been seen, at the highest frequency, and its energy.
+    pub(super) seen: (f64, f64),
+    /// Cost of a second of CPU time that the priors were made with.
+    pub(super) scale: f64,
+    /// `None` before the first window.
+    pub(super) estimator: Option<Estimator>,
+    pub(super) residuals: Residuals,
+    /// What was recalled from an earlier process is on trial.
+    pub(super) trial: Option<Trial>,
+    slots: Slots,
+    /// Past conditions of work.
+    pub(super) past: Past,
+}
+
+impl Learner {
+    /// A learner for a zone whose processors can use `capacity` seconds of CPU time in a second. If its source states
+    /// what CPU time costs, there is nothing to learn.
+    pub fn new(spec: &CounterSpec, capacity: f64) -> Self {
+        let is_stated = spec.source == SourceKind::Model;
+        Self {
+            state: if is_stated { LearningState::Stated } else { LearningState::Waiting },
+            kind: Kind { is_memory: spec.zone.domain == Domain::Dram, has_events: false, capacity: capacity.max(1.0) },
+            base: spec.base,
+            stated: spec.stated,
+            seen: (0.0, 0.0),
+            scale: 0.0,
+            estimator: None,
+            residuals: Residuals::default(),
+            trial: None,
+            slots: Slots::default(),
+            past: Past::default(),
+        }
+    }
+
+    /// Learns that `consumption` cost `energy` within `time`, with measurement variance `noise` in joules squared, and
+    /// returns how to split it.
+    pub fn weigh(&mut self, consumption: &Consumption, energy: Joules, noise: f64, time: Duration) -> Weights {
+        if self.state == LearningState::Stated {
+            return self.as_stated(consumption, energy, time);
+        }
+        self.look(consumption, energy, time);
+        let Some(estimator) = &mut self.estimator else { return self.as_stated(consumption, energy, time) };
+        estimator.drift(time.as_secs_f64());
+        let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
+        let expected = estimator.predict(&parts.total);
+        let variance = noise + self.residuals.fit() * parts.stray(estimator);
+        let (off_by, known) = (energy.0 - expected, estimator.variance(&parts.total));
+        match self.trial.as_mut().map(|trial| trial.add(off_by / (known + variance).max(f64::MIN_POSITIVE).sqrt())) {
+            Some(Some(true)) => {
+                self.forget();
+                return self.weigh(consumption, energy, noise, time);
+            }
+            Some(None) => self.trial = None,
+            Some(Some(false)) | None => {}
+        }
+        let verdict = self.residuals.judge(off_by, known, variance, time);
+        if let Verdict::Step(watts) = verdict {
+            if self.trial.is_some() {
+                self.forget();
+                return self.weigh(consumption, energy, noise, time);
+            }
+            // Functions are told apart by their mixtures. What comes or goes unseen is the machine's or a neighbour's.
+            estimator.widen(BASE, watts.powi(2));
+            let host = consumption.host.as_secs_f64() / time.as_secs_f64();
+            if host > BUSY_MIN {
+                estimator.widen(HOST_CPU, (watts / host).powi(2));
+            }
+        }
+        let learned = verdict != Verdict::Outlier
+            && estimator.learn(energy.0, &parts.total, variance * self.residuals.windows_for_one());
+        self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
+        let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
+        parts.weigh(estimator, energy, noise)
+    }
+
+    /// Base power and its standard deviation; `None` while nothing is known.
+    pub fn base(&self) -> Option<(Watts, Watts)> {
+        let learned = self.estimator.as_ref().map(|of| (Watts(of.mean()[BASE]), Watts(of.deviation(BASE))));
+        self.base.map(|watts| (watts, Watts(0.0))).or(learned)
+    }
+
+    /// Expected cost of the work of a function under the conditions of the last windows; `None` while nothing is known.
+    pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
+        let estimator = self.estimator.as_ref()?;
+        let Conditions { frequency, beside, .. } = self.past.mean(work.cpu);
+        Some(Joules(self.cost(estimator, function, work, frequency, beside)))
+    }
+
+    /// The variance of that.
+    pub fn doubt(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<Doubt> {
+        let estimator = self.estimator.as_ref()?;
+        let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
+        let moments = if is_settled {
+            Moments::of_settled(&windows, cpu)
+        } else {
+            Moments::of_ended(&windows, &self.past.mean(work.cpu.max(RECENT)), cpu)
+        };
+        let Conditions { frequency, beside, .. } = windows;
+        let cost = |frequency: f64, beside| self.cost(estimator, function, work, frequency, beside);
+        let expected = cost(frequency, beside);
+        let neighbours = moments.beside * (cost(frequency, 0.0) - cost(frequency, 1.0));
+        let clock = expected - cost((frequency - moments.frequency).max(0.0), beside);
+        let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
+        let mut common = estimator.variance(&self.inputs(estimator, function, work, frequency, beside));
+        if self.slots.of(function).is_none() {
+            common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
+        }
+        Some(Doubt { common, own: neighbours.powi(2) + clock.powi(2) + stray.powi(2) })
+    }
+
+    /// Weight of a call among the calls of one function: it has done `work`, a part of it beside a busy thread.
+    pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
+        let Some(estimator) = &self.estimator else { return weight(self.stated_cost(work)) };
+        weight(self.cost(estimator, function, work, self.past.last().frequency, beside))
+    }
+
+    /// Everything learned, for people.
+    pub fn report(&self) -> Learned {
+        let coefficient = |feature, place: usize, unit: f64| {
+            let estimator = self.estimator.as_ref()?;
+            let (value, deviation) = (estimator.mean()[place] / unit, estimator.deviation(place) / unit);
+            Some(Coefficient { feature, value, deviation })
+        };
+        let shared = FEATURES.into_iter().enumerate();
+        let shared = shared.filter(|(_, feature)| self.kind.has_events || !feature.is_event());
+        let shared = shared.filter_map(|(place, feature)| coefficient(feature, place, UNITS[place]));
+        let own = self.slots.iter();
+        let own = own.filter_map(|(slot, id)| coefficient(Feature::Function(id), FEATURES.len() + slot, 1.0));
+        Learned { state: self.state, coefficients: shared.chain(own).collect() }
+    }
+
+    /// Records who ran. Starts with the first window, again when the order of magnitude is known and the guess was far
+    /// off, and again when hardware events appear.
+    fn look(&mut self, consumption: &Consumption, energy: Joules, time: Duration) {
+        self.past.add(time, consumption.conditions);
+        let seconds = time.as_secs_f64();
+        if seconds <= 0.0 || energy.0 <= 0.0 {
+            return;
+        }
+        let Conditions { frequency, beside, .. } = consumption.conditions;
+        let law = self.estimator.as_ref().map(Estimator::law).unwrap_or_else(|| {
+            let priors = self.kind.priors(1.0);
+            Law { exponent: priors[CLOCK_EXPONENT].mean, sharing: priors[CORE_SHARING].mean }
+        });
+        let used = consumption.calls_cpu() + consumption.runtime + consumption.host;
+        let cpu = used.as_secs_f64() * law.scales(frequency, beside).time;
+        let has_events = consumption.functions.iter().any(|part| part.work.events.is_some());
+        if has_events && !self.kind.has_events {
+            self.kind.has_events = true;
+            let before = self.estimator.take();
+            if let Some(before) = before {
+                self.start(self.scale, SEEN, Some(&before));
+            }
+        }
+        if self.estimator.is_none() {
+            self.start(self.kind.guess(energy.0, cpu, seconds), GUESSED, None);
+        }
+        if used.as_secs_f64() >= seconds * BUSY_MIN && !self.is_seen() {
+            let estimator = self.estimator.as_ref();
+            let fixed = estimator
+                .map_or(0.0, |of| of.mean()[BASE] * seconds + of.mean()[ACTIVATION] * consumption.awake.as_secs_f64());
+            self.seen.0 += cpu;
+            self.seen.1 += (energy.0 - fixed).max(0.0);
+            if self.seen.0 >= CPU_SECONDS_MIN && self.seen.1 > 0.0 {
+                let scale = self.seen.1 / self.seen.0;
+                if (scale / self.scale).ln().abs() > GUESS_OFF.ln() {
+                    let before = self.estimator.take();
+                    self.start(scale, SEEN, before.as_ref());
+                }
+            }
+        }
+        self.slots.forget(0.5_f64.powf(seconds / SLOT_HALF_LIFE));
+        for part in consumption.functions.iter().filter(|part| part.purpose == Purpose::Call) {
+            if let (Some(slot), Some(estimator)) =
+                (self.slots.note(part.function, part.work.cpu.as_secs_f64()), &mut self.estimator)
+            {
+                estimator.reset(FEATURES.len() + slot);
+            }
+        }
+    }
+
+    /// Starts with priors for CPU time that costs `scale` a second, give or take `common`. Base, activation and the laws
+    /// are taken over from `before`.
+    fn start(&mut self, scale: f64, common: f64, before: Option<&Estimator>) {
+        let mut estimator = Estimator::new(&self.kind.priors(scale), common);
+        if let Some(before) = before {
+            for place in [BASE, ACTIVATION, CLOCK_EXPONENT, CORE_SHARING] {
+                estimator.adopt(place, before);
+            }
+        }
+        self.scale = scale;
+        self.estimator = Some(estimator);
+        self.residuals = Residuals::default();
+    }
+
+    /// Forgets everything learned: it contradicts what is measured.
+    fn forget(&mut self) {
+        (self.estimator, self.seen, self.trial, self.scale) = (None, (0.0, 0.0), None, 0.0);
+        self.residuals = Residuals::default();
+    }
+
+    /// Whether the cost of CPU time has an order of magnitude.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen.0 >= CPU_SECONDS_MIN
+    }
+
+    fn cost(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> f64 {
+        function_cost(estimator, &self.inputs(estimator, function, work, frequency, beside)).max(0.0)
+    }
+
+    fn inputs(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> Inputs {
+        Inputs::work(work, self.slots.of(function), &estimator.law().scales(frequency, beside))
+    }
+
+    /// Splits what is left after base by the cost that the source states, or by CPU time if it states none.
+    fn as_stated(&self, consumption: &Consumption, energy: Joules, time: Duration) -> Weights {
+        let base = self.base.map_or(0.0, |watts| (watts.0 * time.as_secs_f64()).min(energy.0));
+        let functions: Vec<f64> = consumption.functions.iter().map(|part| self.stated_cost(&part.work)).collect();
+        let [runtime, host] = [consumption.runtime, consumption.host].map(|cpu| self.stated_cost(&Work::of_cpu(cpu)));
+        let all = functions.iter().sum::<f64>() + runtime + host;
+        let of = |cost: f64| if all > 0.0 { weight((energy.0 - base) * cost / all) } else { 0 };
+        Weights {
+            functions: functions.into_iter().map(of).collect(),
+            runtime: of(runtime),
+            host: of(host),
+            base: weight(base),
+        }
+    }
+
+    fn stated_cost(&self, work: &Work) -> f64 {
+        self.stated.map_or(work.cpu.as_secs_f64(), |stated| stated.cost(work).0)
+    }
+}
