@@ -85,6 +85,7 @@ fn a_machine_with_counters_can_measure() {
     }
     let cores = machine.path("sys/class/powercap/intel-rapl:0:0");
     assert!(report.contains(&format!("`{}`: shown, not added", cores.display())), "{report}");
+    assert!(report.contains("ranks by CPU time"), "the model says so: {report}");
     assert!(report.contains("2 zones are measured and added"), "{report}");
     assert!(report.contains("chooses `powercap`: it is the best source and works"), "{report}");
     assert!(!report.contains('\x1b'), "no colours where there is no terminal: {report:?}");

@@ -35,6 +35,12 @@ test("a unit that the values do not have is found", () => {
   assert.match(wrongUnit("nebula_functions", "none"), /none of ours/);
 });
 
+test("the model's name says what its joules are good for", () => {
+  const sources = dashboards().flatMap(panelsOf).filter(({ title }) => ["Source", "Sources"].includes(title));
+  assert.equal(sources.length, 3);
+  for (const panel of sources) assert.match(JSON.stringify(panel.fieldConfig.overrides), /model: ranks by CPU time/, panel.title);
+});
+
 test("names, labels and words that the daemon does not have are found", () => {
   assert.deepEqual(unknown('sum by (zone) (rate(nebula_zone_energy_joules_total{job=~"$job",zone="anything"}[1m]))', METRICS), []);
   assert.deepEqual(unknown("nebula_zones_energy_joules_total", METRICS), ["there is no metric `nebula_zones_energy_joules_total`"]);

@@ -1,5 +1,5 @@
 // Overview: what draws power now, and what the functions cost.
-import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, outcomes, row, steps, table } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, GRAMS_PER_KWH, LINK_TO_FUNCTION, RANKS, SOURCE, ask, coloured, curves, dashboard, dashed, figure, named, now, outcomes, row, steps, table } from "./panels.mjs";
 
 const ACTIVE = `nebula_function_energy_joules_total{${SOURCE},component="active"}`;
 const CALLS = `nebula_invocations_total{${DAEMONS},outcome!="rejected"}`;
@@ -36,12 +36,13 @@ export default dashboard("Overview", "What draws power now, what the functions c
     figure("CO₂e", "Grams over the range that is shown: energy times the carbon intensity when it was used. Needs `carbon.intensity` in the daemon's configuration.", [
       now(`sum(increase(nebula_function_carbon_grams_total{${DAEMONS}}[$__range]))`, "CO₂e"),
     ], { unit: "massg", spark: false, noValue: "not set", color: { mode: "fixed", fixedColor: "#8AB8FF" } }),
-    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
+    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up. The model knows CPU time alone and ranks functions by it.", [
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="true"})`, "{{source}}"),
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="false"})`, "{{source}}"),
     ], { spark: false, text: "name", overrides: [
       { matcher: { id: "byFrameRefID", options: "A" }, properties: [{ id: "color", value: { mode: "fixed", fixedColor: COLOURS.good } }] },
       { matcher: { id: "byFrameRefID", options: "B" }, properties: [{ id: "color", value: { mode: "fixed", fixedColor: COLOURS.warn } }] },
+      named("model", { displayName: RANKS }),
     ] }),
 
     row("Where the power goes"),

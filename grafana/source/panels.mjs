@@ -10,6 +10,9 @@ export const SOURCE = `${DAEMONS},source="$source"`;
 
 /** Every account has one colour everywhere. */
 export const ACCOUNTS = { function: "#73BF69", runtime: "#5794F2", host: "#B877D9", base: "#8E8E8E", gap: "#F2495C" };
+/** What the joules of the model are good for, beside its name. */
+export const RANKS = "model: ranks by CPU time";
+
 /** What is measured, what is A, what is B. */
 export const COLOURS = { measured: "#F2CC0C", a: "#5794F2", b: "#FF9830", good: "#73BF69", warn: "#FF9830", bad: "#F2495C" };
 

@@ -1,5 +1,5 @@
 // Truth: whether the joules can be believed.
-import { ACCOUNTS, COLOURS, DAEMONS, SOURCE, ask, coloured, curves, dashboard, dashed, figure, le, named, now, row, steps, table } from "./panels.mjs";
+import { ACCOUNTS, COLOURS, DAEMONS, RANKS, SOURCE, ask, coloured, curves, dashboard, dashed, figure, le, named, now, row, steps, table } from "./panels.mjs";
 
 const ZONES = `nebula_zone_energy_joules_total{${SOURCE}}`;
 const ACCOUNT = `nebula_account_energy_joules_total{${SOURCE}}`;
@@ -12,12 +12,13 @@ const accounts = Object.entries(ACCOUNTS).map(([name, colour]) => named(name, co
 
 export default dashboard("Truth", "Whether the joules can be believed: what was measured against what was charged, what is missing, how good estimates are, and what measuring costs.", {
   panels: [
-    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up.", [
+    figure("Source", "The source that is read now. Green is measured by counters of the machine; orange is an estimate, or made up. The model knows CPU time alone and ranks functions by it.", [
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="true"})`, "{{source}}"),
       now(`group by (source) (nebula_energy_source_info{${DAEMONS},measured="false"})`, "{{source}}"),
     ], { spark: false, text: "name", w: 4, overrides: [
       { matcher: { id: "byFrameRefID", options: "A" }, properties: [{ id: "color", value: { mode: "fixed", fixedColor: COLOURS.good } }] },
       { matcher: { id: "byFrameRefID", options: "B" }, properties: [{ id: "color", value: { mode: "fixed", fixedColor: COLOURS.warn } }] },
+      named("model", { displayName: RANKS }),
     ] }),
     figure("Measured", "What the source counted over the range that is shown, in the zones that may be added.", [now(`sum(increase(${ZONES}[$__range]))`, "measured")], { unit: "joule", spark: false, w: 4, color: { mode: "fixed", fixedColor: COLOURS.measured } }),
     figure("Residual", "The largest difference between a zone and the sum of its accounts since the daemon runs. It is 0 to the microjoule, at every moment; what is shown beyond that is the rounding of large numbers.", [
@@ -75,7 +76,7 @@ export default dashboard("Truth", "Whether the joules can be believed: what was 
     row("The source"),
     table("Sources", "What each daemon reads, whether it measures, and why it is this source.", ["instance", "source", "measured", "reason"], {
       "Window": { expr: `nebula_energy_source_info{${DAEMONS}} * on (job, instance) group_left () nebula_window_seconds{${DAEMONS}}`, unit: "s", width: 100 },
-    }, { w: 12, h: 6, rename: { instance: "Daemon", source: "Source", measured: "Measured", reason: "Why" }, overrides: [named("job", { "custom.hidden": true }), named("Measured", { mappings: [{ type: "value", options: { true: { text: "measured", color: COLOURS.good, index: 0 }, false: { text: "not measured", color: COLOURS.warn, index: 1 } } }], "custom.cellOptions": { type: "color-text" } })] }),
+    }, { w: 12, h: 6, rename: { instance: "Daemon", source: "Source", measured: "Measured", reason: "Why" }, overrides: [named("job", { "custom.hidden": true }), named("Source", { mappings: [{ type: "value", options: { model: { text: RANKS, index: 0 } } }] }), named("Measured", { mappings: [{ type: "value", options: { true: { text: "measured", color: COLOURS.good, index: 0 }, false: { text: "not measured", color: COLOURS.warn, index: 1 } } }], "custom.cellOptions": { type: "color-text" } })] }),
     curves("Zones inside others", "Zones that lie inside those above or overlap with them (cores, graphics, the whole platform): shown, and never added.", [
       ask(`sum by (zone) (rate(nebula_observed_energy_joules_total{${SOURCE}}[$__rate_interval]))`, "{{zone}}"),
     ], { unit: "watt", min: 0, w: 12, h: 6, fill: 0, noValue: "this source has none" }),

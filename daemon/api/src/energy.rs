@@ -13,6 +13,10 @@ pub struct Energy {
     pub state: EnergyState,
     /// Where the joules come from: powercap, perf, hwmon, model, simulated, rapl-energy or off.
     pub source: Cow<'static, str>,
+    /// What the joules of a model follow from; left out where joules are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub work_model: Option<WorkModel>,
     /// What `energy_joules` counts: `active` is what the call caused, `usage` adds its share of the base energy.
     #[schema(pattern = "^(active|usage)$")]
     pub policy: Cow<'static, str>,
@@ -39,6 +43,24 @@ pub struct Energy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<Cow<'static, str>>,
+}
+
+/// What the joules of a model follow from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkModel {
+    /// CPU time alone: joules rank functions by it, and tell nothing else.
+    CpuTime,
+}
+
+impl WorkModel {
+    /// What such joules are good for, in a few words.
+    #[must_use]
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::CpuTime => "ranks by CPU time",
+        }
+    }
 }
 
 /// How final the energy of a call is.

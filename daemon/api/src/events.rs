@@ -64,6 +64,10 @@ pub struct WattsEvent {
     pub zones: Vec<ZoneWatts>,
     /// Power of each account.
     pub accounts: AccountWatts,
+    /// Half the width of the 95 % interval of the sum of the accounts; left out unless the source states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub uncertainty_watts: Option<f64>,
     /// The functions that drew the most.
     #[schema(max_items = 10)]
     pub functions: Vec<FunctionWatts>,

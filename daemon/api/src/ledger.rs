@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Timestamp;
+use crate::energy::WorkModel;
 
 /// Why members are null, by their names.
 pub type Reasons = BTreeMap<Cow<'static, str>, Cow<'static, str>>;
@@ -50,12 +51,20 @@ pub struct Ledger {
 }
 
 /// A source of energy readings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// powercap, perf, hwmon, model, simulated, rapl-energy or off.
     pub kind: Cow<'static, str>,
     /// Whether its joules are measured.
     pub measured: bool,
+    /// What the joules of a model follow from; left out where joules are measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub work_model: Option<WorkModel>,
+    /// Half the width of the 95 % interval of the power now, as a part of it; left out unless the source states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub relative_error: Option<f64>,
     /// The source in a sentence.
     pub description: Option<String>,
     /// Why this source is read and no better one.

@@ -15,6 +15,7 @@ use nebula_metering::{
 };
 use parking_lot::{Mutex, MutexGuard};
 
+use super::source_error::relative_error;
 use super::{CallEnd, NotEstimated, Off, OwnCost, Settings, topology};
 
 /// The sampler counts as stalled once it has missed this many windows, and some more time for an overloaded machine.
@@ -61,6 +62,8 @@ pub struct SourceNow {
 pub struct Snapshot {
     pub source: SourceNow,
     pub zones: Vec<ZoneReport>,
+    /// Half the width of the 95 % interval of the power in the last window, as a part of it, if the source states it.
+    pub relative_error: Option<f64>,
     /// Time without energy, by reason.
     pub gaps: Vec<(GapReason, Duration)>,
     pub function_cpu: Vec<(FunctionId, Duration)>,
@@ -197,9 +200,11 @@ impl EnergyMeter {
     /// The accounts as they stand.
     pub fn snapshot(&self) -> Result<Snapshot, Off> {
         let meter = self.accounts()?;
+        let zones = meter.report();
         Ok(Snapshot {
             source: self.source_now(&meter),
-            zones: meter.report(),
+            relative_error: relative_error(meter.source().counters(), &zones),
+            zones,
             gaps: meter.gaps().collect(),
             function_cpu: meter.functions_cpu().collect(),
             own_cost: *self.own_cost.lock(),

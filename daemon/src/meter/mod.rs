@@ -6,6 +6,7 @@ mod metering;
 mod own_cost;
 mod sampler;
 mod settings;
+mod source_error;
 mod sources;
 
 use std::path::Path;

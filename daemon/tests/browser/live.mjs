@@ -34,6 +34,8 @@ async function mouse() {
   await page.until("functions are listed", row("fibonacci"));
   await page.until("power is shown", "/\\d.*W/.test(document.querySelector('#watts').textContent)");
   assert.equal(await page.text("#nature"), "Estimated, not measured.");
+  assert.match(await page.text("#source"), /ranks functions by CPU time/);
+  assert.match(await page.text("#watts-error"), /^± \d.*W$/);
   done("the page loads, goes live and says how far to trust its joules");
 
   assert.match(await page.text("#since"), /all calls since the daemon started/);

@@ -119,6 +119,8 @@ fn watts_add_up_and_accounts_are_those_of_the_ledger() {
     let additive = total(zones.iter().filter(|zone| zone["additive"] == true).map(|zone| &zone["watts"]).collect());
     let by_account = total(watts["accounts"].as_object().unwrap().values().collect());
     assert!(additive > 0.0 && (additive - by_account).abs() < 1e-6 * additive, "{watts}");
+    let uncertainty = watts["uncertainty_watts"].as_f64().expect("the model states its error");
+    assert!(uncertainty > 0.1 * by_account && uncertainty < by_account, "{watts}");
     assert!(watts["functions"][0]["watts"].as_f64() > Some(0.0) && watts["seconds"].as_f64() > Some(0.9), "{watts}");
 }
 

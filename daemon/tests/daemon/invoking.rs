@@ -34,7 +34,7 @@ fn the_envelope_has_the_members_of_the_contract_and_no_others() {
     }
     for (part, members) in [
         (&envelope, "energy energy_joules exit_code function invocation_id output timing work"),
-        (&envelope["energy"], "active_joules base_joules policy source state uncertainty_joules zones"),
+        (&envelope["energy"], "active_joules base_joules policy source state uncertainty_joules work_model zones"),
         (&envelope["timing"], "cold_start cpu_us execution_us queue_us startup_us total_us"),
         (&envelope["work"], "cache_misses cpu_ns cycles instructions"),
     ] {
@@ -47,7 +47,7 @@ fn the_figures_of_an_envelope_fit_together() {
     let daemon = Daemon::shared(&[]);
     let envelope = estimated(&daemon, "/invoke/fibonacci-recursive?input=20");
     let number = |path: &str| envelope.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}"));
-    assert_has(&envelope, &json!({ "energy": { "source": "model", "policy": "active" } }));
+    assert_has(&envelope, &json!({ "energy": { "source": "model", "work_model": "cpu_time", "policy": "active" } }));
     assert!(number("/energy_joules") > 0.0);
     assert_eq!(number("/energy_joules"), number("/energy/active_joules"));
     let zones = envelope["energy"]["zones"].as_object().unwrap().values().map(|joules| joules.as_f64().unwrap());

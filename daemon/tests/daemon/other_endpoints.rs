@@ -27,7 +27,13 @@ fn the_first_page_shows_every_function_and_where_joules_come_from() {
     let daemon = Daemon::shared(&[]);
     let page = daemon.get("/");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    for part in ["<!DOCTYPE html>", "<strong>estimated</strong>", "action=\"/invoke/fibonacci\"", "Last calls"] {
+    for part in [
+        "<!DOCTYPE html>",
+        "<strong>estimated</strong>",
+        "ranks by CPU time",
+        "action=\"/invoke/fibonacci\"",
+        "Last calls",
+    ] {
         assert!(page.text().contains(part), "{part}: {}", page.text());
     }
 }

@@ -34,6 +34,8 @@ fn the_busiest_function_comes_first() {
     let first = &frame["functions"][0];
     assert!(first["watts"].as_f64() > Some(0.0) && first["calls_per_second"].as_f64() > Some(0.0), "{frame}");
     assert_eq!((&frame["source"], &frame["measured"]), (&"model".into(), &false.into()));
+    assert_eq!(frame["work_model"], "cpu_time");
+    assert!(frame["relative_error"].as_f64().is_some_and(|error| (0.1..1.0).contains(&error)), "{frame}");
     let watts = |account: &str| frame["watts"][account].as_f64().unwrap();
     let sum: f64 = ["functions", "runtime", "host", "base", "gap"].map(watts).iter().sum();
     assert!((sum - watts("total")).abs() < 1e-9 && watts("base") > 0.0, "{frame}");
@@ -41,7 +43,7 @@ fn the_busiest_function_comes_first() {
     let (code, out, err) = top(&daemon.url(), &["--batch", "--count", "2", "--sort", "name"]);
     assert_eq!((code, &*err), (Some(0), ""));
     assert!(!out.contains('\x1b'), "{out}");
-    assert_eq!(out.matches("model: estimated, not measured").count(), 2);
+    assert_eq!(out.matches("model: estimated, ranks by CPU time").count(), 2);
     let rows: Vec<_> = out.lines().skip_while(|line| !line.starts_with("FUNCTION")).collect();
     assert!(rows[1].starts_with("add ") && rows.iter().any(|row| row.starts_with(BUSY)), "{out}");
 }
@@ -69,7 +71,7 @@ fn the_terminal_is_drawn_on_and_restored() {
     let Some(mut terminal) = Terminal::start(&command, &[]) else { return };
     terminal.await_line("the busy function calls", |line| line.starts_with(BUSY) && !line.contains(" 0 W "));
     terminal.await_line("it is sorted by watts", |line| line.starts_with("FUNCTION") && line.contains("WATTS▼"));
-    terminal.await_line("what the joules are", |line| line.contains("model: estimated, not measured"));
+    terminal.await_line("what the joules are", |line| line.contains("model: estimated, ranks by CPU time"));
     terminal.await_line("the accounts", |line| line.contains("■ functions ") && line.contains("■ base "));
     terminal.press("n");
     terminal.await_line("it is sorted by name", |line| line.starts_with("FUNCTION▲"));

@@ -129,7 +129,12 @@ fn everything_counted_is_stored_on_shutdown() {
         assert_eq!((unreachable.calls, unreachable.errors, unreachable.outcomes.trap), (counted, counted, counted));
         assert!(answer.cpu_seconds.unwrap() > 0.0 && answer.share.unwrap() < 1.0);
         assert_eq!(answer.gco2e, None);
-        assert!(report.notes.iter().any(|note| note == "model: the joules are an estimate, not measured"));
+        assert!(
+            report
+                .notes
+                .iter()
+                .any(|note| note == "model: the joules are an estimate, not measured, and rank by CPU time")
+        );
     }
     assert_sound(folder.path());
 }
@@ -154,7 +159,7 @@ fn reports_come_as_table_csv_or_json_from_the_daemon_or_from_the_file() {
     let asked = |options: &[&str]| report(&[&["--daemon", &daemon.url()], options].concat());
     let table = asked(&[]);
     assert!(table.contains("fibonacci-recursive") && table.contains("TOTAL") && table.contains("gCO2e"), "{table}");
-    assert!(table.contains("model: the joules are an estimate, not measured"), "{table}");
+    assert!(table.contains("model: the joules are an estimate, not measured, and rank by CPU time"), "{table}");
     let csv = asked(&["--format", "csv", "--by", "version", "--since", "36h"]);
     let version = daemon.get("/functions/fibonacci-recursive").json()["version"].as_str().unwrap().to_owned();
     assert!(csv.lines().any(|line| line.starts_with(&format!("fibonacci-recursive,{version},"))), "{csv}");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use nebula_api::energy::WorkModel;
 use nebula_metering::Microjoules;
 
 use super::ledger::{LedgerReading, SourceInfo, Used};
@@ -22,11 +23,12 @@ pub fn reading(begin: Instant, ms: u64, functions: &[(&str, Used)]) -> LedgerRea
     let accounts = [of_functions, runtime, host, base, Microjoules::ZERO];
     let source = SourceInfo {
         kind: "model".into(),
+        work_model: Some(WorkModel::CpuTime),
         description: Some("model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured".into()),
         ..SourceInfo::default()
     };
     let functions = functions.iter().map(|(name, used)| ((*name).into(), *used)).collect();
-    LedgerReading { at: begin + Duration::from_millis(ms), source, accounts, functions }
+    LedgerReading { at: begin + Duration::from_millis(ms), source, relative_error: Some(0.8), accounts, functions }
 }
 
 /// The rates between two readings a second apart.

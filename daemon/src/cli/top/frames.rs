@@ -92,8 +92,7 @@ impl Frame<'_> {
         let _ = writeln!(text, "{}: {}; {description}", self.source.kind, self.source.nature());
         let parts = shown(power).map(|(account, watts)| format!("{} {}", account.name(), units::watts(watts)));
         let parts = parts.collect::<Vec<_>>().join(" + ");
-        let _ =
-            writeln!(text, "{} = {parts}; {} calls/s\n", units::watts(total(power)), units::rate(*calls_per_second));
+        let _ = writeln!(text, "{} = {parts}; {} calls/s\n", self.rates.total(), units::rate(*calls_per_second));
         let functions = self.sorted(order);
         let columns = Column::VARIANTS.iter().filter(|column| **column != Column::Bar);
         let mut table = Table::new();
@@ -136,7 +135,7 @@ impl Frame<'_> {
                 "calls_total": function.calls,
             })
         };
-        let frame = json!({
+        let mut frame = json!({
             "daemon": self.daemon,
             "at": format_rfc3339_seconds(self.at).to_string(),
             "source": self.source.kind,
@@ -146,6 +145,12 @@ impl Frame<'_> {
             "calls_per_second": calls_per_second,
             "functions": self.sorted(order).into_iter().map(function).collect::<Vec<_>>(),
         });
+        if let Some(work_model) = self.source.work_model {
+            frame["work_model"] = json!(work_model);
+        }
+        if let Some(error) = self.rates.relative_error {
+            frame["relative_error"] = json!(error);
+        }
         format!("{frame}\n")
     }
 }
@@ -171,8 +176,8 @@ mod tests {
         let theme = Theme { colour: false, unicode: true };
         let expected = "\
 http://a at 1970-01-01T00:00:00Z, means over 1.0 s
-model: estimated, not measured; model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured
-5.50 W = functions 2.00 W + runtime 500 mW + host 1.00 W + base 2.00 W; 1,200 calls/s
+model: estimated, ranks by CPU time; model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured
+5.50 W ±80 % = functions 2.00 W + runtime 500 mW + host 1.00 W + base 2.00 W; 1,200 calls/s
 
 FUNCTION    WATTS  SHARE    J/CALL  CALLS/S   JOULES  CALLS
 fibonacci  1.50 W   75 %   1.20 mJ    1,200   1.50 J  1,200

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nebula_api::Timestamp;
+use nebula_api::energy::WorkModel;
 use nebula_api::ledger::Ledger;
 use nebula_metering::Microjoules;
 use thiserror::Error;
@@ -40,6 +41,8 @@ pub enum LedgerError {
 pub struct SourceInfo {
     pub kind: String,
     pub measured: bool,
+    /// What the joules of a model follow from.
+    pub work_model: Option<WorkModel>,
     pub description: Option<String>,
     /// Since when it is read: another moment is another source, or another daemon.
     pub since: Option<Timestamp>,
@@ -47,11 +50,12 @@ pub struct SourceInfo {
 
 impl SourceInfo {
     /// What its joules are, in plain words.
-    pub fn nature(&self) -> &'static str {
-        match &*self.kind {
-            _ if self.measured => "measured",
-            "simulated" => "made up, not measured",
-            _ => "estimated, not measured",
+    pub fn nature(&self) -> String {
+        match (&*self.kind, self.work_model) {
+            _ if self.measured => "measured".into(),
+            ("simulated", _) => "made up, not measured".into(),
+            (_, Some(model)) => format!("estimated, {}", model.as_words()),
+            (_, None) => "estimated, not measured".into(),
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct LedgerReading {
     /// When it came.
     pub at: Instant,
     pub source: SourceInfo,
+    /// Half the width of the 95 % interval of the power, as a part of it, if the source states it.
+    pub relative_error: Option<f64>,
     pub accounts: PerAccount<Microjoules>,
     pub functions: BTreeMap<Arc<str>, Used>,
 }
@@ -109,10 +115,12 @@ fn read(ledger: Ledger, at: Instant) -> Result<LedgerReading, String> {
         let used = functions.entry(name.into()).or_default();
         (used.settled, used.settled_active) = (calls.settled, Microjoules(calls.active_microjoules));
     }
-    let nebula_api::ledger::Source { kind, measured, description, since, .. } = ledger.source;
+    let nebula_api::ledger::Source { kind, measured, work_model, relative_error, description, since, .. } =
+        ledger.source;
     Ok(LedgerReading {
         at,
-        source: SourceInfo { kind: kind.into_owned(), measured, description, since },
+        source: SourceInfo { kind: kind.into_owned(), measured, work_model, description, since },
+        relative_error,
         accounts,
         functions,
     })
@@ -130,7 +138,7 @@ mod tests {
     #[test]
     fn accounts_and_calls_are_joined_by_name() {
         let reading = read(json!({
-            "source": { "kind": "model", "measured": false, "description": "a guess", "since": null, "reason": "none else" }, "zones": [],
+            "source": { "kind": "model", "measured": false, "work_model": "cpu_time", "relative_error": 0.6, "description": "a guess", "since": null, "reason": "none else" }, "zones": [],
             "sums": {
                 "total_microjoules": 15, "total_joules": 15e-6, "function_microjoules": 5, "function_joules": 5e-6,
                 "runtime_microjoules": 4, "runtime_joules": 4e-6, "host_microjoules": 3, "host_joules": 3e-6,
@@ -142,7 +150,8 @@ mod tests {
                        "b": { "settled": 1, "active_microjoules": 0, "active_joules": 0.0 } },
         }))
         .unwrap();
-        assert_eq!(reading.source.nature(), "estimated, not measured");
+        assert_eq!(reading.source.nature(), "estimated, ranks by CPU time");
+        assert_eq!(reading.relative_error, Some(0.6));
         let used = |name: &str| reading.functions[name];
         let a = Used { active: Microjoules(4), base: Microjoules(2), settled: 3, settled_active: Microjoules(4) };
         assert_eq!((used("a"), used("b")), (a, Used { settled: 1, ..Used::default() }));

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy};
+use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy, WorkModel};
+use nebula_metering::source::SourceKind;
 use nebula_metering::{Charge, Domain, Estimate, Joules};
 
 use crate::carbon::Carbon;
@@ -43,6 +44,11 @@ impl<'a> Known<'a> {
             Self::Ended(ended) | Self::Settled(ended, _) => Some(ended.at),
         }
     }
+}
+
+/// What the joules of a source follow from if they are modelled.
+pub fn work_model(source: &str) -> Option<WorkModel> {
+    (source == SourceKind::Model.as_str()).then_some(WorkModel::CpuTime)
 }
 
 /// Rounds to six digits: no intensity is known better.
@@ -133,6 +139,7 @@ impl EnergyView<'_> {
         Energy {
             state,
             source: source.into(),
+            work_model: work_model(source),
             policy: self.policy.as_str().into(),
             uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty.total(), figures.active)),
             active_joules: Some(exposure.rounded(figures.active)),
@@ -177,7 +184,6 @@ mod tests {
     use crate::carbon::{GramsPerKilowattHour, IntensitySource, Prices, Pue, Settings};
     use crate::http::settings::{Expose, Resolution};
     use crate::outcome::Outcome;
-    use nebula_metering::source::SourceKind;
     use nebula_metering::{Microjoules, NoEstimate};
     use serde_json::{Value, json};
     use std::sync::LazyLock;
@@ -253,6 +259,17 @@ mod tests {
         assert_eq!(joules(Some(0.5), Policy::Active), 0.002);
         assert_eq!(joules(Some(0.5), Policy::Usage), 0.502);
         assert_eq!(joules(None, Policy::Usage), 0.002);
+    }
+
+    #[test]
+    fn modelled_joules_say_what_they_follow_from() {
+        let modelled = EnergyView { source: SourceKind::Model.as_str(), ..view(Policy::Active, Exposure::OPERATORS) };
+        let (ended, charge) = (estimated(Some(0.5)), Charge { source: SourceKind::Model, ..charge() });
+        for known in [Known::Ended(&ended), Known::Running(Ok(Some(&charge))), Known::Settled(&ended, Ok(&charge))] {
+            assert_eq!(shown(modelled, known)["energy"]["work_model"], "cpu_time");
+        }
+        let measured = shown(view(Policy::Active, Exposure::OPERATORS), Known::Ended(&ended));
+        assert!(measured["energy"].get("work_model").is_none(), "{measured}");
     }
 
     #[test]

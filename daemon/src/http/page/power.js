@@ -18,7 +18,7 @@ const NATURES = {
   "rapl-energy": COUNTERS,
   model: [
     "Estimated, not measured.",
-    "Nebula reads no power counter here. It models power from how busy the processors are: good for comparing functions, not for billing.",
+    "Nebula reads no power counter here. It models power from how busy the processors are, and ranks functions by CPU time: not for billing.",
   ],
   simulated: ["Made up.", "Nothing is measured: a simulated machine shows how the page looks. These joules are not real."],
   off: ["Not measured.", "No energy source is in use."],
@@ -77,6 +77,8 @@ export class Power {
     this.#history.add(event);
     const sum = Object.values(event.accounts).reduce((sum, each) => sum + each, 0);
     say(find("watts"), watts(sum));
+    const error = event.uncertainty_watts;
+    say(find("watts-error"), error === undefined ? "" : `± ${watts(error)}`);
     for (const account of ACCOUNTS) say(find(`watts-${account}`), watts(event.accounts[account]));
     this.#show();
   }

@@ -144,6 +144,7 @@ impl EventFeed {
             source: watts.source.into(),
             zones: zones.collect(),
             accounts: accounts(watts),
+            uncertainty_watts: watts.uncertainty,
             functions: functions.collect(),
         }
     }

@@ -12,6 +12,7 @@ use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId
 
 use crate::carbon::Carbon;
 use crate::functions::Registry;
+use crate::http::answer::energy::work_model;
 use crate::http::read::quota::of_power;
 use crate::invocation::Invoker;
 use crate::meter::{EnergyMeter, OFF, Snapshot};
@@ -75,6 +76,8 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         source: Source {
             kind: kind.as_str().into(),
             measured: kind.is_measured(),
+            work_model: work_model(kind.as_str()),
+            relative_error: snapshot.relative_error,
             description: Some(snapshot.source.description.clone()),
             reason: snapshot.source.reason.clone(),
             since: Some(snapshot.source.since.into()),

@@ -18,6 +18,8 @@ pub struct Watts {
     pub zones: Vec<ZoneWatts>,
     /// Watts by account, over the zones that may be added.
     pub accounts: [(&'static str, f64); 5],
+    /// Half the width of the 95 % interval of their sum, if the source states it.
+    pub uncertainty: Option<f64>,
     /// The active power of the functions with the most, in descending order.
     pub functions: Vec<FunctionWatts>,
 }
@@ -40,7 +42,9 @@ pub struct FunctionWatts {
 
 impl Watts {
     pub fn between(before: &Snapshot, after: &Snapshot, time: Duration) -> Self {
-        Self::of_zones(&before.zones, &after.zones, after.source.kind.as_str(), time)
+        let watts = Self::of_zones(&before.zones, &after.zones, after.source.kind.as_str(), time);
+        let total: f64 = watts.accounts.iter().map(|(_, watts)| watts).sum();
+        Self { uncertainty: after.relative_error.map(|error| error * total), ..watts }
     }
 
     fn of_zones(before: &[ZoneReport], after: &[ZoneReport], source: &'static str, time: Duration) -> Self {
@@ -68,7 +72,8 @@ impl Watts {
             functions.map(|(function, energy)| FunctionWatts { function, watts: power(energy.active) }).collect();
         functions.sort_by(|a, b| b.watts.total_cmp(&a.watts));
         functions.truncate(FUNCTIONS);
-        Self { time, source, zones, accounts: sums.named().map(|(name, energy)| (name, power(energy))), functions }
+        let accounts = sums.named().map(|(name, energy)| (name, power(energy)));
+        Self { time, source, zones, accounts, uncertainty: None, functions }
     }
 }
 

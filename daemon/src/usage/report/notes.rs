@@ -12,7 +12,7 @@ pub fn of(report: &Report) -> Vec<String> {
     let sources: Vec<_> = report.machine.iter().map(|machine| machine.source.as_str()).collect();
     for source in &sources {
         match *source {
-            "model" => notes.push("model: the joules are an estimate, not measured".into()),
+            "model" => notes.push("model: the joules are an estimate, not measured, and rank by CPU time".into()),
             "simulated" => notes.push("simulated: the joules are made up, for demonstrations".into()),
             _ => {}
         }

@@ -135,7 +135,7 @@ fn unknown_figures_are_null_and_a_note_says_why() {
     assert_eq!(row.joules_per_call, Some(0.066));
     let notes = report.notes.join("\n");
     for note in [
-        "model: the joules are an estimate, not measured",
+        "model: the joules are an estimate, not measured, and rank by CPU time",
         "101 calls ran while nothing was measured",
         "gCO2e covers 50.0 % of the joules; for the rest no carbon intensity was known (`carbon.intensity`)",
         "cost in EUR covers 50.0 % of the joules; for the rest no price was given (`price`)",
@@ -237,7 +237,7 @@ hello      fedcba987654  0.001100     0.002200  0.0005500  9.17e-10    3.66e-7  
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 TOTAL                       3.301     0.002200      1.651   9.18e-7  0.0003670   3.30e-7    101      10   0.03268     2.001    33.33  model
 
-model: the joules are an estimate, not measured
+model: the joules are an estimate, not measured, and rank by CPU time
 ";
     assert_eq!(text, expected);
 }

@@ -14,6 +14,9 @@ const NAME: &str = "nebula top";
 
 const DESCRIPTION_LINES_MAX: u16 = 3;
 
+/// Width from which the total power has its error beside it.
+const WITH_ERROR_MIN: u16 = 32;
+
 /// Draws the title; with the total power if there is no line for it below.
 pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, watts: bool) {
     let shown = view.shown();
@@ -25,7 +28,7 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme, watts: boo
     let mut figures = Vec::new();
     if let Some(rates) = &shown.rates {
         if watts {
-            figures.push(units::watts(total(&rates.power)));
+            figures.push(if area.width < WITH_ERROR_MIN { units::watts(total(&rates.power)) } else { rates.total() });
         }
         figures.push(format!("{} calls/s", units::rate(rates.calls_per_second)));
     }

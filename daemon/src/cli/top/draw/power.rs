@@ -10,7 +10,7 @@ use crate::cli::top::theme::{STRONG, Theme};
 use crate::cli::top::units;
 use crate::cli::top::view::View;
 
-/// Of the total, which stands before the bar.
+/// Least width of the total, which stands before the bar.
 const TOTAL_WIDTH: u16 = 9;
 
 /// Draws the bar, and the legend if there is a second line.
@@ -21,10 +21,10 @@ pub fn draw(frame: &mut Frame, area: Rect, view: &View, theme: Theme) {
         frame.render_widget(Line::styled("waiting for the second reading", theme.faint()), first);
         return;
     };
-    let total = theme.text(units::watts(total(&rates.power))).into_owned();
-    frame.render_widget(Line::styled(total, STRONG), first);
-    let beside =
-        |row: Rect| Rect { x: row.x + TOTAL_WIDTH.min(row.width), width: row.width.saturating_sub(TOTAL_WIDTH), ..row };
+    let drawn = Line::styled(theme.text(rates.total()).into_owned(), STRONG);
+    let width = TOTAL_WIDTH.max(u16::try_from(drawn.width() + 1).unwrap_or(u16::MAX));
+    frame.render_widget(drawn, first);
+    let beside = |row: Rect| Rect { x: row.x + width.min(row.width), width: row.width.saturating_sub(width), ..row };
     frame.render_widget(bar(&rates.power, beside(first).width, theme), beside(first));
     if let Some(second) = second {
         let [full, short, shares, bare] = legend(&rates.power, theme);

@@ -52,10 +52,10 @@ fn a_terminal_of_80_by_24_shows_every_part() {
     let (mut view, now) = watched(10);
     let screen = lines(&drawn(&mut view, PLAIN, now, 80, 24));
     let expected = [
-        "nebula top  127.0.0.1:8080  model: estimated, not measured         1,120 calls/s",
+        "nebula top  127.0.0.1:8080  model: estimated, ranks by CPU time    1,120 calls/s",
         "model of a made-up processor, 2 threads, 1.5–7.0 W ±80 %; not measured",
-        "5.50 W   ██████████████████████████▓▓▓▓▓▓▒▒▒▒▒▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░░░░░",
-        "         █ functions 2.00 W  ▓ runtime 500 mW  ▒ host 1.00 W  ░ base 2.00 W",
+        "5.50 W ±80 % █████████████████████████▓▓▓▓▓▓▒▒▒▒▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░░░░░",
+        "             █ functions 2.00 W  ▓ runtime 500 mW  ▒ host 1.00 W  ░ base 2.00 W",
         "all functions, last 9s                                            at most 2.00 W",
         "                                                                      ██████████",
         "                                                                      ██████████",
@@ -95,7 +95,7 @@ fn drawing_fits_terminals_of_any_size() {
 fn a_small_terminal_keeps_the_most_important_figures() {
     let (mut view, now) = watched(10);
     let screen = lines(&drawn(&mut view, PLAIN, now, 60, 10));
-    assert!(screen[1].starts_with("5.50 W   ███"), "{screen:#?}");
+    assert!(screen[1].starts_with("5.50 W ±80 % ███"), "{screen:#?}");
     assert_eq!(screen[2], "█ functions 36 %  ▓ runtime 9.1 %  ▒ host 18 %  ░ base 36 %");
     assert!(
         screen[3].starts_with("FUNCTION") && screen[3].contains("WATTS▼") && screen[3].contains("J/CALL"),
@@ -107,7 +107,7 @@ fn a_small_terminal_keeps_the_most_important_figures() {
     assert!(screen[2].starts_with("fibonacci-recu…") && screen[2].ends_with("1.50 W"), "{screen:#?}");
     assert_eq!(screen[0].trim_start(), "5.50 W  1,120 calls/s");
     let screen = lines(&drawn(&mut view, PLAIN, now, 40, 4));
-    assert!(screen[0].starts_with("nebula top  ") && screen[0].ends_with("5.50 W  1,120 calls/s"), "{screen:#?}");
+    assert!(screen[0].starts_with("nebula top  ") && screen[0].ends_with("5.50 W ±80 %  1,120 calls/s"), "{screen:#?}");
 }
 
 #[test]
@@ -117,8 +117,8 @@ fn the_accounts_fill_the_bar_exactly() {
         let screen = lines(&drawn(&mut view, ASCII, now, width, 24));
         let bar = screen.iter().find(|line| line.starts_with("5.50 W")).unwrap();
         assert_eq!(bar.len(), usize::from(width));
-        let parts = ['#', '=', '+', '-'].map(|fill| bar[9..].matches(fill).count());
-        assert_eq!(parts.iter().sum::<usize>(), usize::from(width) - 9, "{bar}");
+        let parts = ['#', '=', '+', '-'].map(|fill| bar["5.50 W +-80 % ".len()..].matches(fill).count());
+        assert_eq!(parts.iter().sum::<usize>(), usize::from(width) - 14, "{bar}");
         assert!(parts[0].abs_diff(parts[3]) <= 1 && parts[1].abs_diff(parts[2] / 2) <= 1, "{bar}");
     }
 }

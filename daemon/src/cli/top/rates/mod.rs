@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use nebula_metering::{Joules, Microjoules, Watts};
 
-use super::account::{Account, PerAccount};
+use super::account::{Account, PerAccount, total};
 use super::ledger::{LedgerReading, Used};
+use super::units;
 
 /// Rates are means over this time, or over the time between two readings if that is longer. Energy moves when a window is
 /// settled: over 5 s the default window of 100 ms makes 2 % of it, over a single second 10 %.
@@ -100,11 +101,22 @@ pub struct FunctionRates {
 pub struct LiveRates {
     pub over: Duration,
     pub power: PerAccount<Watts>,
+    /// Half the width of the 95 % interval of all power, as a part of it, if the source states it.
+    pub relative_error: Option<f64>,
     pub calls_per_second: f64,
     pub functions: Vec<FunctionRates>,
 }
 
 impl LiveRates {
+    /// What the machine draws, with its error.
+    pub fn total(&self) -> String {
+        let watts = units::watts(total(&self.power));
+        match self.relative_error {
+            Some(error) => format!("{watts} ±{}", units::percent(error)),
+            None => watts,
+        }
+    }
+
     /// `None` if no time has passed.
     fn between(first: &LedgerReading, last: &LedgerReading) -> Option<Self> {
         let over = last.at.saturating_duration_since(first.at);
@@ -136,7 +148,8 @@ impl LiveRates {
             }
         };
         let functions = last.functions.iter().map(function).collect();
-        Some(Self { over, power, calls_per_second: settled as f64 / over.as_secs_f64(), functions })
+        let (relative_error, calls_per_second) = (last.relative_error, settled as f64 / over.as_secs_f64());
+        Some(Self { over, power, relative_error, calls_per_second, functions })
     }
 }
 
