@@ -35,7 +35,7 @@ use self::coefficients::Coefficients;
 use self::cpu::{Processor, parse_cpuinfo};
 use self::curve::Curve;
 use self::memory::{Memory, parse_meminfo};
-use self::sentence::sentence;
+use self::sentence::Sentence;
 use super::{CounterSpec, ReadError, Source, SourceKind, Stated};
 use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
@@ -260,7 +260,17 @@ impl Source for Model {
     }
 
     fn describe(&self) -> String {
-        sentence(self)
+        let sentence = Sentence {
+            processor: &self.processor,
+            microarchitecture: self.microarchitecture(),
+            idle: self.idle_watts(),
+            full: self.full_watts(),
+            relative_error: self.relative_error(),
+            memory: self.memory,
+            follows_clock: self.follows_clock,
+            counts_events: self.counts_events,
+        };
+        sentence.write()
     }
 }
 

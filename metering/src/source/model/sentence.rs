@@ -1,43 +1,67 @@
 //! The model in one line: power of processors and memory, the error of both, what it ranks by, and what the figures are
 //! for.
 
-use super::{Model, memory};
+use super::cpu::Processor;
+use super::memory::{self, Memory};
+use crate::units::Watts;
 
-pub(super) fn sentence(model: &Model) -> String {
-    let (idle, full, error) = (model.idle_watts().0, model.full_watts().0, model.relative_error() * 100.0);
-    let clock = if model.follows_clock() { " following the clock" } else { "" };
-    let memory = match (model.memory, model.memory_watts()) {
-        (Some(memory), Some(watts)) => format!(
-            "{:.1} of {:.1} GiB RAM: {:.1} W ±{:.0} %",
-            memory.beyond_gib(),
-            memory.total_gib(),
-            watts.0,
-            memory::RELATIVE_ERROR * 100.0
-        ),
-        (Some(memory), None) => format!("{:.1} GiB RAM included", memory.total_gib()),
-        (None, _) => "RAM unknown".to_owned(),
-    };
-    let ranks = match (model.counts_events, model.processor.is_intel()) {
-        (false, _) => "ranks by CPU time",
-        (true, false) => "ranks by CPU time and instructions",
-        (true, true) => "ranks by CPU time, instructions and cache misses",
-    };
-    let processors = processors(model);
-    format!("CPU {idle:.1}–{full:.1} W{clock} ±{error:.0} %; {memory}; {ranks} (estimated for {processors})")
+/// What the sentence is made of.
+pub(super) struct Sentence<'a> {
+    pub processor: &'a Processor,
+    /// `None` for the generic row.
+    pub microarchitecture: Option<&'static str>,
+    pub idle: Watts,
+    pub full: Watts,
+    pub relative_error: f64,
+    /// `None` if unknown.
+    pub memory: Option<Memory>,
+    pub follows_clock: bool,
+    pub counts_events: bool,
 }
 
-fn processors(model: &Model) -> String {
-    let processor = &model.processor;
-    let kind = match (processor.is_guest, model.threads()) {
-        (true, 1) => "virtual CPU",
-        (true, _) => "virtual CPUs",
-        (false, 1) => "thread",
-        (false, _) => "threads",
-    };
-    let of = match (model.microarchitecture(), &processor.name) {
-        (Some(microarchitecture), _) => microarchitecture.to_owned(),
-        (None, Some(name)) => format!("an average server, because `{name}` is not listed"),
-        (None, None) => "an average server, because the processor is unknown".to_owned(),
-    };
-    format!("{} {kind} of {of}", model.threads())
+impl Sentence<'_> {
+    pub fn write(&self) -> String {
+        let (Watts(idle), Watts(full), error) = (self.idle, self.full, self.relative_error * 100.0);
+        let clock = if self.follows_clock { " following the clock" } else { "" };
+        let (memory, ranks, processors) = (self.memory(), self.ranks(), self.processors());
+        format!("CPU {idle:.1}–{full:.1} W{clock} ±{error:.0} %; {memory}; {ranks} (estimated for {processors})")
+    }
+
+    fn memory(&self) -> String {
+        match self.memory {
+            Some(memory) if memory.milliwatts() > 0 => format!(
+                "{:.1} of {:.1} GiB RAM: {:.1} W ±{:.0} %",
+                memory.beyond_gib(),
+                memory.total_gib(),
+                memory.milliwatts() as f64 / 1e3,
+                memory::RELATIVE_ERROR * 100.0
+            ),
+            Some(memory) => format!("{:.1} GiB RAM included", memory.total_gib()),
+            None => "RAM unknown".to_owned(),
+        }
+    }
+
+    fn ranks(&self) -> &'static str {
+        match (self.counts_events, self.processor.is_intel()) {
+            (false, _) => "ranks by CPU time",
+            (true, false) => "ranks by CPU time and instructions",
+            (true, true) => "ranks by CPU time, instructions and cache misses",
+        }
+    }
+
+    fn processors(&self) -> String {
+        let Processor { is_guest, threads, name, .. } = self.processor;
+        let kind = match (is_guest, threads) {
+            (true, 1) => "virtual CPU",
+            (true, _) => "virtual CPUs",
+            (false, 1) => "thread",
+            (false, _) => "threads",
+        };
+        let of = match (self.microarchitecture, name) {
+            (Some(microarchitecture), _) => microarchitecture.to_owned(),
+            (None, Some(name)) => format!("an average server, because `{name}` is not listed"),
+            (None, None) => "an average server, because the processor is unknown".to_owned(),
+        };
+        format!("{threads} {kind} of {of}")
+    }
 }
