@@ -44,6 +44,7 @@ mod tests {
                 accounts: Accounts::default(),
                 watts: watts.map(Watts),
                 base: None,
+                base_uncertainty: None,
                 learned: None,
                 failure: None,
             };
