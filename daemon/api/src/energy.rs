@@ -51,6 +51,8 @@ pub struct Energy {
 pub enum WorkModel {
     /// CPU time alone: joules rank functions by it, and tell nothing else.
     CpuTime,
+    /// CPU time, and how many instructions and cache misses came with it, by published coefficients.
+    CpuTimeAndEvents,
 }
 
 impl WorkModel {
@@ -59,6 +61,7 @@ impl WorkModel {
     pub fn as_words(self) -> &'static str {
         match self {
             Self::CpuTime => "ranks by CPU time",
+            Self::CpuTimeAndEvents => "ranks by CPU time and hardware events",
         }
     }
 }

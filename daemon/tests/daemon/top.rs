@@ -34,7 +34,7 @@ fn the_busiest_function_comes_first() {
     let first = &frame["functions"][0];
     assert!(first["watts"].as_f64() > Some(0.0) && first["calls_per_second"].as_f64() > Some(0.0), "{frame}");
     assert_eq!((&frame["source"], &frame["measured"]), (&"model".into(), &false.into()));
-    assert_eq!(frame["work_model"], "cpu_time");
+    assert!(frame["work_model"].as_str().is_some_and(|model| model.starts_with("cpu_time")), "{frame}");
     assert!(frame["relative_error"].as_f64().is_some_and(|error| (0.1..1.0).contains(&error)), "{frame}");
     let watts = |account: &str| frame["watts"][account].as_f64().unwrap();
     let sum: f64 = ["functions", "runtime", "host", "base", "gap"].map(watts).iter().sum();

@@ -16,7 +16,7 @@ use crate::causes::chain;
 const PARANOID_MAX: i32 = 0;
 
 pub fn model(sysfs_root: &Path, procfs_root: &Path) -> Finding {
-    match Model::open(procfs_root, sysfs_root) {
+    match Model::of_machine(sysfs_root, procfs_root) {
         Ok(model) => Finding::new(Verdict::Ok, "model", model.describe()),
         Err(error) => Finding::new(Verdict::Missing, "model", chain(&error)).with_remedy(NO_PROCFS),
     }

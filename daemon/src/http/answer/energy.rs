@@ -47,8 +47,9 @@ impl<'a> Known<'a> {
 }
 
 /// What the joules of a source follow from if they are modelled.
-pub fn work_model(source: &str) -> Option<WorkModel> {
-    (source == SourceKind::Model.as_str()).then_some(WorkModel::CpuTime)
+pub fn work_model(source: &str, counts_events: bool) -> Option<WorkModel> {
+    let model = if counts_events { WorkModel::CpuTimeAndEvents } else { WorkModel::CpuTime };
+    (source == SourceKind::Model.as_str()).then_some(model)
 }
 
 /// Rounds to six digits: no intensity is known better.
@@ -139,7 +140,7 @@ impl EnergyView<'_> {
         Energy {
             state,
             source: source.into(),
-            work_model: work_model(source),
+            work_model: work_model(source, self.no_events.is_none()),
             policy: self.policy.as_str().into(),
             uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty.total(), figures.active)),
             active_joules: Some(exposure.rounded(figures.active)),
@@ -263,10 +264,14 @@ mod tests {
 
     #[test]
     fn modelled_joules_say_what_they_follow_from() {
-        let modelled = EnergyView { source: SourceKind::Model.as_str(), ..view(Policy::Active, Exposure::OPERATORS) };
         let (ended, charge) = (estimated(Some(0.5)), Charge { source: SourceKind::Model, ..charge() });
-        for known in [Known::Ended(&ended), Known::Running(Ok(Some(&charge))), Known::Settled(&ended, Ok(&charge))] {
-            assert_eq!(shown(modelled, known)["energy"]["work_model"], "cpu_time");
+        for (no_events, work_model) in [(Some("no_pmu"), "cpu_time"), (None, "cpu_time_and_events")] {
+            let of = view(Policy::Active, Exposure::OPERATORS);
+            let modelled = EnergyView { source: SourceKind::Model.as_str(), no_events, ..of };
+            for known in [Known::Ended(&ended), Known::Running(Ok(Some(&charge))), Known::Settled(&ended, Ok(&charge))]
+            {
+                assert_eq!(shown(modelled, known)["energy"]["work_model"], work_model);
+            }
         }
         let measured = shown(view(Policy::Active, Exposure::OPERATORS), Known::Ended(&ended));
         assert!(measured["energy"].get("work_model").is_none(), "{measured}");

@@ -30,10 +30,10 @@ const NATURES = {
 const NO_POWER = { off: "No energy is measured", restricted: "Only operators can see power", unknown: "A token is needed to see power" };
 
 /** Shows where the joules come from. */
-export function showSource({ kind, description, reason }) {
+export function showSource({ kind, work_model: workModel, description, reason }) {
   const [nature, meaning] = NATURES[kind] ?? [kind, ""];
   say(find("nature"), nature);
-  say(find("source"), meaning);
+  say(find("source"), workModel === "cpu_time_and_events" ? meaning.replace("CPU time", "CPU time and hardware events") : meaning);
   if (kind in NO_POWER) say(find("chart-note"), NO_POWER[kind]);
   const why = reason && description ? ` Why this source: ${reason}.` : "";
   find("source-details").replaceChildren(...withCode(description ? `${capital(description)}.${why}` : ""));

@@ -76,7 +76,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         source: Source {
             kind: kind.as_str().into(),
             measured: kind.is_measured(),
-            work_model: work_model(kind.as_str()),
+            work_model: work_model(kind.as_str(), meter.no_events_word().is_none()),
             relative_error: snapshot.relative_error,
             description: Some(snapshot.source.description.clone()),
             reason: snapshot.source.reason.clone(),

@@ -63,7 +63,7 @@ pub const RANKED: [(SourceKind, OpenAt); 4] = [
     (SourceKind::Powercap, |sysfs, _| boxed(Powercap::open(sysfs))),
     (SourceKind::Perf, |sysfs, procfs| boxed(Perf::open(sysfs, procfs))),
     (SourceKind::Hwmon, |sysfs, _| boxed(Hwmon::open(sysfs))),
-    (SourceKind::Model, |sysfs, procfs| boxed(Model::open(procfs, sysfs))),
+    (SourceKind::Model, |sysfs, procfs| boxed(Model::of_machine(sysfs, procfs))),
 ];
 
 fn boxed<S: Source + 'static, E: Error + Send + Sync + 'static>(

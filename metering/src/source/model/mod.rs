@@ -13,8 +13,9 @@
 //! machine. The sum over all readings counts from the first, which is zero. `clock` is the frequency at which that work
 //! was done, relative to the highest, if the kernel [shows](crate::work::frequency) it, and one otherwise.
 //!
-//! The zone [states](Stated) what a thread draws at full load. Charged that for its CPU time, a function costs the same
-//! whatever else runs; what the curve adds at lower loads is the cost of waking the package.
+//! The package [states](Stated) what a thread draws at full load, and how much more or less with hardware events that
+//! differ from the ordinary. Energy above idle is shared by that, so functions are ranked by CPU time alone, or by CPU
+//! time and events.
 //!
 //! In a virtual machine, each virtual CPU counts as one hardware thread. What the hypervisor and other guests draw is
 //! not included, nor is stolen time work: `/proc/stat` counts it apart. The clock of a process may hold stolen time,
