@@ -9,8 +9,14 @@ Compares settled charges with the truth on simulated machines.
 
   --machine NAME[,NAME]  server (default), two-packages, desktop, laptop, cloud, or all five;
                          i3, m5zn, z1d: servers fitted to recordings
-  --start NAME[,NAME]    what the meter sees before: morning (default), none, busy, steady, one
-                         (nothing, and then one function alone), or all
+  --start NAME[,NAME]    what the meter sees before the cell, or all:
+                         morning (default)  two minutes in which everything runs in twenty mixtures
+                         none               ten seconds in which nothing runs
+                         cold               nothing
+                         busy               a minute in which the host keeps 95 % of the machine busy
+                         steady             a minute of the cell's own load, which never varies
+                         one                nothing, and then one of the functions alone
+                         restart            a morning, and a new meter that recalls what was learned
   --laws                 all laws of the simulator, also those that the meter does not contain
   --drawn                each seed has a machine of its own, drawn around the named one
   --step                 in place of cells: who pays while idle power steps by 15 W

@@ -1,6 +1,6 @@
 //! What a meter lives through before its charges are compared with the truth.
 //!
-//! A start from stored knowledge or after a calibration belongs here as well. The meter can do neither yet.
+//! A start after a calibration belongs here as well, once the library has one.
 
 use std::time::Duration;
 
@@ -12,28 +12,37 @@ use crate::watch::{WINDOW, Watched};
 /// How long a busy or steady machine is watched before the cell is measured.
 const BEFORE: Duration = Duration::from_secs(60);
 
+/// A time in which nothing runs.
+const CALM: Duration = Duration::from_secs(10);
+
 /// How a cell begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Two minutes in which both functions and the host run in twenty mixtures.
     Morning,
-    /// Nothing: the cell's load is the first that the meter sees.
+    /// Ten seconds in which nothing runs.
     None,
+    /// Nothing: the cell's load is the first that the meter sees.
+    Cold,
     /// A minute in which the host keeps 95 % of the machine busy.
     Busy,
     /// A minute of the cell's own load, none of which varies.
     Steady,
     /// Nothing, and then only the second of the two functions.
     One,
+    /// A morning, and then a new meter that recalls what the first one learned.
+    Restart,
 }
 
 impl Start {
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("morning", Self::Morning),
         ("none", Self::None),
+        ("cold", Self::Cold),
         ("busy", Self::Busy),
         ("steady", Self::Steady),
         ("one", Self::One),
+        ("restart", Self::Restart),
     ];
 
     pub fn name(self) -> &'static str {
@@ -54,7 +63,12 @@ impl Start {
     pub fn prepare(self, watched: &mut Watched, cell: &Cell) {
         match self {
             Self::Morning => live_through_a_morning(watched),
-            Self::None | Self::One => {}
+            Self::None => watched.run(CALM),
+            Self::Cold | Self::One => {}
+            Self::Restart => {
+                live_through_a_morning(watched);
+                watched.restart();
+            }
             Self::Busy => {
                 watched.simulation.set_host(host_load(0.95));
                 watched.run(BEFORE);
@@ -93,7 +107,7 @@ const MORNING: [(usize, usize, f64); 20] = [
 
 /// Warm-up: quiet, and two minutes of traffic that comes and goes.
 fn live_through_a_morning(watched: &mut Watched) {
-    watched.run(Duration::from_secs(10));
+    watched.run(CALM);
     let [a, b] = watched.variant.tasks();
     for (at_once_a, at_once_b, host) in MORNING {
         let function = |id, task, concurrency| Function {

@@ -54,10 +54,17 @@ impl Watched {
         let mut settings = host.settings(changes, seed);
         settings.pmu &= variant == Variant::UnequalWithEvents;
         let simulation = Simulation::new(settings);
-        let meter = Meter::new(simulation.source(), simulation.topology(), 1 << 20);
+        let meter = new_meter(&simulation);
         let posts = PostBox::new(1, 1 << 20);
         let (settled, samples) = (Vec::new(), Vec::new());
         Self { simulation, meter, posts, now: Duration::ZERO, settled, variant, samples, unknown: 0 }
+    }
+
+    /// The daemon ends, and another one starts with what the first has learned.
+    pub fn restart(&mut self) {
+        let known = self.meter.knowledge();
+        self.meter = new_meter(&self.simulation);
+        self.meter.recall(known);
     }
 
     /// The load of the cell: both functions and the host.
@@ -123,4 +130,8 @@ impl Watched {
         }
         assert_eq!(self.posts.dropped(), 0, "every slice of the simulation has room");
     }
+}
+
+fn new_meter(simulation: &Simulation) -> Meter<Remembered> {
+    Meter::new(simulation.source(), simulation.topology(), 1 << 20)
 }

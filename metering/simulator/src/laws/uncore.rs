@@ -4,7 +4,7 @@
 ///
 /// Source: Schöne, Ilsche, Bielert, Gocht and Hackenberg, "Energy Efficiency Features of the Intel Skylake-SP Processor and
 /// Their Impact on Performance", HPCS 2019, arXiv:1905.12468: the uncore chooses its frequency by load, with a latency of
-/// about 10 ms. The range of 1.2 to 2.4 GHz is that of their processor; what makes it rise is invented.
+/// about 10 ms. Its range and what makes it rise are invented.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uncore {
     /// Lowest frequency, relative to the highest.
