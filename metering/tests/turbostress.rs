@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use nebula_metering::source::model::coefficients::Coefficients;
 use nebula_metering::source::model::cpu::{Processor, Signature};
 use nebula_metering::source::model::curve::{Curve, RISE, WHOLE};
+use nebula_metering::source::model::memory::{self, Memory};
 use nebula_metering::source::model::{Model, OpenModelError};
 use nebula_metering::source::{Source, SourceKind};
 use nebula_metering::work::Moment;
@@ -18,6 +19,7 @@ struct Point {
     test: String,
     load: u32,
     watts: f64,
+    memory_watts: f64,
 }
 
 struct Recording {
@@ -47,7 +49,9 @@ fn recordings() -> Vec<Recording> {
     let mut recordings: BTreeMap<&str, Recording> = BTreeMap::new();
     for line in include_str!("fixtures/turbostress/power.csv").lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
-        let [name, processor, packages, _, threads, test, load, watts, ..] = fields[..] else { panic!("{line}") };
+        let [name, processor, packages, _, threads, test, load, watts_of_packages, memory, _] = fields[..] else {
+            panic!("{line}")
+        };
         let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{line}"));
         let recording = recordings.entry(name).or_insert_with(|| Recording {
             name: name.to_owned(),
@@ -60,8 +64,13 @@ fn recordings() -> Vec<Recording> {
             },
             points: Vec::new(),
         });
-        let watts = watts.parse().unwrap_or_else(|_| panic!("{line}"));
-        recording.points.push(Point { test: test.to_owned(), load: number(load), watts });
+        let watts = |text: &str| text.parse().unwrap_or_else(|_| panic!("{line}"));
+        recording.points.push(Point {
+            test: test.to_owned(),
+            load: number(load),
+            watts: watts(watts_of_packages),
+            memory_watts: watts(memory),
+        });
     }
     recordings.into_values().collect()
 }
@@ -232,4 +241,39 @@ fn in_a_guest_nine_in_ten_slopes_are_inside_the_band_that_the_model_states() {
     println!("inside: {inside} of {all}; a median slope of {:.2} of its own straight line", whole[whole.len() / 2]);
     assert!(inside * 10 >= all * 9, "{inside} of {all}");
     assert!((whole[whole.len() / 2] - 0.96).abs() < 0.02);
+}
+
+/// Memory of a recorded server.
+///
+/// Source: Amazon EC2 instance types, sizes `metal`.
+fn memory_gib(recording: &Recording) -> f64 {
+    let kind = recording.name.split('_').next().unwrap_or_default();
+    match kind {
+        "c5" | "c5n" | "m5zn" => 192.0,
+        "m5" | "z1d" => 384.0,
+        "i3" => 512.0,
+        "r5" => 768.0,
+        _ => panic!("the memory of `{kind}` is not known"),
+    }
+}
+
+#[test]
+fn the_figure_for_memory_holds_at_rest_and_at_half_load() {
+    println!("W/GiB that RAPL told of memory at rest, at half load, and when all threads work on memory; ÷ model");
+    let model = Memory::new(1024 * 1024 * 1024, 0);
+    let watts_per_gib = model.milliwatts() as f64 / 1e3 / model.total_gib();
+    let (mut inside, mut all) = (0, 0);
+    for recording in &recordings() {
+        let at = |test: &str, load: u32| {
+            let point = recording.points.iter().find(|point| point.test == test && point.load == load);
+            point.expect("each was recorded at each load").memory_watts / memory_gib(recording)
+        };
+        let told = [at("CPUStress", 0), at("CPUStress", 50), at("VMStress", 100)];
+        let ratios = told.map(|told| told / watts_per_gib);
+        inside += ratios[..2].iter().filter(|ratio| is_within(**ratio, memory::RELATIVE_ERROR)).count();
+        all += 2;
+        println!("{:28} {told:.3?} | {}", recording.name, row(&ratios, memory::RELATIVE_ERROR));
+    }
+    println!("inside: {inside} of {all}");
+    assert!(inside * 10 >= all * 9, "{inside} of {all}");
 }

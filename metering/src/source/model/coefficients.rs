@@ -28,6 +28,8 @@ pub struct Coefficients {
     pub full_milliwatts: u32,
     /// Half the width of the 95 % band around what power rises under load, as a fraction.
     pub relative_error: f64,
+    /// Whether an ordinary amount of memory is included.
+    pub includes_memory: bool,
 }
 
 /// Error of a row that was held against recordings, at the frequency of the processor.
@@ -65,10 +67,17 @@ const GENERIC: Coefficients = Coefficients {
     idle_milliwatts: 740,
     full_milliwatts: 3500,
     relative_error: GENERIC_ERROR,
+    includes_memory: true,
 };
 
 const fn row(name: &'static str, idle_milliwatts: u32, full_milliwatts: u32) -> Coefficients {
-    Coefficients { microarchitecture: Some(name), idle_milliwatts, full_milliwatts, relative_error: PUBLISHED_ERROR }
+    Coefficients {
+        microarchitecture: Some(name),
+        idle_milliwatts,
+        full_milliwatts,
+        relative_error: PUBLISHED_ERROR,
+        includes_memory: true,
+    }
 }
 
 // From `coefficients-aws-use.csv`, rounded to a milliwatt.
@@ -105,7 +114,7 @@ impl Coefficients {
         }
     }
 
-    /// A recorded row, for processors of another nominal frequency.
+    /// A recorded row, for processors of this nominal frequency. RAPL tells the power of packages without memory.
     fn at(self, mhz: u32) -> Self {
         let mhz = u64::from(mhz.clamp(*BELIEVED_MHZ.start(), *BELIEVED_MHZ.end()));
         let scaled = |milliwatts: u32| {
@@ -116,6 +125,7 @@ impl Coefficients {
             idle_milliwatts: scaled(self.idle_milliwatts),
             full_milliwatts: scaled(self.full_milliwatts),
             relative_error: RECORDED_ERROR,
+            includes_memory: false,
             ..self
         }
     }
@@ -175,7 +185,8 @@ mod tests {
     #[test]
     fn a_recorded_row_goes_with_the_square_of_the_frequency() {
         let at = |ghz: &str| named(85, 7, &format!("Intel(R) Xeon(R) Platinum CPU @ {ghz}GHz"));
-        assert_eq!(at("2.50"), Coefficients { relative_error: RECORDED_ERROR, ..CASCADE_LAKE });
+        let recorded = Coefficients { relative_error: RECORDED_ERROR, includes_memory: false, ..CASCADE_LAKE };
+        assert_eq!(at("2.50"), recorded);
         assert_eq!((at("3.80").idle_milliwatts, at("3.80").full_milliwatts), (1594, 9387));
         assert_eq!((at("0.50"), at("9.00")), (at("2.00"), at("4.00")));
     }

@@ -104,9 +104,11 @@ impl Model {
             processor.threads = count_processors(&procfs_root.join("stat"))?;
         }
         let memory = read_text(&procfs_root.join("meminfo")).ok().and_then(|text| parse_meminfo(&text));
-        let memory = memory.map(|total_kib| Memory::new(total_kib, processor.threads));
+        let coefficients = Coefficients::of(&processor);
+        let held = if coefficients.includes_memory { processor.threads } else { 0 };
+        let memory = memory.map(|total_kib| Memory::new(total_kib, held));
         let follows_clock = Clocks::open(sysfs_root, processor.threads).is_some();
-        Ok(Self::new(processor, memory, follows_clock))
+        Ok(Self::new(processor, coefficients, memory, follows_clock))
     }
 
     /// [`Model::open`] on the machine of this process: it knows whether this thread can count hardware events.
@@ -118,8 +120,7 @@ impl Model {
         Ok(Self::open(procfs_root, sysfs_root)?.counting_events(reader.has_events()))
     }
 
-    fn new(processor: Processor, memory: Option<Memory>, follows_clock: bool) -> Self {
-        let coefficients = Coefficients::of(&processor);
+    fn new(processor: Processor, coefficients: Coefficients, memory: Option<Memory>, follows_clock: bool) -> Self {
         let curve =
             if processor.is_whole() { Curve::through(&curve::RISE, processor.threads) } else { Curve::straight() };
         let mut model = Self {

@@ -29,13 +29,13 @@ impl Sentence<'_> {
 
     fn memory(&self) -> String {
         match self.memory {
-            Some(memory) if memory.milliwatts() > 0 => format!(
-                "{:.1} of {:.1} GiB RAM: {:.1} W ±{:.0} %",
-                memory.beyond_gib(),
-                memory.total_gib(),
-                memory.milliwatts() as f64 / 1e3,
-                memory::RELATIVE_ERROR * 100.0
-            ),
+            Some(memory) if memory.milliwatts() > 0 => {
+                let (total, beyond, watts) =
+                    (memory.total_gib(), memory.beyond_gib(), memory.milliwatts() as f64 / 1e3);
+                let part =
+                    if memory.beyond_kib < memory.total_kib { format!("{beyond:.1} of ") } else { String::new() };
+                format!("{part}{total:.1} GiB RAM: {watts:.1} W ±{:.0} %", memory::RELATIVE_ERROR * 100.0)
+            }
             Some(memory) => format!("{:.1} GiB RAM included", memory.total_gib()),
             None => "RAM unknown".to_owned(),
         }

@@ -97,7 +97,7 @@ fn it_describes_itself_in_one_sentence() {
     let sentences = [
         (
             "skylake-sp",
-            "CPU 1.6–11.3 W ±60 %; 3.9 GiB RAM included; ranks by CPU time (estimated for 4 threads of Skylake (server))",
+            "CPU 1.6–11.3 W ±60 %; 3.9 GiB RAM: 1.5 W ±90 %; ranks by CPU time (estimated for 4 threads of Skylake (server))",
         ),
         (
             "ice-lake-sp-guest",
