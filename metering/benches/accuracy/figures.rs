@@ -19,6 +19,9 @@ pub struct Figures {
     pub estimate_coverage: f64,
     /// Half the width of the settled interval as a part of the charge: the median of all calls.
     pub half_width: f64,
+    /// Functions that ran, once for each seed, and for how many the interval of the sum of all calls contains the truth.
+    pub totals: usize,
+    pub totals_covered: usize,
     /// True power of each function, in watts of CPU time, for the heading.
     pub power: [f64; 2],
 }
@@ -34,11 +37,18 @@ impl Figures {
 /// Runs a cell once for each seed, and compares all its calls.
 pub fn examine(host: Host, changes: Changes, start: Start, cell: &Cell, seeds: u64) -> Figures {
     let (mut samples, mut unknown, mut cpu, mut truth) = (Vec::new(), 0, [0.0; 2], [0.0; 2]);
+    let (mut totals, mut totals_covered) = (0, 0);
     for seed in 1..=seeds {
         let mut machine = Watched::new(host, changes, seed, cell.variant);
         start.prepare(&mut machine, cell);
         machine.watch(cell, start);
         unknown += machine.unknown;
+        for (function, uncertainty) in FUNCTIONS.iter().zip(machine.totals) {
+            let of = || machine.samples.iter().filter(|sample| sample.function == *function);
+            let error: f64 = of().map(|sample| sample.settled - sample.truth).sum();
+            totals += usize::from(of().next().is_some());
+            totals_covered += usize::from(of().next().is_some() && error.abs() <= uncertainty.total().0);
+        }
         samples.append(&mut machine.samples);
         for (index, function) in FUNCTIONS.iter().enumerate() {
             let totals = machine.simulation.totals();
@@ -64,6 +74,8 @@ pub fn examine(host: Host, changes: Changes, start: Start, cell: &Cell, seeds: u
         settled_coverage: share(Sample::settled_covers),
         estimate_coverage: share(|sample| sample.estimate_covers),
         half_width: half_widths.at(0.5),
+        totals,
+        totals_covered,
         power: [truth[0] / cpu[0], truth[1] / cpu[1]],
     }
 }

@@ -6,8 +6,8 @@ use crate::figures::{Figures, Quantiles};
 pub const HEADING: &str = "\
 | machine | start | bias ≤ 1 % with events | ≤ 3 % CPU time, equal power | load moves a function (median, most) | \
 settled intervals hold ≥ 93 % | in 93–97 % | lowest | estimates ≥ 90 % | half-width of settled intervals (median, widest) | \
-bias of totals (median, worst) |
-|---|---|---|---|---|---|---|---|---|---|---|";
+bias of totals (median, worst) | intervals of totals hold |
+|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// A row of the summary. A figure that no cell tells is a dash.
 pub fn row(machine: &str, start: &str, cells: &[Cell], done: &[Figures]) -> String {
@@ -27,6 +27,7 @@ pub fn row(machine: &str, start: &str, cells: &[Cell], done: &[Figures]) -> Stri
     let half_widths = Quantiles::of(done.iter().map(|figures| figures.half_width));
     let biases = Quantiles::of(done.iter().map(|figures| figures.worst_bias().abs()));
     let lowest = done.iter().map(|figures| figures.settled_coverage).fold(1.0, f64::min);
+    let sum = |of: fn(&Figures) -> usize| done.iter().map(of).sum::<usize>();
     let columns = [
         machine.to_owned(),
         start.to_owned(),
@@ -39,6 +40,7 @@ pub fn row(machine: &str, start: &str, cells: &[Cell], done: &[Figures]) -> Stri
         held(&|figures| figures.estimate_coverage >= 0.9),
         percents(half_widths.at(0.5), half_widths.at(1.0)),
         percents(biases.at(0.5), biases.at(1.0)),
+        format!("{} of {}", sum(|figures| figures.totals_covered), sum(|figures| figures.totals)),
     ];
     format!("| {} |", columns.join(" | "))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nebula_metering::{FunctionId, Meter, PostBox, Settled};
+use nebula_metering::{FunctionId, Meter, PostBox, Settled, Uncertainty};
 use nebula_simulator::{EndedCall, Function, Length, Simulation};
 
 use crate::cell::{AT_ONCE, Cell, FUNCTIONS, HOST_LOADS, LENGTHS, Variant};
@@ -44,6 +44,8 @@ pub struct Watched {
     pub samples: Vec<Sample>,
     /// Calls whose charge the meter did not know.
     pub unknown: usize,
+    /// Uncertainty of the sums of the samples of each of [`FUNCTIONS`].
+    pub totals: [Uncertainty; 2],
     posts: PostBox<Remembered>,
     now: Duration,
     settled: Vec<Settled<Remembered>>,
@@ -57,7 +59,17 @@ impl Watched {
         let meter = new_meter(&simulation);
         let posts = PostBox::new(1, 1 << 20);
         let (settled, samples) = (Vec::new(), Vec::new());
-        Self { simulation, meter, posts, now: Duration::ZERO, settled, variant, samples, unknown: 0 }
+        Self {
+            simulation,
+            meter,
+            posts,
+            now: Duration::ZERO,
+            settled,
+            variant,
+            samples,
+            unknown: 0,
+            totals: Default::default(),
+        }
     }
 
     /// The daemon ends, and another one starts with what the first has learned.
@@ -104,6 +116,9 @@ impl Watched {
             self.unknown += 1;
             return;
         };
+        if let Some(function) = FUNCTIONS.iter().position(|function| *function == call.function) {
+            self.totals[function] += charge.uncertainty;
+        }
         self.samples.push(Sample {
             function: call.function,
             truth,
