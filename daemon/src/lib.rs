@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod functions;
 pub mod http;
 pub mod invocation;
+pub mod knowledge;
 pub mod meter;
 pub mod outcome;
 pub mod quota;

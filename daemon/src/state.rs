@@ -80,6 +80,24 @@ fn pid(lock: &mut File) -> Option<String> {
     (!pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())).then(|| pid.to_owned())
 }
 
+/// Writes a file beside `path`, and renames it when it is complete.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // No two threads write one name at once. In a folder of functions, a name that begins with a dot and has another
+    // extension is no function's.
+    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{file_name}.part"));
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -178,6 +178,12 @@ pub struct Calibration {
     pub state: Option<Cow<'static, str>>,
     /// What each kind of work costs.
     pub coefficients: Vec<Coefficient>,
+    /// Since when it has been learned: earlier daemons pass on what they know. Null while little is known.
+    pub learned_since: Option<Timestamp>,
+    /// When `nebula calibrate` last learned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub calibrated: Option<Timestamp>,
     /// Why a member is null.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

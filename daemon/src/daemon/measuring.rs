@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use humantime::format_rfc3339_seconds;
 use nebula_metering::work::Work;
 use nebula_metering::{FunctionId, Joules};
 
@@ -11,8 +12,10 @@ use super::start_error::StartError;
 use crate::admission::PowerCap;
 use crate::carbon::{Carbon, CarbonUpdater};
 use crate::config::Config;
+use crate::knowledge::{KnowledgeFile, KnowledgeKeeper, Machine};
 use crate::meter::{self, EnergyMeter, Metering, Off, Sampler, nature};
 use crate::settling::Settling;
+use crate::state::State;
 use crate::telemetry::{
     CarbonAccount, Metrics, Observers, Stored, escaped, register_carbon, register_energy, register_no_energy,
 };
@@ -28,6 +31,7 @@ pub(super) fn start(
     config: &Config,
     metrics: &Metrics,
     stored: Arc<Stored>,
+    learned: Option<&KnowledgeFile>,
     settling: impl FnOnce(Arc<EnergyMeter>) -> Settling,
 ) -> Result<(Metering, Option<Sampler>), StartError> {
     let settings = &config.meter;
@@ -44,10 +48,48 @@ pub(super) fn start(
     tracing::debug!("this energy source was chosen because: {}", source.reason);
     tracing::debug!(no_events = meter.no_events(), "work of calls: {}", meter.describe_work());
     register_energy(metrics, meter.clone(), stored)?;
+    if let Some(file) = learned {
+        recall(file, &meter);
+    }
     let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
     tracing::debug!("CPU time of the machine: {}", clock.describe());
     let sampler = Sampler::start(meter.clone(), clock, settling(meter.clone()).into_consumer())?;
     Ok((Metering::On(meter), Some(sampler)))
+}
+
+/// The file of what was learned about this machine, if there is a directory for state and something to measure.
+pub(super) fn knowledge_file(config: &Config, state: &Result<State, String>) -> Option<KnowledgeFile> {
+    config.meter.source?;
+    match state {
+        Ok(state) => {
+            let machine = Machine::read(&config.meter.sysfs_root, &config.meter.procfs_root);
+            Some(KnowledgeFile::new(state.path(), machine))
+        }
+        Err(why) => {
+            tracing::debug!("what is learned about this machine will not outlive the daemon: {why}");
+            None
+        }
+    }
+}
+
+/// Starts from what earlier daemons learned.
+fn recall(file: &KnowledgeFile, meter: &EnergyMeter) {
+    let known = file.recall(&meter.counters());
+    for known in &known {
+        let (zone, source) = (escaped(&known.knowledge.zone), escaped(&known.knowledge.source));
+        let since = format_rfc3339_seconds(known.since);
+        tracing::info!("starting with what was learned of {zone} by {source} since {since}");
+    }
+    meter.recall(known);
+}
+
+/// Stores what is learned from now on.
+pub(super) fn keep_knowledge(
+    file: Option<KnowledgeFile>,
+    metering: &Metering,
+) -> Result<Option<KnowledgeKeeper>, StartError> {
+    let (Some(file), Ok(meter)) = (file, metering.meter()) else { return Ok(None) };
+    Ok(Some(KnowledgeKeeper::start(file, meter.clone())?))
 }
 
 /// Keeps the carbon intensity up to date, and shows grams in the metrics, if the configuration names an intensity.

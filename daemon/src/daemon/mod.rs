@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::functions::Watch;
 use crate::http::{Access, App, Parts, Tls, UsageFile};
 use crate::invocation::{Invoker, LongCalls, Waiters};
+use crate::knowledge::KnowledgeKeeper;
 use crate::meter::Sampler;
 use crate::settling::Settling;
 use crate::state::State;
@@ -48,6 +49,8 @@ pub struct Daemon {
     _sampler: Option<Sampler>,
     /// Writes and sends what observers still hold, the last settled calls included.
     _observers: Flush,
+    /// Stores what the last window has taught.
+    _knowledge: Option<KnowledgeKeeper>,
     /// Stores what the last window has settled.
     _accounts: Option<usage::Flusher>,
     /// Writes the last settled calls.
@@ -105,7 +108,10 @@ impl Daemon {
             power: power.clone(),
         };
         loading::trust(&config)?;
-        let (metering, sampler) = measuring::start(&config, &metrics, accounts.stored.clone(), settling)?;
+        let learned = measuring::knowledge_file(&config, &state);
+        let (metering, sampler) =
+            measuring::start(&config, &metrics, accounts.stored.clone(), learned.as_ref(), settling)?;
+        let knowledge = measuring::keep_knowledge(learned, &metering)?;
         let carbon_keeper = measuring::keep_carbon(&config, &carbon, &metrics, &metering, accounts.stored.clone())?;
 
         let (registry, deployer) = loading::load(&config, &metrics, &metering)?;
@@ -162,6 +168,7 @@ impl Daemon {
             _carbon: carbon_keeper,
             _sampler: sampler,
             _observers: Flush(observers),
+            _knowledge: knowledge,
             _accounts: accounts,
             _usage_log: usage_log,
             _state: state.ok(),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::manifest::Manifest;
 use super::name::FunctionName;
 use super::samples::SAMPLES;
 use super::source::{Origin, Source};
+use crate::state::write_whole;
 
 /// The first bytes of a binary. Source: WebAssembly Core Specification, "Binary Format", Modules.
 const BINARY_MAGIC: &[u8] = b"\0asm";
@@ -155,23 +156,6 @@ pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manif
         }
     }
     if manifest.is_none() { removed(std::fs::remove_file(&manifest_path)) } else { Ok(()) }
-}
-
-/// Writes a file beside `path`, and renames it when it is complete.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // No two threads write one name at once. A name that begins with a dot and has another extension is no function's.
-    let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{file_name}.part"));
-    let written = std::fs::File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, path));
-    if placed.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&beside);
-    }
-    placed
 }
 
 /// The outcome of removing something that may be missing.

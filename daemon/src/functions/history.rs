@@ -10,9 +10,10 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::directory::{removed, write_whole};
+use super::directory::removed;
 use super::name::FunctionName;
 use super::version::Version;
+use crate::state::write_whole;
 
 const MODULE: &str = "module";
 const MANIFEST: &str = "manifest.toml";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use nebula_metering::source::{Source, SourceKind, Switch};
+use nebula_metering::source::{CounterSpec, Source, SourceKind, Switch};
 use nebula_metering::work::Moment;
 use nebula_metering::work::reader::WorkReader;
 use nebula_metering::work::{NoEvents, Work};
@@ -16,7 +16,7 @@ use nebula_metering::{
 use parking_lot::{Mutex, MutexGuard};
 
 use super::source_error::relative_error;
-use super::{CallEnd, NotEstimated, Off, OwnCost, Settings, topology};
+use super::{CallEnd, NotEstimated, Off, OwnCost, Settings, ZoneKnowledge, topology};
 
 /// The sampler counts as stalled once it has missed this many windows, and some more time for an overloaded machine.
 const STALLED_WINDOWS: u32 = 10;
@@ -31,12 +31,15 @@ pub struct EnergyMeter {
     calibration: ArcSwap<Calibration>,
     /// Locked by the sampler while it closes a window, and by readers of the accounts. No call waits for this lock.
     meter: Mutex<Meter<CallEnd>>,
+    /// What earlier processes learned.
+    recalled: Mutex<Vec<ZoneKnowledge>>,
     /// Set by a panic of the sampler: the accounts may not add up, and must not be used any more.
     failed: AtomicBool,
     own_cost: Mutex<OwnCost>,
     /// When the last window was closed, in milliseconds since `created`.
     last_closed: AtomicU64,
     created: Instant,
+    started: SystemTime,
     last_switch: Mutex<LastSwitch>,
     window: Duration,
     /// Why hardware events are not counted, if they are not.
@@ -83,15 +86,33 @@ impl EnergyMeter {
             posts: Arc::new(PostBox::new(threads, settings.postings)),
             calibration: ArcSwap::from_pointee(meter.calibration()),
             meter: Mutex::new(meter),
+            recalled: Mutex::default(),
             failed: AtomicBool::new(false),
             own_cost: Mutex::new(OwnCost::new(Instant::now())),
             last_closed: AtomicU64::new(0),
             created: Instant::now(),
+            started: SystemTime::now(),
             last_switch: Mutex::new(LastSwitch { at: SystemTime::now(), number: 0 }),
             window: settings.window,
             no_events: no_events
                 .map(|error| (NoEvents::from_error(&error), format!("no hardware counters: {error}").into())),
         }
+    }
+
+    /// Takes up what earlier processes learned about this machine.
+    pub fn recall(&self, known: Vec<ZoneKnowledge>) {
+        self.meter.lock().recall(known.iter().map(|known| known.knowledge.clone()).collect());
+        *self.recalled.lock() = known;
+    }
+
+    /// Everything that is known of this machine, by all sources.
+    pub fn known(&self) -> Result<Vec<ZoneKnowledge>, Off> {
+        Ok(ZoneKnowledge::all(&*self.accounts()?, &self.recalled.lock(), self.started))
+    }
+
+    /// The counters of the source.
+    pub fn counters(&self) -> Vec<CounterSpec> {
+        self.meter.lock().source().counters().to_vec()
     }
 
     pub fn describe_work(&self) -> String {
@@ -282,7 +303,7 @@ impl Drop for FailOnDrop<'_> {
 mod tests {
     use super::*;
     use crate::meter::{Metering, Unhealthy};
-    use nebula_metering::source::{CounterSpec, ReadError};
+    use nebula_metering::source::ReadError;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     /// Panics at its second reading.

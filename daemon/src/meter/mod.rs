@@ -2,6 +2,7 @@
 
 mod ended;
 mod energy_meter;
+mod known;
 mod metering;
 mod own_cost;
 mod sampler;
@@ -16,6 +17,7 @@ use nebula_metering::work::topology::Topology;
 
 pub use ended::{CallEnd, ChargeObserver, ColdStartCharge, Ended, NoCharge, NotEstimated, OFF, Off, Seat};
 pub use energy_meter::{EnergyMeter, Snapshot, SourceNow};
+pub use known::{ZoneKnowledge, ZoneLimits};
 pub use metering::{Budget, Exceeded, Metering, Unhealthy};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
@@ -27,7 +29,8 @@ pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, Op
     HostClock::open(procfs_root, sysfs_root, topology(sysfs_root))
 }
 
-fn topology(sysfs_root: &Path) -> Topology {
+/// Packages, cores and processors of the machine whose sysfs is mounted at this root.
+pub fn topology(sysfs_root: &Path) -> Topology {
     // If the machine hides its topology, nothing tells its packages apart.
     let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
     Topology::read(sysfs_root).unwrap_or_else(|_| Topology::one_package(cpus()))

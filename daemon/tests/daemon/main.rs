@@ -44,6 +44,7 @@ mod function_kinds;
 mod http2;
 mod invocations;
 mod invoking;
+mod knowledge;
 mod limits;
 mod live_page;
 mod logs;

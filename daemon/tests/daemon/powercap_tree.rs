@@ -3,6 +3,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -50,7 +54,46 @@ impl Tree {
     }
 }
 
+/// A counter that moves by itself until this is dropped.
+pub struct Moving {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// CPU time of the whole machine, in seconds. Source: proc_stat(5); ticks are hundredths of a second.
+fn machine_cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let fields = stat.lines().next().unwrap().split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.map(|field| field.parse().unwrap()).collect();
+    // User, nice, system, and interrupts; neither idle nor waiting, and guests are in user.
+    [0, 1, 2, 5, 6].into_iter().map(|field| ticks[field]).sum::<u64>() as f64 / 100.0
+}
+
 impl Counter {
+    /// Draws `base` watts, and `each` more for every busy processor of this machine.
+    pub fn follow_cpu(mut self, base: f64, each: f64) -> Moving {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || {
+            let (mut time, mut cpu) = (Instant::now(), machine_cpu());
+            while !stopped.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                let (now, used) = (Instant::now(), machine_cpu());
+                let joules = base * (now - time).as_secs_f64() + each * (used - cpu);
+                (time, cpu) = (now, used);
+                self.advance((joules * 1e6) as u64);
+            }
+        });
+        Moving { stop, thread: Some(thread) }
+    }
+
     pub fn advance(&mut self, microjoules: u64) {
         self.position += microjoules;
         self.show();

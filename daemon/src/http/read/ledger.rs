@@ -15,7 +15,7 @@ use crate::functions::Registry;
 use crate::http::answer::energy::work_model;
 use crate::http::read::quota::of_power;
 use crate::invocation::Invoker;
-use crate::meter::{EnergyMeter, OFF, Snapshot};
+use crate::meter::{EnergyMeter, OFF, Snapshot, ZoneKnowledge};
 use crate::telemetry::OTHER;
 
 const NO_PACKAGE: &str = "the zone belongs to no package";
@@ -71,6 +71,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         .iter()
         .map(|zone| (zone.source.as_str().into(), totals(&additive(snapshot, zone.source).sum(), registry)));
     let sums: Accounts = additive(snapshot, kind).sum();
+    let known = meter.known().unwrap_or_default();
     let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
     Ledger {
         source: Source {
@@ -83,7 +84,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
             since: Some(snapshot.source.since.into()),
         },
         window_seconds: Some(meter.window().as_secs_f64()),
-        zones: snapshot.zones.iter().map(|report| zone(report, kind, registry)).collect(),
+        zones: snapshot.zones.iter().map(|report| dated(zone(report, kind, registry), &known)).collect(),
         sums: Some(totals(&sums, registry)),
         sums_by_source: Some(by_source.collect()),
         residual_microjoules: Some(residual(&sums)),
@@ -165,6 +166,17 @@ fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Zone {
     }
 }
 
+/// The zone with the times of what is known of it.
+fn dated(mut zone: Zone, known: &[ZoneKnowledge]) -> Zone {
+    let name = zone.package.iter().fold(zone.zone.clone(), |name, package| format!("{name}-{package}"));
+    let is_of = |known: &&ZoneKnowledge| known.knowledge.zone == name && known.knowledge.source == zone.source;
+    if let (Some(calibration), Some(known)) = (&mut zone.calibration, known.iter().find(is_of)) {
+        calibration.learned_since = Some(known.since.into());
+        calibration.calibrated = known.calibrated.map(Into::into);
+    }
+    zone
+}
+
 /// The accounts of a zone, or their sums over several.
 fn totals(accounts: &Accounts, registry: &Registry) -> api::Accounts {
     // All versions of a function together.
@@ -220,6 +232,8 @@ fn calibration(report: &ZoneReport, registry: &Registry) -> Calibration {
         base_watts: base.map(|base| base.0),
         state: learned.map(|learned| learned.state.as_str().into()),
         coefficients: learned.map_or(&[][..], |learned| &learned.coefficients).iter().map(coefficient).collect(),
+        learned_since: None,
+        calibrated: None,
         reason: (!why.is_empty()).then(|| why.join("; ")),
     }
 }
@@ -323,7 +337,7 @@ mod tests {
         let shown = zone(&report(Domain::Package, None), SourceKind::Powercap);
         assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
         let nothing = json!({
-            "base_watts": null, "state": null, "coefficients": [], "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
+            "base_watts": null, "state": null, "coefficients": [], "learned_since": null, "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
         });
         assert_eq!(shown["calibration"], nothing);
         assert_eq!((&shown["watts_now"], &shown["residual_microjoules"]), (&2.5.into(), &0.into()));
@@ -350,7 +364,7 @@ mod tests {
         assert!(shown.get("reasons").is_none(), "{shown}");
         assert_eq!(
             shown["calibration"],
-            json!({ "base_watts": 1.5, "state": "frozen", "coefficients": [
+            json!({ "base_watts": 1.5, "state": "frozen", "learned_since": null, "coefficients": [
                 { "feature": "instructions", "value": 2e-10, "unit": "joules_per_instruction", "deviation": 0.5 },
                 { "feature": "function", "function": "other", "value": -0.25, "unit": "watts", "deviation": 0.5 },
             ]})

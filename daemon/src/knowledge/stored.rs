@@ -1,0 +1,102 @@
+//! What is stored about one machine: what of it still holds, and what is set aside.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nebula_metering::METHOD;
+use nebula_metering::source::CounterSpec;
+
+use super::file::{self, Contents, KnowledgeError};
+use super::machine::Machine;
+use crate::causes::chain;
+use crate::meter::{ZoneKnowledge, ZoneLimits};
+use crate::telemetry::escaped;
+
+/// The name of the file.
+pub const FILE: &str = "knowledge.json";
+
+/// What is stored about one machine.
+#[derive(Clone, Debug)]
+pub struct KnowledgeFile {
+    path: PathBuf,
+    machine: Machine,
+}
+
+impl KnowledgeFile {
+    /// The file in the directory `state`, for this machine.
+    pub fn new(state: &Path, machine: Machine) -> Self {
+        Self { path: state.join(FILE), machine }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is stored about this machine; nothing if the file is missing or about another one. A file that cannot be used is
+    /// renamed, with the time in its name: it must not stop the daemon.
+    pub fn load(&self) -> Vec<ZoneKnowledge> {
+        let shown = escaped(&self.path.display().to_string());
+        match file::read(&self.path) {
+            Ok(None) => {
+                tracing::debug!("nothing learned about this machine is stored in `{shown}`");
+                Vec::new()
+            }
+            Ok(Some(contents)) if contents.machine == self.machine => contents.zones,
+            Ok(Some(contents)) => {
+                tracing::info!(
+                    "`{shown}` is ignored: it was learned on another machine ({}; this is {})",
+                    escaped(&contents.machine.to_string()),
+                    escaped(&self.machine.to_string())
+                );
+                Vec::new()
+            }
+            Err(error) if error.is_unusable() => {
+                let why = escaped(&chain(&error));
+                match file::set_aside(&self.path, SystemTime::now()) {
+                    Ok(aside) => tracing::warn!(
+                        "{why}; it was renamed to `{}`, and this machine is learned afresh",
+                        escaped(&aside.display().to_string())
+                    ),
+                    Err(error) => tracing::warn!("{why}; it cannot be renamed ({error}) and will be overwritten"),
+                }
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!("{}; this machine is learned afresh", escaped(&chain(&error)));
+                Vec::new()
+            }
+        }
+    }
+
+    /// What is stored about these counters and may be taken up, and what is stored of sources that are not read at present.
+    pub fn recall(&self, counters: &[CounterSpec]) -> Vec<ZoneKnowledge> {
+        let mut known = self.load();
+        known.retain(|known| {
+            let obstacle = obstacle(known, counters);
+            if let Some(obstacle) = obstacle {
+                let (zone, source) = (escaped(&known.knowledge.zone), escaped(&known.knowledge.source));
+                tracing::info!("what was learned of {zone} by {source} is ignored: {obstacle}");
+            }
+            obstacle.is_none()
+        });
+        known
+    }
+
+    /// Stores what is known, in place of what was stored.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn store(&self, known: Vec<ZoneKnowledge>) -> Result<(), KnowledgeError> {
+        file::write(&self.path, &Contents { machine: self.machine.clone(), zones: known })
+    }
+}
+
+/// Why what is known of a zone cannot be taken up.
+fn obstacle(known: &ZoneKnowledge, counters: &[CounterSpec]) -> Option<&'static str> {
+    if known.knowledge.method != METHOD {
+        return Some("another version of the program learned it by another method");
+    }
+    let counter = counters.iter().find(|counter| known.is_of(counter));
+    let has_changed = counter.is_some_and(|counter| ZoneLimits::of(counter) != known.limits);
+    has_changed.then_some("the limits of the zone have changed")
+}
