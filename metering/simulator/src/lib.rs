@@ -3,6 +3,9 @@
 //!
 //! [`Simulation`] runs in virtual time and is exactly repeatable. [`Demonstration`] follows the real clock and the load
 //! of the real machine. Neither measures anything.
+//!
+//! [`Machine`] holds the physics, and [`Laws`] what can be added to it. [`Recorded`] machines draw the power that real
+//! servers drew. [`Machine::drawn`] varies a machine, so that nothing is fitted to one set of figures.
 
 #![warn(missing_docs)]
 
