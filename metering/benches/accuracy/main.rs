@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "a benchmark has no readers of its documentation")]
 
 mod cell;
+mod designed;
 mod figures;
 mod machines;
 mod options;

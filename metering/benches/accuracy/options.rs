@@ -17,6 +17,7 @@ Compares settled charges with the truth on simulated machines.
                          steady             a minute of the cell's own load, which never varies
                          one                nothing, and then one of the functions alone
                          restart            a morning, and a new meter that recalls what was learned
+                         designed           half a minute of designed work, and such a new meter
   --laws                 all laws of the simulator, also those that the meter does not contain
   --drawn                each seed has a machine of its own, drawn around the named one
   --step                 in place of cells: who pays while idle power steps by 15 W

@@ -1,12 +1,13 @@
 //! What a meter lives through before its charges are compared with the truth.
 //!
-//! A start after a calibration belongs here as well, once the library has one.
+//! A start after `nebula calibrate` belongs here as well, once there is one; [`Start::Designed`] is what it could do.
 
 use std::time::Duration;
 
 use nebula_simulator::{Function, HostLoad, Length};
 
 use crate::cell::{Cell, host_load};
+use crate::designed;
 use crate::watch::{WINDOW, Watched};
 
 /// How long a busy or steady machine is watched before the cell is measured.
@@ -32,10 +33,12 @@ pub enum Start {
     One,
     /// A morning, and then a new meter that recalls what the first one learned.
     Restart,
+    /// Half a minute of designed work, and then a new meter that recalls what was learned.
+    Designed,
 }
 
 impl Start {
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("morning", Self::Morning),
         ("none", Self::None),
         ("cold", Self::Cold),
@@ -43,6 +46,7 @@ impl Start {
         ("steady", Self::Steady),
         ("one", Self::One),
         ("restart", Self::Restart),
+        ("designed", Self::Designed),
     ];
 
     pub fn name(self) -> &'static str {
@@ -67,6 +71,10 @@ impl Start {
             Self::Cold | Self::One => {}
             Self::Restart => {
                 live_through_a_morning(watched);
+                watched.restart();
+            }
+            Self::Designed => {
+                designed::work(watched);
                 watched.restart();
             }
             Self::Busy => {
