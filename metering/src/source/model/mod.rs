@@ -197,11 +197,7 @@ impl Model {
     /// unknown.
     #[must_use]
     pub fn memory_watts(&self) -> Option<Watts> {
-        self.extra_memory().map(|memory| watts(memory.milliwatts()))
-    }
-
-    fn extra_memory(&self) -> Option<Memory> {
-        self.memory.filter(|memory| memory.milliwatts() > 0)
+        self.memory.map(Memory::milliwatts).filter(|&milliwatts| milliwatts > 0).map(watts)
     }
 
     /// A counter of the whole machine. It bears the number of the package if there is only one.
