@@ -52,7 +52,7 @@ pub struct ZoneReport {
     pub watts: Option<Watts>,
     /// Base power, once anything is known of it.
     pub base: Option<Watts>,
-    /// Half the width of the 95 % interval of the base power.
+    /// Half the width of the 95 % interval of the base power, with what the source states about its own error.
     pub base_uncertainty: Option<Watts>,
     /// What work costs in it; `None` if the zone charges nobody.
     pub learned: Option<Learned>,
@@ -181,7 +181,9 @@ impl ZoneMeter {
             accounts: self.accounts.clone(),
             watts: self.watts,
             base: self.learner.base().map(|(watts, _)| watts),
-            base_uncertainty: self.learner.base().map(|(_, deviation)| Watts(DEVIATIONS_95 * deviation.0)),
+            base_uncertainty: self.learner.base().map(|(watts, deviation)| {
+                Watts((DEVIATIONS_95 * deviation.0).hypot(self.spec().relative_error * watts.0))
+            }),
             learned: self.spec().zone.is_additive().then(|| self.learner.report()),
             failure: self.failure.clone(),
         }

@@ -22,6 +22,10 @@ pub struct Energy {
     pub policy: Cow<'static, str>,
     /// Half the width of the 95 % interval of `active_joules`.
     pub uncertainty_joules: Option<f64>,
+    /// The parts of `uncertainty_joules`, once the call is settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub uncertainty_parts: Option<UncertaintyParts>,
     /// What the call caused.
     pub active_joules: Option<f64>,
     /// The call's share, by CPU time, of what the machine draws when nothing runs.
@@ -64,6 +68,19 @@ impl WorkModel {
             Self::CpuTimeAndEvents => "ranks by CPU time and hardware events",
         }
     }
+}
+
+/// The parts of a 95 % interval: half the width of each. They are independent, so half the width of the whole interval is
+/// the root of the sum of their squares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UncertaintyParts {
+    /// What all calls of the function have in common: how well the cost of its work and the base power are known. It
+    /// doesn't average out over many calls.
+    pub common_joules: f64,
+    /// What is the call's own, such as its neighbours on the core. It averages out.
+    pub own_joules: f64,
+    /// What the source states about its own error. It doesn't average out either.
+    pub source_joules: f64,
 }
 
 /// How final the energy of a call is.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Timestamp;
-use crate::energy::WorkModel;
+use crate::energy::{UncertaintyParts, WorkModel};
 
 /// Why members are null, by their names.
 pub type Reasons = BTreeMap<Cow<'static, str>, Cow<'static, str>>;
@@ -91,6 +91,8 @@ pub struct Zone {
     pub watts_now: Option<f64>,
     /// Power when nothing runs.
     pub base_watts: Option<f64>,
+    /// Half the width of the 95 % interval of `base_watts`.
+    pub base_watts_uncertainty: Option<f64>,
     /// Why the last reading failed; null if it did not.
     pub failure: Option<String>,
     /// Who was charged with its energy; null unless additive.
@@ -167,6 +169,10 @@ pub struct SettledCalls {
     pub active_microjoules: u64,
     /// The same in joules.
     pub active_joules: f64,
+    /// Half the width of the 95 % interval of `active_joules`.
+    pub active_joules_uncertainty: Option<f64>,
+    /// The parts of `active_joules_uncertainty`.
+    pub uncertainty_parts: Option<UncertaintyParts>,
 }
 
 /// What was learned about a zone.

@@ -26,7 +26,7 @@ pub use events::{Event, EventBounds, EventFilter, Events, NumberedEvent, Subscri
 pub use facts::{CallTimes, ExportedSpan, RequestFacts};
 pub use guest_log::{escaped, log_guest};
 pub use logging::{LogFormat, LogLevel, start_logging};
-pub use metrics::{FunctionMetrics, Labels, Metrics, MetricsFormat, OTHER};
+pub use metrics::{FunctionMetrics, Labels, Metrics, MetricsFormat, OTHER, SettledSums};
 pub use observers::{ObserveError, Observers};
 pub use record::Record;
 pub use request_id::RequestId;

@@ -52,7 +52,9 @@ fn every_zone_has_its_accounts_and_all_of_them_their_sums() {
         assert_adds_up(&zone["accounts"]);
         assert_eq!(microjoules(zone, "total"), microjoules(&zone["accounts"], "total"));
         sum += microjoules(zone, "total");
-        assert!(zone["base_watts"].is_null() == zone["reasons"]["base_watts"].is_string(), "{zone}");
+        for member in ["base_watts", "base_watts_uncertainty"] {
+            assert!(zone[member].is_null() == zone["reasons"][member].is_string(), "{zone}");
+        }
         let calibration = &zone["calibration"];
         assert_eq!(calibration["base_watts"], zone["base_watts"]);
         assert!(calibration["coefficients"].is_array(), "{zone}");

@@ -52,6 +52,19 @@ fn charges_of_all_calls_add_up_to_the_account_of_their_function() {
     let charged = envelopes.iter().map(microjoules).sum::<u64>();
     let ledger = daemon.get("/energy").json();
     assert_eq!(ledger["sums"]["functions"]["prime-number"]["active_microjoules"], charged);
+    let calls = &ledger["calls"]["prime-number"];
+    assert_eq!((&calls["settled"], &calls["active_microjoules"]), (&64.into(), &charged.into()));
+    // Each figure is rounded up to a nanojoule.
+    let near = |sum: f64, shown: &Value| (sum - shown.as_f64().unwrap()).abs() < 1e-7;
+    let of = |envelope: &Value, part: &str| envelope["energy"]["uncertainty_parts"][part].as_f64().unwrap();
+    for part in ["common_joules", "source_joules"] {
+        let sum = envelopes.iter().map(|envelope| of(envelope, part)).sum();
+        assert!(near(sum, &calls["uncertainty_parts"][part]), "{sum} {calls}");
+    }
+    let own = envelopes.iter().map(|envelope| of(envelope, "own_joules").powi(2)).sum::<f64>().sqrt();
+    assert!(near(own, &calls["uncertainty_parts"]["own_joules"]), "{own} {calls}");
+    let parts = calls["uncertainty_parts"].as_object().unwrap().values().map(|part| part.as_f64().unwrap().powi(2));
+    assert!(near(parts.sum::<f64>().sqrt(), &calls["active_joules_uncertainty"]), "{calls}");
     let ids: HashSet<_> = envelopes.iter().map(|envelope| envelope["invocation_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 64);
 }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy, WorkModel};
+use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy, UncertaintyParts, WorkModel};
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Charge, Domain, Estimate, Joules};
+use nebula_metering::{Charge, Domain, Estimate, Joules, Uncertainty};
 
 use crate::carbon::Carbon;
 use crate::http::answer::exposure::Exposure;
@@ -143,6 +143,7 @@ impl EnergyView<'_> {
             work_model: work_model(source, self.no_events.is_none()),
             policy: self.policy.as_str().into(),
             uncertainty_joules: Some(exposure.rounded_up(figures.uncertainty.total(), figures.active)),
+            uncertainty_parts: (state == State::Settled).then(|| parts(figures.uncertainty, exposure, figures.active)),
             active_joules: Some(exposure.rounded(figures.active)),
             base_joules: figures.base.map(|base| exposure.rounded(base)),
             zones: figures.zones.iter().map(zone).collect(),
@@ -167,6 +168,16 @@ impl EnergyView<'_> {
             estimate_ratio: ratio.map(|(settled, estimated)| (settled / estimated * 1e4).round() / 1e4),
             ..energy
         }
+    }
+}
+
+/// The parts of the uncertainty of an energy. Each is rounded up as the whole is, so they give away no more than it does.
+pub fn parts(uncertainty: Uncertainty, exposure: Exposure, of: Joules) -> UncertaintyParts {
+    let Uncertainty { common, own, source } = uncertainty;
+    UncertaintyParts {
+        common_joules: exposure.rounded_up(common, of),
+        own_joules: exposure.rounded_up(own, of),
+        source_joules: exposure.rounded_up(source, of),
     }
 }
 
@@ -204,7 +215,7 @@ mod tests {
         ended(Ok(Estimate {
             active: Joules(0.002),
             base: base.map(Joules),
-            uncertainty: nebula_metering::Uncertainty { own: Joules(0.0005), ..Default::default() },
+            uncertainty: Uncertainty { own: Joules(0.0005), ..Uncertainty::default() },
             zones: vec![(Domain::Package, Joules(0.002))],
         }))
     }
@@ -217,7 +228,7 @@ mod tests {
         Charge {
             active: Microjoules(1_749),
             base: Microjoules(251),
-            uncertainty: nebula_metering::Uncertainty { own: Joules(0.000_021), ..Default::default() },
+            uncertainty: Uncertainty { common: Joules(12e-6), own: Joules(16e-6), source: Joules(15e-6) },
             zones: vec![(Domain::Package, Microjoules(1_700)), (Domain::Dram, Microjoules(49))],
             source: SourceKind::Powercap,
         }
@@ -285,7 +296,8 @@ mod tests {
             shown,
             json!({ "joules": 0.002, "energy": {
                 "state": "settled", "source": "powercap", "policy": "usage",
-                "active_joules": 0.001_749, "base_joules": 0.000_251, "uncertainty_joules": 0.000_021,
+                "active_joules": 0.001_749, "base_joules": 0.000_251, "uncertainty_joules": 0.000_025,
+                "uncertainty_parts": { "common_joules": 12e-6, "own_joules": 16e-6, "source_joules": 15e-6 },
                 "zones": { "package": 0.0017, "dram": 0.000_049 },
                 "estimate": { "active_joules": 0.002, "base_joules": 0.5, "uncertainty_joules": 0.0005 },
                 "estimate_ratio": 0.8745,
@@ -304,6 +316,7 @@ mod tests {
             json!({ "joules": 0.002, "energy": {
                 "state": "settled", "source": "powercap", "policy": "usage",
                 "active_joules": 0.0017, "base_joules": 0.0003, "uncertainty_joules": 0.0001,
+                "uncertainty_parts": { "common_joules": 0.0001, "own_joules": 0.0001, "source_joules": 0.0001 },
                 "zones": { "package": 0.0017, "dram": 0.0 },
                 "estimate": { "active_joules": 0.002, "base_joules": 0.0002, "uncertainty_joules": 0.0006 },
                 "estimate_ratio": 0.85,

@@ -8,15 +8,16 @@ use nebula_api::ledger::{
     self as api, Calibration, FunctionAccount, Ledger, MeterCost, Reasons, SettledCalls, Source, Zone,
 };
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, Microjoules, ZoneReport};
+use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId, ZoneReport};
 
 use crate::carbon::Carbon;
 use crate::functions::Registry;
-use crate::http::answer::energy::work_model;
+use crate::http::answer::energy::{parts, work_model};
+use crate::http::answer::exposure::Exposure;
 use crate::http::read::quota::of_power;
 use crate::invocation::Invoker;
 use crate::meter::{EnergyMeter, OFF, Snapshot, ZoneKnowledge};
-use crate::telemetry::OTHER;
+use crate::telemetry::{OTHER, SettledSums};
 
 const NO_PACKAGE: &str = "the zone belongs to no package";
 const STANDS_BY: &str = "another source is read at present";
@@ -114,23 +115,27 @@ pub(crate) fn accounts(snapshot: &Snapshot, registry: &Registry) -> nebula_api::
 
 /// The settled calls of each function since the daemon started, whatever source it read.
 fn calls(registry: &Registry) -> BTreeMap<String, SettledCalls> {
-    let mut functions = BTreeMap::<String, (u64, Microjoules)>::new();
+    let mut functions = BTreeMap::<String, SettledSums>::new();
     for revision in registry.revisions().values() {
-        let (count, active) = revision.metrics.settled();
-        let function = functions.entry(revision.name.to_string()).or_default();
-        function.0 += count;
-        function.1 += active;
+        *functions.entry(revision.name.to_string()).or_default() += revision.metrics.settled();
     }
-    let called = functions.into_iter().filter(|(_, (settled, _))| *settled > 0);
-    let shown = called.map(|(name, (settled, active))| {
-        (name, SettledCalls { settled, active_microjoules: active.0, active_joules: active.joules().0 })
-    });
-    shown.collect()
+    let called = functions.into_iter().filter(|(_, sums)| sums.calls > 0);
+    called.map(|(name, sums)| (name, settled(sums))).collect()
+}
+
+fn settled(SettledSums { calls, active, uncertainty }: SettledSums) -> SettledCalls {
+    SettledCalls {
+        settled: calls,
+        active_microjoules: active.0,
+        active_joules: active.joules().0,
+        active_joules_uncertainty: Some(Exposure::OPERATORS.rounded_up(uncertainty.total(), active.joules())),
+        uncertainty_parts: Some(parts(uncertainty, Exposure::OPERATORS, active.joules())),
+    }
 }
 
 /// One zone; `present` is the source that is read.
 fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Zone {
-    let ZoneReport { source, zone, accounts, watts, base, failure, .. } = report;
+    let ZoneReport { source, zone, accounts, watts, base, base_uncertainty, failure, .. } = report;
     let additive = zone.is_additive();
     let mut reasons = Reasons::new();
     let mut missing = |name: &'static str, why: &'static str| drop(reasons.insert(name.into(), why.into()));
@@ -142,6 +147,9 @@ fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Zone {
     }
     if base.is_none() {
         missing("base_watts", if additive { NO_BASE } else { NOT_ADDED });
+    }
+    if base_uncertainty.is_none() {
+        missing("base_watts_uncertainty", if additive { NO_BASE } else { NOT_ADDED });
     }
     if !additive {
         for name in ["accounts", "residual_microjoules", "calibration"] {
@@ -156,6 +164,7 @@ fn zone(report: &ZoneReport, present: SourceKind, registry: &Registry) -> Zone {
         additive,
         watts_now: watts.map(|watts| watts.0),
         base_watts: base.map(|base| base.0),
+        base_watts_uncertainty: base_uncertainty.map(|uncertainty| uncertainty.0),
         failure: failure.as_deref().map(str::to_owned),
         accounts: additive.then(|| totals(accounts, registry)),
         residual_microjoules: additive.then(|| residual(accounts)),
@@ -269,7 +278,7 @@ pub(super) fn name(id: FunctionId, registry: &Registry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nebula_metering::{Domain, Learned, LearningState, Watts, Zone};
+    use nebula_metering::{Domain, Joules, Learned, LearningState, Microjoules, Uncertainty, Watts, Zone};
     use serde_json::{Value, json};
 
     fn accounts() -> Accounts {
@@ -333,9 +342,26 @@ mod tests {
     }
 
     #[test]
+    fn what_versions_have_in_common_adds_up_and_the_own_of_their_calls_averages_out() {
+        let uncertainty = Uncertainty { common: Joules(0.3), own: Joules(0.4), source: Joules(0.1) };
+        let mut sums = SettledSums { calls: 2, active: Microjoules(2_000_000), uncertainty };
+        sums += SettledSums { uncertainty: Uncertainty { own: Joules(0.3), ..uncertainty }, ..sums };
+        assert_eq!(
+            serde_json::to_value(settled(sums)).unwrap(),
+            json!({
+                "settled": 4, "active_microjoules": 4_000_000, "active_joules": 4.0,
+                "active_joules_uncertainty": 0.806_225_775,
+                "uncertainty_parts": { "common_joules": 0.6, "own_joules": 0.5, "source_joules": 0.2 },
+            })
+        );
+    }
+
+    #[test]
     fn unknown_members_of_a_zone_are_null_with_a_reason() {
         let shown = zone(&report(Domain::Package, None), SourceKind::Powercap);
-        assert!(shown["base_watts"].is_null() && shown["reasons"]["base_watts"] == NO_BASE, "{shown}");
+        for member in ["base_watts", "base_watts_uncertainty"] {
+            assert!(shown[member].is_null() && shown["reasons"][member] == NO_BASE, "{shown}");
+        }
         let nothing = json!({
             "base_watts": null, "state": null, "coefficients": [], "learned_since": null, "reason": format!("{NO_BASE}; {NOT_LEARNED}"),
         });
@@ -359,9 +385,14 @@ mod tests {
                 coefficient(Feature::Function(FunctionId(7)), -0.25),
             ],
         };
-        let known = ZoneReport { base: Some(Watts(1.5)), ..report(Domain::Dram, Some(learned)) };
+        let known = ZoneReport {
+            base: Some(Watts(1.5)),
+            base_uncertainty: Some(Watts(0.2)),
+            ..report(Domain::Dram, Some(learned))
+        };
         let shown = zone(&known, SourceKind::Powercap);
         assert!(shown.get("reasons").is_none(), "{shown}");
+        assert_eq!((&shown["base_watts"], &shown["base_watts_uncertainty"]), (&1.5.into(), &0.2.into()));
         assert_eq!(
             shown["calibration"],
             json!({ "base_watts": 1.5, "state": "frozen", "learned_since": null, "coefficients": [

@@ -1,10 +1,12 @@
 //! The metrics of one version of a function.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nebula_metering::Microjoules;
+use nebula_metering::{Charge, Microjoules, Uncertainty};
+use parking_lot::Mutex;
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec};
 
 use super::exemplars::{Exemplar, Exemplars};
@@ -15,9 +17,8 @@ pub struct FunctionMetrics {
     pub(super) outcomes: [IntCounter; Outcome::ALL.len()],
     /// Calls of this version alone, by outcome.
     pub(super) counted: [AtomicU64; Outcome::ALL.len()],
-    /// Settled calls of this version, and their active energy in microjoules. Only the sampler's thread writes.
-    pub(super) settled: AtomicU64,
-    pub(super) settled_active: AtomicU64,
+    /// Only the sampler's thread changes it.
+    pub(super) settled: Mutex<SettledSums>,
     pub(super) duration: Histogram,
     pub(super) queue: Histogram,
     pub(super) startup: Histogram,
@@ -27,6 +28,23 @@ pub struct FunctionMetrics {
     pub(super) cold_start_duration: Gauge,
     pub(super) energy: Histogram,
     pub(super) exemplars: Arc<Exemplars>,
+}
+
+/// The settled calls of one version. Neither running calls nor cold starts are in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SettledSums {
+    pub calls: u64,
+    pub active: Microjoules,
+    /// That of `active`.
+    pub uncertainty: Uncertainty,
+}
+
+impl AddAssign for SettledSums {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.active += other.active;
+        self.uncertainty += other.uncertainty;
+    }
 }
 
 impl FunctionMetrics {
@@ -40,17 +58,14 @@ impl FunctionMetrics {
         self.counted.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
-    pub(super) fn settle(&self, active: Microjoules, exemplar: Exemplar) {
-        self.settled.fetch_add(1, Ordering::Relaxed);
-        self.settled_active.fetch_add(active.0, Ordering::Relaxed);
+    pub(super) fn settle(&self, charge: &Charge, exemplar: Exemplar) {
+        *self.settled.lock() += SettledSums { calls: 1, active: charge.active, uncertainty: charge.uncertainty };
         self.energy.observe(exemplar.joules);
         self.exemplars.keep(exemplar);
     }
 
-    /// How many calls of this version have been settled, and their active energy. Neither running calls nor cold starts are
-    /// in it.
-    pub fn settled(&self) -> (u64, Microjoules) {
-        (self.settled.load(Ordering::Relaxed), Microjoules(self.settled_active.load(Ordering::Relaxed)))
+    pub fn settled(&self) -> SettledSums {
+        *self.settled.lock()
     }
 
     /// Counts a call that a quota refused. `of` is `function` or `token`.

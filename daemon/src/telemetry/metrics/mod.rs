@@ -8,9 +8,9 @@ mod process;
 mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use nebula_metering::{FunctionId, Settled};
+use parking_lot::Mutex;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{CounterVec, GaugeVec, Histogram, HistogramVec, IntCounterVec, IntGauge};
@@ -20,7 +20,7 @@ use super::collector::{Metric, TableCollector};
 use super::stored::Stored;
 use crate::meter::CallEnd;
 use crate::outcome::Outcome;
-pub use function::FunctionMetrics;
+pub use function::{FunctionMetrics, SettledSums};
 pub use instruments::Instruments;
 pub use labels::{Labels, OTHER};
 use process::ProcessMetrics;
@@ -193,8 +193,7 @@ impl Metrics {
         FunctionMetrics {
             outcomes: Outcome::ALL.map(outcome),
             counted: Default::default(),
-            settled: AtomicU64::new(0),
-            settled_active: AtomicU64::new(0),
+            settled: Mutex::default(),
             duration: self.durations.with_label_values(&[&*label]),
             queue: self.queue.clone(),
             startup: self.startups.with_label_values(&[&*label]),
@@ -231,7 +230,7 @@ impl Metrics {
             return;
         };
         let trace = observer.as_ref().and_then(|observer| observer.trace());
-        metrics.settle(charge.active, Exemplar { invocation: call.call.0, trace, joules, at: ended.at });
+        metrics.settle(charge, Exemplar { invocation: call.call.0, trace, joules, at: ended.at });
         let estimate = ended.estimate.as_ref().map_or(0.0, |estimate| estimate.active.0);
         if estimate > 0.0 {
             self.estimate_ratio.observe(joules / estimate);
