@@ -6,6 +6,7 @@
 //! caller may use of all that. [`cli`] and [`config`] read what the user asks for.
 
 pub mod admission;
+pub mod calibrating;
 pub mod carbon;
 pub mod causes;
 pub mod cli;

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 use strum::VariantNames;
 
+use super::calibrate;
 use super::client;
 use super::top;
 use crate::config::{options, options_by_heading};
@@ -15,7 +16,7 @@ use crate::settings::Setting;
 use crate::units::Policy;
 use crate::usage::{By, ReportFormat};
 
-/// Options that `run` and `doctor` share with `serve`.
+/// Options that `run`, `doctor` and `calibrate` share with `serve`.
 const SOURCE_OPTIONS: [&str; 3] = ["source", "sysfs-root", "procfs-root"];
 
 /// The whole command line.
@@ -38,6 +39,7 @@ pub fn command() -> Command {
             remove(),
             token(),
             doctor(),
+            calibrate(),
             completions(),
         ])
 }
@@ -71,6 +73,11 @@ fn option(setting: Setting) -> Arg {
 
 fn source_options() -> impl Iterator<Item = Arg> {
     options().filter(|setting| SOURCE_OPTIONS.contains(&setting.key)).map(option)
+}
+
+/// The directory for state, for commands that read or write what daemons keep there.
+fn state_option() -> impl Iterator<Item = Arg> {
+    options().filter(|setting| setting.key == "state").map(option)
 }
 
 /// An option with a value.
@@ -306,6 +313,35 @@ fn doctor() -> Command {
         .about("Show what this machine can measure, what is missing, and how to fix it")
         .after_help("Exits with 0 if something can be measured, and with 1 if there is only the model.")
         .args(source_options().filter(|option| option.get_id() != "source"))
+        .args(state_option())
+}
+
+fn calibrate() -> Command {
+    Command::new("calibrate")
+        .about("Learn within half a minute what work costs on this machine, so that the first calls are charged right")
+        .long_about(
+            "Runs known work - integers, vectors, memory, sleep - on one thread up to all of them, in a mixed order with rests \
+             between, and reads the energy counters meanwhile. From that it learns what the machine draws when nothing runs, \
+             what waking it takes, and what a busy thread draws, each with its 95 % interval, and stores it in the directory \
+             for state, where the next `nebula serve` finds it.\n\nA daemon learns the same from the calls that it runs. But a \
+             daemon that is started busy, with one function or under constant load, takes long to tell base power from work, \
+             and its intervals are wide until then.\n\nThe machine must be quiet: if others use more than a tenth of a \
+             processor (or a fiftieth of many), this command names them and stops. A daemon that uses the same directory must \
+             be stopped meanwhile.",
+        )
+        .after_help(
+            "Exits with 0 if something was learned, with 1 if the machine is busy or a daemon holds the directory, and with 64 if \
+             nothing is measured here, as with the model: its figures are stated, so there is nothing to \
+             learn.\n\nExamples:\n  nebula calibrate\n  sudo nebula calibrate --state /var/lib/nebula\n  nebula calibrate --time \
+             2m --json >calibration.json",
+        )
+        .args([
+            value("time", "DURATION", "Take this long, from 5s to 10m [default: 30s]").value_parser(calibrate::time),
+            switch("force", "Calibrate although the machine is busy; intervals get wider"),
+            switch("json", "Print JSON"),
+        ])
+        .args(source_options())
+        .args(state_option())
 }
 
 fn completions() -> Command {

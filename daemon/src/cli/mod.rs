@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bill;
+mod calibrate;
 mod client;
 mod completions;
 mod deploy;
@@ -48,6 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("token", matches)) => token::token(matches),
         Some(("top", matches)) => top::top(matches),
         Some(("report", matches)) => report::report(matches),
+        Some(("calibrate", matches)) => calibrate::calibrate(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),

@@ -10,10 +10,12 @@ use nebula_metering::{FunctionId, Joules};
 use super::quota_metrics;
 use super::start_error::StartError;
 use crate::admission::PowerCap;
+use crate::calibrating::{Conduct, Experiment};
 use crate::carbon::{Carbon, CarbonUpdater};
+use crate::causes::chain;
 use crate::config::Config;
 use crate::knowledge::{KnowledgeFile, KnowledgeKeeper, Machine};
-use crate::meter::{self, EnergyMeter, Metering, Off, Sampler, nature};
+use crate::meter::{self, Choice, EnergyMeter, Metering, Off, Sampler, nature};
 use crate::settling::Settling;
 use crate::state::State;
 use crate::telemetry::{
@@ -40,6 +42,9 @@ pub(super) fn start(
         register_no_energy(metrics, Off::Configured)?;
         return Ok((Metering::Off(Off::Configured), None));
     };
+    if let Some(file) = learned.filter(|_| settings.calibrate) {
+        calibrate(settings, source, file)?;
+    }
     let source = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     // As many threads again run long calls.
     let meter = Arc::new(EnergyMeter::new(source, settings, 2 * config.invocation.workers));
@@ -70,6 +75,31 @@ pub(super) fn knowledge_file(config: &Config, state: &Result<State, String>) -> 
             None
         }
     }
+}
+
+/// Calibrates the machine, if it is quiet and nothing is known of what `choice` reads.
+fn calibrate(settings: &meter::Settings, choice: Choice, file: &KnowledgeFile) -> Result<(), StartError> {
+    let source = meter::open_source(choice, &settings.sysfs_root, &settings.procfs_root)?;
+    let (kind, recalled) = (source.kind(), file.recall(source.counters()));
+    if !kind.is_measured() || recalled.iter().any(|known| known.knowledge.source == kind.as_str()) {
+        tracing::debug!(
+            "not calibrating: {}",
+            if kind.is_measured() { "this machine is known" } else { "nothing is measured" }
+        );
+        return Ok(());
+    }
+    let conduct = Conduct { time: Conduct::TIME, force: false };
+    tracing::info!("calibrating this machine, which takes {} s if it is quiet", conduct.time.as_secs());
+    match Experiment::run(source, settings, conduct, |_| {}) {
+        Ok(experiment) => {
+            tracing::info!("calibrated: {} s of known work were measured", experiment.time.as_secs());
+            if let Err(error) = file.store(experiment.known(&recalled)) {
+                tracing::warn!("{}: calibrating was for nothing", escaped(&chain(&error)));
+            }
+        }
+        Err(error) => tracing::warn!("not calibrated: {}", escaped(&chain(&error))),
+    }
+    Ok(())
 }
 
 /// Starts from what earlier daemons learned.

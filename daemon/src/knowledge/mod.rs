@@ -11,4 +11,4 @@ mod tests;
 pub use file::KnowledgeError;
 pub use keeper::{KnowledgeKeeper, KnowledgeKeeperError};
 pub use machine::Machine;
-pub use stored::{FILE, KnowledgeFile};
+pub use stored::{Examined, FILE, KnowledgeFile};

@@ -15,6 +15,15 @@ use crate::telemetry::escaped;
 /// The name of the file.
 pub const FILE: &str = "knowledge.json";
 
+/// What a file says, seen from this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Examined {
+    /// There is no file.
+    Nothing,
+    Known(Vec<ZoneKnowledge>),
+    OtherMachine(Machine),
+}
+
 /// What is stored about one machine.
 #[derive(Clone, Debug)]
 pub struct KnowledgeFile {
@@ -32,20 +41,32 @@ impl KnowledgeFile {
         &self.path
     }
 
+    /// What the file says.
+    ///
+    /// # Errors
+    /// If it cannot be read, or not be understood.
+    pub fn examine(&self) -> Result<Examined, KnowledgeError> {
+        Ok(match file::read(&self.path)? {
+            None => Examined::Nothing,
+            Some(contents) if contents.machine == self.machine => Examined::Known(contents.zones),
+            Some(contents) => Examined::OtherMachine(contents.machine),
+        })
+    }
+
     /// What is stored about this machine; nothing if the file is missing or about another one. A file that cannot be used is
     /// renamed, with the time in its name: it must not stop the daemon.
     pub fn load(&self) -> Vec<ZoneKnowledge> {
         let shown = escaped(&self.path.display().to_string());
-        match file::read(&self.path) {
-            Ok(None) => {
+        match self.examine() {
+            Ok(Examined::Nothing) => {
                 tracing::debug!("nothing learned about this machine is stored in `{shown}`");
                 Vec::new()
             }
-            Ok(Some(contents)) if contents.machine == self.machine => contents.zones,
-            Ok(Some(contents)) => {
+            Ok(Examined::Known(known)) => known,
+            Ok(Examined::OtherMachine(machine)) => {
                 tracing::info!(
                     "`{shown}` is ignored: it was learned on another machine ({}; this is {})",
-                    escaped(&contents.machine.to_string()),
+                    escaped(&machine.to_string()),
                     escaped(&self.machine.to_string())
                 );
                 Vec::new()

@@ -37,7 +37,7 @@ impl ZoneKnowledge {
 
     /// Everything that is known now: what `meter`, which runs since `start`, has learned and, of sources that it has not
     /// read, what was recalled.
-    pub(super) fn all<E>(meter: &Meter<E>, recalled: &[Self], start: SystemTime) -> Vec<Self> {
+    pub fn all<E>(meter: &Meter<E>, recalled: &[Self], start: SystemTime) -> Vec<Self> {
         let specs = meter.source().counters();
         let learned = meter.knowledge().into_iter().filter_map(|knowledge| {
             let spec = specs.iter().find(|spec| is_of(&knowledge, spec))?;

@@ -18,6 +18,9 @@ options! {
         /// Read the energy source this often
         window: Duration => "window", DURATION = "100ms",
             duration_in(Duration::from_millis(10)..=Duration::from_secs(60));
+        /// Calibrate this machine before the daemon listens: `auto` takes half a minute, and only if nothing is known of
+        /// this machine yet and it is quiet; `off` leaves that to `nebula calibrate`
+        calibrate: bool => "calibrate", WHEN = "off", one_of(&[("auto", true), ("off", false)]);
         /// What energy_joules means: `active`, or `usage` (adds a share of the base energy by CPU time)
         policy: Policy => "policy", POLICY = "active",
             one_of(&[("active", Policy::Active), ("usage", Policy::Usage)]);
@@ -49,6 +52,7 @@ impl Settings {
         Self {
             source: None,
             window: Duration::from_millis(100),
+            calibrate: false,
             policy: Policy::Active,
             sysfs_root: "/nonexistent".into(),
             procfs_root: "/nonexistent".into(),

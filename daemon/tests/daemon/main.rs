@@ -24,6 +24,7 @@ mod waiting;
 mod access;
 mod access_log;
 mod body_types;
+mod calibrate;
 mod carbon;
 mod cgi;
 mod client_commands;

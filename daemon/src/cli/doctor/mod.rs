@@ -1,5 +1,6 @@
 //! `nebula doctor`: what this machine can measure, what is missing, and how to fix it.
 
+mod calibration;
 mod finding;
 mod powercap;
 mod sources;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use nebula_metering::source::SourceKind;
 use nebula_metering::source::model::cpu::parse_cpuinfo;
 use nebula_metering::source::powercap::survey;
 
@@ -17,6 +19,7 @@ use super::output::print;
 use super::{EXIT_FAILURE, Failure};
 use crate::causes::chain;
 use crate::config::Config;
+use crate::knowledge::Machine;
 use crate::meter::{Choice, open_source};
 use finding::{Finding, Verdict, report};
 
@@ -28,7 +31,8 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
 
     let cpuinfo = std::fs::read(procfs_root.join("cpuinfo")).unwrap_or_default();
     let processor = parse_cpuinfo(&String::from_utf8_lossy(&cpuinfo));
-    let (auto, is_measured) = auto(&sysfs_root, &procfs_root);
+    let (auto, chosen) = auto(&sysfs_root, &procfs_root);
+    let machine = Machine::read(&sysfs_root, &procfs_root);
     let findings = [
         powercap::finding(&survey(&sysfs_root), &sysfs_root, &processor),
         sources::perf(&sysfs_root, &procfs_root, &processor),
@@ -38,20 +42,22 @@ pub fn doctor(matches: &ArgMatches) -> super::Result {
         work::counters(&sysfs_root, &procfs_root, &processor),
         work::clock(&sysfs_root, &procfs_root),
         auto,
+        calibration::finding(config.state.as_deref(), machine, chosen),
     ];
+    let is_measured = chosen.is_some_and(SourceKind::is_measured);
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     print(report(&findings, colours).as_bytes())?;
     Ok(if is_measured { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }
 
-/// What `--source auto` chooses, and whether that measures.
-fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, bool) {
+/// What `--source auto` chooses.
+fn auto(sysfs_root: &Path, procfs_root: &Path) -> (Finding, Option<SourceKind>) {
     match open_source(Choice::Auto, sysfs_root, procfs_root) {
         Ok(source) => {
             let (kind, reason) = (source.kind(), source.reason().unwrap_or_default());
             let fact = format!("chooses `{kind}`: {reason}");
-            (Finding::new(Verdict::Ok, "--source auto", fact), kind.is_measured())
+            (Finding::new(Verdict::Ok, "--source auto", fact), Some(kind))
         }
-        Err(error) => (Finding::new(Verdict::Missing, "--source auto", chain(&error)), false),
+        Err(error) => (Finding::new(Verdict::Missing, "--source auto", chain(&error)), None),
     }
 }
