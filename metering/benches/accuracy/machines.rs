@@ -19,11 +19,14 @@ pub enum Host {
     Z1d,
 }
 
+/// Laws of the simulator that the meter does not contain, by the names that `--laws` takes.
+pub const LAWS: [(&str, usize); 5] = [("voltage", 0), ("leakage", 1), ("licences", 2), ("sleep", 3), ("uncore", 4)];
+
 /// How the machines differ from those of these names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changes {
-    /// They follow all laws of the simulator, also those that the meter does not contain.
-    pub laws: bool,
+    /// They follow these of [`LAWS`].
+    pub laws: [bool; LAWS.len()],
     /// Each seed has a machine of its own, drawn around the named one.
     pub drawn: bool,
 }
@@ -46,9 +49,10 @@ impl Host {
 
     /// Its name, with what was changed.
     pub fn title(self, changes: Changes) -> String {
-        let laws = if changes.laws { ", all laws" } else { "" };
-        let drawn = if changes.drawn { ", drawn" } else { "" };
-        format!("{}{laws}{drawn}", self.name())
+        let names = LAWS.iter().filter(|(_, law)| changes.laws[*law]).map(|(name, _)| *name);
+        let laws = if changes.laws == [true; LAWS.len()] { vec!["all laws"] } else { names.collect() };
+        let drawn = changes.drawn.then_some("drawn");
+        [self.name()].into_iter().chain(laws).chain(drawn).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether hardware events are counted.
@@ -69,20 +73,26 @@ impl Host {
         }
     }
 
-    fn laws(self, machine: &Machine) -> Laws {
-        match self {
+    fn laws(self, machine: &Machine, chosen: [bool; LAWS.len()]) -> Laws {
+        let all = match self {
             Self::Desktop => Laws::all(VoltageCurve::ryzen_1700x(machine.nominal_ghz), Leakage::desktop()),
             Self::Laptop => Laws::all(VoltageCurve::ryzen_mobile(machine.frequency_ghz(1)), Leakage::laptop()),
             _ => Laws::all(VoltageCurve::epyc_7551(machine.nominal_ghz), Leakage::server()),
+        };
+        let [voltage, leakage, licences, sleep, uncore] = chosen;
+        Laws {
+            voltage: all.voltage.filter(|_| voltage),
+            leakage: all.leakage.filter(|_| leakage),
+            licences: all.licences.filter(|_| licences),
+            sleep: all.sleep.filter(|_| sleep),
+            uncore: all.uncore.filter(|_| uncore),
         }
     }
 
     /// A simulation of the machine, on which nothing runs yet.
     pub fn settings(self, changes: Changes, seed: u64) -> Settings {
         let mut machine = self.machine();
-        if changes.laws {
-            machine.laws = self.laws(&machine);
-        }
+        machine.laws = self.laws(&machine, changes.laws);
         if changes.drawn {
             machine = machine.drawn(seed);
         }

@@ -1,7 +1,7 @@
 //! What is measured, as the command line says.
 
 use crate::cell::Extent;
-use crate::machines::{Changes, Host};
+use crate::machines::{Changes, Host, LAWS};
 use crate::start::Start;
 
 pub const HELP: &str = "\
@@ -18,7 +18,8 @@ Compares settled charges with the truth on simulated machines.
                          one                nothing, and then one of the functions alone
                          restart            a morning, and a new meter that recalls what was learned
                          designed           half a minute of designed work, and such a new meter
-  --laws                 all laws of the simulator, also those that the meter does not contain
+  --laws NAME[,NAME]     laws of the simulator that the meter does not contain: voltage, leakage, licences,
+                         sleep, uncore, or all
   --drawn                each seed has a machine of its own, drawn around the named one
   --step                 in place of cells: who pays while idle power steps by 15 W
   --quick                54 of the 108 cells, with one seed
@@ -58,7 +59,9 @@ impl Options {
                 "--seeds" => seeds = Some(count(&value()?)?),
                 "--cells" => cells = true,
                 "--step" => step = true,
-                "--laws" => changes.laws = true,
+                "--laws" => {
+                    names(&LAWS, LAWS.len(), &value()?)?.into_iter().for_each(|law: usize| changes.laws[law] = true);
+                }
                 "--drawn" => changes.drawn = true,
                 _ => return Err(format!("unknown option `{argument}`")),
             }
