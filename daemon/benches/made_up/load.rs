@@ -51,6 +51,8 @@ pub struct Clients<'a> {
     turns_per_ms: AtomicU64,
     stopped: AtomicBool,
     long_call: AtomicU64,
+    /// One call runs at a time: only so the CPU time of the daemon tells at every moment what each function uses.
+    turn: Mutex<()>,
     called: Mutex<Vec<Called>>,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Clients<'a> {
             turns_per_ms: AtomicU64::new(TURNS_PER_MS),
             stopped: AtomicBool::new(false),
             long_call: AtomicU64::new(0),
+            turn: Mutex::default(),
             called: Mutex::default(),
         }
     }
@@ -100,6 +103,7 @@ impl<'a> Clients<'a> {
     fn call(&self, function: usize, ms: u64) -> anyhow::Result<()> {
         let turns = ms * self.turns_per_ms.load(Ordering::Relaxed);
         let name = FUNCTIONS[function].0;
+        let turn = self.turn.lock().ok().context("another client failed")?;
         let mut connection = Connection::open(self.address, &format!("/invoke/{name}?input={turns}"))?;
         let id = self.number.fetch_add(1, Ordering::Relaxed);
         self.machine.truth(|truth| truth.begin(id, function));
@@ -107,6 +111,7 @@ impl<'a> Clients<'a> {
         let cpu = answer.as_ref().ok().and_then(|answer| answer["work"]["cpu_ns"].as_u64());
         let cpu = Duration::from_nanos(cpu.unwrap_or_default());
         self.machine.truth(|truth| truth.end(id, cpu));
+        drop(turn);
         let invocation = answer?["invocation_id"].as_str().context("a call without id")?.to_owned();
         if cpu > Duration::from_millis(1) {
             self.turns_per_ms.store((turns as f64 / cpu.as_secs_f64() / 1e3) as u64, Ordering::Relaxed);

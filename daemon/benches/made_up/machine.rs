@@ -42,8 +42,18 @@ struct State {
     daemon: Option<ProcessCpu>,
     host: Option<ProcessCpu>,
     past: Vec<Past>,
-    late: Duration,
+    quality: Quality,
     stopped: bool,
+}
+
+/// How well the counter followed the truth.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quality {
+    /// Mean and greatest age of what it showed, in seconds.
+    pub age: f64,
+    pub age_max: f64,
+    /// Part of the functions' CPU time that was taken for another's until calls ended.
+    pub misplaced: f64,
 }
 
 /// What the counter showed at a moment, and what was behind it.
@@ -106,10 +116,14 @@ impl Machine {
         self.shared.started.elapsed().as_secs_f64()
     }
 
-    /// Everything that was remembered, and the longest time between two updates of the counter.
-    pub fn past(&self) -> (Vec<Past>, Duration) {
+    /// Everything that was remembered.
+    pub fn past(&self) -> Vec<Past> {
+        self.shared.state().past.clone()
+    }
+
+    pub fn quality(&self) -> Quality {
         let state = self.shared.state();
-        (state.past.clone(), state.late)
+        Quality { age: state.quality.age / self.now(), misplaced: state.truth.misplaced(), ..state.quality }
     }
 }
 
@@ -138,7 +152,9 @@ impl Shared {
             let now = Instant::now();
             let time = now - std::mem::replace(&mut last, now);
             state.truth.advance(time, daemon, host.total());
-            state.late = state.late.max(time);
+            let seconds = time.as_secs_f64();
+            state.quality.age += seconds * seconds / 2.0;
+            state.quality.age_max = state.quality.age_max.max(seconds);
             let truth = state.truth.joules();
             // Corrections never take back what was shown.
             shown = shown.max(truth.total());

@@ -65,15 +65,14 @@ impl ProcessCpu {
     fn look(&mut self) {
         for task in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let (name, path) = (task.file_name().to_string_lossy().into_owned(), task.path());
-            if self.threads.contains_key(&name) {
-                continue;
+            // A new thread has its name some time after it has begun.
+            let is_for_calls =
+                !fs::read_to_string(path.join("comm")).is_ok_and(|name| NO_CALLS.contains(&name.trim_end()));
+            if let Some(thread) = self.threads.get_mut(&name) {
+                thread.is_for_calls = is_for_calls;
+            } else if let Ok(schedstat) = File::open(path.join("schedstat")) {
+                self.threads.insert(name, Thread { schedstat, used: 0, is_for_calls });
             }
-            let (Ok(schedstat), Ok(comm)) = (File::open(path.join("schedstat")), fs::read_to_string(path.join("comm")))
-            else {
-                continue;
-            };
-            let is_for_calls = !NO_CALLS.contains(&comm.trim_end());
-            self.threads.insert(name, Thread { schedstat, used: 0, is_for_calls });
         }
     }
 }

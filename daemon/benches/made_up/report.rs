@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::machine::Quality;
 use super::run::{Call, Record, Sample, Setting};
 use super::truth::{ACCOUNTS, FUNCTIONS};
 
@@ -72,7 +73,14 @@ pub fn print(record: &Record) {
     let (first, last) = (record.samples.first(), record.samples.last());
     if let Some((first, last)) = first.zip(last) {
         let host = (last.host_cpu - first.host_cpu) / (last.at - first.at) * 100.0;
-        println!("the host got {host:.0} % of a processor; the counter stood still for at most {:?}", record.late);
+        let Quality { age, age_max, misplaced } = record.quality;
+        println!(
+            "the host got {host:.0} % of a processor; the counter was {:.1} ms old on average and {:.0} ms at most; {:.0} % of \
+             the functions' CPU time was misplaced until calls ended",
+            age * 1e3,
+            age_max * 1e3,
+            misplaced * 100.0
+        );
     }
     println!("minute  function  charged J   true J   bias %   calls  held %  ± %   host bias %  base bias %");
     let minutes = (record.end() / 60.0).round() as usize;

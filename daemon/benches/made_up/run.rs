@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::load::{Called, Clients, Host, MODULE};
-use super::machine::{Machine, Past};
+use super::machine::{Machine, Past, Quality};
 use super::truth::{FUNCTIONS, Joules};
 use crate::contest::Connection;
 
@@ -38,10 +38,10 @@ const LONG: Duration = Duration::from_secs(20);
 /// What comes on top of the idle power, and goes again.
 const STEP_WATTS: f64 = 15.0;
 
-/// When the long call begins and the idle power rises and falls, as parts of the whole.
-const LONG_AT: f64 = 0.3;
-const RISE_AT: f64 = 0.6;
-const FALL_AT: f64 = 0.8;
+/// When the idle power rises and falls and the long call begins, as parts of the whole.
+const RISE_AT: f64 = 0.4;
+const FALL_AT: f64 = 0.6;
+const LONG_AT: f64 = 0.8;
 
 /// The ledger is read this often.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -80,8 +80,7 @@ pub struct Record {
     pub calls: Vec<Call>,
     /// When the idle power rose and fell, in seconds since the daemon started.
     pub step: [f64; 2],
-    /// Longest time in which the counter stood still.
-    pub late: Duration,
+    pub quality: Quality,
 }
 
 /// Runs a daemon for this time.
@@ -139,9 +138,9 @@ pub fn run(setting: Setting, time: Duration) -> anyhow::Result<Record> {
     // The last calls are settled and logged.
     thread::sleep(Duration::from_secs(2));
     let charges = daemon.charges()?;
-    let (past, late) = machine.past();
+    let past = machine.past();
     let calls = clients.called().into_iter().map(|called| call(&called, &charges, started)).collect();
-    Ok(Record { setting, samples: samples(&ledgers, &past, started), calls, step, late })
+    Ok(Record { setting, samples: samples(&ledgers, &past, started), calls, step, quality: machine.quality() })
 }
 
 fn call(called: &Called, charges: &HashMap<String, Option<(f64, f64)>>, started: f64) -> Call {

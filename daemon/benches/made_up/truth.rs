@@ -53,6 +53,8 @@ pub struct Truth {
     base: f64,
     /// CPU time of daemon and host that is not yet part of the time awake.
     waking: [f64; 2],
+    /// CPU time that calls were given until their answers told that it was another's.
+    misplaced: f64,
     /// Power that has come on top of the idle power.
     pub step_watts: f64,
 }
@@ -81,7 +83,7 @@ impl Truth {
         self.base += (IDLE_WATTS + self.step_watts) * time + ACTIVATION_WATTS * (1.0 - asleep) * time;
         self.host_cpu += host;
         self.daemon_cpu += daemon;
-        // Calls that run at the same time are taken to get the same, until their answers tell what each has used.
+        // Where one call follows another, both are taken to get the same, until their answers tell what each has used.
         let each = calls / self.running.len().max(1) as f64;
         for call in &mut self.running {
             call.cpu += each;
@@ -92,16 +94,12 @@ impl Truth {
         }
     }
 
-    /// A call has told its CPU time. What it had beyond that was another's, or the daemon's own.
+    /// A call has told its CPU time. What it had beyond that was the daemon's own.
     fn correct(&mut self, id: u64, cpu: f64) {
         let Some(place) = self.running.iter().position(|call| call.id == id) else { return };
         let call = self.running.swap_remove(place);
         self.functions_cpu[call.function] += cpu - call.cpu;
-        if let Some(other) = self.running.iter_mut().max_by(|a, b| a.cpu.total_cmp(&b.cpu)) {
-            let more = (call.cpu - cpu).max(-other.cpu);
-            other.cpu += more;
-            self.functions_cpu[other.function] += more;
-        }
+        self.misplaced += (cpu - call.cpu).abs();
     }
 
     pub fn joules(&self) -> Joules {
@@ -114,6 +112,11 @@ impl Truth {
             runtime * OTHER_WATTS,
             self.base,
         ])
+    }
+
+    /// CPU time that was misplaced until calls ended, as a part of all CPU time of functions.
+    pub fn misplaced(&self) -> f64 {
+        self.misplaced / self.functions_cpu.iter().sum::<f64>().max(f64::MIN_POSITIVE)
     }
 
     pub fn host_cpu(&self) -> f64 {
