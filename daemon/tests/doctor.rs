@@ -161,6 +161,24 @@ fn unreadable_counters_need_a_capability() {
 }
 
 #[test]
+fn a_machine_that_is_not_calibrated_is_told_how() {
+    let machine = Machine::new(SERVER);
+    machine.add_zone("intel-rapl:0", "package-0");
+    let doctor = || examined(machine.command().arg("--state").arg(machine.path("state")));
+    let (code, report) = doctor();
+    assert_eq!((code, status(&report, "calibration")), (Some(0), "missing"), "{report}");
+    assert!(report.contains("-> nebula calibrate "), "{report}");
+    fs::create_dir(machine.path("state")).unwrap();
+    let file = machine.path("state/knowledge.json");
+    fs::write(&file, "no JSON").unwrap();
+    let (_, report) = doctor();
+    assert_eq!(status(&report, "calibration"), "broken", "{report}");
+    assert!(file.exists(), "the doctor only looks");
+    let (_, report) = Machine::new(GUEST).doctor();
+    assert!(report.contains("nothing to calibrate"), "{report}");
+}
+
+#[test]
 fn a_missing_proc_stat_is_reported() {
     let machine = Machine::new(SERVER);
     fs::remove_file(machine.path("proc/stat")).unwrap();

@@ -60,3 +60,96 @@ impl ZoneKnowledge {
 fn is_of(knowledge: &Knowledge, spec: &CounterSpec) -> bool {
     knowledge.zone == spec.zone.to_string() && knowledge.source == spec.source.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nebula_metering::source::{ReadError, Source, SourceKind};
+    use nebula_metering::work::Moment;
+    use nebula_metering::work::topology::Topology;
+    use nebula_metering::{Domain, Microjoules, PostBox, Watts, Zone};
+
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    /// Draws the same power all the time.
+    struct Steady {
+        spec: [CounterSpec; 1],
+        energy: u64,
+    }
+
+    impl Steady {
+        fn new(kind: SourceKind) -> Self {
+            let spec = CounterSpec {
+                source: kind,
+                zone: Zone::new(Domain::Package, "0"),
+                range: None,
+                watts_max: Watts(600.0),
+                quantum: Microjoules(61),
+                relative_error: 0.0,
+                base: None,
+                stated: None,
+            };
+            Self { spec: [spec], energy: 0 }
+        }
+    }
+
+    impl Source for Steady {
+        fn kind(&self) -> SourceKind {
+            self.spec[0].source
+        }
+
+        fn counters(&self) -> &[CounterSpec] {
+            &self.spec
+        }
+
+        fn read(&mut self, _: &Moment, readings: &mut Vec<Result<Microjoules, ReadError>>) {
+            self.energy += 2_000_000;
+            readings.clear();
+            readings.push(Ok(Microjoules(self.energy)));
+        }
+
+        fn describe(&self) -> String {
+            "steady".into()
+        }
+    }
+
+    /// A meter of a machine with one busy processor, after so many windows.
+    fn meter(recalled: &[ZoneKnowledge], windows: u32) -> Meter<()> {
+        let mut meter = Meter::new(Box::new(Steady::new(SourceKind::Powercap)), Topology::one_package(4), 16);
+        meter.recall(recalled.iter().map(|known| known.knowledge.clone()).collect());
+        let posts = PostBox::new(1, 16);
+        for window in 0..=windows {
+            let time = WINDOW * window;
+            let mut moment = Moment { monotonic: time, boottime: time, busy: time, ..Moment::default() };
+            moment.packages[0] = time;
+            meter.close_window(&moment, &posts, &mut Vec::new());
+        }
+        meter
+    }
+
+    #[test]
+    fn knowledge_keeps_its_age_until_it_is_refuted_and_other_sources_keep_theirs() {
+        let second = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let learned = ZoneKnowledge::all(&meter(&[], 20), &[], second(1));
+        assert_eq!((learned.len(), learned[0].since, learned[0].calibrated), (1, second(1), None));
+
+        let own = ZoneKnowledge { calibrated: Some(second(1)), ..learned[0].clone() };
+        let mut other = own.clone();
+        other.knowledge.source = SourceKind::Hwmon.as_str().into();
+        let recalled = [own.clone(), other.clone()];
+        let known = ZoneKnowledge::all(&meter(&recalled, 20), &recalled, second(2));
+        assert_eq!(known.len(), 2);
+        assert_eq!((known[0].since, known[0].calibrated), (second(1), Some(second(1))));
+        assert_eq!(known[1], other, "its source is not read");
+
+        let mut wrong = own;
+        wrong.knowledge.scale *= 30.0;
+        wrong.knowledge.mean.iter_mut().for_each(|mean| *mean *= 30.0);
+        let recalled = [wrong];
+        let known = ZoneKnowledge::all(&meter(&recalled, 200), &recalled, second(3));
+        assert_eq!((known[0].since, known[0].calibrated), (second(3), None), "{known:?}");
+    }
+}

@@ -28,13 +28,18 @@ pub fn finding(state: Option<&Path>, machine: Machine, source: Option<SourceKind
             let of_source = known.iter().filter(|known| known.knowledge.source == source.as_str());
             judge(&of_source.collect::<Vec<_>>(), source)
         }
-        Ok(Examined::Nothing) => missing(format!("not calibrated: `{path}` does not exist")).with_remedy(CALIBRATE),
+        Ok(Examined::Nothing) => missing(format!("not calibrated: `{path}` does not exist"))
+            .with_remedies([CALIBRATE, "or pass --state DIR, if the daemon keeps its state elsewhere"]),
         Ok(Examined::OtherMachine(other)) => {
             missing(format!("not calibrated: `{path}` is about another machine ({other})")).with_remedy(CALIBRATE)
         }
         Err(error) => {
-            let verdict = if error.is_unusable() { Verdict::Broken } else { Verdict::Forbidden };
-            Finding::new(verdict, "calibration", chain(&error))
+            let (verdict, remedy) = if error.is_unusable() {
+                (Verdict::Broken, CALIBRATE)
+            } else {
+                (Verdict::Forbidden, "run nebula doctor as the user that runs the daemon")
+            };
+            Finding::new(verdict, "calibration", chain(&error)).with_remedy(remedy)
         }
     }
 }
