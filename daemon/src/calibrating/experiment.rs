@@ -26,8 +26,8 @@ const WATCH: Duration = Duration::from_secs(2);
 const OTHERS_MAX: f64 = 0.1;
 const OTHERS_SHARE_MAX: f64 = 0.02;
 
-/// Slices that a thread can post within a window, some fifty of which are of 2 ms each.
-const POSTINGS: usize = 4096;
+/// Slices that a thread can post between two windows: ten windows of the default length with slices of 2 ms.
+const POSTINGS: usize = 512;
 
 /// How to calibrate.
 #[derive(Clone, Copy, Debug)]
@@ -172,17 +172,17 @@ impl Laboratory {
         processors: usize,
         work: &mut [Work; Kernel::COUNT],
     ) -> Result<(), ReadHostError> {
-        let stop = AtomicBool::new(false);
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let mut threads = Vec::new();
             for kernel in step.kernels() {
                 self.calls += 1;
                 let tally = Tally::new(CallId(self.calls), kernel.function(), self.reader, self.posts.clone());
-                let stop = &stop;
-                threads.push((kernel, scope.spawn(move || labour(kernel, processors, tally, stop))));
+                let is_over = &is_over;
+                threads.push((kernel, scope.spawn(move || labour(kernel, processors, tally, is_over))));
             }
             let measured = self.measure(length);
-            stop.store(true, Ordering::Relaxed);
+            is_over.store(true, Ordering::Relaxed);
             for (kernel, thread) in threads {
                 // A thread that panicked has posted what it did.
                 work[kernel as usize] += thread.join().unwrap_or_default();
@@ -202,10 +202,10 @@ impl Laboratory {
     }
 }
 
-/// Works until `stop` is set, as one call. Returns what was done.
-fn labour(kernel: Kernel, threads: usize, mut tally: Tally<()>, stop: &AtomicBool) -> Work {
+/// Works until `is_over` is set, as one call. Returns what was done.
+fn labour(kernel: Kernel, threads: usize, mut tally: Tally<()>, is_over: &AtomicBool) -> Work {
     let mut bench = Bench::new(kernel, threads);
-    while !stop.load(Ordering::Relaxed) {
+    while !is_over.load(Ordering::Relaxed) {
         tally.measure(|| bench.slice());
         tally.post();
         if let Some(pause) = kernel.pause() {

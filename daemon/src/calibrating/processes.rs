@@ -94,11 +94,13 @@ mod tests {
             std::fs::write(folder.join("stat"), stat(pid, name, ticks, 0)).unwrap();
         };
         std::fs::create_dir_all(procfs.path().join("sys")).unwrap();
-        [(11, "calm"), (12, "busy"), (13, "busier\n")].into_iter().for_each(|(pid, name)| set(pid, name, 1000));
+        for (pid, name) in [(11, "calm"), (12, "busy"), (13, "busier\n")] {
+            set(pid, name, 1000);
+        }
         let before = Processes::read(procfs.path());
-        [(12, "busy", 1080), (13, "busier\n", 1190), (14, "new", 50)]
-            .into_iter()
-            .for_each(|(pid, name, ticks)| set(pid, name, ticks));
+        for (pid, name, ticks) in [(12, "busy", 1080), (13, "busier\n", 1190), (14, "new", 50)] {
+            set(pid, name, ticks);
+        }
         let busiest = Processes::read(procfs.path()).busiest_since(&before, Duration::from_secs(2));
         assert_eq!(
             busiest.to_string(),

@@ -87,7 +87,7 @@ fn hold(directory: Option<&Path>) -> Result<State, Failure> {
             let path = path.display();
             anyhow!("a daemon{process} keeps its state in `{path}`: stop it, calibrate, and start it again").into()
         }
-        error => error.into(),
+        failed @ StateError::Open { .. } => failed.into(),
     })
 }
 

@@ -18,6 +18,7 @@ use super::bill::{Bill, Charge};
 use super::output::print;
 use super::{EXIT_FAILURE, EXIT_USAGE, Failure, note};
 use crate::config::Config;
+use crate::knowledge::{KnowledgeFile, Machine};
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
 use nebula_runtime::{
@@ -64,7 +65,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
         }
     };
     let ((completion, printed), bill) = match config.meter.source {
-        Some(source) => measured(&config.meter, source, |meter| {
+        Some(source) => measured(&config, source, |meter| {
             let (ended, tally) = executor.block_on(meter.bracket(CALL, FUNCTION, call));
             (ended, tally.total())
         })?,
@@ -108,15 +109,20 @@ async fn print_answer(answer: oneshot::Receiver<Answer>) -> std::io::Result<()> 
     Ok(())
 }
 
-/// Runs the call under a meter, and returns its bill too.
+/// Runs the call under a meter that starts from what daemons or `nebula calibrate` learned, and returns its bill too.
 fn measured(
-    settings: &meter::Settings,
+    config: &Config,
     source: Choice,
     call: impl FnOnce(&EnergyMeter) -> (Ended, Work),
 ) -> Result<(Ended, String), Failure> {
+    let settings = &config.meter;
     let source = meter::open_source(source, &settings.sysfs_root, &settings.procfs_root)?;
     let clock = meter::open_clock(&settings.procfs_root, &settings.sysfs_root)?;
     let meter = Arc::new(EnergyMeter::new(source, settings, 1));
+    if let Some(state) = &config.state {
+        let machine = Machine::read(&settings.sysfs_root, &settings.procfs_root);
+        meter.recall(KnowledgeFile::new(state, machine).peek(&meter.counters()));
+    }
     let sampler = Sampler::start(meter.clone(), clock, |_| {})?;
     let (ended, work) = call(&meter);
     // The kernel adds a thread's CPU time to the process's clock at ticks, and when the thread reads its own. Without this

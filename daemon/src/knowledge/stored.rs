@@ -91,16 +91,15 @@ impl KnowledgeFile {
 
     /// What is stored about these counters and may be taken up, and what is stored of sources that are not read at present.
     pub fn recall(&self, counters: &[CounterSpec]) -> Vec<ZoneKnowledge> {
-        let mut known = self.load();
-        known.retain(|known| {
-            let obstacle = obstacle(known, counters);
-            if let Some(obstacle) = obstacle {
-                let (zone, source) = (escaped(&known.knowledge.zone), escaped(&known.knowledge.source));
-                tracing::info!("what was learned of {zone} by {source} is ignored: {obstacle}");
-            }
-            obstacle.is_none()
-        });
-        known
+        valid(self.load(), counters)
+    }
+
+    /// The same for those who only read, whether or not a daemon runs: nothing is renamed.
+    pub fn peek(&self, counters: &[CounterSpec]) -> Vec<ZoneKnowledge> {
+        match self.examine() {
+            Ok(Examined::Known(known)) => valid(known, counters),
+            _ => Vec::new(),
+        }
     }
 
     /// Stores what is known, in place of what was stored.
@@ -110,6 +109,19 @@ impl KnowledgeFile {
     pub fn store(&self, known: Vec<ZoneKnowledge>) -> Result<(), KnowledgeError> {
         file::write(&self.path, &Contents { machine: self.machine.clone(), zones: known })
     }
+}
+
+/// What may be taken up of what is known.
+fn valid(mut known: Vec<ZoneKnowledge>, counters: &[CounterSpec]) -> Vec<ZoneKnowledge> {
+    known.retain(|known| {
+        let obstacle = obstacle(known, counters);
+        if let Some(obstacle) = obstacle {
+            let (zone, source) = (escaped(&known.knowledge.zone), escaped(&known.knowledge.source));
+            tracing::info!("what was learned of {zone} by {source} is ignored: {obstacle}");
+        }
+        obstacle.is_none()
+    });
+    known
 }
 
 /// Why what is known of a zone cannot be taken up.

@@ -48,10 +48,12 @@ fn a_restarted_daemon_starts_with_what_it_knew() {
     let coefficients = zone["coefficients"].as_array_mut().unwrap();
     assert_eq!(coefficients[0]["feature"], "base");
     coefficients[0]["mean"] = json!(12.0);
-    for place in 0..coefficients.len() {
-        coefficients[0]["covariance"][place] = json!(if place == 0 { 0.01 } else { 0.0 });
-        coefficients[place]["covariance"][0] = coefficients[0]["covariance"][place].clone();
+    for coefficient in &mut *coefficients {
+        coefficient["covariance"][0] = json!(0.0);
     }
+    let mut alone = vec![0.0; coefficients.len()];
+    alone[0] = 0.01;
+    coefficients[0]["covariance"] = json!(alone);
     fs::write(&file, known.to_string()).unwrap();
 
     let second = daemon(&tree, state.path());
