@@ -24,7 +24,10 @@ struct Machine {
 impl Machine {
     fn new(fixture: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/proc").join(fixture);
-        let model = Model::open(&root, Path::new("/nowhere")).expect("the fixture is complete");
+        Self::of(Model::open(&root, Path::new("/nowhere")).expect("the fixture is complete"))
+    }
+
+    fn of(model: Model) -> Self {
         let threads = model.threads() as usize;
         let meter = Meter::new(Box::new(model), Topology::one_package(threads), 1000);
         Self { meter, posts: Arc::new(PostBox::new(1, 1000)), now: Moment::default(), calls: 0 }
@@ -99,6 +102,21 @@ fn the_first_minute_and_later_ones_agree_within_the_interval() {
             println!("{fixture}: {first_call:.4} J a call at first, {call:.4} ± {uncertainty:.4} J later");
             assert!(first.contains(call) && other.contains(first_call), "{fixture}");
         }
+    }
+}
+
+/// A function alone on a large server, and beside others that fill it.
+#[test]
+fn others_do_not_change_what_a_function_is_charged() {
+    let root = tempfile::tempdir().expect("a directory can be made");
+    let thread = "vendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 7\nmodel name : CPU @ 3.00GHz\n";
+    let cpuinfo: String = (0..96).map(|cpu| format!("processor : {cpu}\n{thread}flags : fpu\n\n")).collect();
+    std::fs::write(root.path().join("cpuinfo"), cpuinfo).expect("the file can be written");
+    let mut machine = Machine::of(Model::open(root.path(), root.path()).expect("there are processors"));
+    let alone = machine.run(Duration::from_secs(60), 4, Duration::ZERO).call().0;
+    for percent in [10, 25, 50, 75, 95, 0] {
+        let beside = machine.run(Duration::from_secs(30), 4, WINDOW * 96 * percent / 100).call().0;
+        assert!((beside / alone - 1.0).abs() < 0.02, "{percent} %: {alone} J, then {beside} J");
     }
 }
 

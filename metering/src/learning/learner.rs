@@ -42,6 +42,10 @@ const RECENT: Duration = Duration::from_secs(1);
 const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
 const CALL_STRAY_WITHOUT: f64 = 0.026;
 
+/// Deviation of the cost of all calls of a function that no amount of learning removes: how busy the other threads of
+/// the cores were is known to about 0.05 of their time, which changes the cost of work by half of that.
+const STRUCTURE: f64 = 0.025;
+
 /// Variances of the cost of a call, in joules squared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Doubt {
@@ -163,6 +167,7 @@ impl Learner {
         let clock = expected - cost((frequency - moments.frequency).max(0.0), beside);
         let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
         let mut common = estimator.variance(&self.inputs(estimator, function, work, frequency, beside));
+        common += (STRUCTURE * expected).powi(2);
         if self.slots.of(function).is_none() {
             common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
         }
@@ -279,12 +284,14 @@ impl Learner {
         let functions: Vec<f64> = consumption.functions.iter().map(|part| self.stated_cost(&part.work)).collect();
         let [runtime, host] = [consumption.runtime, consumption.host].map(|cpu| self.stated_cost(&Work::of_cpu(cpu)));
         let all = functions.iter().sum::<f64>() + runtime + host;
-        let of = |cost: f64| if all > 0.0 { weight((energy.0 - base) * cost / all) } else { 0 };
+        // What a stated curve adds to the cost of a thread at full load is that of waking the package.
+        let active = (energy.0 - base).min(self.stated.map_or(f64::MAX, |_| all * consumption.conditions.frequency));
+        let of = |cost: f64| if all > 0.0 { weight(active * cost / all) } else { 0 };
         Weights {
             functions: functions.into_iter().map(of).collect(),
             runtime: of(runtime),
             host: of(host),
-            base: weight(base),
+            base: weight(energy.0 - active),
         }
     }
 

@@ -8,13 +8,18 @@ use super::inputs::{
 
 /// Base power and activation, as parts of what all processors cost on top at full load, with their deviations.
 ///
-/// Source: idle and full power of thirteen server processors, Cloud Carbon Footprint, "Methodology" (idle is 0.18 to
-/// 0.46 of the rise).
-const BASE_PART: (f64, f64) = (0.25, 0.2);
-const ACTIVATION_PART: (f64, f64) = (0.12, 0.12);
+/// Source: idle and full power of server processors, Cloud Carbon Footprint, "Methodology": idle is 0.18 to 0.46 of the
+/// rise, whose threads run below their highest frequency, which makes 0.12 to 0.3 here. Laptops and desktops idle at a
+/// few watts and lie at 0.02 to 0.1.
+const BASE_PART: (f64, f64) = (0.13, 0.13);
+const ACTIVATION_PART: (f64, f64) = (0.06, 0.08);
 
 /// The same for memory, which draws most of its power whether it is used or not.
+///
+/// Source: `tests/fixtures/turbostress`: on three servers memory draws 50 W at rest, 92 W as soon as a tenth of the
+/// machine is busy, and 119 W at full load.
 const MEMORY_BASE_PART: (f64, f64) = (1.0, 1.0);
+const MEMORY_ACTIVATION_PART: (f64, f64) = (0.3, 0.6);
 
 /// Deviation of the power of a function from what its work predicts, with hardware events and with CPU time alone:
 /// standard deviations, as fractions of the mean cost of CPU time.
@@ -41,7 +46,8 @@ impl Kind {
     /// Cost of a second of CPU time if a window of `seconds` with this much of it took `energy`: in joules.
     pub fn guess(&self, energy: f64, cpu: f64, seconds: f64) -> f64 {
         let (base, _) = if self.is_memory { MEMORY_BASE_PART } else { BASE_PART };
-        let activation = if self.is_memory { 0.0 } else { ACTIVATION_PART.0 * (cpu / seconds).min(1.0) };
+        let (activation, _) = if self.is_memory { MEMORY_ACTIVATION_PART } else { ACTIVATION_PART };
+        let activation = activation * (cpu / seconds).min(1.0);
         energy / (cpu + (base + activation) * self.capacity * seconds)
     }
 
@@ -59,9 +65,10 @@ impl Kind {
         let mut priors = [prior(0.0, 1e-6, 0.0); COUNT];
         let (base, deviation) = if is_memory { MEMORY_BASE_PART } else { BASE_PART };
         priors[BASE] = prior(base * capacity, deviation * capacity, 0.0002 * capacity);
+        let (activation, deviation) =
+            if is_memory { (MEMORY_ACTIVATION_PART.0, MEMORY_ACTIVATION_PART.1) } else { ACTIVATION_PART };
+        priors[ACTIVATION] = prior(activation * capacity, deviation * capacity, 0.0001 * capacity);
         if !is_memory {
-            let (activation, deviation) = (ACTIVATION_PART.0, ACTIVATION_PART.1);
-            priors[ACTIVATION] = prior(activation * capacity, deviation * capacity, 0.0001 * capacity);
             priors[CLOCK_EXPONENT] = Prior { mean: 2.2, deviation: 0.4, drift: 0.0, bounds: (0.5, 4.0) };
             priors[CORE_SHARING] = Prior { mean: 0.44, deviation: 0.05, drift: 0.0, bounds: (0.2, 0.6) };
         } else {

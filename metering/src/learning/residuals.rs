@@ -16,8 +16,11 @@ const OUTLIER: f64 = 5.0;
 /// Outliers on one side for this long mean that the machine has changed.
 const STEP_TIME: Duration = Duration::from_millis(800);
 
-/// Highest correlation of neighbouring windows that is reckoned with.
-const CORRELATION_MAX: f64 = 0.95;
+/// Weight of a window in the mean of the last seconds: 40 windows.
+const SMOOTH: f64 = 0.05;
+
+/// Most windows that count as one.
+const WINDOWS_MAX: f64 = 40.0;
 
 /// What a window is to learning.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,18 +38,18 @@ pub enum Verdict {
 pub struct Residuals {
     /// Mean square deviation, relative to what was expected.
     fit: f64,
-    /// Last deviation, in standard deviations.
-    last: f64,
-    /// Sums of squares, and of products of neighbours.
+    /// Mean deviation of the last seconds, in standard deviations.
+    smooth: f64,
+    /// Sums of the squares of single windows, and of the mean.
     squares: f64,
-    products: f64,
+    smooth_squares: f64,
     /// Time and energy of the outliers in a row.
     outliers: (Duration, f64),
 }
 
 impl Default for Residuals {
     fn default() -> Self {
-        Self { fit: 1.0, last: 0.0, squares: 0.0, products: 0.0, outliers: (Duration::ZERO, 0.0) }
+        Self { fit: 1.0, smooth: 0.0, squares: 0.0, smooth_squares: 0.0, outliers: (Duration::ZERO, 0.0) }
     }
 }
 
@@ -56,14 +59,16 @@ impl Residuals {
         self.fit
     }
 
-    /// How many windows say as little as one would if neighbours were independent: the sum of the correlations at all
-    /// lags if each depends on the one before.
+    /// How many windows say as little as one would if windows were independent of each other: how much the mean of
+    /// several seconds varies, compared with the mean of as many independent windows. What stays the same for seconds,
+    /// such as a mixture of load whose conditions are misjudged, does not average out.
     ///
-    /// Source: Box, Jenkins and Reinsel, "Time Series Analysis", 4th ed., section 2.1.6, for the AR(1) process.
+    /// Source: the variance of an exponentially weighted mean, Box, Jenkins and Reinsel, "Time Series Analysis", 4th ed.,
+    /// section 3.2; the ratio of variances at two scales is that of Allan, "Statistics of Atomic Frequency Standards",
+    /// Proc. IEEE 54(2), 1966.
     pub fn windows_for_one(&self) -> f64 {
-        let correlation = if self.squares > 0.0 { self.products / self.squares } else { 0.0 };
-        let correlation = correlation.clamp(0.0, CORRELATION_MAX);
-        (1.0 + correlation) / (1.0 - correlation)
+        let independent = self.squares * SMOOTH / (2.0 - SMOOTH);
+        if independent > 0.0 { (self.smooth_squares / independent).clamp(1.0, WINDOWS_MAX) } else { 1.0 }
     }
 
     /// Judges a window that deviates by `innovation`, of which the coefficients explain the variance `known` and
@@ -80,8 +85,8 @@ impl Residuals {
         // While coefficients explain most of it, neighbours agree because of these.
         if known < noise && off.abs() < OUTLIER {
             self.squares = self.squares * keep + off * off;
-            self.products = self.products * keep + off * self.last;
-            self.last = off;
+            self.smooth += SMOOTH * (off - self.smooth);
+            self.smooth_squares = self.smooth_squares * keep + self.smooth * self.smooth;
         }
         let (lasted, energy) = self.outliers;
         if off.abs() < OUTLIER || energy * innovation < 0.0 {
@@ -126,7 +131,7 @@ mod tests {
         (0..1000).for_each(|step| _ = alone.judge(if step % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
         assert_eq!(alone.windows_for_one(), 1.0);
         let mut slow = Residuals::default();
-        (0..1000).for_each(|step| _ = slow.judge(if step / 20 % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
-        assert!((15.0..25.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
+        (0..1000).for_each(|step| _ = slow.judge(if step / 100 % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
+        assert!((10.0..40.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
     }
 }
