@@ -23,6 +23,17 @@ impl Uncertainty {
         Self { common: half(doubt.common), own: half(doubt.own), source: Joules(source) }
     }
 
+    /// What has been added since this sum was `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        let own = (self.own.0.powi(2) - earlier.own.0.powi(2)).max(0.0).sqrt();
+        Self {
+            common: Joules(self.common.0 - earlier.common.0),
+            own: Joules(own),
+            source: Joules(self.source.0 - earlier.source.0),
+        }
+    }
+
     /// Half the width of the whole interval. The parts are independent of each other.
     #[must_use]
     pub fn total(&self) -> Joules {
@@ -51,5 +62,18 @@ mod tests {
         let Uncertainty { common, own, source } = sum;
         assert!((common.0 - 10.0).abs() < 1e-9 && (own.0 - 10.0).abs() < 1e-9 && (source.0 - 20.0).abs() < 1e-9);
         assert!((sum.total().0 - 600.0_f64.sqrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_added_to_a_sum_is_found_again() {
+        let added = Uncertainty { common: Joules(0.1), own: Joules(1.0), source: Joules(0.2) };
+        let before = Uncertainty { common: Joules(3.0), own: Joules(4.0), source: Joules(5.0) };
+        let mut sum = before;
+        sum += added;
+        let Uncertainty { common, own, source } = sum.since(before);
+        for (found, added) in [(common, added.common), (own, added.own), (source, added.source)] {
+            assert!((found.0 - added.0).abs() < 1e-9);
+        }
+        assert_eq!(before.since(before), Uncertainty::default());
     }
 }

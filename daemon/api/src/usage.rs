@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::energy::UncertaintyParts;
+
 /// What the rows of a report are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +109,12 @@ pub struct Row {
     pub cold_starts: u64,
     /// The part of the machine's energy that it is, from 0 to 1.
     pub share: Option<f64>,
+    /// Half the width of the 95 % interval of `active_joules`; null if some of it is older than what is stored about its
+    /// uncertainty.
+    pub active_joules_uncertainty: Option<f64>,
+    /// The parts of `active_joules_uncertainty`. What calls of several functions have in common adds up too, so the
+    /// interval of a sum is rather too wide.
+    pub uncertainty_parts: Option<UncertaintyParts>,
 }
 
 impl Row {

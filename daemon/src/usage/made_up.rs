@@ -1,7 +1,7 @@
 //! A daemon for tests: its ledger is the real one, and the tests say what happens.
 
 use nebula_metering::source::SourceKind;
-use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Purpose, Weights, Zone};
+use nebula_metering::{Accounts, Consumers, Domain, FunctionId, Microjoules, Purpose, Uncertainty, Weights, Zone};
 
 use super::Hour;
 use super::pending::{EnergyRate, Pending};
@@ -58,6 +58,11 @@ impl MadeUp {
         let work = self.work(function);
         work.calls[outcome as usize] += count;
         work.cold_starts = work.cold_starts.max(1);
+    }
+
+    /// Settles a call with this uncertainty.
+    pub fn settle(&mut self, function: u32, uncertainty: Uncertainty) {
+        self.work(function).uncertainty += uncertainty;
     }
 
     fn work(&mut self, function: u32) -> &mut FunctionWork {

@@ -81,11 +81,9 @@ impl Pending {
         }
         for (id, FunctionReading { version, work }) in &now.functions {
             let before = earlier.functions.get(id).map(|function| function.work).unwrap_or_default();
-            // CPU time is unknown once the meter has failed.
-            let grown = work.each(before, u64::saturating_sub);
+            let grown = work.since(before);
             if grown != FunctionWork::default() {
-                let sum = self.work.entry((hour, version.clone(), now.metered)).or_default();
-                *sum = sum.each(grown, |sum, grown| sum + grown);
+                *self.work.entry((hour, version.clone(), now.metered)).or_default() += grown;
             }
         }
         for (unit, rate) in rates {

@@ -1,9 +1,10 @@
 //! The figures of the daemon at one moment. All of them only grow while it runs.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
-use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Zone, ZoneReport};
+use nebula_metering::{Accounts, FunctionEnergy, FunctionId, Uncertainty, Zone, ZoneReport};
 
 use super::OTHER;
 use crate::functions::Registry;
@@ -49,7 +50,7 @@ impl FunctionVersion {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FunctionWork {
     /// Calls by outcome, in the order of [`Outcome::ALL`].
     pub calls: [u64; Outcome::ALL.len()],
@@ -57,16 +58,28 @@ pub struct FunctionWork {
     pub cold_starts: u64,
     /// CPU time of its calls.
     pub cpu_nanos: u64,
+    /// That of the active energy of its settled calls.
+    pub uncertainty: Uncertainty,
 }
 
 impl FunctionWork {
-    /// Both combined, figure by figure.
-    pub(super) fn each(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {
+    /// What has been added since `earlier`. CPU time is unknown once the meter has failed.
+    pub(super) fn since(self, earlier: Self) -> Self {
         Self {
-            calls: std::array::from_fn(|outcome| with(self.calls[outcome], other.calls[outcome])),
-            cold_starts: with(self.cold_starts, other.cold_starts),
-            cpu_nanos: with(self.cpu_nanos, other.cpu_nanos),
+            calls: std::array::from_fn(|outcome| self.calls[outcome].saturating_sub(earlier.calls[outcome])),
+            cold_starts: self.cold_starts.saturating_sub(earlier.cold_starts),
+            cpu_nanos: self.cpu_nanos.saturating_sub(earlier.cpu_nanos),
+            uncertainty: self.uncertainty.since(earlier.uncertainty),
         }
+    }
+}
+
+impl AddAssign for FunctionWork {
+    fn add_assign(&mut self, other: Self) {
+        self.calls.iter_mut().zip(other.calls).for_each(|(sum, calls)| *sum += calls);
+        self.cold_starts += other.cold_starts;
+        self.cpu_nanos += other.cpu_nanos;
+        self.uncertainty += other.uncertainty;
     }
 }
 
@@ -79,6 +92,7 @@ impl Reading {
                 calls: revision.metrics.counted(),
                 cold_starts: revision.was_called().into(),
                 cpu_nanos: 0,
+                uncertainty: revision.metrics.settled().uncertainty,
             };
             let version = FunctionVersion::new(revision.name.as_str(), &revision.version.to_string());
             reading.functions.insert(id, FunctionReading { version, work });

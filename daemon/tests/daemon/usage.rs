@@ -128,6 +128,7 @@ fn everything_counted_is_stored_on_shutdown() {
         assert_eq!((answer.calls, answer.errors, answer.cold_starts), (counted, 0, round));
         assert_eq!((unreachable.calls, unreachable.errors, unreachable.outcomes.trap), (counted, counted, counted));
         assert!(answer.cpu_seconds.unwrap() > 0.0 && answer.share.unwrap() < 1.0);
+        assert!(answer.active_joules_uncertainty.is_some_and(|joules| joules > 0.0), "{answer:?}");
         assert_eq!(answer.gco2e, None);
         assert!(
             report

@@ -43,7 +43,7 @@ impl ReportFormat {
 /// A column of the CSV: its heading, and the value of a row.
 type Column = (&'static str, fn(&Report, &Row) -> String);
 
-const COLUMNS: [Column; 21] = [
+const COLUMNS: [Column; 22] = [
     ("function", |_, row| text(row.function.as_ref())),
     ("version", |_, row| text(row.version.as_ref())),
     ("hour", |_, row| text(row.hour.as_ref())),
@@ -65,6 +65,7 @@ const COLUMNS: [Column; 21] = [
     ("cpu_seconds", |_, row| text(row.cpu_seconds)),
     ("cold_starts", |_, row| row.cold_starts.to_string()),
     ("share", |_, row| text(row.share)),
+    ("active_joules_uncertainty", |_, row| text(row.active_joules_uncertainty)),
 ];
 
 fn text(value: Option<impl ToString>) -> String {

@@ -46,6 +46,16 @@ pub fn of(report: &Report) -> Vec<String> {
     notes
 }
 
+/// The note of a report that reaches back before preparing functions was recorded apart.
+pub fn preparing(since: &str) -> String {
+    format!("before {since}, preparing functions was not recorded apart: it is in ACTIVE J and J/CALL")
+}
+
+/// The note of a report that reaches back before uncertainties were recorded.
+pub fn uncertainty(since: &str) -> String {
+    format!("before {since}, the uncertainty of ACTIVE J was not recorded: sums that reach back to it have none")
+}
+
 fn part(what: &str, covers: Option<f64>, why: &str) -> Option<String> {
     match covers {
         None => Some(format!("{what} is not known: {why}")),

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row as Found};
 use super::super::pending::{Footprint, GRAMS};
 use super::super::store::rows::{self, each, energy};
 use super::super::store::schema::{
-    FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, PREPARING_SINCE, STORED_AT, SumTable, WORK, ZONE_ENERGY,
+    FOOTPRINT, FUNCTION_ENERGY, KEPT_SINCE, PREPARING_SINCE, STORED_AT, SumTable, UNCERTAINTY_SINCE, WORK, ZONE_ENERGY,
 };
 use super::super::{Hour, OTHER, StoreError};
 use super::sums::Sums;
@@ -64,11 +64,11 @@ fn read(connection: &mut Connection, since: Since, by: By, policy: Policy) -> ru
         notes: Vec::new(),
     };
     report.notes = notes::of(&report);
-    if let Some(apart) = note(&connection, PREPARING_SINCE)?.filter(|apart| first.0 < *apart) {
-        let apart = shown(Hour(apart));
-        report
-            .notes
-            .push(format!("before {apart}, preparing functions was not recorded apart: it is in ACTIVE J and J/CALL"));
+    for (since, note_of) in
+        [(PREPARING_SINCE, notes::preparing as fn(&str) -> String), (UNCERTAINTY_SINCE, notes::uncertainty)]
+    {
+        let since = note(&connection, since)?.filter(|since| first.0 < *since);
+        report.notes.extend(since.map(|since| note_of(&shown(Hour(since)))));
     }
     Ok(report)
 }
@@ -114,6 +114,10 @@ fn sums(connection: &Connection, first: Hour, by: By, currency: Option<&str>) ->
         if row.get(3)? {
             sums.measured = calls;
             sums.cpu_nanos = Some(cpu_nanos);
+            match rows::uncertainty(row, 13)? {
+                Some(uncertainty) => sums.uncertainty = uncertainty,
+                None => sums.uncertainty_unknown = true,
+            }
         } else {
             sums.unmeasured = calls;
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nebula_metering::{FunctionEnergy, Microjoules};
+use nebula_api::energy::UncertaintyParts;
+use nebula_metering::{FunctionEnergy, Microjoules, Uncertainty};
 
 use super::super::pending::Footprint;
 use super::{Outcomes, Row, SourceEnergy};
@@ -19,6 +20,10 @@ pub type CallCounts = [u64; Outcome::ALL.len()];
 pub struct Sums {
     /// By source.
     pub energy: BTreeMap<String, FunctionEnergy>,
+    /// That of the active energy.
+    pub uncertainty: Uncertainty,
+    /// Whether the uncertainty of some active energy is not known: it is older than what is stored about it.
+    pub uncertainty_unknown: bool,
     pub measured: CallCounts,
     pub unmeasured: CallCounts,
     pub cold_starts: u64,
@@ -35,6 +40,8 @@ impl Sums {
         for (source, energy) in &other.energy {
             *self.energy.entry(source.clone()).or_default() += *energy;
         }
+        self.uncertainty += other.uncertainty;
+        self.uncertainty_unknown |= other.uncertainty_unknown;
         for (sum, calls) in [(&mut self.measured, &other.measured), (&mut self.unmeasured, &other.unmeasured)] {
             sum.iter_mut().zip(calls).for_each(|(sum, calls)| *sum += calls);
         }
@@ -67,6 +74,7 @@ impl Sums {
         let covers = |footprint: Option<Footprint>| Some(part(policy.counted(footprint?.of), energy?)?.min(1.0));
         let ran = |calls: &CallCounts| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
         let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
+        let uncertainty = total.filter(|_| !self.uncertainty_unknown).map(|_| self.uncertainty);
         let (measured, unmeasured) = (ran(&self.measured), ran(&self.unmeasured));
         let source = |(source, energy): (&String, &FunctionEnergy)| SourceEnergy {
             source: source.clone(),
@@ -109,6 +117,12 @@ impl Sums {
             cpu_seconds: self.cpu_nanos.map(|nanos| nanos as f64 / 1e9),
             cold_starts: self.cold_starts,
             share: energy.and_then(|energy| part(energy, self.machine)),
+            active_joules_uncertainty: uncertainty.map(|uncertainty| uncertainty.total().0),
+            uncertainty_parts: uncertainty.map(|Uncertainty { common, own, source }| UncertaintyParts {
+                common_joules: common.0,
+                own_joules: own.0,
+                source_joules: source.0,
+            }),
         }
     }
 }

@@ -91,7 +91,8 @@ fn columns(report: &Report) -> Vec<Column> {
     let cost = report.currency.as_ref().map_or("COST".into(), |currency| format!("COST {currency}"));
     columns.extend([
         number("ACTIVE J", None, |row| figure(row.active_joules)),
-        number("PREPARING J", Some(10), |row| figure(row.preparing_joules)),
+        number("±", Some(10), |row| digits(row.active_joules_uncertainty, 2)),
+        number("PREPARING J", Some(11), |row| figure(row.preparing_joules)),
         number("BASE J", Some(6), |row| figure(row.base_joules)),
         number("kWh", Some(5), |row| figure(row.kwh)),
         number("gCO2e", Some(8), |row| figure(row.gco2e)),
@@ -125,16 +126,20 @@ fn hour(hour: Option<&str>) -> String {
     }
 }
 
-/// A number with four significant digits.
 fn figure(number: Option<f64>) -> String {
+    digits(number, 4)
+}
+
+/// A number with this many significant digits; very small and very large ones with one less.
+fn digits(number: Option<f64>, digits: usize) -> String {
     let Some(number) = number else { return UNKNOWN.into() };
     match number.abs() {
         0.0 => "0".into(),
-        small if small < 1e-4 => format!("{number:.2e}"),
-        large if large >= 1e9 => format!("{number:.3e}"),
+        small if small < 1e-4 => format!("{number:.places$e}", places = digits.min(3) - 1),
+        large if large >= 1e9 => format!("{number:.places$e}", places = digits - 1),
         size => {
-            // 0.0001234 has seven places, 1.234 three and 12345 none.
-            let places = (3 - size.log10().floor() as i32).max(0).unsigned_abs() as usize;
+            // With four digits, 0.0001234 has seven places, 1.234 three and 12345 none.
+            let places = (digits as i32 - 1 - size.log10().floor() as i32).max(0).unsigned_abs() as usize;
             format!("{number:.places$}")
         }
     }
@@ -158,5 +163,9 @@ mod tests {
             assert_eq!(figure(Some(number)), shown);
         }
         assert_eq!(figure(None), "-");
+        for (number, shown) in [(0.0, "0"), (12.3456, "12"), (0.123, "0.12"), (1234.5, "1234"), (0.000_012_3, "1.2e-5")]
+        {
+            assert_eq!(digits(Some(number), 2), shown);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nebula_metering::source::SourceKind;
+use nebula_metering::{Joules, Uncertainty};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -48,6 +49,9 @@ fn daemon(source: SourceKind) -> MadeUp {
     daemon.calls(0, Outcome::Trap, 10);
     daemon.calls(0, Outcome::Rejected, 5);
     daemon.calls(1, Outcome::Ok, 1);
+    let uncertainty = |common, own| Uncertainty { common: Joules(common), own: Joules(own), source: Joules(0.0) };
+    (0..100).for_each(|_| daemon.settle(0, uncertainty(0.004, 0.03)));
+    daemon.settle(1, uncertainty(0.0003, 0.0004));
     daemon
 }
 
@@ -88,6 +92,28 @@ fn a_row_sums_up_what_a_function_used() {
 }
 
 #[test]
+fn uncertainties_add_up_part_by_part() {
+    let mut days = Days::new();
+    let mut daemon = daemon(SourceKind::Powercap);
+    days.add(HOUR, &Reading::default(), &daemon, &rates());
+    let earlier = daemon.reading.clone();
+    daemon.window([3_000, 0, 0], 1, [1_000, 0, 0]);
+    daemon.settle(1, Uncertainty { common: Joules(0.1), own: Joules(0.2), source: Joules(0.3) });
+    days.add(HOUR + 1, &earlier, &daemon, &rates());
+    let near = |found: Option<f64>, expected: f64| (found.unwrap() - expected).abs() < 1e-9;
+    let report = days.report(Since::Ever, By::Function, Policy::Active);
+    let parts = report.rows[0].uncertainty_parts.unwrap();
+    // A hundred calls: what they have in common a hundred times, what is their own ten times.
+    assert!(near(Some(parts.common_joules), 0.4) && near(Some(parts.own_joules), 0.3), "{parts:?}");
+    assert!(near(report.rows[0].active_joules_uncertainty, 0.5));
+    let parts = report.total.uncertainty_parts.unwrap();
+    assert!(near(Some(parts.common_joules), 0.4 + 0.0003 + 0.1) && near(Some(parts.source_joules), 0.3), "{parts:?}");
+    assert!(near(Some(parts.own_joules), (0.3_f64.powi(2) + 0.0004_f64.powi(2) + 0.2_f64.powi(2)).sqrt()), "{parts:?}");
+    let hours = days.report(Since::Ever, By::Hour, Policy::Active);
+    assert!(near(hours.rows[1].active_joules_uncertainty, 0.14_f64.sqrt()), "{hours:?}");
+}
+
+#[test]
 fn joules_per_call_leave_out_preparing() {
     let mut days = Days::new();
     let mut daemon = MadeUp::new(SourceKind::Powercap, &[("f", "1"), ("f", "2")]);
@@ -119,6 +145,7 @@ fn unknown_figures_are_null_and_a_note_says_why() {
     let row = &report.rows[0];
     assert_eq!((row.active_joules, row.energy_joules, row.kwh, row.joules_per_call), (None, None, None, None));
     assert_eq!((row.gco2e, row.cost, row.cpu_seconds, row.share, row.calls), (None, None, None, None, 100));
+    assert_eq!((row.active_joules_uncertainty, row.uncertainty_parts), (None, None));
     assert_eq!(report.notes, ["101 calls ran while nothing was measured: their joules are not known"]);
     // Then it is measured, and the intensity is not known at first.
     let mut on = daemon(SourceKind::Model);
@@ -230,12 +257,12 @@ fn a_table_is_aligned_with_units_in_its_headings() {
     let expected = "\
 Energy of functions since 2026-11-21T11:00:00Z, as stored until 2026-11-21T11:01:00Z; policy active
 
-FUNCTION   VERSION       ACTIVE J  PREPARING J     BASE J       kWh      gCO2e  COST EUR  CALLS  ERRORS    J/CALL     CPU s  SHARE %  SOURCE
-────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-fibonacci  0123456789ab     3.300            0      1.650   9.17e-7  0.0003667   3.30e-7    100      10   0.03300     2.000    33.30  model
-hello      fedcba987654  0.001100     0.002200  0.0005500  9.17e-10    3.66e-7         0      1       0  0.001100  0.001000  0.03330  model
-────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-TOTAL                       3.301     0.002200      1.651   9.18e-7  0.0003670   3.30e-7    101      10   0.03268     2.001    33.33  model
+FUNCTION   VERSION       ACTIVE J        ±  PREPARING J     BASE J       kWh      gCO2e  COST EUR  CALLS  ERRORS    J/CALL     CPU s  SHARE %  SOURCE
+─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+fibonacci  0123456789ab     3.300     0.50            0      1.650   9.17e-7  0.0003667   3.30e-7    100      10   0.03300     2.000    33.30  model
+hello      fedcba987654  0.001100  0.00050     0.002200  0.0005500  9.17e-10    3.66e-7         0      1       0  0.001100  0.001000  0.03330  model
+─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+TOTAL                       3.301     0.50     0.002200      1.651   9.18e-7  0.0003670   3.30e-7    101      10   0.03268     2.001    33.33  model
 
 model: the joules are an estimate, not measured, and rank by CPU time
 ";

@@ -128,7 +128,7 @@ fn fold(
         "INSERT INTO {name} ({key}, {others}, {sums}) SELECT {value}, {others}, {totals} FROM {name} t WHERE {which} \
          GROUP BY {others} {on_conflict}",
         name = table.name,
-        sums = table.sums.join(", "),
+        sums = table.sum_columns(),
         totals = table.totals(),
         on_conflict = table.on_conflict(),
     );

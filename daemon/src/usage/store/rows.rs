@@ -1,6 +1,6 @@
 //! Reads rows of sums.
 
-use nebula_metering::{FunctionEnergy, Microjoules};
+use nebula_metering::{FunctionEnergy, Joules, Microjoules, Uncertainty};
 use rusqlite::{Connection, Params, Row};
 
 /// Calls `take` for each row.
@@ -25,6 +25,14 @@ pub fn sums<const N: usize>(row: &Row<'_>, first: usize) -> rusqlite::Result<[u6
         *sum = row.get::<_, i64>(column)?.unsigned_abs();
     }
     Ok(sums)
+}
+
+/// The uncertainty whose parts are in the columns from `first` on; `None` if one of them is not known.
+pub fn uncertainty(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Uncertainty>> {
+    let (common, own, source): (Option<f64>, Option<f64>, Option<f64>) =
+        (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?);
+    let (Some(common), Some(own), Some(source)) = (common, own, source) else { return Ok(None) };
+    Ok(Some(Uncertainty { common: Joules(common), own: Joules(own.sqrt()), source: Joules(source) }))
 }
 
 /// The energy whose components are in the columns from `first` on.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::UNIX_EPOCH;
 
-use nebula_metering::FunctionEnergy;
 use nebula_metering::source::SourceKind;
+use nebula_metering::{FunctionEnergy, Joules, Uncertainty};
 use proptest::prelude::*;
 use rusqlite::OptionalExtension;
 use tempfile::TempDir;
@@ -137,8 +137,16 @@ fn counters_continue_from_the_stored_sums() {
 
 /// What a daemon wrote when preparing a function was part of its active energy.
 fn schema_1() -> (TempDir, PathBuf) {
+    written(include_str!("../../../tests/fixtures/usage-schema-1.sql"))
+}
+
+/// What a daemon wrote when uncertainties were not stored.
+fn schema_2() -> (TempDir, PathBuf) {
+    written(include_str!("../../../tests/fixtures/usage-schema-2.sql"))
+}
+
+fn written(written: &str) -> (TempDir, PathBuf) {
     let (folder, path) = folder();
-    let written = include_str!("../../../tests/fixtures/usage-schema-1.sql");
     Connection::open(&path).unwrap().execute_batch(written).unwrap();
     (folder, path)
 }
@@ -178,7 +186,9 @@ fn a_file_of_schema_1_can_be_read_without_migrating_it() {
     let mut connection = Store::read(&path).unwrap();
     let report = |connection: &mut Connection| {
         let mut report = report_of(connection, Since::Ever, By::Version, Policy::Active).unwrap();
+        assert!(report.notes.pop().unwrap().contains("the uncertainty of ACTIVE J was not recorded"));
         assert!(report.notes.pop().unwrap().contains("preparing functions was not recorded apart"));
+        assert_eq!(report.total.active_joules_uncertainty, None);
         report
     };
     let before = report(&mut connection);
@@ -190,13 +200,76 @@ fn a_file_of_schema_1_can_be_read_without_migrating_it() {
 }
 
 #[test]
+fn uncertainties_are_unknown_in_a_file_of_schema_2_and_known_from_the_next_hour_on() {
+    let (_folder, path) = schema_2();
+    let report = |since| report_of(&mut Store::read(&path).unwrap(), since, By::Function, Policy::Active).unwrap();
+    let before = report(Since::Ever);
+    assert_eq!(before.rows.iter().map(|row| row.active_microjoules.unwrap()).sum::<u64>(), 58_507);
+    assert_eq!((before.total.calls, before.total.active_joules_uncertainty), (41, None));
+    assert!(before.notes.last().unwrap().contains("the uncertainty of ACTIVE J was not recorded"), "{before:?}");
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(number(&store.connection, "PRAGMA user_version"), schema::VERSION);
+    assert_eq!(report(Since::Ever), before, "migrating changes nothing");
+
+    // The hour of the last flush stays unknown, also when calls are added to it.
+    let last = 498_884;
+    let (name, version): (String, String) = store
+        .connection
+        .query_row("SELECT name, version FROM function WHERE name = 'hello-world' AND version <> ''", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    let mut daemon = MadeUp::new(SourceKind::Model, &[(&name, &version)]);
+    daemon.window([3000, 300, 0], 0, [10, 0, 0]);
+    daemon.calls(0, Outcome::Ok, 1);
+    daemon.settle(0, Uncertainty { common: Joules(3e-4), own: Joules(4e-4), source: Joules(12e-4) });
+    for hour in [last, last + 100_000] {
+        add(&mut store, hour, &daemon);
+    }
+    assert_eq!(report(Since::Ever).total.active_joules_uncertainty, None);
+    let later = report(Since::Time(Hour(last + 1).begin()));
+    assert!((later.rows[0].active_joules_uncertainty.unwrap() - 13e-4).abs() < 1e-12, "{later:?}");
+    // Folded with known hours, unknown ones make the sum unknown.
+    store.keep_within(Bounds { hours: 1, rows: 1_000_000 }, Hour(last + 100_002)).unwrap();
+    assert_eq!(report(Since::Ever).total.active_joules_uncertainty, None);
+    assert_eq!(report(Since::Ever).total.calls, 43);
+}
+
+#[test]
+fn folded_rows_keep_their_uncertainty() {
+    let (_folder, path) = folder();
+    let mut store = Store::open(&path).unwrap();
+    let mut daemon = MadeUp::new(SourceKind::Model, &[("a", "1"), ("a", "2")]);
+    daemon.window([3000, 300, 0], 0, [10, 0, 0]);
+    (0..2).for_each(|version| {
+        daemon.settle(version, Uncertainty { common: Joules(0.2), own: Joules(0.3), source: Joules(0.5) });
+    });
+    (5..7).for_each(|hour| add(&mut store, hour, &daemon));
+    let parts = || {
+        let report = report_of(&mut Store::read(&path).unwrap(), Since::Ever, By::Function, Policy::Active).unwrap();
+        report.total.uncertainty_parts.unwrap()
+    };
+    let before = parts();
+    assert!((before.common_joules - 0.8).abs() < 1e-9 && (before.own_joules - 0.6).abs() < 1e-9, "{before:?}");
+    store.keep_within(Bounds { hours: 1, rows: 1 }, Hour(10)).unwrap();
+    let after = parts();
+    for (before, after) in [
+        (before.common_joules, after.common_joules),
+        (before.own_joules, after.own_joules),
+        (before.source_joules, after.source_joules),
+    ] {
+        assert!((before - after).abs() < 1e-9, "{after:?}");
+    }
+}
+
+#[test]
 fn a_newer_file_is_refused_and_left_as_it_is() {
     let (_folder, path) = folder();
     drop(Store::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for error in [Store::open(&path).unwrap_err(), Store::read(&path).unwrap_err()] {
         let text = error.to_string();
-        assert!(text.contains("newer nebula (schema 99, this one knows 2)") && text.contains("--state DIR"), "{text}");
+        assert!(text.contains("newer nebula (schema 99, this one knows 3)") && text.contains("--state DIR"), "{text}");
     }
     assert_eq!(number(&Connection::open(&path).unwrap(), "PRAGMA user_version"), 99);
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nebula_metering::Uncertainty;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Params, ToSql, Transaction, params, params_from_iter};
 
@@ -38,22 +39,24 @@ fn add_rows(
 ) -> rusqlite::Result<()> {
     let mut add = transaction.prepare(&FUNCTION_ENERGY.add())?;
     for ((hour, version, key), energy) in &pending.functions {
-        add.execute(row([hour.0, function(version)?, zone(key)?], components(*energy)))?;
+        add.execute(row([hour.0, function(version)?, zone(key)?], components(*energy), []))?;
     }
     let mut add = transaction.prepare(&ZONE_ENERGY.add())?;
     for ((hour, key), energy) in &pending.zones {
         let sums = [energy.total, energy.runtime, energy.host, energy.base, energy.gap].map(|energy| energy.0);
-        add.execute(row([hour.0, zone(key)?], sums))?;
+        add.execute(row([hour.0, zone(key)?], sums, []))?;
     }
     let mut add = transaction.prepare(&WORK.add())?;
     for ((hour, version, metered), work) in &pending.work {
         let keys = [hour.0, function(version)?, i64::from(*metered)];
-        add.execute(row(keys, work.calls.into_iter().chain([work.cold_starts, work.cpu_nanos])))?;
+        let Uncertainty { common, own, source } = work.uncertainty;
+        let parts = [common.0, own.0.powi(2), source.0];
+        add.execute(row(keys, work.calls.into_iter().chain([work.cold_starts, work.cpu_nanos]), parts))?;
     }
     let mut add = transaction.prepare(&FOOTPRINT.add())?;
     for ((hour, version, unit), sum) in &pending.footprints {
         let keys = [Value::from(hour.0), Value::from(function(version)?), Value::from(unit.to_string())];
-        add.execute(row(keys, sum.amounts.into_iter().chain(components(sum.of))))?;
+        add.execute(row(keys, sum.amounts.into_iter().chain(components(sum.of)), []))?;
     }
     Ok(())
 }
@@ -89,9 +92,14 @@ fn cached<K: Clone + Eq + Hash>(find: impl Fn(&K) -> rusqlite::Result<i64>) -> i
     }
 }
 
-fn row<K: Into<Value>>(keys: impl IntoIterator<Item = K>, sums: impl IntoIterator<Item = u64>) -> impl Params {
+fn row<K: Into<Value>>(
+    keys: impl IntoIterator<Item = K>,
+    sums: impl IntoIterator<Item = u64>,
+    reals: impl IntoIterator<Item = f64>,
+) -> impl Params {
     let sums = sums.into_iter().map(|sum| Value::from(integer(sum)));
-    params_from_iter(keys.into_iter().map(Into::into).chain(sums).collect::<Vec<Value>>())
+    let reals = reals.into_iter().map(Value::from);
+    params_from_iter(keys.into_iter().map(Into::into).chain(sums).chain(reals).collect::<Vec<Value>>())
 }
 
 /// SQLite's integers end at 2^63 − 1, in microjoules 292 years of a kilowatt.
