@@ -7,6 +7,7 @@ mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
 mod start_error;
+mod uncertainty_metrics;
 
 use std::sync::{Arc, OnceLock};
 
@@ -120,6 +121,7 @@ impl Daemon {
         let counted = (metering.clone(), registry.clone(), &*metrics);
         let accounts = accounts.keep(&config, counted, usage_log.as_ref(), measuring::rates(&carbon))?;
         quota_metrics::register_quotas(&metrics, registry.clone())?;
+        uncertainty_metrics::register(&metrics, registry.clone())?;
         measuring::await_estimates(&metering);
 
         let long_calls = LongCalls::start(config.invocation.workers)?;

@@ -109,6 +109,9 @@ fn each_settled_call_is_counted_once_in_the_histogram_and_in_the_ledger() {
     assert_eq!(calls["settled"], 5);
     assert!((calls["active_joules"].as_f64().unwrap() - joules).abs() < 1e-9, "{calls} and {joules} J");
     assert_eq!(calls["active_microjoules"].as_f64().unwrap() / 1e6, calls["active_joules"].as_f64().unwrap());
+    let uncertainty = daemon.metric("nebula_function_energy_uncertainty_joules", &[("function", "prime-number")]);
+    let near = (calls["active_joules_uncertainty"].as_f64().unwrap() - uncertainty).abs() < 2e-9;
+    assert!(uncertainty > 0.0 && near, "{calls} and {uncertainty} J");
 }
 
 #[test]

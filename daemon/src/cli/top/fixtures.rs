@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nebula_api::energy::WorkModel;
-use nebula_metering::Microjoules;
+use nebula_metering::{Joules, Microjoules};
 
 use super::ledger::{LedgerReading, SourceInfo, Used};
 use super::order::Order;
@@ -13,7 +13,8 @@ use super::view::View;
 /// The energy of a function and of its settled calls, in millijoules.
 pub fn used(active: u64, settled: u64, of_calls: u64) -> Used {
     let [active, base, settled_active] = [active, active / 2, of_calls].map(|value| Microjoules(value * 1000));
-    Used { active, base, settled, settled_active }
+    let uncertainty = Some(Joules(settled_active.joules().0 / 5.0));
+    Used { active, base, settled, settled_active, uncertainty }
 }
 
 /// A reading `ms` after `begin`. The runtime draws 0.5 W, the host 1 W, base 2 W.

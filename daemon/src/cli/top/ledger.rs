@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nebula_api::Timestamp;
 use nebula_api::energy::WorkModel;
 use nebula_api::ledger::Ledger;
-use nebula_metering::Microjoules;
+use nebula_metering::{Joules, Microjoules};
 use thiserror::Error;
 
 use super::account::PerAccount;
@@ -61,7 +61,7 @@ impl SourceInfo {
 }
 
 /// What a function has been charged, and what is known of its calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Used {
     /// The function's account: its calls, those that still run among them, and its cold starts.
     pub active: Microjoules,
@@ -69,6 +69,8 @@ pub struct Used {
     /// Calls that have been settled, and their active energy.
     pub settled: u64,
     pub settled_active: Microjoules,
+    /// Half the width of the 95 % interval of that, if the daemon tells it.
+    pub uncertainty: Option<Joules>,
 }
 
 /// The ledger at one moment. All figures are sums since the daemon started.
@@ -114,6 +116,7 @@ fn read(ledger: Ledger, at: Instant) -> Result<LedgerReading, String> {
     for (name, calls) in ledger.calls.unwrap_or_default() {
         let used = functions.entry(name.into()).or_default();
         (used.settled, used.settled_active) = (calls.settled, Microjoules(calls.active_microjoules));
+        used.uncertainty = calls.active_joules_uncertainty.map(Joules);
     }
     let nebula_api::ledger::Source { kind, measured, work_model, relative_error, description, since, .. } =
         ledger.source;
@@ -146,14 +149,15 @@ mod tests {
                 "functions": { "a": { "active_microjoules": 4, "active_joules": 4e-6, "preparing_microjoules": 1,
                                       "preparing_joules": 1e-6, "base_microjoules": 2, "base_joules": 2e-6 } },
             },
-            "calls": { "a": { "settled": 3, "active_microjoules": 4, "active_joules": 4e-6 },
+            "calls": { "a": { "settled": 3, "active_microjoules": 4, "active_joules": 4e-6, "active_joules_uncertainty": 2e-6 },
                        "b": { "settled": 1, "active_microjoules": 0, "active_joules": 0.0 } },
         }))
         .unwrap();
         assert_eq!(reading.source.nature(), "estimated, ranks by CPU time");
         assert_eq!(reading.relative_error, Some(0.6));
         let used = |name: &str| reading.functions[name];
-        let a = Used { active: Microjoules(4), base: Microjoules(2), settled: 3, settled_active: Microjoules(4) };
+        let [active, base, settled_active] = [4, 2, 4].map(Microjoules);
+        let a = Used { active, base, settled: 3, settled_active, uncertainty: Some(Joules(2e-6)) };
         assert_eq!((used("a"), used("b")), (a, Used { settled: 1, ..Used::default() }));
         assert_eq!(reading.accounts, [5, 4, 3, 2, 1].map(Microjoules));
     }

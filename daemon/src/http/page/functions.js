@@ -80,6 +80,7 @@ export class Functions {
       say(cells.rate, rate(this.#rates.rate(name)));
       say(cells.mean, joulesOf(known?.mean));
       say(cells.joules, joulesOf(known?.mean === null ? null : known?.joules));
+      cells.joules.title = known?.uncertainty > 0 ? `± ${joules(known.uncertainty)} (95 %)` : "";
       const power = this.#rates.watts(name);
       say(cells.watts, power ? watts(power) : "—");
     }

@@ -13,6 +13,8 @@ class Known {
   joules = 0;
   /** Active joules in the ledger, including those of calls still running. */
   spent = 0;
+  /** Half the width of the 95 % interval of `joules`; `undefined` unless the daemon counts. */
+  uncertainty;
   /** Calls whose joules are known. */
   #charged = 0;
 
@@ -23,8 +25,8 @@ class Known {
     this.#charged += 1;
   }
 
-  be(calls, joules) {
-    [this.calls, this.joules, this.#charged] = [calls, joules, calls];
+  be(calls, joules, uncertainty) {
+    [this.calls, this.joules, this.#charged, this.uncertainty] = [calls, joules, calls, uncertainty];
   }
 
   /** Mean joules per call; `null` while unknown. */
@@ -58,7 +60,9 @@ export class Rates {
     const before = this.#marks.at(-1)?.calls ?? new Map();
     if ([...before].some(([name, past]) => (calls[name]?.settled ?? 0) < past)) this.#marks = [];
     for (const [name, known] of this.#known) if (!(name in calls)) known.be(0, 0);
-    for (const [name, { settled, active_joules: joules }] of Object.entries(calls)) this.#at(name).be(settled, joules);
+    for (const [name, { settled, active_joules: joules, active_joules_uncertainty: uncertainty }] of Object.entries(calls)) {
+      this.#at(name).be(settled, joules, uncertainty);
+    }
     for (const [name, { active_joules: spent }] of Object.entries(charged)) this.#at(name).spent = spent;
     this.#exact = true;
     this.#mark();

@@ -147,7 +147,7 @@ fn details_of_a_selected_function_are_shown() {
     let screen = lines(&drawn(&mut view, PLAIN, now, 100, 24)).join("\n");
     assert!(screen.contains("`fibonacci-recursive`, last 9s") && screen.contains("at most 1.50 W"), "{screen}");
     let details = "fibonacci-recursive: 1.50 W, 75 % of all functions; 12.0 mJ per call, 120 calls/s.";
-    assert!(screen.contains(details) && screen.contains("15.0 J active and 7.50 J base in 1,200"), "{screen}");
+    assert!(screen.contains(details) && screen.contains("15.0 J ± 2.88 J active and 7.50 J base in 1,200"), "{screen}");
 }
 
 #[test]

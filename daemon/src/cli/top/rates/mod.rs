@@ -91,6 +91,8 @@ pub struct FunctionRates {
     pub calls_per_second: f64,
     /// Active energy since the daemon started.
     pub joules: Joules,
+    /// Half the width of the 95 % interval of the part of it that is settled calls', if the daemon tells it.
+    pub uncertainty: Option<Joules>,
     /// Its share of base energy, by CPU time, since the daemon started.
     pub base: Joules,
     /// Settled calls since the daemon started.
@@ -143,6 +145,7 @@ impl LiveRates {
                 per_call: per_call(&before, now),
                 calls_per_second: calls as f64 / over.as_secs_f64(),
                 joules: now.active.joules(),
+                uncertainty: now.uncertainty,
                 base: now.base.joules(),
                 calls: now.settled,
             }
