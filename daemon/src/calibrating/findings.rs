@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use nebula_metering::{Coefficient, Feature, FunctionId, Learned, Uncertainty, ZoneReport};
+use nebula_metering::{Coefficient, Domain, Feature, FunctionId, Learned, Uncertainty, ZoneReport};
 use serde::Serialize;
 
 use super::experiment::Experiment;
@@ -33,10 +33,10 @@ pub struct ZoneFindings {
     pub zone: String,
     pub base_watts: f64,
     pub base_uncertainty_watts: f64,
-    /// What it draws on top as soon as anything runs.
-    pub activation_watts: f64,
-    pub activation_uncertainty_watts: f64,
-    /// The power of a core grows with its frequency to this power; `None` if the frequency is not known.
+    /// What it draws on top as soon as anything runs; `None` for memory, which nothing wakes.
+    pub activation_watts: Option<f64>,
+    pub activation_uncertainty_watts: Option<f64>,
+    /// The power of a core grows with its frequency to this power; `None` for memory, and if the frequency is not known.
     pub clock_exponent: Option<f64>,
     pub clock_exponent_uncertainty: Option<f64>,
 }
@@ -50,18 +50,19 @@ pub struct KernelFindings {
     pub cpu_seconds: f64,
 }
 
-/// Intervals of what calls will be charged, as parts of the charge: of a call of a tenth of a second of CPU time.
+/// Intervals of what functions will be charged, as parts of the charge.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Charges {
-    /// A function that never ran before.
+    /// A call of a function that never ran before, of [`CALL`].
     pub new_function: Option<f64>,
-    /// A function that has run for a while in changing company, as the kernels did.
+    /// All calls of a function that has run for a while beside others, as the kernels did.
     pub known_function: Option<f64>,
 }
 
 impl Findings {
     pub fn of(experiment: &Experiment) -> Self {
         let reports = experiment.meter.report();
+        let kernels: Vec<_> = Kernel::all().filter_map(|kernel| of_kernel(experiment, kernel)).collect();
         let additive = reports.iter().filter(|zone| zone.source == experiment.kind && zone.learned.is_some());
         Self {
             source: experiment.kind.as_str(),
@@ -69,22 +70,23 @@ impl Findings {
             others_processors: experiment.others,
             processors: experiment.processors,
             zones: additive.filter_map(|report| zone(report, experiment.knows_clock)).collect(),
-            kernels: Kernel::all().filter_map(|kernel| of_kernel(experiment, kernel)).collect(),
-            charges: charges(experiment),
+            charges: charges(experiment, &kernels),
+            kernels,
         }
     }
 }
 
 fn zone(report: &ZoneReport, knows_clock: bool) -> Option<ZoneFindings> {
     let learned = report.learned.as_ref()?;
-    let activation = coefficient(learned, Feature::Activation)?;
-    let exponent = coefficient(learned, Feature::ClockExponent).filter(|_| knows_clock);
+    let is_memory = report.zone.domain == Domain::Dram;
+    let activation = coefficient(learned, Feature::Activation).filter(|_| !is_memory);
+    let exponent = coefficient(learned, Feature::ClockExponent).filter(|_| knows_clock && !is_memory);
     Some(ZoneFindings {
         zone: report.zone.to_string(),
         base_watts: report.base?.0,
         base_uncertainty_watts: report.base_uncertainty?.0,
-        activation_watts: activation.value,
-        activation_uncertainty_watts: DEVIATIONS_95 * activation.deviation,
+        activation_watts: activation.map(|activation| activation.value),
+        activation_uncertainty_watts: activation.map(|activation| DEVIATIONS_95 * activation.deviation),
         clock_exponent: exponent.map(|exponent| exponent.value),
         clock_exponent_uncertainty: exponent.map(|exponent| DEVIATIONS_95 * exponent.deviation),
     })
@@ -111,22 +113,23 @@ fn uncertainty(experiment: &Experiment, kernel: Kernel) -> Option<Uncertainty> {
     all.find(|(function, _)| *function == kernel.function()).map(|(_, uncertainty)| uncertainty)
 }
 
-fn charges(experiment: &Experiment) -> Charges {
+fn charges(experiment: &Experiment, kernels: &[KernelFindings]) -> Charges {
     let calibration = experiment.meter.calibration();
-    let part = |function: FunctionId, kernel: Kernel| {
+    let new = |kernel: Kernel| {
         let done = experiment.work[kernel as usize];
         let (call, _) = done.divided(CALL.min(done.cpu));
-        let estimate = calibration.estimate(function, &call).ok()?;
+        let estimate = calibration.estimate(FunctionId(Kernel::COUNT as u32), &call).ok()?;
         (estimate.active.0 > 0.0).then(|| estimate.uncertainty.total().0 / estimate.active.0)
     };
     // The worst of what computes.
-    let worst = |function: &dyn Fn(Kernel) -> FunctionId| {
-        let busy = Kernel::all().filter(|kernel| *kernel != Kernel::Sleep);
-        busy.filter_map(|kernel| part(function(kernel), kernel)).max_by(f64::total_cmp)
+    let busy = || Kernel::all().filter(|kernel| *kernel != Kernel::Sleep);
+    let known = |kernel: Kernel| {
+        let found = kernels.iter().find(|found| found.kernel == kernel.as_str() && found.watts > 0.0)?;
+        Some(found.uncertainty_watts / found.watts)
     };
     Charges {
-        new_function: worst(&|_| FunctionId(Kernel::COUNT as u32)),
-        known_function: worst(&|kernel| kernel.function()),
+        new_function: busy().filter_map(new).max_by(f64::total_cmp),
+        known_function: busy().filter_map(known).max_by(f64::total_cmp),
     }
 }
 
@@ -140,8 +143,9 @@ impl fmt::Display for Findings {
         for zone in &self.zones {
             writeln!(f, "\n{}", zone.zone)?;
             watts(f, "base", zone.base_watts, zone.base_uncertainty_watts, "when nothing runs")?;
-            let (value, uncertainty) = (zone.activation_watts, zone.activation_uncertainty_watts);
-            watts(f, "activation", value, uncertainty, "more as soon as anything runs")?;
+            if let (Some(value), Some(uncertainty)) = (zone.activation_watts, zone.activation_uncertainty_watts) {
+                watts(f, "activation", value, uncertainty, "more as soon as anything runs")?;
+            }
             if let (Some(exponent), Some(uncertainty)) = (zone.clock_exponent, zone.clock_exponent_uncertainty) {
                 let meaning = "power of a core grows with its frequency to this power";
                 writeln!(f, "  {:<12}{exponent:>8.2}   ± {uncertainty:<9.2} {meaning}", "exponent")?;
@@ -151,11 +155,11 @@ impl fmt::Display for Findings {
         for kernel in &self.kernels {
             watts(f, kernel.kernel, kernel.watts, kernel.uncertainty_watts, meaning(kernel.kernel))?;
         }
-        writeln!(f, "\na call of 100 ms CPU time will be charged to within")?;
+        writeln!(f, "\nfunctions will be charged to within")?;
         let part =
             |part: Option<f64>| part.map_or_else(|| "unknown".to_owned(), |part| format!("{:.0} %", 100.0 * part));
-        writeln!(f, "  ± {:<9} if its function is new", part(self.charges.new_function))?;
-        writeln!(f, "  ± {:<9} if its function has run for a while beside others", part(self.charges.known_function))
+        writeln!(f, "  ± {:<9} a call of 100 ms whose function is new", part(self.charges.new_function))?;
+        writeln!(f, "  ± {:<9} all calls of a function that has run for a while", part(self.charges.known_function))
     }
 }
 
@@ -188,8 +192,8 @@ mod tests {
                 zone: "package-0".into(),
                 base_watts: 11.9,
                 base_uncertainty_watts: 0.42,
-                activation_watts: 1.25,
-                activation_uncertainty_watts: 0.6,
+                activation_watts: Some(1.25),
+                activation_uncertainty_watts: Some(0.6),
                 clock_exponent: Some(1.9),
                 clock_exponent_uncertainty: Some(0.31),
             }],
@@ -212,9 +216,9 @@ package-0
 a busy thread
   integer         5.12 W ± 0.20 W    shifts and adds in registers
 
-a call of 100 ms CPU time will be charged to within
-  ± 35 %      if its function is new
-  ± unknown   if its function has run for a while beside others
+functions will be charged to within
+  ± 35 %      a call of 100 ms whose function is new
+  ± unknown   all calls of a function that has run for a while
 ";
         assert_eq!(findings.to_string(), expected);
     }

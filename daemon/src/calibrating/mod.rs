@@ -10,6 +10,8 @@ mod findings;
 mod kernels;
 mod plan;
 mod processes;
+#[cfg(test)]
+mod simulated;
 
 pub use experiment::{Conduct, Experiment};
 pub use failure::CalibrateError;
