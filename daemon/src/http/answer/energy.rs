@@ -13,7 +13,7 @@ use crate::invocation::NotSettled;
 use crate::meter::{Ended, NoCharge, NotEstimated, Off};
 use crate::units::Policy;
 
-const NO_BASE: &str = "the machine has not been idle yet, so its base power is unknown and counts as active energy";
+const NO_BASE: &str = "no window has told the base power yet, so it counts as active energy";
 
 /// Why joules are missing where clients may not see them.
 pub const WITHHELD: &str = "this daemon shows joules to operators only (`energy.expose`)";

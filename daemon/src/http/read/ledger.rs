@@ -23,7 +23,7 @@ const NO_PACKAGE: &str = "the zone belongs to no package";
 const STANDS_BY: &str = "another source is read at present";
 const NO_WINDOW: &str = "no window with energy has closed yet";
 const NOT_CLOSED: &str = "no window has closed yet";
-const NO_BASE: &str = "the machine has not been idle yet";
+const NO_BASE: &str = "base power is not known before the first window with energy";
 const NOT_ADDED: &str = "the zone lies inside others or overlaps them: it is shown, never added, and charged to nobody";
 const NOT_LEARNED: &str = "nothing has been learned yet";
 

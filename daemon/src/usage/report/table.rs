@@ -131,15 +131,15 @@ fn figure(number: Option<f64>) -> String {
 }
 
 /// A number with this many significant digits; very small and very large ones with one less.
-fn digits(number: Option<f64>, digits: usize) -> String {
+fn digits(number: Option<f64>, digits: u8) -> String {
     let Some(number) = number else { return UNKNOWN.into() };
     match number.abs() {
         0.0 => "0".into(),
-        small if small < 1e-4 => format!("{number:.places$e}", places = digits.min(3) - 1),
-        large if large >= 1e9 => format!("{number:.places$e}", places = digits - 1),
+        small if small < 1e-4 => format!("{number:.places$e}", places = usize::from(digits.min(3)) - 1),
+        large if large >= 1e9 => format!("{number:.places$e}", places = usize::from(digits) - 1),
         size => {
             // With four digits, 0.0001234 has seven places, 1.234 three and 12345 none.
-            let places = (digits as i32 - 1 - size.log10().floor() as i32).max(0).unsigned_abs() as usize;
+            let places = (i32::from(digits) - 1 - size.log10().floor() as i32).max(0).unsigned_abs() as usize;
             format!("{number:.places$}")
         }
     }

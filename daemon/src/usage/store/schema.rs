@@ -199,12 +199,11 @@ fn additions(schema: i64) -> impl Iterator<Item = &'static Addition> {
 
 /// Views of a file of this schema.
 fn views(schema: i64) -> String {
-    let mut views: String = additions(schema).map(|addition| addition.views).collect();
-    views.push_str("CREATE TEMP VIEW note AS SELECT key, value FROM main.note");
-    for Addition { since, .. } in additions(schema) {
-        views += &format!(" UNION ALL SELECT '{since}', CAST(strftime('%s') AS INTEGER) / 3600 + 1");
-    }
-    views
+    let views: String = additions(schema).map(|addition| addition.views).collect();
+    let next_hour = "CAST(strftime('%s') AS INTEGER) / 3600 + 1";
+    let notes = additions(schema).map(|addition| format!("SELECT '{}', {next_hour}", addition.since));
+    let notes: Vec<_> = ["SELECT key, value FROM main.note".to_owned()].into_iter().chain(notes).collect();
+    format!("{views} CREATE TEMP VIEW note AS {}", notes.join(" UNION ALL "))
 }
 
 /// Adds what came after this schema.
