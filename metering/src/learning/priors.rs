@@ -6,15 +6,22 @@ use super::inputs::{
     EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU, INSTRUCTIONS, RUNTIME_CPU,
 };
 
-/// Base power and activation, as parts of what all processors cost on top at full load, with their deviations.
+/// Base power, as a part of what all processors cost on top at full load, with its deviation.
 ///
 /// Source: idle and full power of server processors, Cloud Carbon Footprint, "Methodology": idle is 0.18 to 0.46 of the
 /// rise, whose threads run below their highest frequency, which makes 0.12 to 0.3 here. Laptops and desktops idle at a
 /// few watts and lie at 0.02 to 0.1.
 const BASE_PART: (f64, f64) = (0.13, 0.13);
-const ACTIVATION_PART: (f64, f64) = (0.06, 0.08);
 
-/// The same for memory, which draws most of its power whether it is used or not.
+/// Activation, in units of what one core costs, and by how much it grows with each. Its deviation is nearly as large:
+/// where calls run one at a time it cannot be told from the cost of CPU time, and then the interval has to contain both.
+///
+/// Source: `tests/fixtures/turbostress`: the first tenth of the load of eleven servers draws more than a tenth of the rise.
+const ACTIVATION_CORES: (f64, f64) = (0.4, 0.03);
+const ACTIVATION_DEVIATION: f64 = 0.9;
+
+/// Base power and activation of memory, which draws most of its power whether it is used or not, as parts of what its
+/// use costs on top at full load.
 ///
 /// Source: `tests/fixtures/turbostress`: on three servers memory draws 50 W at rest, 92 W as soon as a tenth of the
 /// machine is busy, and 119 W at full load.
@@ -45,10 +52,18 @@ pub struct Kind {
 impl Kind {
     /// Cost of a second of CPU time if a window of `seconds` with this much of it took `energy`: in joules.
     pub fn guess(&self, energy: f64, cpu: f64, seconds: f64) -> f64 {
-        let (base, _) = if self.is_memory { MEMORY_BASE_PART } else { BASE_PART };
-        let (activation, _) = if self.is_memory { MEMORY_ACTIVATION_PART } else { ACTIVATION_PART };
-        let activation = activation * (cpu / seconds).min(1.0);
-        energy / (cpu + (base + activation) * self.capacity * seconds)
+        let ((base, _), (activation, _)) = self.fixed();
+        energy / (cpu + base * seconds + activation * cpu.min(seconds))
+    }
+
+    /// Base power and activation with their deviations, in units of what a second of CPU time costs.
+    fn fixed(&self) -> ((f64, f64), (f64, f64)) {
+        let of = |(mean, deviation): (f64, f64)| (mean * self.capacity, deviation * self.capacity);
+        if self.is_memory {
+            return (of(MEMORY_BASE_PART), of(MEMORY_ACTIVATION_PART));
+        }
+        let activation = ACTIVATION_CORES.0 + ACTIVATION_CORES.1 * self.capacity;
+        (of(BASE_PART), (activation, ACTIVATION_DEVIATION * activation))
     }
 
     /// Priors, if a second of CPU time costs `scale` at the highest frequency. Where events explain work, cycles and
@@ -63,11 +78,9 @@ impl Kind {
             bounds: (0.0, f64::INFINITY),
         };
         let mut priors = [prior(0.0, 1e-6, 0.0); COUNT];
-        let (base, deviation) = if is_memory { MEMORY_BASE_PART } else { BASE_PART };
-        priors[BASE] = prior(base * capacity, deviation * capacity, 0.0002 * capacity);
-        let (activation, deviation) =
-            if is_memory { (MEMORY_ACTIVATION_PART.0, MEMORY_ACTIVATION_PART.1) } else { ACTIVATION_PART };
-        priors[ACTIVATION] = prior(activation * capacity, deviation * capacity, 0.0001 * capacity);
+        let (base, activation) = self.fixed();
+        priors[BASE] = prior(base.0, base.1, 0.0002 * capacity);
+        priors[ACTIVATION] = prior(activation.0, activation.1, 0.0001 * capacity);
         if !is_memory {
             priors[CLOCK_EXPONENT] = Prior { mean: 2.2, deviation: 0.4, drift: 0.0, bounds: (0.5, 4.0) };
             priors[CORE_SHARING] = Prior { mean: 0.44, deviation: 0.05, drift: 0.0, bounds: (0.2, 0.6) };
