@@ -110,7 +110,7 @@ pub struct Row {
     /// The part of the machine's energy that it is, from 0 to 1.
     pub share: Option<f64>,
     /// Half the width of the 95 % interval of `active_joules`; null if some of it is older than what is stored about its
-    /// uncertainty.
+    /// uncertainty, or if no call in it is settled yet.
     pub active_joules_uncertainty: Option<f64>,
     /// The parts of `active_joules_uncertainty`. What calls of several functions have in common adds up too, so the
     /// interval of a sum is rather too wide.

@@ -74,7 +74,9 @@ impl Sums {
         let covers = |footprint: Option<Footprint>| Some(part(policy.counted(footprint?.of), energy?)?.min(1.0));
         let ran = |calls: &CallCounts| calls.iter().sum::<u64>() - calls[Outcome::Rejected as usize];
         let of = |outcome: Outcome| self.measured[outcome as usize] + self.unmeasured[outcome as usize];
-        let uncertainty = total.filter(|_| !self.uncertainty_unknown).map(|_| self.uncertainty);
+        // Energy of calls that are not settled yet has no uncertainty either; that of a settled call is never 0.
+        let of_settled = |total: &FunctionEnergy| total.active.0 == 0 || self.uncertainty != Uncertainty::default();
+        let uncertainty = total.filter(|_| !self.uncertainty_unknown).filter(of_settled).map(|_| self.uncertainty);
         let (measured, unmeasured) = (ran(&self.measured), ran(&self.unmeasured));
         let source = |(source, energy): (&String, &FunctionEnergy)| SourceEnergy {
             source: source.clone(),

@@ -114,6 +114,19 @@ fn uncertainties_add_up_part_by_part() {
 }
 
 #[test]
+fn energy_whose_calls_are_not_settled_yet_has_no_uncertainty() {
+    let mut days = Days::new();
+    let mut daemon = MadeUp::new(SourceKind::Powercap, &[("f", "1")]);
+    daemon.window([3_000, 0, 0], 0, [1_000, 0, 0]);
+    days.add(HOUR, &Reading::default(), &daemon, &[]);
+    let row = days.report(Since::Ever, By::Function, Policy::Active).rows.remove(0);
+    assert_eq!(
+        (row.active_microjoules, row.active_joules_uncertainty, row.uncertainty_parts),
+        (Some(2_000), None, None)
+    );
+}
+
+#[test]
 fn joules_per_call_leave_out_preparing() {
     let mut days = Days::new();
     let mut daemon = MadeUp::new(SourceKind::Powercap, &[("f", "1"), ("f", "2")]);
