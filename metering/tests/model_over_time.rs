@@ -110,7 +110,7 @@ fn the_first_minute_and_later_ones_agree_within_the_interval() {
 fn others_do_not_change_what_a_function_is_charged() {
     let root = tempfile::tempdir().expect("a directory can be made");
     let thread = "vendor_id : GenuineIntel\ncpu family : 6\nmodel : 85\nstepping : 7\nmodel name : CPU @ 3.00GHz\n";
-    let cpuinfo: String = (0..96).map(|cpu| format!("processor : {cpu}\n{thread}flags : fpu\n\n")).collect();
+    let cpuinfo = (0..96).map(|cpu| format!("processor : {cpu}\n{thread}flags : fpu\n\n")).collect::<Vec<_>>().concat();
     std::fs::write(root.path().join("cpuinfo"), cpuinfo).expect("the file can be written");
     let mut machine = Machine::of(Model::open(root.path(), root.path()).expect("there are processors"));
     let alone = machine.run(Duration::from_secs(60), 4, Duration::ZERO).call().0;

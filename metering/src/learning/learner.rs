@@ -204,10 +204,11 @@ impl Learner {
             return;
         }
         let Conditions { frequency, beside, .. } = consumption.conditions;
-        let law = self.estimator.as_ref().map(Estimator::law).unwrap_or_else(|| {
+        let assumed = || {
             let priors = self.kind.priors(1.0);
             Law { exponent: priors[CLOCK_EXPONENT].mean, sharing: priors[CORE_SHARING].mean }
-        });
+        };
+        let law = self.estimator.as_ref().map_or_else(assumed, Estimator::law);
         let used = consumption.calls_cpu() + consumption.runtime + consumption.host;
         let cpu = used.as_secs_f64() * law.scales(frequency, beside).time;
         let has_events = consumption.functions.iter().any(|part| part.work.events.is_some());

@@ -81,12 +81,12 @@ impl Kind {
         let (base, activation) = self.fixed();
         priors[BASE] = prior(base.0, base.1, 0.0002 * capacity);
         priors[ACTIVATION] = prior(activation.0, activation.1, 0.0001 * capacity);
-        if !is_memory {
-            priors[CLOCK_EXPONENT] = Prior { mean: 2.2, deviation: 0.4, drift: 0.0, bounds: (0.5, 4.0) };
-            priors[CORE_SHARING] = Prior { mean: 0.44, deviation: 0.05, drift: 0.0, bounds: (0.2, 0.6) };
-        } else {
+        if is_memory {
             let none = Prior { mean: 0.0, deviation: 0.0, drift: 0.0, bounds: (0.0, 0.0) };
             [priors[CLOCK_EXPONENT], priors[CORE_SHARING]] = [none; 2];
+        } else {
+            priors[CLOCK_EXPONENT] = Prior { mean: 2.2, deviation: 0.4, drift: 0.0, bounds: (0.5, 4.0) };
+            priors[CORE_SHARING] = Prior { mean: 0.44, deviation: 0.05, drift: 0.0, bounds: (0.2, 0.6) };
         }
         priors[CALL_CPU] = if has_events { prior(0.0, 0.02, 0.0001) } else { prior(1.0, 0.1, 0.0005) };
         if has_events && !is_memory {

@@ -48,7 +48,9 @@ impl Parts {
         });
         let parts: Vec<_> = others.into_iter().chain(functions).collect();
         let mut total = Inputs::default();
-        parts.iter().for_each(|(inputs, _)| total.add(inputs));
+        for (inputs, _) in &parts {
+            total.add(inputs);
+        }
         Self { parts, total }
     }
 
