@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::conditions::Conditions;
-use super::slots::Slots;
 use crate::post::{FunctionId, Purpose};
 use crate::work::Work;
 
@@ -38,12 +37,6 @@ impl FunctionWork {
     /// Who is charged for it.
     pub fn consumer(&self) -> (FunctionId, Purpose) {
         (self.function, self.purpose)
-    }
-
-    /// Its place among the functions that have a coefficient of their own. That coefficient is learned from calls:
-    /// a compiler's power says nothing of the function's.
-    pub fn slot(&self, slots: &Slots) -> Option<usize> {
-        (self.purpose == Purpose::Call).then(|| slots.of(self.function)).flatten()
     }
 
     /// Adds more work of the same consumer.

@@ -119,11 +119,11 @@ impl Learner {
             Some(Some(false)) | None => {}
         }
         let verdict = self.residuals.judge(off_by, known, variance, time);
+        if verdict == Verdict::Refuted || (self.trial.is_some() && matches!(verdict, Verdict::Step(_))) {
+            self.forget();
+            return self.weigh(consumption, energy, noise, time);
+        }
         if let Verdict::Step(watts) = verdict {
-            if self.trial.is_some() {
-                self.forget();
-                return self.weigh(consumption, energy, noise, time);
-            }
             // Functions are told apart by their mixtures. What comes or goes unseen is the machine's or a neighbour's.
             estimator.widen(BASE, watts.powi(2));
             let host = consumption.host.as_secs_f64() / time.as_secs_f64();

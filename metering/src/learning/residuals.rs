@@ -10,11 +10,19 @@ const STRAYED_MAX: f64 = 16.0;
 const FIT_MIN: f64 = 0.01;
 const FIT_MAX: f64 = 100.0;
 
+/// Windows that what is assumed weighs as much as.
+const FIRST: f64 = 10.0;
+
 /// A window this many standard deviations off is not learned from.
 const OUTLIER: f64 = 5.0;
 
 /// Outliers on one side for this long mean that the machine has changed.
 const STEP_TIME: Duration = Duration::from_millis(800);
+
+/// Most of the recent windows that may be far off, and the half-life of a window among them in seconds: a machine that
+/// changes once is believed again within seconds.
+const FAR_OFF_MAX: f64 = 0.3;
+const FAR_OFF_HALF_LIFE: f64 = 5.0;
 
 /// Weight of a window in the mean of the last seconds: 40 windows.
 const SMOOTH: f64 = 0.05;
@@ -31,6 +39,8 @@ pub enum Verdict {
     Outlier,
     /// The machine has drawn this many watts more than expected for some time, beyond what could be chance.
     Step(f64),
+    /// So many windows are far off that what was learned must be wrong.
+    Refuted,
 }
 
 /// The deviations of past windows, recent ones counting more.
@@ -38,6 +48,7 @@ pub enum Verdict {
 pub struct Residuals {
     /// Mean square deviation, relative to what was expected.
     fit: f64,
+    windows: f64,
     /// Mean deviation of the last seconds, in standard deviations.
     smooth: f64,
     /// Sums of the squares of single windows, and of the mean.
@@ -45,11 +56,21 @@ pub struct Residuals {
     smooth_squares: f64,
     /// Time and energy of the outliers in a row.
     outliers: (Duration, f64),
+    /// Part of the recent windows that were far off.
+    far_off: f64,
 }
 
 impl Default for Residuals {
     fn default() -> Self {
-        Self { fit: 1.0, smooth: 0.0, squares: 0.0, smooth_squares: 0.0, outliers: (Duration::ZERO, 0.0) }
+        Self {
+            fit: 1.0,
+            windows: 0.0,
+            smooth: 0.0,
+            squares: 0.0,
+            smooth_squares: 0.0,
+            outliers: (Duration::ZERO, 0.0),
+            far_off: 0.0,
+        }
     }
 }
 
@@ -81,12 +102,20 @@ impl Residuals {
         let off = innovation / variance.sqrt();
         let keep = 0.5_f64.powf(time.as_secs_f64() / HALF_LIFE);
         let fit = self.fit * (off * off).min(STRAYED_MAX);
-        self.fit = (self.fit + (fit - self.fit) * (1.0 - keep)).clamp(FIT_MIN, FIT_MAX);
+        self.windows += 1.0;
+        // The first windows say quickly if the machine strays further than is assumed.
+        let part = (1.0 - keep).max(1.0 / (self.windows + FIRST));
+        self.fit = (self.fit + (fit - self.fit) * part).clamp(FIT_MIN, FIT_MAX);
         // While coefficients explain most of it, neighbours agree because of these.
         if known < noise && off.abs() < OUTLIER {
             self.squares = self.squares * keep + off * off;
             self.smooth += SMOOTH * (off - self.smooth);
             self.smooth_squares = self.smooth_squares * keep + self.smooth * self.smooth;
+        }
+        let recent = 1.0 - 0.5_f64.powf(time.as_secs_f64() / FAR_OFF_HALF_LIFE);
+        self.far_off += (f64::from(off.abs() >= OUTLIER) - self.far_off) * recent;
+        if self.far_off > FAR_OFF_MAX {
+            return Verdict::Refuted;
         }
         let (lasted, energy) = self.outliers;
         if off.abs() < OUTLIER || energy * innovation < 0.0 {
@@ -123,6 +152,14 @@ mod tests {
         let Verdict::Step(watts) = residuals.judge(15.0, 0.0, 1.0, WINDOW) else { panic!("a step") };
         assert!((watts - 150.0).abs() < 1e-9, "{watts}");
         assert_eq!(residuals.judge(40.0, 0.0, 1.0, WINDOW), Verdict::Outlier, "it is over");
+    }
+
+    #[test]
+    fn a_machine_that_is_never_as_expected_refutes_what_was_learned() {
+        let mut residuals = Residuals::default();
+        let mut judge = |step: usize| residuals.judge(if step % 2 == 0 { 30.0 } else { -30.0 }, 0.0, 1.0, WINDOW);
+        let refuted = (0..100).position(|step| judge(step) == Verdict::Refuted);
+        assert!(refuted.is_some_and(|step| (10..50).contains(&step)), "{refuted:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::consumption::{Consumption, Weights, weight};
 use super::estimator::Estimator;
 use super::inputs::{ACTIVATION, BASE, FEATURES, HOST_CPU, Inputs, RUNTIME_CPU};
 use super::slots::Slots;
+use crate::post::Purpose;
 use crate::units::Joules;
 
 /// Standard deviation of the power of a consumer from its coefficients within a window, as a fraction: common to all
@@ -44,7 +45,11 @@ impl Parts {
         ];
         let functions = consumption.functions.iter().map(|part| {
             let scales = law.scales(frequency, part.beside);
-            (Inputs::work(&part.work, part.slot(slots), &scales), STRAY_CALLS)
+            match part.purpose {
+                Purpose::Call => (Inputs::work(&part.work, slots.of(part.function), &scales), STRAY_CALLS),
+                // A compiler is the daemon's own code, whatever it compiles.
+                Purpose::Preparing => (Inputs::time(RUNTIME_CPU, part.work.cpu.as_secs_f64(), &scales), STRAY_RUNTIME),
+            }
         });
         let parts: Vec<_> = others.into_iter().chain(functions).collect();
         let mut total = Inputs::default();
