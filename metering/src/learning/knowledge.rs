@@ -3,9 +3,9 @@
 /// Number of the method. What was learned by another one is not taken up.
 pub const METHOD: u32 = 1;
 
-/// Windows after which what was recalled is trusted, and the mean square deviation, in units of its variance, above which
+/// Times of learning after which what was recalled is trusted, and the mean square deviation, in units of its variance, above which
 /// it is dropped before.
-const TRIAL: u32 = 50;
+const TRIAL: u32 = 10;
 const TRIAL_MAX: f64 = 9.0;
 
 /// Most that one window of the trial counts.
@@ -32,7 +32,7 @@ pub struct Knowledge {
     pub covariance: Vec<f64>,
 }
 
-/// Windows since knowledge was recalled, and the sum of their squared deviations.
+/// How often was learned since knowledge was recalled, and the sum of their squared deviations.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trial {
     windows: u32,

@@ -46,6 +46,34 @@ const CALL_STRAY_WITHOUT: f64 = 0.026;
 /// the cores were is known to about 0.05 of their time, which changes the cost of work by half of that.
 const STRUCTURE: f64 = 0.025;
 
+/// Windows are joined for learning, though not for charging: the CPU time of others comes in ticks of 10 ms, and a reading
+/// may be one update old. In a single window of 100 ms both blur what belongs together.
+const BLOCK: Duration = Duration::from_millis(490);
+
+/// Windows that are learned from together.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    total: Inputs,
+    /// In joules; the variances in joules squared.
+    energy: f64,
+    noise: f64,
+    stray: f64,
+    host: Duration,
+    time: Duration,
+}
+
+impl Block {
+    fn add(&mut self, total: &Inputs, energy: Joules, noise: f64, stray: f64, host: Duration, time: Duration) {
+        self.total.add(total);
+        self.energy += energy.0;
+        // Readings in between are the end of one window and the start of the next.
+        self.noise = self.noise.max(noise);
+        self.stray += stray;
+        self.host += host;
+        self.time += time;
+    }
+}
+
 /// Variances of the cost of a call, in joules squared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Doubt {
@@ -70,6 +98,8 @@ pub(crate) struct Learner {
     /// `None` before the first window.
     pub(super) estimator: Option<Estimator>,
     pub(super) residuals: Residuals,
+    /// The windows since it learned last.
+    block: Block,
     /// What was recalled from an earlier process is on trial.
     pub(super) trial: Option<Trial>,
     slots: Slots,
@@ -91,6 +121,7 @@ impl Learner {
             scale: 0.0,
             estimator: None,
             residuals: Residuals::default(),
+            block: Block::default(),
             trial: None,
             slots: Slots::default(),
             past: Past::default(),
@@ -104,38 +135,48 @@ impl Learner {
             return self.as_stated(consumption, energy, time);
         }
         self.look(consumption, energy, time);
-        let Some(estimator) = &mut self.estimator else { return self.as_stated(consumption, energy, time) };
-        estimator.drift(time.as_secs_f64());
+        let Some(estimator) = &self.estimator else { return self.as_stated(consumption, energy, time) };
         let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
-        let expected = estimator.predict(&parts.total);
-        let variance = noise + self.residuals.fit() * parts.stray(estimator);
-        let (off_by, known) = (energy.0 - expected, estimator.variance(&parts.total));
-        match self.trial.as_mut().map(|trial| trial.add(off_by / (known + variance).max(f64::MIN_POSITIVE).sqrt())) {
-            Some(Some(true)) => {
-                self.forget();
-                return self.weigh(consumption, energy, noise, time);
-            }
-            Some(None) => self.trial = None,
-            Some(Some(false)) | None => {}
-        }
-        let verdict = self.residuals.judge(off_by, known, variance, time);
-        if verdict == Verdict::Refuted || (self.trial.is_some() && matches!(verdict, Verdict::Step(_))) {
+        self.block.add(&parts.total, energy, noise, parts.stray(estimator), consumption.host, time);
+        if self.block.time >= BLOCK && !self.learn() {
             self.forget();
             return self.weigh(consumption, energy, noise, time);
+        }
+        let Some(estimator) = &self.estimator else { return self.as_stated(consumption, energy, time) };
+        parts.weigh(estimator, energy, noise)
+    }
+
+    /// Learns from the windows of the block. Returns whether they go with what was known.
+    fn learn(&mut self) -> bool {
+        let block = std::mem::take(&mut self.block);
+        let Some(estimator) = &mut self.estimator else { return true };
+        let seconds = block.time.as_secs_f64();
+        estimator.drift(seconds);
+        let variance = block.noise + self.residuals.fit() * block.stray;
+        let (off_by, known) = (block.energy - estimator.predict(&block.total), estimator.variance(&block.total));
+        if let Some(trial) = &mut self.trial {
+            match trial.add(off_by / (known + variance).max(f64::MIN_POSITIVE).sqrt()) {
+                Some(true) => return false,
+                Some(false) => {}
+                None => self.trial = None,
+            }
+        }
+        let verdict = self.residuals.judge(off_by, known, variance, block.time);
+        if verdict == Verdict::Refuted || (self.trial.is_some() && matches!(verdict, Verdict::Step(_))) {
+            return false;
         }
         if let Verdict::Step(watts) = verdict {
             // Functions are told apart by their mixtures. What comes or goes unseen is the machine's or a neighbour's.
             estimator.widen(BASE, watts.powi(2));
-            let host = consumption.host.as_secs_f64() / time.as_secs_f64();
+            let host = block.host.as_secs_f64() / seconds;
             if host > BUSY_MIN {
                 estimator.widen(HOST_CPU, (watts / host).powi(2));
             }
         }
         let learned = verdict != Verdict::Outlier
-            && estimator.learn(energy.0, &parts.total, variance * self.residuals.windows_for_one());
+            && estimator.learn(block.energy, &block.total, variance * self.residuals.windows_for_one());
         self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
-        let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
-        parts.weigh(estimator, energy, noise)
+        true
     }
 
     /// Base power and its standard deviation; `None` while nothing is known.
@@ -242,6 +283,7 @@ impl Learner {
                 (self.slots.note(part.function, part.work.cpu.as_secs_f64()), &mut self.estimator)
             {
                 estimator.reset(FEATURES.len() + slot);
+                self.block = Block::default();
             }
         }
     }
@@ -258,12 +300,14 @@ impl Learner {
         self.scale = scale;
         self.estimator = Some(estimator);
         self.residuals = Residuals::default();
+        self.block = Block::default();
     }
 
     /// Forgets everything learned: it contradicts what is measured.
     fn forget(&mut self) {
         (self.estimator, self.seen, self.trial, self.scale) = (None, (0.0, 0.0), None, 0.0);
         self.residuals = Residuals::default();
+        self.block = Block::default();
     }
 
     /// Whether the cost of CPU time has an order of magnitude.

@@ -25,7 +25,7 @@ const FAR_OFF_MAX: f64 = 0.3;
 const FAR_OFF_HALF_LIFE: f64 = 5.0;
 
 /// Weight of a window in the mean of the last seconds: 40 windows.
-const SMOOTH: f64 = 0.05;
+const SMOOTH: f64 = 0.2;
 
 /// Most windows that count as one.
 const WINDOWS_MAX: f64 = 40.0;
@@ -169,6 +169,6 @@ mod tests {
         assert_eq!(alone.windows_for_one(), 1.0);
         let mut slow = Residuals::default();
         (0..1000).for_each(|step| _ = slow.judge(if step / 100 % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
-        assert!((10.0..40.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
+        assert!((5.0..40.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
     }
 }

@@ -169,11 +169,13 @@ fn what_a_source_states_is_not_learned() {
 }
 
 #[test]
-fn the_first_window_already_says_something_and_the_interval_says_how_little() {
+fn the_first_half_second_already_says_something_and_the_interval_says_how_little() {
     let mut learner = learner(SourceKind::Powercap);
     assert_eq!((learner.report().state, learner.base()), (LearningState::Waiting, None));
     let first = consumption(40.0, 40.0, 20.0, false);
-    learner.weigh(&first, cost(&TRUTH, &first), 1e-6, WINDOW);
+    for _ in 0..5 {
+        learner.weigh(&first, cost(&TRUTH, &first), 1e-6, WINDOW);
+    }
     let Work { cpu, .. } = first.functions[1].work;
     let doubt = learner.doubt(HEAVY, &Work::of_cpu(cpu), true).unwrap();
     let expected = learner.expect(HEAVY, &Work::of_cpu(cpu)).unwrap().0;
