@@ -76,6 +76,6 @@ fn a_quiet_machine_is_known_after_half_a_minute() {
         assert!(uncertainty < 0.2 * idle, "{name}: {findings}");
         let (value, uncertainty) = (package.activation_watts.unwrap(), package.activation_uncertainty_watts.unwrap());
         assert!((value - activation).abs() < 2.0 * uncertainty, "{name}: {findings}");
-        assert!(findings.charges.known_function.unwrap() < 0.15, "{name}: {findings}");
+        assert!(findings.charges.known_function.unwrap() < 0.25, "{name}: {findings}");
     }
 }

@@ -16,7 +16,7 @@ options! {
     pub struct Settings {
         /// Give this many functions a label of their own in /metrics; the rest share `other`
         labels_max: usize => "metrics.functions", COUNT = "1000", number_in(0..=100_000);
-        /// Remember this many ended calls for /invocations, at up to 500 bytes each
+        /// Remember this many ended calls for /invocations, at up to 550 bytes each
         calls_recent: usize => "meter.recent", COUNT = "16384", number_in(0..=1 << 20);
         /// Write log lines as `text` or `json`
         log_format: LogFormat => "log.format", FORMAT = "text",

@@ -10,8 +10,8 @@ use super::inputs::{
 ///
 /// Source: idle and full power of server processors, Cloud Carbon Footprint, "Methodology": idle is 0.18 to 0.46 of the
 /// rise, whose threads run below their highest frequency, which makes 0.12 to 0.3 here. Laptops and desktops idle at a
-/// few watts and lie at 0.02 to 0.1.
-const BASE_PART: (f64, f64) = (0.13, 0.13);
+/// few watts and lie at 0.02 to 0.1; machines of few cores with large fans and disks lie above.
+const BASE_PART: (f64, f64) = (0.2, 0.3);
 
 /// Activation, in units of what one core costs, and by how much it grows with each. Its deviation is nearly as large:
 /// where calls run one at a time it cannot be told from the cost of CPU time, and then the interval has to contain both.
