@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn a_machine_that_is_never_as_expected_refutes_what_was_learned() {
         let mut residuals = Residuals::default();
-        let mut judge = |step: usize| residuals.judge(if step % 2 == 0 { 30.0 } else { -30.0 }, 0.0, 1.0, WINDOW);
+        let mut judge =
+            |step: usize| residuals.judge(if step.is_multiple_of(2) { 30.0 } else { -30.0 }, 0.0, 1.0, WINDOW);
         let refuted = (0..100).position(|step| judge(step) == Verdict::Refuted);
         assert!(refuted.is_some_and(|step| (10..50).contains(&step)), "{refuted:?}");
     }
