@@ -140,7 +140,7 @@ impl Learner {
         self.block.add(&parts.total, energy, noise, parts.stray(estimator), consumption.host, time);
         if self.block.time >= BLOCK && !self.learn() {
             self.forget();
-            return self.weigh(consumption, energy, noise, time);
+            self.look(consumption, energy, time);
         }
         let Some(estimator) = &self.estimator else { return self.as_stated(consumption, energy, time) };
         parts.weigh(estimator, energy, noise)

@@ -1,4 +1,5 @@
-//! How windows deviate from what was expected of them: how far, for how long, and when the machine has changed.
+//! How what is learned from deviates from what was expected of it: how far, for how long, and when the machine has
+//! changed. A *window* here is a block of them, half a second long.
 
 use std::time::Duration;
 
@@ -24,10 +25,10 @@ const STEP_TIME: Duration = Duration::from_millis(800);
 const FAR_OFF_MAX: f64 = 0.3;
 const FAR_OFF_HALF_LIFE: f64 = 5.0;
 
-/// Weight of a window in the mean of the last seconds: 40 windows.
+/// Weight of the latest block in the mean of the last seconds.
 const SMOOTH: f64 = 0.2;
 
-/// Most windows that count as one.
+/// Most blocks that count as one.
 const WINDOWS_MAX: f64 = 40.0;
 
 /// What a window is to learning.
