@@ -75,6 +75,10 @@ mod traces;
 mod usage;
 mod wagi_modules;
 
+/// What callers, guests and deployers try who mean harm.
+#[path = "../hostile/mod.rs"]
+mod hostile;
+
 /// Says that a test cannot run on this machine, and why. It writes straight to stdout, since the test harness keeps what
 /// `println!` writes in a test that passes.
 fn skipped(why: &str) {
