@@ -122,8 +122,8 @@ fn run() -> Command {
     Command::new("run")
         .about("Run one module here, and print its joules on stderr")
         .after_help(
-            "The exit code is the module's own, or 134 if it trapped. The arguments of a numeric module are its \
-             parameters.\n\nExamples:\n  echo 10 | nebula run fibonacci.wasm\n  nebula run --dir . --env LEVEL=9 \
+            "Options stand before FILE; everything after it goes to the module. The exit code is the module's own, or 134 \
+             if it trapped. The arguments of a numeric module are its parameters.\n\nExamples:\n  echo 10 | nebula run fibonacci.wasm\n  nebula run --dir . --env LEVEL=9 \
              compress.wasm book.txt",
         )
         .args([
@@ -135,14 +135,13 @@ fn run() -> Command {
             switch("quiet", "Do not print the joules").short('q'),
         ])
         .args(source_options())
-        .arg(positional("file", "FILE", "A .wasm or .wat module, or a component").value_hint(ValueHint::FilePath))
+        // One list, so that nothing after FILE is read as an option of ours, not even `--help` or `--`.
+        .override_usage("nebula run [OPTIONS] <FILE> [ARGS]...")
         .arg(
-            Arg::new("arguments")
-                .value_name("ARGS")
-                .num_args(0..)
+            positional("command", "FILE", "A .wasm or .wat module, or a component; what follows it is the module's")
+                .num_args(1..)
                 .trailing_var_arg(true)
-                .allow_hyphen_values(true)
-                .help("Arguments of the module"),
+                .value_hint(ValueHint::FilePath),
         )
 }
 

@@ -43,14 +43,15 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let config = Config::read(flags, None).map_err(Failure::usage)?;
 
     let text = |key: &str| matches.get_many::<String>(key).into_iter().flatten().map(String::as_str);
-    let file = PathBuf::from(text("file").next().unwrap_or_default());
+    let mut command = text("command");
+    let file = PathBuf::from(command.next().unwrap_or_default());
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.functions.tick)?;
     let directories = text("dir").map(directory).collect::<Result<_, _>>()?;
     let grants = Grants { directories, ..Grants::of(LIMITS) };
     let program =
         Program::compile(&runtime, &wasm, grants).with_context(|| format!("cannot run `{}`", file.display()))?;
-    let arguments: Vec<_> = std::iter::once(name(&file)).chain(text("arguments").map(str::to_owned)).collect();
+    let arguments: Vec<_> = std::iter::once(name(&file)).chain(command.map(str::to_owned)).collect();
     let answer_of = program.kind().speaks_http().then(|| exchange(arguments.get(1))).transpose()?;
     let (input, answer) = answer_of.map_or((Input::Inherited, None), |(input, answer)| (input, Some(answer)));
     let invocation =

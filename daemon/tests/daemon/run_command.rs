@@ -79,6 +79,24 @@ fn the_environment_is_what_was_given() {
 }
 
 #[test]
+fn what_follows_the_file_is_the_modules() {
+    let folder = temporary_folder();
+    let directory = format!("{}::/", text(folder.path()));
+    let module = guest("arguments");
+    let given = ["--help", "-q", "--env", "LEVEL=9", "--dir", &directory, "--no-such-option", "--", "--source", "off"];
+    let output = run(&[&["-q", &module], &given[..]].concat(), "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let seen = stdout(&output);
+    assert_eq!(seen.trim_end_matches('\0').split('\0').skip(1).collect::<Vec<_>>(), given);
+
+    assert_eq!(stdout(&run(&["-q", &guest("environment"), "--env", "LEVEL=9"], "")), "");
+    let output = run(&[&guest("environment"), "-q"], "");
+    assert!(stderr(&output).contains("ms CPU"), "and it silences nothing: {}", stderr(&output));
+    let output = run(&["--no-such-option", &module], "");
+    assert!(stderr(&output).contains("--no-such-option"), "before the file it is ours: {}", stderr(&output));
+}
+
+#[test]
 fn a_module_sees_only_directories_it_was_given() {
     let folder = temporary_folder();
     let folder = text(folder.path());
