@@ -98,7 +98,7 @@ impl Calibration {
 impl ZoneCalibration {
     /// Active energy in joules and its variance.
     fn expect(&self, function: FunctionId, work: &Work) -> Option<(f64, Doubt)> {
-        let learned = self.learner.expect(function, work).zip(self.learner.doubt(function, work, false));
+        let learned = self.learner.expect(function, work, false);
         let (Joules(active), Doubt { common, own }) = learned.or_else(|| {
             let expected = self.rate.expect(work.cpu)?;
             Some((expected.active, Doubt { common: 0.0, own: expected.deviation.0.powi(2) }))

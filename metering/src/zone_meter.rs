@@ -140,7 +140,7 @@ impl ZoneMeter {
     pub fn settled_doubt(&self, function: FunctionId, work: &Work, windows: u32) -> Doubt {
         let cut = f64::from(windows) / 6.0 * 1e-12;
         let by_rate = || self.rate.expect(work.cpu).map_or(0.0, |expected| expected.deviation.0.powi(2));
-        let known = self.learner.doubt(function, work, true);
+        let known = self.learner.expect(function, work, true).map(|(_, doubt)| doubt);
         let Doubt { common, own } = known.unwrap_or_else(|| Doubt { common: 0.0, own: by_rate() });
         Doubt { common, own: own + cut }
     }

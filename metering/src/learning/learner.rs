@@ -7,14 +7,13 @@ use super::consumption::{Consumption, Weights, weight};
 use super::estimator::Estimator;
 use super::inputs::{ACTIVATION, BASE, CLOCK_EXPONENT, CORE_SHARING, FEATURES, HOST_CPU, Inputs, UNITS};
 use super::knowledge::Trial;
-use super::moments::Moments;
 use super::past::Past;
-use super::priors::{GUESSED, Kind, SEEN, function_stray};
+use super::priors::{GUESSED, Kind, SEEN};
 use super::report::{Coefficient, Feature, Learned, LearningState};
 use super::residuals::{Residuals, Verdict};
 use super::slots::Slots;
-use super::split::{Parts, function_cost};
-use crate::post::{FunctionId, Purpose};
+use super::split::Parts;
+use crate::post::Purpose;
 use crate::source::{CounterSpec, SourceKind, Stated};
 use crate::units::{Joules, Watts};
 use crate::work::Work;
@@ -31,20 +30,6 @@ const GUESS_OFF: f64 = 1.3;
 
 /// Half-life of CPU time, in seconds, when functions are chosen for a coefficient of their own.
 const SLOT_HALF_LIFE: f64 = 60.0;
-
-/// An estimate does not know the windows of its call. Conditions of this recent time may recur.
-const RECENT: Duration = Duration::from_secs(1);
-
-/// Deviation of a call from what the coefficients say of all calls of its function, apart from the conditions of its
-/// moments: with hardware events, what the simulated machine shows (`benches/accuracy.rs`). With CPU time alone, a busy
-/// sibling costs one function more than another: two threads save 0.4 to 0.5 of what each costs alone, a deviation of
-/// 0.029 of the remaining 0.56, and half of that if the coefficients were learned beside half as many.
-const CALL_STRAY_WITH_EVENTS: f64 = 0.008;
-const CALL_STRAY_WITHOUT: f64 = 0.026;
-
-/// Deviation of the cost of all calls of a function that no amount of learning removes: how busy the other threads of
-/// the cores were is known to about 0.05 of their time, which changes the cost of work by half of that.
-const STRUCTURE: f64 = 0.025;
 
 /// Windows are joined for learning, though not for charging: the CPU time of others comes in ticks of 10 ms, and a reading
 /// may be one update old. In a single window of 100 ms both blur what belongs together.
@@ -74,15 +59,6 @@ impl Block {
     }
 }
 
-/// Variances of the cost of a call, in joules squared.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Doubt {
-    /// Of what all calls of the function have in common: the coefficients.
-    pub common: f64,
-    /// Of what is the call's own: the conditions of its moments.
-    pub own: f64,
-}
-
 /// Learns what work costs in one zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
@@ -102,7 +78,7 @@ pub(crate) struct Learner {
     block: Block,
     /// What was recalled from an earlier process is on trial.
     pub(super) trial: Option<Trial>,
-    slots: Slots,
+    pub(super) slots: Slots,
     /// Past conditions of work.
     pub(super) past: Past,
 }
@@ -183,42 +159,6 @@ impl Learner {
     pub fn base(&self) -> Option<(Watts, Watts)> {
         let learned = self.estimator.as_ref().map(|of| (Watts(of.mean()[BASE]), Watts(of.deviation(BASE))));
         self.base.map(|watts| (watts, Watts(0.0))).or(learned)
-    }
-
-    /// Expected cost of the work of a function under the conditions of the last windows; `None` while nothing is known.
-    pub fn expect(&self, function: FunctionId, work: &Work) -> Option<Joules> {
-        let estimator = self.estimator.as_ref()?;
-        let Conditions { frequency, beside, .. } = self.past.mean(work.cpu);
-        Some(Joules(self.cost(estimator, function, work, frequency, beside)))
-    }
-
-    /// The variance of that.
-    pub fn doubt(&self, function: FunctionId, work: &Work, is_settled: bool) -> Option<Doubt> {
-        let estimator = self.estimator.as_ref()?;
-        let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
-        let moments = if is_settled {
-            Moments::of_settled(&windows, cpu)
-        } else {
-            Moments::of_ended(&windows, &self.past.mean(work.cpu.max(RECENT)), cpu)
-        };
-        let Conditions { frequency, beside, .. } = windows;
-        let cost = |frequency: f64, beside| self.cost(estimator, function, work, frequency, beside);
-        let expected = cost(frequency, beside);
-        let neighbours = moments.beside * (cost(frequency, 0.0) - cost(frequency, 1.0));
-        let clock = expected - cost((frequency - moments.frequency).max(0.0), beside);
-        let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
-        let mut common = estimator.variance(&self.inputs(estimator, function, work, frequency, beside));
-        common += (STRUCTURE * expected).powi(2);
-        if self.slots.of(function).is_none() {
-            common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
-        }
-        Some(Doubt { common, own: neighbours.powi(2) + clock.powi(2) + stray.powi(2) })
-    }
-
-    /// Weight of a call among the calls of one function: it has done `work`, a part of it beside a busy thread.
-    pub fn weight(&self, function: FunctionId, work: &Work, beside: f64) -> u64 {
-        let Some(estimator) = &self.estimator else { return weight(self.stated_cost(work)) };
-        weight(self.cost(estimator, function, work, self.past.last().frequency, beside))
     }
 
     /// Everything learned, for people.
@@ -315,14 +255,6 @@ impl Learner {
         self.seen.0 >= CPU_SECONDS_MIN
     }
 
-    fn cost(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> f64 {
-        function_cost(estimator, &self.inputs(estimator, function, work, frequency, beside)).max(0.0)
-    }
-
-    fn inputs(&self, estimator: &Estimator, function: FunctionId, work: &Work, frequency: f64, beside: f64) -> Inputs {
-        Inputs::work(work, self.slots.of(function), &estimator.law().scales(frequency, beside))
-    }
-
     /// Splits what is left after base by the cost that the source states, or by CPU time if it states none.
     fn as_stated(&self, consumption: &Consumption, energy: Joules, time: Duration) -> Weights {
         let base = self.base.map_or(0.0, |watts| (watts.0 * time.as_secs_f64()).min(energy.0));
@@ -340,7 +272,7 @@ impl Learner {
         }
     }
 
-    fn stated_cost(&self, work: &Work) -> f64 {
+    pub(super) fn stated_cost(&self, work: &Work) -> f64 {
         self.stated.map_or(work.cpu.as_secs_f64(), |stated| stated.cost(work).0)
     }
 }

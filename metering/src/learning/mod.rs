@@ -20,6 +20,7 @@
 mod conditions;
 mod consumption;
 mod estimator;
+mod expected;
 mod inputs;
 mod knowledge;
 mod learner;
@@ -35,8 +36,9 @@ mod split;
 pub(crate) use self::conditions::{Conditions, beside, processors_busy};
 pub use self::consumption::Weights;
 pub(crate) use self::consumption::{Consumption, FunctionWork};
+pub(crate) use self::expected::Doubt;
 pub use self::knowledge::{Knowledge, METHOD};
-pub(crate) use self::learner::{Doubt, Learner};
+pub(crate) use self::learner::Learner;
 pub(crate) use self::moments::DEVIATIONS_95;
 pub use self::report::{Coefficient, Feature, Learned, LearningState};
 

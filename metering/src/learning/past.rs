@@ -8,25 +8,38 @@ use super::conditions::Conditions;
 /// Number of windows that are kept: half a minute of windows of 100 ms. A longer call is taken to have started then.
 const WINDOWS_MAX: usize = 300;
 
+/// An estimate does not know the windows of its call. Conditions of this recent time may recur.
+const RECENT: Duration = Duration::from_secs(1);
+
 /// The last settled windows, latest first, each with its length.
 #[derive(Clone, Debug, Default)]
-pub struct Past(VecDeque<(Duration, Conditions)>);
+pub struct Past {
+    windows: VecDeque<(Duration, Conditions)>,
+    /// Their mean over [`RECENT`], which every estimate asks for.
+    recent: Conditions,
+}
 
 impl Past {
     pub fn add(&mut self, time: Duration, conditions: Conditions) {
-        self.0.truncate(WINDOWS_MAX - 1);
-        self.0.push_front((time, conditions));
+        self.windows.truncate(WINDOWS_MAX - 1);
+        self.windows.push_front((time, conditions));
+        self.recent = self.mean(RECENT);
+    }
+
+    /// Mean conditions over what may recur for a call of this length.
+    pub fn recent(&self, call: Duration) -> Conditions {
+        if call > RECENT { self.mean(call) } else { self.recent }
     }
 
     pub fn last(&self) -> Conditions {
-        self.0.front().map(|(_, conditions)| *conditions).unwrap_or_default()
+        self.windows.front().map(|(_, conditions)| *conditions).unwrap_or_default()
     }
 
     /// Mean conditions over the last windows that cover `time`, at least one.
     pub fn mean(&self, time: Duration) -> Conditions {
         let mut mean = self.last();
         let mut seconds = 0.0;
-        for (length, conditions) in &self.0 {
+        for (length, conditions) in &self.windows {
             let length = length.as_secs_f64();
             seconds += length;
             mean = mean.towards(conditions, length / seconds.max(f64::MIN_POSITIVE));
@@ -61,6 +74,6 @@ mod tests {
     fn the_past_is_bounded() {
         let mut past = Past::default();
         (0..WINDOWS_MAX * 2).for_each(|_| past.add(WINDOW, Conditions::default()));
-        assert_eq!(past.0.len(), WINDOWS_MAX);
+        assert_eq!(past.windows.len(), WINDOWS_MAX);
     }
 }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use super::conditions::{Conditions, Law};
+use super::conditions::{Conditions, Law, Scales};
 use super::consumption::{Consumption, Weights, weight};
 use super::estimator::Estimator;
-use super::inputs::{ACTIVATION, BASE, FEATURES, HOST_CPU, Inputs, RUNTIME_CPU};
+use super::inputs::{
+    ACTIVATION, BASE, CACHE_MISSES, CALL_CPU, CYCLES, EFFICIENT_CYCLES, EFFICIENT_INSTRUCTIONS, FEATURES, HOST_CPU,
+    INSTRUCTIONS, Inputs, RUNTIME_CPU,
+};
 use super::slots::Slots;
 use crate::post::Purpose;
 use crate::units::Joules;
@@ -88,7 +91,8 @@ impl Parts {
 
     fn expected(&self, estimator: &Estimator) -> Vec<f64> {
         let of = |(place, (inputs, _)): (usize, &(Inputs, f64))| {
-            if place < OTHERS { estimator.predict(inputs) } else { function_cost(estimator, inputs) }.max(0.0)
+            if place < OTHERS { estimator.predict(inputs) } else { FunctionCost::new(estimator, inputs).total() }
+                .max(0.0)
         };
         self.parts.iter().enumerate().map(of).collect()
     }
@@ -102,12 +106,41 @@ impl Parts {
     }
 }
 
-/// Expected cost of the work of a function, which is never nothing.
-pub(super) fn function_cost(estimator: &Estimator, inputs: &Inputs) -> f64 {
-    let of = |places: std::ops::Range<usize>| {
-        let products = estimator.mean()[places.clone()].iter().zip(&inputs.amounts[places]);
-        products.map(|(cost, amount)| cost * amount).sum::<f64>()
-    };
-    let (shared, own) = (of(0..FEATURES.len()), of(FEATURES.len()..inputs.amounts.len()));
-    (shared + own).max(FUNCTION_LEAST * shared)
+/// Expected cost of the work of a function, apart what conditions change each in its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FunctionCost {
+    time: f64,
+    /// Of `time`, what the function's own coefficient adds.
+    own: f64,
+    instructions: f64,
+    cycles: f64,
+    cache_misses: f64,
+}
+
+impl FunctionCost {
+    pub fn new(estimator: &Estimator, inputs: &Inputs) -> Self {
+        let of = |place: usize| estimator.mean()[place] * inputs.amounts[place];
+        let own = (FEATURES.len()..inputs.amounts.len()).map(of).sum();
+        Self {
+            time: of(CALL_CPU),
+            own,
+            instructions: of(INSTRUCTIONS) + of(EFFICIENT_INSTRUCTIONS),
+            cycles: of(CYCLES) + of(EFFICIENT_CYCLES),
+            cache_misses: of(CACHE_MISSES),
+        }
+    }
+
+    /// The whole cost, which is never nothing.
+    pub fn total(&self) -> f64 {
+        let shared = self.time + self.instructions + self.cycles + self.cache_misses;
+        (shared + self.own).max(FUNCTION_LEAST * shared)
+    }
+
+    /// The whole cost under other conditions than those it was made for.
+    pub fn under(&self, made_for: &Scales, other: &Scales) -> f64 {
+        let time = other.time / made_for.time;
+        let instructions = self.instructions * other.instructions / made_for.instructions;
+        let cycles = self.cycles * other.cycles / made_for.cycles;
+        Self { time: self.time * time, own: self.own * time, instructions, cycles, ..*self }.total()
+    }
 }

@@ -120,11 +120,8 @@ fn functions_that_always_run_together_are_not_told_apart_and_the_interval_says_s
     let [light, heavy] = charged(&mut learner, &consumption(150.0, 150.0, 0.0, false));
     assert!(light > 1.2 && heavy < 0.8, "{light} {heavy}");
     let second = work(HEAVY, Duration::from_secs(1), false);
-    let expected = learner.expect(HEAVY, &second).unwrap().0;
-    let deviation = {
-        let doubt = learner.doubt(HEAVY, &second, true).unwrap();
-        (doubt.common + doubt.own).sqrt()
-    };
+    let (expected, Doubt { common, own }) = learner.expect(HEAVY, &second, true).unwrap();
+    let (expected, deviation) = (expected.0, (common + own).sqrt());
     assert!((expected - TRUTH.heavy).abs() < 1.96 * deviation, "{expected} ± {deviation}");
 }
 
@@ -177,9 +174,8 @@ fn the_first_half_second_already_says_something_and_the_interval_says_how_little
         learner.weigh(&first, cost(&TRUTH, &first), 1e-6, WINDOW);
     }
     let Work { cpu, .. } = first.functions[1].work;
-    let doubt = learner.doubt(HEAVY, &Work::of_cpu(cpu), true).unwrap();
-    let expected = learner.expect(HEAVY, &Work::of_cpu(cpu)).unwrap().0;
-    let half = 1.96 * (doubt.common + doubt.own).sqrt();
+    let (Joules(expected), Doubt { common, own }) = learner.expect(HEAVY, &Work::of_cpu(cpu), true).unwrap();
+    let half = 1.96 * (common + own).sqrt();
     assert!((expected - TRUTH.heavy * cpu.as_secs_f64()).abs() < half && half < 3.0 * expected, "{expected} ± {half}");
     let (base, deviation) = learner.base().unwrap();
     assert!((base.0 - TRUTH.base).abs() < 1.96 * deviation.0, "{base:?} ± {deviation:?}");
@@ -265,15 +261,16 @@ fn after(windows: usize, conditions: Conditions) -> Learner {
 
 fn deviation(learner: &Learner, cpu: Duration, is_settled: bool) -> f64 {
     let work = Work::of_cpu(cpu);
-    let Doubt { common, own } = learner.doubt(HEAVY, &work, is_settled).unwrap();
-    (common + own).sqrt() / learner.expect(HEAVY, &work).unwrap().0
+    let (expected, Doubt { common, own }) = learner.expect(HEAVY, &work, is_settled).unwrap();
+    (common + own).sqrt() / expected.0
 }
 
 #[test]
 fn a_long_call_is_expected_to_cost_what_its_windows_say_and_a_short_one_what_the_last_says() {
     let crowded = Conditions { beside: 1.0, ..Conditions::default() };
     let watts = |learner: &Learner, cpu: Duration| {
-        learner.expect(HEAVY, &Work::of_cpu(cpu)).unwrap().0 / cpu.as_secs_f64() / TRUTH.heavy
+        let (expected, _) = learner.expect(HEAVY, &Work::of_cpu(cpu), true).unwrap();
+        expected.0 / cpu.as_secs_f64() / TRUTH.heavy
     };
     let learner = after(99, crowded);
     assert!((watts(&learner, WINDOW) - 1.0).abs() < 0.05, "{}", watts(&learner, WINDOW));
@@ -290,6 +287,6 @@ fn neighbours_leave_short_calls_in_doubt_and_long_ones_until_they_are_settled() 
     assert!(deviation(&others, short, false) > 0.15 && deviation(&calls, short, false) > 0.15);
     assert!(deviation(&others, long, false) < deviation(&others, short, false) / 4.0, "others come and go");
     assert!(deviation(&calls, long, false) > 0.15, "a call may have stayed");
-    let own = |learner: &Learner| learner.doubt(HEAVY, &Work::of_cpu(long), true).unwrap().own.sqrt();
+    let own = |learner: &Learner| learner.expect(HEAVY, &Work::of_cpu(long), true).unwrap().1.own.sqrt();
     assert!(own(&calls) < own(&quiet) * 1.05, "beside whom it ran has been seen");
 }
