@@ -61,6 +61,11 @@ impl Written {
         true
     }
 
+    /// Waits for the next part, and takes it.
+    pub async fn next_part(&mut self) {
+        poll_fn(|context| if self.take_part(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
     fn break_off(&mut self, why: Ending) {
         (self.rest, self.broken) = (None, Some(why));
     }

@@ -121,7 +121,7 @@ impl Context<'_> {
             caller.costs.add_to(&mut trailers, finished, exposure);
             trailers
         };
-        let mut response = written.map(|written| streamed(Streamed { written, call: Some(call), at_end }));
+        let mut response = written.map(|written| streamed(Streamed::start(call, written, at_end)));
         response.headers_mut().append(TRAILER, TRAILERS.clone());
         if let Ok(id) = id {
             response.headers_mut().insert(INVOCATION_ID, id);

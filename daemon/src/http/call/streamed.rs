@@ -1,26 +1,55 @@
 //! The body of an answer that a function is still writing.
+//!
+//! The call runs in a task of its own, so its limits hold whether or not the client reads. The task takes no more from the
+//! guest than the client reads: a slow client slows its guest down.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use super::conversation::Written;
 use crate::http::answer::body::BrokenOff;
 use crate::invocation::{Call, Finished};
 
-/// The call runs as the body is polled, and so only as fast as the client reads.
-pub struct Streamed<E> {
-    pub written: Written,
-    /// `None` once it has ended.
-    pub call: Option<Call>,
-    /// What happens at the end of the call; returns further trailers.
-    pub at_end: E,
+/// Pieces that are taken from the guest before the client has asked for them.
+const PIECES_MAX: usize = 1;
+
+/// What a client receives of an answer that is still being written. Dropping it cancels the call.
+pub struct Streamed {
+    /// What was written before streaming began.
+    ready: VecDeque<Bytes>,
+    pieces: mpsc::Receiver<Piece>,
+    call: AbortHandle,
+    ended: bool,
 }
 
-impl<E: Fn(&Finished) -> HeaderMap + Unpin> Body for Streamed<E> {
+enum Piece {
+    Data(Bytes),
+    /// The call has ended well, and these are the trailers.
+    End(HeaderMap),
+}
+
+impl Streamed {
+    /// Runs `call` to its end. `at_end` gets what has become of it, and returns further trailers.
+    pub fn start(
+        call: Call,
+        mut written: Written,
+        at_end: impl FnOnce(&Finished) -> HeaderMap + Send + 'static,
+    ) -> Self {
+        let ready = std::mem::take(&mut written.ready);
+        let (sender, pieces) = mpsc::channel(PIECES_MAX);
+        let call = tokio::spawn(run(call, written, at_end, sender)).abort_handle();
+        Self { ready, pieces, call, ended: false }
+    }
+}
+
+impl Body for Streamed {
     type Data = Bytes;
     type Error = BrokenOff;
 
@@ -28,48 +57,87 @@ impl<E: Fn(&Finished) -> HeaderMap + Unpin> Body for Streamed<E> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        loop {
-            if let Some(bytes) = self.written.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            let mut finished = None;
-            if let Some(call) = &mut self.call
-                && let Poll::Ready(end) = Pin::new(call).poll(context)
-            {
-                self.call = None;
-                finished = Some(end);
-            }
-            // Also broken off is a body that does not end although its call does.
-            let has_progress = self.written.take_part(context);
-            if self.written.broken.take().is_some() {
-                // The function is about to notice, and ends as it sees fit.
-                drop(self.call.take().map(tokio::spawn));
-                return Poll::Ready(Some(Err(BrokenOff)));
-            }
-            if let Some(finished) = finished {
-                if finished.completion.status().is_none() {
-                    return Poll::Ready(Some(Err(BrokenOff)));
-                }
-                let more = (self.at_end)(&finished);
-                self.written.trailers.get_or_insert_default().extend(more);
-                continue;
-            }
-            if has_progress {
-                continue;
-            }
-            if self.written.has_ended() && self.call.is_none() {
-                return Poll::Ready(self.written.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
-            }
-            return Poll::Pending;
+        if let Some(bytes) = self.ready.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.pieces.poll_recv(context));
+        self.ended = !matches!(piece, Some(Piece::Data(_)));
+        Poll::Ready(Some(match piece {
+            Some(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
+            Some(Piece::End(trailers)) => Ok(Frame::trailers(trailers)),
+            None => Err(BrokenOff),
+        }))
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        // hyper reads no further than `content-length`. If the client has all of that, the call decides what becomes of it.
+        if !self.ready.is_empty() || !self.pieces.is_empty() {
+            self.call.abort();
         }
     }
 }
 
-impl<E> Drop for Streamed<E> {
-    fn drop(&mut self) {
-        // hyper reads no further than `content-length`; the function may be about to end.
-        if let Some(call) = self.call.take().filter(|_| self.written.ready.is_empty() && self.written.is_complete()) {
-            tokio::spawn(call);
+/// Runs the call and passes on what it writes. If it fails, `pieces` is closed without an end.
+async fn run(
+    mut call: Call,
+    mut written: Written,
+    at_end: impl FnOnce(&Finished) -> HeaderMap,
+    pieces: mpsc::Sender<Piece>,
+) {
+    let finished = loop {
+        tokio::select! {
+            biased;
+            finished = &mut call => break finished,
+            is_read = pass_on(&mut written, &pieces) => {
+                if is_read && written.broken.is_none() && !written.has_ended() {
+                    continue;
+                }
+                if !is_read && !written.is_complete() {
+                    // Nobody reads the answer, so the call is cancelled.
+                    return;
+                }
+                // The guest has nothing more to write. It ends as it sees fit.
+                if written.broken.is_some() {
+                    drop(pieces);
+                    at_end(&call.await);
+                    return;
+                }
+                break call.await;
+            }
+        }
+    };
+    let more = at_end(&finished);
+    if finished.completion.status().is_none() {
+        return;
+    }
+    while written.broken.is_none() && !written.has_ended() {
+        if !pass_on(&mut written, &pieces).await {
+            return;
         }
     }
+    if written.broken.is_none() {
+        let mut trailers = written.trailers.take().unwrap_or_default();
+        trailers.extend(more);
+        // The client may have gone.
+        let _ = pieces.send(Piece::End(trailers)).await;
+    }
+}
+
+/// Takes the next part of the answer once the client has room for it. Returns `false` if the client has gone.
+async fn pass_on(written: &mut Written, pieces: &mpsc::Sender<Piece>) -> bool {
+    let Ok(room) = pieces.reserve().await else { return false };
+    tokio::select! {
+        biased;
+        () = written.next_part() => {}
+        () = pieces.closed() => return false,
+    }
+    if let Some(bytes) = written.ready.pop_front() {
+        room.send(Piece::Data(bytes));
+    }
+    true
 }
