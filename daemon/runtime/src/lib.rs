@@ -79,7 +79,9 @@ pub use epoch::take_yielded;
 pub use exchange::{Answer, AnswerBody, Exchange};
 pub use grants::{Directory, Grants, Limits};
 pub use kinds::Kind;
-pub use outbound::{Policy, PolicyError, Propagate, RootsError, set_extra_roots, tls_configuration, trusting};
+pub use outbound::{
+    Networks, NetworksError, Policy, PolicyError, Propagate, RootsError, set_extra_roots, tls_configuration, trusting,
+};
 pub use pool_use::PoolUse;
 pub use program::{CompileError, Program};
 pub use wasmtime_wasi_http::{Error as HttpError, WasiBody};

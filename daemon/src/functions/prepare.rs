@@ -43,8 +43,16 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    pub fn name(&self) -> &FunctionName {
+        &self.source.name
+    }
+
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    pub fn routes(&self) -> &[String] {
+        &self.manifest.routes
     }
 }
 
@@ -153,7 +161,9 @@ impl Preparation {
             start: None,
             entry: manifest.entry.clone(),
             directories: manifest.directories.clone(),
-            outbound: Policy::parse(manifest.outbound.iter().map(String::as_str)).map_err(Broken::Outbound)?,
+            outbound: Policy::parse(manifest.outbound.iter().map(String::as_str))
+                .map_err(Broken::Outbound)?
+                .reaching(self.settings.outbound_private.clone()),
             reused: (manifest.reuse == Reuse::Serial).then(instances),
         })
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nebula_runtime::Limits;
+use nebula_runtime::{Limits, Networks, Policy};
 
 use crate::settings::{UP_TO_A_DAY, duration_in, file_path, number_in, options, size_in};
 
@@ -21,6 +21,9 @@ options! {
         cache_dir: Option<PathBuf> => "cache.dir", DIR, file_path;
         /// Trust these certificates (PEM) too in functions' outbound requests
         outbound_ca: Option<PathBuf> => "outbound.ca", FILE, file_path;
+        /// Let functions whose manifests list a host reach it at these private addresses too: addresses, with or without a
+        /// port, and networks, such as 127.0.0.1:9000,10.1.0.0/16; by default they reach only public addresses
+        outbound_private: Networks => "outbound.private", ADDRESSES, networks, or Networks::default();
         /// Time that a call may run
         wall: Duration => "limits.wall", DURATION = "30s", duration_in(UP_TO_A_DAY);
         /// Memory that a call may have
@@ -59,6 +62,9 @@ options! {
         /// Let manifests that are deployed over the network name these directories and those below them; separate several
         /// by colons
         directories: Vec<PathBuf> => "deploy.directories", DIRS, directories, or Vec::new();
+        /// Let manifests that are deployed over the network list these hosts in `outbound`, and hosts below *.NAME; as in
+        /// manifests, separated by commas: api.example.com,http://*.example.org:8080, or https://* for any
+        outbound: Policy => "deploy.outbound", HOSTS, hosts, or Policy::default();
     }
 }
 
@@ -77,6 +83,17 @@ fn directories(text: &str) -> Result<Vec<PathBuf>, String> {
     }
 }
 
+fn networks(text: &str) -> Result<Networks, String> {
+    Networks::parse(text.split(',').map(str::trim)).map_err(|error| error.to_string())
+}
+
+fn hosts(text: &str) -> Result<Policy, String> {
+    let joined = |errors: Vec<nebula_runtime::PolicyError>| {
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    Policy::parse(text.split(',').map(str::trim)).map_err(joined)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +108,8 @@ mod tests {
             ("cache.size", "0", "2000GiB"),
             ("cache.size", "1GiB", "much"),
             ("deploy.directories", "/a:/b", "/a:b"),
+            ("deploy.outbound", "a.example, http://*:80", "a.example,"),
+            ("outbound.private", "127.0.0.1:9000, 10.0.0.0/8", "localhost"),
         ] {
             assert!(good(key, inside) && !good(key, outside), "{key}");
         }

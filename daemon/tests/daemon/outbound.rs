@@ -3,7 +3,7 @@
 use crate::prelude::*;
 
 fn with_manifest(manifest: &str) -> Daemon {
-    Daemon::with_files(&[("http-echo.toml", manifest)], &[])
+    Daemon::with_files(&[("http-echo.toml", manifest)], &["--outbound-private 127.0.0.0/8"])
 }
 
 /// A daemon whose `http-echo` may send requests to `peer` only.

@@ -116,7 +116,7 @@ fn an_unexported_trace_context_is_passed_on_unchanged() {
 fn outbound_requests_carry_the_trace_context() {
     let peer = Daemon::with_guests(&[]);
     let manifest = format!("outbound = [\"{}\"]\n", peer.url());
-    let daemon = Daemon::with_files(&[("http-echo.toml", manifest)], &[]);
+    let daemon = Daemon::with_files(&[("http-echo.toml", manifest)], &["--outbound-private 127.0.0.1"]);
     let url = format!("{}/fn/environment", peer.url()).replace(':', "%3A").replace('/', "%2F");
     let response = daemon.get_with(&format!("/invoke/http-echo?url={url}"), &[PARENT, "tracestate: a=1"]);
     assert_eq!(variable(&response, "HTTP_TRACEPARENT").as_deref(), PARENT.strip_prefix("traceparent: "));

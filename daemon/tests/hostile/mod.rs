@@ -1,4 +1,6 @@
 //! What hostile callers, guests and deployers try. Each test is bounded in time; each of its modules holds one mechanism.
 //!
 //! The heavy ones are ignored by default. All of them: `cargo test -p nebula --test daemon hostile -- --include-ignored`.
+
+mod deploy_grants;
 mod unread_answers;

@@ -1,7 +1,8 @@
 //! A connection to a host: name lookup, TCP, TLS.
 
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -10,6 +11,7 @@ use wasmtime_wasi_http::Error;
 
 use super::destination::{Destination, HostName, Protocol};
 use super::limits::LOOKUPS_MAX;
+use super::networks::Networks;
 use super::{failure, tls};
 
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,23 +21,63 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// One permit for a name that is being looked up.
 static LOOKUPS: Semaphore = Semaphore::const_new(LOOKUPS_MAX);
 
-/// Connects to the first of the host's addresses that answers.
-pub async fn connect(destination: &Destination) -> Result<Box<dyn Stream>, Error> {
-    let stream = match &destination.host {
-        HostName::Address(address) => reach(&[SocketAddr::new(*address, destination.port)]).await?,
-        HostName::Name(name) => reach(&look_up(name.clone(), destination.port).await?).await?,
-    };
-    // Sends small requests at once. If it fails, the connection is slower and works.
-    let _ = stream.set_nodelay(true);
-    match destination.protocol {
-        Protocol::Http => Ok(Box::new(stream)),
-        Protocol::Https => match tls::secure(stream, &destination.host).await {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => {
-                tracing::debug!("TLS with {destination} failed: {error}");
-                Err(failure::of_securing(&error))
+/// Where the requests of a call may arrive.
+pub struct Reach {
+    /// Private addresses that are allowed.
+    pub networks: Networks,
+    pub function: Arc<str>,
+    /// Whether the log has a refusal of this call already.
+    pub has_logged: Arc<AtomicBool>,
+}
+
+impl Reach {
+    /// Connects to the first of the host's addresses that is allowed and answers. The addresses that are checked are those
+    /// that are connected to: the name is looked up once.
+    pub async fn connect(&self, destination: &Destination) -> Result<Box<dyn Stream>, Error> {
+        let stream = match &destination.host {
+            HostName::Address(address) => self.reach(destination, vec![SocketAddr::new(*address, destination.port)]),
+            HostName::Name(name) => self.reach(destination, look_up(name.clone(), destination.port).await?),
+        };
+        let stream = stream.await?;
+        // Sends small requests at once. If it fails, the connection is slower and works.
+        let _ = stream.set_nodelay(true);
+        match destination.protocol {
+            Protocol::Http => Ok(Box::new(stream)),
+            Protocol::Https => match tls::secure(stream, &destination.host).await {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!("TLS with {destination} failed: {error}");
+                    Err(failure::of_securing(&error))
+                }
+            },
+        }
+    }
+
+    async fn reach(&self, destination: &Destination, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
+        let mut failed = None;
+        for address in addresses {
+            if !self.networks.allow(address) {
+                self.log_refusal(
+                    destination,
+                    "it leads to a private address, and `outbound.private` does not allow it",
+                );
+                failed.get_or_insert(Error::DestinationIpProhibited);
+                continue;
             }
-        },
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = Some(failure::of_connecting(&error)),
+            }
+        }
+        Err(failed.unwrap_or(Error::DestinationNotFound))
+    }
+
+    /// Once a call, because a guest that keeps trying must not fill the log.
+    pub fn log_refusal(&self, destination: &Destination, why: &str) {
+        if !self.has_logged.swap(true, Ordering::Relaxed) {
+            let function = &*self.function;
+            tracing::warn!(function, "refused a request to `{destination}`: {why}");
+        }
     }
 }
 
@@ -55,15 +97,4 @@ async fn look_up(name: String, port: u16) -> Result<Vec<SocketAddr>, Error> {
         }
         Err(_) => Err(Error::DestinationUnavailable),
     }
-}
-
-async fn reach(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
-    let mut failed: Option<io::Error> = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = Some(error),
-        }
-    }
-    Err(failed.map_or(Error::DestinationNotFound, |error| failure::of_connecting(&error)))
 }

@@ -12,6 +12,7 @@ mod connect;
 mod destination;
 mod failure;
 mod limits;
+mod networks;
 mod policy;
 mod response;
 mod send;
@@ -22,15 +23,18 @@ mod tls;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hyper::{HeaderMap, Method, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use background::Background;
+pub use networks::{Networks, NetworksError};
 pub use policy::{Policy, PolicyError};
 pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};
 
+use connect::Reach;
 use destination::Destination;
 use limits::Timeouts;
 use send::{Received, Transmission, send};
@@ -49,26 +53,28 @@ pub struct Outbound {
     trace: Option<Arc<dyn Propagate>>,
     /// One permit for each request under way. Made for the first request.
     connections: Option<Arc<Semaphore>>,
-    /// Whether the log has a refusal of this call already.
-    has_logged: bool,
+    /// Whether the log has a refusal of this call already. Made for the first request.
+    has_logged: Option<Arc<AtomicBool>>,
 }
 
 impl Outbound {
     /// Sends what `policy` allows, in `background`. The log names `function`.
     pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<dyn Propagate>>) -> Self {
-        Self { policy, background, function, trace, connections: None, has_logged: false }
+        Self { policy, background, function, trace, connections: None, has_logged: None }
     }
 
-    /// Where the request goes, and its permit.
-    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(Destination, OwnedSemaphorePermit), Error> {
+    /// Where the request goes, how it gets there, and its permit.
+    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(Destination, Reach, OwnedSemaphorePermit), Error> {
         let uri = request.uri();
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(Error::HttpRequestUriInvalid);
         };
         // An authority that is not just a host and a port may hold a password: it is neither used nor shown.
         let destination = Destination::of(scheme, authority).ok_or(Error::HttpRequestUriInvalid)?;
+        let has_logged = self.has_logged.get_or_insert_default().clone();
+        let reach = Reach { networks: self.policy.networks().clone(), function: self.function.clone(), has_logged };
         if !self.policy.covers(&destination) {
-            self.log_refusal(&destination);
+            reach.log_refusal(&destination, "the function's manifest does not list it in `outbound`");
             return Err(Error::HttpRequestDenied);
         }
         // A tunnel would take the guest to any host that the listed host can reach.
@@ -77,18 +83,7 @@ impl Outbound {
         }
         let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(self.policy.connections())));
         let connection = connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
-        Ok((destination, connection))
-    }
-
-    /// Once a call, because a guest that keeps trying must not fill the log.
-    fn log_refusal(&mut self, destination: &Destination) {
-        if !std::mem::replace(&mut self.has_logged, true) {
-            let function = &*self.function;
-            tracing::warn!(
-                function,
-                "refused a request to `{destination}`: the function's manifest does not list it in `outbound`"
-            );
-        }
+        Ok((destination, reach, connection))
     }
 }
 
@@ -99,7 +94,7 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _received: Transmission,
     ) -> Box<dyn Future<Output = Received> + Send> {
-        let (destination, connection) = match self.admit(&request) {
+        let (destination, reach, connection) = match self.admit(&request) {
             Ok(admitted) => admitted,
             Err(error) => return Box::new(ready(Err(error))),
         };
@@ -110,7 +105,7 @@ impl WasiHttpHooks for Outbound {
         let timeouts = Timeouts::new(options);
         self.background.push(async move {
             let _connection = connection;
-            send(request, destination, timeouts, answer).await;
+            send(request, destination, reach, timeouts, answer).await;
         });
         // If the sender is gone, so is the call.
         Box::new(async { answered.await.unwrap_or(Err(Error::ConnectionTerminated)) })

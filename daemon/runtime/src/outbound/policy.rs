@@ -1,5 +1,5 @@
-//! Which hosts a function may send requests to. Rules are about names, not about the addresses they resolve to: whoever lists
-//! a name trusts its owner not to point it into the local network.
+//! Which hosts a function may send requests to. Rules are about names; [`Networks`] are about the addresses that names lead
+//! to.
 
 use std::sync::Arc;
 
@@ -7,11 +7,13 @@ use thiserror::Error;
 
 use super::destination::{Destination, HostName, Protocol, parse_port, split};
 use super::limits::CONNECTIONS_MAX;
+use super::networks::Networks;
 
 /// Hosts that a function may send requests to: none by default. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Arc<[Rule]>,
+    networks: Networks,
     /// A limit on requests under way, below the crate's own.
     connections: Option<usize>,
 }
@@ -48,8 +50,8 @@ enum Hosts {
 
 impl Policy {
     /// Parses entries of the form `[scheme://]host[:port]`. The scheme defaults to `https`, the port to that of the scheme.
-    /// The host is a name, an address, `*.NAME` for all subdomains of a name but not the name itself, or `*` for every host,
-    /// including those of the local network.
+    /// The host is a name, an address, `*.NAME` for all subdomains of a name but not the name itself, or `*` for every host.
+    /// Whatever the entries are, private addresses need [`Policy::reaching`] too.
     ///
     /// # Errors
     /// One error for each entry that does not parse.
@@ -61,13 +63,29 @@ impl Policy {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Self { rules: rules.into(), connections: None }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { rules: rules.into(), ..Self::default() }) } else { Err(errors) }
     }
 
     /// The same hosts, with at most `connections` requests of a call under way.
     #[must_use]
     pub fn at_once(self, connections: usize) -> Self {
         Self { connections: Some(connections), ..self }
+    }
+
+    /// The same hosts, also where they have one of these private addresses.
+    #[must_use]
+    pub fn reaching(self, networks: Networks) -> Self {
+        Self { networks, ..self }
+    }
+
+    /// Whether every request that `other` allows is allowed here too, whatever the address.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        other.rules.iter().all(|rule| self.rules.iter().any(|own| own.includes(rule)))
+    }
+
+    pub(super) fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -102,6 +120,18 @@ impl Rule {
                 (Hosts::One(listed), host) => listed == host,
                 (Hosts::Below(suffix), HostName::Name(name)) => name.ends_with(suffix.as_str()),
                 (Hosts::Below(_), HostName::Address(_)) => false,
+            }
+    }
+
+    fn includes(&self, other: &Self) -> bool {
+        self.protocol == other.protocol
+            && self.port == other.port
+            && match (&self.hosts, &other.hosts) {
+                (Hosts::Any, _) => true,
+                (Hosts::Below(suffix), Hosts::One(HostName::Name(name)) | Hosts::Below(name)) => {
+                    name.ends_with(suffix.as_str())
+                }
+                (hosts, others) => hosts == others,
             }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::connect::{Stream, connect};
+use super::connect::{Reach, Stream};
 use super::destination::Destination;
 use super::failure;
 use super::limits::{BUFFER_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX, Timeouts};
@@ -30,13 +30,14 @@ type Connection = http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>;
 pub async fn send(
     request: Request<WasiBody>,
     destination: Destination,
+    reach: Reach,
     timeouts: Timeouts,
     mut answer: oneshot::Sender<Received>,
 ) {
     let begun = tokio::select! {
         biased;
         () = answer.closed() => return,
-        begun = begin(request, &destination, timeouts) => begun,
+        begun = begin(request, &destination, &reach, timeouts) => begun,
     };
     let (response, connection) = match begun {
         Ok(begun) => begun,
@@ -63,10 +64,11 @@ pub async fn send(
 async fn begin(
     request: Request<WasiBody>,
     destination: &Destination,
+    reach: &Reach,
     timeouts: Timeouts,
 ) -> Result<(Response<WasiBody>, Option<Connection>), Error> {
     let connected = async {
-        let stream = connect(destination).await?;
+        let stream = reach.connect(destination).await?;
         let mut builder = http1::Builder::new();
         builder.max_header_size(RESPONSE_HEAD_BYTES_MAX).max_buf_size(BUFFER_BYTES_MAX);
         builder.handshake(TokioIo::new(stream)).await.map_err(|error| failure::of_exchanging(&error))

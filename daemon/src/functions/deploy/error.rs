@@ -31,6 +31,12 @@ pub enum DeployError {
     Nowhere,
     #[error("the manifest asks for the directory `{}`; a manifest deployed over the network may only ask for directories below `deploy.directories`", .0.display())]
     Directory(PathBuf),
+    #[error(
+        "the manifest asks to send requests to `{0}`; a manifest deployed over the network may only ask for hosts that `deploy.outbound` lists"
+    )]
+    Outbound(String),
+    #[error("`{route}` leads to `{owner}`; what is deployed over the network can take no path of another function")]
+    Route { route: String, owner: FunctionName },
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("cannot write the files of the function into `{}`", directory.display())]

@@ -4,6 +4,7 @@
 mod compile;
 mod condition;
 mod error;
+mod granted;
 mod refresh;
 mod source;
 
@@ -77,7 +78,7 @@ impl Deployer {
         let asked = upload.manifest.is_some();
         let source = self.complete(name, upload, directory).await?;
         if asked {
-            self.check_directories(&source)?;
+            self.check_grants(&source)?;
         }
         self.take_over(source, condition, true).await
     }
@@ -167,6 +168,7 @@ impl Deployer {
         }
         let Some(compiled) = compiled else { return Err(DeployError::Conflict(live.map(|live| live.version))) };
         self.check_room(&name)?;
+        self.check_routes(&compiled, live.as_deref())?;
         if is_new {
             self.keep(&source)?;
         }

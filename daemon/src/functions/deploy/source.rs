@@ -1,9 +1,8 @@
 //! Where a deployed version comes from: an upload, completed by what is served, or an earlier version.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{DeployError, Deployer, Upload};
-use crate::functions::broken::Broken;
 use crate::functions::directory::{built_in, manifest_path, module_path};
 use crate::functions::history::Past;
 use crate::functions::name::FunctionName;
@@ -50,19 +49,5 @@ impl Deployer {
             manifest: manifest.map(|text| (manifest_path(directory, name), text)),
             example: "",
         })
-    }
-
-    /// A manifest that was deployed over the network may ask only for directories that the configuration allows.
-    pub(super) fn check_directories(&self, source: &Source) -> Result<(), DeployError> {
-        let Some((path, text)) = &source.manifest else { return Ok(()) };
-        let manifest = self.preparation.parse_manifest(path, text).map_err(Broken::from)?;
-        for directory in manifest.directories {
-            let real = directory.host.canonicalize().unwrap_or_else(|_| directory.host.clone());
-            let allowed = |root: &PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
-            if !self.preparation.settings.deploy.directories.iter().any(allowed) {
-                return Err(DeployError::Directory(directory.host));
-            }
-        }
-        Ok(())
     }
 }

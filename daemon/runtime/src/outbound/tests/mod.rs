@@ -33,7 +33,7 @@ where
 
 fn outbound(origins: &[&str], background: &Background) -> Outbound {
     server::authorities();
-    let policy = Policy::parse(origins.iter().copied()).expect("origins");
+    let policy = Policy::parse(origins.iter().copied()).expect("origins").reaching(Networks::all());
     Outbound::new(policy, background.clone(), "weather".into(), None)
 }
 

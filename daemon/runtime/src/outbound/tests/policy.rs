@@ -100,6 +100,33 @@ fn all_mistakes_are_reported_together_and_name_their_entry() {
 }
 
 #[test]
+fn a_policy_includes_what_it_allows_and_nothing_more() {
+    let outer = policy(&["https://*", "http://*.example.org:8080", "http://10.0.0.1"]);
+    for inner in [
+        "api.example.com",
+        "*.example.com",
+        "*",
+        "1.1.1.1",
+        "http://a.example.org:8080",
+        "http://*.a.example.org:8080",
+        "http://10.0.0.1",
+    ] {
+        assert!(outer.includes(&policy(&[inner])), "{inner}");
+    }
+    for inner in [
+        "http://*",
+        "a.example.com:8443",
+        "http://example.org:8080",
+        "http://*.xexample.org:8080",
+        "http://10.0.0.2",
+        "http://*:8080",
+    ] {
+        assert!(!outer.includes(&policy(&["api.example.com", inner])), "{inner}");
+    }
+    assert!(Policy::default().includes(&policy(&[])) && !Policy::default().includes(&outer));
+}
+
+#[test]
 fn names_may_be_as_long_as_resolvers_allow() {
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));

@@ -160,3 +160,26 @@ impl MakeWriter<'_> for Log {
         self.clone()
     }
 }
+
+#[tokio::test]
+async fn private_addresses_need_to_be_allowed_whatever_name_leads_to_them() {
+    let origin = answers(OK).await;
+    let port = origin.rsplit_once(':').expect("a port").1.to_owned();
+    let any = format!("http://*:{port}");
+    let ask = async |networks: &[&str], host: &str| {
+        let policy = Policy::parse([any.as_str()]).expect("hosts");
+        let policy = policy.reaching(Networks::parse(networks.iter().copied()).expect("networks"));
+        let background = Background::new();
+        let mut outbound = Outbound::new(policy, background.clone(), "weather".into(), None);
+        let url = format!("http://{host}:{port}");
+        background.beside(async move { ask(&mut outbound, get(&url)).await.map(|response| response.status()) }).await
+    };
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"] {
+        assert_code(&ask(&[], host).await.expect_err(host), "DestinationIpProhibited");
+    }
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let allowed = format!("127.0.0.1:{port}");
+        assert_eq!(ask(&[&allowed], host).await.expect(host), 200, "{host}");
+    }
+    assert_code(&ask(&["127.0.0.1:1"], "localhost").await.expect_err("another port"), "DestinationIpProhibited");
+}
