@@ -203,7 +203,9 @@ impl Pollable for Capture {
 
 impl AsyncWrite for Capture {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.push(bytes).map(|()| bytes.len()).map_err(io::Error::other))
+        // As if the reader had gone: wasmtime logs every other error.
+        let gone = |full| io::Error::new(io::ErrorKind::BrokenPipe, full);
+        Poll::Ready(self.push(bytes).map(|()| bytes.len()).map_err(gone))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
-use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::{p2, p3};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
@@ -16,7 +16,7 @@ use super::code_cache::{Code, Found};
 use super::ending::{Completion, Ending};
 use super::engine::Runtime;
 use super::grants::Grants;
-use super::kinds::{Command, CommandComponent, Kind, Numeric, Proxy, Service, signature};
+use super::kinds::{Command, CommandComponent, Kind, Numeric, Proxy, Service, Task, signature};
 use super::outbound::Background;
 use super::reuse::Instances;
 use super::sandbox::Sandbox;
@@ -47,8 +47,8 @@ pub enum CompileError {
     NotNumeric(String, String),
     /// A component without an entry point, and what it exports.
     #[error(
-        "it is a component that exports none of `wasi:cli/run@0.2` (a command), `wasi:http/incoming-handler@0.2` (a proxy) \
-         and `wasi:http/handler@0.3` (a service); it exports: {0}"
+        "it is a component that exports none of `wasi:cli/run` of WASI 0.2 or 0.3 (a command), \
+         `wasi:http/incoming-handler@0.2` (a proxy) and `wasi:http/handler@0.3` (a service); it exports: {0}"
     )]
     NoInterface(String),
     /// It needs the engine for WASI 0.3, which could not be set up. The log says why.
@@ -69,6 +69,7 @@ enum Guest {
     Component(CommandComponent),
     Proxy(Proxy),
     Service(Service),
+    Task(Task),
 }
 
 impl Program {
@@ -81,7 +82,7 @@ impl Program {
             Ok((Code::Module(code), found)) => (module(runtime, &code, &grants)?, found),
             Ok((Code::Component(code), found)) => (component(runtime, &code, &grants)?, found),
             // What the plain engine does not understand may be WASI 0.3.
-            Err(error) if is_component(wasm) => service(runtime, wasm)?.ok_or(CompileError::Compile(error))?,
+            Err(_) if is_component(wasm) => concurrent(runtime, wasm)?,
             Err(error) => return Err(CompileError::Compile(error)),
         };
         Ok(Self { sandbox: Sandbox { runtime: runtime.clone(), grants }, guest, found })
@@ -107,6 +108,7 @@ impl Program {
             Guest::Component(guest) => Box::pin(guest.call(&self.sandbox, call)),
             Guest::Proxy(guest) => Box::pin(guest.call(&self.sandbox, call)),
             Guest::Service(guest) => Box::pin(guest.call(&self.sandbox, call)),
+            Guest::Task(guest) => Box::pin(guest.call(&self.sandbox, call)),
         }
     }
 
@@ -120,7 +122,7 @@ impl Program {
         match self.guest {
             Guest::Command(_) => Kind::Command,
             Guest::Numeric(_) => Kind::Numeric,
-            Guest::Component(_) => Kind::Component,
+            Guest::Component(_) | Guest::Task(_) => Kind::Component,
             Guest::Proxy(_) => Kind::Proxy,
             Guest::Service(_) => Kind::Service,
         }
@@ -164,22 +166,27 @@ fn component(runtime: &Runtime, component: &Component, grants: &Grants) -> Resul
         return Ok(Guest::Proxy(Proxy { component, instances: Instances::new(grants.reused) }));
     }
     if has("wasi:cli/run@0.2") {
-        return Ok(Guest::Component(CommandComponent(CommandPre::new(link()?).map_err(CompileError::Link)?)));
+        return Ok(Guest::Component(CommandComponent(p2::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?)));
     }
     Err(no_interface(&exports))
 }
 
-/// A WASI 0.3 service; `None` if the engine for WASI 0.3 does not understand it either.
-fn service(runtime: &Runtime, wasm: &[u8]) -> Result<Option<(Guest, Found)>, CompileError> {
+/// A WASI 0.3 service or command.
+fn concurrent(runtime: &Runtime, wasm: &[u8]) -> Result<(Guest, Found), CompileError> {
     let Some(concurrent) = runtime.concurrent() else { return Err(CompileError::NoConcurrency) };
-    let Ok((Code::Component(component), found)) = runtime.code(&concurrent.engine, wasm) else { return Ok(None) };
+    let (code, found) = runtime.code(&concurrent.engine, wasm).map_err(CompileError::Compile)?;
+    let Code::Component(component) = code else { return Err(CompileError::NoInterface("nothing".into())) };
     let exports = exports(&component, &concurrent.engine);
-    if !exports.iter().any(|export| export.starts_with("wasi:http/handler@0.3")) {
+    let has = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
+    let link = || concurrent.components.instantiate_pre(&component).map_err(CompileError::Link);
+    let guest = if has("wasi:http/handler@0.3") {
+        Guest::Service(Service(ServicePre::new(link()?).map_err(CompileError::Link)?))
+    } else if has("wasi:cli/run@0.3") {
+        Guest::Task(Task(p3::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?))
+    } else {
         return Err(no_interface(&exports));
-    }
-    let linked = concurrent.components.instantiate_pre(&component).map_err(CompileError::Link)?;
-    let service = ServicePre::new(linked).map_err(CompileError::Link)?;
-    Ok(Some((Guest::Service(Service(service)), found)))
+    };
+    Ok((guest, found))
 }
 
 /// Whether this is a component in binary, or text of any kind.

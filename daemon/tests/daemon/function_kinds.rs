@@ -73,6 +73,24 @@ fn proxies_and_components_get_input_and_variables() {
     assert_eq!(settled["energy"]["state"], "settled", "{settled}");
 }
 
+#[test]
+fn a_command_of_wasi_0_3_reads_stdin_and_writes_stdout() {
+    let daemon = Daemon::shared(OPTIONS);
+    assert_eq!(daemon.get("/functions/task").json()["kind"], "component");
+    let envelope = daemon.post("/invoke/task", "words").json();
+    assert_eq!((&envelope["output"], &envelope["exit_code"]), (&"words".into(), &0.into()), "{envelope}");
+    assert!(envelope["work"]["cpu_ns"].as_u64() > Some(0), "{envelope}");
+    assert_eq!(daemon.post("/fn/task", "Content-Type: text/plain\n\nwords").text(), "words");
+    let long = "x".repeat(1 << 20);
+    assert_eq!(daemon.post("/invoke/task", &long).output(), long.as_str());
+
+    let output = run_file(guests::path("task"), &["an argument"]);
+    assert_eq!(output.status.code(), Some(1), "it fails if it has one: {}", stderr(&output));
+
+    let daemon = Daemon::shared(&["--limits-stdout 1KiB"]);
+    daemon.post("/invoke/task", &long).expect_problem(500, "output-too-large");
+}
+
 fn run_file(path: PathBuf, arguments: &[&str]) -> Output {
     run(nebula().args(["run", "--source", "model"]).arg(path).args(arguments))
 }

@@ -10,7 +10,7 @@ use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ComponentState;
 
 /// The exit code of a command that fails without one, as in a shell.
-const FAILURE: i32 = 1;
+pub const FAILURE: i32 = 1;
 
 pub struct CommandComponent(pub CommandPre<ComponentState>);
 

@@ -7,6 +7,7 @@ mod numeric;
 mod proxy;
 mod service;
 mod signature;
+mod task;
 
 pub use command::Command;
 pub use component::CommandComponent;
@@ -14,6 +15,7 @@ pub use numeric::Numeric;
 pub use proxy::Proxy;
 pub use service::Service;
 pub use signature::signature;
+pub use task::Task;
 
 /// What a function is. Its binary alone decides that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Kind {
     Command,
     /// A core module that exports a function of numbers: parameters from the input, result as text.
     Numeric,
-    /// A WASI 0.2 command component: input on stdin, output on stdout.
+    /// A WASI 0.2 or 0.3 command component: input on stdin, output on stdout.
     Component,
     /// A WASI 0.2 component that answers HTTP requests (`wasi:http/incoming-handler`).
     Proxy,
