@@ -166,7 +166,9 @@ fn component(runtime: &Runtime, component: &Component, grants: &Grants) -> Resul
         return Ok(Guest::Proxy(Proxy { component, instances: Instances::new(grants.reused) }));
     }
     if has("wasi:cli/run@0.2") {
-        return Ok(Guest::Component(CommandComponent(p2::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?)));
+        return Ok(Guest::Component(CommandComponent(
+            p2::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?,
+        )));
     }
     Err(no_interface(&exports))
 }
