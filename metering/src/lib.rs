@@ -66,6 +66,8 @@ pub use calibration::{Calibration, Estimate, NoEstimate, ZoneCalibration};
 pub use call_map::{CallHasher, CallMap};
 pub use calls::{Charge, Settled};
 pub use counter::{Counter, GapReason, Observation};
+#[doc(hidden)]
+pub use learning::ablation;
 pub use learning::{Coefficient, Feature, Knowledge, Learned, LearningState, METHOD, Weights};
 pub use ledger::{Accounts, CallEnergy, Charges, Consumers, FunctionEnergy};
 pub use meter::Meter;

@@ -43,7 +43,7 @@ impl Host {
         ("z1d", Self::Z1d),
     ];
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, host)| *host == self).map_or("", |(name, _)| name)
     }
 

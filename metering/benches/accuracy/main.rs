@@ -5,12 +5,14 @@
 
 #![allow(missing_docs, reason = "a benchmark has no readers of its documentation")]
 
+mod ablation;
 mod cell;
 mod designed;
 mod figures;
 mod machines;
 mod options;
 mod parallel;
+mod parts;
 mod start;
 mod step;
 mod summary;
@@ -19,9 +21,11 @@ mod watch;
 
 use std::process::ExitCode;
 
+use nebula_metering::ablation::leave_out;
+
 use crate::cell::{Variant, cells};
 use crate::figures::{Figures, examine};
-use crate::options::{HELP, Options};
+use crate::options::{HELP, Mode, Options};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,10 +39,10 @@ fn main() -> ExitCode {
     }
     match Options::parse(arguments.into_iter()) {
         Ok(options) => {
-            if options.step {
-                step(&options);
-            } else {
-                compare(&options);
+            match options.mode {
+                Mode::Cells => compare(&options),
+                Mode::Step => step(&options),
+                Mode::Ablate => ablation::print(&options),
             }
             ExitCode::SUCCESS
         }
@@ -59,8 +63,9 @@ fn compare(options: &Options) {
         let machine = host.title(options.changes);
         for &start in &options.starts {
             let title = format!("{machine}, {}", start.name());
-            let done: Vec<Figures> =
-                parallel::map(&title, &cells, |cell| examine(host, options.changes, start, cell, options.seeds));
+            let done: Vec<Figures> = parallel::map(&title, &cells, |cell| {
+                leave_out(&options.left_out, || examine(host, options.changes, start, cell, options.seeds))
+            });
             let row = summary::row(&machine, start.name(), &cells, &done);
             if options.cells {
                 println!("{title}\n");

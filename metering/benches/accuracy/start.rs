@@ -13,6 +13,9 @@ use crate::watch::{WINDOW, Watched};
 /// How long a busy or steady machine is watched before the cell is measured.
 const BEFORE: Duration = Duration::from_secs(60);
 
+/// By how much idle power rises.
+const STEP_WATTS: f64 = 15.0;
+
 /// A time in which nothing runs.
 const CALM: Duration = Duration::from_secs(10);
 
@@ -35,10 +38,16 @@ pub enum Start {
     Restart,
     /// Half a minute of designed work, and then a new meter that recalls what was learned.
     Designed,
+    /// A morning, and then a new meter that recalls what was learned of a machine that drew half as much.
+    Elsewhere,
+    /// A morning, and then more idle power.
+    Stepped,
+    /// A morning, and then bursts of power that nobody's CPU time explains.
+    Bursts,
 }
 
 impl Start {
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("morning", Self::Morning),
         ("none", Self::None),
         ("cold", Self::Cold),
@@ -47,6 +56,9 @@ impl Start {
         ("one", Self::One),
         ("restart", Self::Restart),
         ("designed", Self::Designed),
+        ("elsewhere", Self::Elsewhere),
+        ("stepped", Self::Stepped),
+        ("bursts", Self::Bursts),
     ];
 
     pub fn name(self) -> &'static str {
@@ -71,11 +83,23 @@ impl Start {
             Self::Cold | Self::One => {}
             Self::Restart => {
                 live_through_a_morning(watched);
-                watched.restart();
+                watched.restart(1.0);
             }
             Self::Designed => {
                 designed::work(watched);
-                watched.restart();
+                watched.restart(1.0);
+            }
+            Self::Elsewhere => {
+                live_through_a_morning(watched);
+                watched.restart(0.5);
+            }
+            Self::Stepped => {
+                live_through_a_morning(watched);
+                watched.simulation.set_extra_watts(STEP_WATTS);
+            }
+            Self::Bursts => {
+                live_through_a_morning(watched);
+                watched.bursts = true;
             }
             Self::Busy => {
                 watched.simulation.set_host(host_load(0.95));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nebula_metering::{FunctionId, Meter, PostBox, Settled, Uncertainty};
+use nebula_metering::{Feature, FunctionId, Meter, PostBox, Settled, Uncertainty};
 use nebula_simulator::{EndedCall, Function, Length, Simulation};
 
 use crate::cell::{AT_ONCE, Cell, FUNCTIONS, HOST_LOADS, LENGTHS, Variant};
@@ -10,6 +10,11 @@ use crate::machines::{Changes, Host};
 use crate::start::Start;
 
 pub const WINDOW: Duration = Duration::from_millis(100);
+
+/// Power that nobody's CPU time explains: how long it lasts, how often it comes, and its watts.
+const BURST: Duration = Duration::from_millis(500);
+const BURST_EVERY: Duration = Duration::from_secs(10);
+const BURST_WATTS: f64 = 30.0;
 
 /// A settled call: truth, charge, and whether the two intervals contain the truth.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,8 @@ pub struct Watched {
     pub simulation: Simulation,
     pub meter: Meter<Remembered>,
     pub variant: Variant,
+    /// Whether idle power comes in [`BURST`]s.
+    pub bursts: bool,
     pub samples: Vec<Sample>,
     /// Calls whose charge the meter did not know.
     pub unknown: usize,
@@ -66,15 +73,21 @@ impl Watched {
             now: Duration::ZERO,
             settled,
             variant,
+            bursts: false,
             samples,
             unknown: 0,
             totals: Default::default(),
         }
     }
 
-    /// The daemon ends, and another one starts with what the first has learned.
-    pub fn restart(&mut self) {
-        let known = self.meter.knowledge();
+    /// The daemon ends, and another one starts with what the first has learned, all costs multiplied by `factor`.
+    pub fn restart(&mut self, factor: f64) {
+        let mut known = self.meter.knowledge();
+        for known in &mut known {
+            let laws = [Feature::ClockExponent, Feature::CoreSharing].map(Feature::as_str);
+            let costs = known.features.iter().zip(&mut known.mean);
+            costs.filter(|(name, _)| !laws.contains(&name.as_str())).for_each(|(_, mean)| *mean *= factor);
+        }
         self.meter = new_meter(&self.simulation);
         self.meter.recall(known);
     }
@@ -132,6 +145,10 @@ impl Watched {
         let until = self.now + time;
         while self.now < until {
             self.now += WINDOW;
+            if self.bursts {
+                let is_burst = self.now.as_millis() % BURST_EVERY.as_millis() < BURST.as_millis();
+                self.simulation.set_extra_watts(if is_burst { BURST_WATTS } else { 0.0 });
+            }
             let calibration = self.meter.calibration();
             let moment = self.simulation.run_until(self.now, &self.posts, &mut |call: &EndedCall| {
                 let estimate = calibration.estimate(call.function, &call.work).ok();

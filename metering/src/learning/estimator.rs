@@ -10,6 +10,7 @@
 //! section 2.2, in random-walk form. Means outside their bounds are moved to them along the covariance, as a step of an
 //! active-set method (Lawson and Hanson, "Solving Least Squares Problems", chapter 23).
 
+use super::ablation::{Part, without};
 use super::conditions::Law;
 use super::inputs::{CLOCK_EXPONENT, CORE_SHARING, COUNT, FEATURES, Inputs, Vector};
 
@@ -100,7 +101,7 @@ impl Estimator {
 
     /// Lets coefficients drift for this many seconds.
     pub fn drift(&mut self, seconds: f64) {
-        for place in 0..COUNT {
+        for place in (0..COUNT).filter(|_| !without(Part::Drift)) {
             self.widen(place, self.priors[place].drift.powi(2) * seconds);
         }
     }
@@ -125,7 +126,7 @@ impl Estimator {
         let spread = self.spread(&slopes);
         let known = dot(&spread, &slopes);
         let total = known + noise;
-        if known.is_nan() || known <= noise * NEWS_MIN {
+        if known.is_nan() || (known <= noise * NEWS_MIN && !without(Part::News)) {
             return false;
         }
         let innovation = measured - self.predict(inputs);
@@ -134,7 +135,9 @@ impl Estimator {
             self.mean[place] += gain * innovation;
             self.covariance[place].iter_mut().zip(&spread).for_each(|(value, &other)| *value -= gain * other);
         }
-        self.stay_in_bounds();
+        if !without(Part::Bounds) {
+            self.stay_in_bounds();
+        }
         true
     }
 

@@ -1,5 +1,6 @@
 //! What a call is expected to cost in one zone, and how far it may be off.
 
+use super::ablation::{Part, without};
 use super::conditions::{Conditions, Scales};
 use super::consumption::weight;
 use super::inputs::Inputs;
@@ -56,7 +57,8 @@ impl Learner {
         let slower = (frequency - moments.frequency).max(0.0);
         let clock = if slower < frequency { expected - under(&law.scales(slower, beside)) } else { 0.0 };
         let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
-        let mut common = estimator.variance(&inputs) + (STRUCTURE * expected).powi(2);
+        let structure = if without(Part::Structure) { 0.0 } else { STRUCTURE * expected };
+        let mut common = estimator.variance(&inputs) + structure.powi(2);
         if slot.is_none() {
             common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ablation::{Part, without};
 use super::conditions::{Conditions, Law};
 use super::consumption::{Consumption, Weights, weight};
 use super::estimator::Estimator;
@@ -114,7 +115,7 @@ impl Learner {
         let Some(estimator) = &self.estimator else { return self.as_stated(consumption, energy, time) };
         let parts = Parts::new(consumption, &self.slots, estimator.law(), time);
         self.block.add(&parts.total, energy, noise, parts.stray(estimator), consumption.host, time);
-        if self.block.time >= BLOCK && !self.learn() {
+        if (self.block.time >= BLOCK || without(Part::Blocks)) && !self.learn() {
             self.forget();
             self.look(consumption, energy, time);
         }
@@ -149,7 +150,7 @@ impl Learner {
                 estimator.widen(HOST_CPU, (watts / host).powi(2));
             }
         }
-        let learned = verdict != Verdict::Outlier
+        let learned = (verdict != Verdict::Outlier || without(Part::Outliers))
             && estimator.learn(block.energy, &block.total, variance * self.residuals.windows_for_one());
         self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
         true
@@ -192,7 +193,8 @@ impl Learner {
         let law = self.estimator.as_ref().map_or_else(assumed, Estimator::law);
         let used = consumption.calls_cpu() + consumption.runtime + consumption.host;
         let cpu = used.as_secs_f64() * law.scales(frequency, beside).time;
-        let has_events = consumption.functions.iter().any(|part| part.work.events.is_some());
+        let is_blind = without(Part::Events) || (self.kind.is_memory && without(Part::CacheMisses));
+        let has_events = !is_blind && consumption.functions.iter().any(|part| part.work.events.is_some());
         if has_events && !self.kind.has_events {
             self.kind.has_events = true;
             let before = self.estimator.take();
@@ -211,14 +213,15 @@ impl Learner {
             self.seen.1 += (energy.0 - fixed).max(0.0);
             if self.seen.0 >= CPU_SECONDS_MIN && self.seen.1 > 0.0 {
                 let scale = self.seen.1 / self.seen.0;
-                if (scale / self.scale).ln().abs() > GUESS_OFF.ln() {
+                if (scale / self.scale).ln().abs() > GUESS_OFF.ln() && !without(Part::SecondStart) {
                     let before = self.estimator.take();
                     self.start(scale, SEEN, before.as_ref());
                 }
             }
         }
         self.slots.forget(0.5_f64.powf(seconds / SLOT_HALF_LIFE));
-        for part in consumption.functions.iter().filter(|part| part.purpose == Purpose::Call) {
+        let calls = consumption.functions.iter().filter(|part| part.purpose == Purpose::Call);
+        for part in calls.filter(|_| !without(Part::OwnCoefficients)) {
             if let (Some(slot), Some(estimator)) =
                 (self.slots.note(part.function, part.work.cpu.as_secs_f64()), &mut self.estimator)
             {

@@ -3,6 +3,7 @@
 //! A window shows what part of all work ran beside a busy thread, and the mean frequency. A call of a millisecond ran
 //! beside something or not, at the frequency of that millisecond. The longer it lasted, the more of this evens out.
 
+use super::ablation::{Part, without};
 use super::conditions::Conditions;
 
 /// 95 % of a normal distribution lie within this many standard deviations.
@@ -67,7 +68,7 @@ impl Moments {
 fn beside(mean: f64, neighbours: f64) -> f64 {
     let (rare, often) = (mean.min(1.0 - mean).max(0.0), mean.max(1.0 - mean).min(1.0));
     let deviation = (rare * often / neighbours).sqrt();
-    if rare < 0.05 {
+    if rare < 0.05 || without(Part::Skewness) {
         return deviation;
     }
     let skewness = (often - rare) / (rare * often * neighbours).sqrt();

@@ -1,5 +1,6 @@
 //! Writes down what was learned, and takes it up again.
 
+use super::ablation::{Part, without};
 use super::estimator::Estimator;
 use super::inputs::{COUNT, FEATURES};
 use super::knowledge::{Knowledge, METHOD, Trial};
@@ -51,7 +52,7 @@ impl Learner {
         estimator.recall(&knowledge.mean, &knowledge.covariance, SINCE);
         self.estimator = Some(estimator);
         self.residuals = Residuals::default();
-        self.trial = Some(Trial::default());
+        self.trial = (!without(Part::Trial)).then(Trial::default);
         true
     }
 }

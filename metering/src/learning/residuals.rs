@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::ablation::{Part, without};
+
 /// Half-life of a window, in seconds.
 const HALF_LIFE: f64 = 120.0;
 
@@ -78,7 +80,7 @@ impl Default for Residuals {
 impl Residuals {
     /// Factor on the variance by which consumers are taken to deviate.
     pub fn fit(&self) -> f64 {
-        self.fit
+        if without(Part::Fit) { 1.0 } else { self.fit }
     }
 
     /// How many windows say as little as one would if windows were independent of each other: how much the mean of
@@ -90,7 +92,11 @@ impl Residuals {
     /// Proc. IEEE 54(2), 1966.
     pub fn windows_for_one(&self) -> f64 {
         let independent = self.squares * SMOOTH / (2.0 - SMOOTH);
-        if independent > 0.0 { (self.smooth_squares / independent).clamp(1.0, WINDOWS_MAX) } else { 1.0 }
+        if independent > 0.0 && !without(Part::Resemblance) {
+            (self.smooth_squares / independent).clamp(1.0, WINDOWS_MAX)
+        } else {
+            1.0
+        }
     }
 
     /// Judges a window that deviates by `innovation`, of which the coefficients explain the variance `known` and
@@ -115,7 +121,7 @@ impl Residuals {
         }
         let recent = 1.0 - 0.5_f64.powf(time.as_secs_f64() / FAR_OFF_HALF_LIFE);
         self.far_off += (f64::from(off.abs() >= OUTLIER) - self.far_off) * recent;
-        if self.far_off > FAR_OFF_MAX {
+        if self.far_off > FAR_OFF_MAX && !without(Part::Refuted) {
             return Verdict::Refuted;
         }
         let (lasted, energy) = self.outliers;
@@ -127,7 +133,7 @@ impl Residuals {
         }
         self.outliers.0 += time;
         self.outliers.1 += innovation;
-        if lasted + time < STEP_TIME {
+        if lasted + time < STEP_TIME || without(Part::Step) {
             return Verdict::Outlier;
         }
         let (lasted, energy) = std::mem::take(&mut self.outliers);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::ablation::{Part, without};
 use super::conditions::{Conditions, Law, Scales};
 use super::consumption::{Consumption, Weights, weight};
 use super::estimator::Estimator;
@@ -69,6 +70,9 @@ impl Parts {
         let left = energy.0 - all;
         let spread = estimator.spread(&estimator.slopes(&self.total));
         let doubt = |(((inputs, _), stray), expected): ((&(Inputs, f64), f64), &f64)| {
+            if without(Part::Reconciliation) {
+                return *expected;
+            }
             let slopes = estimator.slopes(inputs);
             let known: f64 = spread.iter().zip(&slopes).map(|(a, b)| a * b).sum();
             // What a reading is late or early by was used by all, as they use energy.
