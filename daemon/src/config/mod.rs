@@ -10,6 +10,9 @@ use crate::settings::{Checker, Layers, Mistakes, Setting, file_path, options, re
 use crate::{carbon, functions, http, invocation, meter, quota, telemetry, usage};
 use state::default_state;
 
+/// What may come with a module that is deployed: its manifest, and the parts of a form.
+const MODULE_COMPANY: u64 = 1 << 20;
+
 options! {
     /// Options that belong to no room.
     #[derive(Clone, Debug)]
@@ -89,6 +92,9 @@ impl Config {
             for key in ["quota.joules-per-hour", "power.max"] {
                 check.refuse(key, "nothing is measured (`source` is `off`)");
             }
+        }
+        if (config.http.connections.bodies_max as u64) < config.functions.module_max.saturating_add(MODULE_COMPANY) {
+            check.refuse("limits.bodies", "it must have room for the largest module (`limits.module`) and 1MiB");
         }
         check.finish().map(|()| config)
     }

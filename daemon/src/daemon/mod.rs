@@ -151,9 +151,8 @@ impl Daemon {
             policy: config.meter.policy,
             carbon,
             form: config.http.form,
-            body_max: config.http.connections.body_max,
+            connections: config.http.connections,
             module_max: config.functions.module_max,
-            body_timeout: config.http.connections.body_timeout,
         });
         let workers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.invocation.workers)

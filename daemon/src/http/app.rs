@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use hyper::header::HOST;
-use hyper::{Method, StatusCode, Version};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::{Method, StatusCode};
 
 use crate::carbon::Carbon;
 use crate::functions::{Deployer, Registry};
@@ -28,10 +27,12 @@ use crate::http::read::metrics::metrics;
 use crate::http::read::openapi;
 use crate::http::read::usage::UsageFile;
 use crate::http::request::Peers;
+use crate::http::request::body::Bodies;
+use crate::http::request::head;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::decoded;
 use crate::http::route::{Endpoint, Route};
-use crate::http::settings::FormBounds;
+use crate::http::settings::{ConnectionSettings, FormBounds};
 use crate::http::{Request, Response, page, record};
 
 /// What the daemon hands to its HTTP side.
@@ -47,9 +48,8 @@ pub struct Parts {
     pub policy: Policy,
     pub carbon: Carbon,
     pub form: FormBounds,
-    pub body_max: usize,
+    pub connections: ConnectionSettings,
     pub module_max: u64,
-    pub body_timeout: Duration,
 }
 
 pub struct App {
@@ -69,15 +69,22 @@ pub struct App {
 impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
-        let Parts { policy, carbon, form, body_max, body_timeout, .. } = parts;
+        let Parts { policy, carbon, form, connections, .. } = parts;
+        let bodies = Bodies::new(&connections);
         let metering = invoker.metering.clone();
         let costs = Costs { metering: metering.clone(), policy, carbon };
         let call_log = Arc::new(CallLog { calls, registry: registry.clone(), costs: costs.clone() });
         Self {
             access,
             metrics,
-            caller: Arc::new(Caller { invoker, costs, body_max, body_timeout, form }),
-            deployments: Deployments { registry: registry.clone(), deployer, metering, module_max, body_timeout },
+            caller: Arc::new(Caller {
+                invoker,
+                costs,
+                bodies: bodies.clone(),
+                parameters: connections.parameters,
+                form,
+            }),
+            deployments: Deployments { registry: registry.clone(), deployer, metering, module_max, bodies },
             events: Arc::new(EventFeed { call_log: call_log.clone(), observers: observers.clone() }),
             registry,
             call_log,
@@ -102,7 +109,9 @@ impl App {
         let is_root = request.uri().path() == "/";
         let is_page = is_root && prefers_html(request.headers());
         let route = Route::of(request.method(), request.uri().path(), &self.registry);
-        let mut response = match self.admit(&mut request, &route, listener, peers) {
+        let head = head::check(&request);
+        let closes = head.is_err() && head::closes_connection(request.version());
+        let mut response = match head.and_then(|()| self.admit(&mut request, &route, listener, peers)) {
             Ok(visitor) => {
                 self.dispatch(request, route, &visitor, peers).await.unwrap_or_else(|problem| problem.response(None))
             }
@@ -113,6 +122,9 @@ impl App {
             confine(&mut response);
         }
         cors.apply(&mut response);
+        if closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(pending.answer(response))
     }
 
@@ -123,7 +135,6 @@ impl App {
         listener: Listener,
         peers: Peers,
     ) -> Result<Visitor, Problem> {
-        check_head(request)?;
         // Where a module is at the root, the page is not.
         if asks_for_worker(request.headers()) && self.registry.module("/").is_none() {
             check_worker(request.uri().path())?;
@@ -213,20 +224,4 @@ impl App {
             Err(why) => Err(Problem::Unhealthy(why.to_string())),
         }
     }
-}
-
-/// Refuses what hyper lets through although the standard does not. hyper itself handles a request with both lengths: it reads
-/// the chunks, hides the other length, and closes the connection.
-///
-/// Source: RFC 9112, sections 3.2 (`Host`) and 6.3 (both lengths: a request made to be read in two ways).
-fn check_head(request: &Request) -> Result<(), Problem> {
-    if !matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
-        return Ok(());
-    }
-    let headers = request.headers();
-    let hosts = headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Err(Problem::BadRequest("a request has exactly one `Host`".into()));
-    }
-    Ok(())
 }

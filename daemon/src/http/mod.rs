@@ -4,6 +4,7 @@ mod access;
 mod answer;
 mod app;
 mod call;
+mod host;
 mod page;
 mod read;
 mod record;

@@ -292,7 +292,7 @@ fn a_new_version_takes_over_between_two_calls() {
             let mut stream = daemon.connect();
             let (mut calls, mut last) = (0, 0);
             while !done.load(Ordering::Relaxed) {
-                stream.write_all(b"GET /number HTTP/1.1\r\nhost: nebula.test\r\n\r\n").unwrap();
+                stream.write_all(b"GET /number HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
                 let answer = read_answer(&mut stream);
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 let number: u32 = answer.text().trim().parse().unwrap();

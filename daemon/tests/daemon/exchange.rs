@@ -35,7 +35,7 @@ impl Exchange {
     fn say(daemon: &Daemon, line: &str, headers: &[&str]) -> Self {
         let mut stream = daemon.connect();
         let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
-        let head = format!("{line} HTTP/1.1\r\nhost: nebula.test\r\nconnection: close\r\n{headers}\r\n");
+        let head = format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         Self { stream: BufReader::new(stream) }
     }

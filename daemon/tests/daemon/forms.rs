@@ -106,7 +106,8 @@ fn a_client_that_disconnects_ends_the_calls() {
     let daemon = Daemon::with_guests(&["--source off"]);
     let body = "function_name=endless-loop&num_calls=100";
     let mut stream = daemon.connect();
-    let head = format!("POST /api/wasm HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let head =
+        format!("POST /api/wasm HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     until("a call runs", || daemon.in_flight() == 1.0);
     drop(stream);

@@ -2,5 +2,10 @@
 //!
 //! The heavy ones are ignored by default. All of them: `cargo test -p nebula --test daemon hostile -- --include-ignored`.
 
+mod bodies;
 mod deploy_grants;
+mod heads;
+mod informational;
+mod queries;
+mod rebinding;
 mod unread_answers;

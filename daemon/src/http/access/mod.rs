@@ -9,6 +9,7 @@ mod csrf;
 pub mod guest_pages;
 mod listener;
 mod page_key;
+mod rebinding;
 mod refusal_log;
 pub mod secret;
 #[cfg(test)]
@@ -36,9 +37,10 @@ use crate::causes::chain;
 use crate::http::Exposure;
 use crate::http::answer::denied::Denied;
 use crate::http::answer::problem::Problem;
+use crate::http::host::Host;
 use crate::http::request::Peers;
 use crate::http::role::Role;
-use crate::http::settings::{AccessMode, AccessSettings, Origins};
+use crate::http::settings::{AccessMode, AccessSettings, Names, Origins};
 use crate::quota::Payers;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
@@ -64,6 +66,7 @@ pub struct Access {
     mode: AccessMode,
     file: Option<TokensFile>,
     pub(super) origins: Origins,
+    names: Names,
     pub(super) page_key: PageKey,
     refusals: RefusalLog,
     payers: Payers,
@@ -94,6 +97,7 @@ impl Access {
             mode: settings.mode,
             file,
             origins: settings.origins.clone(),
+            names: settings.names.clone(),
             page_key: PageKey::generate(),
             refusals: RefusalLog::default(),
             payers: Payers::default(),
@@ -142,6 +146,9 @@ impl Access {
                 return Err(Denied::NeedsRole(role).into());
             }
         }
+        if token.is_none() && need.role.is_some() && self.is_local(listener) {
+            rebinding::check(Host::of(request.uri(), request.headers()), &self.names, peers.local.ip())?;
+        }
         if need.is_management() && !listener.management {
             return Err(Problem::OperatorsOnly);
         }
@@ -166,7 +173,7 @@ impl Access {
                 None if self.page_key.is_in(request.headers()) => Sender::OurPage,
                 None => Sender::Anybody,
             };
-            csrf::check(request, &self.origins, self.is_local(listener), sender)?;
+            csrf::check(request, &self.origins, sender)?;
         }
         // A function must not act in the name of its caller. Other credentials may be meant for the function.
         if is_ours {

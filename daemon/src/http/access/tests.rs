@@ -26,6 +26,7 @@ fn access(mode: AccessMode, with_tokens: bool) -> Access {
         mode,
         file: with_tokens.then(|| TokensFile { path: "/t".into(), tokens, stamps: Stamps::of(&[]) }),
         origins: Origins::Own,
+        names: Names::default(),
         page_key: PageKey::generate(),
         refusals: RefusalLog::default(),
         payers: Payers::default(),
@@ -126,9 +127,11 @@ fn local_clients_need_a_token_only_to_make_changes_once_there_are_tokens() {
 #[test]
 fn a_foreign_host_name_is_refused_where_clients_count_as_local() {
     for (mode, expected) in [(AccessMode::Local, "foreign-host"), (AccessMode::Open, "in")] {
-        let mut request = request("PUT /functions/a", None);
-        request.headers_mut().insert(HOST, HeaderValue::from_static("evil.example"));
-        assert_eq!(outcome(admitted(&access(mode, false), listener(THERE), &mut request)), expected);
+        for line in CALLS.iter().chain(CHANGES).chain(TOTALS) {
+            let mut request = request(line, None);
+            request.headers_mut().insert(HOST, HeaderValue::from_static("evil.example"));
+            assert_eq!(outcome(admitted(&access(mode, false), listener(THERE), &mut request)), expected, "{line}");
+        }
     }
 }
 

@@ -28,8 +28,8 @@ pub enum Denied {
     NotOurPage,
     /// The daemon is called by this name, which some web page may have made to lead here.
     #[error(
-        "the request calls this daemon `{0}`; without a token, changes must use a name of this machine, such as localhost or \
-         127.0.0.1"
+        "the request calls this daemon `{0}`; without a token, use a name of this machine, such as localhost or 127.0.0.1, \
+         or list this one in `http.names`"
     )]
     ForeignHost(String),
 }

@@ -44,6 +44,8 @@ pub enum Problem {
     BodyTooLarge { bytes_max: usize, limit: &'static str },
     #[error("a body must arrive within {time_max:?} (`http.body-timeout`)")]
     BodyTooSlow { time_max: Duration },
+    #[error("request bodies take up all the memory that they may have together (`limits.bodies`); try again later")]
+    NoRoomForBody,
     /// Made by [`crate::http::answer::exposure::Exposure::refused`], which leaves out what this client may not see.
     #[error("{0}; try again {when}", when = later(.0))]
     Refused(Refused),
@@ -82,6 +84,7 @@ impl Problem {
             Self::BadRequest(_) => (400, "bad-request", "Bad request"),
             Self::BodyTooLarge { .. } => (413, "body-too-large", "The body is too large"),
             Self::BodyTooSlow { .. } => (408, "body-too-slow", "The body came too slowly"),
+            Self::NoRoomForBody => (503, "too-many-bodies", "Too many request bodies"),
             Self::UnknownFunction(_) => (404, "unknown-function", "No such function"),
             Self::UnknownInvocation(_) => (404, "unknown-invocation", "No such call"),
             Self::NoAccounts(_) => (404, "no-accounts", "No accounts are stored"),
@@ -103,9 +106,11 @@ impl Problem {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Refused(Refused::Quota(exceeded)) => Some(whole_seconds(exceeded.wait)),
-            Self::Refused(_) | Self::TooManyListeners(_) | Self::Draining | Self::NotDeployed(DeployError::Busy(_)) => {
-                Some(SOON)
-            }
+            Self::Refused(_)
+            | Self::NoRoomForBody
+            | Self::TooManyListeners(_)
+            | Self::Draining
+            | Self::NotDeployed(DeployError::Busy(_)) => Some(SOON),
             _ => None,
         }
     }

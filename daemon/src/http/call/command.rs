@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use nebula_runtime::{Ending, Input, Kind};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::cgi::{self, InvalidTarget, PathInfo};
 use super::plain::{failed, plain_answer};
@@ -16,6 +17,7 @@ use crate::functions::Gateway;
 use crate::http::answer::body::whole;
 use crate::http::answer::costs::add_headers;
 use crate::http::answer::problem::Problem;
+use crate::http::request::body::Received;
 use crate::http::request::query::nameable;
 use crate::http::{Request, Response};
 use crate::invocation;
@@ -23,8 +25,8 @@ use crate::invocation;
 impl Context<'_> {
     pub async fn run_cgi(&self, request: Request, mount: Mount<'_>) -> Result<Response, Problem> {
         let path = PathInfo::parse(mount.rest)?;
-        let arguments = cgi::arguments(&path, request.uri().query())?;
-        let (head, mut request) = self.cgi_request(request, mount, &path).await?;
+        let arguments = cgi::arguments(&path, self.query(request.uri())?)?;
+        let (head, mut request, _room) = self.cgi_request(request, mount, &path).await?;
         let mut given = nameable(head.uri.query());
         request.settle = self.take_settle(&mut given)?;
         given.retain(|(name, _)| !cgi::is_reserved(name));
@@ -43,7 +45,8 @@ impl Context<'_> {
             return self.answer(request, mount).await;
         }
         let path = PathInfo::parse(mount.rest)?;
-        let (head, mut request) = self.cgi_request(request, mount, &path).await?;
+        self.query(request.uri())?;
+        let (head, mut request, _room) = self.cgi_request(request, mount, &path).await?;
         add_wagi_variables(&mut request.environment, &head, gateway, mount, &path);
         let mut argv = gateway.argv.fill(mount.script, head.uri.query()).into_iter();
         request.program = argv.next();
@@ -51,15 +54,16 @@ impl Context<'_> {
         self.run_program(request).await
     }
 
-    /// Reads a request, and turns it into the input and variables of a CGI program.
+    /// Reads a request, and turns it into the input and variables of a CGI program. The last of what it returns is to be kept
+    /// as long as the input.
     async fn cgi_request(
         &self,
         request: Request,
         mount: Mount<'_>,
         path: &PathInfo,
-    ) -> Result<(Parts, invocation::Request), Problem> {
+    ) -> Result<(Parts, invocation::Request, Option<OwnedSemaphorePermit>), Problem> {
         let (mut head, body) = request.into_parts();
-        let (context, input) = (take_context(&mut head.extensions), self.read(body).await?);
+        let (context, Received { bytes: input, room }) = (take_context(&mut head.extensions), self.read(body).await?);
         let environment = cgi::variables(&cgi::CgiRequest {
             head: &head,
             script: mount.script,
@@ -69,7 +73,7 @@ impl Context<'_> {
             user: self.visitor.name(),
         });
         let input = Input::Captured(input);
-        Ok((head, invocation::Request { input, environment, context, ..Default::default() }))
+        Ok((head, invocation::Request { input, environment, context, ..Default::default() }, room))
     }
 
     /// Runs a CGI program, and answers as it says.

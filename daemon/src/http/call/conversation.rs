@@ -145,7 +145,14 @@ impl Conversation {
         if let Poll::Ready(answer) = Pin::new(answer).poll(context) {
             self.answer = None;
             self.written = answer.ok().map(|answer| answer.map(Written::nothing_of));
-            self.written.iter_mut().for_each(|written| remove_reserved(written.headers_mut()));
+            let Some(written) = &mut self.written else { return };
+            remove_reserved(written.headers_mut());
+            let status = written.status();
+            if status.is_informational() {
+                // Such a status ends no exchange, and hyper would close the connection.
+                let why = format!("the status {}, but an answer has one from 200 up", status.as_u16());
+                written.body_mut().break_off(Ending::Refused(why));
+            }
         }
     }
 

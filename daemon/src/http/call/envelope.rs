@@ -20,7 +20,7 @@ const TWICE: &str = "the input is given twice: in the URL and as a body";
 impl Context<'_> {
     /// The input is `given` in the path, or else the query's `input`, or else the body.
     pub async fn invoke(&self, request: Request, given: Option<String>, html: bool) -> Result<Response, Problem> {
-        let mut environment = variables(request.uri().query())?;
+        let mut environment = variables(self.query(request.uri())?)?;
         let settle = self.take_settle(&mut environment)?;
         let mut input = given;
         if let Some(index) = environment.iter().position(|(name, _)| name == "input") {
@@ -32,9 +32,9 @@ impl Context<'_> {
         let (head, body) = request.into_parts();
         let body = self.read(body).await?;
         let input = match input {
-            Some(_) if !body.is_empty() => return Err(Problem::BadRequest(TWICE.into())),
+            Some(_) if !body.bytes.is_empty() => return Err(Problem::BadRequest(TWICE.into())),
             Some(input) => input.into(),
-            None => body,
+            None => body.bytes,
         };
         let mut finished = self.capture(head, environment, input, settle).await?;
         let cost = self.cost(&mut finished).await;

@@ -32,7 +32,7 @@ impl Context<'_> {
             Some(query) => format!("{slash}{}?{query}", mount.rest),
             None => format!("{slash}{}", mount.rest),
         };
-        let bytes_max = self.caller.body_max;
+        let bytes_max = self.caller.bodies.bytes_max;
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(Problem::BodyTooLarge { bytes_max, limit: "limits.body" });
         }

@@ -14,9 +14,8 @@ mod plain;
 mod streamed;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
+use hyper::Uri;
 use hyper::http::Extensions;
 use nebula_api::call::Cost;
 use nebula_runtime::Kind;
@@ -25,9 +24,9 @@ use super::access::Visitor;
 use super::answer::costs::Costs;
 use super::answer::problem::Problem;
 use super::request::Peers;
-use super::request::body;
+use super::request::body::{Bodies, Received};
 use super::request::incoming::RequestBody;
-use super::request::query::take_settle;
+use super::request::query::{bounded, take_settle};
 use super::settings::FormBounds;
 use super::{Request, Response};
 use crate::functions::Function;
@@ -38,9 +37,9 @@ use crate::telemetry::{RequestId, log_guest};
 pub struct Caller {
     pub invoker: Arc<Invoker>,
     pub costs: Costs,
-    pub body_max: usize,
-    /// Longest time until a body is complete.
-    pub body_timeout: Duration,
+    pub bodies: Bodies,
+    /// Most parameters of a query that is not passed on as it is.
+    pub parameters: usize,
     pub form: FormBounds,
 }
 
@@ -90,8 +89,13 @@ impl Context<'_> {
         self.caller.costs.of(finished, self.visitor.exposure).await
     }
 
-    async fn read(&self, body: RequestBody) -> Result<Bytes, Problem> {
-        body::read(body, self.caller.body_max, self.caller.body_timeout).await
+    async fn read(&self, body: RequestBody) -> Result<Received, Problem> {
+        self.caller.bodies.read(body).await
+    }
+
+    /// The request's query, if it has no more parameters than it may.
+    fn query<'r>(&self, uri: &'r Uri) -> Result<Option<&'r str>, Problem> {
+        bounded(uri.query(), self.caller.parameters)
     }
 
     /// Takes `settle` out of the variables. A client that may not see joules has nothing to wait for.

@@ -17,10 +17,11 @@ use crate::invocation::{self, Finished};
 impl Context<'_> {
     /// Calls a numeric function: the body is its input, and its result the answer.
     pub async fn run_numeric(&self, request: Request) -> Result<Response, Problem> {
-        let mut environment = variables(request.uri().query())?;
+        let mut environment = variables(self.query(request.uri())?)?;
         let settle = self.take_settle(&mut environment)?;
         let (mut head, body) = request.into_parts();
-        let (context, input) = (take_context(&mut head.extensions), Input::Captured(self.read(body).await?));
+        let (context, body) = (take_context(&mut head.extensions), self.read(body).await?);
+        let input = Input::Captured(body.bytes);
         let request = invocation::Request { input, environment, settle, context, ..Default::default() };
         let mut finished = self.run(request).await?;
         let cost = self.cost(&mut finished).await;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use hyper::{HeaderMap, Method, StatusCode};
@@ -10,6 +9,7 @@ use nebula_api::functions::{self as api, BrokenFile, FunctionDetails, Functions,
 use nebula_metering::Joules;
 use nebula_runtime::Directory;
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::functions::{
     Condition, DeployError, Deployed, Deployer, Function, FunctionName, MANIFEST_BYTES_MAX, Manifest, Origin, Registry,
@@ -23,7 +23,7 @@ use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, answer, json};
 use crate::http::read::quota;
 use crate::http::read::upload::{boundary, manifest_text, read_form};
-use crate::http::request::body;
+use crate::http::request::body::Bodies;
 use crate::http::request::query::{unknown_parameter, variables};
 use crate::http::route::{Endpoint, Route};
 use crate::http::{Request, Response};
@@ -41,8 +41,7 @@ pub struct Deployments {
     pub metering: Metering,
     /// Largest module, in bytes.
     pub module_max: u64,
-    /// Longest time until a body is complete.
-    pub body_timeout: Duration,
+    pub bodies: Bodies,
 }
 
 impl Deployments {
@@ -81,15 +80,15 @@ impl Deployments {
         let boundary = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(boundary);
         let body = request.into_body();
         let module_max = usize::try_from(self.module_max).unwrap_or(usize::MAX);
-        let upload = match boundary {
+        let (upload, room) = match boundary {
             Some(boundary) => {
                 let max = module_max.saturating_add(MANIFEST_BYTES_MAX + FORM_BYTES_MAX);
-                let form = body::read_within(body, max, "limits.module", self.body_timeout).await?;
-                read_form(form, &boundary).await?
+                let form = self.bodies.read_within(body, max, "limits.module").await?;
+                (read_form(form.bytes, &boundary).await?, form.room)
             }
             None => {
-                let module = body::read_within(body, module_max, "limits.module", self.body_timeout).await?;
-                Upload { module: Some(module.into()), manifest: None }
+                let module = self.bodies.read_within(body, module_max, "limits.module").await?;
+                (Upload { module: Some(module.bytes.into()), manifest: None }, module.room)
             }
         };
         if upload.module.as_ref().is_some_and(Vec::is_empty) {
@@ -97,25 +96,28 @@ impl Deployments {
                 "the request has no module: send it as the body, or in a form with the parts `module` and `manifest`";
             return Err(Problem::BadRequest(why.into()));
         }
-        self.deploy(name, upload, condition, exposure).await
+        self.deploy(name, upload, room, condition, exposure).await
     }
 
     async fn put_manifest(&self, request: Request, exposure: Exposure, name: &str) -> Result<Response, Problem> {
         let (name, condition) = (function_name(name)?, condition(request.headers())?);
-        let text =
-            body::read_within(request.into_body(), MANIFEST_BYTES_MAX, "the bound of manifests", self.body_timeout);
-        let manifest = Some(manifest_text(text.await?.into())?);
-        self.deploy(name, Upload { module: None, manifest }, condition, exposure).await
+        let text = self.bodies.read_within(request.into_body(), MANIFEST_BYTES_MAX, "the bound of manifests").await?;
+        let manifest = Some(manifest_text(text.bytes.into())?);
+        self.deploy(name, Upload { module: None, manifest }, text.room, condition, exposure).await
     }
 
     async fn deploy(
         &self,
         name: FunctionName,
         upload: Upload,
+        room: Option<OwnedSemaphorePermit>,
         condition: Condition,
         exposure: Exposure,
     ) -> Result<Response, Problem> {
-        let deploy = async move |deployer: &Deployer| deployer.deploy(&name, upload, &condition).await;
+        let deploy = async move |deployer: &Deployer| {
+            let _room = room;
+            deployer.deploy(&name, upload, &condition).await
+        };
         Ok(self.deployed(&self.change(deploy).await?, exposure))
     }
 
@@ -306,7 +308,6 @@ fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     use serde_json::json;
 
@@ -318,7 +319,7 @@ mod tests {
         let secret = BTreeMap::from([("TOKEN".to_owned(), "secret".to_owned())]);
         let limits = Limits {
             memory: Some(64 << 20),
-            cpu: Some(Duration::from_millis(1500)),
+            cpu: Some(std::time::Duration::from_millis(1500)),
             max_joules: Some(Joules(0.5)),
             ..Default::default()
         };

@@ -1,6 +1,7 @@
 //! Reads bodies, queries and preferences of requests.
 
 pub mod body;
+pub mod head;
 pub mod incoming;
 pub mod negotiate;
 pub mod query;

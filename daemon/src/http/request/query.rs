@@ -1,6 +1,7 @@
 //! Decodes paths and queries for functions.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
@@ -13,9 +14,40 @@ pub fn decoded(part: &str) -> Result<Cow<'_, str>, Problem> {
     percent_decode_str(part).decode_utf8().map_err(|_| Problem::BadRequest(NOT_TEXT.into()))
 }
 
-/// Turns a query into environment variables, in order. The last value of a name wins.
+/// The query again, if it has at most so many parameters (`limits.parameters`).
+pub fn bounded(query: Option<&str>, parameters_max: usize) -> Result<Option<&str>, Problem> {
+    let has_more =
+        query.is_some_and(|query| query.split('&').filter(|pair| !pair.is_empty()).nth(parameters_max).is_some());
+    if has_more {
+        let why = format!("a query may have at most {parameters_max} parameters here (`limits.parameters`)");
+        return Err(Problem::BadRequest(why));
+    }
+    Ok(query)
+}
+
+/// Environment variables in the order in which their names first came. The last value of a name wins.
+#[derive(Default)]
+struct Variables<'q> {
+    list: Vec<(String, String)>,
+    /// Where each name stands in the list.
+    places: HashMap<Cow<'q, str>, usize>,
+}
+
+impl<'q> Variables<'q> {
+    fn insert(&mut self, name: Cow<'q, str>, value: Cow<'q, str>) {
+        match self.places.get(&name) {
+            Some(&place) => self.list[place].1 = value.into_owned(),
+            None => {
+                self.list.push((name.clone().into_owned(), value.into_owned()));
+                self.places.insert(name, self.list.len() - 1);
+            }
+        }
+    }
+}
+
+/// Turns a query into environment variables.
 pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> {
-    let mut variables: Vec<(String, String)> = Vec::new();
+    let mut variables = Variables::default();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if !is_variable(&name) {
             let shown = shortened(&name);
@@ -23,26 +55,21 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
             return Err(Problem::BadRequest(format!("`{shown}` is not a name for an environment variable: {why}")));
         }
         if value.contains('\0') {
-            return Err(Problem::BadRequest(format!("the value of `{name}` contains a NUL byte")));
+            return Err(Problem::BadRequest(format!("the value of `{}` contains a NUL byte", shortened(&name))));
         }
-        match variables.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value.into_owned(),
-            None => variables.push((name.into_owned(), value.into_owned())),
-        }
+        variables.insert(name, value);
     }
-    Ok(variables)
+    Ok(variables.list)
 }
 
 /// As [`variables`], but skips pairs that cannot be environment variables.
 pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
-    let mut nameable: Vec<(String, String)> = Vec::new();
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if is_variable(&name) && !value.contains('\0') {
-            nameable.retain(|(known, _)| *known != name);
-            nameable.push((name.into_owned(), value.into_owned()));
-        }
-    }
-    nameable
+    let mut variables = Variables::default();
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs
+        .filter(|(name, value)| is_variable(name) && !value.contains('\0'))
+        .for_each(|(name, value)| variables.insert(name, value));
+    variables.list
 }
 
 /// The problem of a parameter that the endpoint does not have.
@@ -87,5 +114,21 @@ mod tests {
         for query in ["1a=x", "a-b=x", "=x", "a%3Db=x", "a=x%00y", "%00=x"] {
             assert!(variables(Some(query)).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn a_query_has_a_bounded_number_of_parameters() {
+        for (query, fits) in [(None, true), (Some("&&"), true), (Some("a&b=1&"), true), (Some("a&b&c"), false)] {
+            assert_eq!(bounded(query, 2).is_ok(), fits, "{query:?}");
+        }
+    }
+
+    /// With a look at all earlier names for each, these would take minutes.
+    #[test]
+    fn the_time_to_read_a_query_is_proportional_to_its_length() {
+        let names: Vec<_> = (0..300_000).map(|number| format!("v{number}=1")).collect();
+        let query = names.join("&");
+        assert_eq!(variables(Some(&query)).unwrap().len(), 300_000);
+        assert_eq!(nameable(Some(&(query + "&v7=2")))[7], ("v7".into(), "2".into()));
     }
 }

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::http::host::Host;
 use crate::settings::{Checker, file_path, one_of, options};
 
 /// Most origins that can be listed.
 const ORIGINS_MAX: usize = 100;
+
+/// Most names that can be listed: a request's is compared with each of them.
+const NAMES_MAX: usize = 100;
 
 options! {
     #[derive(Clone, Debug, Default)]
@@ -19,6 +23,9 @@ options! {
         tokens: Option<PathBuf> => "tokens", FILE, file_path;
         /// Let pages of these origins read answers: https://a.example,https://b.example, or * for any
         origins: Origins => "cors.origins", ORIGINS, origins, or Origins::Own;
+        /// Let local clients without a token call the daemon by these names too: nebula,shop.example. Any other name than
+        /// localhost or an address is refused, since a web page may have made it lead here
+        names: Names => "http.names", NAMES, names, or Names::default();
     }
 }
 
@@ -52,6 +59,17 @@ pub enum Origins {
     Any,
     /// The daemon's own and these, such as `https://shop.example`.
     Listed(Vec<String>),
+}
+
+/// Names of the daemon besides those that mean this machine wherever they are resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl Names {
+    pub fn contains(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+    }
 }
 
 impl AccessSettings {
@@ -97,6 +115,18 @@ fn origins(text: &str) -> Result<Origins, String> {
         return Err(format!("it may list at most {ORIGINS_MAX} origins"));
     }
     Ok(Origins::Listed(listed))
+}
+
+fn names(text: &str) -> Result<Names, String> {
+    let name = |name: &str| match Host::parse(name.trim()) {
+        Some(Host { name, port: None }) if !name.contains('*') => Ok(name.to_owned()),
+        _ => Err(format!("`{}` is not a host name such as shop.example; separate several by commas", name.trim())),
+    };
+    let listed = text.split(',').map(name).collect::<Result<Vec<_>, _>>()?;
+    if listed.len() > NAMES_MAX {
+        return Err(format!("it may list at most {NAMES_MAX} names"));
+    }
+    Ok(Names(listed))
 }
 
 /// An origin as browsers write it. Source: RFC 6454, section 6.2.
@@ -172,5 +202,17 @@ mod tests {
         for wrong in ["", "a.example", "https://", "https://a/", "https://a,", "https://*.a", "null", "https://me@a"] {
             assert!(origins(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn names_are_hosts_without_a_port() {
+        let names = |text| check(&[("http.names", text)]).map(|access| access.names);
+        let listed = names("nebula, Shop.example").unwrap();
+        assert!(listed.contains("nebula") && listed.contains("shop.EXAMPLE.") && !listed.contains("example"));
+        for wrong in ["", "a,", "a:80", "https://a", "*", "*.a", "a b"] {
+            assert!(names(wrong).is_err(), "{wrong}");
+        }
+        let many = vec!["a"; NAMES_MAX + 1].join(",");
+        assert!(names(&many).unwrap_err().to_string().contains("at most 100") && names(&many[2..]).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use nebula_metering::Microjoules;
 
 use crate::settings::{Checker, UP_TO_A_DAY, duration_in, energy, file_path, number_in, one_of, options, size_in};
 
-pub use access::{AccessMode, AccessSettings, Origins};
+pub use access::{AccessMode, AccessSettings, Names, Origins};
 
 options! {
     #[derive(Clone, Debug)]
@@ -58,6 +58,10 @@ options! {
             duration_in(Duration::ZERO..=Duration::from_secs(86_400));
         /// Largest request body
         body_max: usize => "limits.body", SIZE = "4MiB", size_in(0..=1 << 30);
+        /// Request bodies that are in memory at once, in all: calls' and deployed modules'
+        bodies_max: usize => "limits.bodies", SIZE = "256MiB", size_in(1 << 20..=1 << 40);
+        /// Parameters of a query that become variables or arguments of a function
+        parameters: usize => "limits.parameters", COUNT = "1000", number_in(0..=100_000);
     }
 }
 
@@ -152,6 +156,9 @@ impl Settings {
                 "nobody could see the joules; give operators an address of their own with `admin.listen`, or tokens \
                  with `tokens`",
             );
+        }
+        if settings.connections.bodies_max < settings.connections.body_max {
+            check.refuse("limits.bodies", "a single body may be larger (`limits.body`)");
         }
         if admin == Some(listen) && listen.port() != 0 {
             check.refuse("admin.listen", "callers have this address; choose another address or port");
