@@ -17,8 +17,8 @@ pub(crate) struct Seen<'a> {
     pub time: Duration,
     /// CPU time of each package.
     pub packages: [Duration; PACKAGES_MAX],
-    /// Mean frequency at work, relative to the highest.
-    pub frequency: f64,
+    /// Mean frequency at work of each package, relative to the highest.
+    pub frequencies: [f64; PACKAGES_MAX],
     /// CPU time of this process without its calls.
     pub runtime: Duration,
     /// CPU time of everything else.
@@ -77,8 +77,9 @@ impl Seen<'_> {
         let free = self.time.as_secs_f64() * cpus as f64 - calls.cpu[package].as_secs_f64();
         let most = (others.as_secs_f64() / free.max(f64::MIN_POSITIVE)).min(1.0);
         let beside_others = ((beside - seen) / (1.0 - seen).max(0.01)).clamp(0.0, most);
+        let frequency = self.frequencies[package.min(PACKAGES_MAX - 1)];
         let restlessness = variance.max(0.0).sqrt() / cores.max(1) as f64;
-        let conditions = Conditions { frequency: self.frequency, beside, beside_others, restlessness };
+        let conditions = Conditions { frequency, beside, beside_others, restlessness };
         Consumption { awake, awake_doubt: open / 2, conditions, ..consumption }
     }
 }

@@ -186,11 +186,9 @@ impl Hardware {
         self.packages[package].ghz
     }
 
-    /// Takes the mean frequency of all work, relative to the highest; `None` if there was none.
-    pub fn take_frequency(&mut self) -> Option<f64> {
-        let taken = self.packages.iter_mut().map(|package| std::mem::take(&mut package.cycles));
-        let (cycles, nanoseconds) = taken.fold((0.0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        (nanoseconds > 0).then(|| cycles / nanoseconds as f64 / self.machine.frequency_ghz(1))
+    /// Takes the cycles of all work on a package, and the nanoseconds that they took.
+    pub fn take_cycles(&mut self, package: usize) -> (f64, u64) {
+        std::mem::take(&mut self.packages[package].cycles)
     }
 
     /// Takes the energy of execution of a package. All processors must be settled.

@@ -24,6 +24,8 @@ use rustix::io::Errno;
 use crate::sysfs::attribute::{read_attribute, read_optional_number};
 use crate::sysfs::cpu_list::parse_cpu_list;
 use crate::sysfs::number_file::{NumberFile, ReadNumberError};
+use crate::work::PACKAGES_MAX;
+use crate::work::topology::Topology;
 
 /// The highest frequency, in the unit of shares.
 pub(crate) const WHOLE: u128 = 1_000_000;
@@ -41,6 +43,7 @@ pub const REFERENCE_ERROR: f64 = 0.2;
 
 #[derive(Debug)]
 struct Clock {
+    package: usize,
     file: NumberFile,
     max_khz: u64,
 }
@@ -49,52 +52,66 @@ struct Clock {
 #[derive(Debug)]
 pub(crate) struct Clocks {
     sampled: Vec<Clock>,
-    /// Number of all processors, including those whose clock is not read.
-    threads: u32,
-    /// Buffer for one reading of each clock.
-    shares: Vec<u128>,
+    topology: Topology,
+    /// Buffer for one reading of each clock, with its package.
+    shares: Vec<(u128, usize)>,
+}
+
+/// Mean clocks of the processors that worked, relative to their highest, in parts of [`WHOLE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// [`WHOLE`] if no clock can be read.
+    pub machine: u128,
+    pub packages: [Option<u128>; PACKAGES_MAX],
 }
 
 impl Clocks {
     /// Opens the clocks below `sysfs_root`. `None` if none can be read, as in most virtual machines.
-    pub(crate) fn open(sysfs_root: &Path, threads: u32) -> Option<Self> {
+    pub(crate) fn open(sysfs_root: &Path, topology: &Topology) -> Option<Self> {
         let all = sysfs_root.join("devices/system/cpu");
         let online = read_attribute(&all.join("online")).ok().and_then(|text| parse_cpu_list(&text));
-        let cpus = online.unwrap_or_else(|| (0..threads).collect());
+        let cpus = online.unwrap_or_else(|| (0..u32::try_from(topology.cpus()).unwrap_or(u32::MAX)).collect());
         let step = cpus.len().div_ceil(FILES_MAX).max(1);
-        let directories = cpus.iter().step_by(step).map(|cpu| all.join(format!("cpu{cpu}/cpufreq")));
-        let sampled: Vec<_> = directories.filter_map(|directory| Clock::open(&directory)).collect();
-        (!sampled.is_empty()).then(|| Self { shares: Vec::with_capacity(sampled.len()), sampled, threads })
+        let clock = |cpu: &u32| Clock::open(topology.package_of(*cpu), &all.join(format!("cpu{cpu}/cpufreq")));
+        let sampled: Vec<_> = cpus.iter().step_by(step).filter_map(clock).collect();
+        let shares = Vec::with_capacity(sampled.len());
+        (!sampled.is_empty()).then(|| Self { sampled, topology: topology.clone(), shares })
     }
 
-    /// Mean clock of the processors that worked for `busy` in `elapsed`, relative to their highest, in parts of
-    /// [`WHOLE`]. [`WHOLE`] if no clock can be read.
-    pub(crate) fn share(&mut self, busy: Duration, elapsed: Duration) -> u128 {
+    /// The clocks of the processors that worked for `busy` in `elapsed`, and for `packages` of it on each package.
+    pub(crate) fn read(&mut self, busy: Duration, packages: &[Duration; PACKAGES_MAX], elapsed: Duration) -> Shares {
         self.shares.clear();
-        self.shares.extend(self.sampled.iter().filter_map(Clock::share));
-        if self.shares.is_empty() {
-            return WHOLE;
-        }
+        self.shares.extend(self.sampled.iter().filter_map(|clock| Some((clock.share()?, clock.package))));
         self.shares.sort_unstable_by(|one, other| other.cmp(one));
-        let working = self.working(busy, elapsed).clamp(1, self.shares.len());
-        self.shares.iter().take(working).sum::<u128>() / working as u128
+        let mean = |package: Option<usize>, busy: Duration| {
+            let cpus = package.map_or(self.topology.cpus(), |package| self.topology.cpus_of(package));
+            let is_here = |of: &usize| package.is_none_or(|package| package == *of);
+            let sampled = self.sampled.iter().filter(|clock| is_here(&clock.package)).count();
+            let working = working(sampled, cpus, busy, elapsed).max(1);
+            let shares = self.shares.iter().filter(|(_, of)| is_here(of)).map(|(share, _)| share).take(working);
+            let (sum, count) = shares.fold((0, 0), |(sum, count), share| (sum + share, count + 1));
+            (count > 0).then(|| sum / count)
+        };
+        let known = self.topology.packages().len();
+        let of_package = |package| (package < known).then(|| mean(Some(package), packages[package])).flatten();
+        Shares { machine: mean(None, busy).unwrap_or(WHOLE), packages: std::array::from_fn(of_package) }
     }
+}
 
-    /// How many of the sampled clocks belong to working processors, rounded up.
-    fn working(&self, busy: Duration, elapsed: Duration) -> usize {
-        let read = busy.as_nanos().saturating_mul(self.sampled.len() as u128);
-        let working = read.div_ceil(elapsed.as_nanos().saturating_mul(u128::from(self.threads)).max(1));
-        usize::try_from(working).unwrap_or(usize::MAX)
-    }
+/// How many of the `sampled` clocks of `cpus` processors belong to working ones, rounded up.
+fn working(sampled: usize, cpus: usize, busy: Duration, elapsed: Duration) -> usize {
+    let read = busy.as_nanos().saturating_mul(sampled as u128);
+    let working = read.div_ceil(elapsed.as_nanos().saturating_mul(cpus as u128).max(1));
+    usize::try_from(working).unwrap_or(usize::MAX)
 }
 
 impl Clock {
     /// `cpuinfo_avg_freq`, which the processor counts itself, or else `scaling_cur_freq`.
-    fn open(directory: &Path) -> Option<Self> {
+    fn open(package: usize, directory: &Path) -> Option<Self> {
         let max_khz = read_optional_number(&directory.join("cpuinfo_max_freq")).filter(|&khz| khz > 0)?;
         let files = ["cpuinfo_avg_freq", "scaling_cur_freq"].map(|name| NumberFile::open(directory.join(name)));
         let file = files.into_iter().filter_map(Result::ok).find(answers)?;
-        Some(Self { file, max_khz })
+        Some(Self { package, file, max_khz })
     }
 
     /// `None` if the processor is idle or offline.
@@ -129,9 +146,13 @@ mod tests {
         root
     }
 
-    fn share(root: &TempDir, threads: u32, busy_ms: u64) -> u128 {
-        let mut clocks = Clocks::open(root.path(), threads).expect("clocks");
-        clocks.share(Duration::from_millis(busy_ms), Duration::from_millis(100))
+    fn share(root: &TempDir, threads: usize, busy_ms: u64) -> u128 {
+        let mut clocks = Clocks::open(root.path(), &Topology::one_package(threads)).expect("clocks");
+        machine_share(&mut clocks, Duration::from_millis(busy_ms), Duration::from_millis(100))
+    }
+
+    fn machine_share(clocks: &mut Clocks, busy: Duration, elapsed: Duration) -> u128 {
+        clocks.read(busy, &[Duration::ZERO; PACKAGES_MAX], elapsed).machine
     }
 
     #[test]
@@ -142,6 +163,17 @@ mod tests {
         assert_eq!(share(&root, 4, 101), 625_000, "two");
         assert_eq!(share(&root, 4, 400), 412_500, "all");
         assert_eq!(share(&root, 4, 4000), 412_500, "more than there are");
+    }
+
+    #[test]
+    fn each_package_has_a_clock_of_its_own() {
+        let root = machine(&["800000\n", "2000000\n", "4000000\n", "1000000\n"]);
+        let mut clocks = Clocks::open(root.path(), &Topology::new(&[0, 1, 0, 1])).expect("clocks");
+        let mut packages = [Duration::ZERO; PACKAGES_MAX];
+        (packages[0], packages[1]) = (Duration::from_millis(100), Duration::from_millis(150));
+        let shares = clocks.read(Duration::from_millis(250), &packages, Duration::from_millis(100));
+        assert_eq!(shares.packages[..3], [Some(WHOLE), Some(375_000), None]);
+        assert_eq!(shares.machine, 583_333);
     }
 
     #[test]
@@ -161,31 +193,31 @@ mod tests {
     #[test]
     fn one_that_does_not_answer_is_left_out() {
         let root = machine(&["1000000\n", "3000000\n"]);
-        let mut clocks = Clocks::open(root.path(), 2).expect("clocks");
+        let mut clocks = Clocks::open(root.path(), &Topology::one_package(2)).expect("clocks");
         let second = Duration::from_secs(1);
-        assert_eq!(clocks.share(2 * second, second), 500_000);
+        assert_eq!(machine_share(&mut clocks, 2 * second, second), 500_000);
         fs::write(root.path().join("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"), "<unknown>\n").expect("a file");
-        assert_eq!(clocks.share(2 * second, second), 750_000);
+        assert_eq!(machine_share(&mut clocks, 2 * second, second), 750_000);
         fs::write(root.path().join("devices/system/cpu/cpu1/cpufreq/scaling_cur_freq"), "\n").expect("a file");
-        assert_eq!(clocks.share(2 * second, second), WHOLE);
+        assert_eq!(machine_share(&mut clocks, 2 * second, second), WHOLE);
     }
 
     #[test]
     fn no_more_than_64_are_read_from_all_over_the_machine() {
         let root = machine(&vec!["1000000\n"; 200]);
         fs::write(root.path().join("devices/system/cpu/online"), "0-199\n").expect("a file");
-        let clocks = Clocks::open(root.path(), 200).expect("clocks");
+        let clocks = Clocks::open(root.path(), &Topology::one_package(200)).expect("clocks");
         assert_eq!(clocks.sampled.len(), 50, "every fourth");
         assert!(clocks.sampled.last().expect("a clock").file.path.to_string_lossy().contains("/cpu196/"));
-        assert_eq!(clocks.working(Duration::from_millis(800), Duration::from_millis(100)), 2, "8 of 200");
+        assert_eq!(working(50, 200, Duration::from_millis(800), Duration::from_millis(100)), 2, "8 of 200");
     }
 
     #[test]
     fn without_a_clock_or_its_highest_frequency_there_is_none() {
         let empty = tempfile::tempdir().expect("a directory");
-        assert!(Clocks::open(empty.path(), 4).is_none());
+        assert!(Clocks::open(empty.path(), &Topology::one_package(4)).is_none());
         let root = machine(&["1000000\n"]);
         fs::write(root.path().join("devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq"), "0\n").expect("a file");
-        assert!(Clocks::open(root.path(), 1).is_none());
+        assert!(Clocks::open(root.path(), &Topology::one_package(1)).is_none());
     }
 }

@@ -83,6 +83,7 @@ impl Simulation {
             tick: nanoseconds(tick).max(1),
             host_clock,
             frequency_ppm: None,
+            packages_ppm: [None; PACKAGES_MAX],
         };
         simulation.wake_background();
         simulation.set_functions(&functions);
@@ -181,11 +182,25 @@ impl Simulation {
             }
         }
         self.flush();
-        let frequency = self.hardware.take_frequency();
-        // A guest has no registers that would tell.
-        let frequency = frequency.filter(|_| self.neighbours.is_none());
-        self.frequency_ppm = frequency.map(|frequency| (frequency * 1e6) as u32);
+        self.take_frequencies();
         self.moment()
+    }
+
+    /// Takes the mean frequencies at work since they were taken last.
+    fn take_frequencies(&mut self) {
+        let highest = self.hardware.machine().frequency_ghz(1);
+        // A guest has no registers that would tell.
+        let is_known = self.neighbours.is_none();
+        let ppm = |(cycles, nanoseconds): (f64, u64)| {
+            (is_known && nanoseconds > 0).then(|| (cycles / nanoseconds as f64 / highest * 1e6) as u32)
+        };
+        let mut all = (0.0, 0);
+        for package in 0..self.accounts.packages() {
+            let of = self.hardware.take_cycles(package);
+            all = (all.0 + of.0, all.1 + of.1);
+            self.packages_ppm[package] = ppm(of);
+        }
+        self.frequency_ppm = ppm(all);
     }
 
     /// The current readings of all clocks.
@@ -211,6 +226,7 @@ impl Simulation {
             process: Duration::from_nanos(process),
             packages,
             frequency_ppm: self.frequency_ppm,
+            packages_ppm: self.packages_ppm,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::hardware::Hardware;
 use crate::random::Random;
 use crate::settings::{HostClock, RuntimeLoad};
 use crate::slots::{Presence, Slots};
+use nebula_metering::work::PACKAGES_MAX;
 
 /// A machine in virtual time, with a daemon on it that runs calls.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub struct Simulation {
     pub(super) host_clock: HostClock,
     /// Mean frequency in the last stretch, in millionths of the highest.
     pub(super) frequency_ppm: Option<u32>,
+    pub(super) packages_ppm: [Option<u32>; PACKAGES_MAX],
 }
 
 pub fn nanoseconds(time: Duration) -> u64 {

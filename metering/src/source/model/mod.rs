@@ -41,6 +41,7 @@ use super::{CounterSpec, ReadError, Source, SourceKind, Stated};
 use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::work::frequency::{self, Clocks};
+use crate::work::topology::Topology;
 use crate::work::host::parse_cpu_count;
 use crate::work::reader::WorkReader;
 use crate::zone::{Domain, Zone};
@@ -107,7 +108,7 @@ impl Model {
         let coefficients = Coefficients::of(&processor);
         let held = if coefficients.includes_memory { processor.threads } else { 0 };
         let memory = memory.map(|total_kib| Memory::new(total_kib, held));
-        let follows_clock = Clocks::open(sysfs_root, processor.threads).is_some();
+        let follows_clock = Clocks::open(sysfs_root, &Topology::one_package(processor.threads as usize)).is_some();
         Ok(Self::new(processor, coefficients, memory, follows_clock))
     }
 

@@ -62,7 +62,8 @@ pub struct HostClock {
     topology: Topology,
     packages: [Duration; PACKAGES_MAX],
     frequency: Option<Clocks>,
-    last: (Duration, Duration),
+    /// The last moment, without its frequency.
+    last: Moment,
 }
 
 /// Usage of the root control group, and the check that it is one.
@@ -86,8 +87,7 @@ impl HostClock {
         let usage = usage.map(|usage| Compared { usage, watch, compare_at: Duration::ZERO });
         let machine = usage.as_ref().ok().and_then(|compared| compared.usage.read()).unwrap_or(ticks);
         let busy = Busy::new(machine, clock(ClockId::ProcessCPUTime));
-        let processors = u32::try_from(topology.cpus()).unwrap_or(u32::MAX);
-        let frequency = Clocks::open(sysfs_root, processors);
+        let frequency = Clocks::open(sysfs_root, &topology);
         Ok(Self { stat, usage, busy, topology, packages: Default::default(), frequency, last: Default::default() })
     }
 
@@ -117,20 +117,28 @@ impl HostClock {
         let machine = self.machine(monotonic)?;
         let process = clock(ClockId::ProcessCPUTime);
         let busy = self.busy.advance(machine, process);
-        Ok(Moment {
+        let packages = self.packages(busy)?;
+        let mut moment = Moment {
             monotonic: clock(ClockId::Monotonic),
             boottime: clock(ClockId::Boottime),
             busy,
             process,
-            packages: self.packages(busy)?,
-            frequency_ppm: self.frequency(monotonic, busy),
-        })
+            packages,
+            ..Moment::default()
+        };
+        self.read_frequency(&mut moment);
+        Ok(moment)
     }
 
-    fn frequency(&mut self, monotonic: Duration, busy: Duration) -> Option<u32> {
-        let (then, busy_then) = std::mem::replace(&mut self.last, (monotonic, busy));
-        let share = self.frequency.as_mut()?.share(busy.saturating_sub(busy_then), monotonic.saturating_sub(then));
-        u32::try_from(share * 1_000_000 / frequency::WHOLE).ok()
+    fn read_frequency(&mut self, moment: &mut Moment) {
+        let last = std::mem::replace(&mut self.last, *moment);
+        let Some(clocks) = &mut self.frequency else { return };
+        let packages = std::array::from_fn(|of| moment.packages[of].saturating_sub(last.packages[of]));
+        let (busy, elapsed) = (moment.busy.saturating_sub(last.busy), moment.monotonic.saturating_sub(last.monotonic));
+        let shares = clocks.read(busy, &packages, elapsed);
+        let ppm = |share: u128| u32::try_from(share * 1_000_000 / frequency::WHOLE).ok();
+        moment.frequency_ppm = ppm(shares.machine);
+        moment.packages_ppm = shares.packages.map(|share| share.and_then(ppm));
     }
 
     fn machine(&mut self, monotonic: Duration) -> Result<Duration, ReadHostError> {
