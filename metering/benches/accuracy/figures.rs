@@ -42,7 +42,7 @@ pub fn examine(host: Host, changes: Changes, start: Start, cell: &Cell, seeds: u
     let (mut samples, mut unknown, mut cpu, mut truth) = (Vec::new(), 0, [0.0; 2], [0.0; 2]);
     let (mut totals, mut totals_covered, mut scores) = (0, 0, 0.0);
     for seed in 1..=seeds {
-        let mut machine = Watched::new(host, changes, seed, cell.variant);
+        let mut machine = Watched::new(host, changes, seed, cell);
         start.prepare(&mut machine, cell);
         machine.watch(cell, start);
         unknown += machine.unknown;

@@ -1,7 +1,7 @@
 //! The machines that can be watched, by the names that `--machine` takes.
 
 use nebula_simulator::laws::{Leakage, VoltageCurve};
-use nebula_simulator::{Laws, Machine, Recorded, Settings};
+use nebula_simulator::{HostClock, Laws, Machine, Recorded, Settings};
 
 /// A machine, and what a meter on it can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub struct Changes {
     pub laws: [bool; LAWS.len()],
     /// Each seed has a machine of its own, drawn around the named one.
     pub drawn: bool,
+    /// The CPU time of others comes in ticks of 10 ms, as from `/proc/stat`.
+    pub ticks: bool,
+}
+
+impl Changes {
+    pub fn with_ticks(self, ticks: bool) -> Self {
+        Self { ticks, ..self }
+    }
 }
 
 impl Host {
@@ -51,8 +59,8 @@ impl Host {
     pub fn title(self, changes: Changes) -> String {
         let names = LAWS.iter().filter(|(_, law)| changes.laws[*law]).map(|(name, _)| *name);
         let laws = if changes.laws == [true; LAWS.len()] { vec!["all laws"] } else { names.collect() };
-        let drawn = changes.drawn.then_some("drawn");
-        [self.name()].into_iter().chain(laws).chain(drawn).collect::<Vec<_>>().join(", ")
+        let (drawn, ticks) = (changes.drawn.then_some("drawn"), changes.ticks.then_some("ticks"));
+        [self.name()].into_iter().chain(laws).chain(drawn).chain(ticks).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether hardware events are counted.
@@ -96,6 +104,7 @@ impl Host {
         if changes.drawn {
             machine = machine.drawn(seed);
         }
-        Settings { pmu: self.has_pmu(), ..Settings::new(seed, machine) }
+        let host_clock = if changes.ticks { HostClock::Ticks } else { HostClock::Exact };
+        Settings { pmu: self.has_pmu(), host_clock, ..Settings::new(seed, machine) }
     }
 }

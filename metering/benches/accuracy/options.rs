@@ -27,6 +27,7 @@ Compares settled charges with the truth on simulated machines.
   --laws NAME[,NAME]     laws of the simulator that the meter does not contain: voltage, leakage, licences,
                          sleep, uncore, or all
   --drawn                each seed has a machine of its own, drawn around the named one
+  --ticks                the CPU time of others comes in ticks of 10 ms, as from /proc/stat
   --ablate               in place of cells: what leaving out each part of the estimator costs, on some machines after
                          some starts with the six cells of --smoke; takes a build with `--features ablation`
   --without NAME[,NAME]  leaves these parts of the estimator out, by the names that --ablate prints, with hyphens; takes
@@ -90,6 +91,7 @@ impl Options {
                     names(&LAWS, LAWS.len(), &value()?)?.into_iter().for_each(|law: usize| changes.laws[law] = true);
                 }
                 "--drawn" => changes.drawn = true,
+                "--ticks" => changes.ticks = true,
                 _ => return Err(format!("unknown option `{argument}`")),
             }
         }

@@ -35,7 +35,7 @@ pub fn print(host: Host, changes: Changes, start: Start) {
     let variant = Variant::of_machine(host.has_pmu())[0];
     for load in [0, 1] {
         let cell = Cell { length: 1, at_once: 0, host: load, variant };
-        let mut watched = Watched::new(host, changes, 1, variant);
+        let mut watched = Watched::new(host, changes, 1, &cell);
         start.prepare(&mut watched, &cell);
         watched.apply(&cell, start);
         println!(

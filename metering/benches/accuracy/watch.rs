@@ -11,6 +11,10 @@ use crate::start::Start;
 
 pub const WINDOW: Duration = Duration::from_millis(100);
 
+/// Most postings in a window. Room for those of short calls takes longer to make than many a cell takes to run.
+const POSTS: usize = 1 << 15;
+const POSTS_OF_SHORT_CALLS: usize = 1 << 20;
+
 /// Power that nobody's CPU time explains: how long it lasts, how often it comes, and its watts.
 const BURST: Duration = Duration::from_millis(500);
 const BURST_EVERY: Duration = Duration::from_secs(10);
@@ -59,12 +63,13 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(host: Host, changes: Changes, seed: u64, variant: Variant) -> Self {
+    pub fn new(host: Host, changes: Changes, seed: u64, cell: &Cell) -> Self {
+        let variant = cell.variant;
         let mut settings = host.settings(changes, seed);
         settings.pmu &= variant == Variant::UnequalWithEvents;
         let simulation = Simulation::new(settings);
         let meter = new_meter(&simulation);
-        let posts = PostBox::new(1, 1 << 20);
+        let posts = PostBox::new(1, if cell.length == 0 { POSTS_OF_SHORT_CALLS } else { POSTS });
         let (settled, samples) = (Vec::new(), Vec::new());
         Self {
             simulation,
