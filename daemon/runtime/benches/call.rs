@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     table_elements: 100_000,
     stdout: 4 << 20,
     stderr: 64 << 10,
+    files: 64,
 };
 
 fn invocation(name: &str) -> Invocation {

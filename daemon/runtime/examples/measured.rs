@@ -48,7 +48,7 @@ async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let (file, input) = (arguments.next().ok_or("pass a WebAssembly file")?, arguments.next().unwrap_or_default());
     let wall = Duration::from_secs(10);
-    let limits = Limits { wall, memory: 64 << 20, table_elements: 10_000, stdout: 1 << 20, stderr: 1 << 16 };
+    let limits = Limits { wall, memory: 64 << 20, table_elements: 10_000, stdout: 1 << 20, stderr: 1 << 16, files: 64 };
     let runtime = Runtime::new(limits, Pool::Slots(1), Duration::from_millis(5))?;
     let program = Program::compile(&runtime, &std::fs::read(file)?, Grants::of(limits))?;
 

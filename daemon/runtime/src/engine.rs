@@ -12,6 +12,7 @@ use wasmtime_wasi::{p1, p2, p3};
 
 use super::code_cache::{Code, CodeCache, Found};
 use super::epoch::EpochClock;
+use super::files::{OpenFiles, guard_preview_1, guard_preview_2, guard_preview_3};
 use super::grants::Limits;
 use super::state::{ComponentState, ModuleState};
 
@@ -63,6 +64,7 @@ pub enum EngineError {
 pub struct Runtime {
     shared: Arc<Shared>,
     cache: Option<Arc<CodeCache>>,
+    files: Arc<OpenFiles>,
 }
 
 struct Shared {
@@ -97,7 +99,19 @@ impl Runtime {
         let plain = plain(&limits, pool).map_err(EngineError::Configure)?;
         epoch.drive(&plain.engine);
         let shared = Shared { limits, pool, plain, concurrent: OnceLock::new(), epoch };
-        Ok(Self { shared: Arc::new(shared), cache: None })
+        Ok(Self { shared: Arc::new(shared), cache: None, files: OpenFiles::new(None) })
+    }
+
+    /// Lets all calls together have `max` files, directories and connections open; by default a quarter of what the
+    /// process may open.
+    #[must_use]
+    pub fn with_files_max(self, max: usize) -> Self {
+        Self { files: OpenFiles::new(Some(max)), ..self }
+    }
+
+    /// What guests have open.
+    pub(super) fn files(&self) -> &Arc<OpenFiles> {
+        &self.files
     }
 
     /// Keeps compiled code in `cache`.
@@ -154,6 +168,7 @@ fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
     })?;
     let mut modules = Linker::new(&engine);
     p1::add_to_linker_async(&mut modules, |state: &mut ModuleState| &mut state.wasi)?;
+    guard_preview_1(&mut modules)?;
     let mut components = component::Linker::new(&engine);
     add_preview_2(&mut components)?;
     Ok(Plain { engine, modules, components })
@@ -166,12 +181,14 @@ fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
     let mut components = component::Linker::new(&engine);
     add_preview_2(&mut components)?;
     p3::add_to_linker(&mut components)?;
+    guard_preview_3(&mut components)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut components)?;
     Ok(Concurrent { engine, components })
 }
 
 fn add_preview_2(linker: &mut component::Linker<ComponentState>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
+    guard_preview_2(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
 

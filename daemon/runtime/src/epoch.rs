@@ -9,6 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use wasmtime::{Engine, EngineWeak, Store, UpdateDeadline};
 
+use super::state::Bounded;
+
 thread_local! {
     static YIELDED: Cell<bool> = const { Cell::new(false) };
 }
@@ -40,10 +42,11 @@ impl EpochClock {
     }
 }
 
-/// Makes a guest yield at every tick, and note on its thread that it did.
-pub fn yield_at_ticks<T: Send>(store: &mut Store<T>) {
-    store.epoch_deadline_callback(|_| {
+/// Makes a guest yield at every tick, note on its thread that it did, and end there if the host holds too much for it.
+pub fn yield_at_ticks<T: Bounded>(store: &mut Store<T>) {
+    store.epoch_deadline_callback(|store| {
         YIELDED.set(true);
+        T::hold_to_limits(store)?;
         Ok(UpdateDeadline::Yield(1))
     });
     // The deadline of a new store has passed: it would yield before its first instruction.

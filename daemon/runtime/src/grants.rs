@@ -10,7 +10,8 @@ use super::outbound::Policy;
 pub struct Limits {
     /// Time from instantiation to the end of the call.
     pub wall: Duration,
-    /// Linear memory in bytes.
+    /// Memory in bytes: linear memories, tables, and what the host holds for the guest beyond its first 2 MiB, such as lists
+    /// of headers and bodies that wait to be sent.
     pub memory: usize,
     /// Elements of each table. Compilers add one for each function whose address is taken.
     pub table_elements: usize,
@@ -18,6 +19,8 @@ pub struct Limits {
     pub stdout: usize,
     /// Standard error in bytes. If a call writes more, the end is kept.
     pub stderr: usize,
+    /// Files, directories and connections that are open at once.
+    pub files: usize,
 }
 
 /// A directory of the host that a guest can open.
@@ -29,6 +32,9 @@ pub struct Directory {
     pub guest: String,
     /// Whether the guest may change its contents.
     pub writable: bool,
+    /// Whether the guest may open FIFOs and devices in it. They may wait or deliver without end, so file operations of a
+    /// function with such a directory run on threads of tokio's blocking pool.
+    pub special: bool,
 }
 
 /// What a function may use, whoever calls it.

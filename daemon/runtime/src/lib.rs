@@ -18,6 +18,7 @@
 //!     table_elements: 10_000,
 //!     stdout: 1 << 20,
 //!     stderr: 64 << 10,
+//!     files: 64,
 //! };
 //! let runtime = Runtime::new(limits, Pool::OnDemand, Duration::from_millis(5))?;
 //! let wasm = br#"(module (func (export "run") (result i32) i32.const 42))"#;
@@ -36,7 +37,8 @@
 //! - It sees its arguments, its environment, its input, the [`Directory`]s it was granted, and the hosts that its [`Policy`]
 //!   lists. It can open no socket.
 //! - Every call has a fresh instance, unless [`Grants::reused`] asks for reuse.
-//! - Its [`Limits`] end it: wall time, memory, tables, output. [`Completion`] says how it ended, and has its output and log.
+//! - Its [`Limits`] end it: wall time, memory (what the host holds for it included), tables, output. They also bound the files
+//!   that it has open, which are regular ones and directories unless its grant says otherwise. [`Completion`] says how it ended, and has its output and log.
 //! - It yields at every tick, so that a guest that computes cannot block the executor. [`take_yielded`] tells whether it did.
 //!
 //! # Measuring a call
@@ -61,8 +63,11 @@ mod ending;
 mod engine;
 mod epoch;
 mod exchange;
+mod files;
 mod grants;
+mod held;
 mod kinds;
+mod limiter;
 mod outbound;
 mod pool_use;
 mod program;

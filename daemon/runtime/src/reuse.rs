@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { wall: Duration::MAX, memory: 0, table_elements: 0, stdout: 0, stderr: 0 };
+    const LIMITS: Limits = Limits { wall: Duration::MAX, memory: 0, table_elements: 0, stdout: 0, stderr: 0, files: 0 };
 
     fn instances(idle_max: u32, sound: &[(u32, bool)]) -> Instances<u32> {
         let instances = Instances::new(Some(idle_max));

@@ -9,9 +9,11 @@ use super::capture::{Capture, OutputFull};
 use super::ending::Ending;
 use super::engine::Runtime;
 use super::epoch::yield_at_ticks;
+use super::files::FilesOfCall;
 use super::grants::{Directory, Grants};
+use super::limiter::Limiter;
 use super::outbound::{Background, Outbound};
-use super::state::{ComponentState, Limiter, ModuleState};
+use super::state::{Bounded, ComponentState, ModuleState, RESOURCES_MAX};
 
 /// The most characters of a failed call's stack that the log shows.
 const BACKTRACE_MAX: usize = 4000;
@@ -32,20 +34,23 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub fn module_store(&self, call: Call<'_>) -> Result<Store<ModuleState>, Ending> {
-        let limiter = Limiter { limits: self.grants.limits, refused: false };
-        let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter };
+        let (limiter, files) = (Limiter::new(self.grants.limits), self.files()?);
+        let state = ModuleState { wasi: self.wasi(call)?.build_p1(), limiter, files };
         let mut store = Store::new(&self.runtime.plain().engine, state);
-        store.limiter(|state| &mut state.limiter);
+        store.limiter(|state| state);
         self.arm(&mut store);
         Ok(store)
     }
 
     pub fn component_store(&self, engine: &Engine, call: Call<'_>) -> Result<Store<ComponentState>, Ending> {
         let outbound = self.outbound(&call.invocation, call.background.clone());
-        let limiter = Limiter { limits: self.grants.limits, refused: false };
-        let state = ComponentState::new(self.wasi(call)?.build(), outbound, limiter);
+        let (limiter, files) = (Limiter::new(self.grants.limits), self.files()?);
+        let state = ComponentState::new(self.wasi(call)?.build(), outbound, limiter, files);
         let mut store = Store::new(engine, state);
-        store.limiter(|state| &mut state.limiter);
+        store.limiter(|state| state);
+        if let Some(concurrently) = store.concurrent_resource_table() {
+            concurrently.set_max_capacity(RESOURCES_MAX);
+        }
         self.arm(&mut store);
         Ok(store)
     }
@@ -57,7 +62,7 @@ impl Sandbox {
     }
 
     /// Sets the bounds of a call that is about to begin.
-    pub fn arm<T: Send>(&self, store: &mut Store<T>) {
+    pub fn arm<T: Bounded>(&self, store: &mut Store<T>) {
         store.set_hostcall_fuel(host_call_bytes(self.grants.limits.stdout));
         yield_at_ticks(store);
     }
@@ -74,20 +79,33 @@ impl Sandbox {
             Input::Inherited => drop(wasi.inherit_stdio()),
             Input::Http(_) => return Err(Ending::BadInput(NO_HTTP.into())),
         }
-        if !self.grants.directories.is_empty() {
-            // On this thread, so that whoever measures the call's thread sees what files cost.
+        if !self.grants.directories.iter().any(|directory| directory.special) {
+            // On this thread, so that whoever measures the call's thread sees what files cost. Special files may wait, and do
+            // so on threads that nobody else needs.
             wasi.allow_blocking_current_thread(true);
         }
-        for Directory { host, guest, writable } in &self.grants.directories {
+        for Directory { host, guest, writable, special: _ } in &self.grants.directories {
             let permissions = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             wasi.preopened_dir(host, guest, permissions).map_err(|error| Ending::Trapped(format!("{error:#}")))?;
         }
         Ok(wasi)
     }
 
+    /// Room for the files of a call, of which the directories that it is given are the first; `None` if it can open nothing.
+    fn files(&self) -> Result<Option<FilesOfCall>, Ending> {
+        let given = &self.grants.directories;
+        if given.is_empty() {
+            return Ok(None);
+        }
+        let special = given.iter().any(|directory| directory.special);
+        let files = FilesOfCall::new(self.runtime.files(), given.len(), self.grants.limits.files, special);
+        files.map(Some).ok_or_else(|| Ending::Trapped("too many files are open".into()))
+    }
+
     fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
         let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
-        Outbound::new(self.grants.outbound.clone(), background, function.into(), invocation.trace.clone())
+        let (policy, files) = (self.grants.outbound.clone(), self.runtime.files().clone());
+        Outbound::new(policy, background, function.into(), invocation.trace.clone(), files)
     }
 }
 

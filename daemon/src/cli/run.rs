@@ -31,7 +31,7 @@ const EXIT_TRAP: u8 = 134;
 
 /// A user's own module on their own machine: all that 32-bit WebAssembly can address, and no limit of time.
 const LIMITS: Limits =
-    Limits { wall: Duration::MAX, memory: 4 << 30, table_elements: 10_000_000, stdout: 1 << 30, stderr: 1 << 20 };
+    Limits { wall: Duration::MAX, memory: 4 << 30, table_elements: 10_000_000, stdout: 1 << 30, stderr: 1 << 20, files: usize::MAX };
 
 // The only call and the only function.
 const CALL: CallId = CallId(0);
@@ -46,7 +46,7 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let mut command = text("command");
     let file = PathBuf::from(command.next().unwrap_or_default());
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.functions.tick)?;
+    let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.functions.tick)?.with_files_max(usize::MAX);
     let directories = text("dir").map(directory).collect::<Result<_, _>>()?;
     let grants = Grants { directories, ..Grants::of(LIMITS) };
     let program =
@@ -208,5 +208,5 @@ fn variable(text: &str) -> Option<(String, String)> {
 fn directory(text: &str) -> anyhow::Result<Directory> {
     let (host, guest) = text.split_once("::").unwrap_or((text, text));
     std::fs::read_dir(host).with_context(|| format!("cannot open the directory `{host}` of --dir"))?;
-    Ok(Directory { host: host.into(), guest: guest.into(), writable: true })
+    Ok(Directory { host: host.into(), guest: guest.into(), writable: true, special: false })
 }

@@ -59,6 +59,9 @@ pub(super) fn load(
     let state = config.state.as_deref();
     let pool = Pool::Slots(config.invocation.concurrency);
     let mut runtime = Runtime::new(config.functions.limits(), pool, config.functions.tick)?;
+    if let Some(max) = config.functions.files_in_all {
+        runtime = runtime.with_files_max(max);
+    }
     if let Some(cache) = open_cache(config, state) {
         runtime = runtime.with_cache(cache);
     }

@@ -26,7 +26,7 @@ options! {
         outbound_private: Networks => "outbound.private", ADDRESSES, networks, or Networks::default();
         /// Time that a call may run
         wall: Duration => "limits.wall", DURATION = "30s", duration_in(UP_TO_A_DAY);
-        /// Memory that a call may have
+        /// Memory that a call may have, with what the daemon holds for it, such as bodies that wait to be sent
         memory: usize => "limits.memory", SIZE = "128MiB", size_in(64 << 10..=4 << 30);
         /// Elements that a table of a call may have
         table_elements: usize => "limits.table", COUNT = "100000", number_in(0..=10_000_000);
@@ -34,6 +34,11 @@ options! {
         stdout: usize => "limits.stdout", SIZE = "4MiB", size_in(0..=1 << 30);
         /// Keep this much from the end of a call's stderr
         stderr: usize => "limits.stderr", SIZE = "64KiB", size_in(0..=1 << 30);
+        /// Files and directories that a call may have open
+        files: usize => "limits.files", COUNT = "64", number_in(0..=1_000_000);
+        /// Files, directories and connections that all calls together may have open; by default a quarter of what the
+        /// process may open, so that the others are left for callers and compiled code
+        files_in_all: Option<usize> => "limits.files-in-all", COUNT, number_in(0..=1_000_000_000);
         /// Functions that are loaded
         functions_max: usize => "limits.functions", COUNT = "10000", number_in(1..=100_000);
         /// Versions of functions that one run of the daemon keeps accounts of
@@ -71,8 +76,8 @@ options! {
 impl Settings {
     /// What one call may use.
     pub fn limits(&self) -> Limits {
-        let Self { wall, memory, table_elements, stdout, stderr, .. } = *self;
-        Limits { wall, memory, table_elements, stdout, stderr }
+        let Self { wall, memory, table_elements, stdout, stderr, files, .. } = *self;
+        Limits { wall, memory, table_elements, stdout, stderr, files }
     }
 }
 

@@ -153,6 +153,10 @@ impl Daemon {
         tasks.filter_map(stat).map(nice).collect()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn log(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }

@@ -4,7 +4,9 @@
 
 mod bodies;
 mod deploy_grants;
+mod files;
 mod heads;
+mod host_memory;
 mod informational;
 mod queries;
 mod rebinding;

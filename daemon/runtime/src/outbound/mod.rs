@@ -34,6 +34,8 @@ pub use networks::{Networks, NetworksError};
 pub use policy::{Policy, PolicyError};
 pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};
 
+use crate::files::{FilesOfCall, OpenFiles};
+use crate::held::PIECE;
 use connect::Reach;
 use destination::Destination;
 use limits::Timeouts;
@@ -55,16 +57,27 @@ pub struct Outbound {
     connections: Option<Arc<Semaphore>>,
     /// Whether the log has a refusal of this call already. Made for the first request.
     has_logged: Option<Arc<AtomicBool>>,
+    /// What all calls have open, their connections included.
+    files: Arc<OpenFiles>,
 }
 
+/// What a request under way takes of the call's connections and of all calls' open files.
+type Connection = (OwnedSemaphorePermit, FilesOfCall);
+
 impl Outbound {
-    /// Sends what `policy` allows, in `background`. The log names `function`.
-    pub fn new(policy: Policy, background: Background, function: Arc<str>, trace: Option<Arc<dyn Propagate>>) -> Self {
-        Self { policy, background, function, trace, connections: None, has_logged: None }
+    /// Sends what `policy` allows and `files` have room for, in `background`. The log names `function`.
+    pub fn new(
+        policy: Policy,
+        background: Background,
+        function: Arc<str>,
+        trace: Option<Arc<dyn Propagate>>,
+        files: Arc<OpenFiles>,
+    ) -> Self {
+        Self { policy, background, function, trace, connections: None, has_logged: None, files }
     }
 
     /// Where the request goes, how it gets there, and its permit.
-    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(Destination, Reach, OwnedSemaphorePermit), Error> {
+    fn admit(&mut self, request: &Request<WasiBody>) -> Result<(Destination, Reach, Connection), Error> {
         let uri = request.uri();
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(Error::HttpRequestUriInvalid);
@@ -83,11 +96,20 @@ impl Outbound {
         }
         let connections = self.connections.get_or_insert_with(|| Arc::new(Semaphore::new(self.policy.connections())));
         let connection = connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
-        Ok((destination, reach, connection))
+        let file = FilesOfCall::new(&self.files, 1, usize::MAX, false).ok_or(Error::ConnectionLimitReached)?;
+        Ok((destination, reach, (connection, file)))
     }
 }
 
 impl WasiHttpHooks for Outbound {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        PIECE
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        PIECE
+    }
+
     fn send_request(
         &mut self,
         mut request: Request<WasiBody>,

@@ -37,6 +37,8 @@ pub enum DeployError {
     Outbound(String),
     #[error("`{route}` leads to `{owner}`; what is deployed over the network can take no path of another function")]
     Route { route: String, owner: FunctionName },
+    #[error("the manifest asks for FIFOs and devices in `{}` (`special`), which a manifest deployed over the network may not", .0.display())]
+    Special(PathBuf),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("cannot write the files of the function into `{}`", directory.display())]

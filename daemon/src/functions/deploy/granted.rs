@@ -22,6 +22,9 @@ impl Deployer {
             if !allowed.directories.iter().any(below) {
                 return Err(DeployError::Directory(directory.host));
             }
+            if directory.special {
+                return Err(DeployError::Special(directory.host));
+            }
         }
         for host in manifest.outbound {
             let policy = Policy::parse([host.as_str()]).map_err(Broken::Outbound)?;

@@ -176,8 +176,10 @@ fn directories(keys: &mut Keys<'_, '_>) -> Vec<Directory> {
         let host = keys.needed("host", text(host_path));
         let guest = keys.needed("guest", text(|path| guest_path(path, &seen)));
         let writable = keys.value("writable", boolean);
+        let special = keys.value("special", boolean);
         seen.extend(guest.clone());
-        Some(Directory { host: host?, guest: guest?, writable: writable.unwrap_or(false) })
+        let (writable, special) = (writable.unwrap_or(false), special.unwrap_or(false));
+        Some(Directory { host: host?, guest: guest?, writable, special })
     })
 }
 

@@ -19,6 +19,7 @@ pub const KEYS: &[&str] = &[
     "directories.host",
     "directories.guest",
     "directories.writable",
+    "directories.special",
     "limits",
     "limits.memory",
     "limits.wall",

@@ -10,6 +10,7 @@ pub(crate) const CEILINGS: Ceilings = Ceilings {
         table_elements: 0,
         stdout: 4 << 20,
         stderr: 0,
+        files: 64,
     },
     concurrency: 256,
 };
@@ -31,6 +32,7 @@ const FULL: &str = r#"
     [[directories]]
     host = "/srv/shared"
     guest = "/"
+    special = true
 
     [limits]
     memory = "64MiB"
@@ -76,8 +78,8 @@ fn a_full_manifest_is_read() {
         priority: Priority::Low,
         routes: vec![text("/shop"), text("/api.v2/cart")],
         directories: vec![
-            Directory { host: "data".into(), guest: "/data".into(), writable: true },
-            Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false },
+            Directory { host: "data".into(), guest: "/data".into(), writable: true, special: false },
+            Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false, special: true },
         ],
         limits: Limits {
             memory: Some(64 << 20),

@@ -143,9 +143,11 @@ fn deployment_kind(why: &DeployError) -> Kind {
         DeployError::Broken(Broken::TooMany(_) | Broken::TooManyVersions(_)) => {
             (507, "too-many-functions", "There are too many functions")
         }
-        DeployError::Broken(_) | DeployError::Directory(_) | DeployError::Outbound(_) | DeployError::Route { .. } => {
-            (422, "not-deployable", "The function cannot be served")
-        }
+        DeployError::Broken(_)
+        | DeployError::Directory(_)
+        | DeployError::Special(_)
+        | DeployError::Outbound(_)
+        | DeployError::Route { .. } => (422, "not-deployable", "The function cannot be served"),
         DeployError::Unknown(_) => (404, "unknown-function", "No such function"),
         DeployError::Conflict(_) => (412, "version-conflict", "Another version is served"),
         DeployError::OfModules { .. } => (409, "of-modules", "The function is listed in a file"),

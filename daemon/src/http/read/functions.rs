@@ -323,7 +323,7 @@ mod tests {
             max_joules: Some(Joules(0.5)),
             ..Default::default()
         };
-        let directory = Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false };
+        let directory = Directory { host: "/srv/shared".into(), guest: "/".into(), writable: false, special: false };
         let granted = Manifest { env: secret, limits, directories: vec![directory], ..Manifest::default() };
         assert_eq!(
             serde_json::to_value(manifest(&granted)).unwrap(),

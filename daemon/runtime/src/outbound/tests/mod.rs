@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, Uri};
 
+use crate::files::OpenFiles;
 use super::*;
 
 /// Long enough to differ from zero, short enough to wait for.
@@ -34,7 +35,7 @@ where
 fn outbound(origins: &[&str], background: &Background) -> Outbound {
     server::authorities();
     let policy = Policy::parse(origins.iter().copied()).expect("origins").reaching(Networks::all());
-    Outbound::new(policy, background.clone(), "weather".into(), None)
+    Outbound::new(policy, background.clone(), "weather".into(), None, OpenFiles::new(None))
 }
 
 /// Begins a request without waiting for it.

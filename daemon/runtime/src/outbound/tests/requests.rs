@@ -170,7 +170,7 @@ async fn private_addresses_need_to_be_allowed_whatever_name_leads_to_them() {
         let policy = Policy::parse([any.as_str()]).expect("hosts");
         let policy = policy.reaching(Networks::parse(networks.iter().copied()).expect("networks"));
         let background = Background::new();
-        let mut outbound = Outbound::new(policy, background.clone(), "weather".into(), None);
+        let mut outbound = Outbound::new(policy, background.clone(), "weather".into(), None, OpenFiles::new(None));
         let url = format!("http://{host}:{port}");
         background.beside(async move { ask(&mut outbound, get(&url)).await.map(|response| response.status()) }).await
     };

@@ -1,0 +1,67 @@
+//! No file stops a worker, and no call takes the descriptors that others need.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::prelude::*;
+
+/// WASI's error numbers.
+const ACCESS: &str = "2\n";
+const TOO_MANY_FILES: &str = "33\n";
+
+/// A folder with the functions `openings`, `fifo` and `component`, which may open the FIFO and the file beside them.
+fn folder() -> TempDir {
+    let grant = "[[directories]]\nhost = 'data'\nguest = '/'\n";
+    let folder = guests::folder_of(&[
+        ("openings.wat", guests::source("openings")),
+        ("openings.toml", grant.into()),
+        ("fifo.wat", guests::source("openings")),
+        ("fifo.toml", format!("entry = 'fifo'\n{grant}")),
+        ("special.wat", guests::source("openings")),
+        ("special.toml", format!("entry = 'fifo'\n{grant}special = true\n")),
+        ("component.wat", guests::source("openings-component")),
+        ("component.toml", grant.into()),
+    ]);
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("note"), "hello").unwrap();
+    assert!(Command::new("mkfifo").arg(data.join("fifo")).status().unwrap().success());
+    folder
+}
+
+fn daemon(folder: &TempDir, options: &str) -> Daemon {
+    Daemon::start(&["--functions", folder.path().to_str().unwrap(), options])
+}
+
+#[test]
+fn a_call_opens_so_many_files_and_all_calls_so_many() {
+    let folder = folder();
+    let served = daemon(&folder, "--limits-files 8");
+    // The directory itself is one of the eight.
+    assert_eq!(served.output("openings?input=7"), "0\n");
+    assert_eq!(served.output("openings?input=8"), TOO_MANY_FILES);
+    let component = served.get("/invoke/component");
+    assert_eq!(component.status, 200, "{}", component.text());
+
+    let served = daemon(&folder, "--limits-files 100 --limits-files-in-all 8");
+    for _ in 0..3 {
+        assert_eq!(served.output("openings?input=7"), "0\n", "what a call had open is closed with it");
+        assert_eq!(served.output("openings?input=8"), TOO_MANY_FILES);
+    }
+}
+
+#[test]
+fn a_fifo_keeps_nobody_waiting() {
+    let folder = folder();
+    let served = daemon(&folder, "--runtime-workers 1 --limits-wall 2s");
+    assert_eq!(served.output("fifo?input=0"), ACCESS);
+    assert_eq!(served.get("/invoke/component").status, 200, "nor does it one that a component opens");
+    // Whoever asks for it waits under the call's own clock, and keeps no thread that others need.
+    for _ in 0..2 {
+        served.get("/invoke/special?input=0").expect_problem(504, "timeout");
+        assert_eq!(served.output("openings?input=1"), "0\n");
+    }
+    served.stop();
+}

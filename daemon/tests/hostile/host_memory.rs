@@ -1,0 +1,29 @@
+//! What a guest makes the host hold counts as its memory.
+
+use std::fs;
+use std::thread;
+
+use crate::prelude::*;
+
+/// The most memory that a process ever had, in MiB.
+fn peak_mebibytes(daemon: &Daemon) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+}
+
+#[test]
+fn lists_of_headers_count_as_the_memory_of_the_call_that_hoards_them() {
+    let guest = guests::source("hoard-headers");
+    let daemon = Daemon::with_files(&[("hoard.wat", &guest)], &["--limits-memory 32MiB --limits-wall 20s"]);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| daemon.get("/invoke/hoard").expect_problem(500, "out-of-memory"));
+        }
+    });
+    assert_eq!(daemon.output("hello-world"), daemon.output("hello-world"), "the others are served");
+    // Without a bound each call holds 1.1 GiB. A tick of overshoot each, and the daemon itself.
+    let peak = peak_mebibytes(&daemon);
+    assert!(peak < 700, "{peak} MiB");
+    println!("three hoarders of headers at once: a peak of {peak} MiB");
+}
