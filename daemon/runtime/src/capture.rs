@@ -222,7 +222,14 @@ mod tests {
     use super::*;
 
     fn recorder(bytes_max: usize) -> Arc<Recorder> {
-        let limits = Limits { wall: Duration::MAX, memory: 0, table_elements: 0, stdout: bytes_max, stderr: bytes_max, files: 0 };
+        let limits = Limits {
+            wall: Duration::MAX,
+            memory: 0,
+            table_elements: 0,
+            stdout: bytes_max,
+            stderr: bytes_max,
+            files: 0,
+        };
         Recorder::new(&limits)
     }
 

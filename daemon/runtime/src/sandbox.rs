@@ -79,12 +79,13 @@ impl Sandbox {
             Input::Inherited => drop(wasi.inherit_stdio()),
             Input::Http(_) => return Err(Ending::BadInput(NO_HTTP.into())),
         }
-        if !self.grants.directories.iter().any(|directory| directory.special) {
+        let given = &self.grants.directories;
+        if !given.is_empty() && !given.iter().any(|directory| directory.special) {
             // On this thread, so that whoever measures the call's thread sees what files cost. Special files may wait, and do
             // so on threads that nobody else needs.
             wasi.allow_blocking_current_thread(true);
         }
-        for Directory { host, guest, writable, special: _ } in &self.grants.directories {
+        for Directory { host, guest, writable, special: _ } in given {
             let permissions = if *writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             wasi.preopened_dir(host, guest, permissions).map_err(|error| Ending::Trapped(format!("{error:#}")))?;
         }

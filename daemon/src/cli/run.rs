@@ -30,8 +30,14 @@ use nebula_runtime::{
 const EXIT_TRAP: u8 = 134;
 
 /// A user's own module on their own machine: all that 32-bit WebAssembly can address, and no limit of time.
-const LIMITS: Limits =
-    Limits { wall: Duration::MAX, memory: 4 << 30, table_elements: 10_000_000, stdout: 1 << 30, stderr: 1 << 20, files: usize::MAX };
+const LIMITS: Limits = Limits {
+    wall: Duration::MAX,
+    memory: 4 << 30,
+    table_elements: 10_000_000,
+    stdout: 1 << 30,
+    stderr: 1 << 20,
+    files: usize::MAX,
+};
 
 // The only call and the only function.
 const CALL: CallId = CallId(0);

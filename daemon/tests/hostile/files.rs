@@ -21,6 +21,8 @@ fn folder() -> TempDir {
         ("fifo.toml", format!("entry = 'fifo'\n{grant}")),
         ("special.wat", guests::source("openings")),
         ("special.toml", format!("entry = 'fifo'\n{grant}special = true\n")),
+        ("sleeper.wat", guests::source("sleeper")),
+        ("sleeper.toml", grant.into()),
         ("component.wat", guests::source("openings-component")),
         ("component.toml", grant.into()),
     ]);
@@ -64,4 +66,12 @@ fn a_fifo_keeps_nobody_waiting() {
         assert_eq!(served.output("openings?input=1"), "0\n");
     }
     served.stop();
+}
+
+#[test]
+fn a_guest_with_a_directory_that_sleeps_keeps_no_thread() {
+    let folder = folder();
+    let served = daemon(&folder, "--runtime-workers 1 --limits-wall 1s");
+    assert_eq!(served.output("sleeper?input=10"), "0\n");
+    served.get("/invoke/sleeper?input=600000").expect_problem(504, "timeout");
 }

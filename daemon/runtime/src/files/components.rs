@@ -1,7 +1,7 @@
 //! Files of components: WASI 0.2 and 0.3.
 
-use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types as p2;
 use wasmtime_wasi::p3::bindings::filesystem::types as p3;
@@ -28,7 +28,13 @@ pub fn guard_preview_2(linker: &mut Linker<ComponentState>) -> wasmtime::Result<
 
 async fn open_preview_2(
     state: &mut ComponentState,
-    (directory, lookup, path, how, flags): (Resource<Descriptor>, p2::PathFlags, String, p2::OpenFlags, p2::DescriptorFlags),
+    (directory, lookup, path, how, flags): (
+        Resource<Descriptor>,
+        p2::PathFlags,
+        String,
+        p2::OpenFlags,
+        p2::DescriptorFlags,
+    ),
 ) -> wasmtime::Result<Result<Resource<Descriptor>, p2::ErrorCode>> {
     use p2::{DescriptorType, Host as _, HostDescriptor as _};
     if !state.may_open_another(0) {
@@ -66,11 +72,18 @@ pub fn guard_preview_3(linker: &mut Linker<ComponentState>) -> wasmtime::Result<
 
 async fn open_preview_3(
     accessor: &Accessor<ComponentState>,
-    (directory, lookup, path, how, flags): (Resource<Descriptor>, p3::PathFlags, String, p3::OpenFlags, p3::DescriptorFlags),
+    (directory, lookup, path, how, flags): (
+        Resource<Descriptor>,
+        p3::PathFlags,
+        String,
+        p3::OpenFlags,
+        p3::DescriptorFlags,
+    ),
 ) -> wasmtime::Result<Result<Resource<Descriptor>, p3::ErrorCode>> {
     use p3::{DescriptorType, Host as _, HostDescriptorWithStore as _};
     let (fits, special) = accessor.with(|mut store| {
-        let concurrently = store.as_context_mut().concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
+        let concurrently =
+            store.as_context_mut().concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
         let state = store.data_mut();
         (state.may_open_another(concurrently / ENTRIES_OF_STREAM), state.may_open_special())
     });

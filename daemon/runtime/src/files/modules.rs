@@ -1,34 +1,55 @@
-//! Files of core modules: preview 1, and preview 0 whose function is the same.
+//! Files of core modules (preview 1), and what else would block the thread once files may.
 
 use wasmtime::{AsContextMut as _, Caller, Extern, Linker};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::types::{Errno, Fd, Filetype, Lookupflags};
-use wasmtime_wasi::p1::wasi_snapshot_preview1::{WasiSnapshotPreview1, path_open};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{WasiSnapshotPreview1, path_open, poll_oneoff};
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::open;
 use crate::state::ModuleState;
 
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+
+/// Bytes of a subscription and of an event. Source: `wasi_snapshot_preview1.witx`.
+const SUBSCRIPTION: usize = 48;
+const EVENT: usize = 32;
+
+/// What lies behind two subscriptions.
+const TWO_EVENTS: i32 = 2 * 48;
+const THEIR_NUMBER: i32 = 2 * (48 + 32);
+
 /// Directory, how to look up, path and its length, how to open, rights twice, flags, and where the file descriptor goes.
 type Arguments = (i32, i32, i32, i32, i32, i64, i64, i32, i32);
 
-/// Replaces the function that opens files.
+/// Replaces the functions that open files and wait.
 pub fn guard_preview_1(linker: &mut Linker<ModuleState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    linker.func_wrap_async("wasi_snapshot_preview1", "path_open", |caller: Caller<'_, ModuleState>, given: Arguments| {
-        Box::new(guarded(caller, given))
+    linker.func_wrap_async(PREVIEW_1, "path_open", |caller: Caller<'_, ModuleState>, given: Arguments| {
+        Box::new(guarded_open(caller, given))
     })?;
+    linker.func_wrap_async(
+        PREVIEW_1,
+        "poll_oneoff",
+        |caller: Caller<'_, ModuleState>, given: (i32, i32, i32, i32)| Box::new(guarded_poll(caller, given)),
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-async fn guarded(mut caller: Caller<'_, ModuleState>, given: Arguments) -> wasmtime::Result<i32> {
+/// The memory and the state of the guest that calls.
+fn of<'a>(caller: &'a mut Caller<'_, ModuleState>) -> wasmtime::Result<(&'a mut [u8], &'a mut ModuleState, usize)> {
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
-        wasmtime::bail!("the module exports no memory");
+        wasmtime::bail!("missing required memory export");
     };
     let fuel = caller.as_context_mut().hostcall_fuel();
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory.data_and_store_mut(caller);
+    Ok((bytes, state, fuel))
+}
+
+async fn guarded_open(mut caller: Caller<'_, ModuleState>, given: Arguments) -> wasmtime::Result<i32> {
+    let (bytes, state, fuel) = of(&mut caller)?;
     let (memory, wasi) = (&mut GuestMemory::Unshared(bytes), &mut state.wasi);
     let (directory, lookup, path, length, how, rights, inherited, flags, opened) = given;
     if let Some(files) = &mut state.files {
@@ -59,4 +80,29 @@ async fn is_special(
     found.is_ok_and(|found| {
         !matches!(found.filetype, Filetype::RegularFile | Filetype::Directory | Filetype::SymbolicLink)
     })
+}
+
+/// Waits for events. Where files may block the thread, wasmtime lets a guest that waits for nothing but time do so too: it
+/// would sleep through its deadline, and everybody else of this thread with it. Nobody waits for the same thing twice, so that
+/// is what it is asked for.
+async fn guarded_poll(
+    mut caller: Caller<'_, ModuleState>,
+    (subscriptions, events, count, stored): (i32, i32, i32, i32),
+) -> wasmtime::Result<i32> {
+    let (bytes, ModuleState { wasi, files, .. }, fuel) = of(&mut caller)?;
+    wasi.set_hostcall_fuel(fuel);
+    let asked = subscriptions.cast_unsigned() as usize;
+    let (Some(_), 1, Some(asked)) = (files, count, bytes.get(asked..asked + SUBSCRIPTION)) else {
+        return poll_oneoff(wasi, &mut GuestMemory::Unshared(bytes), subscriptions, events, count, stored).await;
+    };
+    let mut twice = [asked, asked, &[0; 2 * EVENT + 4]].concat();
+    let memory = &mut GuestMemory::Unshared(&mut twice);
+    let error = poll_oneoff(wasi, memory, 0, TWO_EVENTS, 2, THEIR_NUMBER).await?;
+    if error == 0 {
+        let event = &twice[2 * SUBSCRIPTION..][..EVENT];
+        let memory = &mut GuestMemory::Unshared(bytes);
+        memory.copy_from_slice(event, GuestPtr::new((events.cast_unsigned(), EVENT as u32)))?;
+        memory.write(GuestPtr::new(stored.cast_unsigned()), 1_u32)?;
+    }
+    Ok(error)
 }

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, Uri};
 
-use crate::files::OpenFiles;
 use super::*;
+use crate::files::OpenFiles;
 
 /// Long enough to differ from zero, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(200);
