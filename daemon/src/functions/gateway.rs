@@ -15,11 +15,14 @@ const WILDCARD: &str = "/...";
 /// Paths of the daemon that a route may take anyway: `/invoke` offers the same.
 const TAKEABLE: [&str; 2] = ["api", "wasm"];
 
+/// The place of a route among all: the first that matches gets the request. The module's number in its file, and the route's
+/// among those of the module.
+pub type Place = (usize, usize);
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gateway {
     pub file: PathBuf,
-    /// Its place in the file: the first module whose route matches gets the request.
-    pub position: usize,
+    pub place: Place,
     pub route: ModuleRoute,
     pub argv: Argv,
     /// The export to call in place of `_start`.

@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use super::broken::Broken;
 use super::directory::{Files, ListError, built_in, list};
-use super::modules::{Listed, Module};
+use super::gateway::ModuleRoute;
+use super::modules::{Listed, Module, WrongModule};
 use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation};
 use super::registry::BrokenFile;
@@ -72,13 +73,15 @@ pub fn load(
 }
 
 /// Loads the modules of a `modules.toml`, which replace functions of the same names. If one fails to load, the log says why and
-/// it is left out.
+/// its route answers that.
 pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation) -> Result<(), LoadError> {
-    let (mut modules, mut wrong) = (Vec::new(), Vec::new());
+    let (mut modules, mut lost) = (Vec::new(), Vec::new());
     for listed in listed {
         match listed {
             Listed::Module(module) => modules.push(module),
-            Listed::Wrong(place, mistakes) => wrong.push((place, Broken::Listed(mistakes))),
+            Listed::Wrong(WrongModule { route, place, line, mistakes }) => {
+                lost.push((place, route.ok_or(line), Broken::Listed(mistakes)));
+            }
         }
     }
     let registry = &preparation.registry;
@@ -90,23 +93,29 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
     }
     let compile = |module: &Module| preparation.compile(module.read(preparation.settings.module_max)?);
     let mut results = in_parallel(&modules, |module| (module, compile(module)));
-    results.sort_by_key(|(module, _)| module.gateway.position);
+    results.sort_by_key(|(module, _)| module.gateway.place);
     let mut functions = Vec::new();
     for (module, result) in results {
-        let route = module.gateway.route.as_str();
+        let gateway = &module.gateway;
         match result {
             Ok(compiled) => {
                 let function = Arc::new(preparation.open(compiled));
-                tracing::info!("`{route}` is served by `{}` from `{}`", function.name, module.path.display());
+                let (route, path) = (gateway.route.as_str(), module.path.display());
+                tracing::info!("`{route}` is served by `{}` from `{path}`", function.name);
                 functions.push((Box::from(function.name.as_str()), function));
             }
-            Err(why) => wrong.push((route.to_owned(), why)),
+            Err(why) => lost.push((gateway.place, Ok(gateway.route.clone()), why)),
         }
     }
-    let broken: Vec<_> = wrong.iter().map(|(place, why)| describe_module(file, place, why)).collect();
+    let describe = |(_, route, why): &(_, Result<ModuleRoute, usize>, _)| {
+        let place = route.as_ref().map_or_else(|line| format!("line {line}"), |route| route.as_str().to_owned());
+        describe_module(file, &place, why)
+    };
+    let broken: Vec<_> = lost.iter().map(describe).collect();
     registry.change(|table| {
         table.functions.extend(functions);
         table.broken.extend(broken);
+        table.lost = lost.into_iter().filter_map(|(place, route, _)| Some((place, route.ok()?))).collect();
     });
     count(preparation);
     Ok(())

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::broken::Broken;
 use super::function::{Function, Revision};
+use super::gateway::{ModuleRoute, Place};
 use super::name::FunctionName;
 use super::version::{TooManyVersions, Version};
 use crate::causes::chain;
@@ -38,8 +39,10 @@ pub struct Table {
     pub broken: BTreeMap<Box<str>, BrokenFile>,
     /// Path prefixes from manifests, the longest first.
     routes: Vec<(Box<str>, Arc<Function>)>,
-    /// The modules of a `modules.toml`, in its order.
-    modules: Vec<Arc<Function>>,
+    /// Routes of a `modules.toml` whose modules cannot be served.
+    pub lost: Vec<(Place, ModuleRoute)>,
+    /// All routes of a `modules.toml`, in its order.
+    modules: Vec<(Place, ModuleRoute, Option<Arc<Function>>)>,
 }
 
 #[derive(Default)]
@@ -80,11 +83,11 @@ impl Registry {
         Some((&path[..prefix.len()], function.clone()))
     }
 
-    /// The first module of a `modules.toml` whose route matches this path.
-    pub fn module(&self, path: &str) -> Option<Arc<Function>> {
+    /// The first module of a `modules.toml` whose route matches this path. `Some(None)` if it cannot be served.
+    pub fn module(&self, path: &str) -> Option<Option<Arc<Function>>> {
         let table = self.table.load();
-        let leads = |module: &&Arc<Function>| module.gateway().is_some_and(|gateway| gateway.route.matches(path));
-        table.modules.iter().find(leads).cloned()
+        let first = table.modules.iter().find(|(_, route, _)| route.matches(path));
+        first.map(|(_, _, function)| function.clone())
     }
 
     pub fn find(&self, name: &str) -> Option<Arc<Function>> {
@@ -149,8 +152,11 @@ impl Registry {
         let mut table = Table::clone(&self.table.load());
         change(&mut table);
         table.routes = routes(&table.functions);
-        table.modules = table.functions.values().filter(|function| function.gateway().is_some()).cloned().collect();
-        table.modules.sort_by_key(|module| module.gateway().map(|gateway| gateway.position));
+        let served = table.functions.values().filter_map(|function| Some((function.gateway()?, function)));
+        let served = served.map(|(gateway, function)| (gateway.place, gateway.route.clone(), Some(function.clone())));
+        let lost = table.lost.iter().map(|(place, route)| (*place, route.clone(), None));
+        table.modules = served.chain(lost).collect();
+        table.modules.sort_by_key(|(place, ..)| *place);
         // The revisions first: whoever finds a function must find its revision.
         self.revisions.store(Arc::new(accounts.revisions.clone()));
         self.table.store(Arc::new(table));

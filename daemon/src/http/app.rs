@@ -168,6 +168,7 @@ impl App {
                 self.context(visitor, &route, peers)?.answer(request, Mount { script, rest }).await
             }
             Endpoint::Module => self.context(visitor, &route, peers)?.run_module(request).await,
+            Endpoint::BrokenModule => Err(Problem::BrokenModule(request.uri().path().to_owned())),
             Endpoint::Functions => Ok(json(StatusCode::OK, JSON, &self.deployments.list(visitor))),
             Endpoint::Function | Endpoint::Manifest | Endpoint::Versions | Endpoint::Rollback => {
                 self.deployments.answer(request, visitor, &route).await

@@ -65,6 +65,8 @@ endpoints! {
     Routed = "", "", Callers;
     /// A function of `modules.toml` at its route.
     Module = "", "", Callers;
+    /// The route of a module of `modules.toml` that cannot be served.
+    BrokenModule = "", "", Callers;
     Functions = "/functions", "GET", Deployers;
     Function = "/functions/{name}", "GET, PUT, DELETE", Deployers;
     Manifest = "/functions/{name}/manifest", "PUT", Deployers;
@@ -173,8 +175,10 @@ impl Route {
 
 /// The endpoint, the function, and where the rest of the path begins.
 fn resolve(path: &str, registry: &Registry) -> (Endpoint, Target, usize) {
-    if let Some(module) = registry.module(path) {
-        return (Endpoint::Module, Target::Function(module), path.len());
+    match registry.module(path) {
+        Some(Some(module)) => return (Endpoint::Module, Target::Function(module), path.len()),
+        Some(None) => return (Endpoint::BrokenModule, Target::Nobody, path.len()),
+        None => {}
     }
     // `CONNECT` has no path, and `OPTIONS *` one without a slash.
     let below = path.get(1..).unwrap_or_default();
@@ -216,6 +220,8 @@ fn resolve(path: &str, registry: &Registry) -> (Endpoint, Target, usize) {
             None if below.is_some() => alone(Endpoint::Nothing),
             None => match target(name, registry) {
                 Target::Unknown(_) => alone(Endpoint::Nothing),
+                // A module is where its route says. Otherwise one at `/bar/` would answer at `/bar` too.
+                Target::Function(function) if function.gateway().is_some() => alone(Endpoint::Nothing),
                 target => (Endpoint::Named, target, path.len()),
             },
         },

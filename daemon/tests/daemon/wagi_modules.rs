@@ -23,7 +23,11 @@ fn routes_lead_to_modules_and_their_entries() {
     assert!(root.header("nebula-invocation-id").is_some(), "{root:?}");
     let goodbye = daemon.get("/hello/goodbye");
     assert_eq!((goodbye.status, goodbye.text(), goodbye.header("x-word")), (404, "goodbye\n", Some("bye")));
-    assert_eq!(daemon.get("/hello/goodbye/").status, 404);
+    // A slash at the end makes another route, and a name none.
+    for none in ["/hello/goodbye/", "/slash", "/hello-goodbye"] {
+        assert_eq!(daemon.get(none).status, 404, "{none}");
+    }
+    assert_eq!((daemon.get("/slash/").text(), daemon.get("/fn/slash").text()), ("hello\n", "hello\n"));
     let moved = daemon.post("/moved", "");
     assert_eq!((moved.status, moved.header("location")), (302, Some("https://example.com/there")));
     assert_eq!(daemon.get("/site").text(), "from a volume\n");
@@ -53,10 +57,16 @@ fn a_module_gets_its_request_as_wagi_passes_it() {
         ("GATEWAY_INTERFACE", "CGI/1.1"),
         ("REMOTE_ADDR", "127.0.0.1"),
         ("GREETING", "good morning"),
+        ("SERVER_SOFTWARE", "WAGI/1"),
     ] {
         assert_eq!(got.get(name), Some(&value), "{name}: {got:#?}");
     }
+    assert_eq!(got["SERVER_PORT"], daemon.address().port().to_string());
     assert!(!got.contains_key("x"), "a query is no more than arguments: {got:#?}");
+    let named = daemon.send(b"GET /env HTTP/1.1\r\nhost: 127.0.0.1:81\r\nconnection: close\r\n\r\n");
+    let (named, _) = Response::parse(&named);
+    let got = variables(named.text());
+    assert_eq!((got["SERVER_NAME"], got["SERVER_PORT"]), ("127.0.0.1", "81"));
     let bare = daemon.get("/env");
     let got = variables(bare.text());
     for name in ["PATH_INFO", "X_RAW_PATH_INFO", "CONTENT_TYPE", "AUTH_TYPE", "REMOTE_USER", "QUERY_STRING"] {
@@ -77,7 +87,7 @@ fn arguments_follow_the_template_or_are_the_script_and_the_query() {
 fn modules_that_cannot_be_served_are_left_out_and_listed() {
     let daemon = daemon();
     for route in ["/missing", "/remote", "/entry"] {
-        assert_eq!(daemon.get(route).status, 404, "{route}");
+        daemon.get(route).expect_problem(502, "broken-module");
     }
     let listed = daemon.get("/functions").json().to_string();
     for (route, why) in [
@@ -90,7 +100,18 @@ fn modules_that_cannot_be_served_are_left_out_and_listed() {
     let described = json!({ "origin": "modules", "manifest": { "outbound": ["https://example.com"] } });
     assert_has(&daemon.get("/functions/env").json(), &described);
     let log = daemon.stop();
-    assert!(log.contains("line 46: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
+    assert!(log.contains("line 4: unknown key `default_host`"), "{log}");
+    assert!(log.contains("line 53: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
+}
+
+#[test]
+fn a_module_that_cannot_be_served_keeps_its_route() {
+    let folder = temporary_folder();
+    let path = folder.path().join("modules.toml");
+    fs::write(&path, "[[module]]\nroute = \"/\"\nmodule = \"missing.wasm\"\n").unwrap();
+    let daemon = Daemon::start(&["--modules", path.to_str().unwrap()]);
+    daemon.get_with("/", &["accept: text/html"]).expect_problem(502, "broken-module");
+    assert_eq!((daemon.get("/nothing").status, daemon.get("/healthz").status), (404, 200));
 }
 
 #[test]

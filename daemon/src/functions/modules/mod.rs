@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use file::{Listed, Module};
+pub use file::{Listed, Module, WrongModule};
 
 use super::broken::Broken;
 use super::directory::read_module;
 use super::source::{Origin, Source};
+use crate::telemetry::escaped;
 
 /// Room for thousands of modules.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -31,7 +32,11 @@ pub fn read_modules(path: &Path) -> Result<Vec<Listed>, ModulesError> {
         return Err(failed(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    file::parse(path, &text).map_err(|why| ModulesError::Parse { path: path.into(), why })
+    let file = file::parse(path, &text).map_err(|why| ModulesError::Parse { path: path.into(), why })?;
+    for warning in file.warnings {
+        tracing::warn!("`{}`, {}: ignored", path.display(), escaped(&warning));
+    }
+    Ok(file.listed)
 }
 
 impl Module {

@@ -22,6 +22,8 @@ const SOON: u64 = 1;
 pub enum Problem {
     #[error("nothing is at `{0}`; `/` lists what there is")]
     NoRoute(String),
+    #[error("the module for `{0}` cannot be served; `/functions` says why")]
+    BrokenModule(String),
     #[error("there is no function `{0}`; `/functions` lists them")]
     UnknownFunction(String),
     #[error("no call `{0}` is known; the daemon remembers only the last ones (`meter.recent`)")]
@@ -80,6 +82,7 @@ impl Problem {
     fn kind(&self) -> Kind {
         match self {
             Self::NoRoute(_) => (404, "no-route", "Nothing here"),
+            Self::BrokenModule(_) => (502, "broken-module", "The module cannot be served"),
             Self::MethodNotAllowed(_) => (405, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (400, "bad-request", "Bad request"),
             Self::BodyTooLarge { .. } => (413, "body-too-large", "The body is too large"),

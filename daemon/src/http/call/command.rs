@@ -17,6 +17,7 @@ use crate::functions::Gateway;
 use crate::http::answer::body::whole;
 use crate::http::answer::costs::add_headers;
 use crate::http::answer::problem::Problem;
+use crate::http::host::Host;
 use crate::http::request::body::Received;
 use crate::http::request::query::nameable;
 use crate::http::{Request, Response};
@@ -106,7 +107,8 @@ impl From<InvalidTarget> for Problem {
     }
 }
 
-/// Adds what WAGI has besides CGI's variables, and, empty, those that it never leaves out.
+/// Adds what WAGI has besides CGI's variables and, empty, those that it never leaves out. The port is the one that the client
+/// named, if it named one.
 fn add_wagi_variables(
     environment: &mut Vec<(String, String)>,
     head: &Parts,
@@ -130,6 +132,14 @@ fn add_wagi_variables(
         ("AUTH_TYPE", String::new()),
         ("REMOTE_USER", String::new()),
     ];
+    let port = Host::of(&head.uri, &head.headers).and_then(|host| host.port);
+    let own = [("SERVER_SOFTWARE", Some("WAGI/1".to_owned())), ("SERVER_PORT", port.map(|port| port.to_string()))];
+    for (name, value) in own {
+        let known = environment.iter_mut().find(|(known, _)| known == name);
+        if let (Some((_, known)), Some(value)) = (known, value) {
+            *known = value;
+        }
+    }
     for (name, value) in more {
         if !environment.iter().any(|(known, _)| known == name) {
             environment.push((name.to_owned(), value));

@@ -1,5 +1,5 @@
 //! Parses a `modules.toml` as WAGI defines it. A mistake in one module is reported with its line and the others are served. If
-//! the file does not parse, none is.
+//! the file does not parse, none is. Unknown keys are ignored with a warning: WAGI ignores them too, and its versions differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use reqwest::Url;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::functions::gateway::{Argv, Gateway, ModuleRoute};
+use crate::functions::gateway::{Argv, Gateway, ModuleRoute, Place};
 use crate::functions::name::FunctionName;
 use crate::settings::nearest;
 
@@ -44,35 +44,55 @@ pub struct Module {
 #[derive(Clone, Debug)]
 pub enum Listed {
     Module(Module),
-    /// A module that cannot be served: its route or line, and its mistakes.
-    Wrong(String, Vec<String>),
+    Wrong(WrongModule),
+}
+
+/// A module that cannot be served.
+#[derive(Clone, Debug)]
+pub struct WrongModule {
+    /// Its route, if that is known.
+    pub route: Option<ModuleRoute>,
+    pub place: Place,
+    /// Where it begins in the file.
+    pub line: usize,
+    pub mistakes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ModulesFile {
+    pub listed: Vec<Listed>,
+    /// What is ignored, as WAGI does: keys of later or earlier versions.
+    pub warnings: Vec<String>,
 }
 
 /// Parses `text`, the file at `path`. Relative paths start at the folder of the file or, as with WAGI, at the daemon's working
 /// directory.
-pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
+pub fn parse(path: &Path, text: &str) -> Result<ModulesFile, String> {
     let line = |at: usize| line_of(text, at);
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         format!("line {}: {}", line(at), error.message())
     })?;
-    let mut modules = None;
+    let (mut modules, mut warnings) = (None, Vec::new());
     for (key, value) in document.get_ref() {
         if key.get_ref() == "module" {
             modules = Some(value);
         } else {
             let key_line = line(key.span().start);
-            return Err(format!("line {key_line}: unknown key `{}`; modules are in `[[module]]`", key.get_ref()));
+            warnings.push(format!("line {key_line}: unknown key `{}`; modules are in `[[module]]`", key.get_ref()));
         }
     }
-    let modules = modules.ok_or_else(|| "it has no `[[module]]`".to_owned())?;
+    let Some(modules) = modules else {
+        return Err(warnings.into_iter().next().unwrap_or_else(|| "it has no `[[module]]`".to_owned()));
+    };
     let list = modules.get_ref().as_array();
     let list = list.ok_or_else(|| format!("line {}: modules are in `[[module]]`", line(modules.span().start)))?;
     let (mut names, mut routes) = (BTreeSet::new(), BTreeMap::new());
     let folder = path.parent().unwrap_or(Path::new(""));
-    let listed = list.iter().enumerate().map(|(position, value)| {
-        let own_line = line(value.span().start);
-        let mut entry = Entry { text, folder, mistakes: Vec::new() };
+    let mut listed = Vec::new();
+    for (position, value) in list.iter().enumerate() {
+        let (own_line, place) = (line(value.span().start), (position, usize::MAX));
+        let mut entry = Entry { text, folder, mistakes: Vec::new(), warnings: &mut warnings };
         let (route, module) = match value.get_ref().as_table() {
             Some(table) => entry.read(table, own_line),
             None => (None, None),
@@ -85,19 +105,16 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Listed>, String> {
                 .mistakes
                 .push(format!("line {own_line}: the module of line {first} has the route `{}`", route.as_str()));
         }
-        match (route, module, name, entry.mistakes) {
+        listed.push(match (route, module, name, entry.mistakes) {
             (Some(route), Some(parts), Some(name), mistakes) if mistakes.is_empty() => {
                 let Parts { path: module, entry, argv, connections, manifest } = parts;
-                let gateway = Gateway { file: path.into(), position, route, argv, entry, connections };
+                let gateway = Gateway { file: path.into(), place, route, argv, entry, connections };
                 Listed::Module(Module { name, path: module, manifest, gateway: Arc::new(gateway) })
             }
-            (route, _, _, mistakes) => {
-                let shown = route.map_or_else(|| format!("line {own_line}"), |route| route.as_str().to_owned());
-                Listed::Wrong(shown, mistakes)
-            }
-        }
-    });
-    Ok(listed.collect())
+            (route, _, _, mistakes) => Listed::Wrong(WrongModule { route, place, line: own_line, mistakes }),
+        });
+    }
+    Ok(ModulesFile { listed, warnings })
 }
 
 /// A module without its route.
@@ -114,6 +131,7 @@ struct Entry<'a> {
     text: &'a str,
     folder: &'a Path,
     mistakes: Vec<String>,
+    warnings: &'a mut Vec<String>,
 }
 
 type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
@@ -127,7 +145,8 @@ impl Entry<'_> {
         for key in table.keys().filter(|key| !KEYS.contains(&&**key.get_ref())) {
             let meant = nearest(key.get_ref(), KEYS.iter().copied());
             let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-            self.wrong(key.span().start, &format!("unknown key `{}` in a module{meant}", key.get_ref()));
+            let key_line = line_of(self.text, key.span().start);
+            self.warnings.push(format!("line {key_line}: unknown key `{}` in a module{meant}", key.get_ref()));
         }
         let value = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         if let Some(server) = value("bindle_server") {
