@@ -24,6 +24,8 @@ pub enum Broken {
     NoModule,
     #[error("{}", .0.join("; "))]
     Listed(Vec<String>),
+    #[error("its `_routes` cannot be used: {0}")]
+    Routes(String),
     #[error("a module listed in `{}` has the same name", .0.display())]
     OfModule(PathBuf),
     #[error("cannot read it")]

@@ -19,7 +19,7 @@ const TAKEABLE: [&str; 2] = ["api", "wasm"];
 /// among those of the module.
 pub type Place = (usize, usize);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     pub file: PathBuf,
     pub place: Place,
@@ -63,6 +63,12 @@ impl ModuleRoute {
 
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// A route below this one, which its module declares.
+    pub fn below(&self, path: &str) -> Result<Self, String> {
+        let own = self.text.strip_suffix(WILDCARD).unwrap_or(&self.text);
+        Self::parse(&format!("{}/{}", own.strip_suffix('/').unwrap_or(own), path.strip_prefix('/').unwrap_or(path)))
     }
 
     /// Whether a request for `path` goes to the module. A path of the daemon matches only a route that names it.

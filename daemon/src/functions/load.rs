@@ -1,6 +1,6 @@
 //! Loads all functions when the daemon starts, on all processors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::broken::Broken;
 use super::directory::{Files, ListError, built_in, list};
 use super::gateway::ModuleRoute;
-use super::modules::{Listed, Module, WrongModule};
+use super::modules::{Listed, Module, WrongModule, expand};
 use super::name::FunctionName;
 use super::prepare::{Compiled, Preparation};
 use super::registry::BrokenFile;
@@ -84,10 +84,24 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
             }
         }
     }
+    let max = preparation.settings.functions_max;
+    let mut names: BTreeSet<_> = modules.iter().map(|module| module.name.as_str().to_owned()).collect();
+    let declared = |module: &Module| preparation.declared_routes(&module.read(preparation.settings.module_max)?);
+    let mut declared = in_parallel(&modules, |module| (module, declared(module)));
+    declared.sort_by_key(|(module, _)| module.gateway.place);
+    let mut routes = Vec::new();
+    for (module, declared) in declared {
+        let expand = |text: String| expand(module, &text, &mut names, max).map_err(Broken::Routes);
+        match declared.and_then(|text| text.map(expand).transpose()) {
+            Ok(below) => routes.extend(below.into_iter().flatten().chain([module.clone()])),
+            Err(why) => lost.push((module.gateway.place, Ok(module.gateway.route.clone()), why)),
+        }
+    }
+    let modules = routes;
     let registry = &preparation.registry;
     let known = registry.table();
     let further = modules.iter().filter(|module| !known.functions.contains_key(module.name.as_str())).count();
-    let (found, max) = (known.functions.len() + further, preparation.settings.functions_max);
+    let found = known.functions.len() + further;
     if found > max {
         return Err(LoadError::TooMany { found, max });
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::broken::Broken;
 use super::function::{ColdStart, Function, Revision};
 use super::manifest::{Ceilings, Manifest, ManifestError, Reuse};
+use super::modules::declared;
 use super::name::FunctionName;
 use super::registry::Registry;
 use super::settings::Settings;
@@ -95,6 +96,15 @@ impl Preparation {
         }
         let cold_start = ColdStart { found: program.found(), duration: started.elapsed(), work, charge };
         Ok(Compiled { id, version, source, program, manifest, cold_start })
+    }
+
+    /// What a module's `_routes` prints. Running it is charged as preparing.
+    pub fn declared_routes(&self, source: &Source) -> Result<Option<String>, Broken> {
+        let id = self.registry.account(&source.name, source.version())?;
+        let grants = Grants::of(self.settings.limits());
+        let run = || declared(&self.runtime, &source.module, &grants);
+        let call = CallId(Uuid::now_v7().as_u128());
+        self.metering.measure_cold_start(call, id, ColdStartCharge::default(), run).0.map_err(Broken::Routes)
     }
 
     /// Opens the function's account and its metrics.

@@ -101,7 +101,29 @@ fn modules_that_cannot_be_served_are_left_out_and_listed() {
     assert_has(&daemon.get("/functions/env").json(), &described);
     let log = daemon.stop();
     assert!(log.contains("line 4: unknown key `default_host`"), "{log}");
-    assert!(log.contains("line 53: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
+    assert!(log.contains("line 65: invalid value `oci:example/remote:1.0.0` for `module`"), "{log}");
+}
+
+#[test]
+fn a_module_declares_routes_of_its_own() {
+    let daemon = daemon();
+    for (path, printed) in [
+        ("/parent", "main"),
+        ("/parent/exact", "exact"),
+        ("/parent/wildcard", "wild"),
+        ("/parent/wildcard/fizz/buzz", "wild"),
+        // The last line that matches wins, and the module's own wildcard comes after all.
+        ("/parent/wildcard/main", "main"),
+        ("/parent/else", "main"),
+        ("/slashed/exact", "exact"),
+        ("/slashed/", "main"),
+    ] {
+        assert_eq!(daemon.get(path).text(), format!("{printed}\n"), "{path}");
+    }
+    assert_eq!((daemon.get("/slashed/else").status, daemon.get("/slashed/exact/").status), (404, 404));
+    let listed = daemon.get("/functions").json().to_string();
+    assert!(listed.contains("\"parent-wildcard\"") && listed.contains("its `_routes` cannot be used: "), "{listed}");
+    daemon.get("/trapping").expect_problem(502, "broken-module");
 }
 
 #[test]

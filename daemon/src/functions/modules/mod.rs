@@ -1,6 +1,7 @@
 //! Modules of a `modules.toml`, the format of WAGI: functions with routes of their own, which see requests as under WAGI.
 
 mod file;
+mod routes;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub use file::{Listed, Module, WrongModule};
+pub use routes::{declared, expand};
 
 use super::broken::Broken;
 use super::directory::read_module;

@@ -275,7 +275,7 @@ fn below(folder: &Path, path: &Path) -> PathBuf {
 
 /// A function's name: the route, with `-` for characters that names cannot have, or the name of the file for the root. A
 /// reserved name gets the suffix `-module`, the second of the same name `-2`.
-fn name(route: Option<&ModuleRoute>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
+pub fn name(route: Option<&ModuleRoute>, module: Option<&Path>, taken: &mut BTreeSet<String>) -> Option<FunctionName> {
     let route = route?.as_str().trim_end_matches("...");
     let stem = || module.and_then(Path::file_stem).map(|stem| plain(&stem.to_string_lossy())).unwrap_or_default();
     let base = [plain(route), stem(), "module".into()].into_iter().find(|name| !name.is_empty())?;

@@ -1,0 +1,16 @@
+;; Declares routes of its own, as WAGI's `testdata/sources/dynamic-routes` does.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "content-type: text/plain\n\nmain\n")
+  (data (i32.const 128) "content-type: text/plain\n\nexact\n")
+  (data (i32.const 192) "content-type: text/plain\n\nwild\n")
+  (data (i32.const 256) "/exact on_exact\n/wildcard/... on_wildcard\n/wildcard/main _start\n")
+  (func $write (param $at i32) (param $length i32)
+    (i32.store (i32.const 0) (local.get $at))
+    (i32.store (i32.const 4) (local.get $length))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func (export "_start") (call $write (i32.const 64) (i32.const 31)))
+  (func (export "on_exact") (call $write (i32.const 128) (i32.const 32)))
+  (func (export "on_wildcard") (call $write (i32.const 192) (i32.const 31)))
+  (func (export "_routes") (call $write (i32.const 256) (i32.const 63))))
