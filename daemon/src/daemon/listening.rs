@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::http::{AccessMode, App, Exposure, Listener, Server, Tls};
+use crate::http::{AccessMode, App, Backlog, Exposure, Listener, Server, Tls};
 use crate::reload::reload_on_change;
 use crate::telemetry::{AccessLog, Observers};
 
@@ -26,16 +26,18 @@ pub struct Addresses {
 pub(super) async fn listen(
     config: &Config,
     app: Arc<App>,
+    backlog: Arc<Backlog>,
     tls: Option<Arc<Tls>>,
     announce: impl FnOnce(&Addresses) -> std::io::Result<()>,
 ) -> Result<(), StartError> {
-    let callers = Server::bind(config.http.listen, config.http.connections, tls.clone()).await?;
+    let callers = Server::bind(config.http.listen, config.http.connections, tls.clone(), backlog.clone()).await?;
     let admin = match config.http.admin {
-        Some(address) => Some(Server::bind(address, config.http.connections, tls.clone()).await?),
+        Some(address) => Some(Server::bind(address, config.http.connections, tls.clone(), backlog.clone()).await?),
         None => None,
     };
     let exposure = Exposure::of_callers(config.http.energy.resolution, config.http.energy.expose, admin.is_some());
     warn_of_exposure(config, exposure);
+    tokio::spawn(backlog.watch());
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(reload_on_change(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;

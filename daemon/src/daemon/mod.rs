@@ -17,7 +17,7 @@ use crate::admission::Admission;
 use crate::carbon::{self, Carbon};
 use crate::config::Config;
 use crate::functions::Watch;
-use crate::http::{Access, App, Parts, Tls, UsageFile};
+use crate::http::{Access, App, Backlog, Parts, Tls, UsageFile};
 use crate::invocation::{Invoker, LongCalls, Waiters};
 use crate::knowledge::KnowledgeKeeper;
 use crate::meter::Sampler;
@@ -40,6 +40,7 @@ pub struct Daemon {
     config: Config,
     tls: Option<Arc<Tls>>,
     app: Arc<App>,
+    backlog: Arc<Backlog>,
     /// No function is loaded any more.
     _watch: Watch,
     /// Calls that outlived their time of grace end with their threads.
@@ -139,6 +140,7 @@ impl Daemon {
             observers: observers.clone(),
             power,
         };
+        let backlog = Arc::new(Backlog::new(config.http.connections.sending));
         let app = App::new(Parts {
             access,
             registry,
@@ -153,6 +155,7 @@ impl Daemon {
             form: config.http.form,
             connections: config.http.connections,
             module_max: config.functions.module_max,
+            backlog: backlog.clone(),
         });
         let workers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.invocation.workers)
@@ -163,6 +166,7 @@ impl Daemon {
             config,
             tls: tls.map(Arc::new),
             app: Arc::new(app),
+            backlog,
             _watch: Watch::start(deployer, workers.handle().clone())?,
             _long_calls: long_calls,
             workers: Workers(Some(workers)),
@@ -179,6 +183,6 @@ impl Daemon {
     /// Listens, passes the addresses to `announce`, and serves until a signal comes; then lets running calls finish.
     pub fn run(self, announce: impl FnOnce(&Addresses) -> std::io::Result<()>) -> Result<(), StartError> {
         let Some(workers) = &self.workers.0 else { return Ok(()) };
-        workers.block_on(listening::listen(&self.config, self.app.clone(), self.tls.clone(), announce))
+        workers.block_on(listening::listen(&self.config, self.app.clone(), self.backlog.clone(), self.tls.clone(), announce))
     }
 }

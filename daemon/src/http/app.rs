@@ -32,6 +32,7 @@ use crate::http::request::head;
 use crate::http::request::negotiate::prefers_html;
 use crate::http::request::query::decoded;
 use crate::http::route::{Endpoint, Route};
+use crate::http::sending::backlog::Backlog;
 use crate::http::settings::{ConnectionSettings, FormBounds};
 use crate::http::{Request, Response, page, record};
 
@@ -50,6 +51,7 @@ pub struct Parts {
     pub form: FormBounds,
     pub connections: ConnectionSettings,
     pub module_max: u64,
+    pub backlog: Arc<Backlog>,
 }
 
 pub struct App {
@@ -69,7 +71,7 @@ pub struct App {
 impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { access, registry, deployer, invoker, metrics, calls, observers, usage, module_max, .. } = parts;
-        let Parts { policy, carbon, form, connections, .. } = parts;
+        let Parts { policy, carbon, form, connections, backlog, .. } = parts;
         let bodies = Bodies::new(&connections);
         let metering = invoker.metering.clone();
         let costs = Costs { metering: metering.clone(), policy, carbon };
@@ -83,6 +85,7 @@ impl App {
                 bodies: bodies.clone(),
                 parameters: connections.parameters,
                 form,
+                backlog,
             }),
             deployments: Deployments { registry: registry.clone(), deployer, metering, module_max, bodies },
             events: Arc::new(EventFeed { call_log: call_log.clone(), observers: observers.clone() }),
@@ -183,7 +186,7 @@ impl App {
             Endpoint::Usage => self.usage.report(&request, exposure, self.caller.costs.policy).await,
             Endpoint::Metrics => metrics(&self.metrics, &request, exposure).await,
             Endpoint::Health => self.health(),
-            Endpoint::Ready if self.draining.load(Ordering::Relaxed) => Err(Problem::Draining),
+            Endpoint::Ready if self.is_draining() => Err(Problem::Draining),
             Endpoint::Ready => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
             Endpoint::OpenApi => Ok(openapi()),
             Endpoint::Nothing | Endpoint::Reserved => Err(Problem::NoRoute(request.uri().path().to_owned())),
@@ -217,6 +220,10 @@ impl App {
             Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
             Err(problem) => problem.response(None),
         }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     fn health(&self) -> Result<Response, Problem> {

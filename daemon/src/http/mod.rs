@@ -11,6 +11,7 @@ mod record;
 mod request;
 mod role;
 mod route;
+mod sending;
 mod server;
 mod settings;
 
@@ -21,6 +22,7 @@ pub use answer::exposure::Exposure;
 pub use app::{App, Parts};
 pub use read::usage::UsageFile;
 pub use role::Role;
+pub use sending::backlog::Backlog;
 pub use server::tls::{Tls, TlsError};
 pub use server::{ServeError, Server};
 pub use settings::{

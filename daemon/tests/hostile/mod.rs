@@ -5,6 +5,7 @@
 mod bodies;
 mod deploy_grants;
 mod files;
+mod draining;
 mod heads;
 mod host_memory;
 mod informational;

@@ -27,6 +27,8 @@ use crate::invocation::RequestContext;
 const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
 const FIELDS: [&str; 3] = ["function_name", "input", "num_calls"];
+/// About how many bytes a result takes besides its output.
+const RESULT_BYTES: usize = 1 << 10;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Form {
@@ -52,17 +54,23 @@ pub async fn answer(
     let context = Context { caller, visitor, function, peers };
     let (until, mut written) = (Instant::now() + caller.form.wall, 0);
     let (mut results, mut reason) = (Vec::new(), None);
+    let mut waiting = caller.backlog.reserve();
     for _ in 0..wanted.calls {
         if written > OUTPUT_BYTES_MAX {
             reason = Some(format!("the calls wrote more than {OUTPUT_BYTES_MAX} bytes"));
             break;
         }
+        let before = written;
         let call = context.call_for_form(&head, &wanted.input, &mut written);
         let Ok(result) = timeout_at(until, call).await else {
             reason = Some(format!("the calls took longer than {:?} (`api.wall`)", caller.form.wall));
             break;
         };
         results.push(result);
+        if !waiting.add(written - before + RESULT_BYTES) {
+            reason = Some("too many answers wait to be sent (`http.buffered`)".to_owned());
+            break;
+        }
         // The first call has the request's id and its line in the log; all calls share its trace and its name.
         if let Some(context) = head.extensions.get_mut::<RequestContext>() {
             (context.id, context.record) = (None, None);

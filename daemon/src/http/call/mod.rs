@@ -27,6 +27,7 @@ use super::request::Peers;
 use super::request::body::{Bodies, Received};
 use super::request::incoming::RequestBody;
 use super::request::query::{bounded, take_settle};
+use super::sending::backlog::Backlog;
 use super::settings::FormBounds;
 use super::{Request, Response};
 use crate::functions::Function;
@@ -41,6 +42,7 @@ pub struct Caller {
     /// Most parameters of a query that is not passed on as it is.
     pub parameters: usize,
     pub form: FormBounds,
+    pub backlog: Arc<Backlog>,
 }
 
 /// Where a function stands in the tree of paths.

@@ -49,10 +49,10 @@ options! {
         header_timeout: Duration => "http.header-timeout", DURATION = "10s", duration_in(UP_TO_A_DAY);
         /// Time to receive a request body
         body_timeout: Duration => "http.body-timeout", DURATION = "30s", duration_in(UP_TO_A_DAY);
-        /// Close a connection whose client reads nothing for this long
-        write_timeout: Duration => "http.write-timeout", DURATION = "30s", duration_in(UP_TO_A_DAY);
         /// HTTP/2 streams on one connection at once
         streams: u32 => "http.streams", COUNT = "100", number_in(1..=10_000);
+        /// Close an HTTP/2 connection that has had no stream for this long
+        idle: Duration => "http.idle", DURATION = "60s", duration_in(UP_TO_A_DAY);
         /// Time for running calls to finish after SIGTERM or SIGINT
         grace: Duration => "http.grace", DURATION = "10s",
             duration_in(Duration::ZERO..=Duration::from_secs(86_400));
@@ -62,6 +62,19 @@ options! {
         bodies_max: usize => "limits.bodies", SIZE = "256MiB", size_in(1 << 20..=1 << 40);
         /// Parameters of a query that become variables or arguments of a function
         parameters: usize => "limits.parameters", COUNT = "1000", number_in(0..=100_000);
+        ..sending: SendingBounds;
+    }
+}
+
+options! {
+    #[derive(Clone, Copy, Debug)]
+    pub struct SendingBounds {
+        /// How far a client may fall behind in reading an answer before it is cut off
+        behind: Duration => "http.write-timeout", DURATION = "30s", duration_in(UP_TO_A_DAY);
+        /// What a client must read per second so as not to fall behind
+        rate: usize => "http.write-rate", SIZE = "4KiB", size_in(1..=1 << 30);
+        /// Bytes of answers that may wait to be sent, in the whole daemon; beyond them the slowest clients are cut off
+        bytes: usize => "http.buffered", SIZE = "256MiB", size_in(1 << 20..=1 << 40);
     }
 }
 

@@ -1,0 +1,138 @@
+//! All bytes that wait to be sent, and who keeps them waiting.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use slab::Slab;
+
+use super::outgoing::Outgoing;
+use crate::http::settings::SendingBounds;
+
+/// How often clients are looked at: often enough that a short `http.write-timeout` means what it says.
+const LOOKS_PER_TIMEOUT: u32 = 8;
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What waits to be sent in the whole daemon.
+pub struct Backlog {
+    pub bounds: SendingBounds,
+    held: AtomicUsize,
+    /// That part of `held` whose answers have been cut off, and which is about to go.
+    doomed: AtomicUsize,
+    answers: Mutex<Slab<Weak<Outgoing>>>,
+}
+
+impl Backlog {
+    pub fn new(bounds: SendingBounds) -> Self {
+        Self { bounds, held: AtomicUsize::new(0), doomed: AtomicUsize::new(0), answers: Mutex::default() }
+    }
+
+    /// How long a client may take to read this.
+    pub fn time_for(&self, bytes: usize) -> Duration {
+        Duration::from_secs_f64(bytes as f64 / self.bounds.rate as f64)
+    }
+
+    /// Counts bytes of an answer that is still being put together. They are given back when the value is dropped.
+    pub fn reserve(self: &Arc<Self>) -> Reserved {
+        Reserved { backlog: self.clone(), bytes: 0 }
+    }
+
+    /// Cuts off clients that have fallen too far behind.
+    pub async fn watch(self: Arc<Self>) {
+        let pause = (self.bounds.behind / LOOKS_PER_TIMEOUT).clamp(PAUSE_MIN, PAUSE_MAX);
+        loop {
+            tokio::time::sleep(pause).await;
+            let now = Instant::now();
+            for answer in self.answers() {
+                answer.check(now);
+            }
+        }
+    }
+
+    pub(super) fn register(&self, answer: impl FnOnce(usize) -> Arc<Outgoing>) -> Arc<Outgoing> {
+        let mut answers = self.answers.lock();
+        let entry = answers.vacant_entry();
+        let answer = answer(entry.key());
+        entry.insert(Arc::downgrade(&answer));
+        answer
+    }
+
+    pub(super) fn forget(&self, key: usize) {
+        self.answers.lock().remove(key);
+    }
+
+    /// Counts these bytes as waiting, and makes room if there are too many.
+    pub(super) fn add(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        if self.waiting() > self.bounds.bytes {
+            self.shed();
+        }
+    }
+
+    pub(super) fn remove(&self, bytes: usize, is_doomed: bool) {
+        if is_doomed {
+            self.doomed.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn doom(&self, bytes: usize) {
+        self.doomed.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn waiting(&self) -> usize {
+        self.held.load(Ordering::Relaxed).saturating_sub(self.doomed.load(Ordering::Relaxed))
+    }
+
+    /// Cuts off the clients that are furthest behind, and among equals those with the most to read. An eighth of the room is
+    /// freed at once, so that under attack not every answer looks at all the others.
+    fn shed(&self) {
+        let now = Instant::now();
+        let room = self.bounds.bytes - self.bounds.bytes / 8;
+        let answers = self.answers();
+        let standing = answers.iter().filter_map(|answer| Some((answer.behind_and_held(now)?, answer)));
+        let mut standing: Vec<_> = standing.collect();
+        standing.sort_unstable_by_key(|(standing, _)| Reverse(*standing));
+        let mut cut = 0;
+        for (_, answer) in standing {
+            if self.waiting() <= room {
+                break;
+            }
+            answer.cut(now);
+            cut += 1;
+        }
+        if cut > 0 {
+            let bytes_max = self.bounds.bytes;
+            tracing::warn!("over {bytes_max} bytes waited for clients to read (`http.buffered`): cut off the {cut} slowest");
+        }
+    }
+
+    /// Without the lock: the last owner of an answer takes it to forget the answer.
+    fn answers(&self) -> Vec<Arc<Outgoing>> {
+        self.answers.lock().iter().filter_map(|(_, answer)| answer.upgrade()).collect()
+    }
+}
+
+/// Bytes of an answer that is still being put together.
+pub struct Reserved {
+    backlog: Arc<Backlog>,
+    bytes: usize,
+}
+
+impl Reserved {
+    /// Counts more of them. Returns whether there is room.
+    pub fn add(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.backlog.add(bytes);
+        self.backlog.waiting() <= self.backlog.bounds.bytes
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.backlog.remove(self.bytes, false);
+    }
+}
