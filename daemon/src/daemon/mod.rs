@@ -183,6 +183,12 @@ impl Daemon {
     /// Listens, passes the addresses to `announce`, and serves until a signal comes; then lets running calls finish.
     pub fn run(self, announce: impl FnOnce(&Addresses) -> std::io::Result<()>) -> Result<(), StartError> {
         let Some(workers) = &self.workers.0 else { return Ok(()) };
-        workers.block_on(listening::listen(&self.config, self.app.clone(), self.backlog.clone(), self.tls.clone(), announce))
+        workers.block_on(listening::listen(
+            &self.config,
+            self.app.clone(),
+            self.backlog.clone(),
+            self.tls.clone(),
+            announce,
+        ))
     }
 }

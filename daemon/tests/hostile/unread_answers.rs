@@ -19,7 +19,8 @@ const POURED: usize = 4 << 20;
 async fn connect(daemon: &Daemon, window: u32) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(daemon.address()).await.unwrap();
     let mut builder = Builder::new(TokioExecutor::new());
-    let (sender, connection) = builder.initial_stream_window_size(window).handshake(TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) =
+        builder.initial_stream_window_size(window).handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use super::conversation::Written;
 use crate::http::answer::body::BrokenOff;
@@ -20,12 +19,12 @@ use crate::invocation::{Call, Finished};
 /// Pieces that are taken from the guest before the client has asked for them.
 const PIECES_MAX: usize = 1;
 
-/// What a client receives of an answer that is still being written. Dropping it cancels the call.
+/// What a client receives of an answer that is still being written. Dropping it cancels the call, unless the guest has written
+/// all of its answer: hyper reads no further than `content-length`, and nothing after HEAD.
 pub struct Streamed {
     /// What was written before streaming began.
     ready: VecDeque<Bytes>,
     pieces: mpsc::Receiver<Piece>,
-    call: AbortHandle,
     ended: bool,
 }
 
@@ -44,8 +43,8 @@ impl Streamed {
     ) -> Self {
         let ready = std::mem::take(&mut written.ready);
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
-        let call = tokio::spawn(run(call, written, at_end, sender)).abort_handle();
-        Self { ready, pieces, call, ended: false }
+        tokio::spawn(run(call, written, at_end, sender));
+        Self { ready, pieces, ended: false }
     }
 }
 
@@ -73,15 +72,6 @@ impl Body for Streamed {
     }
 }
 
-impl Drop for Streamed {
-    fn drop(&mut self) {
-        // hyper reads no further than `content-length`. If the client has all of that, the call decides what becomes of it.
-        if !self.ready.is_empty() || !self.pieces.is_empty() {
-            self.call.abort();
-        }
-    }
-}
-
 /// Runs the call and passes on what it writes. If it fails, `pieces` is closed without an end.
 async fn run(
     mut call: Call,
@@ -98,7 +88,7 @@ async fn run(
                     continue;
                 }
                 if !is_read && !written.is_complete() {
-                    // Nobody reads the answer, so the call is cancelled.
+                    // Nobody will read the rest, so the call is cancelled.
                     return;
                 }
                 // The guest has nothing more to write. It ends as it sees fit.

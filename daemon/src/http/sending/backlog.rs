@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::outgoing::Outgoing;
 use crate::http::settings::SendingBounds;
 
 /// How often clients are looked at: often enough that a short `http.write-timeout` means what it says.
@@ -16,13 +15,24 @@ const LOOKS_PER_TIMEOUT: u32 = 8;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// An answer that waits for its client.
+pub(super) trait Waiting: Send + Sync {
+    /// How far its client is behind, and how many bytes it holds; `None` if none, or if it has been cut off.
+    fn behind_and_held(&self, now: Instant) -> Option<(Duration, usize)>;
+
+    /// Cuts it off if its client is too far behind. Over HTTP/1 the writer does.
+    fn check(&self, now: Instant);
+
+    fn cut(&self, now: Instant);
+}
+
 /// What waits to be sent in the whole daemon.
 pub struct Backlog {
     pub bounds: SendingBounds,
     held: AtomicUsize,
     /// That part of `held` whose answers have been cut off, and which is about to go.
     doomed: AtomicUsize,
-    answers: Mutex<Slab<Weak<Outgoing>>>,
+    answers: Mutex<Slab<Weak<dyn Waiting>>>,
 }
 
 impl Backlog {
@@ -52,11 +62,13 @@ impl Backlog {
         }
     }
 
-    pub(super) fn register(&self, answer: impl FnOnce(usize) -> Arc<Outgoing>) -> Arc<Outgoing> {
+    /// Adds the answer that is made with this key. It is known until [`Self::forget`].
+    pub(super) fn register<W: Waiting + 'static>(&self, answer: impl FnOnce(usize) -> Arc<W>) -> Arc<W> {
         let mut answers = self.answers.lock();
         let entry = answers.vacant_entry();
         let answer = answer(entry.key());
-        entry.insert(Arc::downgrade(&answer));
+        let known: Weak<W> = Arc::downgrade(&answer);
+        entry.insert(known);
         answer
     }
 
@@ -106,12 +118,14 @@ impl Backlog {
         }
         if cut > 0 {
             let bytes_max = self.bounds.bytes;
-            tracing::warn!("over {bytes_max} bytes waited for clients to read (`http.buffered`): cut off the {cut} slowest");
+            tracing::warn!(
+                "over {bytes_max} bytes waited for clients to read (`http.buffered`): cut off the {cut} slowest"
+            );
         }
     }
 
     /// Without the lock: the last owner of an answer takes it to forget the answer.
-    fn answers(&self) -> Vec<Arc<Outgoing>> {
+    fn answers(&self) -> Vec<Arc<dyn Waiting>> {
         self.answers.lock().iter().filter_map(|(_, answer)| answer.upgrade()).collect()
     }
 }

@@ -14,8 +14,11 @@ use hyper::body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use super::backlog::Waiting;
 use super::outlet::Outlet;
-use super::pace::Pace;
+use super::pace::ReadingPace;
+use super::streams;
+use crate::http::Response;
 use crate::http::answer::body::{BoxError, Reply};
 
 /// The largest piece that a stream of HTTP/2 hands out at once: the largest frame that every client takes. A stream's progress
@@ -23,6 +26,22 @@ use crate::http::answer::body::{BoxError, Reply};
 ///
 /// Source: RFC 9113, section 4.2.
 const PIECE_MAX: usize = 16 << 10;
+
+/// Answers up to this size are not tracked one by one over HTTP/1, where a connection holds one of them at a time.
+const SMALL: u64 = 16 << 10;
+
+impl Outlet {
+    /// Tracks an answer until its last byte has left.
+    pub fn send(self: &Arc<Self>, response: Response) -> hyper::Response<OutgoingBody> {
+        let is_small = |reply: &Reply| matches!(reply, Reply::Left(full) if full.size_hint().lower() <= SMALL);
+        if !self.is_http2 && is_small(response.body()) {
+            return response.map(OutgoingBody::uncounted);
+        }
+        let stream = if self.is_http2 { streams::current() } else { None };
+        let outgoing = self.backlog.register(|key| Arc::new(Outgoing::new(self.clone(), key, stream)));
+        response.map(|reply| OutgoingBody::counted(reply, outgoing))
+    }
+}
 
 pub struct Outgoing {
     outlet: Arc<Outlet>,
@@ -35,7 +54,7 @@ pub struct Outgoing {
 #[derive(Default)]
 struct State {
     /// How fast the client reads this stream.
-    pace: Pace,
+    pace: ReadingPace,
     /// Bytes that wait in memory, wherever they are.
     held: usize,
     /// Bytes that were handed out last.
@@ -94,15 +113,15 @@ impl Outgoing {
     fn behind(&self, state: &State, now: Instant) -> Duration {
         if self.outlet.is_http2 { state.pace.behind(now) } else { self.outlet.pace.lock().behind(now) }
     }
+}
 
-    /// How far its client is behind, and how much is held for it; `None` if that is nothing, or has been cut off.
-    pub(super) fn behind_and_held(&self, now: Instant) -> Option<(Duration, usize)> {
+impl Waiting for Outgoing {
+    fn behind_and_held(&self, now: Instant) -> Option<(Duration, usize)> {
         let state = self.state.lock();
         (state.held > 0 && state.cut.is_none()).then(|| (self.behind(&state, now), state.held))
     }
 
-    /// Cuts it off if its client is too far behind. The writer does so for connections of HTTP/1.
-    pub(super) fn check(&self, now: Instant) {
+    fn check(&self, now: Instant) {
         let behind_max = self.outlet.backlog.bounds.behind;
         let (behind, cut) = {
             let state = self.state.lock();
@@ -119,8 +138,8 @@ impl Outgoing {
         }
     }
 
-    /// Resets its stream, or closes its connection where a reset would free nothing.
-    pub(super) fn cut(&self, now: Instant) {
+    /// Resets the stream, or closes the connection where a reset would free nothing.
+    fn cut(&self, now: Instant) {
         let mut state = self.state.lock();
         if state.cut.replace(now).is_none() {
             self.outlet.backlog.doom(state.held);

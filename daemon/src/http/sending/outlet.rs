@@ -5,18 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::AbortHandle;
-use hyper::body::Body as _;
 use parking_lot::Mutex;
 
 use super::backlog::Backlog;
-use super::outgoing::{Outgoing, OutgoingBody};
-use super::pace::Pace;
-use super::streams;
-use crate::http::Response;
-use crate::http::answer::body::Reply;
-
-/// Answers up to this size are not tracked one by one over HTTP/1, where a connection holds one of them at a time.
-const SMALL: u64 = 16 << 10;
+use super::pace::ReadingPace;
 
 pub struct Outlet {
     pub(super) backlog: Arc<Backlog>,
@@ -24,7 +16,7 @@ pub struct Outlet {
     /// Ends the connection.
     pub(super) connection: AbortHandle,
     /// How fast the client empties the socket.
-    pub(super) pace: Mutex<Pace>,
+    pub(super) pace: Mutex<ReadingPace>,
     /// Answers on their way.
     pub(super) answers: AtomicUsize,
     streams: Mutex<Streams>,
@@ -40,17 +32,6 @@ impl Outlet {
     pub fn new(backlog: Arc<Backlog>, is_http2: bool, connection: AbortHandle) -> Self {
         let streams = Mutex::new(Streams { open: 0, changed: Instant::now() });
         Self { backlog, is_http2, connection, pace: Mutex::default(), answers: AtomicUsize::new(0), streams }
-    }
-
-    /// Tracks an answer until its last byte has left.
-    pub fn send(self: &Arc<Self>, response: Response) -> hyper::Response<OutgoingBody> {
-        let is_small = |reply: &Reply| matches!(reply, Reply::Left(full) if full.size_hint().lower() <= SMALL);
-        if !self.is_http2 && is_small(response.body()) {
-            return response.map(OutgoingBody::uncounted);
-        }
-        let stream = if self.is_http2 { streams::current() } else { None };
-        let outgoing = self.backlog.register(|key| Arc::new(Outgoing::new(self.clone(), key, stream)));
-        response.map(|reply| OutgoingBody::counted(reply, outgoing))
     }
 
     /// How long no stream has been open.

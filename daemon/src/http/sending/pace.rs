@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 /// The time that a client has let answers wait, less what it has earned by reading. What it reads too much is not kept for
 /// later: a client that has read a lot may not stop for longer than others.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct ReadingPace {
     /// Since when something waits for the client.
     since: Option<Instant>,
     behind: Duration,
 }
 
-impl Pace {
+impl ReadingPace {
     /// Something waits for the client from now on.
     pub fn start(&mut self, now: Instant) {
         self.since.get_or_insert(now);
@@ -46,8 +46,8 @@ mod tests {
     fn time_counts_only_while_something_waits_and_reading_earns_no_credit() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let behind = |pace: &Pace, seconds| pace.behind(at(seconds)).as_secs();
-        let mut pace = Pace::default();
+        let behind = |pace: &ReadingPace, seconds| pace.behind(at(seconds)).as_secs();
+        let mut pace = ReadingPace::default();
         assert_eq!(behind(&pace, 5), 0);
         pace.start(at(10));
         pace.start(at(15));
