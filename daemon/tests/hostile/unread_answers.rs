@@ -27,7 +27,7 @@ async fn connect(daemon: &Daemon, window: u32) -> SendRequest<Full<Bytes>> {
 
 async fn ask(sender: &mut SendRequest<Full<Bytes>>, path: &str, body: Vec<u8>) -> Response<hyper::body::Incoming> {
     let method = if body.is_empty() { "GET" } else { "POST" };
-    let request = Request::builder().method(method).uri(format!("http://nebula.test{path}"));
+    let request = Request::builder().method(method).uri(format!("http://localhost{path}"));
     let request = request.body(Full::new(body.into())).unwrap();
     let answer = sender.send_request(request).await.unwrap();
     assert_eq!(answer.status(), 200);
