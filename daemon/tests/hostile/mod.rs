@@ -4,8 +4,8 @@
 
 mod bodies;
 mod deploy_grants;
-mod files;
 mod draining;
+mod files;
 mod heads;
 mod host_memory;
 mod informational;
