@@ -19,6 +19,7 @@ pub mod knowledge;
 pub mod meter;
 pub mod outcome;
 pub mod quota;
+pub mod regular_file;
 pub mod reload;
 pub mod settings;
 pub mod settling;

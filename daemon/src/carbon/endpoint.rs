@@ -7,7 +7,6 @@
 //! The URL names the zone. Any endpoint that answers like this will do; `datetime` may be missing.
 //! Source: Electricity Maps API reference, `/v3/carbon-intensity/latest`.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -21,6 +20,7 @@ use thiserror::Error;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::units::GramsPerKilowattHour;
+use crate::regular_file;
 use crate::settings::rfc3339;
 
 /// The header with the token. Source: its API reference, "Authorization".
@@ -110,8 +110,8 @@ impl Endpoint {
     /// Read anew each time, so that the token can be replaced.
     fn token(&self) -> Result<Option<HeaderValue>, EndpointError> {
         let Some(path) = &self.token_file else { return Ok(None) };
-        let text =
-            fs::read_to_string(path).map_err(|source| EndpointError::ReadToken { path: path.clone(), source })?;
+        let text = regular_file::open(path).and_then(io::read_to_string);
+        let text = text.map_err(|source| EndpointError::ReadToken { path: path.clone(), source })?;
         let token = HeaderValue::from_str(text.trim()).ok().filter(|token| !token.is_empty());
         let mut token = token.ok_or_else(|| EndpointError::Token(path.clone()))?;
         token.set_sensitive(true);
@@ -227,11 +227,11 @@ pub mod tests {
         let (address, requests) = answering(vec![ok(r#"{"carbonIntensity":302}"#), ok(r#"{"carbonIntensity":303}"#)]);
         let endpoint = endpoint(address, Some(path.clone()));
         assert!(matches!(endpoint.ask(), Err(EndpointError::ReadToken { .. })));
-        fs::write(&path, "\n").unwrap();
+        std::fs::write(&path, "\n").unwrap();
         assert!(matches!(endpoint.ask(), Err(EndpointError::Token(_))));
-        fs::write(&path, "first\n").unwrap();
+        std::fs::write(&path, "first\n").unwrap();
         assert_eq!(endpoint.ask().unwrap().1.grams(), 302.0);
-        fs::write(&path, "second\n").unwrap();
+        std::fs::write(&path, "second\n").unwrap();
         assert_eq!(endpoint.ask().unwrap().1.grams(), 303.0);
         for token in ["first", "second"] {
             let request = requests.recv().unwrap();

@@ -8,7 +8,6 @@
 //!
 //! A figure holds until the next one. `HH:MM` instead of a moment is a time of every day, in UTC.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,6 +16,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use thiserror::Error;
 
 use super::units::GramsPerKilowattHour;
+use crate::regular_file;
 use crate::settings::{rfc3339, time_of_day};
 
 /// More than ten years of hours.
@@ -49,7 +49,7 @@ impl Schedule {
     pub fn read(path: &Path) -> Result<Self, ScheduleError> {
         let failed = |source| ScheduleError::Read { path: path.into(), source };
         let mut text = String::new();
-        let file = File::open(path).map_err(failed)?;
+        let file = regular_file::open(path).map_err(failed)?;
         file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(failed(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))));

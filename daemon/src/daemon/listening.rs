@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -10,10 +10,8 @@ use crate::http::{AccessMode, App, Backlog, Exposure, Listener, Server, Tls};
 use crate::reload::reload_on_change;
 use crate::telemetry::{AccessLog, Observers};
 
+use super::signals::watch_signals;
 use super::start_error::StartError;
-
-/// What a shell adds to the number of the signal that ended a process.
-const EXIT_SIGNAL: i32 = 128;
 
 /// Where a daemon listens, as URLs.
 pub struct Addresses {
@@ -38,11 +36,15 @@ pub(super) async fn listen(
     let exposure = Exposure::of_callers(config.http.energy.resolution, config.http.energy.expose, admin.is_some());
     warn_of_exposure(config, exposure);
     tokio::spawn(backlog.watch());
-    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let (stop, _) = watch::channel(());
+    let draining = stop.clone();
+    watch_signals(move || {
+        // Nobody listens any more if the daemon is ending by itself.
+        let _ = draining.send(());
+    })?;
     tokio::spawn(reload_on_change(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
     tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", callers.url());
-    let (stop, _) = watch::channel(());
     let stopped = || {
         let mut stopped = stop.subscribe();
         async move { drop(stopped.changed().await) }
@@ -60,7 +62,6 @@ pub(super) async fn listen(
             None => true,
         }
     };
-    tokio::spawn(watch_signals(signals, stop));
     reopen_at_hangup(observers)?;
     let (drained, admin_drained) = tokio::join!(callers, admin);
     if drained && admin_drained {
@@ -115,20 +116,4 @@ fn reopen_at_hangup(observers: Arc<Observers>) -> std::io::Result<()> {
         }
     });
     Ok(())
-}
-
-/// The first signal drains, the second ends the process at once.
-async fn watch_signals([mut terminate, mut interrupt]: [Signal; 2], stop: watch::Sender<()>) {
-    next_signal(&mut terminate, &mut interrupt).await;
-    tracing::info!("draining; a second signal stops at once");
-    let _ = stop.send(());
-    let number = next_signal(&mut terminate, &mut interrupt).await;
-    std::process::exit(EXIT_SIGNAL + number);
-}
-
-async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> i32 {
-    tokio::select! {
-        _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
-        _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
-    }
 }

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::functions::{self, AdmissionBounds, Deployer, History, Preparation, Registry, load_modules, read_modules};
 use crate::meter::Metering;
 use crate::quota::Payers;
+use crate::regular_file;
 use crate::telemetry::{Metrics, escaped};
 use nebula_runtime::{CodeCache, Found, Pool, Runtime, set_extra_roots};
 
@@ -44,7 +45,7 @@ fn open_cache(config: &Config, state: Option<&Path>) -> Option<CodeCache> {
 pub(super) fn trust(config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.functions.outbound_ca else { return Ok(()) };
     let shown = path.display();
-    let pem = std::fs::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
+    let pem = regular_file::read(path).with_context(|| format!("cannot read `{shown}` (`outbound.ca`)"))?;
     let count = set_extra_roots(&pem).with_context(|| format!("cannot use `{shown}` (`outbound.ca`)"))?;
     tracing::debug!("outbound requests also trust {count} certificate authorities of `{shown}`");
     Ok(())

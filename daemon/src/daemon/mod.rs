@@ -6,6 +6,7 @@ mod loading;
 mod measuring;
 mod quota_metrics;
 mod runtime_metrics;
+mod signals;
 mod start_error;
 mod uncertainty_metrics;
 

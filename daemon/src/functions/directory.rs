@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::manifest::Manifest;
 use super::name::FunctionName;
 use super::samples::SAMPLES;
 use super::source::{Origin, Source};
+use crate::regular_file;
 use crate::state::write_whole;
 
 /// The first bytes of a binary. Source: WebAssembly Core Specification, "Binary Format", Modules.
@@ -112,11 +113,15 @@ impl Files {
 
 /// Reads a binary or text of at most `size_max` bytes.
 pub fn read_module(path: &Path, size_max: u64) -> Result<Cow<'static, [u8]>, Broken> {
-    let size = std::fs::metadata(path).map_err(Broken::Read)?.len();
+    let file = regular_file::open(path).map_err(Broken::Read)?;
+    let size = file.metadata().map_err(Broken::Read)?.len();
     if size > size_max {
         return Err(Broken::TooLarge { size, max: size_max });
     }
-    Ok(std::fs::read(path).map_err(Broken::Read)?.into())
+    let mut module = Vec::new();
+    // It may be growing.
+    file.take(size).read_to_end(&mut module).map_err(Broken::Read)?;
+    Ok(module.into())
 }
 
 pub fn built_in(name: &FunctionName) -> Option<Source> {

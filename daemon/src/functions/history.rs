@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::directory::removed;
 use super::name::FunctionName;
 use super::version::Version;
+use crate::regular_file;
 use crate::state::write_whole;
 
 const MODULE: &str = "module";
@@ -111,8 +112,8 @@ impl History {
     pub fn read(&self, name: &FunctionName, past: &Past) -> Result<(Vec<u8>, Option<String>), HistoryError> {
         let path = self.path(name, past);
         let failed = |source| HistoryError { act: "read", path: path.clone(), source };
-        let module = fs::read(path.join(MODULE)).map_err(failed)?;
-        match fs::read_to_string(path.join(MANIFEST)) {
+        let module = regular_file::read(&path.join(MODULE)).map_err(failed)?;
+        match regular_file::open(&path.join(MANIFEST)).and_then(io::read_to_string) {
             Ok(manifest) => Ok((module, Some(manifest))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((module, None)),
             Err(error) => Err(failed(error)),

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::machine::Machine;
 use crate::meter::{ZoneKnowledge, ZoneLimits};
+use crate::regular_file;
 use crate::state::write_whole;
 
 /// Version of the form of the file.
@@ -95,7 +96,7 @@ pub fn read(path: &Path) -> Result<Option<Contents>, KnowledgeError> {
     if size > SIZE_MAX {
         return Err(KnowledgeError::TooLarge { path: path.into(), size });
     }
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let bytes = regular_file::read(path).map_err(failed)?;
     let damaged = |source| KnowledgeError::Parse { path: path.into(), source };
     let Versioned { version } = serde_json::from_slice(&bytes).map_err(damaged)?;
     if version != VERSION {

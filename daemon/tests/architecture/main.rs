@@ -17,7 +17,7 @@ use imports::Crate;
 const ROOMS: [(&str, &str); 2] = [
     (
         "nebula",
-        "causes units outcome reload thread_priority trace_context settings state carbon quota admission meter telemetry \
+        "causes units outcome regular_file reload thread_priority trace_context settings state carbon quota admission meter telemetry \
          knowledge calibrating functions invocation usage settling http/mod http/host http/role http/settings http/answer \
          http/sending http/request http/access \
          http/route http/record http/read http/page http/call http/app http/server config daemon cli",

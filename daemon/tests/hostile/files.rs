@@ -1,8 +1,11 @@
 //! No file stops a worker, and no call takes the descriptors that others need.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::prelude::*;
@@ -29,8 +32,12 @@ fn folder() -> TempDir {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("note"), "hello").unwrap();
-    assert!(Command::new("mkfifo").arg(data.join("fifo")).status().unwrap().success());
+    make_fifo(&data.join("fifo"));
     folder
+}
+
+fn make_fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 fn daemon(folder: &TempDir, options: &str) -> Daemon {
@@ -74,4 +81,47 @@ fn a_guest_with_a_directory_that_sleeps_keeps_no_thread() {
     let served = daemon(&folder, "--runtime-workers 1 --limits-wall 1s");
     assert_eq!(served.output("sleeper?input=10"), "0\n");
     served.get("/invoke/sleeper?input=600000").expect_problem(504, "timeout");
+}
+
+#[test]
+fn no_module_and_no_file_of_tokens_stops_the_daemon() {
+    let folder = guests::folder_of(&[("memory.wat", guests::source("memory"))]);
+    make_fifo(&folder.path().join("stuck.wasm"));
+    make_fifo(&folder.path().join("memory.toml"));
+    symlink("/dev/zero", folder.path().join("endless.wasm")).unwrap();
+    let tokens = TempDir::new().unwrap();
+    let tokens = tokens.path().join("tokens.toml");
+    make_fifo(&tokens);
+    let options = format!("--tokens {}", tokens.display());
+    assert!(start_error(&[&options], 64).contains("it is not a regular file"));
+
+    fs::remove_file(&tokens).unwrap();
+    fs::write(&tokens, "").unwrap();
+    let served = daemon(&folder, &options);
+    let log = served.log();
+    for name in ["stuck.wasm", "endless.wasm", "memory.toml"] {
+        let of_it = |line: &str| line.contains(name) && line.contains("it is not a regular file");
+        assert!(log.lines().any(of_it), "{name}: {log}");
+    }
+    // What comes while it runs is no different, and what is in order is served.
+    make_fifo(&folder.path().join("later.wasm"));
+    fs::remove_file(folder.path().join("memory.toml")).unwrap();
+    until("the module is served", || served.get("/invoke/memory?input=1").status == 200);
+    fs::remove_file(&tokens).unwrap();
+    make_fifo(&tokens);
+    until("the tokens were tried", || served.log().contains("tokens.toml"));
+    assert_eq!(served.get("/invoke/memory?input=1").status, 200);
+    served.stop();
+}
+
+#[test]
+fn a_second_signal_ends_the_process_whatever_its_workers_do() {
+    let folder = guests::folder_of(&[("loop.wat", guests::source("endless-loop"))]);
+    let mut served = daemon(&folder, "--limits-wall 1h --http-grace 1h --runtime-workers 1");
+    let _call = served.begin("/invoke/loop");
+    until("the call runs", || served.metric("nebula_in_flight_invocations", &[]) > 0.0);
+    served.signal(Signal::TERM);
+    until("it drains", || served.log().contains("draining"));
+    served.signal(Signal::TERM);
+    assert_eq!(served.wait().code(), Some(128 + 15));
 }

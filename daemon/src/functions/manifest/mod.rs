@@ -7,7 +7,6 @@ mod tests;
 mod values;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use thiserror::Error;
 use toml::Table;
 
 use crate::quota::{Priority, Quota};
+use crate::regular_file;
 pub use mistake::Mistake;
 pub(crate) use mistake::joined;
 pub(crate) use table::{Keys, KnownKeys, Wrong};
@@ -104,7 +104,7 @@ impl Manifest {
     pub fn read_text(path: &Path) -> Result<String, ManifestError> {
         let failed = |source| ManifestError::Read { path: path.into(), source };
         let mut text = Vec::new();
-        File::open(path).map_err(failed)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+        regular_file::open(path).map_err(failed)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(failed)?;
         if text.len() > BYTES_MAX {
             return Err(ManifestError::TooLong { path: path.into() });
         }

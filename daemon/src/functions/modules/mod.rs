@@ -14,6 +14,7 @@ pub use routes::{declared, expand};
 use super::broken::Broken;
 use super::directory::read_module;
 use super::source::{Origin, Source};
+use crate::regular_file;
 use crate::telemetry::escaped;
 
 /// Room for thousands of modules.
@@ -33,7 +34,7 @@ pub fn read_modules(path: &Path) -> Result<Vec<Listed>, ModulesError> {
     if size > FILE_BYTES_MAX {
         return Err(failed(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes"))));
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = regular_file::open(path).and_then(io::read_to_string).map_err(failed)?;
     let file = file::parse(path, &text).map_err(|why| ModulesError::Parse { path: path.into(), why })?;
     for warning in file.warnings {
         tracing::warn!("`{}`, {}: ignored", path.display(), escaped(&warning));

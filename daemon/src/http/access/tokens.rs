@@ -15,6 +15,7 @@ use super::secret;
 use crate::functions::{FunctionName, Keys, KnownKeys, Mistake, Wrong, joined, quota, text};
 use crate::http::role::Role;
 use crate::quota::Quota;
+use crate::regular_file;
 
 /// Largest file, in bytes. One token takes about two hundred.
 pub const BYTES_MAX: usize = 1 << 20;
@@ -76,7 +77,7 @@ pub struct Tokens(Vec<(Hash, Arc<Token>)>);
 
 impl Tokens {
     pub fn read(path: &Path) -> Result<Self, TokensError> {
-        let file = File::open(path).map_err(|source| TokensError::Read { path: path.into(), source })?;
+        let file = regular_file::open(path).map_err(|source| TokensError::Read { path: path.into(), source })?;
         Self::parse(&read(&file, path)?).map_err(|mistakes| TokensError::Wrong { path: path.into(), mistakes })
     }
 

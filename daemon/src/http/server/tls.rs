@@ -1,6 +1,5 @@
 //! TLS for both addresses: one certificate, reloaded when its files change.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::causes::chain;
 use crate::http::settings::TlsFiles;
+use crate::regular_file;
 use crate::reload::{Stamps, Watched};
 use crate::telemetry::escaped;
 
@@ -99,7 +99,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    regular_file::open(path).map_err(failed)?.take(BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
