@@ -103,8 +103,9 @@ impl ZoneCalibration {
             let expected = self.rate.expect(work.cpu)?;
             Some((expected.active, Doubt { common: 0.0, own: expected.deviation.0.powi(2) }))
         })?;
-        let square = self.share.powi(2);
-        Some((active * self.share, Doubt { common: common * square, own: own * square }))
+        // A call that runs on one of several packages costs what it costs there: the mean of what it may cost on each, with
+        // the mean variance.
+        Some((active * self.share, Doubt { common: common * self.share, own: own * self.share }))
     }
 }
 

@@ -78,8 +78,13 @@ impl Estimator {
     pub fn slopes(&self, inputs: &Inputs) -> Vector {
         let mut slopes = inputs.amounts;
         slopes[CLOCK_EXPONENT] = dot(&self.mean, &inputs.by_exponent);
-        slopes[CORE_SHARING] = dot(&self.mean, &inputs.by_sharing);
+        slopes[CORE_SHARING] = self.by_sharing(inputs);
         slopes
+    }
+
+    /// By how much the cost of `inputs` changes with the sharing of cores.
+    pub fn by_sharing(&self, inputs: &Inputs) -> f64 {
+        dot(&self.mean, &inputs.by_sharing)
     }
 
     /// The variance of the expected cost of `inputs`.

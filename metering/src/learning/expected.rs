@@ -7,7 +7,7 @@ use super::inputs::Inputs;
 use super::learner::Learner;
 use super::moments::Moments;
 use super::priors::function_stray;
-use super::split::FunctionCost;
+use super::split::{FunctionCost, STRAY_SHARING};
 use crate::post::FunctionId;
 use crate::units::Joules;
 use crate::work::Work;
@@ -39,9 +39,9 @@ impl Learner {
         let estimator = self.estimator.as_ref()?;
         let (windows, cpu) = (self.past.mean(work.cpu), work.cpu.as_secs_f64());
         let moments = if is_settled {
-            Moments::of_settled(&windows, cpu)
+            Moments::of_settled(&windows, self.past.fall(), cpu)
         } else {
-            Moments::of_ended(&windows, &self.past.recent(work.cpu), cpu)
+            Moments::of_ended(&windows, &self.past.recent(work.cpu), self.past.fall(), cpu)
         };
         let Conditions { frequency, beside, .. } = windows;
         let (law, slot) = (estimator.law(), self.slots.of(function));
@@ -57,8 +57,11 @@ impl Learner {
         let slower = (frequency - moments.frequency).max(0.0);
         let clock = if slower < frequency { expected - under(&law.scales(slower, beside)) } else { 0.0 };
         let stray = if self.kind.has_events { CALL_STRAY_WITH_EVENTS } else { CALL_STRAY_WITHOUT } * expected;
-        let structure = if without(Part::Structure) { 0.0 } else { STRUCTURE * expected };
-        let mut common = estimator.variance(&inputs) + structure.powi(2);
+        let structure = (STRUCTURE * expected).hypot(STRAY_SHARING * estimator.by_sharing(&inputs));
+        let mut common = estimator.variance(&inputs);
+        if !without(Part::Structure) {
+            common += structure.powi(2);
+        }
         if slot.is_none() {
             common += (function_stray(self.kind.has_events) * self.scale * cpu).powi(2);
         }

@@ -205,7 +205,11 @@ impl Learner {
         if self.estimator.is_none() {
             self.start(self.kind.guess(energy.0, cpu, seconds), GUESSED, None);
         }
-        if used.as_secs_f64() >= seconds * BUSY_MIN && !self.is_seen() {
+        let is_busy = used.as_secs_f64() >= seconds * BUSY_MIN;
+        if is_busy {
+            self.past.worked_at(frequency);
+        }
+        if is_busy && !self.is_seen() {
             let estimator = self.estimator.as_ref();
             let fixed = estimator
                 .map_or(0.0, |of| of.mean()[BASE] * seconds + of.mean()[ACTIVATION] * consumption.awake.as_secs_f64());

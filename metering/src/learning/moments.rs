@@ -17,11 +17,6 @@ const NEIGHBOUR_SECONDS: f64 = 0.005;
 /// Error of the part of work beside others, since only the sum of their CPU time is known.
 const BESIDE_DOUBT: f64 = 0.1;
 
-/// Relative fall of the frequency from one busy core to all (4.0 to 3.6 GHz on a Xeon E5-2667 v2).
-///
-/// Source: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
-const TURBO: f64 = 0.1;
-
 /// How long the number of busy cores stays the same, roughly.
 const CLOCK_SECONDS: f64 = 0.01;
 
@@ -36,21 +31,22 @@ pub struct Moments {
 
 impl Moments {
     /// For a settled call of `cpu` seconds: which calls ran beside it is known, and others come and go.
-    pub fn of_settled(windows: &Conditions, cpu: f64) -> Self {
+    /// `fall` is that of the frequency from one busy core to all, relative to the highest.
+    pub fn of_settled(windows: &Conditions, fall: f64, cpu: f64) -> Self {
         let others = windows.beside_others;
         let neighbours = 1.0 + cpu / (2.0 * NEIGHBOUR_SECONDS * (1.0 - others).max(0.01));
         // Threads share cores only if no core is idle, and then the frequency does not change.
         let unsteady = (1.0 - windows.beside).max(0.0).sqrt() * windows.restlessness;
         Self {
-            frequency: TURBO * unsteady / (1.0 + cpu / CLOCK_SECONDS).sqrt(),
+            frequency: fall * unsteady / (1.0 + cpu / CLOCK_SECONDS).sqrt(),
             beside: (1.0 - windows.beside_calls()) * beside(others, neighbours),
         }
     }
 
     /// For a call that has just ended, only earlier `windows` are known. What was a little `before` them may recur. A
     /// neighbouring call may have stayed as long as the call itself.
-    pub fn of_ended(windows: &Conditions, before: &Conditions, cpu: f64) -> Self {
-        let known = Self::of_settled(before, cpu);
+    pub fn of_ended(windows: &Conditions, before: &Conditions, fall: f64, cpu: f64) -> Self {
+        let known = Self::of_settled(before, fall, cpu);
         let calls = (1.0 - before.beside_others) * beside(before.beside_calls(), 1.0);
         Self {
             frequency: known.frequency.hypot(before.frequency - windows.frequency),
@@ -96,24 +92,24 @@ mod tests {
         let deviation = beside(0.3, 1000.0);
         assert!((deviation / (0.21_f64 / 1000.0).sqrt() - 1.0).abs() < 0.01, "{deviation}");
         let windows = Conditions { beside: 0.3, beside_others: 0.3, restlessness: 0.2, ..Conditions::default() };
-        let [short, long] = [0.001, 10.0].map(|cpu| Moments::of_settled(&windows, cpu));
+        let [short, long] = [0.001, 10.0].map(|cpu| Moments::of_settled(&windows, 0.1, cpu));
         assert!(long.beside < short.beside / 10.0 && long.frequency < short.frequency / 10.0, "{short:?} {long:?}");
         let full = Conditions { beside: 1.0, beside_others: 1.0, ..windows };
-        assert_eq!(Moments::of_settled(&full, 0.001), Moments { frequency: 0.0, beside: 0.0 });
+        assert_eq!(Moments::of_settled(&full, 0.1, 0.001), Moments { frequency: 0.0, beside: 0.0 });
     }
 
     #[test]
     fn calls_beside_calls_are_known_once_they_are_settled() {
         let windows = Conditions { beside: 0.4, ..Conditions::default() };
-        assert_eq!(Moments::of_settled(&windows, 1.0).beside, 0.0);
-        assert!(Moments::of_ended(&windows, &windows, 1.0).beside > 0.3);
+        assert_eq!(Moments::of_settled(&windows, 0.1, 1.0).beside, 0.0);
+        assert!(Moments::of_ended(&windows, &windows, 0.1, 1.0).beside > 0.3);
     }
 
     #[test]
     fn conditions_that_have_changed_may_change_again() {
         let now = Conditions::default();
         let before = Conditions { beside: 0.5, beside_others: 0.5, frequency: 0.8, ..now };
-        let [steady, changed] = [now, before].map(|before| Moments::of_ended(&now, &before, 10.0));
+        let [steady, changed] = [now, before].map(|before| Moments::of_ended(&now, &before, 0.1, 10.0));
         assert_eq!(steady, Moments { frequency: 0.0, beside: 0.0 });
         assert!(changed.beside > 0.5 && changed.frequency > 0.19, "{changed:?}");
     }

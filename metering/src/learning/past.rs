@@ -11,12 +11,20 @@ const WINDOWS_MAX: usize = 300;
 /// An estimate does not know the windows of its call. Conditions of this recent time may recur.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// Least and most that the frequency is taken to fall from one busy core to all, relative to the highest: 4.0 to 3.6 GHz
+/// on a Xeon E5-2667 v2, and what falls further does so because little is to be done.
+///
+/// Source: Intel support article 000056901, "Available Bins of Intel Turbo Boost Technology".
+const FALL: (f64, f64) = (0.1, 0.25);
+
 /// The last settled windows, latest first, each with its length.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     windows: VecDeque<(Duration, Conditions)>,
     /// Their mean over [`RECENT`], which every estimate asks for.
     recent: Conditions,
+    /// Lowest frequency at which the machine was seen to work, below the highest.
+    fall: f64,
 }
 
 impl Past {
@@ -24,6 +32,16 @@ impl Past {
         self.windows.truncate(WINDOWS_MAX - 1);
         self.windows.push_front((time, conditions));
         self.recent = self.mean(RECENT);
+    }
+
+    /// The machine has worked at this frequency.
+    pub fn worked_at(&mut self, frequency: f64) {
+        self.fall = self.fall.max(1.0 - frequency);
+    }
+
+    /// How far the frequency falls from one busy core to all.
+    pub fn fall(&self) -> f64 {
+        self.fall.clamp(FALL.0, FALL.1)
     }
 
     /// Mean conditions over what may recur for a call of this length.

@@ -24,6 +24,11 @@ const STRAY_RUNTIME: f64 = 0.10;
 const STRAY_HOST: f64 = 0.06;
 const STRAY_CALLS: f64 = 0.005;
 
+/// Standard deviation of how much a consumer saves beside a busy thread from what all save together, where CPU time is
+/// all that is known of it: what mostly stalls saves more than what mostly computes. It is assumed: nobody has published
+/// the saving by kind of work.
+pub(super) const STRAY_SHARING: f64 = 0.03;
+
 /// A function costs at least this part of what its work costs other functions, however much its own coefficient says.
 const FUNCTION_LEAST: f64 = 0.1;
 
@@ -79,7 +84,8 @@ impl Parts {
             let late = if all > 0.0 { noise * expected / all } else { 0.0 };
             (known + stray).max(0.0) + late
         };
-        let doubts: Vec<f64> = self.parts.iter().zip(self.strays(&expected)).zip(&expected).map(doubt).collect();
+        let doubts: Vec<f64> =
+            self.parts.iter().zip(self.strays(estimator, &expected)).zip(&expected).map(doubt).collect();
         let sum: f64 = doubts.iter().sum();
         let charge = |(&expected, &doubt): (&f64, &f64)| expected + if sum > 0.0 { left * doubt / sum } else { 0.0 };
         let mut weights = expected.iter().zip(&doubts).map(charge).map(weight);
@@ -90,7 +96,7 @@ impl Parts {
 
     /// Variance that consumers add to that of the window by deviating from their coefficients.
     pub fn stray(&self, estimator: &Estimator) -> f64 {
-        self.strays(&self.expected(estimator)).sum()
+        self.strays(estimator, &self.expected(estimator)).sum()
     }
 
     fn expected(&self, estimator: &Estimator) -> Vec<f64> {
@@ -101,11 +107,11 @@ impl Parts {
         self.parts.iter().enumerate().map(of).collect()
     }
 
-    fn strays<'a>(&'a self, expected: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+    fn strays<'a>(&'a self, estimator: &'a Estimator, expected: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
         let dynamic: f64 = expected[1..].iter().sum();
-        expected.iter().zip(&self.parts).enumerate().map(move |(place, (&expected, (_, stray)))| {
+        expected.iter().zip(&self.parts).enumerate().map(move |(place, (&expected, (inputs, stray)))| {
             let common = if place == 0 { 0.0 } else { STRAY_COMMON.powi(2) * expected * dynamic };
-            (stray * expected).powi(2) + common
+            (stray * expected).powi(2) + common + (STRAY_SHARING * estimator.by_sharing(inputs)).powi(2)
         })
     }
 }

@@ -41,9 +41,9 @@ use super::{CounterSpec, ReadError, Source, SourceKind, Stated};
 use crate::units::{Microjoules, Watts};
 use crate::work::Moment;
 use crate::work::frequency::{self, Clocks};
-use crate::work::topology::Topology;
 use crate::work::host::parse_cpu_count;
 use crate::work::reader::WorkReader;
+use crate::work::topology::Topology;
 use crate::zone::{Domain, Zone};
 
 /// How far above full load a window may seem to be. Work comes in ticks of 10 ms, so a window of a few milliseconds may
