@@ -61,7 +61,11 @@ impl History {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let Some((number, version)) = entry.file_name().to_str().and_then(parse) else { continue };
-            let module = fs::metadata(entry.path().join(MODULE)).map_err(failed)?;
+            let module = match fs::metadata(entry.path().join(MODULE)) {
+                // It has just been removed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                module => module.map_err(failed)?,
+            };
             let deployed = module.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             versions.push(Past { version, deployed, size: module.len(), number });
         }

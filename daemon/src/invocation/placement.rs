@@ -2,7 +2,7 @@
 //! at its first tick moves to threads of lower priority, so that long calls do not hold up short ones.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -47,8 +47,8 @@ pub(super) enum Placed<T> {
     Here(Pin<Box<dyn Future<Output = T> + Send>>, Option<Handle>),
     /// On a thread for long calls.
     Away(Abandoned<T>),
-    /// In between.
-    Moving,
+    /// Between the two, or ended with its thread.
+    Gone,
 }
 
 impl<T: Send + 'static> Placed<T> {
@@ -71,21 +71,21 @@ impl<T: Send + 'static> Future for Placed<T> {
             if away.is_none() || !take_yielded() {
                 return Poll::Pending;
             }
-            if let Self::Here(call, Some(away)) = std::mem::replace(&mut *self, Self::Moving) {
+            if let Self::Here(call, Some(away)) = std::mem::replace(&mut *self, Self::Gone) {
                 *self = Self::Away(Abandoned(away.spawn(call)));
             }
         }
-        match &mut *self {
-            Self::Away(Abandoned(task)) => match Pin::new(task).poll(context) {
-                Poll::Ready(Ok(output)) => Poll::Ready(output),
-                Poll::Ready(Err(error)) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The daemon is stopping and nobody will read an answer.
-                    Err(_) => Poll::Pending,
-                },
-                Poll::Pending => Poll::Pending,
+        let Self::Away(Abandoned(task)) = &mut *self else { return Poll::Pending };
+        match ready!(Pin::new(task).poll(context)) {
+            Ok(output) => Poll::Ready(output),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The daemon is stopping and nobody will read an answer. A task may not be polled again after its end.
+                Err(_) => {
+                    *self = Self::Gone;
+                    Poll::Pending
+                }
             },
-            Self::Here(..) | Self::Moving => Poll::Pending,
         }
     }
 }
@@ -96,5 +96,25 @@ pub(super) struct Abandoned<T>(JoinHandle<T>);
 impl<T> Drop for Abandoned<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// The threads for long calls stop while connections still poll their calls.
+    #[test]
+    fn a_call_whose_thread_has_stopped_may_be_polled_again() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let mut call = Placed::Away(Abandoned(runtime.spawn(pending::<()>())));
+        runtime.shutdown_timeout(END_MAX);
+        for _ in 0..3 {
+            assert!((&mut call).now_or_never().is_none());
+        }
     }
 }

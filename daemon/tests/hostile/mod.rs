@@ -4,6 +4,7 @@
 
 mod bodies;
 mod deploy_grants;
+mod deploy_races;
 mod draining;
 mod files;
 mod heads;

@@ -93,6 +93,8 @@ impl Deployer {
         self.check_modules(name)?;
         let live = self.live(name);
         condition.check(live.as_ref().map(|live| live.version))?;
+        // Nothing is forgotten between looking for a version and reading it.
+        let files = self.files.lock().await;
         let past = self.past(name)?;
         let found = match to {
             Some(digits) => past.iter().rev().find(|past| past.version.begins_with(digits)),
@@ -109,6 +111,7 @@ impl Deployer {
                 return Err(DeployError::NoVersion { name: name.clone(), which });
             }
         };
+        drop(files);
         // A rollback does not reorder the history: the next one goes further back.
         self.take_over(source, condition, false).await
     }
@@ -152,21 +155,25 @@ impl Deployer {
         let directory = self.directory.as_deref().ok_or(DeployError::Nowhere)?;
         let (name, version) = (source.name.clone(), source.version());
         self.check_room(&name)?;
-        let live = self.live(&name);
-        let compiled = match &live {
-            Some(live) if live.version == version => None,
-            _ => Some(self.compile(source.clone()).await.inspect_err(|_| self.count("broken"))?),
+        let mut compiled = None;
+        let (mut files, live, before, compiled) = loop {
+            if compiled.is_none() && self.live(&name).is_none_or(|live| live.version != version) {
+                compiled = Some(self.compile(source.clone()).await.inspect_err(|_| self.count("broken"))?);
+            }
+            let files = self.files.lock().await;
+            // Another deployment may have been faster.
+            let live = self.live(&name);
+            condition.check(live.as_ref().map(|live| live.version))?;
+            let before = live.as_ref().map(|live| live.version).filter(|before| *before != version);
+            if let (Some(live), None) = (&live, &before) {
+                self.count("unchanged");
+                return Ok(Deployed { function: live.clone(), before: None, created: false });
+            }
+            // Without it, this version was served a moment ago, and has been replaced since.
+            if let Some(compiled) = compiled.take() {
+                break (files, live, before, compiled);
+            }
         };
-        let mut files = self.files.lock().await;
-        // Another deployment may have been faster.
-        let live = self.live(&name);
-        condition.check(live.as_ref().map(|live| live.version))?;
-        let before = live.as_ref().map(|live| live.version).filter(|before| *before != version);
-        if let (Some(live), None) = (&live, &before) {
-            self.count("unchanged");
-            return Ok(Deployed { function: live.clone(), before: None, created: false });
-        }
-        let Some(compiled) = compiled else { return Err(DeployError::Conflict(live.map(|live| live.version))) };
         self.check_room(&name)?;
         self.check_routes(&compiled, live.as_deref())?;
         if is_new {
