@@ -103,6 +103,9 @@ pub struct Manifest {
     pub entry: Option<String>,
     /// Hosts it may call.
     pub outbound: Vec<String>,
+    /// Sockets it may open.
+    #[serde(default)]
+    pub network: Vec<String>,
     /// `fresh`: every call has a new instance. `serial`: calls follow each other in one instance.
     #[schema(pattern = "^(fresh|serial)$")]
     pub reuse: Cow<'static, str>,

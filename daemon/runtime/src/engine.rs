@@ -14,6 +14,7 @@ use super::code_cache::{Code, CodeCache, Found};
 use super::epoch::EpochClock;
 use super::files::{OpenFiles, guard_preview_1, guard_preview_2, guard_preview_3};
 use super::grants::Limits;
+use super::sockets;
 use super::state::{ComponentState, ModuleState};
 
 /// Linear memory in bytes that a pooled slot keeps between two calls: it is overwritten instead of returned to the kernel.
@@ -182,6 +183,7 @@ fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
     add_preview_2(&mut components)?;
     p3::add_to_linker(&mut components)?;
     guard_preview_3(&mut components)?;
+    sockets::guard_preview_3(&mut components)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut components)?;
     Ok(Concurrent { engine, components })
 }
@@ -189,6 +191,7 @@ fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
 fn add_preview_2(linker: &mut component::Linker<ComponentState>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     guard_preview_2(linker)?;
+    sockets::close_preview_2(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
 

@@ -1,9 +1,10 @@
-//! What a function may use: limits, directories, hosts.
+//! What a function may use: limits, directories, hosts, sockets.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::outbound::Policy;
+use super::sockets::SocketPolicy;
 
 /// The most that one call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +51,24 @@ pub struct Grants {
     pub directories: Vec<Directory>,
     /// Hosts that the guest can send HTTP requests to.
     pub outbound: Policy,
+    /// Sockets that the guest can open, if it is a component of WASI 0.3. Private addresses need [`Policy::reaching`] of
+    /// `outbound` too.
+    pub network: SocketPolicy,
     /// How many idle instances are kept for further calls; `None` gives every call a fresh instance.
     pub reused: Option<u32>,
 }
 
 impl Grants {
-    /// No directories and no hosts: only what `limits` allow.
+    /// No directories, hosts and sockets: only what `limits` allow.
     pub fn of(limits: Limits) -> Self {
-        Self { limits, start: None, entry: None, directories: Vec::new(), outbound: Policy::default(), reused: None }
+        Self {
+            limits,
+            start: None,
+            entry: None,
+            directories: Vec::new(),
+            outbound: Policy::default(),
+            network: SocketPolicy::default(),
+            reused: None,
+        }
     }
 }

@@ -34,8 +34,8 @@
 //!
 //! # What a guest can and cannot do
 //!
-//! - It sees its arguments, its environment, its input, the [`Directory`]s it was granted, and the hosts that its [`Policy`]
-//!   lists. It can open no socket.
+//! - It sees its arguments, its environment, its input, the [`Directory`]s it was granted, the hosts that its [`Policy`]
+//!   lists, and the sockets of its [`SocketPolicy`].
 //! - Every call has a fresh instance, unless [`Grants::reused`] asks for reuse.
 //! - Its [`Limits`] end it: wall time, memory (what the host holds for it included), tables, output. They also bound the files
 //!   that it has open, which are regular ones and directories unless its grant says otherwise. [`Completion`] says how it ended, and has its output and log.
@@ -73,6 +73,7 @@ mod pool_use;
 mod program;
 mod reuse;
 mod sandbox;
+mod sockets;
 mod state;
 
 pub use call::{Input, Invocation};
@@ -89,4 +90,5 @@ pub use outbound::{
 };
 pub use pool_use::PoolUse;
 pub use program::{CompileError, Program};
+pub use sockets::{SocketPolicy, SocketPolicyError};
 pub use wasmtime_wasi_http::{Error as HttpError, WasiBody};

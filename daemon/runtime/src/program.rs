@@ -128,6 +128,11 @@ impl Program {
         }
     }
 
+    /// Whether it can open sockets, if it is granted some: only components of WASI 0.3 can.
+    pub fn can_have_sockets(&self) -> bool {
+        matches!(self.guest, Guest::Service(_) | Guest::Task(_))
+    }
+
     /// What it may use.
     pub fn grants(&self) -> &Grants {
         &self.sandbox.grants

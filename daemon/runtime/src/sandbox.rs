@@ -1,5 +1,7 @@
 //! What every instance of a function gets: a store with its view of the host and its limits.
 
+use std::sync::Arc;
+
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
@@ -13,6 +15,7 @@ use super::files::FilesOfCall;
 use super::grants::{Directory, Grants};
 use super::limiter::Limiter;
 use super::outbound::{Background, Outbound};
+use super::sockets::Gate;
 use super::state::{Bounded, ComponentState, ModuleState, RESOURCES_MAX};
 
 /// The most characters of a failed call's stack that the log shows.
@@ -45,7 +48,13 @@ impl Sandbox {
     pub fn component_store(&self, engine: &Engine, call: Call<'_>) -> Result<Store<ComponentState>, Ending> {
         let outbound = self.outbound(&call.invocation, call.background.clone());
         let (limiter, files) = (Limiter::new(self.grants.limits), self.files()?);
-        let state = ComponentState::new(self.wasi(call)?.build(), outbound, limiter, files);
+        let gate = self.gate(&call.invocation)?;
+        let mut wasi = self.wasi(call)?;
+        if let Some(gate) = &gate {
+            gate.open(&mut wasi);
+        }
+        let mut state = ComponentState::new(wasi.build(), outbound, limiter, files);
+        state.gate = gate;
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);
         if let Some(concurrently) = store.concurrent_resource_table() {
@@ -103,11 +112,27 @@ impl Sandbox {
         files.map(Some).ok_or_else(|| Ending::Trapped("too many files are open".into()))
     }
 
-    fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
-        let function = invocation.arguments.first().map(String::as_str).unwrap_or_default();
-        let (policy, files) = (self.grants.outbound.clone(), self.runtime.files().clone());
-        Outbound::new(policy, background, function.into(), invocation.trace.clone(), files)
+    /// What decides about the sockets of a call; `None` if it can have none.
+    fn gate(&self, invocation: &Invocation) -> Result<Option<Arc<Gate>>, Ending> {
+        let Grants { network, outbound, limits, .. } = &self.grants;
+        if network.is_empty() {
+            return Ok(None);
+        }
+        let sockets = FilesOfCall::new(self.runtime.files(), 0, limits.files, false);
+        let sockets = sockets.ok_or_else(|| Ending::Trapped("too many files are open".into()))?;
+        let networks = outbound.networks().clone();
+        Ok(Some(Gate::new(network.clone(), networks, name(invocation).into(), sockets)))
     }
+
+    fn outbound(&self, invocation: &Invocation, background: Background) -> Outbound {
+        let (policy, files) = (self.grants.outbound.clone(), self.runtime.files().clone());
+        Outbound::new(policy, background, name(invocation).into(), invocation.trace.clone(), files)
+    }
+}
+
+/// The function's name, for the log.
+fn name(invocation: &Invocation) -> &str {
+    invocation.arguments.first().map(String::as_str).unwrap_or_default()
 }
 
 /// How many bytes a guest may hand to the host at once: an answer in one piece, and some more for data that is not part of it, such as

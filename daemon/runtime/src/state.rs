@@ -1,5 +1,7 @@
 //! The state of one instance: what it sees of the host, and what it may allocate.
 
+use std::sync::Arc;
+
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut};
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -10,6 +12,7 @@ use super::files::FilesOfCall;
 use super::held::{held, held_concurrently};
 use super::limiter::{Growth, Limiter};
 use super::outbound::Outbound;
+use super::sockets::Gate;
 
 /// Resources, such as streams and header lists, that a component may hold at once. wasmtime sets no bound.
 pub const RESOURCES_MAX: usize = 10_000;
@@ -56,13 +59,15 @@ pub struct ComponentState {
     pub limiter: Limiter,
     /// What it has open; `None` if it can open nothing.
     pub files: Option<FilesOfCall>,
+    /// Decides about its sockets; `None` if it can have none.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl ComponentState {
     pub fn new(wasi: WasiCtx, outbound: Outbound, limiter: Limiter, files: Option<FilesOfCall>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        Self { wasi, table, http: WasiHttpCtx::new(), outbound, limiter, files }
+        Self { wasi, table, http: WasiHttpCtx::new(), outbound, limiter, files, gate: None }
     }
 
     fn held(&mut self) -> usize {

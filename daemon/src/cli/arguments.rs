@@ -132,6 +132,14 @@ fn run() -> Command {
                 .value_hint(ValueHint::DirPath),
             value("env", "NAME[=VALUE]", "Set an environment variable, or pass on the caller's of this name")
                 .action(ArgAction::Append),
+            value("outbound", "HOST", "Let the module send requests to this host, as in manifests: https://* is any")
+                .action(ArgAction::Append),
+            value(
+                "network",
+                "SOCKETS",
+                "Let the module open these sockets, as in manifests: tcp:HOST:PORT, udp-listen:ADDRESS:PORT, or * for any",
+            )
+            .action(ArgAction::Append),
             switch("quiet", "Do not print the joules").short('q'),
         ])
         .args(source_options())

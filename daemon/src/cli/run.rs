@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::ArgMatches;
 use http_body_util::{BodyExt, Empty};
 use nebula_metering::work::Work;
@@ -22,8 +22,8 @@ use crate::knowledge::{KnowledgeFile, Machine};
 use crate::meter::{self, Choice, EnergyMeter, OFF, Off, Sampler};
 use crate::telemetry::{LogFormat, LogLevel, start_logging};
 use nebula_runtime::{
-    Answer, Completion, Directory, Ending, Exchange, Grants, Input, Invocation, Limits, Pool, Program, Recorder,
-    Runtime,
+    Answer, Completion, Directory, Ending, Exchange, Grants, Input, Invocation, Limits, Networks, Policy, Pool,
+    Program, Recorder, Runtime, SocketPolicy,
 };
 
 /// The exit code of a guest that trapped, as if it had aborted. Source: wasmtime's command line.
@@ -54,7 +54,11 @@ pub fn run(matches: &ArgMatches) -> super::Result {
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let runtime = Runtime::new(LIMITS, Pool::OnDemand, config.functions.tick)?.with_files_max(usize::MAX);
     let directories = text("dir").map(directory).collect::<Result<_, _>>()?;
-    let grants = Grants { directories, ..Grants::of(LIMITS) };
+    let outbound = Policy::parse(text("outbound")).map_err(|errors| wrong("outbound", &errors))?;
+    let network = SocketPolicy::parse(text("network")).map_err(|errors| wrong("network", &errors))?;
+    // Whoever runs their own module on their own machine names what it may reach, private or not.
+    let outbound = outbound.reaching(Networks::all());
+    let grants = Grants { directories, outbound, network, ..Grants::of(LIMITS) };
     let program =
         Program::compile(&runtime, &wasm, grants).with_context(|| format!("cannot run `{}`", file.display()))?;
     let arguments: Vec<_> = std::iter::once(name(&file)).chain(command.map(str::to_owned)).collect();
@@ -88,6 +92,11 @@ pub fn run(matches: &ArgMatches) -> super::Result {
         note(bill);
     }
     Ok(code)
+}
+
+fn wrong(flag: &str, errors: &[impl ToString]) -> Failure {
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    Failure::usage(anyhow!("invalid value for --{flag}: {}", errors.join("; ")))
 }
 
 /// How the call ended, and whether its answer could be printed.

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::manifest::ManifestError;
 use super::name::NameError;
 use super::version::TooManyVersions;
-use nebula_runtime::{CompileError, PolicyError};
+use nebula_runtime::{CompileError, PolicyError, SocketPolicyError};
 
 /// Why one function cannot be served. The texts follow a sentence that names it.
 #[derive(Debug, Error)]
@@ -36,6 +36,10 @@ pub enum Broken {
     Manifest(#[from] ManifestError),
     #[error("its manifest's `outbound` cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Outbound(Vec<PolicyError>),
+    #[error("its manifest's `network` cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Network(Vec<SocketPolicyError>),
+    #[error("its manifest lists sockets in `network`, but only WASI 0.3 components can open any")]
+    NoSockets,
     #[error(
         "its manifest asks for `reuse = \"serial\"`, but a {0} runs once and ends; proxies and numeric functions can be reused"
     )]

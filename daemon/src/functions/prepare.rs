@@ -20,7 +20,7 @@ use crate::admission::Admission;
 use crate::meter::{Budget, ColdStartCharge, Metering};
 use crate::quota::{Payers, Quota};
 use crate::telemetry::Metrics;
-use nebula_runtime::{Grants, Limits, Policy, Program, Runtime};
+use nebula_runtime::{Grants, Limits, Policy, Program, Runtime, SocketPolicy};
 
 /// Bounds on the calls of each function.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +154,9 @@ impl Preparation {
         if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
             return Err(Broken::Reuse(program.kind().as_str()));
         }
+        if !manifest.network.is_empty() && !program.can_have_sockets() {
+            return Err(Broken::NoSockets);
+        }
         Ok((program, manifest))
     }
 
@@ -174,6 +177,7 @@ impl Preparation {
             outbound: Policy::parse(manifest.outbound.iter().map(String::as_str))
                 .map_err(Broken::Outbound)?
                 .reaching(self.settings.outbound_private.clone()),
+            network: SocketPolicy::parse(manifest.network.iter().map(String::as_str)).map_err(Broken::Network)?,
             reused: (manifest.reuse == Reuse::Serial).then(instances),
         })
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nebula_runtime::{Limits, Networks, Policy};
+use nebula_runtime::{Limits, Networks, Policy, SocketPolicy};
 
 use crate::settings::{UP_TO_A_DAY, duration_in, file_path, number_in, options, size_in};
 
@@ -34,7 +34,7 @@ options! {
         stdout: usize => "limits.stdout", SIZE = "4MiB", size_in(0..=1 << 30);
         /// Keep this much from the end of a call's stderr
         stderr: usize => "limits.stderr", SIZE = "64KiB", size_in(0..=1 << 30);
-        /// Files and directories that a call may have open
+        /// Files and directories that a call may have open, and sockets that it may open in all
         files: usize => "limits.files", COUNT = "64", number_in(0..=1_000_000);
         /// Files, directories and connections that all calls together may have open; by default a quarter of what the
         /// process may open, so that the others are left for callers and compiled code
@@ -70,6 +70,9 @@ options! {
         /// Let manifests that are deployed over the network list these hosts in `outbound`, and hosts below *.NAME; as in
         /// manifests, separated by commas: api.example.com,http://*.example.org:8080, or https://* for any
         outbound: Policy => "deploy.outbound", HOSTS, hosts, or Policy::default();
+        /// Let manifests that are deployed over the network list these sockets in `network`; as in manifests, separated by
+        /// commas: tcp:db.example.com:5432,udp:*:53
+        network: SocketPolicy => "deploy.network", SOCKETS, sockets, or SocketPolicy::default();
     }
 }
 
@@ -93,10 +96,15 @@ fn networks(text: &str) -> Result<Networks, String> {
 }
 
 fn hosts(text: &str) -> Result<Policy, String> {
-    let joined = |errors: Vec<nebula_runtime::PolicyError>| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    };
-    Policy::parse(text.split(',').map(str::trim)).map_err(joined)
+    Policy::parse(text.split(',').map(str::trim)).map_err(|errors| joined(&errors))
+}
+
+fn sockets(text: &str) -> Result<SocketPolicy, String> {
+    SocketPolicy::parse(text.split(',').map(str::trim)).map_err(|errors| joined(&errors))
+}
+
+fn joined(errors: &[impl ToString]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -113,6 +121,7 @@ mod tests {
             ("cache.size", "0", "2000GiB"),
             ("cache.size", "1GiB", "much"),
             ("deploy.directories", "/a:/b", "/a:b"),
+            ("deploy.network", "tcp:db.example:5432, udp:*:53", "db.example:5432"),
             ("deploy.outbound", "a.example, http://*:80", "a.example,"),
             ("outbound.private", "127.0.0.1:9000, 10.0.0.0/8", "localhost"),
         ] {

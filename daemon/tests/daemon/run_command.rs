@@ -108,6 +108,26 @@ fn a_module_sees_only_directories_it_was_given() {
 }
 
 #[test]
+fn a_module_opens_only_sockets_it_was_given() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connect =
+        |options: &[&str]| run(&[&["-q"], options, &[&guest("sockets"), &port.to_string(), "c"]].concat(), "");
+    assert_eq!(stdout(&connect(&[])), "a");
+    assert_eq!(stdout(&connect(&["--network", "tcp:127.0.0.1:1"])), ".a");
+    assert_eq!(
+        stdout(&connect(&["--network", "tcp:127.0.0.1:1", "--network", &format!("tcp:127.0.0.1:{port}")])),
+        ".."
+    );
+    assert_eq!(stdout(&connect(&["--network", "*"])), "..");
+    for (flag, wrong) in [("--network", "127.0.0.1:80"), ("--outbound", "ftp://localhost")] {
+        let output = connect(&[flag, wrong]);
+        assert_eq!(output.status.code(), Some(64));
+        assert!(stderr(&output).contains(flag) && stderr(&output).contains(wrong), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn arguments_are_the_parameters_of_a_function_of_numbers() {
     let output = run(&["-q", &guest("scale"), "3", "2.5"], "");
     assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "7.5\n"));

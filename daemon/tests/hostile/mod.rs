@@ -12,4 +12,5 @@ mod host_memory;
 mod informational;
 mod queries;
 mod rebinding;
+mod sockets;
 mod unread_answers;

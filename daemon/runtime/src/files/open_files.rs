@@ -65,6 +65,11 @@ impl FilesOfCall {
         }
         allowed
     }
+
+    /// Notes one more.
+    pub fn one_more(&mut self) -> bool {
+        self.note(self.open - self.given + 1)
+    }
 }
 
 impl Drop for FilesOfCall {
@@ -89,6 +94,9 @@ mod tests {
         drop(first);
         assert!(call(2).is_some());
         drop(second);
+        let mut third = call(0).unwrap();
+        assert!((0..3).all(|_| third.one_more()) && !third.one_more());
+        drop(third);
         assert_eq!(all.open.load(Ordering::Relaxed), 0);
     }
 }

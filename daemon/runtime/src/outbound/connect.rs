@@ -82,7 +82,7 @@ impl Reach {
 }
 
 /// Asks the system's resolver, which blocks a thread of the blocking pool: this work happens outside the call's polls.
-async fn look_up(name: String, port: u16) -> Result<Vec<SocketAddr>, Error> {
+pub async fn look_up(name: String, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let permit = LOOKUPS.acquire().await.map_err(|_| Error::DestinationUnavailable)?;
     let lookup = tokio::task::spawn_blocking(move || {
         // Held until the resolver is done, even if nobody waits for it any more.

@@ -11,6 +11,7 @@ mod background;
 mod connect;
 mod destination;
 mod failure;
+mod hosts;
 mod limits;
 mod networks;
 mod policy;
@@ -30,6 +31,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use background::Background;
+pub use connect::look_up;
+pub use destination::{HostName, parse_port, split};
+pub use hosts::Hosts;
 pub use networks::{Networks, NetworksError};
 pub use policy::{Policy, PolicyError};
 pub use tls::{RootsError, set_extra_roots, tls_configuration, trusting};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::destination::{Destination, HostName, Protocol, parse_port, split};
+use super::destination::{Destination, Protocol, parse_port, split};
+use super::hosts::Hosts;
 use super::limits::CONNECTIONS_MAX;
 use super::networks::Networks;
 
@@ -38,14 +39,6 @@ struct Rule {
     protocol: Protocol,
     hosts: Hosts,
     port: u16,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Hosts {
-    Any,
-    /// Every name that ends in this, which begins with a dot.
-    Below(String),
-    One(HostName),
 }
 
 impl Policy {
@@ -84,7 +77,7 @@ impl Policy {
         other.rules.iter().all(|rule| self.rules.iter().any(|own| own.includes(rule)))
     }
 
-    pub(super) fn networks(&self) -> &Networks {
+    pub(crate) fn networks(&self) -> &Networks {
         &self.networks
     }
 
@@ -113,38 +106,10 @@ impl Rule {
     }
 
     fn covers(&self, destination: &Destination) -> bool {
-        self.protocol == destination.protocol
-            && self.port == destination.port
-            && match (&self.hosts, &destination.host) {
-                (Hosts::Any, _) => true,
-                (Hosts::One(listed), host) => listed == host,
-                (Hosts::Below(suffix), HostName::Name(name)) => name.ends_with(suffix.as_str()),
-                (Hosts::Below(_), HostName::Address(_)) => false,
-            }
+        self.protocol == destination.protocol && self.port == destination.port && self.hosts.cover(&destination.host)
     }
 
     fn includes(&self, other: &Self) -> bool {
-        self.protocol == other.protocol
-            && self.port == other.port
-            && match (&self.hosts, &other.hosts) {
-                (Hosts::Any, _) => true,
-                (Hosts::Below(suffix), Hosts::One(HostName::Name(name)) | Hosts::Below(name)) => {
-                    name.ends_with(suffix.as_str())
-                }
-                (hosts, others) => hosts == others,
-            }
-    }
-}
-
-impl Hosts {
-    fn parse(text: &str) -> Option<Self> {
-        if text == "*" {
-            return Some(Self::Any);
-        }
-        match (text.strip_prefix("*."), HostName::parse(text.strip_prefix("*.").unwrap_or(text))?) {
-            (None, host) => Some(Self::One(host)),
-            (Some(_), HostName::Name(name)) => Some(Self::Below(format!(".{name}"))),
-            (Some(_), HostName::Address(_)) => None,
-        }
+        self.protocol == other.protocol && self.port == other.port && self.hosts.include(&other.hosts)
     }
 }

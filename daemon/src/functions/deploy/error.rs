@@ -35,6 +35,10 @@ pub enum DeployError {
         "the manifest asks to send requests to `{0}`; a manifest deployed over the network may only ask for hosts that `deploy.outbound` lists"
     )]
     Outbound(String),
+    #[error(
+        "the manifest asks for the sockets `{0}`; a manifest deployed over the network may only ask for sockets that `deploy.network` lists"
+    )]
+    Network(String),
     #[error("`{route}` leads to `{owner}`; what is deployed over the network can take no path of another function")]
     Route { route: String, owner: FunctionName },
     #[error("the manifest asks for FIFOs and devices in `{}` (`special`), which a manifest deployed over the network may not", .0.display())]

@@ -1,9 +1,9 @@
-//! What a manifest that is deployed over the network may ask for: directories and hosts that the configuration allows, and
+//! What a manifest that is deployed over the network may ask for: directories, hosts and sockets that the configuration allows, and
 //! routes that nobody else has.
 
 use std::path::PathBuf;
 
-use nebula_runtime::Policy;
+use nebula_runtime::{Policy, SocketPolicy};
 
 use super::{DeployError, Deployer};
 use crate::functions::broken::Broken;
@@ -30,6 +30,12 @@ impl Deployer {
             let policy = Policy::parse([host.as_str()]).map_err(Broken::Outbound)?;
             if !allowed.outbound.includes(&policy) {
                 return Err(DeployError::Outbound(host));
+            }
+        }
+        for sockets in manifest.network {
+            let policy = SocketPolicy::parse([sockets.as_str()]).map_err(Broken::Network)?;
+            if !allowed.network.includes(&policy) {
+                return Err(DeployError::Network(sockets));
             }
         }
         Ok(())

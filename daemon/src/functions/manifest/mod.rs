@@ -45,6 +45,8 @@ pub struct Manifest {
     pub entry: Option<String>,
     /// Hosts that it may send requests to, as written.
     pub outbound: Vec<String>,
+    /// Sockets that it may open, as written.
+    pub network: Vec<String>,
     pub reuse: Reuse,
     /// Calls of lower priority wait first when functions reach the power cap.
     pub priority: Priority,
@@ -136,6 +138,7 @@ impl Manifest {
             args: keys.list("args", text(argument)),
             entry: keys.value("entry", text(nonempty)),
             outbound: keys.list("outbound", text(nonempty)),
+            network: keys.list("network", text(nonempty)),
             reuse: keys.value("reuse", text(Reuse::read)).unwrap_or_default(),
             priority: keys.value("priority", text(priority)).unwrap_or_default(),
             routes: keys.distinct("routes", text(route)),

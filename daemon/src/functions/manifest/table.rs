@@ -12,6 +12,7 @@ pub const KEYS: &[&str] = &[
     "args",
     "entry",
     "outbound",
+    "network",
     "reuse",
     "priority",
     "routes",

@@ -20,6 +20,7 @@ const FULL: &str = r#"
     args = ["--fast"]
     entry = "main"
     outbound = ["https://api.example.com", "*.example.org"]
+    network = ["tcp:db.example.com:5432"]
     reuse = "serial"
     priority = "low"
     routes = ["/shop", "/api.v2/cart"]
@@ -74,6 +75,7 @@ fn a_full_manifest_is_read() {
         args: vec![text("--fast")],
         entry: Some(text("main")),
         outbound: vec![text("https://api.example.com"), text("*.example.org")],
+        network: vec![text("tcp:db.example.com:5432")],
         reuse: Reuse::Serial,
         priority: Priority::Low,
         routes: vec![text("/shop"), text("/api.v2/cart")],

@@ -150,6 +150,7 @@ fn deployment_kind(why: &DeployError) -> Kind {
         | DeployError::Directory(_)
         | DeployError::Special(_)
         | DeployError::Outbound(_)
+        | DeployError::Network(_)
         | DeployError::Route { .. } => (422, "not-deployable", "The function cannot be served"),
         DeployError::Unknown(_) => (404, "unknown-function", "No such function"),
         DeployError::Conflict(_) => (412, "version-conflict", "Another version is served"),

@@ -241,7 +241,8 @@ fn describe(function: &Function) -> api::Function {
 /// A manifest without what may be secret: values of variables, and directories of the host.
 fn manifest(manifest: &Manifest) -> api::Manifest {
     let size = |bytes: Option<usize>| bytes.map(|bytes| shown_size(bytes as u64));
-    let Manifest { env, args, entry, outbound, reuse, priority, routes, directories, limits, quota } = manifest;
+    let Manifest { env, args, entry, outbound, network, reuse, priority, routes, directories, limits, quota } =
+        manifest;
     let directory =
         |Directory { guest, writable, .. }: &Directory| api::Directory { guest: guest.clone(), writable: *writable };
     api::Manifest {
@@ -249,6 +250,7 @@ fn manifest(manifest: &Manifest) -> api::Manifest {
         args: args.clone(),
         entry: entry.clone(),
         outbound: outbound.clone(),
+        network: network.clone(),
         reuse: match reuse {
             Reuse::Fresh => "fresh".into(),
             Reuse::Serial => "serial".into(),
@@ -328,7 +330,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(manifest(&granted)).unwrap(),
             json!({
-                "env": ["TOKEN"], "args": [], "entry": null, "outbound": [], "reuse": "fresh", "priority": "normal",
+                "env": ["TOKEN"], "args": [], "entry": null, "outbound": [], "network": [], "reuse": "fresh", "priority": "normal",
                 "routes": [], "directories": [{ "guest": "/", "writable": false }],
                 "limits": { "memory": "64MiB", "wall": null, "cpu": "1500ms", "max_joules": 0.5, "output": null,
                             "concurrency": null },
