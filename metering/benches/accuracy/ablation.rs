@@ -11,7 +11,7 @@ use crate::parts::{Left, PARTS};
 use crate::start::Start;
 
 /// Where parts are left out unless the command line says otherwise: where charging is difficult, and where single parts
-/// have something to do. The last figure tells whether the CPU time of others comes in ticks.
+/// have something to do. The last value tells whether clocks are blurred.
 const PLACES: [(Host, Start, bool); 13] = [
     (Host::Server, Start::Morning, false),
     (Host::Server, Start::None, false),
@@ -60,7 +60,8 @@ pub fn print(options: &Options) {
     };
     let jobs: Vec<Job> = (0..places.len()).flat_map(cells_of).collect();
     let whole = [Left { name: "nothing", parts: &[], then: "" }];
-    let all: Vec<&Left> = whole.iter().chain(PARTS).collect();
+    let chosen = |left: &&Left| options.left_out.is_empty() || options.left_out.iter().any(|of| of.name == left.name);
+    let all: Vec<&Left> = whole.iter().chain(PARTS.iter().filter(chosen)).collect();
     let runs: Vec<(&Left, Job)> = all.iter().flat_map(|&left| jobs.iter().map(move |&job| (left, job))).collect();
     let done = parallel::map("ablations", &runs, |(left, job)| {
         let Place { host, changes, start } = places[job.place];
@@ -86,7 +87,8 @@ pub fn print(options: &Options) {
 fn places(options: &Options) -> Vec<Place> {
     let changes = options.changes;
     if !options.places_are_chosen {
-        let place = |(host, start, ticks)| Place { host, start, changes: changes.with_ticks(ticks) };
+        let changed = |is_blurred| if is_blurred { changes.blurred() } else { changes };
+        let place = |(host, start, is_blurred)| Place { host, start, changes: changed(is_blurred) };
         return PLACES.into_iter().map(place).collect();
     }
     let starts = |&host: &Host| options.starts.iter().map(move |&start| Place { host, changes, start });

@@ -31,11 +31,14 @@ pub struct Changes {
     pub drawn: bool,
     /// The CPU time of others comes in ticks of 10 ms, as from `/proc/stat`.
     pub ticks: bool,
+    /// Counters are read up to 5 ms after the clocks, as on a machine that keeps the reader waiting.
+    pub late: bool,
 }
 
 impl Changes {
-    pub fn with_ticks(self, ticks: bool) -> Self {
-        Self { ticks, ..self }
+    /// With clocks that are as bad as they may be.
+    pub fn blurred(self) -> Self {
+        Self { ticks: true, late: true, ..self }
     }
 }
 
@@ -59,8 +62,9 @@ impl Host {
     pub fn title(self, changes: Changes) -> String {
         let names = LAWS.iter().filter(|(_, law)| changes.laws[*law]).map(|(name, _)| *name);
         let laws = if changes.laws == [true; LAWS.len()] { vec!["all laws"] } else { names.collect() };
-        let (drawn, ticks) = (changes.drawn.then_some("drawn"), changes.ticks.then_some("ticks"));
-        [self.name()].into_iter().chain(laws).chain(drawn).chain(ticks).collect::<Vec<_>>().join(", ")
+        let others = [(changes.drawn, "drawn"), (changes.ticks, "ticks"), (changes.late, "late")];
+        let others = others.into_iter().filter(|(is_so, _)| *is_so).map(|(_, name)| name);
+        [self.name()].into_iter().chain(laws).chain(others).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether hardware events are counted.

@@ -21,7 +21,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use nebula_metering::ablation::leave_out;
+use nebula_metering::ablation::{Part, leave_out};
 
 use crate::cell::{Variant, cells};
 use crate::figures::{Figures, examine};
@@ -54,6 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: &Options) {
+    let left_out: Vec<Part> = options.left_out.iter().flat_map(|left| left.parts).copied().collect();
     if !options.cells {
         println!("{}", summary::HEADING);
     }
@@ -64,7 +65,7 @@ fn compare(options: &Options) {
         for &start in &options.starts {
             let title = format!("{machine}, {}", start.name());
             let done: Vec<Figures> = parallel::map(&title, &cells, |cell| {
-                leave_out(&options.left_out, || examine(host, options.changes, start, cell, options.seeds))
+                leave_out(&left_out, || examine(host, options.changes, start, cell, options.seeds))
             });
             let row = summary::row(&machine, start.name(), &cells, &done);
             if options.cells {

@@ -1,10 +1,10 @@
 //! What is measured, as the command line says.
 
-use nebula_metering::ablation::{IS_POSSIBLE, Part};
+use nebula_metering::ablation::IS_POSSIBLE;
 
 use crate::cell::Extent;
 use crate::machines::{Changes, Host, LAWS};
-use crate::parts;
+use crate::parts::{self, Left};
 use crate::start::Start;
 
 pub const HELP: &str = "\
@@ -28,10 +28,11 @@ Compares settled charges with the truth on simulated machines.
                          sleep, uncore, or all
   --drawn                each seed has a machine of its own, drawn around the named one
   --ticks                the CPU time of others comes in ticks of 10 ms, as from /proc/stat
+  --late                 counters are read up to 5 ms after the clocks
   --ablate               in place of cells: what leaving out each part of the estimator costs, on some machines after
                          some starts with the six cells of --smoke; takes a build with `--features ablation`
-  --without NAME[,NAME]  leaves these parts of the estimator out, by the names that --ablate prints, with hyphens; takes
-                         the same build
+  --without NAME[,NAME]  leaves these parts of the estimator out, by the names that --ablate prints, with hyphens; with
+                         --ablate, one after the other in place of all; takes the same build
   --step                 in place of cells: who pays while idle power steps by 15 W
   --quick                54 of the 108 cells, with one seed
   --smoke                six cells, with one seed
@@ -59,7 +60,7 @@ pub struct Options {
     pub cells: bool,
     pub mode: Mode,
     /// Parts of the estimator that are left out.
-    pub left_out: Vec<Part>,
+    pub left_out: Vec<&'static Left>,
     /// Whether machines or starts were named.
     pub places_are_chosen: bool,
 }
@@ -92,6 +93,7 @@ impl Options {
                 }
                 "--drawn" => changes.drawn = true,
                 "--ticks" => changes.ticks = true,
+                "--late" => changes.late = true,
                 _ => return Err(format!("unknown option `{argument}`")),
             }
         }

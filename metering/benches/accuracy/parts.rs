@@ -59,16 +59,12 @@ pub const PARTS: &[Left] = &[
     left("skewness", &[Part::Skewness], "the neighbours of a short call are taken to be normally distributed."),
 ];
 
-/// The parts of a list of names, with hyphens in place of spaces.
+/// What a list of names leaves out, with hyphens in place of spaces.
 ///
 /// # Errors
 ///
 /// The first name that is unknown.
-pub fn named(list: &str) -> Result<Vec<Part>, String> {
-    let mut parts = Vec::new();
-    for name in list.split(',') {
-        let known = PARTS.iter().find(|left| left.name.replace(' ', "-") == name);
-        parts.extend(known.ok_or_else(|| format!("`{name}` cannot be left out"))?.parts);
-    }
-    Ok(parts)
+pub fn named(list: &str) -> Result<Vec<&'static Left>, String> {
+    let known = |name| PARTS.iter().find(|left| left.name.replace(' ', "-") == name);
+    list.split(',').map(|name| known(name).ok_or_else(|| format!("`{name}` cannot be left out"))).collect()
 }

@@ -58,6 +58,8 @@ pub struct Watched {
     /// Uncertainty of the sums of the samples of each of [`FUNCTIONS`].
     pub totals: [Uncertainty; 2],
     posts: PostBox<Remembered>,
+    /// Whether counters are read later than clocks.
+    late: bool,
     now: Duration,
     settled: Vec<Settled<Remembered>>,
 }
@@ -75,6 +77,7 @@ impl Watched {
             simulation,
             meter,
             posts,
+            late: changes.late,
             now: Duration::ZERO,
             settled,
             variant,
@@ -155,18 +158,28 @@ impl Watched {
                 self.simulation.set_extra_watts(if is_burst { BURST_WATTS } else { 0.0 });
             }
             let calibration = self.meter.calibration();
-            let moment = self.simulation.run_until(self.now, &self.posts, &mut |call: &EndedCall| {
+            let mut on_end = |call: &EndedCall| {
                 let estimate = calibration.estimate(call.function, &call.work).ok();
                 Remembered {
                     truth: call.truth.active.sum(),
                     started: call.started,
                     estimate: estimate.map(|estimate| (estimate.active.0, estimate.uncertainty.total().0)),
                 }
-            });
+            };
+            let moment = self.simulation.run_until(self.now, &self.posts, &mut on_end);
+            if self.late {
+                self.simulation.run_until(self.now + lateness(self.now), &self.posts, &mut on_end);
+            }
             self.meter.close_window(&moment, &self.posts, &mut self.settled);
         }
         assert_eq!(self.posts.dropped(), 0, "every slice of the simulation has room");
     }
+}
+
+/// How long after the clocks the counters are read: mostly little, at times 5 ms.
+fn lateness(now: Duration) -> Duration {
+    let part = now.as_millis() / WINDOW.as_millis() * 7919 % 1000;
+    Duration::from_millis(5).mul_f64((part as f64 / 1000.0).powi(2))
 }
 
 fn new_meter(simulation: &Simulation) -> Meter<Remembered> {
