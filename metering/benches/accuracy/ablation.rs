@@ -1,5 +1,7 @@
 //! What leaving out each part of the estimator costs.
 
+use std::convert::identity;
+
 use nebula_metering::ablation::leave_out;
 
 use crate::cell::{Cell, Variant, cells};
@@ -11,21 +13,22 @@ use crate::parts::{Left, PARTS};
 use crate::start::Start;
 
 /// Where parts are left out unless the command line says otherwise: where charging is difficult, and where single parts
-/// have something to do. The last value tells whether clocks are blurred.
-const PLACES: [(Host, Start, bool); 13] = [
-    (Host::Server, Start::Morning, false),
-    (Host::Server, Start::None, false),
-    (Host::Server, Start::None, true),
-    (Host::Server, Start::Busy, false),
-    (Host::Server, Start::Restart, false),
-    (Host::Server, Start::Elsewhere, false),
-    (Host::Server, Start::Stepped, false),
-    (Host::Server, Start::Bursts, false),
-    (Host::TwoPackages, Start::Morning, false),
-    (Host::Laptop, Start::Morning, false),
-    (Host::Laptop, Start::None, false),
-    (Host::Cloud, Start::None, false),
-    (Host::I3, Start::None, false),
+/// have something to do.
+const PLACES: [(Host, Start, fn(Changes) -> Changes); 14] = [
+    (Host::Server, Start::Morning, identity),
+    (Host::Server, Start::None, identity),
+    (Host::Server, Start::Busy, identity),
+    (Host::Server, Start::Steady, identity),
+    (Host::Server, Start::Restart, identity),
+    (Host::Server, Start::Elsewhere, identity),
+    (Host::Server, Start::Stepped, identity),
+    (Host::Server, Start::Bursts, identity),
+    (Host::TwoPackages, Start::Morning, identity),
+    (Host::Laptop, Start::Morning, identity),
+    (Host::Laptop, Start::Morning, Changes::leaking),
+    (Host::Laptop, Start::None, Changes::blurred),
+    (Host::Cloud, Start::None, identity),
+    (Host::I3, Start::None, identity),
 ];
 
 /// A cell is better or worse if the score of its totals changes by this factor.
@@ -87,9 +90,7 @@ pub fn print(options: &Options) {
 fn places(options: &Options) -> Vec<Place> {
     let changes = options.changes;
     if !options.places_are_chosen {
-        let changed = |is_blurred| if is_blurred { changes.blurred() } else { changes };
-        let place = |(host, start, is_blurred)| Place { host, start, changes: changed(is_blurred) };
-        return PLACES.into_iter().map(place).collect();
+        return PLACES.map(|(host, start, change)| Place { host, start, changes: change(changes) }).to_vec();
     }
     let starts = |&host: &Host| options.starts.iter().map(move |&start| Place { host, changes, start });
     options.hosts.iter().flat_map(starts).collect()

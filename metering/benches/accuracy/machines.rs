@@ -36,6 +36,12 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// With power that rises while the machine warms up.
+    pub fn leaking(mut self) -> Self {
+        self.laws[1] = true;
+        self
+    }
+
     /// With clocks that are as bad as they may be.
     pub fn blurred(self) -> Self {
         Self { ticks: true, late: true, ..self }
