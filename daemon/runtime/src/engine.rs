@@ -12,6 +12,7 @@ use wasmtime_wasi::{p1, p2, p3};
 
 use super::code_cache::{Code, CodeCache, Found};
 use super::epoch::EpochClock;
+use super::errors::describe_without_stacks;
 use super::files::{OpenFiles, guard_preview_1, guard_preview_2, guard_preview_3};
 use super::grants::Limits;
 use super::sockets;
@@ -192,6 +193,7 @@ fn add_preview_2(linker: &mut component::Linker<ComponentState>) -> wasmtime::Re
     p2::add_to_linker_async(linker)?;
     guard_preview_2(linker)?;
     sockets::close_preview_2(linker)?;
+    describe_without_stacks(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
 

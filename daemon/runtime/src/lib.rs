@@ -62,6 +62,7 @@ mod code_cache;
 mod ending;
 mod engine;
 mod epoch;
+mod errors;
 mod exchange;
 mod files;
 mod grants;

@@ -26,7 +26,7 @@ pub fn start_logging(format: LogFormat, level: LogLevel) {
     // Warnings that guests and the services they call can cause are not ours.
     let guests = if level.0 > LevelFilter::INFO { level.0 } else { level.0.min(LevelFilter::ERROR) };
     let wanted =
-        Targets::new().with_target("nebula", level.0).with_target("wasmtime_wasi_http", guests).with_default(others);
+        Targets::new().with_target("nebula", level.0).with_target("wasmtime_wasi", guests).with_default(others);
     let is_terminal = std::io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
     let lines = match format {
