@@ -1,7 +1,7 @@
 //! What a call leaves behind while it runs: output and log, in memory and bounded, and the moment the guest began.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ pub struct Recorder {
     limits: Limits,
     /// The HTTP answer: its status, or an error.
     answer: OnceLock<Result<u16, String>>,
+    /// Whether the guest ended before it had finished the body of its answer.
+    abandoned: AtomicBool,
     started: Instant,
     /// From `started` to the guest's first instruction, in nanoseconds; zero until then.
     startup: AtomicU64,
@@ -43,6 +45,7 @@ impl Recorder {
             log: Mutex::default(),
             limits: *limits,
             answer: OnceLock::new(),
+            abandoned: AtomicBool::new(false),
             started: Instant::now(),
             startup: AtomicU64::new(0),
         })
@@ -66,6 +69,7 @@ impl Recorder {
         log.bytes.drain(..surplus);
         Completion {
             ending,
+            answered: self.answer.get().and_then(|answer| answer.as_ref().ok().copied()),
             output: output.bytes,
             log: log.bytes,
             log_truncated: log.overflowed,
@@ -99,6 +103,15 @@ impl Recorder {
     /// The guest answered. Only the first answer counts.
     pub(super) fn answer(&self, answer: Result<u16, String>) {
         let _ = self.answer.set(answer);
+    }
+
+    /// The guest ended before it had finished the body of its answer.
+    pub(super) fn abandon_answer(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_abandoned_answer(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// The ending of a guest that answers HTTP requests and has returned.

@@ -36,6 +36,9 @@ pub enum Ending {
 pub struct Completion {
     /// How it ended.
     pub ending: Ending,
+    /// The HTTP status that the guest answered with before the call ended, however that was. The body of the answer says
+    /// whether it is complete.
+    pub answered: Option<u16>,
     /// Standard output. Complete if the ending is [`Ending::Returned`].
     pub output: Vec<u8>,
     /// The end of standard error.
@@ -49,7 +52,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// The HTTP status that the guest answered with.
+    /// The HTTP status that the guest answered with, if it did not fail afterwards.
     pub fn status(&self) -> Option<u16> {
         match self.ending {
             Ending::Answered(status) => Some(status),

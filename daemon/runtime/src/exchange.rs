@@ -48,6 +48,10 @@ impl Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // The body of a guest that is gone ends as if the guest had finished it.
+        if frame.is_none() && !self.is_complete() && self.recorder.has_abandoned_answer() {
+            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        }
         self.ended |= frame.is_none();
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
             match self.room.checked_sub(data.len()) {
@@ -70,6 +74,29 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Marks the answer as abandoned when it is dropped, unless the guest came to its end.
+pub struct Unfinished<'a>(Option<&'a Recorder>);
+
+impl<'a> Unfinished<'a> {
+    /// Is to be dropped before the instance that writes the answer.
+    pub fn new(recorder: &'a Recorder) -> Self {
+        Self(Some(recorder))
+    }
+
+    /// The guest has finished its answer.
+    pub fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.0 {
+            recorder.abandon_answer();
+        }
     }
 }
 

@@ -70,6 +70,11 @@ impl ComponentState {
         Self { wasi, table, http: WasiHttpCtx::new(), outbound, limiter, files, gate: None }
     }
 
+    /// Whether the guest has a resource of this type.
+    pub fn holds<T: 'static>(&mut self) -> bool {
+        self.table.iter_mut().any(|entry| entry.is::<T>())
+    }
+
     fn held(&mut self) -> usize {
         held(&mut self.table, self.limiter.left_to_hold())
     }

@@ -1,6 +1,7 @@
 ;; Answers HTTP requests, each in another wrong way, which the first letter of the path names:
 ;; silent: not at all; refuse: with an error; brief: 4 KiB, then it traps; late: 80 KiB, then it traps;
-;; endless: 4 KiB, then it computes for ever; unfinished: 4 KiB and no end; half: 80 KiB and no end.
+;; endless: 4 KiB, then it computes for ever; unfinished: 4 KiB and no end; half: 80 KiB and no end;
+;; whole: all of its 4 KiB, then it traps; zealous: the same, then it computes for ever.
 (component $guest
   (import "wasi:io/error@0.2.0" (instance $failures (export "error" (type (sub resource)))))
   (alias export $failures "error" (type $error))
@@ -49,6 +50,8 @@
     (export "[constructor]outgoing-response" (func (param "headers" (own $fields)) (result (own $response))))
     (export "[method]outgoing-response.body" (func (param "self" (borrow $response)) (result (result (own $body)))))
     (export "[method]outgoing-body.write" (func (param "self" (borrow $body)) (result (result (own $stream)))))
+    (export "[static]outgoing-body.finish" (func
+      (param "this" (own $body)) (param "trailers" (option (own $fields))) (result (result (error $code)))))
     (export "[static]response-outparam.set" (func
       (param "param" (own $out)) (param "response" (result (own $response) (error $code)))))))
   (core module $Memory
@@ -63,6 +66,8 @@
   (core func $body (canon lower (func $types "[method]outgoing-response.body") (memory (core memory $memory "memory"))))
   (core func $stream (canon lower (func $types "[method]outgoing-body.write") (memory (core memory $memory "memory"))))
   (core func $answer (canon lower (func $types "[static]response-outparam.set") (memory (core memory $memory "memory"))))
+  (core func $finish (canon lower (func $types "[static]outgoing-body.finish")
+    (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
   (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush")
     (memory (core memory $memory "memory"))))
   (alias export $types "outgoing-body" (type $body))
@@ -77,6 +82,7 @@
     (import "host" "stream" (func $stream (param i32 i32)))
     (import "host" "answer" (func $answer (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
     (import "host" "write" (func $write (param i32 i32 i32 i32)))
+    (import "host" "finish" (func $finish (param i32 i32 i32 i32)))
     (import "host" "drop-stream" (func $drop-stream (param i32)))
     (import "host" "drop-body" (func $drop-body (param i32)))
     (func $is (param $letter i32) (result i32)
@@ -98,7 +104,10 @@
       (loop $more
         (call $write (i32.load (i32.const 20)) (i32.const 4096) (i32.const 4096) (i32.const 32))
         (br_if $more (local.tee $pieces (i32.sub (local.get $pieces) (i32.const 1)))))
-      (if (call $is (i32.const 0x65)) (then (loop $again (br $again))))
+      (if (i32.or (call $is (i32.const 0x77)) (call $is (i32.const 0x7a))) (then
+        (call $drop-stream (i32.load (i32.const 20)))
+        (call $finish (i32.load (i32.const 4)) (i32.const 0) (i32.const 0) (i32.const 64))))
+      (if (i32.or (call $is (i32.const 0x65)) (call $is (i32.const 0x7a))) (then (loop $again (br $again))))
       (if (i32.or (call $is (i32.const 0x75)) (call $is (i32.const 0x68))) (then
         (call $drop-stream (i32.load (i32.const 20)))
         (call $drop-body (i32.load (i32.const 4)))
@@ -108,7 +117,7 @@
     (export "memory" (memory $memory "memory"))
     (export "fields" (func $fields)) (export "path" (func $path)) (export "response" (func $response))
     (export "body" (func $body)) (export "stream" (func $stream)) (export "answer" (func $answer))
-    (export "write" (func $write))
+    (export "write" (func $write)) (export "finish" (func $finish))
     (export "drop-stream" (func $drop-stream)) (export "drop-body" (func $drop-body))))))
   (alias export $types "incoming-request" (type $request))
   (alias export $types "response-outparam" (type $out))

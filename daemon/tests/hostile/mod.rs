@@ -2,6 +2,7 @@
 //!
 //! The heavy ones are ignored by default. All of them: `cargo test -p nebula --test daemon hostile -- --include-ignored`.
 
+mod answered;
 mod bodies;
 mod deploy_grants;
 mod deploy_races;

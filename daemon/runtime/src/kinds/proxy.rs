@@ -6,11 +6,12 @@ use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::bindings::{Proxy as Bindings, ProxyPre};
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 
 use crate::call::Call;
 use crate::capture::Recorder;
 use crate::ending::Ending;
-use crate::exchange::{Exchange, send_answer};
+use crate::exchange::{Exchange, Unfinished, send_answer};
 use crate::reuse::{Held, Instances};
 use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ComponentState;
@@ -41,11 +42,17 @@ impl Proxy {
             }
         };
         recorder.begin();
+        let unfinished = Unfinished::new(recorder);
         let entered = held.instance.enter(exchange, recorder, limits.stdout).await;
-        let ending = match entered {
-            Ok(()) => recorder.answered(),
-            Err(error) => ending_of(&error, &held.instance.store.data().limiter),
+        let state = held.instance.store.data_mut();
+        let (ending, finished) = match entered {
+            Ok(()) => (recorder.answered(), true),
+            // A body that the guest has finished is no resource of it any more.
+            Err(error) => (ending_of(&error, &state.limiter), !state.holds::<HostOutgoingBody>()),
         };
+        if finished {
+            unfinished.finished();
+        }
         self.instances.give_back(held, recorder, matches!(ending, Ending::Answered(_)));
         Ok(ending)
     }

@@ -11,7 +11,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::call::Call;
 use crate::capture::Recorder;
 use crate::ending::Ending;
-use crate::exchange::{Exchange, send_answer};
+use crate::exchange::{Exchange, Unfinished, send_answer};
 use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ComponentState;
 
@@ -23,8 +23,12 @@ impl Service {
         let exchange = call.take_exchange()?;
         let recorder = call.recorder;
         let mut store = sandbox.component_store(self.0.engine(), call)?;
+        let unfinished = Unfinished::new(recorder);
         match self.enter(&mut store, exchange, recorder, sandbox.grants.limits.stdout).await {
-            Ok(()) => Ok(recorder.answered()),
+            Ok(()) => {
+                unfinished.finished();
+                Ok(recorder.answered())
+            }
             Err(error) => Err(ending_of(&error, &store.data().limiter)),
         }
     }

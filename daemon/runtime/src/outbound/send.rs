@@ -91,7 +91,9 @@ async fn begin(
 
 /// The form that servers expect from clients which use no proxy. The connection closes after this request.
 fn in_origin_form(mut request: Request<WasiBody>) -> Request<WasiBody> {
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    // An empty path reads as `/` and would be written as nothing.
+    let path = request.uri().path_and_query().filter(|path| path.as_str() != "/").cloned();
+    let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
     request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     request

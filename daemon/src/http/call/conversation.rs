@@ -75,6 +75,11 @@ impl Written {
         self.rest.is_none()
     }
 
+    /// Whether all of it has arrived as the guest meant it. Then the guest has answered, whatever became of it afterwards.
+    pub fn is_whole(&self) -> bool {
+        self.broken.is_none() && self.is_complete()
+    }
+
     /// Whether nothing more will arrive, although the body may not have said so yet.
     pub fn is_complete(&self) -> bool {
         self.rest.as_ref().is_none_or(AnswerBody::is_complete)
@@ -112,7 +117,7 @@ impl Conversation {
             let most = if ended.is_ready() { usize::MAX } else { buffer_max };
             let progress = self.take_body(context, most);
             if let Poll::Ready(mut finished) = ended {
-                let broken = self.written.as_mut().and_then(|written| written.body_mut().broken.take());
+                let broken = self.written.as_ref().and_then(|written| written.body().broken.clone());
                 if let Some(broken) = broken.filter(|_| finished.completion.status().is_some()) {
                     finished.completion.ending = broken;
                 }

@@ -45,7 +45,9 @@ impl Context<'_> {
         let (input, answer) = self.exchange(head, &path, body)?;
         let call = self.start(invocation::Request { input, context, ..Default::default() }).await?;
         match run_call(call, answer, BUFFER_MAX).await {
-            CallState::Ended(finished, Some(written)) if finished.completion.status().is_some() => {
+            CallState::Ended(finished, Some(written))
+                if finished.completion.status().is_some() || written.body().is_whole() =>
+            {
                 log(self.function, &finished);
                 Ok(self.whole(&finished, written))
             }

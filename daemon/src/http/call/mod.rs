@@ -106,9 +106,13 @@ impl Context<'_> {
     }
 }
 
-/// Logs what the guest wrote to stderr.
+/// Logs what the guest wrote to stderr, and a failure that its answer does not show.
 fn log(function: &Function, finished: &Finished) {
     let completion = &finished.completion;
+    if completion.answered.is_some() && completion.status().is_none() {
+        let (function, ending) = (function.name.as_str(), &completion.ending);
+        tracing::warn!(function, "it answered, and then failed: {}", Problem::Guest(ending.clone()));
+    }
     let request = finished.request.as_ref().map(RequestId::as_str);
     log_guest(function.name.as_str(), request, &completion.log, completion.log_truncated);
 }

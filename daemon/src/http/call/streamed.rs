@@ -26,6 +26,8 @@ pub struct Streamed {
     ready: VecDeque<Bytes>,
     pieces: mpsc::Receiver<Piece>,
     ended: bool,
+    /// Whether the call has failed and what was sent before goes out first.
+    failing: bool,
 }
 
 enum Piece {
@@ -44,7 +46,7 @@ impl Streamed {
         let ready = std::mem::take(&mut written.ready);
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         tokio::spawn(run(call, written, at_end, sender));
-        Self { ready, pieces, ended: false }
+        Self { ready, pieces, ended: false, failing: false }
     }
 }
 
@@ -63,6 +65,11 @@ impl Body for Streamed {
             return Poll::Ready(None);
         }
         let piece = ready!(self.pieces.poll_recv(context));
+        if piece.is_none() && !std::mem::replace(&mut self.failing, true) {
+            // A connection that fails now would take the head with it, and the client would see an empty reply.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         self.ended = !matches!(piece, Some(Piece::Data(_)));
         Poll::Ready(Some(match piece {
             Some(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
@@ -102,7 +109,7 @@ async fn run(
         }
     };
     let more = at_end(&finished);
-    if finished.completion.status().is_none() {
+    if finished.completion.answered.is_none() {
         return;
     }
     while written.broken.is_none() && !written.has_ended() {

@@ -30,8 +30,10 @@ async fn a_listed_host_gets_the_request_in_origin_form() {
     assert!(seen.starts_with("GET /a%20b?c=d HTTP/1.1\r\n"), "{seen}");
     let host = origin.replace("http://", "host: ");
     assert!(seen.contains(&format!("{host}\r\n")) && seen.contains("connection: close\r\n"), "{seen}");
-    let (_, seen) = fetch(&origin, "?c=d").await.expect("an answer");
-    assert!(seen.starts_with("GET /?c=d HTTP/1.1\r\n"), "{seen}");
+    for (path, sent) in [("?c=d", "/?c=d"), ("", "/")] {
+        let (_, seen) = fetch(&origin, path).await.expect("an answer");
+        assert!(seen.starts_with(&format!("GET {sent} HTTP/1.1\r\n")), "{seen}");
+    }
 }
 
 #[tokio::test]
