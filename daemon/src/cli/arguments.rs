@@ -124,7 +124,7 @@ fn run() -> Command {
         .after_help(
             "Options stand before FILE; everything after it goes to the module. The exit code is the module's own, or 134 \
              if it trapped. The arguments of a numeric module are its parameters.\n\nExamples:\n  echo 10 | nebula run fibonacci.wasm\n  nebula run --dir . --env LEVEL=9 \
-             compress.wasm book.txt",
+             compress.wasm book.txt\n  nebula run --network tcp:db.example.com:5432 report.wasm",
         )
         .args([
             value("dir", "HOST[::GUEST]", "Let the module use this directory, under its own name or another")
@@ -132,7 +132,7 @@ fn run() -> Command {
                 .value_hint(ValueHint::DirPath),
             value("env", "NAME[=VALUE]", "Set an environment variable, or pass on the caller's of this name")
                 .action(ArgAction::Append),
-            value("outbound", "HOST", "Let the module send requests to this host, as in manifests: https://* is any")
+            value("outbound", "HOST", "Let the module send requests to this host, as in manifests: api.example.com, http://localhost:8080, https://*")
                 .action(ArgAction::Append),
             value(
                 "network",
