@@ -19,7 +19,6 @@ use crate::work::thread::processor;
 pub struct Tally<E> {
     call: CallId,
     function: FunctionId,
-    purpose: Purpose,
     reader: WorkReader,
     posts: Arc<PostBox<E>>,
     /// All slices so far.
@@ -34,15 +33,7 @@ impl<E> Tally<E> {
     /// An account for `call` of `function`. Its slices go to `posts`.
     #[must_use]
     pub fn new(call: CallId, function: FunctionId, reader: WorkReader, posts: Arc<PostBox<E>>) -> Self {
-        let purpose = Purpose::Call;
-        Self { call, function, purpose, reader, posts, total: Work::default(), unposted: None, posted: false }
-    }
-
-    /// The same account for preparing the function instead of calling it.
-    #[must_use]
-    pub fn for_preparing(mut self) -> Self {
-        self.purpose = Purpose::Preparing;
-        self
+        Self { call, function, reader, posts, total: Work::default(), unposted: None, posted: false }
     }
 
     /// The work of all slices so far.
@@ -60,7 +51,7 @@ impl<E> Tally<E> {
         if let Some(earlier) = &self.unposted {
             work += earlier.work;
         }
-        let Self { call, function, purpose, .. } = *self;
+        let (call, function, purpose) = (self.call, self.function, Purpose::Call);
         self.unposted = Some(Slice { call, function, purpose, end, cpu: processor(), work });
         result
     }

@@ -10,11 +10,14 @@ use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, component};
 use wasmtime_wasi::{p1, p2, p3};
 
-use super::code_cache::{Code, CodeCache, Found};
+use super::code_cache::{self, Code, CodeCache, Found, Key};
+use super::compile_error::CompileError;
+use super::compiler::{Compiler, EngineKind};
 use super::epoch::EpochClock;
 use super::errors::describe_without_stacks;
 use super::files::{OpenFiles, guard_preview_1, guard_preview_2, guard_preview_3};
 use super::grants::Limits;
+use super::shortened::shortened_chain;
 use super::sockets;
 use super::state::{ComponentState, ModuleState};
 
@@ -67,6 +70,8 @@ pub struct Runtime {
     shared: Arc<Shared>,
     cache: Option<Arc<CodeCache>>,
     files: Arc<OpenFiles>,
+    /// `None` if functions are compiled in this process.
+    compiler: Option<Arc<Compiler>>,
 }
 
 struct Shared {
@@ -101,7 +106,7 @@ impl Runtime {
         let plain = plain(&limits, pool).map_err(EngineError::Configure)?;
         epoch.drive(&plain.engine);
         let shared = Shared { limits, pool, plain, concurrent: OnceLock::new(), epoch };
-        Ok(Self { shared: Arc::new(shared), cache: None, files: OpenFiles::new(None) })
+        Ok(Self { shared: Arc::new(shared), cache: None, files: OpenFiles::new(None), compiler: None })
     }
 
     /// Lets all calls together have `max` files, directories and connections open; by default a quarter of what the
@@ -122,11 +127,38 @@ impl Runtime {
         Self { cache: Some(Arc::new(cache)), ..self }
     }
 
-    /// The code of `wasm` for one of the engines, compiled or found in the cache.
-    pub(super) fn code(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<(Code, Found)> {
+    /// Compiles functions with `compiler`.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler: Some(Arc::new(compiler)), ..self }
+    }
+
+    /// The same runtime, which compiles in this process: for functions that are trusted.
+    #[must_use]
+    pub fn compiling_here(&self) -> Self {
+        Self { compiler: None, ..self.clone() }
+    }
+
+    /// The code of `wasm` for one of the engines, compiled or found in the cache. `spent` gets the CPU time of a compiler in
+    /// another process.
+    pub(super) fn code(
+        &self,
+        kind: EngineKind,
+        engine: &Engine,
+        wasm: &[u8],
+        spent: &mut dyn FnMut(Duration),
+    ) -> Result<(Code, Found), CompileError> {
+        let failed = |error: wasmtime::Error| CompileError::Compile(wasmtime::Error::msg(shortened_chain(&error)));
+        let mut compile = |key: &Key| match &self.compiler {
+            Some(compiler) => {
+                let artefact = compiler.compile(kind, key, wasm, spent)?;
+                code_cache::load(engine, &artefact).map_err(failed)
+            }
+            None => Code::compile(engine, wasm).map_err(failed),
+        };
         match &self.cache {
-            Some(cache) => cache.code(engine, wasm),
-            None => Ok((Code::compile(engine, wasm)?, Found::Compiled)),
+            Some(cache) => cache.code_by(engine, wasm, compile),
+            None => Ok((compile(&Key::of(engine, wasm))?, Found::Compiled)),
         }
     }
 
@@ -164,10 +196,7 @@ impl Runtime {
 }
 
 fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
-    let engine = engine(limits, pool, |config| {
-        // Bookkeeping for several tasks in one store: neither preview 1 nor WASI 0.2 needs it.
-        config.concurrency_support(false);
-    })?;
+    let engine = engine(limits, pool, adaptation(EngineKind::Plain))?;
     let mut modules = Linker::new(&engine);
     p1::add_to_linker_async(&mut modules, |state: &mut ModuleState| &mut state.wasi)?;
     guard_preview_1(&mut modules)?;
@@ -177,9 +206,7 @@ fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
 }
 
 fn concurrent(limits: &Limits, pool: Pool) -> wasmtime::Result<Concurrent> {
-    let engine = engine(limits, pool, |config| {
-        config.wasm_component_model_async(true);
-    })?;
+    let engine = engine(limits, pool, adaptation(EngineKind::Concurrent))?;
     let mut components = component::Linker::new(&engine);
     add_preview_2(&mut components)?;
     p3::add_to_linker(&mut components)?;
@@ -195,6 +222,26 @@ fn add_preview_2(linker: &mut component::Linker<ComponentState>) -> wasmtime::Re
     sockets::close_preview_2(linker)?;
     describe_without_stacks(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+/// An engine whose code the other engine of this kind runs. It has no pool, which does not change the code.
+///
+/// Source: wasmtime 48, `PoolingAllocationConfig`.
+pub fn compiling_engine(kind: EngineKind) -> wasmtime::Result<Engine> {
+    // They bound calls, and nothing is called here.
+    let limits = Limits { wall: Duration::ZERO, memory: 0, table_elements: 0, stdout: 0, stderr: 0, files: 0 };
+    engine(&limits, Pool::OnDemand, adaptation(kind))
+}
+
+/// What tells the engines apart.
+fn adaptation(kind: EngineKind) -> impl Fn(&mut Config) {
+    move |config| {
+        match kind {
+            // Bookkeeping for several tasks in one store: neither preview 1 nor WASI 0.2 needs it.
+            EngineKind::Plain => config.concurrency_support(false),
+            EngineKind::Concurrent => config.wasm_component_model_async(true),
+        };
+    }
 }
 
 fn engine(limits: &Limits, pool: Pool, adapt: impl Fn(&mut Config)) -> wasmtime::Result<Engine> {

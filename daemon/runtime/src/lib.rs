@@ -53,12 +53,17 @@
 //!
 //! A [`CodeCache`] keeps compiled code in a directory that any number of processes can share. Its entries are trusted by
 //! their owner and verified by digest; a damaged one is compiled again.
+//!
+//! A [`Compiler`] compiles in child processes, with [`CompileBounds`] on their memory and time, for functions whose authors
+//! are not trusted.
 
 #![warn(missing_docs)]
 
 mod call;
 mod capture;
 mod code_cache;
+mod compile_error;
+mod compiler;
 mod ending;
 mod engine;
 mod epoch;
@@ -74,12 +79,16 @@ mod pool_use;
 mod program;
 mod reuse;
 mod sandbox;
+mod shortened;
 mod sockets;
 mod state;
+mod worker;
 
 pub use call::{Input, Invocation};
 pub use capture::Recorder;
 pub use code_cache::{CacheError, Code, CodeCache, Found};
+pub use compile_error::{Bound, CompileError};
+pub use compiler::{CompileBounds, Compiler, WorkerError};
 pub use ending::{Completion, Ending};
 pub use engine::{EngineError, Pool, Runtime};
 pub use epoch::take_yielded;
@@ -90,6 +99,8 @@ pub use outbound::{
     Networks, NetworksError, Policy, PolicyError, Propagate, RootsError, set_extra_roots, tls_configuration, trusting,
 };
 pub use pool_use::PoolUse;
-pub use program::{CompileError, Program};
+pub use program::Program;
+pub use shortened::{QUOTED_MAX, shortened};
 pub use sockets::{SocketPolicy, SocketPolicyError};
 pub use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+pub use worker::compile_worker;

@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use thiserror::Error;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 use wasmtime_wasi::{p2, p3};
@@ -13,6 +13,8 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use super::call::{Call, Invocation};
 use super::capture::Recorder;
 use super::code_cache::{Code, Found};
+use super::compile_error::CompileError;
+use super::compiler::EngineKind;
 use super::ending::{Completion, Ending};
 use super::engine::Runtime;
 use super::grants::Grants;
@@ -20,41 +22,13 @@ use super::kinds::{Command, CommandComponent, Kind, Numeric, Proxy, Service, Tas
 use super::outbound::Background;
 use super::reuse::Instances;
 use super::sandbox::Sandbox;
+use super::shortened::{shortened, shortened_chain};
 
 /// The export that starts a WASI command.
 const COMMAND_ENTRY: &str = "_start";
 
 /// The export that a numeric function is called by, unless its grants name another.
 const NUMERIC_ENTRY: &str = "run";
-
-/// Why a binary cannot be called as a function. The texts follow a sentence that names it.
-#[derive(Debug, Error)]
-pub enum CompileError {
-    /// Not WebAssembly, not valid, or beyond what the pool holds.
-    #[error("cannot compile it")]
-    Compile(#[source] wasmtime::Error),
-    /// It imports something that nobody provides.
-    #[error("cannot link it")]
-    Link(#[source] wasmtime::Error),
-    /// A core module without an entry point.
-    #[error("it exports neither `_start` (a WASI command) nor a function `{0}` of numbers")]
-    NoEntry(String),
-    /// The export named by [`Grants::start`] is missing.
-    #[error("it exports no function `{0}` without parameters and results")]
-    NoStart(String),
-    /// The entry (first) uses a type (second) that is not a number.
-    #[error("its export `{0}` takes or gives a `{1}`; only i32, i64, f32 and f64 can be written as text")]
-    NotNumeric(String, String),
-    /// A component without an entry point, and what it exports.
-    #[error(
-        "it is a component that exports none of `wasi:cli/run` of WASI 0.2 or 0.3 (a command), \
-         `wasi:http/incoming-handler@0.2` (a proxy) and `wasi:http/handler@0.3` (a service); it exports: {0}"
-    )]
-    NoInterface(String),
-    /// It needs the engine for WASI 0.3, which could not be set up. The log says why.
-    #[error("it needs WASI 0.3, which is not available: the log says why")]
-    NoConcurrency,
-}
 
 /// A function, compiled and linked. Each call instantiates it afresh.
 pub struct Program {
@@ -78,12 +52,25 @@ impl Program {
     /// # Errors
     /// If it is no WebAssembly that can be called; the error says what it lacks.
     pub fn compile(runtime: &Runtime, wasm: &[u8], grants: Grants) -> Result<Self, CompileError> {
-        let (guest, found) = match runtime.code(&runtime.plain().engine, wasm) {
+        Self::compile_watched(runtime, wasm, grants, &mut |_| {})
+    }
+
+    /// The same. If a [`Compiler`](crate::Compiler) compiles it elsewhere, `spent` gets the CPU time of that as it is used.
+    ///
+    /// # Errors
+    /// As [`Program::compile`].
+    pub fn compile_watched(
+        runtime: &Runtime,
+        wasm: &[u8],
+        grants: Grants,
+        spent: &mut dyn FnMut(Duration),
+    ) -> Result<Self, CompileError> {
+        let (guest, found) = match runtime.code(EngineKind::Plain, &runtime.plain().engine, wasm, spent) {
             Ok((Code::Module(code), found)) => (module(runtime, &code, &grants)?, found),
             Ok((Code::Component(code), found)) => (component(runtime, &code, &grants)?, found),
             // What the plain engine does not understand may be WASI 0.3.
-            Err(_) if is_component(wasm) => concurrent(runtime, wasm)?,
-            Err(error) => return Err(CompileError::Compile(error)),
+            Err(CompileError::Compile(_)) if is_component(wasm) => concurrent(runtime, wasm, spent)?,
+            Err(error) => return Err(error),
         };
         Ok(Self { sandbox: Sandbox { runtime: runtime.clone(), grants }, guest, found })
     }
@@ -141,23 +128,23 @@ impl Program {
 
 fn module(runtime: &Runtime, module: &Module, grants: &Grants) -> Result<Guest, CompileError> {
     let function = |name: &str| module.get_export(name).and_then(|export| export.func().cloned());
-    let link = || runtime.plain().modules.instantiate_pre(module).map_err(CompileError::Link);
+    let link = || runtime.plain().modules.instantiate_pre(module).map_err(not_linked);
     let start = grants.start.as_deref().unwrap_or(COMMAND_ENTRY);
     let is_command = function(start).is_some_and(|entry| entry.params().len() + entry.results().len() == 0);
     if is_command && grants.entry.is_none() {
         return Ok(Guest::Command(Command { module: link()?, start: start.into() }));
     }
     if let Some(start) = &grants.start {
-        return Err(CompileError::NoStart(start.clone()));
+        return Err(CompileError::NoStart(shortened(start)));
     }
     let entry = grants.entry.clone().unwrap_or_else(|| NUMERIC_ENTRY.into());
-    let run = function(&entry).ok_or_else(|| CompileError::NoEntry(entry.clone()))?;
+    let run = function(&entry).ok_or_else(|| CompileError::NoEntry(shortened(&entry)))?;
     match signature(&run) {
         Ok(signature) => {
             let instances = Instances::new(grants.reused);
             Ok(Guest::Numeric(Numeric { module: link()?, entry, signature, instances }))
         }
-        Err(what) => Err(CompileError::NotNumeric(entry, what)),
+        Err(what) => Err(CompileError::NotNumeric(shortened(&entry), what)),
     }
 }
 
@@ -165,31 +152,29 @@ fn component(runtime: &Runtime, component: &Component, grants: &Grants) -> Resul
     let plain = runtime.plain();
     let exports = exports(component, &plain.engine);
     let has = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
-    let link = || plain.components.instantiate_pre(component).map_err(CompileError::Link);
+    let link = || plain.components.instantiate_pre(component).map_err(not_linked);
     if has("wasi:http/incoming-handler@0.2") {
-        let component = ProxyPre::new(link()?).map_err(CompileError::Link)?;
+        let component = ProxyPre::new(link()?).map_err(not_linked)?;
         return Ok(Guest::Proxy(Proxy { component, instances: Instances::new(grants.reused) }));
     }
     if has("wasi:cli/run@0.2") {
-        return Ok(Guest::Component(CommandComponent(
-            p2::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?,
-        )));
+        return Ok(Guest::Component(CommandComponent(p2::bindings::CommandPre::new(link()?).map_err(not_linked)?)));
     }
     Err(no_interface(&exports))
 }
 
 /// A WASI 0.3 service or command.
-fn concurrent(runtime: &Runtime, wasm: &[u8]) -> Result<(Guest, Found), CompileError> {
+fn concurrent(runtime: &Runtime, wasm: &[u8], spent: &mut dyn FnMut(Duration)) -> Result<(Guest, Found), CompileError> {
     let Some(concurrent) = runtime.concurrent() else { return Err(CompileError::NoConcurrency) };
-    let (code, found) = runtime.code(&concurrent.engine, wasm).map_err(CompileError::Compile)?;
+    let (code, found) = runtime.code(EngineKind::Concurrent, &concurrent.engine, wasm, spent)?;
     let Code::Component(component) = code else { return Err(CompileError::NoInterface("nothing".into())) };
     let exports = exports(&component, &concurrent.engine);
     let has = |interface: &str| exports.iter().any(|export| export.starts_with(interface));
-    let link = || concurrent.components.instantiate_pre(&component).map_err(CompileError::Link);
+    let link = || concurrent.components.instantiate_pre(&component).map_err(not_linked);
     let guest = if has("wasi:http/handler@0.3") {
-        Guest::Service(Service(ServicePre::new(link()?).map_err(CompileError::Link)?))
+        Guest::Service(Service(ServicePre::new(link()?).map_err(not_linked)?))
     } else if has("wasi:cli/run@0.3") {
-        Guest::Task(Task(p3::bindings::CommandPre::new(link()?).map_err(CompileError::Link)?))
+        Guest::Task(Task(p3::bindings::CommandPre::new(link()?).map_err(not_linked)?))
     } else {
         return Err(no_interface(&exports));
     };
@@ -211,5 +196,11 @@ fn exports(component: &Component, engine: &Engine) -> Vec<String> {
 }
 
 fn no_interface(exports: &[String]) -> CompileError {
-    CompileError::NoInterface(if exports.is_empty() { "nothing".into() } else { exports.join(", ") })
+    CompileError::NoInterface(if exports.is_empty() { "nothing".into() } else { shortened(&exports.join(", ")) })
+}
+
+/// Names of imports are quoted, and a module can have long ones.
+#[allow(clippy::needless_pass_by_value, reason = "it is a parameter of `map_err`")]
+fn not_linked(error: wasmtime::Error) -> CompileError {
+    CompileError::Link(wasmtime::Error::msg(shortened_chain(&error)))
 }

@@ -11,6 +11,7 @@ use super::calibrate;
 use super::client;
 use super::top;
 use crate::config::{options, options_by_heading};
+use crate::functions::COMPILE_WORKER;
 use crate::http::Role;
 use crate::settings::Setting;
 use crate::units::Policy;
@@ -41,6 +42,7 @@ pub fn command() -> Command {
             doctor(),
             calibrate(),
             completions(),
+            compile_worker(),
         ])
 }
 
@@ -349,6 +351,12 @@ fn calibrate() -> Command {
         ])
         .args(source_options())
         .args(state_option())
+}
+
+/// What daemons start to compile a function.
+fn compile_worker() -> Command {
+    let arguments = Arg::new("arguments").num_args(0..);
+    Command::new(COMPILE_WORKER).about("Compile a module on stdin, for a daemon").hide(true).arg(arguments)
 }
 
 fn completions() -> Command {

@@ -4,6 +4,7 @@ mod arguments;
 mod bill;
 mod calibrate;
 mod client;
+mod compile_worker;
 mod completions;
 mod deploy;
 mod doctor;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use crate::functions::COMPILE_WORKER;
 pub use arguments::command;
 pub use failure::EXIT_USAGE;
 use failure::{EXIT_FAILURE, Failure, Result};
@@ -51,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result {
         Some(("report", matches)) => report::report(matches),
         Some(("calibrate", matches)) => calibrate::calibrate(matches),
         Some(("doctor", matches)) => doctor::doctor(matches),
+        Some((COMPILE_WORKER, matches)) => compile_worker::compile_worker(matches),
         Some(("completions", matches)) => completions::completions(matches),
         _ => Ok(ExitCode::from(EXIT_USAGE)),
     }

@@ -59,7 +59,8 @@ pub(super) fn load(
 ) -> Result<(Arc<Registry>, Arc<Deployer>), StartError> {
     let state = config.state.as_deref();
     let pool = Pool::Slots(config.invocation.concurrency);
-    let mut runtime = Runtime::new(config.functions.limits(), pool, config.functions.tick)?;
+    let runtime = Runtime::new(config.functions.limits(), pool, config.functions.tick)?;
+    let mut runtime = runtime.with_compiler(config.functions.compiler());
     if let Some(max) = config.functions.files_in_all {
         runtime = runtime.with_files_max(max);
     }

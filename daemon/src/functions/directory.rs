@@ -1,7 +1,7 @@
 //! The directory of functions: `NAME.wasm` or `NAME.wat`, and beside it `NAME.toml`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
@@ -15,10 +15,12 @@ use super::name::FunctionName;
 use super::samples::SAMPLES;
 use super::source::{Origin, Source};
 use crate::regular_file;
-use crate::state::write_whole;
 
 /// The first bytes of a binary. Source: WebAssembly Core Specification, "Binary Format", Modules.
 const BINARY_MAGIC: &[u8] = b"\0asm";
+
+/// The end of the name of a folder with a deployment that is decided.
+pub const COMMIT: &str = ".commit";
 
 #[derive(Debug, Error)]
 #[error("cannot list the functions in `{}`", path.display())]
@@ -52,6 +54,8 @@ pub struct Listing {
     pub functions: BTreeMap<FunctionName, Files>,
     /// Files that cannot belong to a function, and why.
     pub strays: Vec<(PathBuf, Broken)>,
+    /// Functions whose files are not those of one version, because a deployment is not finished.
+    pub unfinished: BTreeSet<FunctionName>,
 }
 
 /// Lists the directory without reading any file.
@@ -60,6 +64,7 @@ pub fn list(directory: &Path) -> Result<Listing, ListError> {
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
+        listing.unfinished.extend(name_of_commit(&path));
         let is_manifest = match path.extension().and_then(|extension| extension.to_str()) {
             Some("wasm" | "wat") => false,
             Some("toml") => true,
@@ -81,7 +86,14 @@ pub fn list(directory: &Path) -> Result<Listing, ListError> {
             None => *place = Some((path, Stamp::of(&metadata))),
         }
     }
+    let Listing { functions, unfinished, .. } = &mut listing;
+    functions.retain(|name, _| !unfinished.contains(name));
     Ok(listing)
+}
+
+/// The name of the function whose deployment is in this folder, if it is decided and not finished.
+pub fn name_of_commit(path: &Path) -> Option<FunctionName> {
+    path.file_name()?.to_str()?.strip_prefix('.')?.strip_suffix(COMMIT)?.parse().ok()
 }
 
 fn name_of(path: &Path) -> Result<FunctionName, Broken> {
@@ -144,25 +156,6 @@ pub fn manifest_path(directory: &Path, name: &FunctionName) -> PathBuf {
     directory.join(format!("{name}.toml"))
 }
 
-/// Writes a function into the directory, and removes the files for which there is `None`. Each file is replaced in one step.
-pub fn write(directory: &Path, name: &FunctionName, module: Option<&[u8]>, manifest: Option<&str>) -> io::Result<()> {
-    let manifest_path = manifest_path(directory, name);
-    if let Some(manifest) = manifest {
-        write_whole(&manifest_path, manifest.as_bytes())?;
-    }
-    let written = module.map(|module| (module_path(directory, name, module), module));
-    if let Some((path, module)) = &written {
-        write_whole(path, module)?;
-    }
-    for extension in ["wasm", "wat"] {
-        let path = directory.join(format!("{name}.{extension}"));
-        if written.as_ref().is_none_or(|(written, _)| *written != path) {
-            removed(std::fs::remove_file(&path))?;
-        }
-    }
-    if manifest.is_none() { removed(std::fs::remove_file(&manifest_path)) } else { Ok(()) }
-}
-
 /// The outcome of removing something that may be missing.
 pub fn removed(outcome: io::Result<()>) -> io::Result<()> {
     match outcome {
@@ -175,27 +168,18 @@ pub fn removed(outcome: io::Result<()>) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn names(directory: &Path) -> Vec<String> {
-        let name = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-        let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(name).collect();
-        names.sort();
-        names
-    }
-
     #[test]
-    fn a_written_function_is_read_back_and_replaces_the_one_before() {
+    fn a_function_is_read_with_its_manifest_unless_it_is_too_large_or_being_deployed() {
         let directory = tempfile::tempdir().unwrap();
         let name: FunctionName = "f".parse().unwrap();
-        write(directory.path(), &name, Some(b"(module)"), Some("args = []")).unwrap();
-        assert_eq!(names(directory.path()), ["f.toml", "f.wat"]);
-        write(directory.path(), &name, Some(b"\0asm\x01\0\0\0"), None).unwrap();
-        assert_eq!(names(directory.path()), ["f.wasm"]);
+        std::fs::write(directory.path().join("f.wasm"), b"\0asm\x01\0\0\0").unwrap();
         let listing = list(directory.path()).unwrap();
         let source = listing.functions[&name].read(&name, 8).unwrap();
         assert_eq!((&*source.module, source.manifest.is_none()), (&b"\0asm\x01\0\0\0"[..], true));
         assert!(matches!(listing.functions[&name].read(&name, 7), Err(Broken::TooLarge { size: 8, max: 7 })));
-        write(directory.path(), &name, None, None).unwrap();
-        assert!(names(directory.path()).is_empty());
+        std::fs::create_dir(directory.path().join(".f.commit")).unwrap();
+        let listing = list(directory.path()).unwrap();
+        assert!(listing.functions.is_empty() && listing.unfinished.contains(&name));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::broken::Broken;
+use super::commit::settle;
 use super::directory::{Files, ListError, built_in, list};
 use super::gateway::ModuleRoute;
 use super::modules::{Listed, Module, WrongModule, expand};
@@ -37,6 +38,9 @@ pub fn load(
     preparation: &Preparation,
     progress: ReportProgress<'_>,
 ) -> Result<BTreeMap<FunctionName, Files>, LoadError> {
+    if let Some(directory) = directory {
+        settle(directory);
+    }
     let listing = directory.map(list).transpose()?.unwrap_or_default();
     let mut names: BTreeMap<FunctionName, Option<&Files>> =
         SAMPLES.iter().filter_map(|sample| Some((sample.name.parse().ok()?, None))).collect();
@@ -105,7 +109,7 @@ pub fn load_modules(file: &Path, listed: Vec<Listed>, preparation: &Preparation)
     if found > max {
         return Err(LoadError::TooMany { found, max });
     }
-    let compile = |module: &Module| preparation.compile(module.read(preparation.settings.module_max)?);
+    let compile = |module: &Module| preparation.compile(module.read(preparation.settings.module_max)?, false);
     let mut results = in_parallel(&modules, |module| (module, compile(module)));
     results.sort_by_key(|(module, _)| module.gateway.place);
     let mut functions = Vec::new();
@@ -160,7 +164,7 @@ fn compile(name: &FunctionName, files: Option<&Files>, preparation: &Preparation
         Some(files) => files.read(name, preparation.settings.module_max)?,
         None => built_in(name).ok_or(Broken::NoModule)?,
     };
-    preparation.compile(source)
+    preparation.compile(source, false)
 }
 
 /// A file that cannot be served, by its name without extension.

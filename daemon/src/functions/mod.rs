@@ -1,6 +1,8 @@
 //! The functions of a daemon: where they come from, what is known of each, and how they change while it runs.
 
 mod broken;
+mod commit;
+mod compiler;
 mod deploy;
 mod directory;
 mod function;
@@ -19,6 +21,7 @@ mod version;
 mod watch;
 
 pub use broken::Broken;
+pub use compiler::COMPILE_WORKER;
 pub use deploy::{Condition, DeployError, Deployed, Deployer, Upload};
 pub use directory::ListError;
 pub use function::{ColdStart, Function, Revision};

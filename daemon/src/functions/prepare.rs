@@ -73,26 +73,29 @@ impl Preparation {
         Manifest::parse_at(path, text, &ceilings)
     }
 
-    /// Gives the account its label in metrics. This must happen before anything is charged to it: counters of one account
-    /// cannot move to another label.
-    pub(super) fn label(&self, source: &Source) -> Result<(), Broken> {
-        let id = self.registry.account(&source.name, source.version())?;
-        self.metrics.labels.assign(id, source.name.as_str());
-        Ok(())
-    }
-
-    /// Compiles on this thread, because only the work of this thread is measured.
-    pub fn compile(&self, source: Source) -> Result<Compiled, Broken> {
-        let version = source.version();
-        let id = self.registry.account(&source.name, version)?;
+    /// Compiles on this thread, because only the work of this thread, and of the processes that it starts, is measured. The
+    /// version gets its account when it is compiled, and with `labelled` its label in metrics before anything is charged to
+    /// it: counters of one account cannot move to another label.
+    pub fn compile(&self, source: Source, labelled: bool) -> Result<Compiled, Broken> {
+        let (name, version) = (&source.name, source.version());
+        self.registry.check_account(name, version)?;
         let (call, charge, started) = (CallId(Uuid::now_v7().as_u128()), ColdStartCharge::default(), Instant::now());
-        let start = || self.start(&source);
-        let (ready, work) = self.metering.measure_cold_start(call, id, charge.clone(), start);
-        // What fails has been charged too: under the name that was asked for.
-        let failed = |_: &Broken| drop(self.metrics.labels.assign(id, source.name.as_str()));
-        let (program, manifest) = ready.inspect_err(failed)?;
+        let start = |spent: &mut dyn FnMut(Duration)| {
+            let (program, manifest) = self.start(&source, spent)?;
+            let id = self.registry.account(name, version)?;
+            if labelled {
+                self.metrics.labels.assign(id, name.as_str());
+            }
+            Ok::<_, Broken>((id, program, manifest))
+        };
+        let of = |ready: &Result<(FunctionId, _, _), Broken>| match ready {
+            Ok((id, ..)) => *id,
+            Err(_) => self.registry.account_of_failed(name),
+        };
+        let (ready, work) = self.metering.measure_cold_start(call, charge.clone(), start, of);
+        let (id, program, manifest) = ready?;
         if self.metering.meter().is_err() {
-            warn_of_no_joules(&source.name, &manifest);
+            warn_of_no_joules(name, &manifest);
         }
         let cold_start = ColdStart { found: program.found(), duration: started.elapsed(), work, charge };
         Ok(Compiled { id, version, source, program, manifest, cold_start })
@@ -102,9 +105,9 @@ impl Preparation {
     pub fn declared_routes(&self, source: &Source) -> Result<Option<String>, Broken> {
         let id = self.registry.account(&source.name, source.version())?;
         let grants = Grants::of(self.settings.limits());
-        let run = || declared(&self.runtime, &source.module, &grants);
+        let run = |spent: &mut dyn FnMut(Duration)| declared(&self.runtime, &source.module, &grants, spent);
         let call = CallId(Uuid::now_v7().as_u128());
-        self.metering.measure_cold_start(call, id, ColdStartCharge::default(), run).0.map_err(Broken::Routes)
+        self.metering.measure_cold_start(call, ColdStartCharge::default(), run, |_| id).0.map_err(Broken::Routes)
     }
 
     /// Opens the function's account and its metrics.
@@ -137,7 +140,7 @@ impl Preparation {
         }
     }
 
-    fn start(&self, source: &Source) -> Result<(Program, Manifest), Broken> {
+    fn start(&self, source: &Source, spent: &mut dyn FnMut(Duration)) -> Result<(Program, Manifest), Broken> {
         let size = source.module.len() as u64;
         if source.origin != Origin::BuiltIn && size > self.settings.module_max {
             return Err(Broken::TooLarge { size, max: self.settings.module_max });
@@ -150,7 +153,9 @@ impl Preparation {
             Origin::Module(gateway) => gateway.grant(self.grants(&manifest)?),
             Origin::BuiltIn | Origin::File(_) => self.grants(&manifest)?,
         };
-        let program = Program::compile(&self.runtime, &source.module, grants)?;
+        let runtime = if source.origin == Origin::BuiltIn { &self.runtime.compiling_here() } else { &self.runtime };
+        let program = Program::compile_watched(runtime, &source.module, grants, spent);
+        let program = program.map_err(|error| self.settings.not_compiled(error))?;
         if manifest.reuse == Reuse::Serial && !program.kind().can_be_reused() {
             return Err(Broken::Reuse(program.kind().as_str()));
         }

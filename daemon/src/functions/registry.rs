@@ -49,7 +49,17 @@ pub struct Table {
 struct Accounts {
     /// A version that is served again gets its old account.
     by_version: BTreeMap<(FunctionName, Version), FunctionId>,
+    /// The account of what failed to compile under names that no function has.
+    failed: Option<FunctionId>,
     revisions: BTreeMap<FunctionId, Arc<Revision>>,
+}
+
+impl Accounts {
+    /// The next number. There are fewer than a million versions (`limits.versions`).
+    fn next(&self) -> FunctionId {
+        let number = self.by_version.len() + usize::from(self.failed.is_some());
+        FunctionId(u32::try_from(number).unwrap_or(u32::MAX))
+    }
 }
 
 pub struct Registry {
@@ -126,19 +136,37 @@ impl Registry {
         revisions.values().filter(|revision| revision.name.as_str() == name).map(|revision| revision.id).collect()
     }
 
+    /// Whether the version has an account, or could have one.
+    pub fn check_account(&self, name: &FunctionName, version: Version) -> Result<(), TooManyVersions> {
+        let accounts = self.accounts.lock();
+        let has_room = accounts.by_version.len() < self.versions_max;
+        let known = || accounts.by_version.contains_key(&(name.clone(), version));
+        if has_room || known() { Ok(()) } else { Err(TooManyVersions(self.versions_max)) }
+    }
+
     /// The account of a version, opened now if it has none.
     pub fn account(&self, name: &FunctionName, version: Version) -> Result<FunctionId, TooManyVersions> {
         let mut accounts = self.accounts.lock();
-        let number = accounts.by_version.len();
         if let Some(id) = accounts.by_version.get(&(name.clone(), version)) {
             return Ok(*id);
         }
-        if number >= self.versions_max {
+        if accounts.by_version.len() >= self.versions_max {
             return Err(TooManyVersions(self.versions_max));
         }
-        let id = FunctionId(u32::try_from(number).map_err(|_| TooManyVersions(number))?);
+        let id = accounts.next();
         accounts.by_version.insert((name.clone(), version), id);
         Ok(id)
+    }
+
+    /// The account of a version of this name that failed to compile: that of the version which is served, or one that all
+    /// names share which are not. Whoever deploys nonsense uses up neither accounts nor labels.
+    pub fn account_of_failed(&self, name: &FunctionName) -> FunctionId {
+        if let Some(served) = self.find(name.as_str()) {
+            return served.id;
+        }
+        let mut accounts = self.accounts.lock();
+        let next = accounts.next();
+        *accounts.failed.get_or_insert(next)
     }
 
     /// The revision of an account, made by `make` if the version was never served.
@@ -195,5 +223,18 @@ mod tests {
         assert_eq!(registry.account(&name("b"), one), Ok(FunctionId(1)));
         assert_eq!(registry.account(&name("a"), two), Err(TooManyVersions(2)));
         assert_eq!(registry.account(&name("a"), one), Ok(FunctionId(0)));
+    }
+
+    #[test]
+    fn what_fails_to_compile_shares_an_account_and_takes_none_of_the_others() {
+        let registry = Registry::new(2);
+        let name = |name: &str| name.parse::<FunctionName>().unwrap();
+        let (one, two) = (Version::of(b"1", ""), Version::of(b"2", ""));
+        assert_eq!(registry.account(&name("a"), one), Ok(FunctionId(0)));
+        assert_eq!(["x", "y", "x"].map(|failed| registry.account_of_failed(&name(failed))), [FunctionId(1); 3]);
+        assert_eq!(registry.check_account(&name("a"), two), Ok(()));
+        assert_eq!(registry.account(&name("a"), two), Ok(FunctionId(2)));
+        assert_eq!(registry.check_account(&name("b"), two), Err(TooManyVersions(2)));
+        assert_eq!((registry.check_account(&name("a"), one), registry.name(FunctionId(1))), (Ok(()), None));
     }
 }

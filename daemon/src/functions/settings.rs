@@ -59,9 +59,16 @@ options! {
         compilations: usize => "deploy.compilations", COUNT = "1", number_in(1..=1024);
         /// Deployed functions that wait to be compiled
         queue: usize => "deploy.queue", COUNT = "16", number_in(0..=100_000);
-        /// Time to compile a deployed function, and to wait for others
+        /// Time to compile a function, and for a deployed one to wait for others
         time: Duration => "deploy.time", DURATION = "60s",
             duration_in(Duration::from_millis(1)..=Duration::from_secs(3600));
+        /// Memory to compile a function, as address space
+        memory: u64 => "deploy.memory", SIZE = "1GiB", size_in(256 << 20..=1 << 40);
+        /// Largest sum, over the blocks of one of its functions, of locals and of blocks around each: what it takes to compile
+        /// grows with it
+        complexity: u64 => "deploy.complexity", COUNT = "250000000", number_in(1..=u64::MAX);
+        /// How deep components and modules may be nested in a function
+        nesting: u64 => "deploy.nesting", COUNT = "32", number_in(1..=1000);
         /// Keep this many earlier versions of each function to roll back to
         keep: usize => "deploy.keep", COUNT = "10", number_in(0..=1000);
         /// Let manifests that are deployed over the network name these directories and those below them; separate several

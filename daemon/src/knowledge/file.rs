@@ -20,9 +20,6 @@ const VERSION: u32 = 1;
 /// A machine has a few zones of two kilobytes each.
 const SIZE_MAX: u64 = 1 << 20;
 
-/// The feature of what belongs to one function.
-const FUNCTION: &str = "function";
-
 #[derive(Debug, Error)]
 pub enum KnowledgeError {
     #[error("cannot read `{}`", path.display())]
@@ -84,9 +81,6 @@ struct ZoneForm {
 #[serde(deny_unknown_fields)]
 struct CoefficientForm {
     feature: String,
-    /// Whose it is, if it belongs to one function.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    function: Option<String>,
     mean: f64,
     /// With each coefficient, in their order.
     covariance: Vec<f64>,
@@ -131,14 +125,11 @@ pub fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
 
 impl From<&ZoneKnowledge> for ZoneForm {
     fn from(known: &ZoneKnowledge) -> Self {
-        let ZoneKnowledge { knowledge, limits, since, calibrated, .. } = known;
+        let ZoneKnowledge { knowledge, limits, since, calibrated } = known;
         let rows = knowledge.covariance.chunks(knowledge.mean.len().max(1));
-        let shared = knowledge.features.iter().map(|feature| (feature.clone(), None));
-        let own = known.functions.iter().map(|name| (FUNCTION.to_owned(), Some(name.clone())));
-        let coefficients = shared.chain(own).zip(&knowledge.mean).zip(rows);
-        let coefficient = |(((feature, function), &mean), row): (((String, _), _), &[f64])| CoefficientForm {
-            feature,
-            function,
+        let coefficients = knowledge.features.iter().zip(&knowledge.mean).zip(rows);
+        let coefficient = |((feature, &mean), row): ((&String, _), &[f64])| CoefficientForm {
+            feature: feature.clone(),
             mean,
             covariance: row.to_vec(),
         };
@@ -159,15 +150,6 @@ impl From<&ZoneKnowledge> for ZoneForm {
 
 impl From<ZoneForm> for ZoneKnowledge {
     fn from(form: ZoneForm) -> Self {
-        let mean = form.coefficients.iter().map(|coefficient| coefficient.mean).collect();
-        let covariance = form.coefficients.iter().flat_map(|coefficient| coefficient.covariance.clone()).collect();
-        let (mut features, mut functions) = (Vec::new(), Vec::new());
-        for coefficient in form.coefficients {
-            match coefficient.function {
-                Some(name) => functions.push(name),
-                None => features.push(coefficient.feature),
-            }
-        }
         Self {
             limits: ZoneLimits { range_microjoules: form.range_microjoules, watts_max: form.watts_max },
             since: form.learned_since.0,
@@ -178,12 +160,10 @@ impl From<ZoneForm> for ZoneKnowledge {
                 method: form.method,
                 has_events: form.hardware_events,
                 scale: form.joules_per_cpu_second,
-                functions: vec![None; functions.len()],
-                mean,
-                covariance,
-                features,
+                mean: form.coefficients.iter().map(|coefficient| coefficient.mean).collect(),
+                covariance: form.coefficients.iter().flat_map(|coefficient| coefficient.covariance.clone()).collect(),
+                features: form.coefficients.into_iter().map(|coefficient| coefficient.feature).collect(),
             },
-            functions,
         }
     }
 }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use nebula_metering::source::{CounterSpec, Source, SourceKind, Switch};
 use nebula_metering::work::Moment;
-use nebula_metering::work::reader::WorkReader;
+use nebula_metering::work::host::Children;
+use nebula_metering::work::reader::{Ended, WorkReader};
+use nebula_metering::work::thread::processor;
 use nebula_metering::work::{NoEvents, Work};
 use nebula_metering::{
     Bracket, Calibration, CallId, Charge, Estimate, Full, FunctionEnergy, FunctionId, GapReason, Meter, Microjoules,
-    PostBox, Settled, Tally, ZoneReport,
+    PostBox, Purpose, Settled, Slice, Tally, ZoneReport,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -29,6 +31,8 @@ pub struct EnergyMeter {
     reader: WorkReader,
     posts: Arc<PostBox<CallEnd>>,
     calibration: ArcSwap<Calibration>,
+    /// CPU time of processes that work for this one.
+    pub(super) children: Arc<Children>,
     /// Locked by the sampler while it closes a window, and by readers of the accounts. No call waits for this lock.
     meter: Mutex<Meter<CallEnd>>,
     /// What earlier processes learned.
@@ -85,6 +89,7 @@ impl EnergyMeter {
             reader,
             posts: Arc::new(PostBox::new(threads, settings.postings)),
             calibration: ArcSwap::from_pointee(meter.calibration()),
+            children: Arc::default(),
             meter: Mutex::new(meter),
             recalled: Mutex::default(),
             failed: AtomicBool::new(false),
@@ -101,19 +106,13 @@ impl EnergyMeter {
 
     /// Takes up what earlier processes learned about this machine.
     pub fn recall(&self, known: Vec<ZoneKnowledge>) {
+        self.meter.lock().recall(known.iter().map(|known| known.knowledge.clone()).collect());
         *self.recalled.lock() = known;
-        self.recall_functions(|_| None);
     }
 
-    /// Takes it up again, with what was learned about functions that have a `number` now.
-    pub fn recall_functions(&self, number: impl Fn(&str) -> Option<FunctionId>) {
-        let known = self.recalled.lock().iter().map(|known| known.numbered(&number)).collect();
-        self.meter.lock().recall(known);
-    }
-
-    /// Everything that is known of this machine, by all sources, and of functions, which `name` names.
-    pub fn known(&self, name: impl Fn(FunctionId) -> Option<String>) -> Result<Vec<ZoneKnowledge>, Off> {
-        Ok(ZoneKnowledge::all(&*self.accounts()?, &self.recalled.lock(), self.started, name))
+    /// Everything that is known of this machine, by all sources.
+    pub fn known(&self) -> Result<Vec<ZoneKnowledge>, Off> {
+        Ok(ZoneKnowledge::all(&*self.accounts()?, &self.recalled.lock(), self.started))
     }
 
     /// The counters of the source.
@@ -131,6 +130,31 @@ impl EnergyMeter {
 
     pub fn bracket<F: Future>(&self, call: CallId, function: FunctionId, future: F) -> Bracket<F, CallEnd> {
         Bracket::new(future, self.tally(call, function))
+    }
+
+    /// Runs `start` on this thread. It reports the CPU time of other processes as they use it. The work of both is posted as
+    /// that of preparing the function that `of` names when it is done, with `end`. If `start` panics, it stays with the
+    /// runtime.
+    pub fn prepare<T>(
+        &self,
+        call: CallId,
+        end: CallEnd,
+        start: impl FnOnce(&mut dyn FnMut(Duration)) -> T,
+        of: impl FnOnce(&T) -> FunctionId,
+    ) -> (T, Work) {
+        let mut elsewhere = Duration::ZERO;
+        let begun = self.reader.begin();
+        let started = start(&mut |cpu| {
+            elsewhere += cpu;
+            self.children.add(cpu);
+        });
+        let Ended { mut work, monotonic } = self.reader.end(begun);
+        work.cpu += elsewhere;
+        let (function, purpose) = (of(&started), Purpose::Preparing);
+        let slice = Slice { call, function, purpose, end: monotonic, cpu: processor(), work };
+        // If the queue is full, nobody learns the charge, and the runtime bears it.
+        let _ = self.posts.whole(slice, end);
+        (started, work)
     }
 
     /// Posts the end of a call whose tally is gone and has posted all its slices.

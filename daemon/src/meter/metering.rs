@@ -92,24 +92,25 @@ impl Metering {
         }
     }
 
-    /// Runs `start` on this thread, and charges it to `function` as a cold start. `charge` receives the charge.
+    /// Runs `start` on this thread, which reports the CPU time of other processes as they use it, and charges all of it as a
+    /// cold start to the function that `of` names when it is done. `charge` receives the charge.
     pub fn measure_cold_start<T>(
         &self,
         call: CallId,
-        function: FunctionId,
         charge: ColdStartCharge,
-        start: impl FnOnce() -> T,
+        start: impl FnOnce(&mut dyn FnMut(Duration)) -> T,
+        of: impl FnOnce(&T) -> FunctionId,
     ) -> (T, Result<Work, Off>) {
         match self.meter() {
             Ok(meter) => {
-                let mut tally = meter.tally(call, function).for_preparing();
-                let started = tally.measure(start);
-                let work = tally.total();
-                // If the queue is full, `charge` stays empty. The work is charged all the same.
-                let _ = tally.end(CallEnd::ColdStart(charge));
+                let (started, work) = meter.prepare(call, CallEnd::ColdStart(charge), start, of);
                 (started, Ok(work))
             }
-            Err(off) => (start(), Err(off)),
+            Err(off) => {
+                let started = start(&mut |_| {});
+                let _ = of(&started);
+                (started, Err(off))
+            }
         }
     }
 

@@ -30,6 +30,7 @@ impl Sampler {
         mut settled: impl FnMut(Vec<Settled<CallEnd>>) + Send + 'static,
     ) -> Result<Self, SamplerError> {
         let (stop, stopped) = mpsc::channel();
+        clock.count_children(meter.children.clone());
         let mut follows_cgroup = clock.follows_cgroup();
         let mut close = move |meter: &EnergyMeter, last: bool| {
             match clock.now() {

@@ -119,6 +119,11 @@ impl Daemon {
         Self { child, address, admin, stderr, reader: Some(reader), state, functions: None }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -4,6 +4,7 @@
 
 mod answered;
 mod bodies;
+mod compiling;
 mod deploy_grants;
 mod deploy_races;
 mod draining;
@@ -11,6 +12,7 @@ mod files;
 mod heads;
 mod host_memory;
 mod informational;
+mod interrupted_deployments;
 mod queries;
 mod rebinding;
 mod sockets;

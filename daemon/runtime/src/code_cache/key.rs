@@ -25,6 +25,14 @@ impl Key {
         Self(*key.finalize().as_bytes())
     }
 
+    /// The artefact without the digest at its end, if that is the right one.
+    pub fn verified(&self, mut content: Vec<u8>) -> Option<Vec<u8>> {
+        let (artefact, digest) = content.split_last_chunk::<{ blake3::OUT_LEN }>()?;
+        let length = (self.digest(artefact) == *digest).then_some(artefact.len())?;
+        content.truncate(length);
+        Some(content)
+    }
+
     /// The digest at the end of the entry. It depends on the key, so it also exposes an entry under another's name.
     pub fn digest(&self, artefact: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(&self.0, artefact)

@@ -42,6 +42,18 @@ pub fn map(engine: &Engine, entry: Entry, descriptors_max: u64) -> Result<Code, 
     }
 }
 
+/// The code of an artefact that [`Key::verified`](super::Key::verified) returned.
+pub fn load(engine: &Engine, artefact: &[u8]) -> Result<Code, wasmtime::Error> {
+    match Engine::detect_precompiled(artefact) {
+        // SAFETY: the digest of these very bytes has just been verified under a key of this engine. They were written by a
+        // process of this program that ended before they were read, so they hold what `compile_module_serialized` returned.
+        Some(Precompiled::Module) => unsafe { Module::deserialize(engine, artefact) }.map(Code::Module),
+        // SAFETY: as above, with `compile_component_serialized`.
+        Some(Precompiled::Component) => unsafe { Component::deserialize(engine, artefact) }.map(Code::Component),
+        None => Err(wasmtime::Error::msg("not compiled code")),
+    }
+}
+
 fn unmapped<T>() -> Result<T, wasmtime::Error> {
     Err(wasmtime::Error::msg("too many files are open"))
 }

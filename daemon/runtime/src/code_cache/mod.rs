@@ -25,9 +25,10 @@ use thiserror::Error;
 use wasmtime::Engine;
 
 pub use code::{Code, Found};
+pub use key::Key;
+pub use map::load;
 
 use entry::{DIGEST, Entry, OTHERS_WRITE, Unfit};
-use key::Key;
 use space::{ENTRY, Space};
 
 /// The extension of files that are being written.
@@ -132,12 +133,22 @@ impl CodeCache {
     /// # Errors
     /// If it has to be compiled and that fails.
     pub fn code(&self, engine: &Engine, wasm: &[u8]) -> Result<(Code, Found), wasmtime::Error> {
+        self.code_by(engine, wasm, |_| Code::compile(engine, wasm))
+    }
+
+    /// The same, compiled by `compile`.
+    pub(super) fn code_by<E>(
+        &self,
+        engine: &Engine,
+        wasm: &[u8],
+        compile: impl FnOnce(&Key) -> Result<Code, E>,
+    ) -> Result<(Code, Found), E> {
         let key = Key::of(engine, wasm);
         if let Some(code) = self.find(engine, &key) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok((code, Found::Cached));
         }
-        let code = Code::compile(engine, wasm)?;
+        let code = compile(&key)?;
         self.misses.fetch_add(1, Ordering::Relaxed);
         match code.serialize() {
             Ok(artefact) => self.keep(&key, &artefact),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
+use crate::shortened::shortened;
+
 /// Addresses that are not on the public internet. Source: IANA IPv4 Special-Purpose Address Registry; multicast and
 /// class E, IANA IPv4 Address Space Registry.
 const PRIVATE_V4: [Ipv4Net; 14] = [
@@ -98,7 +100,7 @@ impl Network {
         let address = || text.parse().ok().map(|address: IpAddr| one(address, None));
         let with_port = || text.parse().ok().map(|address: SocketAddr| one(address.ip(), Some(address.port())));
         let network = || text.parse().ok().map(|addresses| Self { addresses, port: None });
-        address().or_else(with_port).or_else(network).ok_or_else(|| NetworksError(text.into()))
+        address().or_else(with_port).or_else(network).ok_or_else(|| NetworksError(shortened(text)))
     }
 }
 

@@ -9,6 +9,7 @@ use super::destination::{Destination, Protocol, parse_port, split};
 use super::hosts::Hosts;
 use super::limits::CONNECTIONS_MAX;
 use super::networks::Networks;
+use crate::shortened::shortened;
 
 /// Hosts that a function may send requests to: none by default. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Policy {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("`{entry}` {why}")]
 pub struct PolicyError {
-    /// The entry as it is written.
+    /// The entry as it is written, or its beginning.
     pub entry: String,
     why: &'static str,
 }
@@ -93,7 +94,7 @@ impl Policy {
 
 impl Rule {
     fn parse(entry: &str) -> Result<Self, PolicyError> {
-        let wrong = |why| move || PolicyError { entry: entry.to_owned(), why };
+        let wrong = |why| move || PolicyError { entry: shortened(entry), why };
         let (scheme, rest) = entry.split_once("://").unwrap_or(("https", entry));
         let protocol = Protocol::parse(scheme).ok_or_else(wrong(SCHEME))?;
         if rest.contains(['/', '?', '#', '@']) {

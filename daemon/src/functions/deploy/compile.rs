@@ -9,16 +9,15 @@ use crate::functions::source::Source;
 use crate::thread_priority::lower_priority;
 
 impl Deployer {
-    /// Compiles on a thread of lower priority than those that run calls. A compilation that takes too long is abandoned, but
-    /// keeps its permit until it is done, because nothing can stop the compiler.
+    /// Compiles on a thread of lower priority than those that run calls. It waits for the compiler, which is killed if it takes
+    /// too long, and keeps its permit until that is done.
     pub(super) async fn compile(&self, source: Source) -> Result<Compiled, DeployError> {
         let permit = self.compilers.enter().await?;
-        self.preparation.label(&source)?;
         let (done, compiled) = oneshot::channel();
         let preparation = self.preparation.clone();
         let work = move || {
             lower_priority();
-            let compiled = preparation.compile(source);
+            let compiled = preparation.compile(source, true);
             drop(permit);
             // Nobody may be waiting any more.
             let _ = done.send(compiled);

@@ -29,8 +29,10 @@ pub enum DeployError {
     NoVersion { name: FunctionName, which: String },
     #[error("there is no directory to keep functions in: start the daemon with `functions` or `state`")]
     Nowhere,
-    #[error("the manifest asks for the directory `{}`; a manifest deployed over the network may only ask for directories below `deploy.directories`", .0.display())]
-    Directory(PathBuf),
+    #[error(
+        "the manifest asks for the directory `{0}`; a manifest deployed over the network may only ask for directories below `deploy.directories`"
+    )]
+    Directory(String),
     #[error(
         "the manifest asks to send requests to `{0}`; a manifest deployed over the network may only ask for hosts that `deploy.outbound` lists"
     )]
@@ -41,8 +43,10 @@ pub enum DeployError {
     Network(String),
     #[error("`{route}` leads to `{owner}`; what is deployed over the network can take no path of another function")]
     Route { route: String, owner: FunctionName },
-    #[error("the manifest asks for FIFOs and devices in `{}` (`special`), which a manifest deployed over the network may not", .0.display())]
-    Special(PathBuf),
+    #[error(
+        "the manifest asks for FIFOs and devices in `{0}` (`special`), which a manifest deployed over the network may not"
+    )]
+    Special(String),
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error("cannot write the files of the function into `{}`", directory.display())]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use nebula_runtime::{Policy, SocketPolicy};
+use nebula_runtime::{Policy, SocketPolicy, shortened};
 
 use super::{DeployError, Deployer};
 use crate::functions::broken::Broken;
@@ -20,22 +20,22 @@ impl Deployer {
             let real = directory.host.canonicalize().unwrap_or_else(|_| directory.host.clone());
             let below = |root: &PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
             if !allowed.directories.iter().any(below) {
-                return Err(DeployError::Directory(directory.host));
+                return Err(DeployError::Directory(shortened(&directory.host.to_string_lossy())));
             }
             if directory.special {
-                return Err(DeployError::Special(directory.host));
+                return Err(DeployError::Special(shortened(&directory.host.to_string_lossy())));
             }
         }
         for host in manifest.outbound {
             let policy = Policy::parse([host.as_str()]).map_err(Broken::Outbound)?;
             if !allowed.outbound.includes(&policy) {
-                return Err(DeployError::Outbound(host));
+                return Err(DeployError::Outbound(shortened(&host)));
             }
         }
         for sockets in manifest.network {
             let policy = SocketPolicy::parse([sockets.as_str()]).map_err(Broken::Network)?;
             if !allowed.network.includes(&policy) {
-                return Err(DeployError::Network(sockets));
+                return Err(DeployError::Network(shortened(&sockets)));
             }
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Deployer {
                     || other.manifest.routes.iter().any(|theirs| leads(theirs, route))
             };
             if let Some(other) = others().find(is_there) {
-                return Err(DeployError::Route { route: route.clone(), owner: other.name.clone() });
+                return Err(DeployError::Route { route: shortened(route), owner: other.name.clone() });
             }
         }
         let own = format!("/{name}");

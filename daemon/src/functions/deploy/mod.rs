@@ -18,7 +18,8 @@ pub use condition::Condition;
 pub use error::DeployError;
 
 use super::broken::Broken;
-use super::directory::{Files, built_in, list, write};
+use super::commit::{commit, finish, remove};
+use super::directory::{Files, built_in, list};
 use super::function::Function;
 use super::history::{History, HistoryError, Past};
 use super::load::count;
@@ -137,7 +138,8 @@ impl Deployer {
             Some(source) => Some(self.compile(source).await?),
             None => None,
         };
-        Self::write(directory, name, None, None)?;
+        let failed = |source| DeployError::Write { directory: directory.into(), source };
+        finish(directory, name).and_then(|()| remove(directory, name)).map_err(failed)?;
         files.remove(name);
         self.put(name, again);
         self.count("removed");
@@ -239,7 +241,14 @@ impl Deployer {
         manifest: Option<&str>,
     ) -> Result<(), DeployError> {
         let failed = |source| DeployError::Write { directory: directory.into(), source };
-        std::fs::create_dir_all(directory).and_then(|()| write(directory, name, module, manifest)).map_err(failed)
+        // What was decided before comes first.
+        let begun = std::fs::create_dir_all(directory).and_then(|()| finish(directory, name));
+        begun.and_then(|()| commit(directory, name, module, manifest)).map_err(failed)?;
+        if let Err(error) = finish(directory, name) {
+            // It will be finished when the directory is looked at, or at the next start.
+            tracing::error!("`{name}` is deployed, but its files are not all in `{}`: {error}", directory.display());
+        }
+        Ok(())
     }
 
     fn live(&self, name: &FunctionName) -> Option<Arc<Function>> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{DeployError, Deployer};
 use crate::causes::chain;
 use crate::functions::broken::Broken;
+use crate::functions::commit::finish;
 use crate::functions::directory::{Files, ListError, Listing, built_in, list};
 use crate::functions::history::Past;
 use crate::functions::load::{count, describe, report};
@@ -19,7 +20,15 @@ impl Deployer {
     pub async fn refresh(&self) -> Result<(), ListError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let mut known = self.files.lock().await;
-        let listing = list(directory)?;
+        let mut listing = list(directory)?;
+        if !listing.unfinished.is_empty() {
+            for name in &listing.unfinished {
+                if let Err(error) = finish(directory, name) {
+                    tracing::debug!("a deployment of `{name}` is not finished yet: {error}");
+                }
+            }
+            listing = list(directory)?;
+        }
         let before = self.preparation.registry.table().broken.clone();
         let mut broken = strays(&listing, &before);
         // Files elsewhere are read only when the daemon starts.
@@ -35,7 +44,9 @@ impl Deployer {
                 broken.extend([report(files.path(), &why)]);
             }
         }
-        let gone: Vec<_> = known.keys().filter(|name| !listing.functions.contains_key(*name)).cloned().collect();
+        let is_gone =
+            |name: &&FunctionName| !listing.functions.contains_key(*name) && !listing.unfinished.contains(*name);
+        let gone: Vec<_> = known.keys().filter(is_gone).cloned().collect();
         for name in gone {
             known.remove(&name);
             if self.live(&name).is_none_or(|live| live.is_as_built_in() || live.gateway().is_some()) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{DeployError, Deployer, Upload};
+use crate::functions::commit::finish;
 use crate::functions::directory::{built_in, manifest_path, module_path};
 use crate::functions::history::Past;
 use crate::functions::name::FunctionName;
@@ -17,6 +18,7 @@ impl Deployer {
         directory: &Path,
     ) -> Result<Source, DeployError> {
         let files = self.files.lock().await;
+        finish(directory, name).map_err(|source| DeployError::Write { directory: directory.into(), source })?;
         let present = files.get(name).map(|files| files.read(name, self.preparation.settings.module_max));
         let present = || match present {
             Some(present) => Ok(present?),

@@ -6,6 +6,9 @@ use toml::Value;
 /// Characters of a value that an error shows.
 const SHOWN_MAX: usize = 60;
 
+/// Mistakes of one file that an error shows.
+const LISTED_MAX: usize = 20;
+
 /// One mistake in a file. Keys are paths, such as `limits.memory` or `directories[1].guest`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
@@ -65,5 +68,10 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 pub(crate) fn joined(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let mut shown: Vec<_> = mistakes.iter().take(LISTED_MAX).map(ToString::to_string).collect();
+    let more = mistakes.len() - shown.len();
+    if more > 0 {
+        shown.push(format!("and {more} more mistakes"));
+    }
+    shown.join("; ")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nebula_runtime::shortened;
 use toml::{Table, Value};
 
 use super::mistake::{Mistake, kind};
@@ -88,7 +89,8 @@ impl<'t, 'm> Keys<'t, 'm> {
 
     fn key(&self, name: &str) -> String {
         let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let name = if !name.is_empty() && name.bytes().all(bare) { name.into() } else { format!("{name:?}") };
+        let name = if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") };
+        let name = shortened(&name);
         if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
     }
 

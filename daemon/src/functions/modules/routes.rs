@@ -18,14 +18,19 @@ const ROUTES: &str = "_routes";
 ///
 /// # Errors
 /// Says how it failed.
-pub fn declared(runtime: &Runtime, wasm: &[u8], grants: &Grants) -> Result<Option<String>, String> {
+pub fn declared(
+    runtime: &Runtime,
+    wasm: &[u8],
+    grants: &Grants,
+    spent: &mut dyn FnMut(Duration),
+) -> Result<Option<String>, String> {
     // The name of an export stands in the binary, and in the text. Most modules need not be compiled twice.
     if !wasm.windows(ROUTES.len()).any(|window| window == ROUTES.as_bytes()) {
         return Ok(None);
     }
     let limits = grants.limits;
     let grants = Grants { start: Some(ROUTES.into()), ..Grants::of(limits) };
-    let program = match Program::compile(runtime, wasm, grants) {
+    let program = match Program::compile_watched(runtime, wasm, grants, spent) {
         Ok(program) if program.kind() == Kind::Command => program,
         // Whatever else is wrong shows when the module itself is compiled.
         Ok(_) | Err(_) => return Ok(None),

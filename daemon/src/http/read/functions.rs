@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LO
 use hyper::{HeaderMap, Method, StatusCode};
 use nebula_api::functions::{self as api, BrokenFile, FunctionDetails, Functions, KeptVersion, Versions};
 use nebula_metering::Joules;
-use nebula_runtime::Directory;
+use nebula_runtime::{Directory, shortened};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -283,7 +283,7 @@ fn tagged(mut response: Response, function: &Function) -> Response {
 
 fn function_name(name: &str) -> Result<FunctionName, Problem> {
     name.parse().map_err(|why: crate::functions::NameError| {
-        Problem::BadRequest(format!("`{name}` cannot be the name of a function: {why}"))
+        Problem::BadRequest(format!("`{}` cannot be the name of a function: {why}", shortened(name)))
     })
 }
 

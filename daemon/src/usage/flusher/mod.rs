@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::Hour;
 use super::pending::{EnergyRate, Pending};
 use super::reading::Reading;
-use super::store::{Bounds, Store, StoreError};
+use super::store::{Bounds, Loss, Store, StoreError};
 use crate::causes::chain;
 
 /// Most rows that wait while nothing can be stored: some 20 MB. Beyond that, no reading is taken until they are stored. The
@@ -132,6 +132,7 @@ impl Accounting {
 
     /// Stores what has come since the last reading, with everything that could not be stored before.
     fn flush(&mut self, now: Reading, rates: &[EnergyRate], time: SystemTime) {
+        self.check_file();
         if self.pending.len() <= PENDING_MAX {
             self.pending.add(Hour::of(time), &self.last, &now, rates);
             self.last = now;
@@ -161,6 +162,27 @@ impl Accounting {
                     self.store = None;
                 }
             }
+        }
+    }
+
+    /// If the file was deleted, the next one gets all that this daemon has counted. If another file is in its place, whoever put it
+    /// there knows what it contains, and it gets what comes from now on.
+    fn check_file(&mut self) {
+        let Some(loss) = self.store.as_ref().and_then(Store::loss) else { return };
+        let file = self.settings.file.display();
+        match loss {
+            Loss::Deleted => {
+                tracing::error!(
+                    "`{file}` was deleted while the daemon ran: its accounts since it started are written anew"
+                );
+                (self.pending, self.last) = Default::default();
+            }
+            Loss::Replaced => {
+                tracing::error!("`{file}` was replaced while the daemon ran: accounts continue in the new file");
+            }
+        }
+        if let Some(lost) = self.store.take() {
+            lost.abandon();
         }
     }
 

@@ -87,6 +87,29 @@ fn no_reading_is_taken_while_too_many_rows_wait_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_file_that_was_deleted_or_replaced_while_the_daemon_runs_is_written_anew() {
+    let (_folder, mut accounting, mut daemon) = accounting();
+    let settings = accounting.settings.clone();
+    create_directory(&settings);
+    let mut window = |accounting: &mut Accounting| {
+        daemon.window([1000, 0, 0], 0, [1, 1, 1]);
+        accounting.flush(daemon.reading.clone(), &[], time(10));
+    };
+    (0..2).for_each(|_| window(&mut accounting));
+    // Only the file: what SQLite keeps beside it belongs to it, and not to the next one.
+    fs::remove_file(&settings.file).unwrap();
+    window(&mut accounting);
+    assert_eq!(stored(&settings), 3000, "everything since the start");
+
+    let other = settings.file.with_file_name("other");
+    drop(Store::open(&other).unwrap());
+    fs::rename(&other, &settings.file).unwrap();
+    (0..2).for_each(|_| window(&mut accounting));
+    assert_eq!(stored(&settings), 2000, "everything since it was replaced");
+    assert_eq!(accounting.status.failed(), 0);
+}
+
+#[test]
 fn the_last_accounts_are_stored_at_the_end() {
     let (_folder, Accounting { settings, .. }, mut daemon) = accounting();
     create_directory(&settings);

@@ -10,6 +10,7 @@ mod fold;
 pub mod rows;
 pub mod schema;
 mod stored;
+mod whereabouts;
 mod write;
 
 use std::fs::OpenOptions;
@@ -22,6 +23,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use error::StoreError;
 pub use fold::Bounds;
+pub use whereabouts::Loss;
+use whereabouts::{BESIDE, Whereabouts, beside};
 
 /// How long to wait for another writer: a flush takes milliseconds, and folding a year of hours a second or two.
 const BUSY_TIME_MAX: Duration = Duration::from_secs(10);
@@ -30,13 +33,11 @@ const BUSY_TIME_MAX: Duration = Duration::from_secs(10);
 /// small file system, and a flush writes a few pages.
 const WAL_PAGES: u32 = 100;
 
-/// The suffixes of SQLite's other files.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
-
 /// The file of accounts, open for writing. Only one daemon has it, the one that holds the directory for state.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
+    whereabouts: Whereabouts,
 }
 
 impl Store {
@@ -69,7 +70,19 @@ impl Store {
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         schema::migrate(&mut connection, path)?;
-        Ok(Self { connection })
+        Ok(Self { connection, whereabouts: Whereabouts::of(path) })
+    }
+
+    /// What has become of the file, if it is not where it was opened.
+    pub fn loss(&self) -> Option<Loss> {
+        self.whereabouts.loss()
+    }
+
+    /// Closes a file that is lost, so that another one can take its place.
+    pub fn abandon(self) {
+        let Self { connection, whereabouts } = self;
+        drop(connection);
+        whereabouts.clear();
     }
 
     /// Opens the file for reading, whether a daemon is running or not.
@@ -123,12 +136,6 @@ fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
         let _ = std::fs::rename(beside(path, suffix), beside(&aside, suffix));
     }
     Ok(aside)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

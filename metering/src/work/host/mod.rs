@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -53,12 +55,31 @@ pub enum ReadHostError {
     ParseStat { path: PathBuf, line: String },
 }
 
+/// CPU time of child processes that work for this one. The system's clock of a process leaves it out until the child has
+/// ended, and whoever watches the child knows it sooner.
+#[derive(Debug, Default)]
+pub struct Children {
+    nanos: AtomicU64,
+}
+
+impl Children {
+    /// Adds what a child has used since it was last asked.
+    pub fn add(&self, cpu: Duration) {
+        self.nanos.fetch_add(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+}
+
 /// Reads [`Moment`]s.
 #[derive(Debug)]
 pub struct HostClock {
     stat: Stat,
     usage: Result<Compared, String>,
     busy: Busy,
+    children: Arc<Children>,
     topology: Topology,
     packages: [Duration; PACKAGES_MAX],
     frequency: Option<Clocks>,
@@ -86,9 +107,19 @@ impl HostClock {
         let usage = Usage::open(sysfs_root, ticks);
         let usage = usage.map(|usage| Compared { usage, watch, compare_at: Duration::ZERO });
         let machine = usage.as_ref().ok().and_then(|compared| compared.usage.read()).unwrap_or(ticks);
-        let busy = Busy::new(machine, clock(ClockId::ProcessCPUTime));
+        let (busy, children) = (Busy::new(machine, clock(ClockId::ProcessCPUTime)), Arc::default());
         let frequency = Clocks::open(sysfs_root, &topology);
-        Ok(Self { stat, usage, busy, topology, packages: Default::default(), frequency, last: Default::default() })
+        let (packages, last) = Default::default();
+        Ok(Self { stat, usage, busy, children, topology, packages, frequency, last })
+    }
+
+    /// Counts the CPU time of these children as this process's.
+    pub fn count_children(&mut self, children: Arc<Children>) {
+        self.children = children;
+    }
+
+    fn process(&self) -> Duration {
+        clock(ClockId::ProcessCPUTime) + self.children.cpu()
     }
 
     /// One line for people: the source of the CPU time of the machine, and if it is the coarse one, why. It may change
@@ -115,7 +146,7 @@ impl HostClock {
         // The clock of the machine is read first and that of the process last, so what happens in between counts as
         // work of this process, which it is.
         let machine = self.machine(monotonic)?;
-        let process = clock(ClockId::ProcessCPUTime);
+        let process = self.process();
         let busy = self.busy.advance(machine, process);
         let packages = self.packages(busy)?;
         let mut moment = Moment {
@@ -160,7 +191,7 @@ impl HostClock {
     /// Continues with ticks from the current value.
     fn give_up(&mut self, why: &str) -> Result<Duration, ReadHostError> {
         let ticks = self.stat.machine()?;
-        self.busy.rebase(ticks, clock(ClockId::ProcessCPUTime));
+        self.busy.rebase(ticks, self.process());
         if let Ok(Compared { usage, .. }) = &self.usage {
             self.usage = Err(format!("`{}` {why}", usage.path.display()));
         }
