@@ -20,9 +20,9 @@ pub struct Form {
     #[serde(default)]
     #[schema(required = false)]
     pub input: String,
-    /// How often to call it: 1 if the field is missing, at most `api.calls`.
+    /// How often to call it: 1 if the field is missing, at most 1000 unless `api.calls` says otherwise.
     #[serde(default = "once")]
-    #[schema(minimum = 1, default = 1)]
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
     pub num_calls: u32,
 }
 

@@ -148,7 +148,15 @@ fn calls() -> Value {
     let at = json!([function, request_id, traceparent]);
     let path = in_path("path", "What the function sees of the path; it may have slashes.", &text());
     let below = json!([function, path, request_id, traceparent]);
-    for (method, name) in [("get", "Get"), ("post", "Post"), ("put", "Put"), ("patch", "Patch"), ("delete", "Delete")] {
+    for (method, name) in [
+        ("get", "Get"),
+        ("post", "Post"),
+        ("put", "Put"),
+        ("patch", "Patch"),
+        ("delete", "Delete"),
+        ("options", "Options"),
+        ("trace", "Trace"),
+    ] {
         let has_body = matches!(method, "post" | "put" | "patch");
         let own = |id: &str, parameters| own_answer(id, "A function's own answer", about, parameters, has_body);
         paths["/fn/{function}"][method] = own(&format!("fn{name}"), &at);
@@ -173,11 +181,15 @@ fn functions() -> Value {
     let tag = "functions";
     let [name, if_match] = ["name", "ifMatch"].map(parameter);
     let part = |kind: &str| json!({ "type": "string", "contentMediaType": kind });
+    let mut module = part("application/wasm");
+    module["minLength"] = 1.into();
     let form = json!({
         "type": "object",
-        "properties": { "module": part("application/wasm"), "manifest": part("application/toml") },
+        "properties": { "module": module, "manifest": part("application/toml") },
+        "additionalProperties": false,
+        "minProperties": 1,
     });
-    let if_none_match = in_header("If-None-Match", "`*`: only if there is no such function.", r"^\*$");
+    let if_none_match = in_header("If-None-Match", "`*`: only if there is no such function.", &one_of(&["*"], None));
     let to = "The version to go back to, or four or more of its first digits; otherwise the one before.";
     let to = in_query("to", to, &matching("^[0-9a-f]{4,64}$"));
     json!({
@@ -222,7 +234,8 @@ fn functions() -> Value {
             json!({
                 "parameters": [name, if_match],
                 "requestBody": {
-                    "description": "The manifest, in TOML.", "content": texts(&["text/plain"]), "required": true,
+                    "description": "The manifest, in TOML. Without one, that of the function is empty.",
+                    "content": texts(&["text/plain"]),
                 },
             }),
             json!({ "200": deployed("It was replaced.", false) }), OF_CHANGES,
@@ -254,7 +267,8 @@ fn energy() -> Value {
     let history = "Whether the stream begins with the power of the last five minutes.";
     let history = in_query("history", history, &json!({ "type": "boolean", "default": false }));
     let policy = "Which energy to count: `active`, or `usage`, which adds a share of the base energy.";
-    let since = json!({ "type": "string", "default": "7d" });
+    let mut since = matching(&since());
+    since["default"] = "7d".into();
     json!({
         "/invocations": { "get": operation(
             tag, "invocations", "Calls that run, and the last that ended",
@@ -285,7 +299,7 @@ fn energy() -> Value {
         "/usage": { "get": operation(
             tag, "usage", "What was used since a time",
             json!({ "parameters": [
-                in_query("since", "A time span such as `7d`, a date, or `all`.", &since),
+                in_query("since", "A time span such as `7d`, a day, a moment (RFC 3339), or `all`.", &since),
                 in_query("by", "What the rows are about.", &one_of(&By::ALL.map(By::as_str), Some("function"))),
                 in_query("policy", policy, &one_of(&["active", "usage"], None)),
                 in_query("format", "The format of the answer.", &one_of(&["json", "csv"], Some("json"))),
@@ -297,6 +311,13 @@ fn energy() -> Value {
             &["400", "401", "403", "404", "503"],
         ) },
     })
+}
+
+/// Where a report may begin.
+fn since() -> String {
+    let day = "20[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))";
+    let time = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])";
+    format!("^(all|[0-9]{{1,4}}[smhdw]|{day}({time})?)$")
 }
 
 fn daemon() -> Value {

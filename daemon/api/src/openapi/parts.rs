@@ -13,8 +13,8 @@ pub fn in_query(name: &str, about: &str, schema: &Value) -> Value {
 }
 
 /// A header of a request.
-pub fn in_header(name: &str, about: &str, pattern: &str) -> Value {
-    json!({ "name": name, "in": "header", "description": about, "schema": matching(pattern) })
+pub fn in_header(name: &str, about: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "header", "description": about, "schema": schema })
 }
 
 pub fn text() -> Value {
@@ -57,18 +57,23 @@ pub fn parameters() -> Value {
         parameter
     };
     let function = |name| in_path(name, "A function of GET /functions.", &schema("FunctionName"));
-    let request_id = "A name for the request, in visible ASCII; otherwise one is made.";
-    let traceparent = "The place of the request in a trace (W3C Trace Context).";
-    let if_match = "The version that must be served now, as `ETag` gives it, or `*`.";
+    let request_id =
+        "A name for the request: 1 to 128 characters of visible ASCII. Instead of anything else one is made.";
+    // As the standard demands: a trace that is broken off must not break the request.
+    let traceparent = "The place of the request in a trace (W3C Trace Context). Anything else is ignored.";
+    let if_match = "The version that must be served now, or several, as `ETag` gives them; `*` for any.";
+    let versions = matching(r#"^"[0-9a-f]{64}"(, "[0-9a-f]{64}")*$"#);
+    let versions = json!({ "anyOf": [one_of(&["*"], None), versions] });
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     json!({
         "function": example(function("function"), "hello-world"),
-        "ifMatch": in_header("If-Match", if_match, r#"^(\*|"[0-9a-f]{64}")$"#),
+        "ifMatch": example(in_header("If-Match", if_match, &versions), "*"),
         "input": in_query("input", "What the function reads, in place of a body.", &text()),
         "inputInPath": example(in_path("input", "What the function reads.", &text()), "10"),
         "name": example(function("name"), "mine"),
-        "requestId": in_header("X-Request-Id", request_id, "^[!-~]{1,128}$"),
+        "requestId": example(in_header("X-Request-Id", request_id, &text()), "order-7"),
         "settle": in_query("settle", "Whether to wait for the settled charge.", &json!({ "type": "boolean" })),
-        "traceparent": in_header("traceparent", traceparent, "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
+        "traceparent": example(in_header("traceparent", traceparent, &text()), parent),
     })
 }
 

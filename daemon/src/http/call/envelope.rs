@@ -10,7 +10,7 @@ use super::plain::{failed, has_succeeded};
 use super::{Context, take_context};
 use crate::http::answer::problem::Problem;
 use crate::http::answer::{JSON, html as html_page, json, output};
-use crate::http::request::query::variables;
+use crate::http::request::query::variables_and;
 use crate::http::{Request, Response, page};
 use crate::invocation::{self, Finished};
 
@@ -20,15 +20,12 @@ const TWICE: &str = "the input is given twice: in the URL and as a body";
 impl Context<'_> {
     /// The input is `given` in the path, or else the query's `input`, or else the body.
     pub async fn invoke(&self, request: Request, given: Option<String>, html: bool) -> Result<Response, Problem> {
-        let mut environment = variables(self.query(request.uri())?)?;
+        let (mut environment, in_query) = variables_and(self.query(request.uri())?, Some("input"))?;
         let settle = self.take_settle(&mut environment)?;
-        let mut input = given;
-        if let Some(index) = environment.iter().position(|(name, _)| name == "input") {
-            let (_, value) = environment.remove(index);
-            if input.replace(value).is_some() {
-                return Err(Problem::BadRequest(TWICE_IN_URL.into()));
-            }
-        }
+        let input = match (given, in_query) {
+            (Some(_), Some(_)) => return Err(Problem::BadRequest(TWICE_IN_URL.into())),
+            (given, in_query) => given.or(in_query),
+        };
         let (head, body) = request.into_parts();
         let body = self.read(body).await?;
         let input = match input {

@@ -303,7 +303,8 @@ fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
                 .map_err(|_| wrong("`If-Match` must be `*`, or versions as `ETag` gives them"))
         }
         (None, Some(_)) => Err(wrong("`If-None-Match` must be `*` here: the function must not exist yet")),
-        (Some(_), Some(_)) => Err(wrong("`If-Match` and `If-None-Match` exclude each other here")),
+        // No version is served and not served.
+        (Some(_), Some(_)) => Ok(Condition::OneOf(Vec::new())),
     }
 }
 

@@ -25,10 +25,13 @@ pub fn bounded(query: Option<&str>, parameters_max: usize) -> Result<Option<&str
     Ok(query)
 }
 
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
 /// Environment variables in the order in which their names first came. The last value of a name wins.
 #[derive(Default)]
 struct Variables<'q> {
-    list: Vec<(String, String)>,
+    list: Pairs,
     /// Where each name stands in the list.
     places: HashMap<Cow<'q, str>, usize>,
 }
@@ -46,9 +49,18 @@ impl<'q> Variables<'q> {
 }
 
 /// Turns a query into environment variables.
-pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> {
-    let mut variables = Variables::default();
+pub fn variables(query: Option<&str>) -> Result<Pairs, Problem> {
+    Ok(variables_and(query, None)?.0)
+}
+
+/// Turns a query into environment variables, without the parameter `apart`. Its value is returned too: any text.
+pub fn variables_and(query: Option<&str>, apart: Option<&str>) -> Result<(Pairs, Option<String>), Problem> {
+    let (mut variables, mut value_apart) = (Variables::default(), None);
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if apart == Some(&*name) {
+            value_apart = Some(value.into_owned());
+            continue;
+        }
         if !is_variable(&name) {
             let shown = shortened(&name);
             let why = "use letters, digits and `_`, and do not begin with a digit";
@@ -59,11 +71,11 @@ pub fn variables(query: Option<&str>) -> Result<Vec<(String, String)>, Problem> 
         }
         variables.insert(name, value);
     }
-    Ok(variables.list)
+    Ok((variables.list, value_apart))
 }
 
 /// As [`variables`], but skips pairs that cannot be environment variables.
-pub fn nameable(query: Option<&str>) -> Vec<(String, String)> {
+pub fn nameable(query: Option<&str>) -> Pairs {
     let mut variables = Variables::default();
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs
@@ -114,6 +126,12 @@ mod tests {
         for query in ["1a=x", "a-b=x", "=x", "a%3Db=x", "a=x%00y", "%00=x"] {
             assert!(variables(Some(query)).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn an_input_is_any_text_and_no_variable() {
+        let (variables, input) = variables_and(Some("input=1&a=b&input=x%00y"), Some("input")).unwrap();
+        assert_eq!((variables, input.as_deref()), (vec![("a".into(), "b".into())], Some("x\0y")));
     }
 
     #[test]
