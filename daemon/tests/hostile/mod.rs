@@ -16,4 +16,5 @@ mod interrupted_deployments;
 mod queries;
 mod rebinding;
 mod sockets;
+mod tasks;
 mod unread_answers;
