@@ -12,9 +12,12 @@ use crate::parallel;
 use crate::parts::{Left, PARTS};
 use crate::start::Start;
 
+/// How a machine differs from the one of its name.
+type Change = fn(Changes) -> Changes;
+
 /// Where parts are left out unless the command line says otherwise: where charging is difficult, and where single parts
 /// have something to do.
-const PLACES: [(Host, Start, fn(Changes) -> Changes); 14] = [
+const PLACES: [(Host, Start, Change); 14] = [
     (Host::Server, Start::Morning, identity),
     (Host::Server, Start::None, identity),
     (Host::Server, Start::Busy, identity),
