@@ -46,8 +46,8 @@ pub enum Broken {
     Reuse(&'static str),
     #[error(transparent)]
     Compile(CompileError),
-    #[error("it {what}; `{option}` allows {max}")]
-    Beyond { what: String, option: &'static str, max: u64 },
+    #[error("it {what} (`{option}`)")]
+    Beyond { what: String, option: &'static str },
     #[error("it was not compiled within {0:?} (`deploy.time`)")]
     TooSlow(Duration),
     #[error("the compiler failed on it")]

@@ -4,6 +4,7 @@ use nebula_runtime::{Bound, CompileBounds, CompileError, Compiler};
 
 use super::broken::Broken;
 use super::settings::Settings;
+use crate::settings::shown_size;
 
 /// The command of this program that compiles.
 pub const COMPILE_WORKER: &str = "compile-worker";
@@ -27,21 +28,27 @@ impl Settings {
 
     /// The failure of a compilation, with the option that bounds it.
     pub(super) fn not_compiled(&self, error: CompileError) -> Broken {
-        let beyond = |what: String, option, max| Broken::Beyond { what, option, max };
+        let beyond = |what, option| Broken::Beyond { what, option };
+        let deploy = &self.deploy;
         match error {
             CompileError::TooSlow(time) => Broken::TooSlow(time),
             CompileError::Beyond { bound, found } => match bound {
-                Bound::Memory => beyond("takes more memory to compile".into(), "deploy.memory", self.deploy.memory),
-                Bound::Binary => {
-                    beyond(format!("is a text of {found} bytes of binary"), "limits.module", self.module_max)
+                Bound::Memory => {
+                    let most = shown_size(deploy.memory);
+                    beyond(format!("takes more than {most} of memory to compile"), "deploy.memory")
                 }
-                Bound::Complexity => beyond(
-                    format!("has a function of complexity {found}, too many locals or blocks"),
-                    "deploy.complexity",
-                    self.deploy.complexity,
-                ),
+                Bound::Binary => {
+                    let most = shown_size(self.module_max);
+                    beyond(format!("is the text of a binary of {found} bytes, more than {most}"), "limits.module")
+                }
+                Bound::Complexity => {
+                    let most = deploy.complexity;
+                    let what = format!("has a function with too many locals and blocks: {found}, more than {most}");
+                    beyond(what, "deploy.complexity")
+                }
                 Bound::Nesting => {
-                    beyond(format!("has components nested {found} deep"), "deploy.nesting", self.deploy.nesting)
+                    let most = deploy.nesting;
+                    beyond(format!("has components nested {found} deep, more than {most}"), "deploy.nesting")
                 }
             },
             error => Broken::Compile(error),

@@ -60,6 +60,8 @@ fn confine(request: &Request) -> rustix::io::Result<()> {
     let seconds = bounds.time.as_secs();
     limit(Resource::Cpu, seconds.saturating_add(2), seconds.saturating_add(4))?;
     limit(Resource::As, bounds.memory, bounds.memory)?;
+    // If the machine runs out of memory all the same, the kernel ends the compiler and not the daemon. Source: proc(5).
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     // It may be lower already, and only a privileged process can raise it.
     let _ = setpriority_process(None, NICE);
     Ok(())

@@ -26,30 +26,45 @@ type Identity = (u64, u64);
 pub struct Whereabouts {
     path: PathBuf,
     file: Option<Identity>,
+    /// SQLite's other files, as far as they exist.
+    beside: [Option<Identity>; 2],
 }
 
 impl Whereabouts {
     /// Of a file that has just been opened.
     pub fn of(path: &Path) -> Self {
-        Self { path: path.into(), file: identity(path).ok() }
+        Self { path: path.into(), file: identity(path).ok(), beside: [None; 2] }
     }
 
     pub fn loss(&self) -> Option<Loss> {
         match identity(&self.path) {
-            Ok(now) => (self.file.is_some() && self.file != Some(now)).then_some(Loss::Replaced),
+            Ok(now) if self.file == Some(now) => None,
+            Ok(_) => self.file.map(|_| Loss::Replaced),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Loss::Deleted),
             // It may be there.
             Err(_) => None,
         }
     }
 
-    /// Removes SQLite's other files, which belong to the lost file: it would take them for those of the next one. To be called
-    /// when nobody has them open any more.
+    /// To be called when something has been written, which may make SQLite's other files.
+    pub fn note_beside(&mut self) {
+        self.beside = self.identities_beside();
+    }
+
+    /// Removes those of SQLite's other files that belong to the lost file: it would take them for those of the next one. To be
+    /// called when nobody has them open any more.
     pub fn clear(self) {
-        for suffix in BESIDE {
-            // Usually they have been lost too.
-            let _ = fs::remove_file(beside(&self.path, suffix));
+        let now = self.identities_beside();
+        for ((suffix, known), now) in BESIDE.into_iter().zip(self.beside).zip(now) {
+            if now.is_some() && now == known {
+                // It may have been removed since.
+                let _ = fs::remove_file(beside(&self.path, suffix));
+            }
         }
+    }
+
+    fn identities_beside(&self) -> [Option<Identity>; 2] {
+        BESIDE.map(|suffix| identity(&beside(&self.path, suffix)).ok())
     }
 }
 

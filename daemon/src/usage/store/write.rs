@@ -17,7 +17,9 @@ use super::schema::{FOOTPRINT, FUNCTION_ENERGY, STORED_AT, WORK, ZONE_ENERGY, se
 impl Store {
     /// Adds everything or nothing.
     pub fn add(&mut self, pending: &Pending, now: SystemTime) -> Result<(), StoreError> {
-        add(&mut self.connection, pending, now).map_err(StoreError::Write)
+        add(&mut self.connection, pending, now).map_err(StoreError::Write)?;
+        self.whereabouts.note_beside();
+        Ok(())
     }
 }
 
