@@ -384,13 +384,13 @@ impl<E> Meter<E> {
         let start = self.start.unwrap_or_default();
         let process = window.end.process.saturating_sub(start.process);
         let busy = window.end.busy.saturating_sub(start.busy);
-        let machine = window.end.frequency_ppm;
+        let machine = window.end.frequency_ppm.unwrap_or(1_000_000);
         let seen = Seen {
             topology: &self.topology,
             bucket: &window.bucket,
             time: window.time,
             packages: window.packages,
-            frequencies: window.end.packages_ppm.map(|of| of.or(machine).map_or(1.0, |ppm| f64::from(ppm) / 1e6)),
+            frequencies: window.end.packages_ppm.map(|ppm| f64::from(if ppm > 0 { ppm } else { machine }) / 1e6),
             runtime: self.runtime.take(process, self.calls_cpu),
             host: self.host.take(busy, process),
         };

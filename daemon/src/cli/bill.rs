@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use nebula_api::energy::WorkModel;
 use nebula_metering::Joules;
 
 use crate::carbon::Grams;
@@ -16,6 +17,8 @@ pub struct Bill<'a> {
     pub source: &'a str,
     /// What kind of figure it is, such as measured or estimated.
     pub origin: &'a str,
+    /// What the figure follows from, if it is modelled.
+    pub work_model: Option<WorkModel>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +34,10 @@ impl fmt::Display for Bill<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cpu = self.cpu.map(|cpu| format!("; {:.3} ms CPU", cpu.as_secs_f64() * 1e3)).unwrap_or_default();
         let carbon = self.carbon.map(|carbon| format!("; {carbon} CO2e")).unwrap_or_default();
-        let source = self.source;
+        let (source, origin) = (self.source, self.origin);
+        let model = self.work_model.map(|model| format!("; {}", model.as_words())).unwrap_or_default();
         match self.energy {
-            Ok(charge) => write!(f, "nebula: {charge}{carbon}{cpu}; source {source} ({})", self.origin),
+            Ok(charge) => write!(f, "nebula: {charge}{carbon}{cpu}; source {source} ({origin}{model})"),
             Err(reason) => write!(f, "nebula: joules not known: {reason}{cpu}; source {source}"),
         }
     }

@@ -126,6 +126,7 @@ fn bill(cost: &Cost) -> String {
         cpu: cost.work.cpu_ns.map(Duration::from_nanos),
         source: &energy.source,
         origin: origin(energy),
+        work_model: energy.work_model,
     }
     .to_string()
 }

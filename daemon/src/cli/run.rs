@@ -198,13 +198,21 @@ fn bill(meter: &EnergyMeter, work: &Work) -> String {
     // If the source changed meanwhile, the sum is only as good as the worst of them.
     let charged = additive().filter(|zone| zone.accounts.total > Microjoules::ZERO).map(|zone| zone.source);
     let source = charged.max().unwrap_or(calibration.source);
-    Bill { energy, carbon: None, cpu: Some(work.cpu), source: source.as_str(), origin: meter::nature(source) }
-        .to_string()
+    Bill {
+        energy,
+        carbon: None,
+        cpu: Some(work.cpu),
+        source: source.as_str(),
+        origin: meter::nature(source),
+        work_model: meter::work_model(source.as_str(), work.events.is_some()),
+    }
+    .to_string()
 }
 
 /// The bill of a call that nothing measured.
 fn no_bill(off: Off) -> String {
-    Bill { energy: Err(&off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF }.to_string()
+    Bill { energy: Err(&off.to_string()), carbon: None, cpu: None, source: OFF, origin: OFF, work_model: None }
+        .to_string()
 }
 
 fn name(file: &Path) -> String {

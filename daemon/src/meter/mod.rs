@@ -22,7 +22,7 @@ pub use metering::{Budget, Exceeded, Metering, Unhealthy};
 pub use own_cost::OwnCost;
 pub use sampler::{Sampler, SamplerError};
 pub use settings::Settings;
-pub use sources::{Choice, SourceError, nature, open as open_source};
+pub use sources::{Choice, SourceError, nature, open as open_source, work_model};
 
 /// Opens the clock of the machine whose procfs and sysfs are mounted at these roots.
 pub fn open_clock(procfs_root: &Path, sysfs_root: &Path) -> Result<HostClock, OpenHostClockError> {

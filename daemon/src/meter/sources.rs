@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::thread::available_parallelism;
 
+use nebula_api::energy::WorkModel;
 use nebula_metering::source::fallback::{Fallback, NoSource, RANKED};
 #[cfg(feature = "rapl-energy")]
 use nebula_metering::source::rapl_energy::RaplEnergy;
@@ -24,6 +25,12 @@ pub fn nature(kind: SourceKind) -> &'static str {
         kind if kind.is_measured() => "measured",
         _ => "an estimate, not measured",
     }
+}
+
+/// What the joules of a source follow from if they are modelled.
+pub fn work_model(source: &str, counts_events: bool) -> Option<WorkModel> {
+    let model = if counts_events { WorkModel::CpuTimeAndEvents } else { WorkModel::CpuTime };
+    (source == SourceKind::Model.as_str()).then_some(model)
 }
 
 /// The option `source`, unless it is `off`.

@@ -56,7 +56,7 @@ fn invoke_prints_the_output_and_one_line_about_energy() {
     let output = invoke(&["--settle"]);
     assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "[0, 1, 1, 2, 3]\n"));
     let error = stderr(&output);
-    assert!(error.trim_end().ends_with("source model (settled, but not measured)"), "{error}");
+    assert!(error.trim_end().ends_with("source model (settled, but not measured; ranks by CPU time)"), "{error}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_module_reads_stdin_and_its_joules_go_to_stderr() {
     assert_eq!(stdout(&output), "5702887\n");
     let bill = stderr(&output);
     assert_eq!(bill.lines().count(), 1, "{bill}");
-    for part in ["nebula: ", " ± ", "J + ", "ms CPU", "source model", "an estimate, not measured"] {
+    for part in ["nebula: ", " ± ", "J + ", "ms CPU", "source model", "an estimate, not measured; ranks by CPU time"] {
         assert!(bill.contains(part), "{part}: {bill}");
     }
 }

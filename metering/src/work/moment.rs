@@ -20,6 +20,6 @@ pub struct Moment {
     pub packages: [Duration; PACKAGES_MAX],
     /// Mean frequency of working processors since the last moment, in millionths of the highest; `None` if unknown.
     pub frequency_ppm: Option<u32>,
-    /// `frequency_ppm` by package.
-    pub packages_ppm: [Option<u32>; PACKAGES_MAX],
+    /// `frequency_ppm` by package; zero if unknown.
+    pub packages_ppm: [u32; PACKAGES_MAX],
 }

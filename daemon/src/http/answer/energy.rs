@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy, UncertaintyParts, WorkModel};
-use nebula_metering::source::SourceKind;
+use nebula_api::energy::{CallCarbon, Energy, EnergyState as State, EstimatedEnergy, UncertaintyParts};
 use nebula_metering::{Charge, Domain, Estimate, Joules, Uncertainty};
 
 use crate::carbon::Carbon;
 use crate::http::answer::exposure::Exposure;
 use crate::invocation::NotSettled;
-use crate::meter::{Ended, NoCharge, NotEstimated, Off};
+use crate::meter::{Ended, NoCharge, NotEstimated, Off, work_model};
 use crate::units::Policy;
 
 const NO_BASE: &str = "no window has told the base power yet, so it counts as active energy";
@@ -44,12 +43,6 @@ impl<'a> Known<'a> {
             Self::Ended(ended) | Self::Settled(ended, _) => Some(ended.at),
         }
     }
-}
-
-/// What the joules of a source follow from if they are modelled.
-pub fn work_model(source: &str, counts_events: bool) -> Option<WorkModel> {
-    let model = if counts_events { WorkModel::CpuTimeAndEvents } else { WorkModel::CpuTime };
-    (source == SourceKind::Model.as_str()).then_some(model)
 }
 
 /// Rounds to six digits: no intensity is known better.
@@ -192,6 +185,8 @@ fn name(domain: &Domain) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
+    use nebula_metering::source::SourceKind;
+
     use super::*;
     use crate::carbon::{GramsPerKilowattHour, IntensitySource, Prices, Pue, Settings};
     use crate::http::settings::{Expose, Resolution};

@@ -12,11 +12,11 @@ use nebula_metering::{Accounts, Coefficient, Feature, FunctionEnergy, FunctionId
 
 use crate::carbon::Carbon;
 use crate::functions::Registry;
-use crate::http::answer::energy::{parts, work_model};
+use crate::http::answer::energy::parts;
 use crate::http::answer::exposure::Exposure;
 use crate::http::read::quota::of_power;
 use crate::invocation::Invoker;
-use crate::meter::{EnergyMeter, OFF, Snapshot, ZoneKnowledge};
+use crate::meter::{EnergyMeter, OFF, Snapshot, ZoneKnowledge, work_model};
 use crate::telemetry::{OTHER, SettledSums};
 
 const NO_PACKAGE: &str = "the zone belongs to no package";

@@ -83,7 +83,7 @@ impl Simulation {
             tick: nanoseconds(tick).max(1),
             host_clock,
             frequency_ppm: None,
-            packages_ppm: [None; PACKAGES_MAX],
+            packages_ppm: [0; PACKAGES_MAX],
         };
         simulation.wake_background();
         simulation.set_functions(&functions);
@@ -198,7 +198,7 @@ impl Simulation {
         for package in 0..self.accounts.packages() {
             let of = self.hardware.take_cycles(package);
             all = (all.0 + of.0, all.1 + of.1);
-            self.packages_ppm[package] = ppm(of);
+            self.packages_ppm[package] = ppm(of).unwrap_or_default();
         }
         self.frequency_ppm = ppm(all);
     }

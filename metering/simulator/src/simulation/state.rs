@@ -46,7 +46,7 @@ pub struct Simulation {
     pub(super) host_clock: HostClock,
     /// Mean frequency in the last stretch, in millionths of the highest.
     pub(super) frequency_ppm: Option<u32>,
-    pub(super) packages_ppm: [Option<u32>; PACKAGES_MAX],
+    pub(super) packages_ppm: [u32; PACKAGES_MAX],
 }
 
 pub fn nanoseconds(time: Duration) -> u64 {

@@ -167,9 +167,8 @@ impl HostClock {
         let packages = std::array::from_fn(|of| moment.packages[of].saturating_sub(last.packages[of]));
         let (busy, elapsed) = (moment.busy.saturating_sub(last.busy), moment.monotonic.saturating_sub(last.monotonic));
         let shares = clocks.read(busy, &packages, elapsed);
-        let ppm = |share: u128| u32::try_from(share * 1_000_000 / frequency::WHOLE).ok();
-        moment.frequency_ppm = ppm(shares.machine);
-        moment.packages_ppm = shares.packages.map(|share| share.and_then(ppm));
+        moment.frequency_ppm = millionths(shares.machine);
+        moment.packages_ppm = shares.packages.map(|share| share.and_then(millionths).unwrap_or_default());
     }
 
     fn machine(&mut self, monotonic: Duration) -> Result<Duration, ReadHostError> {
@@ -239,6 +238,10 @@ impl Stat {
         let line = text.lines().next().unwrap_or_default().chars().take(40).collect();
         Err(ReadHostError::ParseStat { path: self.path.clone(), line })
     }
+}
+
+fn millionths(share: u128) -> Option<u32> {
+    u32::try_from(share * 1_000_000 / frequency::WHOLE).ok()
 }
 
 fn clock(id: ClockId) -> Duration {
