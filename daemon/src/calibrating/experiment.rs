@@ -110,9 +110,9 @@ impl Experiment {
         Ok(Self { meter, kind, begun, time, work, others, processors, knows_clock })
     }
 
-    /// What is known now, with `recalled` of other sources.
+    /// What is known now, with `recalled` of other sources. Nothing of the known work but what all functions share.
     pub fn known(&self, recalled: &[ZoneKnowledge]) -> Vec<ZoneKnowledge> {
-        let mut known = ZoneKnowledge::all(&self.meter, recalled, self.begun);
+        let mut known = ZoneKnowledge::all(&self.meter, recalled, self.begun, |_| None);
         let own = known.iter_mut().filter(|known| known.knowledge.source == self.kind.as_str());
         own.for_each(|known| known.calibrated = Some(self.begun));
         known

@@ -1,5 +1,6 @@
 //! Opens what measures, and what needs its figures.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::calibrating::{Conduct, Experiment};
 use crate::carbon::{Carbon, CarbonUpdater};
 use crate::causes::chain;
 use crate::config::Config;
+use crate::functions::{FunctionName, Registry, Version};
 use crate::knowledge::{KnowledgeFile, KnowledgeKeeper, Machine};
 use crate::meter::{self, Choice, EnergyMeter, Metering, Off, Sampler, nature};
 use crate::settling::Settling;
@@ -113,13 +115,23 @@ fn recall(file: &KnowledgeFile, meter: &EnergyMeter) {
     meter.recall(known);
 }
 
-/// Stores what is learned from now on.
+/// Takes up what was learned of the functions that are served, and stores what is learned from now on.
 pub(super) fn keep_knowledge(
     file: Option<KnowledgeFile>,
     metering: &Metering,
+    registry: Arc<Registry>,
 ) -> Result<Option<KnowledgeKeeper>, StartError> {
     let (Some(file), Ok(meter)) = (file, metering.meter()) else { return Ok(None) };
-    Ok(Some(KnowledgeKeeper::start(file, meter.clone())?))
+    let served: BTreeMap<String, FunctionId> =
+        registry.revisions().iter().map(|(id, revision)| (named(&revision.name, revision.version), *id)).collect();
+    meter.recall_functions(|name| served.get(name).copied());
+    let name = move |id| registry.version(id).map(|(name, version)| named(&name, version));
+    Ok(Some(KnowledgeKeeper::start(file, meter.clone(), name)?))
+}
+
+/// What is learned of a function holds for this version of it.
+fn named(name: &FunctionName, version: Version) -> String {
+    format!("{name} {version}")
 }
 
 /// Keeps the carbon intensity up to date, and shows grams in the metrics, if the configuration names an intensity.

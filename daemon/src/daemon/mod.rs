@@ -114,11 +114,11 @@ impl Daemon {
         let learned = measuring::knowledge_file(&config, &state);
         let (metering, sampler) =
             measuring::start(&config, &metrics, accounts.stored.clone(), learned.as_ref(), settling)?;
-        let knowledge = measuring::keep_knowledge(learned, &metering)?;
         let carbon_keeper = measuring::keep_carbon(&config, &carbon, &metrics, &metering, accounts.stored.clone())?;
 
         let (registry, deployer) = loading::load(&config, &metrics, &metering)?;
         let registry = loaded.get_or_init(|| registry).clone();
+        let knowledge = measuring::keep_knowledge(learned, &metering, registry.clone())?;
         let usage_file = UsageFile::new(accounts.file.clone());
         let counted = (metering.clone(), registry.clone(), &*metrics);
         let accounts = accounts.keep(&config, counted, usage_log.as_ref(), measuring::rates(&carbon))?;

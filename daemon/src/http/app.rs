@@ -186,7 +186,7 @@ impl App {
             Endpoint::Usage => self.usage.report(&request, exposure, self.caller.costs.policy).await,
             Endpoint::Metrics => metrics(&self.metrics, &request, exposure).await,
             Endpoint::Health => self.health(),
-            Endpoint::Ready if self.is_draining() => Err(Problem::Draining),
+            Endpoint::Ready if self.draining.load(Ordering::Relaxed) => Err(Problem::Draining),
             Endpoint::Ready => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
             Endpoint::OpenApi => Ok(openapi()),
             Endpoint::Nothing | Endpoint::Reserved => Err(Problem::NoRoute(request.uri().path().to_owned())),
@@ -220,10 +220,6 @@ impl App {
             Err(problem) if prefers_html(request.headers()) => page::closed(&problem),
             Err(problem) => problem.response(None),
         }
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
     }
 
     fn health(&self) -> Result<Response, Problem> {

@@ -20,6 +20,9 @@ const VERSION: u32 = 1;
 /// A machine has a few zones of two kilobytes each.
 const SIZE_MAX: u64 = 1 << 20;
 
+/// The feature of what belongs to one function.
+const FUNCTION: &str = "function";
+
 #[derive(Debug, Error)]
 pub enum KnowledgeError {
     #[error("cannot read `{}`", path.display())]
@@ -81,6 +84,9 @@ struct ZoneForm {
 #[serde(deny_unknown_fields)]
 struct CoefficientForm {
     feature: String,
+    /// Whose it is, if it belongs to one function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    function: Option<String>,
     mean: f64,
     /// With each coefficient, in their order.
     covariance: Vec<f64>,
@@ -125,11 +131,14 @@ pub fn set_aside(path: &Path, now: SystemTime) -> std::io::Result<PathBuf> {
 
 impl From<&ZoneKnowledge> for ZoneForm {
     fn from(known: &ZoneKnowledge) -> Self {
-        let ZoneKnowledge { knowledge, limits, since, calibrated } = known;
+        let ZoneKnowledge { knowledge, limits, since, calibrated, .. } = known;
         let rows = knowledge.covariance.chunks(knowledge.mean.len().max(1));
-        let coefficients = knowledge.features.iter().zip(&knowledge.mean).zip(rows);
-        let coefficient = |((feature, &mean), row): ((&String, _), &[f64])| CoefficientForm {
-            feature: feature.clone(),
+        let shared = knowledge.features.iter().map(|feature| (feature.clone(), None));
+        let own = known.functions.iter().map(|name| (FUNCTION.to_owned(), Some(name.clone())));
+        let coefficients = shared.chain(own).zip(&knowledge.mean).zip(rows);
+        let coefficient = |(((feature, function), &mean), row): (((String, _), _), &[f64])| CoefficientForm {
+            feature,
+            function,
             mean,
             covariance: row.to_vec(),
         };
@@ -150,6 +159,15 @@ impl From<&ZoneKnowledge> for ZoneForm {
 
 impl From<ZoneForm> for ZoneKnowledge {
     fn from(form: ZoneForm) -> Self {
+        let mean = form.coefficients.iter().map(|coefficient| coefficient.mean).collect();
+        let covariance = form.coefficients.iter().flat_map(|coefficient| coefficient.covariance.clone()).collect();
+        let (mut features, mut functions) = (Vec::new(), Vec::new());
+        for coefficient in form.coefficients {
+            match coefficient.function {
+                Some(name) => functions.push(name),
+                None => features.push(coefficient.feature),
+            }
+        }
         Self {
             limits: ZoneLimits { range_microjoules: form.range_microjoules, watts_max: form.watts_max },
             since: form.learned_since.0,
@@ -160,10 +178,12 @@ impl From<ZoneForm> for ZoneKnowledge {
                 method: form.method,
                 has_events: form.hardware_events,
                 scale: form.joules_per_cpu_second,
-                mean: form.coefficients.iter().map(|coefficient| coefficient.mean).collect(),
-                covariance: form.coefficients.iter().flat_map(|coefficient| coefficient.covariance.clone()).collect(),
-                features: form.coefficients.into_iter().map(|coefficient| coefficient.feature).collect(),
+                functions: vec![None; functions.len()],
+                mean,
+                covariance,
+                features,
             },
+            functions,
         }
     }
 }

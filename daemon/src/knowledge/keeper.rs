@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nebula_metering::FunctionId;
 use thiserror::Error;
 
 use super::stored::KnowledgeFile;
@@ -26,13 +27,18 @@ pub struct KnowledgeKeeper {
 }
 
 impl KnowledgeKeeper {
-    pub fn start(file: KnowledgeFile, meter: Arc<EnergyMeter>) -> Result<Self, KnowledgeKeeperError> {
+    /// `name` names functions in the file.
+    pub fn start(
+        file: KnowledgeFile,
+        meter: Arc<EnergyMeter>,
+        name: impl Fn(FunctionId) -> Option<String> + Send + 'static,
+    ) -> Result<Self, KnowledgeKeeperError> {
         let (stop, stopped) = mpsc::channel();
         let run = move || {
             let mut has_failed = false;
             loop {
                 let last = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
-                let failure = store(&file, &meter);
+                let failure = store(&file, &meter, &name);
                 if let (Some(why), false) = (&failure, has_failed) {
                     tracing::warn!("{why}; what was learned about this machine is lost when the daemon stops");
                 }
@@ -48,9 +54,9 @@ impl KnowledgeKeeper {
 }
 
 /// Stores what is known, if anything is. Returns why that failed.
-fn store(file: &KnowledgeFile, meter: &EnergyMeter) -> Option<String> {
+fn store(file: &KnowledgeFile, meter: &EnergyMeter, name: impl Fn(FunctionId) -> Option<String>) -> Option<String> {
     // A meter that has failed may have learned nonsense.
-    let known = meter.known().unwrap_or_default();
+    let known = meter.known(name).unwrap_or_default();
     if known.is_empty() {
         return None;
     }

@@ -106,13 +106,19 @@ impl EnergyMeter {
 
     /// Takes up what earlier processes learned about this machine.
     pub fn recall(&self, known: Vec<ZoneKnowledge>) {
-        self.meter.lock().recall(known.iter().map(|known| known.knowledge.clone()).collect());
         *self.recalled.lock() = known;
+        self.recall_functions(|_| None);
     }
 
-    /// Everything that is known of this machine, by all sources.
-    pub fn known(&self) -> Result<Vec<ZoneKnowledge>, Off> {
-        Ok(ZoneKnowledge::all(&*self.accounts()?, &self.recalled.lock(), self.started))
+    /// Takes it up again, with what was learned about functions that have a `number` now.
+    pub fn recall_functions(&self, number: impl Fn(&str) -> Option<FunctionId>) {
+        let known = self.recalled.lock().iter().map(|known| known.numbered(&number)).collect();
+        self.meter.lock().recall(known);
+    }
+
+    /// Everything that is known of this machine, by all sources, and of functions, which `name` names.
+    pub fn known(&self, name: impl Fn(FunctionId) -> Option<String>) -> Result<Vec<ZoneKnowledge>, Off> {
+        Ok(ZoneKnowledge::all(&*self.accounts()?, &self.recalled.lock(), self.started, name))
     }
 
     /// The counters of the source.

@@ -3,12 +3,15 @@
 use std::time::SystemTime;
 
 use nebula_metering::source::CounterSpec;
-use nebula_metering::{Knowledge, Meter};
+use nebula_metering::{FunctionId, Knowledge, Meter};
 
 /// What was learned about one zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZoneKnowledge {
+    /// The numbers of its functions are this process's.
     pub knowledge: Knowledge,
+    /// The names of its functions, which outlive the process.
+    pub functions: Vec<String>,
     pub limits: ZoneLimits,
     /// Since when it has been learned, by whatever process.
     pub since: SystemTime,
@@ -35,9 +38,20 @@ impl ZoneKnowledge {
         is_of(&self.knowledge, spec)
     }
 
+    /// With the numbers that functions have now.
+    pub fn numbered(&self, number: impl Fn(&str) -> Option<FunctionId>) -> Knowledge {
+        let functions = self.functions.iter().map(|name| number(name)).collect();
+        Knowledge { functions, ..self.knowledge.clone() }
+    }
+
     /// Everything that is known now: what `meter`, which runs since `start`, has learned and, of sources that it has not
-    /// read, what was recalled.
-    pub fn all<E>(meter: &Meter<E>, recalled: &[Self], start: SystemTime) -> Vec<Self> {
+    /// read, what was recalled. `name` names functions.
+    pub fn all<E>(
+        meter: &Meter<E>,
+        recalled: &[Self],
+        start: SystemTime,
+        name: impl Fn(FunctionId) -> Option<String>,
+    ) -> Vec<Self> {
         let specs = meter.source().counters();
         let learned = meter.knowledge().into_iter().filter_map(|knowledge| {
             let spec = specs.iter().find(|spec| is_of(&knowledge, spec))?;
@@ -45,7 +59,9 @@ impl ZoneKnowledge {
             let is_kept =
                 |known: &&Self| known.is_of(spec) && known.knowledge.scale.to_bits() == knowledge.scale.to_bits();
             let kept = recalled.iter().find(is_kept);
+            let functions = knowledge.functions.iter().map(|function| function.and_then(&name).unwrap_or_default());
             Some(Self {
+                functions: functions.collect(),
                 knowledge,
                 limits: ZoneLimits::of(spec),
                 since: kept.map_or(start, |kept| kept.since),
@@ -133,14 +149,14 @@ mod tests {
     #[test]
     fn knowledge_keeps_its_age_until_it_is_refuted_and_other_sources_keep_theirs() {
         let second = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        let learned = ZoneKnowledge::all(&meter(&[], 20), &[], second(1));
+        let learned = ZoneKnowledge::all(&meter(&[], 20), &[], second(1), |_| None);
         assert_eq!((learned.len(), learned[0].since, learned[0].calibrated), (1, second(1), None));
 
         let own = ZoneKnowledge { calibrated: Some(second(1)), ..learned[0].clone() };
         let mut other = own.clone();
         other.knowledge.source = SourceKind::Hwmon.as_str().into();
         let recalled = [own.clone(), other.clone()];
-        let known = ZoneKnowledge::all(&meter(&recalled, 20), &recalled, second(2));
+        let known = ZoneKnowledge::all(&meter(&recalled, 20), &recalled, second(2), |_| None);
         assert_eq!(known.len(), 2);
         assert_eq!((known[0].since, known[0].calibrated), (second(1), Some(second(1))));
         assert_eq!(known[1], other, "its source is not read");
@@ -149,7 +165,7 @@ mod tests {
         wrong.knowledge.scale *= 30.0;
         wrong.knowledge.mean.iter_mut().for_each(|mean| *mean *= 30.0);
         let recalled = [wrong];
-        let known = ZoneKnowledge::all(&meter(&recalled, 200), &recalled, second(3));
+        let known = ZoneKnowledge::all(&meter(&recalled, 200), &recalled, second(3), |_| None);
         assert_eq!((known[0].since, known[0].calibrated), (second(3), None), "{known:?}");
     }
 }

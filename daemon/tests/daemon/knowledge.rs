@@ -54,10 +54,15 @@ fn a_restarted_daemon_starts_with_what_it_knew() {
     let mut alone = vec![0.0; coefficients.len()];
     alone[0] = 0.01;
     coefficients[0]["covariance"] = json!(alone);
+    let own = coefficients.iter().find(|coefficient| coefficient["feature"] == "function");
+    let name = own.and_then(|own| own["function"].as_str()).unwrap_or_else(|| panic!("{coefficients:?}"));
+    assert!(name.starts_with("fibonacci-recursive "), "{name}");
     fs::write(&file, known.to_string()).unwrap();
 
     let second = daemon(&tree, state.path());
     let known = calibration(&second);
+    let recalled = known["coefficients"].as_array().unwrap().iter().map(|of| &of["feature"]);
+    assert!(recalled.into_iter().any(|feature| feature == "function"), "{known}");
     assert_eq!(known["learned_since"], learned["learned_since"]);
     assert!(
         second.log().contains("starting with what was learned of package-0 by powercap since "),

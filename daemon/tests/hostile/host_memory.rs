@@ -6,7 +6,7 @@ use std::thread;
 use crate::prelude::*;
 
 /// The most memory that a process ever had, in MiB.
-fn peak_mebibytes(daemon: &Daemon) -> u64 {
+pub fn peak_mebibytes(daemon: &Daemon) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10

@@ -1,5 +1,7 @@
 //! What was learned about a zone, to be kept beyond this process.
 
+use crate::post::FunctionId;
+
 /// Number of the method. What was learned by another one is not taken up.
 pub const METHOD: u32 = 1;
 
@@ -11,7 +13,7 @@ const TRIAL_MAX: f64 = 9.0;
 /// Most that one window of the trial counts.
 const STRAYED_MAX: f64 = 25.0;
 
-/// What was learned about one zone: means and covariance of the coefficients that do not belong to single functions.
+/// What was learned about one zone: means and covariance of the coefficients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Knowledge {
     /// Name of the zone.
@@ -24,8 +26,10 @@ pub struct Knowledge {
     pub has_events: bool,
     /// Cost of a second of CPU time, in joules, for what was not learned.
     pub scale: f64,
-    /// Names of the coefficients, in the order of the others.
+    /// Names of the coefficients that all functions share, in the order of the others.
     pub features: Vec<String>,
+    /// After them, the functions that have one of their own. Of one that is nobody's any more, nothing is recalled.
+    pub functions: Vec<Option<FunctionId>>,
     /// Their means.
     pub mean: Vec<f64>,
     /// Their covariance, row by row.

@@ -17,6 +17,7 @@
 //! the reconciliation of measurements by generalised least squares. So a host with varying power does not change what
 //! functions are charged.
 
+mod ablated;
 pub mod ablation;
 mod conditions;
 mod consumption;

@@ -1,6 +1,6 @@
 //! What is assumed about a zone before anything was learned.
 
-use super::ablation;
+use super::ablated::leave_out_of;
 use super::estimator::Prior;
 use super::inputs::{
     ACTIVATION, BASE, CACHE_MISSES, CALL_CPU, CLOCK_EXPONENT, CORE_SHARING, COUNT, CYCLES, EFFICIENT_CYCLES,
@@ -103,7 +103,7 @@ impl Kind {
         let stray = function_stray(has_events) * 1.0;
         let own = Prior { bounds: (f64::NEG_INFINITY, f64::INFINITY), ..prior(0.0, stray, stray / 500.0) };
         priors[FEATURES.len()..].fill(own);
-        ablation::leave_out_of(&mut priors);
+        leave_out_of(&mut priors);
         priors
     }
 }

@@ -8,6 +8,7 @@ use super::learner::{CPU_SECONDS_MIN, Learner};
 use super::priors::SEEN;
 use super::report::LearningState;
 use super::residuals::Residuals;
+use super::slots::{FUNCTIONS_MAX, Slots};
 
 /// Relative deviation that is added to every coefficient that was learned earlier: the machine may have changed since.
 const SINCE: f64 = 0.03;
@@ -17,7 +18,8 @@ impl Learner {
     /// states everything.
     pub fn knowledge(&self, zone: &str, source: &str) -> Option<Knowledge> {
         let estimator = self.estimator.as_ref().filter(|_| self.is_seen())?;
-        let shared = FEATURES.len();
+        let own: Vec<_> = self.slots.iter().collect();
+        let places: Vec<usize> = (0..FEATURES.len()).chain(own.iter().map(|(slot, _)| FEATURES.len() + slot)).collect();
         Some(Knowledge {
             zone: zone.to_owned(),
             source: source.to_owned(),
@@ -25,23 +27,25 @@ impl Learner {
             has_events: self.kind.has_events,
             scale: self.scale,
             features: FEATURES.iter().map(|feature| feature.as_str().to_owned()).collect(),
-            mean: estimator.mean()[..shared].to_vec(),
-            covariance: (0..shared).flat_map(|row| estimator.covariance_row(row)[..shared].to_vec()).collect(),
+            functions: own.iter().map(|(_, function)| Some(*function)).collect(),
+            mean: places.iter().map(|&place| estimator.mean()[place]).collect(),
+            covariance: estimator.covariance_of(&places),
         })
     }
 
     /// Starts from what was learned earlier, with a wider covariance. What does not fit this method is ignored: returns
     /// whether it was taken up.
     pub fn recall(&mut self, knowledge: &Knowledge) -> bool {
-        let shared = FEATURES.len();
+        let count = FEATURES.len() + knowledge.functions.len();
         let names = FEATURES.iter().map(|feature| feature.as_str());
         let fits = knowledge.method == METHOD
             && knowledge.features.iter().map(String::as_str).eq(names)
-            && knowledge.mean.len() == shared
-            && knowledge.covariance.len() == shared * shared
+            && knowledge.functions.len() <= FUNCTIONS_MAX
+            && knowledge.mean.len() == count
+            && knowledge.covariance.len() == count * count
             && knowledge.scale > 0.0
             && knowledge.mean.iter().chain(&knowledge.covariance).all(|value| value.is_finite())
-            && (0..shared).all(|place| knowledge.covariance[place * (shared + 1)] >= 0.0);
+            && (0..count).all(|place| knowledge.covariance[place * (count + 1)] >= 0.0);
         if !fits || self.state == LearningState::Stated {
             return false;
         }
@@ -49,7 +53,11 @@ impl Learner {
         self.scale = knowledge.scale;
         self.seen = (CPU_SECONDS_MIN, 0.0);
         let mut estimator = Estimator::new(&self.kind.priors(self.scale), SEEN);
-        estimator.recall(&knowledge.mean, &knowledge.covariance, SINCE);
+        estimator.recall(&knowledge.mean, &knowledge.covariance, SINCE, self.scale);
+        self.slots = Slots::recall(&knowledge.functions);
+        for (slot, _) in knowledge.functions.iter().enumerate().filter(|(_, function)| function.is_none()) {
+            estimator.reset(FEATURES.len() + slot);
+        }
         self.estimator = Some(estimator);
         self.residuals = Residuals::default();
         self.trial = (!without(Part::Trial)).then(Trial::default);
@@ -58,12 +66,14 @@ impl Learner {
 }
 
 impl Estimator {
-    fn covariance_row(&self, place: usize) -> &[f64; COUNT] {
-        &self.covariance[place]
+    /// The covariance of these coefficients, row by row.
+    fn covariance_of(&self, places: &[usize]) -> Vec<f64> {
+        places.iter().flat_map(|&row| places.iter().map(move |&place| self.covariance[row][place])).collect()
     }
 
-    /// Takes the first coefficients from `mean` and `covariance`, and adds the relative deviation `since`.
-    fn recall(&mut self, mean: &[f64], covariance: &[f64], since: f64) {
+    /// Takes the first coefficients from `mean` and `covariance`, and adds the relative deviation `since`: to those of
+    /// functions, which deviate from what CPU time costs, that part of this cost.
+    fn recall(&mut self, mean: &[f64], covariance: &[f64], since: f64, scale: f64) {
         for (place, &value) in mean.iter().enumerate() {
             for other in 0..COUNT {
                 let known = covariance.get(place * mean.len() + other).filter(|_| other < mean.len());
@@ -75,7 +85,8 @@ impl Estimator {
             self.mean[place] = value.clamp(low, high);
         }
         for (place, &value) in mean.iter().enumerate() {
-            self.covariance[place][place] += (since * value).powi(2);
+            let size = if place < FEATURES.len() { value } else { scale };
+            self.covariance[place][place] += (since * size).powi(2);
         }
     }
 }

@@ -21,6 +21,13 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// The places as they were, as far as their owners are still there.
+    pub fn recall(owners: &[Option<FunctionId>]) -> Self {
+        let mut slots = Self::default();
+        slots.owners.iter_mut().zip(owners).for_each(|(place, owner)| *place = *owner);
+        slots
+    }
+
     /// Place of the function, if it has one.
     pub fn of(&self, function: FunctionId) -> Option<usize> {
         self.owners.iter().position(|owner| *owner == Some(function))

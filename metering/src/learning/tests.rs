@@ -227,6 +227,16 @@ fn what_was_learned_is_recalled_and_dropped_if_the_machine_is_another() {
     let active = first.functions.iter().sum::<u64>() as f64 / 1e12;
     assert!((active / (0.15 * (TRUTH.light + TRUTH.heavy)) - 1.0).abs() < 0.1, "{active}");
 
+    let second = Work::of_cpu(Duration::from_secs(1));
+    let watts = |known: &Knowledge| {
+        let mut after = learner(SourceKind::Powercap);
+        assert!(after.recall(known));
+        after.expect(HEAVY, &second, true).unwrap().0.0
+    };
+    assert!((watts(&known) / TRUTH.heavy - 1.0).abs() < 0.05, "{}", watts(&known));
+    let nobody = Knowledge { functions: vec![None; known.functions.len()], ..known.clone() };
+    assert!(watts(&nobody) < 0.9 * TRUTH.heavy, "what all functions share: {}", watts(&nobody));
+
     let mut elsewhere = learner(SourceKind::Powercap);
     assert!(elsewhere.recall(&known));
     let dearer = |step| {

@@ -20,8 +20,9 @@ const NAMES_MAX: usize = 64;
 /// Names that a call looks up at once, because all calls share the resolver.
 const LOOKUPS_MAX: usize = 4;
 
-/// Datagrams of a call that wait for the network, each way. The host holds up to 64 KiB for each.
-const DATAGRAMS_MAX: usize = 64;
+/// Datagrams of a call that wait for the network, each way. The host holds 64 KiB for each: a mebibyte, which is within what
+/// every call may make it hold. A guest that waits at more sockets than these is served at some of them first.
+const DATAGRAMS_MAX: usize = 16;
 
 /// What the sockets of a call may do.
 pub struct Gate {
@@ -152,4 +153,75 @@ impl Gate {
 
 fn is_unbound(address: SocketAddr) -> bool {
     address.ip().is_unspecified() && address.port() == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::OpenFiles;
+
+    fn gate(entries: &[&str], private: &[&str], sockets: usize) -> Arc<Gate> {
+        let policy = SocketPolicy::parse(entries.iter().copied()).unwrap();
+        let networks = Networks::parse(private.iter().copied()).unwrap();
+        let opened = FilesOfCall::new(&OpenFiles::new(Some(sockets)), 0, usize::MAX, false).unwrap();
+        Gate::new(policy, networks, "test".into(), opened)
+    }
+
+    fn may(gate: &Gate, of: SocketAddrUse, address: &str) -> bool {
+        gate.allows(address.parse().unwrap(), of)
+    }
+
+    #[tokio::test]
+    async fn a_name_stands_for_the_addresses_that_a_lookup_gave() {
+        let gate = gate(&["tcp:localhost:80"], &["127.0.0.0/8", "::1"], 0);
+        assert!(!may(&gate, SocketAddrUse::TcpConnect, "127.0.0.1:80"), "nothing has been looked up");
+        assert!(matches!(gate.resolve("example.com".into()).await, Err(Unresolved::Refused)));
+        assert!(gate.resolve("localhost".into()).await.is_ok_and(|found| !found.is_empty()));
+        assert!(may(&gate, SocketAddrUse::TcpConnect, "127.0.0.1:80"));
+        for address in ["127.0.0.1:81", "127.0.0.2:80"] {
+            assert!(!may(&gate, SocketAddrUse::TcpConnect, address), "{address}");
+        }
+        assert!(!may(&gate, SocketAddrUse::UdpSend, "127.0.0.1:80"));
+    }
+
+    #[tokio::test]
+    async fn a_call_looks_up_a_bounded_number_of_names() {
+        let gate = gate(&["tcp:localhost:80"], &[], 0);
+        for _ in 0..NAMES_MAX {
+            assert!(gate.resolve("localhost".into()).await.is_ok());
+        }
+        assert!(matches!(gate.resolve("localhost".into()).await, Err(Unresolved::Refused)));
+    }
+
+    #[test]
+    fn private_addresses_are_refused_unless_the_operator_allows_them() {
+        let everything = gate(&["*"], &["10.0.0.0/8"], 0);
+        for (address, allowed) in
+            [("1.1.1.1:80", true), ("10.0.0.7:80", true), ("127.0.0.1:80", false), ("[::1]:80", false)]
+        {
+            assert_eq!(may(&everything, SocketAddrUse::TcpConnect, address), allowed, "{address}");
+            assert_eq!(may(&everything, SocketAddrUse::UdpSend, address), allowed, "{address}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_accepted_counts_as_a_socket() {
+        let gate = gate(&["tcp-listen:127.0.0.1:80"], &[], 3);
+        assert!(gate.one_more());
+        assert!((0..2).all(|_| may(&gate, SocketAddrUse::TcpAccept, "192.0.2.1:5000")));
+        assert!(!may(&gate, SocketAddrUse::TcpAccept, "192.0.2.1:5000") && !gate.one_more());
+    }
+
+    #[test]
+    fn a_port_that_the_system_chooses_is_nobodys_to_listen_at() {
+        let gate = gate(&["tcp:1.1.1.1:80", "udp:1.1.1.1:53"], &[], 0);
+        for of in [SocketAddrUse::TcpBind, SocketAddrUse::UdpBind] {
+            assert!(may(&gate, of, "0.0.0.0:0") && may(&gate, of, "[::]:0"));
+            assert!(!may(&gate, of, "127.0.0.1:0") && !may(&gate, of, "0.0.0.0:80"));
+        }
+        assert!(!may(&gate, SocketAddrUse::TcpListen, "0.0.0.0:34567"));
+        assert!(
+            may(&gate, SocketAddrUse::UdpReceive, "1.1.1.1:53") && !may(&gate, SocketAddrUse::UdpReceive, "1.1.1.2:53")
+        );
+    }
 }

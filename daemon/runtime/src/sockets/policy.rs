@@ -148,6 +148,8 @@ fn everything() -> [Rule; 4] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, proptest};
+
     use super::*;
 
     fn policy(entries: &[&str]) -> SocketPolicy {
@@ -221,6 +223,15 @@ mod tests {
             assert!(!allowed.includes(&policy(&[beyond])), "{beyond}");
         }
         assert!(policy(&["*"]).includes(&allowed) && allowed.includes(&SocketPolicy::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_parses_includes_itself(entry in "(tcp|udp)?(-listen)?[:*.a-z0-9\\[\\]]{0,24}") {
+            if let Ok(policy) = SocketPolicy::parse([&*entry]) {
+                prop_assert!(policy.includes(&policy) && SocketPolicy::parse(["*"]).unwrap().includes(&policy));
+            }
+        }
     }
 
     #[test]

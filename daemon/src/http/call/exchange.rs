@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use hyper::header::{EXPECT, HOST, HeaderValue, TRAILER};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Uri};
+use hyper::{HeaderMap, Method, Uri};
 use nebula_runtime::{Answer, Ending, Exchange, HttpError, Input, WasiBody};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,7 @@ use crate::http::answer::body::{BoxError, streamed, whole, with_trailers};
 use crate::http::answer::headers::{INVOCATION_ID, TRAILERS};
 use crate::http::answer::problem::Problem;
 use crate::http::request::body;
+use crate::http::sending::outgoing::Outgoing;
 use crate::http::{Request, Response};
 use crate::invocation::{self, Call, Finished};
 
@@ -42,9 +43,11 @@ impl Context<'_> {
         } else {
             Limited::new(body, bytes_max).map_err(broken).boxed_unsync()
         };
+        // Nobody reads the body of an answer to HEAD. Streamed, the call would be cancelled for it.
+        let buffer_max = if head.method == Method::HEAD { usize::MAX } else { BUFFER_MAX };
         let (input, answer) = self.exchange(head, &path, body)?;
         let call = self.start(invocation::Request { input, context, ..Default::default() }).await?;
-        match run_call(call, answer, BUFFER_MAX).await {
+        match run_call(call, answer, buffer_max).await {
             CallState::Ended(finished, Some(written))
                 if finished.completion.status().is_some() || written.body().is_whole() =>
             {
@@ -123,7 +126,12 @@ impl Context<'_> {
             caller.costs.add_to(&mut trailers, finished, exposure);
             trailers
         };
-        let mut response = written.map(|written| streamed(Streamed::start(call, written, at_end)));
+        let outgoing = Outgoing::here();
+        let counted = outgoing.clone();
+        let mut response = written.map(|written| streamed(Streamed::start(call, written, outgoing, at_end)));
+        if let Some(counted) = counted {
+            response.extensions_mut().insert(counted);
+        }
         response.headers_mut().append(TRAILER, TRAILERS.clone());
         if let Ok(id) = id {
             response.headers_mut().insert(INVOCATION_ID, id);

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::conversation::Written;
 use crate::http::answer::body::BrokenOff;
+use crate::http::sending::outgoing::Outgoing;
 use crate::invocation::{Call, Finished};
 
 /// Pieces that are taken from the guest before the client has asked for them.
@@ -37,14 +39,17 @@ enum Piece {
 }
 
 impl Streamed {
-    /// Runs `call` to its end. `at_end` gets what has become of it, and returns further trailers.
+    /// Runs `call` to its end. What it writes is counted as bytes of `outgoing`. `at_end` gets what has become of the call, and
+    /// returns further trailers.
     pub fn start(
         call: Call,
         mut written: Written,
+        outgoing: Option<Arc<Outgoing>>,
         at_end: impl FnOnce(&Finished) -> HeaderMap + Send + 'static,
     ) -> Self {
-        let ready = std::mem::take(&mut written.ready);
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
+        let sender = Pieces { sender, outgoing };
+        let ready = written.ready.drain(..).map(|bytes| sender.count(bytes)).collect();
         tokio::spawn(run(call, written, at_end, sender));
         Self { ready, pieces, ended: false, failing: false }
     }
@@ -80,12 +85,7 @@ impl Body for Streamed {
 }
 
 /// Runs the call and passes on what it writes. If it fails, `pieces` is closed without an end.
-async fn run(
-    mut call: Call,
-    mut written: Written,
-    at_end: impl FnOnce(&Finished) -> HeaderMap,
-    pieces: mpsc::Sender<Piece>,
-) {
+async fn run(mut call: Call, mut written: Written, at_end: impl FnOnce(&Finished) -> HeaderMap, pieces: Pieces) {
     let finished = loop {
         tokio::select! {
             biased;
@@ -112,29 +112,50 @@ async fn run(
     if finished.completion.answered.is_none() {
         return;
     }
+    // Nothing more is written, so all that is left is counted at once.
     while written.broken.is_none() && !written.has_ended() {
-        if !pass_on(&mut written, &pieces).await {
-            return;
+        tokio::select! {
+            biased;
+            () = written.next_part() => {}
+            () = pieces.sender.closed() => return,
         }
     }
-    if written.broken.is_none() {
-        let mut trailers = written.trailers.take().unwrap_or_default();
-        trailers.extend(more);
-        // The client may have gone.
-        let _ = pieces.send(Piece::End(trailers)).await;
+    let rest: Vec<_> = written.ready.drain(..).map(|bytes| pieces.count(bytes)).collect();
+    let mut trailers = written.trailers.take().unwrap_or_default();
+    trailers.extend(more);
+    let end = Some(Piece::End(trailers)).filter(|_| written.broken.is_none());
+    for piece in rest.into_iter().map(Piece::Data).chain(end) {
+        if pieces.sender.send(piece).await.is_err() {
+            return;
+        }
     }
 }
 
 /// Takes the next part of the answer once the client has room for it. Returns `false` if the client has gone.
-async fn pass_on(written: &mut Written, pieces: &mpsc::Sender<Piece>) -> bool {
-    let Ok(room) = pieces.reserve().await else { return false };
+async fn pass_on(written: &mut Written, pieces: &Pieces) -> bool {
+    let Ok(room) = pieces.sender.reserve().await else { return false };
     tokio::select! {
         biased;
         () = written.next_part() => {}
-        () = pieces.closed() => return false,
+        () = pieces.sender.closed() => return false,
     }
     if let Some(bytes) = written.ready.pop_front() {
-        room.send(Piece::Data(bytes));
+        room.send(Piece::Data(pieces.count(bytes)));
     }
     true
+}
+
+/// The way of an answer's pieces to its body.
+struct Pieces {
+    sender: mpsc::Sender<Piece>,
+    outgoing: Option<Arc<Outgoing>>,
+}
+
+impl Pieces {
+    fn count(&self, bytes: Bytes) -> Bytes {
+        match &self.outgoing {
+            Some(outgoing) => outgoing.hold(bytes),
+            None => bytes,
+        }
+    }
 }

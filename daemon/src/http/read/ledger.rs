@@ -72,7 +72,7 @@ fn measured(meter: &EnergyMeter, snapshot: &Snapshot, registry: &Registry, invok
         .iter()
         .map(|zone| (zone.source.as_str().into(), totals(&additive(snapshot, zone.source).sum(), registry)));
     let sums: Accounts = additive(snapshot, kind).sum();
-    let known = meter.known().unwrap_or_default();
+    let known = meter.known(|_| None).unwrap_or_default();
     let gaps = snapshot.gaps.iter().map(|(reason, time)| (reason.as_str().into(), time.as_secs_f64()));
     Ledger {
         source: Source {

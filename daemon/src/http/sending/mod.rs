@@ -4,7 +4,7 @@
 //! has a window of its own, so a client can let one answer wait while others pass; there every stream is looked at.
 
 pub mod backlog;
-mod outgoing;
+pub mod outgoing;
 pub mod outlet;
 mod pace;
 pub mod streams;

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::AbortHandle;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONNECTION, HeaderValue};
 use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::backlog::Waiting;
 use super::outlet::Outlet;
 use super::pace::ReadingPace;
-use super::streams;
+use super::streams::{self, Exit};
 use crate::http::Response;
 use crate::http::answer::body::{BoxError, Reply};
 
@@ -32,22 +32,26 @@ const SMALL: u64 = 16 << 10;
 
 impl Outlet {
     /// Tracks an answer until its last byte has left.
-    pub fn send(self: &Arc<Self>, response: Response) -> hyper::Response<OutgoingBody> {
+    pub fn send(self: &Arc<Self>, mut response: Response) -> hyper::Response<OutgoingBody> {
+        if self.is_leaving() && !self.is_http2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(outgoing) = response.extensions_mut().remove() {
+            return response.map(|reply| OutgoingBody::counted(reply, outgoing));
+        }
         let is_small = |reply: &Reply| matches!(reply, Reply::Left(full) if full.size_hint().lower() <= SMALL);
         if !self.is_http2 && is_small(response.body()) {
             return response.map(OutgoingBody::uncounted);
         }
-        let stream = if self.is_http2 { streams::current() } else { None };
-        let outgoing = self.backlog.register(|key| Arc::new(Outgoing::new(self.clone(), key, stream)));
-        response.map(|reply| OutgoingBody::counted(reply, outgoing))
+        let exit = streams::current().unwrap_or_else(|| Exit { outlet: self.clone(), stream: None });
+        response.map(|reply| OutgoingBody::new(reply, Outgoing::begin(exit)))
     }
 }
 
+/// An answer on its way to its client. An answer that counts its bytes itself carries it as an extension.
 pub struct Outgoing {
-    outlet: Arc<Outlet>,
+    exit: Exit,
     key: usize,
-    /// Ends its stream, if the connection has others.
-    stream: Option<AbortHandle>,
     state: Mutex<State>,
 }
 
@@ -64,14 +68,29 @@ struct State {
     cut: Option<Instant>,
 }
 
+impl State {
+    /// A client that has everything is not waited for any more, though its call may still run.
+    fn rest_if_done(&mut self) {
+        if self.is_handed_out && self.held == 0 {
+            self.pace.pause(Instant::now());
+        }
+    }
+}
+
 impl Outgoing {
-    pub(super) fn new(outlet: Arc<Outlet>, key: usize, stream: Option<AbortHandle>) -> Self {
-        outlet.answers.fetch_add(1, Ordering::Relaxed);
-        Self { outlet, key, stream, state: Mutex::default() }
+    fn begin(exit: Exit) -> Arc<Self> {
+        exit.outlet.answers.fetch_add(1, Ordering::Relaxed);
+        let backlog = exit.outlet.backlog.clone();
+        backlog.register(|key| Arc::new(Self { exit, key, state: Mutex::default() }))
+    }
+
+    /// The answer that the current task is about to give.
+    pub fn here() -> Option<Arc<Self>> {
+        streams::current().map(Self::begin)
     }
 
     /// Counts these bytes as waiting until the last of them is dropped.
-    fn hold(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+    pub fn hold(self: &Arc<Self>, bytes: Bytes) -> Bytes {
         if bytes.is_empty() {
             return bytes;
         }
@@ -79,23 +98,24 @@ impl Outgoing {
             let mut state = self.state.lock();
             state.held += bytes.len();
             if state.cut.is_some() {
-                self.outlet.backlog.doom(bytes.len());
+                self.exit.outlet.backlog.doom(bytes.len());
             }
         }
-        self.outlet.backlog.add(bytes.len());
+        self.exit.outlet.backlog.add(bytes.len());
         Bytes::from_owner(Held { bytes, outgoing: self.clone() })
     }
 
     fn release(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.held -= bytes;
-        self.outlet.backlog.remove(bytes, state.cut.is_some());
+        state.rest_if_done();
+        self.exit.outlet.backlog.remove(bytes, state.cut.is_some());
     }
 
     /// hyper asks for more, so what it had before has been taken.
     fn asked(&self) {
         let mut state = self.state.lock();
-        let earned = self.outlet.time_for(std::mem::take(&mut state.handed));
+        let earned = self.exit.outlet.time_for(std::mem::take(&mut state.handed));
         state.pace.earn(Instant::now(), earned);
     }
 
@@ -111,7 +131,7 @@ impl Outgoing {
     }
 
     fn behind(&self, state: &State, now: Instant) -> Duration {
-        if self.outlet.is_http2 { state.pace.behind(now) } else { self.outlet.pace.lock().behind(now) }
+        if self.exit.outlet.is_http2 { state.pace.behind(now) } else { self.exit.outlet.pace.lock().behind(now) }
     }
 }
 
@@ -122,15 +142,15 @@ impl Waiting for Outgoing {
     }
 
     fn check(&self, now: Instant) {
-        let behind_max = self.outlet.backlog.bounds.behind;
+        let behind_max = self.exit.outlet.backlog.bounds.behind;
         let (behind, cut) = {
             let state = self.state.lock();
             (self.behind(&state, now), state.cut)
         };
         match cut {
             // What the reset should have freed is still there.
-            Some(cut) if now.saturating_duration_since(cut) > behind_max => self.outlet.connection.abort(),
-            None if self.outlet.is_http2 && behind > behind_max => {
+            Some(cut) if now.saturating_duration_since(cut) > behind_max => self.exit.outlet.connection.abort(),
+            None if self.exit.outlet.is_http2 && behind > behind_max => {
                 tracing::debug!("an answer was cut off: its client is {behind:?} behind (`http.write-timeout`)");
                 self.cut(now);
             }
@@ -142,19 +162,19 @@ impl Waiting for Outgoing {
     fn cut(&self, now: Instant) {
         let mut state = self.state.lock();
         if state.cut.replace(now).is_none() {
-            self.outlet.backlog.doom(state.held);
+            self.exit.outlet.backlog.doom(state.held);
         }
-        match &self.stream {
-            Some(stream) if !state.is_handed_out && !self.outlet.pace.lock().is_waiting() => stream.abort(),
-            _ => self.outlet.connection.abort(),
+        match &self.exit.stream {
+            Some(stream) if !state.is_handed_out && !self.exit.outlet.pace.lock().is_waiting() => stream.abort(),
+            _ => self.exit.outlet.connection.abort(),
         }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.outlet.answers.fetch_sub(1, Ordering::Relaxed);
-        self.outlet.backlog.forget(self.key);
+        self.exit.outlet.answers.fetch_sub(1, Ordering::Relaxed);
+        self.exit.outlet.backlog.forget(self.key);
     }
 }
 
@@ -182,6 +202,8 @@ pub struct OutgoingBody {
     rest: Bytes,
     /// `None` if it is too small to be counted.
     outgoing: Option<Arc<Outgoing>>,
+    /// Whether the reply counts its bytes itself.
+    is_counted: bool,
 }
 
 /// An answer broke off. A type of its own, because the compiler cannot prove of `BoxError` that it is itself as one.
@@ -190,18 +212,22 @@ pub struct OutgoingBody {
 pub struct BrokenAnswer(BoxError);
 
 impl OutgoingBody {
-    pub(super) fn uncounted(reply: Reply) -> Self {
-        Self { reply, rest: Bytes::new(), outgoing: None }
+    fn uncounted(reply: Reply) -> Self {
+        Self { reply, rest: Bytes::new(), outgoing: None, is_counted: false }
     }
 
-    pub(super) fn counted(mut reply: Reply, outgoing: Arc<Outgoing>) -> Self {
+    fn counted(reply: Reply, outgoing: Arc<Outgoing>) -> Self {
+        Self { reply, rest: Bytes::new(), outgoing: Some(outgoing), is_counted: true }
+    }
+
+    fn new(mut reply: Reply, outgoing: Arc<Outgoing>) -> Self {
         let mut rest = Bytes::new();
         if let Reply::Left(full) = &mut reply
             && let Some(Some(Ok(frame))) = full.frame().now_or_never()
         {
             rest = outgoing.hold(frame.into_data().unwrap_or_default());
         }
-        Self { reply, rest, outgoing: Some(outgoing) }
+        Self { reply, rest, outgoing: Some(outgoing), is_counted: false }
     }
 }
 
@@ -213,7 +239,7 @@ impl Body for OutgoingBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenAnswer>>> {
-        let Self { reply, rest, outgoing } = &mut *self;
+        let Self { reply, rest, outgoing, is_counted } = &mut *self;
         let Some(outgoing) = outgoing else {
             return Pin::new(reply).poll_frame(context).map_err(BrokenAnswer);
         };
@@ -224,7 +250,7 @@ impl Body for OutgoingBody {
                 outgoing.paused();
             }
             match ready!(polled).transpose().map_err(BrokenAnswer)?.map(Frame::into_data) {
-                Some(Ok(bytes)) => *rest = outgoing.hold(bytes),
+                Some(Ok(bytes)) => *rest = if *is_counted { bytes } else { outgoing.hold(bytes) },
                 Some(Err(trailers)) => {
                     outgoing.handed(0);
                     return Poll::Ready(Some(Ok(trailers)));
@@ -232,7 +258,7 @@ impl Body for OutgoingBody {
                 None => return Poll::Ready(None),
             }
         }
-        let most = if outgoing.outlet.is_http2 { PIECE_MAX } else { usize::MAX };
+        let most = if outgoing.exit.outlet.is_http2 { PIECE_MAX } else { usize::MAX };
         let piece = rest.split_to(rest.len().min(most));
         outgoing.handed(piece.len());
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -255,7 +281,9 @@ impl Body for OutgoingBody {
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
         if let Some(outgoing) = &self.outgoing {
-            outgoing.state.lock().is_handed_out = true;
+            let mut state = outgoing.state.lock();
+            state.is_handed_out = true;
+            state.rest_if_done();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A connection, as far as answers leave by it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::AbortHandle;
@@ -20,6 +20,7 @@ pub struct Outlet {
     /// Answers on their way.
     pub(super) answers: AtomicUsize,
     streams: Mutex<Streams>,
+    is_leaving: AtomicBool,
 }
 
 struct Streams {
@@ -31,7 +32,24 @@ struct Streams {
 impl Outlet {
     pub fn new(backlog: Arc<Backlog>, is_http2: bool, connection: AbortHandle) -> Self {
         let streams = Mutex::new(Streams { open: 0, changed: Instant::now() });
-        Self { backlog, is_http2, connection, pace: Mutex::default(), answers: AtomicUsize::new(0), streams }
+        Self {
+            backlog,
+            is_http2,
+            connection,
+            pace: Mutex::default(),
+            answers: AtomicUsize::new(0),
+            streams,
+            is_leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// The daemon stops: from now on answers of HTTP/1 say that the connection ends with them.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
     }
 
     /// How long no stream has been open.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::AbortHandle;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,7 +23,7 @@ use crate::http::request::Peers;
 use crate::http::request::incoming::RequestBody;
 use crate::http::sending::backlog::Backlog;
 use crate::http::sending::outlet::Outlet;
-use crate::http::sending::streams::StreamExecutor;
+use crate::http::sending::streams::{self, StreamExecutor};
 use crate::http::sending::writer::PacedWriter;
 use crate::http::settings::ConnectionSettings;
 
@@ -40,7 +39,7 @@ const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How long a connection of HTTP/1 without a request stays open when the daemon stops. A busy client sends its next request
 /// meanwhile, and learns with the answer that the connection ends; otherwise the request would be lost on its way.
-const LINGER: Duration = Duration::from_millis(250);
+const LINGER: Duration = Duration::from_millis(500);
 
 /// A connection that was accepted.
 pub struct Connection {
@@ -106,15 +105,9 @@ impl Connection {
         let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), writer);
         let sent_by = outlet.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (app, outlet) = (app.clone(), sent_by.clone());
-            async move {
-                let request = request.map(|body| RequestBody::new(body, is_http2));
-                let mut response = app.clone().answer(request, listener, peers).await?;
-                if !is_http2 && app.is_draining() {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, std::convert::Infallible>(outlet.send(response))
-            }
+            let answer = app.clone().answer(request.map(|body| RequestBody::new(body, is_http2)), listener, peers);
+            let outlet = sent_by.clone();
+            async move { answer.await.map(|response| outlet.send(response)) }
         });
         let stream = TokioIo::new(stream);
         let served = if is_http2 {
@@ -124,7 +117,7 @@ impl Connection {
             Box::pin(serve_http2(connection, &outlet, settings.idle, &mut stopping)).await
         } else {
             let connection = http1_builder(&settings).serve_connection(stream, service);
-            serve_http1(connection, &mut stopping).await
+            streams::serve(outlet.clone(), serve_http1(connection, &outlet, &mut stopping)).await
         };
         if let Err(error) = served {
             tracing::debug!("a connection ended early: {error}");
@@ -135,13 +128,19 @@ impl Connection {
 /// Serves until the connection ends, or the server stops and the requests that were on their way are answered.
 async fn serve_http1(
     connection: impl GracefulConnection<Error = hyper::Error>,
+    outlet: &Outlet,
     stopping: &mut watch::Receiver<()>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = lingered(stopping) => {}
+        _ = stopping.changed() => outlet.leave(),
+    }
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = sleep(LINGER) => {}
     }
     // A request may have arrived that this thread has not been told of.
     tokio::select! {

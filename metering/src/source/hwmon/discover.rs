@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use super::error::{OpenHwmonError, SkippedSensor};
 use super::parse::{Quantity, parse_accuracy, parse_device, parse_label, parse_sensor_file};
-use super::parts::{Part, Traits};
+use super::parts::{Measured, Traits};
 use crate::source::ReadError;
 use crate::source::counter_file::CounterFile;
 use crate::sysfs::attribute::read_attribute;
@@ -44,7 +44,7 @@ pub(super) struct FoundSensor {
     pub(super) id: SensorId,
     pub(super) ordinal: u32,
     pub(super) label: Option<String>,
-    pub(super) part: Part,
+    pub(super) part: Measured,
     pub(super) input: Input,
     /// Accuracy that the sensor states, as a fraction.
     pub(super) accuracy: Option<f64>,
@@ -111,7 +111,7 @@ impl Discovery {
         for (channel, quantity) in readings(directory) {
             let label = label(directory, quantity, channel);
             let traits = Traits { driver, ordinal, quantity, channel, label: label.as_deref() };
-            let Some(part) = Part::of(traits) else { continue };
+            let Some(part) = Measured::of(traits) else { continue };
             match open(directory, quantity, channel) {
                 Ok(input) => {
                     let accuracy = read_attribute(&directory.join(format!("power{channel}_accuracy")));

@@ -23,7 +23,7 @@ pub use error::{OpenHwmonError, SkippedSensor};
 
 use discover::{Discovery, FoundSensor, Input, SensorId, Shown, class, discover};
 use integral::Integral;
-use parts::{Choice, Part, choose};
+use parts::{Choice, Measured, choose};
 
 use super::{ReadError, Source, SourceKind};
 use crate::source::CounterSpec;
@@ -197,7 +197,7 @@ fn spec(found: &FoundSensor, zone: Zone) -> CounterSpec {
     let accuracy = found.accuracy.unwrap_or(ACCURACY_UNSTATED);
     let (quantum, relative_error) = match found.input {
         // Processor sensors read RAPL registers, for which nobody states an error.
-        Input::Energy(_) if matches!(found.part, Part::Package(_) | Part::Within) => (QUANTUM_ENERGY, 0.0),
+        Input::Energy(_) if matches!(found.part, Measured::Package(_) | Measured::Within) => (QUANTUM_ENERGY, 0.0),
         Input::Energy(_) => (QUANTUM_ENERGY, accuracy),
         Input::Power(_) | Input::VoltsAmps(..) => (Microjoules(1), accuracy + SAMPLING_ERROR),
     };

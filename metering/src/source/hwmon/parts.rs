@@ -1,7 +1,7 @@
 //! What each sensor measures, and which sensors may be added. The only file that knows drivers by name.
 //!
 //! sysfs does not say whether the power of one sensor contains that of another. Known drivers are in the table of
-//! [`Part::of`]; the rest follows one rule, [`choose`]: never add what may overlap.
+//! [`Measured::of`]; the rest follows one rule, [`choose`]: never add what may overlap.
 
 use super::parse::{Quantity, parse_socket};
 use crate::zone::{Domain, Zone};
@@ -12,7 +12,7 @@ const INA3221_CHANNELS: u32 = 3;
 
 /// What a sensor measures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Measured {
     /// A processor package, by its number.
     Package(u32),
     /// The input of the whole machine, by its label.
@@ -42,7 +42,7 @@ pub struct Traits<'a> {
     pub label: Option<&'a str>,
 }
 
-impl Part {
+impl Measured {
     /// The table. `None` for a file that must not be read.
     ///
     /// | driver | sensor | is of |
@@ -119,14 +119,14 @@ pub enum Choice {
 ///
 /// All others are shown under the names of driver and label.
 #[must_use]
-pub fn choose(sensors: &[(Traits<'_>, Part)]) -> (Choice, Vec<Zone>) {
-    let those = |wanted: &[Part]| -> Vec<usize> {
+pub fn choose(sensors: &[(Traits<'_>, Measured)]) -> (Choice, Vec<Zone>) {
+    let those = |wanted: &[Measured]| -> Vec<usize> {
         let matching = sensors.iter().enumerate().filter(|(_, (_, part))| wanted.contains(part));
         matching.map(|(index, _)| index).collect()
     };
-    let (inputs, supplies) = (those(&[Part::Input]), those(&[Part::Input, Part::Supply]));
-    let unknown = those(&[Part::Unknown]);
-    let has_packages = sensors.iter().any(|(_, part)| matches!(part, Part::Package(_)));
+    let (inputs, supplies) = (those(&[Measured::Input]), those(&[Measured::Input, Measured::Supply]));
+    let unknown = those(&[Measured::Unknown]);
+    let has_packages = sensors.iter().any(|(_, part)| matches!(part, Measured::Package(_)));
     let (choice, platform) = match (has_packages, &*inputs, &*supplies, &*unknown) {
         (true, ..) => (Choice::Packages, None),
         (_, &[only], ..) | (_, [], &[only], _) | (_, [], [], &[only]) => (Choice::Platform, Some(only)),
@@ -136,7 +136,7 @@ pub fn choose(sensors: &[(Traits<'_>, Part)]) -> (Choice, Vec<Zone>) {
     let mut zones: Vec<Zone> = Vec::with_capacity(sensors.len());
     for (index, (sensor, part)) in sensors.iter().enumerate() {
         let package = match part {
-            Part::Package(number) => Some(Zone::new(Domain::Package, &number.to_string())),
+            Measured::Package(number) => Some(Zone::new(Domain::Package, &number.to_string())),
             _ => None,
         };
         let zone = match package.filter(|package| !zones.contains(package)) {
@@ -169,12 +169,12 @@ fn shown(sensor: &Traits<'_>, others: &[Zone]) -> Zone {
 mod tests {
     use super::*;
 
-    fn sensor(driver: &'static str, quantity: Quantity, label: Option<&'static str>) -> (Traits<'static>, Part) {
+    fn sensor(driver: &'static str, quantity: Quantity, label: Option<&'static str>) -> (Traits<'static>, Measured) {
         let sensor = Traits { driver, ordinal: 0, quantity, channel: 1, label };
-        (sensor, Part::of(sensor).expect("a sensor to read"))
+        (sensor, Measured::of(sensor).expect("a sensor to read"))
     }
 
-    fn chosen(sensors: &[(Traits<'_>, Part)]) -> (Choice, Vec<String>) {
+    fn chosen(sensors: &[(Traits<'_>, Measured)]) -> (Choice, Vec<String>) {
         let (choice, zones) = choose(sensors);
         let additive = zones.iter().filter(|zone| zone.is_additive()).map(ToString::to_string).collect();
         assert_eq!(zones.len(), sensors.len());
@@ -232,10 +232,11 @@ mod tests {
 
     #[test]
     fn what_takes_time_to_read_or_is_no_power_is_left_alone() {
-        let read = |driver, quantity, channel| Part::of(Traits { driver, ordinal: 0, quantity, channel, label: None });
+        let read =
+            |driver, quantity, channel| Measured::of(Traits { driver, ordinal: 0, quantity, channel, label: None });
         assert_eq!(read("fam15h_power", Quantity::AveragePower, 1), None);
         assert_eq!(read("nvme", Quantity::Current, 1), None);
-        assert_eq!(read("ina3221", Quantity::Current, 3), Some(Part::Supply));
+        assert_eq!(read("ina3221", Quantity::Current, 3), Some(Measured::Supply));
         assert_eq!(read("ina3221", Quantity::Current, 4), None, "the sum of the others");
     }
 
