@@ -166,6 +166,15 @@ fn streamed_answers_count_too() {
 }
 
 #[test]
+fn a_form_ends_early_when_its_results_wait_for_too_much_room() {
+    let daemon = Daemon::start(&["--http-buffered 1MiB"]);
+    let form = format!("function_name=echo&num_calls=100&input={}", "x".repeat(64 << 10));
+    let report = daemon.request("POST", "/api/wasm", &["content-type: application/x-www-form-urlencoded"], form).json();
+    assert_eq!(report["reason"], "too many answers wait to be sent (`http.buffered`)");
+    assert_eq!(report["results"].as_array().unwrap().len(), 8, "half of the room is for answers in the making");
+}
+
+#[test]
 fn over_http1_too_the_slowest_are_cut_off() {
     const CONNECTIONS: usize = 40;
     let daemon = Daemon::with_guests(&["--http-buffered 16MiB --http-write-timeout 1h"]);

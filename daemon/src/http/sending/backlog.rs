@@ -32,12 +32,15 @@ pub struct Backlog {
     held: AtomicUsize,
     /// That part of `held` whose answers have been cut off, and which is about to go.
     doomed: AtomicUsize,
+    /// Bytes of answers that are still being put together.
+    reserved: AtomicUsize,
     answers: Mutex<Slab<Weak<dyn Waiting>>>,
 }
 
 impl Backlog {
     pub fn new(bounds: SendingBounds) -> Self {
-        Self { bounds, held: AtomicUsize::new(0), doomed: AtomicUsize::new(0), answers: Mutex::default() }
+        let [held, doomed, reserved] = [const { AtomicUsize::new(0) }; 3];
+        Self { bounds, held, doomed, reserved, answers: Mutex::default() }
     }
 
     /// How long a client may take to read this.
@@ -45,7 +48,8 @@ impl Backlog {
         Duration::from_secs_f64(bytes as f64 / self.bounds.rate as f64)
     }
 
-    /// Counts bytes of an answer that is still being put together. They are given back when the value is dropped.
+    /// Counts bytes of an answer that is still being put together. They are given back when the value is dropped. Half of the
+    /// room is for such answers: nobody could cut them off for the others.
     pub fn reserve(self: &Arc<Self>) -> Reserved {
         Reserved { backlog: self.clone(), bytes: 0 }
     }
@@ -96,7 +100,8 @@ impl Backlog {
     }
 
     fn waiting(&self) -> usize {
-        self.held.load(Ordering::Relaxed).saturating_sub(self.doomed.load(Ordering::Relaxed))
+        let held = self.held.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed);
+        held.saturating_sub(self.doomed.load(Ordering::Relaxed))
     }
 
     /// Cuts off the clients that are furthest behind, and among equals those with the most to read. An eighth of the room is
@@ -140,13 +145,13 @@ impl Reserved {
     /// Counts more of them. Returns whether there is room.
     pub fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        self.backlog.add(bytes);
-        self.backlog.waiting() <= self.backlog.bounds.bytes
+        let before = self.backlog.reserved.fetch_add(bytes, Ordering::Relaxed);
+        before + bytes <= self.backlog.bounds.bytes / 2
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.backlog.remove(self.bytes, false);
+        self.backlog.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -38,7 +38,8 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How long a connection of HTTP/1 without a request stays open when the daemon stops. A busy client sends its next request
-/// meanwhile, and learns with the answer that the connection ends; otherwise the request would be lost on its way.
+/// meanwhile, and learns with the answer that the connection ends; otherwise the request would be lost on its way. It is at most
+/// half of `http.grace`.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// A connection that was accepted.
@@ -65,11 +66,11 @@ impl Connection {
         };
         // Boxed to keep the future of plain connections small.
         let secured = Box::pin(async move {
-            let time_max = self.settings.header_timeout;
+            let (time_max, linger) = (self.settings.header_timeout, linger(&self.settings));
             let secured = tokio::select! {
                 biased;
                 secured = timeout(time_max, tls.accept(stream)) => secured,
-                () = lingered(&mut self.stopping) => return,
+                () = lingered(&mut self.stopping, linger) => return,
             };
             match secured {
                 Ok(Ok(stream)) => {
@@ -90,10 +91,11 @@ impl Connection {
         writer: impl AsyncWrite + Send + 'static,
     ) {
         let Self { app, listener, peers, settings, backlog, cut, mut stopping } = self;
+        let linger = linger(&settings);
         let first = tokio::select! {
             biased;
             first = timeout(settings.header_timeout, first_bytes(&mut reader)) => first,
-            () = lingered(&mut stopping) => return,
+            () = lingered(&mut stopping, linger) => return,
         };
         let Ok(Ok(first)) = first else { return };
         if first.is_empty() {
@@ -117,7 +119,7 @@ impl Connection {
             Box::pin(serve_http2(connection, &outlet, settings.idle, &mut stopping)).await
         } else {
             let connection = http1_builder(&settings).serve_connection(stream, service);
-            streams::serve(outlet.clone(), serve_http1(connection, &outlet, &mut stopping)).await
+            streams::serve(outlet.clone(), serve_http1(connection, &outlet, linger, &mut stopping)).await
         };
         if let Err(error) = served {
             tracing::debug!("a connection ended early: {error}");
@@ -129,6 +131,7 @@ impl Connection {
 async fn serve_http1(
     connection: impl GracefulConnection<Error = hyper::Error>,
     outlet: &Outlet,
+    linger: Duration,
     stopping: &mut watch::Receiver<()>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
@@ -140,7 +143,7 @@ async fn serve_http1(
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = sleep(LINGER) => {}
+        () = sleep(linger) => {}
     }
     // A request may have arrived that this thread has not been told of.
     tokio::select! {
@@ -181,9 +184,13 @@ async fn serve_http2(
 }
 
 /// Until a client without a request has had its time after the server stopped.
-async fn lingered(stopping: &mut watch::Receiver<()>) {
+async fn lingered(stopping: &mut watch::Receiver<()>, linger: Duration) {
     let _ = stopping.changed().await;
-    sleep(LINGER).await;
+    sleep(linger).await;
+}
+
+fn linger(settings: &ConnectionSettings) -> Duration {
+    LINGER.min(settings.grace / 2)
 }
 
 /// Reads enough bytes to tell the HTTP versions apart. hyper can do so too, but without a timeout.

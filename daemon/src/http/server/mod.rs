@@ -33,6 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Source: tcp(7), `TCP_NOTSENT_LOWAT`. Accepted connections inherit it.
 const UNSENT_MAX: u32 = 128 << 10;
 
+/// Connections that the system may have established and we have not accepted yet. Source: tokio, `TcpListener::bind`.
+const ESTABLISHED_MAX: usize = 1024;
+
 #[derive(Debug, Error)]
 pub enum ServeError {
     #[error("cannot listen on {address}")]
@@ -57,7 +60,8 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
-        SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_MAX).map_err(failed)?;
+        // Not every sandbox has it. Without it, slow clients are noticed later.
+        let _ = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_MAX);
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, settings, tls, backlog })
     }
@@ -121,9 +125,9 @@ impl Server {
         app.observers.events.close();
         // Those that were established before the end are served: closing the listener would reset them.
         if let Ok(listener) = listener.into_std() {
-            while let Ok(permit) = room.clone().try_acquire_owned()
-                && let Ok((stream, remote)) = listener.accept()
-            {
+            for _ in 0..ESTABLISHED_MAX {
+                let Ok(permit) = room.clone().try_acquire_owned() else { break };
+                let Ok((stream, remote)) = listener.accept() else { break };
                 if stream.set_nonblocking(true).is_ok()
                     && let Ok(stream) = TcpStream::from_std(stream)
                 {
