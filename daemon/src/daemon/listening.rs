@@ -36,18 +36,17 @@ pub(super) async fn listen(
     let exposure = Exposure::of_callers(config.http.energy.resolution, config.http.energy.expose, admin.is_some());
     warn_of_exposure(config, exposure);
     tokio::spawn(backlog.watch());
-    let (stop, _) = watch::channel(());
-    let draining = stop.clone();
+    let (stop, stopped) = watch::channel(false);
+    // A signal may come before anybody waits for it.
     watch_signals(move || {
-        // Nobody listens any more if the daemon is ending by itself.
-        let _ = draining.send(());
+        stop.send_replace(true);
     })?;
     tokio::spawn(reload_on_change(app.access.watched().into_iter().chain(tls.map(|tls| tls.watched())).collect()));
     announce(&Addresses { callers: callers.url(), admin: admin.as_ref().map(Server::url) })?;
     tracing::info!("ready: open {} in a browser, or press Ctrl-C to stop", callers.url());
     let stopped = || {
-        let mut stopped = stop.subscribe();
-        async move { drop(stopped.changed().await) }
+        let mut stopped = stopped.clone();
+        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
     };
     let observers = app.observers.clone();
     let listener = Listener::for_callers(callers.address(), exposure, admin.is_some());
