@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Linker, PoolingAllocationConfig, component};
-use wasmtime_wasi::{p1, p2, p3};
+use wasmtime_wasi::{p0, p1, p2, p3};
 
 use super::code_cache::{self, Code, CodeCache, Found, Key};
 use super::compile_error::CompileError;
 use super::compiler::{Compiler, EngineKind};
 use super::epoch::EpochClock;
 use super::errors::describe_without_stacks;
-use super::files::{OpenFiles, guard_preview_1, guard_preview_2, guard_preview_3};
+use super::files::{OpenFiles, guard_preview_0, guard_preview_1, guard_preview_2, guard_preview_3};
 use super::grants::Limits;
 use super::shortened::shortened_chain;
 use super::sockets;
@@ -37,6 +37,10 @@ const CORE_INSTANCES_MAX: u32 = 16;
 
 /// Pooled core instances for each call that may run at once.
 pub const CORE_INSTANCES: u32 = 4;
+
+/// Pooled memories for each call that may run at once: its own, and the heap of a guest that has garbage to collect, of which
+/// exceptions are a part.
+pub const MEMORIES: u32 = 2;
 
 /// WebAssembly stack of one call, in bytes: wasmtime's default. Deeper recursion traps.
 const STACK_MAX: usize = 512 << 10;
@@ -200,6 +204,8 @@ fn plain(limits: &Limits, pool: Pool) -> wasmtime::Result<Plain> {
     let mut modules = Linker::new(&engine);
     p1::add_to_linker_async(&mut modules, |state: &mut ModuleState| &mut state.wasi)?;
     guard_preview_1(&mut modules)?;
+    p0::add_to_linker_async(&mut modules, |state: &mut ModuleState| &mut state.wasi)?;
+    guard_preview_0(&mut modules)?;
     let mut components = component::Linker::new(&engine);
     add_preview_2(&mut components)?;
     Ok(Plain { engine, modules, components })
@@ -271,7 +277,8 @@ fn config(limits: &Limits, pool: Pool) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(slots.saturating_mul(CORE_INSTANCES))
             .total_component_instances(slots)
-            .total_memories(slots)
+            .total_memories(slots.saturating_mul(MEMORIES))
+            .total_gc_heaps(slots)
             .total_tables(slots.saturating_mul(TABLES_MAX))
             .total_stacks(slots)
             .max_memories_per_module(1)

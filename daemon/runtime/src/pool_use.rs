@@ -2,7 +2,7 @@
 
 use wasmtime::{Engine, PoolingAllocatorMetrics};
 
-use super::engine::{CORE_INSTANCES, Pool, Runtime, TABLES_MAX};
+use super::engine::{CORE_INSTANCES, MEMORIES, Pool, Runtime, TABLES_MAX};
 
 /// The use of one kind of pooled slot, summed over the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ fn of_engine(pool: &PoolingAllocatorMetrics, slots: u64) -> Vec<PoolUse> {
     vec![
         each("component_instances", pool.component_instances(), 1, None),
         each("core_instances", pool.core_instances(), CORE_INSTANCES, None),
-        each("memories", pool.memories() as u64, 1, bytes(pool.unused_memory_bytes_resident())),
+        each("memories", pool.memories() as u64, MEMORIES, bytes(pool.unused_memory_bytes_resident())),
         each("stacks", pool.stacks() as u64, 1, pool.unused_stack_bytes_resident().and_then(bytes)),
         each("tables", pool.tables() as u64, TABLES_MAX, bytes(pool.unused_table_bytes_resident())),
     ]

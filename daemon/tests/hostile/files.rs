@@ -24,6 +24,8 @@ fn folder() -> TempDir {
         ("fifo.toml", format!("entry = 'fifo'\n{grant}")),
         ("special.wat", guests::source("openings")),
         ("special.toml", format!("entry = 'fifo'\n{grant}special = true\n")),
+        ("old.wat", guests::source("old-wasi")),
+        ("old.toml", grant.into()),
         ("sleeper.wat", guests::source("sleeper")),
         ("sleeper.toml", grant.into()),
         ("component.wat", guests::source("openings-component")),
@@ -79,8 +81,10 @@ fn a_fifo_keeps_nobody_waiting() {
 fn a_guest_with_a_directory_that_sleeps_keeps_no_thread() {
     let folder = folder();
     let served = daemon(&folder, "--runtime-workers 1 --limits-wall 1s");
-    assert_eq!(served.output("sleeper?input=10"), "0\n");
-    served.get("/invoke/sleeper?input=600000").expect_problem(504, "timeout");
+    for function in ["sleeper", "old"] {
+        assert_eq!(served.output(&format!("{function}?input=10")), "0\n");
+        served.get(&format!("/invoke/{function}?input=600000")).expect_problem(504, "timeout");
+    }
 }
 
 #[test]

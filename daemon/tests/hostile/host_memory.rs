@@ -27,3 +27,11 @@ fn lists_of_headers_count_as_the_memory_of_the_call_that_hoards_them() {
     assert!(peak < 700, "{peak} MiB");
     println!("three hoarders of headers at once: a peak of {peak} MiB");
 }
+
+#[test]
+fn the_heap_of_a_guest_with_exceptions_or_garbage_counts_as_its_memory() {
+    let daemon = Daemon::with_guests(&["--limits-memory 16MiB"]);
+    assert_eq!(daemon.output("exceptions?input=1000000"), "1000000\n", "what nobody holds any more is collected");
+    assert_eq!(daemon.output("garbage?input=4"), "4194304\n");
+    daemon.get("/invoke/garbage?input=64").expect_problem(500, "out-of-memory");
+}

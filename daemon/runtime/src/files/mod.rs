@@ -13,7 +13,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 pub use components::{guard_preview_2, guard_preview_3};
-pub use modules::guard_preview_1;
+pub use modules::{guard_preview_0, guard_preview_1};
 pub use open_files::{FilesOfCall, OpenFiles};
 
 /// Streams that are no file's: stdin, stdout, stderr, and the body of a message.
