@@ -30,3 +30,30 @@ fn ambiguous_heads_are_refused_and_end_the_connection() {
         refused(&daemon, head).expect_problem(400, "bad-request");
     }
 }
+
+/// What the parser refuses before there is a request.
+#[test]
+fn unreadable_heads_are_problems_too() {
+    let daemon = Daemon::shared(&[]);
+    let request = |fields: &str| format!("POST /fn/echo HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n\r\n");
+    let (many, large) = ("x: y\r\n".repeat(101), format!("x: {}", "y".repeat(100_000)));
+    for (bytes, status, kind) in [
+        ("nonsense\r\n\r\n".into(), 400, "bad-request"),
+        (request("bad header"), 400, "bad-request"),
+        (request("content-length: -1"), 400, "bad-request"),
+        (request("transfer-encoding: gzip"), 400, "bad-request"),
+        (request("content-length: 18446744073709551615"), 413, "body-too-large"),
+        (request("content-length: 18446744073709551613"), 413, "body-too-large"),
+        (request(&many), 431, "head-too-large"),
+        (request(&large), 431, "head-too-large"),
+    ] {
+        let answer = daemon.send(bytes.as_bytes());
+        let (response, rest) = Response::parse(&answer);
+        response.expect_problem(status, kind);
+        assert_eq!(rest, b"");
+    }
+    // Behind an answer it may be a function's bytes that go out, so there a refusal has no body.
+    let after = daemon.send(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nnonsense\r\n\r\n");
+    let (first, rest) = Response::parse(&after);
+    assert_eq!((first.text(), Response::parse(rest).0.status), ("ok\n", 400));
+}

@@ -44,6 +44,10 @@ pub enum Problem {
     BadRequest(String),
     #[error("a body may have at most {bytes_max} bytes here (`{limit}`)")]
     BodyTooLarge { bytes_max: usize, limit: &'static str },
+    #[error("a request head may have at most {0} bytes (`http.head`) and 100 fields")]
+    HeadTooLarge(usize),
+    #[error("the target of the request is too long")]
+    TargetTooLong,
     #[error("a body must arrive within {time_max:?} (`http.body-timeout`)")]
     BodyTooSlow { time_max: Duration },
     #[error("request bodies take up all the memory that they may have together (`limits.bodies`); try again later")]
@@ -86,6 +90,8 @@ impl Problem {
             Self::MethodNotAllowed(_) => (405, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (400, "bad-request", "Bad request"),
             Self::BodyTooLarge { .. } => (413, "body-too-large", "The body is too large"),
+            Self::HeadTooLarge(_) => (431, "head-too-large", "The head is too large"),
+            Self::TargetTooLong => (414, "target-too-long", "The target is too long"),
             Self::BodyTooSlow { .. } => (408, "body-too-slow", "The body came too slowly"),
             Self::NoRoomForBody => (503, "too-many-bodies", "Too many request bodies"),
             Self::UnknownFunction(_) => (404, "unknown-function", "No such function"),

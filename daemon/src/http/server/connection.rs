@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::AbortHandle;
@@ -25,6 +26,7 @@ use crate::http::sending::backlog::Backlog;
 use crate::http::sending::outlet::Outlet;
 use crate::http::sending::streams::{self, StreamExecutor};
 use crate::http::sending::writer::PacedWriter;
+use crate::http::server::refusal::RefusalWriter;
 use crate::http::settings::ConnectionSettings;
 
 /// The first bytes of every HTTP/2 connection. Source: RFC 9113, section 3.4.
@@ -104,9 +106,13 @@ impl Connection {
         let is_http2 = first.starts_with(HTTP2_PREFACE);
         let outlet = Arc::new(Outlet::new(backlog, is_http2, cut));
         let writer = PacedWriter::new(Box::pin(writer), outlet.clone());
+        // Over HTTP/2 what goes out first is no answer.
+        let asked = Arc::new(AtomicBool::new(is_http2));
+        let writer = RefusalWriter::new(writer, asked.clone(), settings, &first);
         let stream = tokio::io::join(std::io::Cursor::new(first).chain(reader), writer);
         let sent_by = outlet.clone();
         let service = service_fn(move |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             let answer = app.clone().answer(request.map(|body| RequestBody::new(body, is_http2)), listener, peers);
             let outlet = sent_by.clone();
             async move { answer.await.map(|response| outlet.send(response)) }

@@ -1,6 +1,7 @@
 //! Accepts connections, limits and serves them, and drains them at the end.
 
 mod connection;
+mod refusal;
 pub mod tls;
 
 use std::future::Future;
