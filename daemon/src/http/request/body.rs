@@ -102,18 +102,21 @@ impl Bodies {
     }
 }
 
+/// Bytes of a body that are collected in one place.
+const BLOCK: usize = 256 << 10;
+
 enum Broken {
     Body(BoxError),
     NoRoom,
 }
 
-/// Joins the pieces of a body as they arrive: kept one by one, many small ones would take many times their size.
+/// Joins the pieces of a body: kept one by one, many small ones would take many times their size. They are collected in
+/// blocks of one size, so that what a refused body leaves is used by the next; the allocator keeps large areas to itself.
 async fn collect<B: Body<Data = Bytes, Error = BoxError> + Unpin>(
     mut body: B,
     make_room: impl Fn(usize) -> Option<OwnedSemaphorePermit>,
 ) -> Result<Received, Broken> {
-    let announced = body.size_hint().lower();
-    let (mut first, mut whole, mut room) = (Bytes::new(), Vec::new(), None::<OwnedSemaphorePermit>);
+    let (mut first, mut blocks, mut room) = (Bytes::new(), Vec::<Vec<u8>>::new(), None::<OwnedSemaphorePermit>);
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(Broken::Body)?.into_data() else { continue };
         let more = make_room(piece.len()).ok_or(Broken::NoRoom)?;
@@ -122,17 +125,25 @@ async fn collect<B: Body<Data = Bytes, Error = BoxError> + Unpin>(
             None => room = Some(more),
         }
         // A body of one piece is not copied.
-        if first.is_empty() && whole.is_empty() {
+        if first.is_empty() && blocks.is_empty() {
             first = piece;
             continue;
         }
-        if whole.is_empty() {
-            whole.reserve(usize::try_from(announced).unwrap_or_default().max(first.len() + piece.len()));
-            whole.extend_from_slice(&std::mem::take(&mut first));
+        for piece in [std::mem::take(&mut first), piece] {
+            match blocks.last_mut().filter(|block| block.len() + piece.len() <= BLOCK) {
+                Some(block) => block.extend_from_slice(&piece),
+                None => blocks.push(piece.into()),
+            }
         }
-        whole.extend_from_slice(&piece);
     }
-    Ok(Received { bytes: if whole.is_empty() { first } else { whole.into() }, room })
+    if blocks.is_empty() {
+        return Ok(Received { bytes: first, room });
+    }
+    let mut whole = Vec::with_capacity(blocks.iter().map(Vec::len).sum());
+    for block in blocks {
+        whole.extend_from_slice(&block);
+    }
+    Ok(Received { bytes: whole.into(), room })
 }
 
 #[cfg(test)]
