@@ -52,6 +52,9 @@ impl Proxy {
         };
         if finished {
             unfinished.finished();
+        } else {
+            // Whoever reads the answer on another thread must not see its end before.
+            drop(unfinished);
         }
         self.instances.give_back(held, recorder, matches!(ending, Ending::Answered(_)));
         Ok(ending)
