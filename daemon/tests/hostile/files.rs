@@ -129,3 +129,16 @@ fn a_second_signal_ends_the_process_whatever_its_workers_do() {
     served.signal(Signal::TERM);
     assert_eq!(served.wait().code(), Some(128 + 15));
 }
+
+#[test]
+fn a_deployed_manifest_cannot_ask_for_fifos_and_devices() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let served = daemon(&folder, &format!("--deploy-directories {}", data.display()));
+    let put = |more: &str| {
+        let manifest = format!("[[directories]]\nhost = '{}'\nguest = '/'\n{more}", data.display());
+        served.request("PUT", "/functions/openings/manifest", &[], manifest)
+    };
+    assert_detail(&put("special = true").expect_problem(422, "not-deployable"), "`special`");
+    assert_eq!(put("").status, 200);
+}
