@@ -180,7 +180,7 @@ pub struct SettledCalls {
 pub struct Calibration {
     /// Power when nothing runs.
     pub base_watts: Option<f64>,
-    /// Whether learning goes on: it is frozen while windows say nothing new.
+    /// Whether learning goes on: it is frozen while windows are too far off to learn from.
     pub state: Option<Cow<'static, str>>,
     /// What each kind of work costs.
     pub coefficients: Vec<Coefficient>,

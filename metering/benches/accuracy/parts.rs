@@ -37,8 +37,6 @@ pub const PARTS: &[Left] = &[
     left("drift", &[Part::Drift], "coefficients are constant."),
     left("bounds", &[Part::Bounds], "costs may become negative and laws unheard of."),
     left("blocks", &[Part::Blocks], "the filter learns from each window of 100 ms."),
-    left("news", &[Part::News], "windows that say nothing new are learned from too."),
-    left("resemblance", &[Part::Resemblance], "each half second counts, however much it resembles the last."),
     left("fit", &[Part::Fit], "consumers stray as far as assumed, whatever is seen."),
     left("outliers", &[Part::Outliers], "windows more than five deviations off are learned from."),
     left("step", &[Part::Step], "a lasting difference does not make base and host uncertain."),

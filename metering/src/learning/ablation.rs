@@ -36,10 +36,6 @@ pub enum Part {
     Bounds,
     /// Windows are joined before they are learned from.
     Blocks,
-    /// Windows that say nothing new are skipped.
-    News,
-    /// Windows that resemble each other count as few.
-    Resemblance,
     /// How far consumers stray is adjusted to what is seen.
     Fit,
     /// Windows far off teach nothing.

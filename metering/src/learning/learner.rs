@@ -151,7 +151,7 @@ impl Learner {
             }
         }
         let learned = (verdict != Verdict::Outlier || without(Part::Outliers))
-            && estimator.learn(block.energy, &block.total, variance * self.residuals.windows_for_one());
+            && estimator.learn(block.energy, &block.total, variance);
         self.state = if learned { LearningState::Learning } else { LearningState::Frozen };
         true
     }

@@ -95,7 +95,7 @@ pub enum LearningState {
     Waiting,
     /// The last window changed them.
     Learning,
-    /// The last window said nothing new: its inputs were a mixture of earlier ones, or nothing ran.
+    /// The last windows were too far off to learn from, or held nothing.
     Frozen,
     /// The source states what work costs. There is nothing to learn.
     Stated,

@@ -27,12 +27,6 @@ const STEP_TIME: Duration = Duration::from_millis(800);
 const FAR_OFF_MAX: f64 = 0.3;
 const FAR_OFF_HALF_LIFE: f64 = 5.0;
 
-/// Weight of the latest block in the mean of the last seconds.
-const SMOOTH: f64 = 0.2;
-
-/// Most blocks that count as one.
-const WINDOWS_MAX: f64 = 40.0;
-
 /// What a window is to learning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
@@ -52,11 +46,6 @@ pub struct Residuals {
     /// Mean square deviation, relative to what was expected.
     fit: f64,
     windows: f64,
-    /// Mean deviation of the last seconds, in standard deviations.
-    smooth: f64,
-    /// Sums of the squares of single windows, and of the mean.
-    squares: f64,
-    smooth_squares: f64,
     /// Time and energy of the outliers in a row.
     outliers: (Duration, f64),
     /// Part of the recent windows that were far off.
@@ -65,15 +54,7 @@ pub struct Residuals {
 
 impl Default for Residuals {
     fn default() -> Self {
-        Self {
-            fit: 1.0,
-            windows: 0.0,
-            smooth: 0.0,
-            squares: 0.0,
-            smooth_squares: 0.0,
-            outliers: (Duration::ZERO, 0.0),
-            far_off: 0.0,
-        }
+        Self { fit: 1.0, windows: 0.0, outliers: (Duration::ZERO, 0.0), far_off: 0.0 }
     }
 }
 
@@ -81,22 +62,6 @@ impl Residuals {
     /// Factor on the variance by which consumers are taken to deviate.
     pub fn fit(&self) -> f64 {
         if without(Part::Fit) { 1.0 } else { self.fit }
-    }
-
-    /// How many windows say as little as one would if windows were independent of each other: how much the mean of
-    /// several seconds varies, compared with the mean of as many independent windows. What stays the same for seconds,
-    /// such as a mixture of load whose conditions are misjudged, does not average out.
-    ///
-    /// Source: the variance of an exponentially weighted mean, Box, Jenkins and Reinsel, "Time Series Analysis", 4th ed.,
-    /// section 3.2; the ratio of variances at two scales is that of Allan, "Statistics of Atomic Frequency Standards",
-    /// Proc. IEEE 54(2), 1966.
-    pub fn windows_for_one(&self) -> f64 {
-        let independent = self.squares * SMOOTH / (2.0 - SMOOTH);
-        if independent > 0.0 && !without(Part::Resemblance) {
-            (self.smooth_squares / independent).clamp(1.0, WINDOWS_MAX)
-        } else {
-            1.0
-        }
     }
 
     /// Judges a window that deviates by `innovation`, of which the coefficients explain the variance `known` and
@@ -113,12 +78,6 @@ impl Residuals {
         // The first windows say quickly if the machine strays further than is assumed.
         let part = (1.0 - keep).max(1.0 / (self.windows + FIRST));
         self.fit = (self.fit + (fit - self.fit) * part).clamp(FIT_MIN, FIT_MAX);
-        // While coefficients explain most of it, neighbours agree because of these.
-        if known < noise && off.abs() < OUTLIER {
-            self.squares = self.squares * keep + off * off;
-            self.smooth += SMOOTH * (off - self.smooth);
-            self.smooth_squares = self.smooth_squares * keep + self.smooth * self.smooth;
-        }
         let recent = 1.0 - 0.5_f64.powf(time.as_secs_f64() / FAR_OFF_HALF_LIFE);
         self.far_off += (f64::from(off.abs() >= OUTLIER) - self.far_off) * recent;
         if self.far_off > FAR_OFF_MAX && !without(Part::Refuted) {
@@ -168,15 +127,5 @@ mod tests {
             |step: usize| residuals.judge(if step.is_multiple_of(2) { 30.0 } else { -30.0 }, 0.0, 1.0, WINDOW);
         let refuted = (0..100).position(|step| judge(step) == Verdict::Refuted);
         assert!(refuted.is_some_and(|step| (10..50).contains(&step)), "{refuted:?}");
-    }
-
-    #[test]
-    fn windows_that_follow_each_other_say_less() {
-        let mut alone = Residuals::default();
-        (0..1000).for_each(|step| _ = alone.judge(if step % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
-        assert_eq!(alone.windows_for_one(), 1.0);
-        let mut slow = Residuals::default();
-        (0..1000).for_each(|step| _ = slow.judge(if step / 100 % 2 == 0 { 1.0 } else { -1.0 }, 0.0, 1.0, WINDOW));
-        assert!((5.0..40.0).contains(&slow.windows_for_one()), "{}", slow.windows_for_one());
     }
 }
