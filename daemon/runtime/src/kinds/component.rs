@@ -10,7 +10,16 @@ use crate::sandbox::{Sandbox, ending_of};
 use crate::state::ComponentState;
 
 /// The exit code of a command that fails without one, as in a shell.
-pub const FAILURE: i32 = 1;
+const FAILURE: i32 = 1;
+
+/// How a command has ended that ran to its end or was stopped.
+pub fn ending(ran: wasmtime::Result<Result<(), ()>>, store: &Store<ComponentState>) -> Result<Ending, Ending> {
+    match ran {
+        Ok(Ok(())) => Ok(Ending::Returned),
+        Ok(Err(())) => Ok(Ending::Exited(FAILURE)),
+        Err(error) => Err(ending_of(&error, &store.data().limiter)),
+    }
+}
 
 pub struct CommandComponent(pub CommandPre<ComponentState>);
 
@@ -18,11 +27,8 @@ impl CommandComponent {
     pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Ending, Ending> {
         let recorder = call.recorder;
         let mut store = sandbox.component_store(&sandbox.runtime.plain().engine, call)?;
-        match self.enter(&mut store, recorder).await {
-            Ok(Ok(())) => Ok(Ending::Returned),
-            Ok(Err(())) => Ok(Ending::Exited(FAILURE)),
-            Err(error) => Err(ending_of(&error, &store.data().limiter)),
-        }
+        let ran = self.enter(&mut store, recorder).await;
+        ending(ran, &store)
     }
 
     async fn enter(&self, store: &mut Store<ComponentState>, recorder: &Recorder) -> wasmtime::Result<Result<(), ()>> {

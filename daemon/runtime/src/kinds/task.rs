@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use wasmtime::Store;
 use wasmtime_wasi::p3::bindings::CommandPre;
 
-use super::component::FAILURE;
+use super::component::ending;
 use crate::call::Call;
 use crate::capture::Recorder;
 use crate::ending::Ending;
-use crate::sandbox::{Sandbox, ending_of};
+use crate::sandbox::Sandbox;
 use crate::state::ComponentState;
 
 /// A component that exports `wasi:cli/run` of WASI 0.3: a task that may start others.
@@ -19,11 +19,8 @@ impl Task {
     pub async fn call(&self, sandbox: &Sandbox, call: Call<'_>) -> Result<Ending, Ending> {
         let recorder = call.recorder;
         let mut store = sandbox.component_store(self.0.engine(), call)?;
-        match self.enter(&mut store, recorder).await {
-            Ok(Ok(())) => Ok(Ending::Returned),
-            Ok(Err(())) => Ok(Ending::Exited(FAILURE)),
-            Err(error) => Err(ending_of(&error, &store.data().limiter)),
-        }
+        let ran = self.enter(&mut store, recorder).await;
+        ending(ran, &store)
     }
 
     async fn enter(&self, store: &mut Store<ComponentState>, recorder: &Recorder) -> wasmtime::Result<Result<(), ()>> {

@@ -113,9 +113,12 @@ impl Connection {
         let sent_by = outlet.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            let answer = app.clone().answer(request.map(|body| RequestBody::new(body, is_http2)), listener, peers);
-            let outlet = sent_by.clone();
-            async move { answer.await.map(|response| outlet.send(response)) }
+            let (app, outlet) = (app.clone(), sent_by.clone());
+            // The future of an answer is large: it is made where it stays.
+            async move {
+                let request = request.map(|body| RequestBody::new(body, is_http2));
+                app.answer(request, listener, peers).await.map(|response| outlet.send(response))
+            }
         });
         let stream = TokioIo::new(stream);
         let served = if is_http2 {

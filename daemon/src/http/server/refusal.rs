@@ -64,7 +64,8 @@ impl<W> RefusalWriter<W> {
 impl<W: AsyncWrite + Unpin> AsyncWrite for RefusalWriter<W> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.refusal.is_none() && !this.asked.swap(true, Ordering::Relaxed) {
+        if this.refusal.is_none() && !this.asked.load(Ordering::Relaxed) {
+            this.asked.store(true, Ordering::Relaxed);
             this.refusal = this.explained(bytes).map(|explained| (explained, 0));
         }
         let Some((explained, written)) = &mut this.refusal else {
